@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Monotonic time in nanoseconds. */
+#ifndef LIB_CLOCK_H
+#define LIB_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline int64_t clock_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* Milliseconds for poll(2) until @deadline_ns, rounded up, not negative. */
+static inline int clock_poll_ms(int64_t deadline_ns)
+{
+	int64_t left_ns = deadline_ns - clock_now_ns();
+
+	return left_ns <= 0 ? 0 : (int)((left_ns + 999999) / 1000000);
+}
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/clock.h"
+#include "lib/object.h"
+#include "proto/layout.h"
+
+#include <errno.h>
+
+struct dso_counter {
+	struct object object;
+	uint32_t stripes;
+	uint64_t word; /* offset of the stripe that this session adds to */
+};
+
+static int read_all(struct dso_counter *counter, uint64_t *ret_sum)
+{
+	struct op ops[COUNTER_STRIPES_MAX];
+	uint64_t sum = 0;
+	int r;
+
+	for (uint32_t i = 0; i < counter->stripes; i++)
+		ops[i] = (struct op){.opcode = DATA_FAA,
+				     .length_bytes = 8,
+				     .offset = counter->object.offset + COUNTER_STRIPE_OFFSET(i)};
+	r = session_execute(&counter->object, ops, counter->stripes);
+	if (r)
+		return r;
+	for (uint32_t i = 0; i < counter->stripes; i++)
+		sum += ops[i].value;
+	*ret_sum = sum;
+	return 0;
+}
+
+static struct op cas_of(const struct dso_counter *counter, uint64_t expected, uint64_t value)
+{
+	return (struct op){.opcode = DATA_CAS,
+			   .length_bytes = 8,
+			   .offset = counter->word,
+			   .operand = expected,
+			   .swap = value};
+}
+
+/* Compare-and-swap until @value is in. */
+static int exchange(struct dso_counter *counter, uint64_t value, uint64_t *ret_before)
+{
+	int64_t deadline_ns = 0;
+	struct op op = cas_of(counter, 0, value);
+	uint64_t expected;
+	int r;
+
+	if (counter->stripes > 1)
+		return -EOPNOTSUPP;
+	r = read_all(counter, &expected);
+	if (r)
+		return r;
+	for (;;) {
+		op.operand = expected;
+		r = session_execute_one(&counter->object, &op);
+		if (r)
+			return r;
+		if (op.value == expected)
+			break;
+		expected = op.value;
+		if (deadline_ns == 0)
+			deadline_ns = clock_now_ns() + counter->object.session->timeout_ns;
+		else if (clock_now_ns() > deadline_ns)
+			return -ETIMEDOUT;
+	}
+	*ret_before = expected;
+	return 0;
+}
+
+int dso_counter_open(struct dso_session *session, const char *name,
+		     const struct dso_counter_params *params, struct dso_counter **ret_counter)
+{
+	struct open_request request = {.type = OBJECT_COUNTER, .given = params != NULL};
+	struct dso_counter *counter;
+	int r;
+
+	if (params) {
+		if (params->stripes > DSO_COUNTER_STRIPES_MAX || params->reserved)
+			return session_fail(session, -EINVAL,
+					    "cannot open counter %s: it has 1 to %d stripes, not %u",
+					    name, DSO_COUNTER_STRIPES_MAX, params->stripes);
+		request.parameters[COUNTER_PARAMETER_INITIAL] = (uint64_t)params->initial;
+		request.parameters[COUNTER_PARAMETER_STRIPES] = params->stripes;
+	}
+	r = object_open(session, name, &request, sizeof *counter, &counter);
+	if (r)
+		return r;
+	counter->stripes = (uint32_t)counter->object.parameters[COUNTER_PARAMETER_STRIPES];
+	counter->word = counter->object.offset +
+			COUNTER_STRIPE_OFFSET(session->owner % counter->stripes);
+	*ret_counter = counter;
+	return 0;
+}
+
+void dso_counter_close(struct dso_counter *counter)
+{
+	object_close((struct object *)counter);
+}
+
+int dso_counter_add(struct dso_counter *counter, int64_t delta, int64_t *ret_before)
+{
+	struct op op = {.opcode = DATA_FAA,
+			.length_bytes = 8,
+			.offset = counter->word,
+			.operand = (uint64_t)delta};
+	int r = session_execute_one(&counter->object, &op);
+
+	if (__builtin_expect(r != 0, 0))
+		return object_fail(&counter->object, "add", r);
+	if (ret_before)
+		*ret_before = (int64_t)op.value;
+	return 0;
+}
+
+int dso_counter_get(struct dso_counter *counter, int64_t *ret_value)
+{
+	uint64_t sum;
+	int r = read_all(counter, &sum);
+
+	if (r)
+		return object_fail(&counter->object, "get", r);
+	if (ret_value)
+		*ret_value = (int64_t)sum;
+	return 0;
+}
+
+int dso_counter_set(struct dso_counter *counter, int64_t value)
+{
+	uint64_t before;
+	int r = exchange(counter, (uint64_t)value, &before);
+
+	return r ? object_fail(&counter->object, "set", r) : 0;
+}
+
+int dso_counter_exchange(struct dso_counter *counter, int64_t value, int64_t *ret_before)
+{
+	uint64_t before;
+	int r = exchange(counter, (uint64_t)value, &before);
+
+	if (r)
+		return object_fail(&counter->object, "exchange", r);
+	if (ret_before)
+		*ret_before = (int64_t)before;
+	return 0;
+}
+
+int dso_counter_cas(struct dso_counter *counter, int64_t expected, int64_t value,
+		    int64_t *ret_before)
+{
+	struct op op = cas_of(counter, (uint64_t)expected, (uint64_t)value);
+	int r = counter->stripes > 1 ? -EOPNOTSUPP : session_execute_one(&counter->object, &op);
+
+	if (r)
+		return object_fail(&counter->object, "cas", r);
+	if (ret_before)
+		*ret_before = (int64_t)op.value;
+	return 0;
+}
+
+int dso_counter_add_submit(struct dso_counter *counter, int64_t delta, uint64_t tag)
+{
+	struct op op = {.opcode = DATA_FAA,
+			.length_bytes = 8,
+			.offset = counter->word,
+			.operand = (uint64_t)delta};
+
+	return session_submit(&counter->object, &op, tag, "add");
+}
+
+int dso_counter_cas_submit(struct dso_counter *counter, int64_t expected, int64_t value, uint64_t tag)
+{
+	struct op op = cas_of(counter, (uint64_t)expected, (uint64_t)value);
+
+	if (counter->stripes > 1)
+		return object_fail(&counter->object, "cas", -EOPNOTSUPP);
+	return session_submit(&counter->object, &op, tag, "cas");
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connecting to storaged and the first exchange on a connection, with a deadline (blocking). */
+#ifndef LIB_DIAL_H
+#define LIB_DIAL_H
+
+#include "lib/transport.h"
+
+/* Both return a nonblocking close-on-exec socket or a negative errno with *reason filled. dial_tcp
+ * tries every address of @host, and tells the numeric one that answered in @ret_host (may be NULL). */
+int dial_tcp(const char *host, const char *port, int64_t deadline_ns, char *ret_host,
+	     size_t ret_host_bytes, char *reason, size_t reason_bytes);
+int dial_unix(const char *path, int64_t deadline_ns, char *reason, size_t reason_bytes);
+
+/*
+ * Send a request of @type and wait for its reply: a body of exactly @reply_bytes into @reply, and, where
+ * @ret_fd is not NULL, a descriptor. Returns 0, the error that the reply's status stands for, -EPROTO
+ * (it is no such reply), -ECONNRESET, -ETIMEDOUT; with *reason filled.
+ */
+int dial_exchange(int fd, uint16_t type, const void *body, uint32_t body_bytes, void *reply,
+		  uint32_t reply_bytes, int *ret_fd, int64_t deadline_ns, char *reason,
+		  size_t reason_bytes);
+
+/* ATTACH @transport on a new connection. */
+int dial_attach(int fd, const struct attachment *attachment, uint8_t transport, int *ret_fd,
+		int64_t deadline_ns);
+
+#endif

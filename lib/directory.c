@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The public calls that are answered by the session's directory. */
+#include "lib/clock.h"
+#include "lib/object.h"
+
+#include <errno.h>
+#include <string.h>
+
+const char *dso_type_name(enum dso_type type)
+{
+	static const char *const names[] = {
+		[DSO_MEMORY] = "memory", [DSO_COUNTER] = "counter", [DSO_REGISTER] = "register"};
+
+	return type >= DSO_MEMORY && type <= DSO_REGISTER ? names[type] : "unknown";
+}
+
+/* Check a name and that the session lives, before asking. */
+static int begin(struct dso_session *session, const char *verb, const char *name)
+{
+	size_t bytes = name ? strlen(name) : 1;
+	int r = atomic_load(&session->health);
+
+	if (bytes == 0)
+		return session_fail(session, -EINVAL, "cannot %s: the name is empty", verb);
+	if (bytes > DSO_NAME_BYTES_MAX)
+		return session_fail(session, -ENAMETOOLONG, "cannot %s: the name has %zu bytes, %d are the most",
+				    verb, bytes, DSO_NAME_BYTES_MAX);
+	return r ? session_fail(session, r, "cannot %s at %s: %s", verb, session->url,
+				object_error_sentence(r))
+		 : 0;
+}
+
+static int end(struct dso_session *session, int r, const char *verb, const char *name,
+	       const char *reason)
+{
+	return r ? session_fail(session, r, "cannot %s%s%s at %s: %s", verb, name ? " " : "",
+				name ? name : "", session->url, *reason ? reason : strerror(-r))
+		 : 0;
+}
+
+int dso_object_delete(struct dso_session *session, const char *name)
+{
+	char reason[256] = "";
+	int r = begin(session, "delete", name);
+
+	if (r)
+		return r;
+	r = session->directory->delete(session, name, reason, sizeof reason);
+	return end(session, r, "delete", name, reason);
+}
+
+int dso_object_stat(struct dso_session *session, const char *name, struct dso_stat *ret_stat)
+{
+	char reason[256] = "";
+	struct dso_stat stat;
+	int r = begin(session, "stat", name);
+
+	if (r)
+		return r;
+	r = session->directory->stat(session, name, ret_stat ? ret_stat : &stat, reason, sizeof reason);
+	return end(session, r, "stat", name, reason);
+}
+
+int dso_list(struct dso_session *session, int (*each)(const struct dso_stat *stat, void *context),
+	     void *context)
+{
+	struct dso_stat page[DIRECTORY_PAGE_MAX];
+	char reason[256] = "";
+	uint32_t cursor = 0;
+	unsigned count;
+	int r = begin(session, "list", NULL);
+
+	if (r)
+		return r;
+	do {
+		r = session->directory->list(session, &cursor, page, DIRECTORY_PAGE_MAX, &count, reason,
+					     sizeof reason);
+		if (r)
+			return end(session, r, "list", NULL, reason);
+		for (unsigned i = 0; i < count; i++) {
+			r = each(&page[i], context);
+			if (r)
+				return r;
+		}
+	} while (cursor);
+	return 0;
+}
+
+int dso_server_stat(struct dso_session *session, struct dso_server_stat *ret_stat)
+{
+	struct dso_server_stat stat = {0};
+	char reason[256] = "";
+	int r = begin(session, "ask storaged for its figures", NULL);
+
+	if (r)
+		return r;
+	r = session->directory->server_stat(session, &stat, reason, sizeof reason);
+	if (r == 0 && ret_stat)
+		*ret_stat = stat;
+	return end(session, r, "ask storaged for its figures", NULL, reason);
+}
+
+int dso_ping(struct dso_session *session, int64_t *ret_round_trip)
+{
+	char reason[256] = "";
+	int64_t begin_ns;
+	int r = begin(session, "ping", NULL);
+
+	if (r)
+		return r;
+	begin_ns = clock_now_ns();
+	r = session->directory->ping(session, reason, sizeof reason);
+	if (r == 0 && ret_round_trip)
+		*ret_round_trip = clock_now_ns() - begin_ns;
+	return end(session, r, "ping", NULL, reason);
+}

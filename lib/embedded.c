@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * URL embedded:[NAME] - the store inside this process, for unit tests of functions: the same directory and
+ * arena that storaged has, without a daemon. Sessions (of several threads) with the same NAME share one; it
+ * goes with the last of them.
+ */
+#include "lib/object.h"
+#include "lib/store/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OBJECTS_MAX 65536
+#define OPENS_MAX 65536
+/* Address space, not memory: pages of the arena are made when touched. */
+#define REGION_BYTES_MAX (4ULL << 30)
+
+struct shared {
+	struct shared *next;
+	struct store *store;
+	unsigned sessions;
+	uint64_t sessions_begun;
+	char name[108];
+};
+
+/* Of one session. */
+struct embedded {
+	struct store_opener opener;
+	struct dso_session *session;
+	struct shared *shared;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* taken before any session's */
+static struct shared *all;
+
+static int status_error(enum wire_status status, char *reason, size_t reason_bytes)
+{
+	if (status != WIRE_OK && *reason == 0)
+		snprintf(reason, reason_bytes, "%s", wire_status_sentence((uint16_t)status));
+	return wire_status_error((uint16_t)status);
+}
+
+/* Its memory stays until the handle is closed, so nobody needs to be waited for. Under `lock`. */
+static void deleted(struct store_opener *opener, uint32_t handle)
+{
+	struct dso_session *session = ((struct embedded *)opener)->session;
+
+	pthread_mutex_lock(&session->lock);
+	for (struct object *object = session->objects; object; object = object->next)
+		if (object->handle == handle)
+			atomic_store(&object->deleted, true);
+	pthread_mutex_unlock(&session->lock);
+}
+
+static int embedded_open_object(struct dso_session *session, struct object *object,
+				const struct open_request *request, char *reason, size_t reason_bytes)
+{
+	struct embedded *embedded = session->directory_data;
+	unsigned flags = CONTROL_OPEN_CREATE | (request->given ? CONTROL_OPEN_PARAMETERS : 0);
+	struct store_reference reference;
+	enum wire_status status;
+
+	pthread_mutex_lock(&lock);
+	status = store_open(&embedded->opener, request->type, object->name, strlen(object->name), flags,
+			    request->parameters, &reference, reason, reason_bytes);
+	if (status == WIRE_OK) {
+		object->handle = reference.handle;
+		object->generation = reference.generation;
+		object->offset = reference.offset;
+		object->length_bytes = reference.length_bytes;
+		memcpy(object->parameters, reference.parameters, sizeof object->parameters);
+		pthread_mutex_lock(&session->lock);
+		object_link(object);
+		pthread_mutex_unlock(&session->lock);
+	}
+	pthread_mutex_unlock(&lock);
+	return status_error(status, reason, reason_bytes);
+}
+
+static void embedded_close_object(struct dso_session *session, struct object *object)
+{
+	struct embedded *embedded = session->directory_data;
+
+	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&session->lock);
+	object_unlink(object);
+	pthread_mutex_unlock(&session->lock);
+	store_close(&embedded->opener, object->handle);
+	pthread_mutex_unlock(&lock);
+}
+
+static int embedded_delete(struct dso_session *session, const char *name, char *reason,
+			   size_t reason_bytes)
+{
+	struct embedded *embedded = session->directory_data;
+	enum wire_status status;
+
+	pthread_mutex_lock(&lock);
+	status = store_delete(embedded->shared->store, name, strlen(name));
+	pthread_mutex_unlock(&lock);
+	return status_error(status, reason, reason_bytes);
+}
+
+static void stat_of(const struct store_object_stat *from, struct dso_stat *to)
+{
+	*to = (struct dso_stat){.type = (enum dso_type)from->type,
+				.generation = from->generation,
+				.offset = from->offset,
+				.length_bytes = from->length_bytes,
+				.opens = from->opens};
+	memcpy(to->parameters, from->parameters, sizeof to->parameters);
+	memcpy(to->name, from->name, from->name_bytes);
+}
+
+static int embedded_stat(struct dso_session *session, const char *name, struct dso_stat *ret_stat,
+			 char *reason, size_t reason_bytes)
+{
+	struct embedded *embedded = session->directory_data;
+	struct store_object_stat stat;
+	enum wire_status status;
+
+	pthread_mutex_lock(&lock);
+	status = store_stat(embedded->shared->store, name, strlen(name), &stat);
+	pthread_mutex_unlock(&lock);
+	if (status == WIRE_OK)
+		stat_of(&stat, ret_stat);
+	return status_error(status, reason, reason_bytes);
+}
+
+static int embedded_list(struct dso_session *session, uint32_t *cursor, struct dso_stat *entries,
+			 unsigned count_max, unsigned *ret_count, char *reason, size_t reason_bytes)
+{
+	struct embedded *embedded = session->directory_data;
+	struct store_object_stat stat;
+	unsigned count = 0;
+	bool more = true;
+
+	pthread_mutex_lock(&lock);
+	while (count < count_max && (more = store_next(embedded->shared->store, cursor, &stat)))
+		stat_of(&stat, &entries[count++]);
+	pthread_mutex_unlock(&lock);
+	if (!more)
+		*cursor = 0;
+	*ret_count = count;
+	return 0;
+}
+
+static int embedded_server_stat(struct dso_session *session, struct dso_server_stat *ret_stat,
+				char *reason, size_t reason_bytes)
+{
+	struct shared *shared = ((struct embedded *)session->directory_data)->shared;
+
+	pthread_mutex_lock(&lock);
+	*ret_stat = (struct dso_server_stat){
+		.region_bytes = store_region_bytes(shared->store),
+		.region_used_bytes = store_used_bytes(shared->store),
+		.objects = store_object_count(shared->store),
+		.objects_max = OBJECTS_MAX,
+		.sessions = shared->sessions,
+		.sessions_max = UINT16_MAX,
+		.sessions_begun = shared->sessions_begun,
+		.domain = "cpu",
+		.domain_reason = "the store is inside this process",
+		.io = "none",
+		.version = DSO_VERSION,
+	};
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+static int embedded_ping(struct dso_session *session, char *reason, size_t reason_bytes)
+{
+	return 0;
+}
+
+/* Under `lock`. */
+static void release(struct shared *shared)
+{
+	if (--shared->sessions)
+		return;
+	for (struct shared **at = &all; *at; at = &(*at)->next) {
+		if (*at == shared) {
+			*at = shared->next;
+			break;
+		}
+	}
+	store_free(shared->store);
+	free(shared);
+}
+
+static void embedded_leave(struct dso_session *session)
+{
+	struct embedded *embedded = session->directory_data;
+
+	pthread_mutex_lock(&lock);
+	store_opener_end(&embedded->opener);
+	release(embedded->shared);
+	pthread_mutex_unlock(&lock);
+	free(embedded);
+}
+
+static const struct directory_ops embedded_ops = {
+	.open = embedded_open_object,
+	.close = embedded_close_object,
+	.delete = embedded_delete,
+	.stat = embedded_stat,
+	.list = embedded_list,
+	.server_stat = embedded_server_stat,
+	.ping = embedded_ping,
+	.leave = embedded_leave,
+};
+
+/* The store called @name, made when there is none. Under `lock`. */
+static int acquire(const char *name, struct shared **ret_shared)
+{
+	uint64_t physical = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	struct store_limits limits = {
+		.region_bytes = physical / 4 < REGION_BYTES_MAX ? physical / 4 : REGION_BYTES_MAX,
+		.objects_max = OBJECTS_MAX,
+		.opens_max = OPENS_MAX};
+	struct shared *shared;
+	int r;
+
+	for (shared = all; shared; shared = shared->next)
+		if (!strcmp(shared->name, name))
+			break;
+	if (!shared) {
+		shared = calloc(1, sizeof *shared);
+		if (!shared)
+			return -ENOMEM;
+		r = store_new(&limits, &shared->store);
+		if (r) {
+			free(shared);
+			return r;
+		}
+		snprintf(shared->name, sizeof shared->name, "%s", name);
+		shared->next = all;
+		all = shared;
+	}
+	shared->sessions++;
+	shared->sessions_begun++;
+	*ret_shared = shared;
+	return 0;
+}
+
+int embedded_open(struct dso_session *session, const struct url *url,
+		  const struct session_settings *settings, char *reason, size_t reason_bytes)
+{
+	struct embedded *embedded;
+	int r;
+
+	if (strcmp(settings->transport, "auto")) {
+		snprintf(reason, reason_bytes, "an embedded store has no transport %s", settings->transport);
+		return -EINVAL;
+	}
+	embedded = calloc(1, sizeof *embedded);
+	if (!embedded)
+		return -ENOMEM;
+	embedded->session = session;
+	pthread_mutex_lock(&lock);
+	r = acquire(url->path, &embedded->shared);
+	if (r == 0) {
+		struct store *store = embedded->shared->store;
+
+		r = transport_cpu_open(store_base(store), store_region_bytes(store), &session->transport);
+		if (r)
+			release(embedded->shared);
+		else
+			store_opener_begin(store, &embedded->opener, deleted);
+	}
+	/* Owner numbers only have to differ between the sessions that live at the same time: 65,535 is more
+	 * than a process has threads to use them. */
+	if (r == 0)
+		session->owner = (uint16_t)(embedded->shared->sessions_begun % UINT16_MAX + 1);
+	pthread_mutex_unlock(&lock);
+	if (r) {
+		free(embedded);
+		return r;
+	}
+	session->directory = &embedded_ops;
+	session->directory_data = embedded;
+	session_report(session, "embedded", true, "the URL says so: the store is inside this process");
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keeper: one thread a process that reads the control connections of all its sessions and sends their
+ * heartbeats, off the data path. It runs while there is a session.
+ */
+#ifndef LIB_KEEPER_H
+#define LIB_KEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Somebody whom the keeper looks after; embedded in the user's struct. Its calls come from the keeper's
+ * thread, one at a time, and none comes after keeper_remove returned. */
+struct keeper_client {
+	int fd; /* watched for input; -1 when there is nothing to watch any more */
+	/* There is input. Returns false when the descriptor is not to be watched any more. */
+	bool (*readable)(struct keeper_client *client);
+	/* Time passed. Returns when to call next, CLOCK_MONOTONIC ns. */
+	int64_t (*tick)(struct keeper_client *client, int64_t now_ns);
+	/* In a forked child, from the child's only thread: the keeper does not exist here. */
+	void (*forked)(struct keeper_client *client);
+	/* the keeper's */
+	int64_t due_ns;
+	uint64_t id;
+	struct keeper_client *previous, *next;
+};
+
+/* Returns 0 or a negative errno. */
+int keeper_add(struct keeper_client *client);
+/* Does nothing for a client that is not there (any more). */
+void keeper_remove(struct keeper_client *client);
+
+/* Whether keeper_barrier works here: the kernel may lack membarrier(2) or a seccomp profile refuse it. */
+bool keeper_has_barrier(void);
+/* Have every thread of this process run a full memory barrier. */
+void keeper_barrier(void);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/object.h"
+#include "proto/layout.h"
+
+#include <errno.h>
+
+/* Operations of one long READ or WRITE under way at once. */
+#define BATCH 64
+
+struct dso_memory {
+	struct object object;
+	uint64_t size_bytes;
+};
+
+static bool inside(const struct dso_memory *memory, uint64_t offset, uint64_t length_bytes)
+{
+	return offset <= memory->size_bytes && length_bytes <= memory->size_bytes - offset;
+}
+
+static uint64_t place(const struct dso_memory *memory, uint64_t offset)
+{
+	return memory->object.offset + MEMORY_DATA_OFFSET + offset;
+}
+
+/* -ERANGE, -EINVAL or 0 for an atomic at @offset. */
+static int check_word(const struct dso_memory *memory, uint64_t offset)
+{
+	return !inside(memory, offset, 8) ? -ERANGE : offset % 8 ? -EINVAL : 0;
+}
+
+static int transfer(struct dso_memory *memory, uint8_t opcode, uint64_t offset, void *buffer,
+		    size_t length_bytes)
+{
+	struct op ops[BATCH];
+	unsigned count = 0;
+	uint8_t *at = buffer;
+	int r;
+
+	if (!inside(memory, offset, length_bytes))
+		return -ERANGE;
+	while (length_bytes) {
+		uint32_t part = length_bytes < DATA_TRANSFER_BYTES_MAX ? (uint32_t)length_bytes
+								       : DATA_TRANSFER_BYTES_MAX;
+
+		ops[count++] = (struct op){.opcode = opcode,
+					   .length_bytes = part,
+					   .offset = place(memory, offset),
+					   .buffer = at};
+		at += part, offset += part, length_bytes -= part;
+		if (count < BATCH && length_bytes)
+			continue;
+		r = session_execute(&memory->object, ops, count);
+		if (r)
+			return r;
+		count = 0;
+	}
+	return 0;
+}
+
+int dso_memory_open(struct dso_session *session, const char *name,
+		    const struct dso_memory_params *params, struct dso_memory **ret_memory)
+{
+	struct open_request request = {.type = OBJECT_MEMORY, .given = params != NULL};
+	struct dso_memory *memory;
+	int r;
+
+	if (params) {
+		if (params->reserved)
+			return session_fail(session, -EINVAL,
+					    "cannot open memory %s: a reserved parameter is not zero", name);
+		request.parameters[MEMORY_PARAMETER_BYTES] = params->size_bytes;
+	}
+	r = object_open(session, name, &request, sizeof *memory, &memory);
+	if (r)
+		return r;
+	memory->size_bytes = memory->object.parameters[MEMORY_PARAMETER_BYTES];
+	*ret_memory = memory;
+	return 0;
+}
+
+void dso_memory_close(struct dso_memory *memory)
+{
+	object_close((struct object *)memory);
+}
+
+uint64_t dso_memory_size(const struct dso_memory *memory)
+{
+	return memory->size_bytes;
+}
+
+int dso_memory_read(struct dso_memory *memory, uint64_t offset, void *buffer, size_t length_bytes)
+{
+	int r = transfer(memory, DATA_READ, offset, buffer, length_bytes);
+
+	return r ? object_fail(&memory->object, "read", r) : 0;
+}
+
+int dso_memory_write(struct dso_memory *memory, uint64_t offset, const void *buffer,
+		     size_t length_bytes)
+{
+	/* A WRITE's buffer is only read: struct op has one pointer for both directions. */
+	int r = transfer(memory, DATA_WRITE, offset, (void *)(uintptr_t)buffer, length_bytes);
+
+	return r ? object_fail(&memory->object, "write", r) : 0;
+}
+
+static int atomic_op(struct dso_memory *memory, struct op op, const char *verb, uint64_t *ret_before)
+{
+	int r = check_word(memory, op.offset);
+
+	op.offset = place(memory, op.offset);
+	if (r == 0)
+		r = session_execute_one(&memory->object, &op);
+	if (__builtin_expect(r != 0, 0))
+		return object_fail(&memory->object, verb, r);
+	if (ret_before)
+		*ret_before = op.value;
+	return 0;
+}
+
+int dso_memory_cas(struct dso_memory *memory, uint64_t offset, uint64_t expected, uint64_t value,
+		   uint64_t *ret_before)
+{
+	return atomic_op(memory,
+			 (struct op){.opcode = DATA_CAS,
+				     .length_bytes = 8,
+				     .offset = offset,
+				     .operand = expected,
+				     .swap = value},
+			 "cas", ret_before);
+}
+
+int dso_memory_fetch_add(struct dso_memory *memory, uint64_t offset, uint64_t delta,
+			 uint64_t *ret_before)
+{
+	return atomic_op(memory,
+			 (struct op){.opcode = DATA_FAA,
+				     .length_bytes = 8,
+				     .offset = offset,
+				     .operand = delta},
+			 "fetch_add", ret_before);
+}
+
+/* Check and submit; @op's offset is still the object's. */
+static int submit(struct dso_memory *memory, struct op op, uint64_t tag, const char *verb)
+{
+	bool word = op.opcode == DATA_CAS || op.opcode == DATA_FAA;
+	int r = word						    ? check_word(memory, op.offset)
+		: op.length_bytes > DSO_SUBMIT_BYTES_MAX	    ? -EMSGSIZE
+		: !inside(memory, op.offset, op.length_bytes)	    ? -ERANGE
+		: op.length_bytes == 0				    ? -ERANGE
+								    : 0;
+
+	if (r)
+		return object_fail(&memory->object, verb, r);
+	op.offset = place(memory, op.offset);
+	return session_submit(&memory->object, &op, tag, verb);
+}
+
+static uint32_t submit_length(size_t length_bytes)
+{
+	return length_bytes > DSO_SUBMIT_BYTES_MAX ? DSO_SUBMIT_BYTES_MAX + 1 : (uint32_t)length_bytes;
+}
+
+int dso_memory_read_submit(struct dso_memory *memory, uint64_t offset, void *buffer,
+			   size_t length_bytes, uint64_t tag)
+{
+	return submit(memory,
+		      (struct op){.opcode = DATA_READ,
+				  .length_bytes = submit_length(length_bytes),
+				  .offset = offset,
+				  .buffer = buffer},
+		      tag, "read");
+}
+
+int dso_memory_write_submit(struct dso_memory *memory, uint64_t offset, const void *buffer,
+			    size_t length_bytes, uint64_t tag)
+{
+	return submit(memory,
+		      (struct op){.opcode = DATA_WRITE,
+				  .length_bytes = submit_length(length_bytes),
+				  .offset = offset,
+				  .buffer = (void *)(uintptr_t)buffer},
+		      tag, "write");
+}
+
+int dso_memory_cas_submit(struct dso_memory *memory, uint64_t offset, uint64_t expected,
+			  uint64_t value, uint64_t tag)
+{
+	return submit(memory,
+		      (struct op){.opcode = DATA_CAS,
+				  .length_bytes = 8,
+				  .offset = offset,
+				  .operand = expected,
+				  .swap = value},
+		      tag, "cas");
+}
+
+int dso_memory_fetch_add_submit(struct dso_memory *memory, uint64_t offset, uint64_t delta,
+				uint64_t tag)
+{
+	return submit(memory,
+		      (struct op){.opcode = DATA_FAA,
+				  .length_bytes = 8,
+				  .offset = offset,
+				  .operand = delta},
+		      tag, "fetch_add");
+}

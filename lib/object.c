@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/object.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	int error;
+	const char *sentence;
+} sentences[] = {
+	{ESTALE, "the object was deleted; open it again"},
+	{ESHUTDOWN, "storaged has ended this session; open a new one"},
+	{ENOTCONN, "the connection was lost before; nothing was done; open a new session"},
+	{ECONNRESET, "the connection was lost while it was under way: it may or may not have been done"},
+	{ERANGE, "outside the object"},
+	{EINVAL, "an atomic's offset is a multiple of 8"},
+	{EMSGSIZE, "too long"},
+	{EAGAIN, "too much is outstanding; reap completions first"},
+	{ETIMEDOUT, "others changed it all the time"},
+	{EBADMSG, "what lies there is not what a writer wrote; delete it and make it anew"},
+	{EOPNOTSUPP, "a striped counter has no one word to do that on"},
+	{EACCES, "the session may not do that"},
+	{EIO, "storaged's RDMA device failed it"},
+};
+
+const char *object_error_sentence(int error)
+{
+	for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++)
+		if (sentences[i].error == -error)
+			return sentences[i].sentence;
+	return strerror(-error);
+}
+
+int object_fail(struct object *object, const char *verb, int error)
+{
+	struct dso_session *session = object->session;
+
+	if (error == -ENOTCONN || error == -ESHUTDOWN || error == -ECONNRESET) {
+		pthread_mutex_lock(&session->lock);
+		session_fail(session, error, "%s %s %s at %s: %s%s%s",
+			     dso_type_name((enum dso_type)object->type), object->name, verb, session->url,
+			     object_error_sentence(error), *session->lost_reason ? ". Why: " : "",
+			     session->lost_reason);
+		pthread_mutex_unlock(&session->lock);
+		return error;
+	}
+	return session_fail(session, error, "%s %s %s at %s: %s",
+			    dso_type_name((enum dso_type)object->type), object->name, verb, session->url,
+			    object_error_sentence(error));
+}
+
+int object_open(struct dso_session *session, const char *name, const struct open_request *request,
+		size_t struct_bytes, void *ret_object)
+{
+	const char *type = dso_type_name((enum dso_type)request->type);
+	struct object *object;
+	char reason[256] = "";
+	size_t name_bytes = strlen(name);
+	int r;
+
+	if (name_bytes == 0)
+		return session_fail(session, -EINVAL, "cannot open a %s: its name is empty", type);
+	if (name_bytes > DSO_NAME_BYTES_MAX)
+		return session_fail(session, -ENAMETOOLONG,
+				    "cannot open a %s: its name has %zu bytes, %d are the most", type,
+				    name_bytes, DSO_NAME_BYTES_MAX);
+	object = calloc(1, struct_bytes);
+	if (!object)
+		return session_fail(session, -ENOMEM, "cannot open %s %s: out of memory", type, name);
+	object->session = session;
+	object->type = request->type;
+	memcpy(object->name, name, name_bytes);
+	r = atomic_load(&session->health);
+	if (r == 0)
+		r = session->directory->open(session, object, request, reason, sizeof reason);
+	if (r) {
+		free(object);
+		return session_fail(session, r, "cannot open %s %s at %s: %s", type, name, session->url,
+				    *reason ? reason : object_error_sentence(r));
+	}
+	*(struct object **)ret_object = object;
+	return 0;
+}
+
+void object_link(struct object *object)
+{
+	struct dso_session *session = object->session;
+
+	object->next = session->objects;
+	if (object->next)
+		object->next->previous = object;
+	session->objects = object;
+}
+
+void object_unlink(struct object *object)
+{
+	if (object->previous)
+		object->previous->next = object->next;
+	else
+		object->session->objects = object->next;
+	if (object->next)
+		object->next->previous = object->previous;
+}
+
+void object_close(struct object *object)
+{
+	if (!object)
+		return;
+	/* The handle goes back when nothing that was submitted under it can land any more. */
+	session_drain(object->session);
+	object->session->directory->close(object->session, object);
+	free(object);
+}

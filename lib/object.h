@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every object type's open, close and failure have in common. */
+#ifndef LIB_OBJECT_H
+#define LIB_OBJECT_H
+
+#include "lib/session.h"
+
+/*
+ * Open @name into a new struct of @struct_bytes that begins with a struct object. Returns 0 or what
+ * dso_counter_open() returns; leaves a sentence.
+ */
+int object_open(struct dso_session *session, const char *name, const struct open_request *request,
+		size_t struct_bytes, void *ret_object);
+
+/* Give the handle back and free it. NULL does nothing. */
+void object_close(struct object *object);
+
+/* Into and out of session->objects; session->lock is held. */
+void object_link(struct object *object);
+void object_unlink(struct object *object);
+
+/* Leave the sentence of a failed @verb on @object and return @error. */
+int object_fail(struct object *object, const char *verb, int error);
+
+/* A sentence for an errno that an operation on an object returned; never NULL. */
+const char *object_error_sentence(int error);
+
+#endif

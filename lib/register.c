@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A register is two slots and a head word {version, owner, flags} (proto/layout.h). A writer takes the
+ * head by putting its owner number in, writes the slot that is not current, and publishes it by the CAS
+ * that also lets the head go. A reader loads the head and the slot that it expects to be current in one
+ * batch and believes the slot only if its checksums hold for the version that the head named.
+ *
+ * Death: an unpublished slot is never looked at. The owner number of a dead session is taken out of the
+ * head by storaged, after the session was fenced.
+ */
+#include "lib/clock.h"
+#include "lib/object.h"
+#include "proto/layout.h"
+
+#include <errno.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define BATCH 64	  /* operations of one value under way at once */
+#define GUESS_BYTES 4096  /* read along with the first look at a slot */
+#define BACKOFF_MAX_NS (DSO_MILLISECOND / 2)
+
+struct dso_register {
+	struct object object;
+	uint64_t capacity;
+	uint64_t head_seen; /* the last head that was loaded */
+	size_t length_seen; /* the last length that was read */
+};
+
+static uint64_t slot_offset(const struct dso_register *reg, uint64_t version)
+{
+	return reg->object.offset + REGISTER_SLOT_OFFSET(version % 2, reg->capacity);
+}
+
+static struct op head_op(const struct dso_register *reg, uint8_t opcode, uint64_t operand, uint64_t swap)
+{
+	return (struct op){.opcode = opcode,
+			   .length_bytes = 8,
+			   .offset = reg->object.offset + REGISTER_HEAD_OFFSET,
+			   .operand = operand,
+			   .swap = swap};
+}
+
+/* CAS of the head. Returns 0 when it was swapped, 1 when it held something else (now in head_seen), or a
+ * negative errno. */
+static int swap_head(struct dso_register *reg, uint64_t expected, uint64_t value)
+{
+	struct op op = head_op(reg, DATA_CAS, expected, value);
+	int r = session_execute_one(&reg->object, &op);
+
+	if (r)
+		return r;
+	reg->head_seen = op.value == expected ? value : op.value;
+	return op.value != expected;
+}
+
+/* ---- reading ---- */
+
+static bool slot_header_holds(const struct dso_register *reg, const struct register_slot *slot,
+			      uint64_t version)
+{
+	return le64_get(slot->version) == version && le64_get(slot->length_bytes) <= reg->capacity &&
+	       le64_get(slot->header_checksum) ==
+		       XXH3_64bits(slot, offsetof(struct register_slot, header_checksum));
+}
+
+/* Load the head, and in the same batch the slot and @guess_bytes of the value that it most likely names. */
+static int look(struct dso_register *reg, struct register_slot *slot, uint8_t *buffer,
+		size_t guess_bytes, uint64_t *ret_slot_version)
+{
+	uint64_t guess = owned_word_token(reg->head_seen);
+	uint64_t offset = slot_offset(reg, guess);
+	struct op ops[3] = {
+		head_op(reg, DATA_FAA, 0, 0),
+		{.opcode = DATA_READ, .length_bytes = sizeof *slot, .offset = offset, .buffer = slot},
+		{.opcode = DATA_READ,
+		 .length_bytes = (uint32_t)guess_bytes,
+		 .offset = offset + sizeof *slot,
+		 .buffer = buffer},
+	};
+	int r = session_execute(&reg->object, ops, guess_bytes ? 3 : 2);
+
+	if (r)
+		return r;
+	reg->head_seen = ops[0].value;
+	*ret_slot_version = guess;
+	return 0;
+}
+
+static int read_bytes(struct dso_register *reg, uint64_t offset, uint8_t *buffer, size_t length_bytes)
+{
+	struct op ops[BATCH];
+	unsigned count = 0;
+
+	while (length_bytes) {
+		uint32_t part = length_bytes < DATA_TRANSFER_BYTES_MAX ? (uint32_t)length_bytes
+								       : DATA_TRANSFER_BYTES_MAX;
+
+		ops[count++] = (struct op){.opcode = DATA_READ,
+					   .length_bytes = part,
+					   .offset = offset,
+					   .buffer = buffer};
+		buffer += part, offset += part, length_bytes -= part;
+		if (count == BATCH || length_bytes == 0) {
+			int r = session_execute(&reg->object, ops, count);
+
+			if (r)
+				return r;
+			count = 0;
+		}
+	}
+	return 0;
+}
+
+/*
+ * One attempt. Returns 0; 1 when what was read is not the version that the head named; -EMSGSIZE; or a
+ * negative errno. @buffer NULL: only length and version are wanted.
+ */
+static int try_read(struct dso_register *reg, uint8_t *buffer, size_t buffer_bytes, size_t *ret_length,
+		    uint64_t *ret_version)
+{
+	size_t have = reg->length_seen > GUESS_BYTES ? reg->length_seen : GUESS_BYTES;
+	struct register_slot slot;
+	uint64_t version, guess;
+	size_t length;
+	int r;
+
+	have = have < reg->capacity ? have : reg->capacity;
+	have = have < buffer_bytes ? have : buffer_bytes;
+	have = have < DATA_TRANSFER_BYTES_MAX ? have : DATA_TRANSFER_BYTES_MAX;
+	have = buffer ? have : 0;
+	r = look(reg, &slot, buffer, have, &guess);
+	if (r)
+		return r;
+	version = *ret_version = owned_word_token(reg->head_seen);
+	*ret_length = 0;
+	if (version == 0)
+		return 0;
+	if (version % 2 != guess % 2) {
+		/* The other slot is current: one more round trip. */
+		r = read_bytes(reg, slot_offset(reg, version), (uint8_t *)&slot, sizeof slot);
+		if (r)
+			return r;
+		have = 0;
+	}
+	if (!slot_header_holds(reg, &slot, version))
+		return 1;
+	length = *ret_length = le64_get(slot.length_bytes);
+	if (!buffer)
+		return 0;
+	if (length > buffer_bytes)
+		return -EMSGSIZE;
+	if (length > have) {
+		r = read_bytes(reg, slot_offset(reg, version) + sizeof slot + have, buffer + have,
+			       length - have);
+		if (r)
+			return r;
+	}
+	reg->length_seen = length;
+	return XXH3_64bits_withSeed(buffer, length, version) != le64_get(slot.checksum);
+}
+
+static int read_value(struct dso_register *reg, void *buffer, size_t buffer_bytes, size_t *ret_length,
+		      uint64_t *ret_version)
+{
+	int64_t deadline_ns = clock_now_ns() + reg->object.session->timeout_ns;
+	uint64_t failed_version = 0;
+	int r;
+
+	while ((r = try_read(reg, buffer, buffer_bytes, ret_length, ret_version)) == 1) {
+		/* A slot is overwritten only after the head has moved on. Where the head names the same
+		 * version as when the last attempt failed, it had not: what lies there is no value. */
+		if (*ret_version == failed_version)
+			return -EBADMSG;
+		failed_version = *ret_version;
+		if (clock_now_ns() > deadline_ns)
+			return -ETIMEDOUT;
+	}
+	return r;
+}
+
+/* ---- writing ---- */
+
+static void back_off(int64_t *wait_ns)
+{
+	struct timespec pause = {.tv_nsec = *wait_ns};
+
+	nanosleep(&pause, NULL);
+	*wait_ns = *wait_ns * 2 < BACKOFF_MAX_NS ? *wait_ns * 2 : BACKOFF_MAX_NS;
+}
+
+/*
+ * Take the head for writing. With @expected not NULL only at that version. Returns 0 with the current
+ * version in *ret_version; -EAGAIN with it too, when it is not *expected; -ETIMEDOUT; or another errno.
+ */
+static int claim(struct dso_register *reg, const uint64_t *expected, uint64_t *ret_version)
+{
+	struct dso_session *session = reg->object.session;
+	int64_t deadline_ns = 0, wait_ns = 1000;
+	bool looked = false;
+	int r;
+
+	for (;;) {
+		uint64_t version = owned_word_token(reg->head_seen);
+
+		*ret_version = version;
+		if (looked && expected && version != *expected)
+			return -EAGAIN;
+		if (expected && !looked)
+			version = *expected;
+		r = swap_head(reg, owned_word(version, 0), owned_word(version, session->owner));
+		if (r <= 0) {
+			*ret_version = version;
+			return r;
+		}
+		looked = true;
+		if (deadline_ns == 0)
+			deadline_ns = clock_now_ns() + session->timeout_ns;
+		else if (clock_now_ns() > deadline_ns)
+			return -ETIMEDOUT;
+		if (owned_word_owner(reg->head_seen))
+			back_off(&wait_ns);
+	}
+}
+
+/* Write @version into its slot and publish it, in one ordered stream. The head is ours. */
+static int publish(struct dso_register *reg, uint64_t version, const void *value, size_t length_bytes)
+{
+	uint16_t owner = reg->object.session->owner;
+	struct register_slot slot = {
+		.version = le64_of(version),
+		.length_bytes = le64_of(length_bytes),
+		.checksum = le64_of(XXH3_64bits_withSeed(value, length_bytes, version)),
+	};
+	uint64_t offset = slot_offset(reg, version);
+	struct op ops[BATCH];
+	unsigned count = 0;
+	uint8_t *at = (uint8_t *)(uintptr_t)value;
+	int r;
+
+	slot.header_checksum = le64_of(XXH3_64bits(&slot, offsetof(struct register_slot, header_checksum)));
+	ops[count++] = (struct op){.opcode = DATA_WRITE,
+				   .length_bytes = sizeof slot,
+				   .offset = offset,
+				   .buffer = &slot};
+	offset += sizeof slot;
+	while (length_bytes) {
+		uint32_t part = length_bytes < DATA_TRANSFER_BYTES_MAX ? (uint32_t)length_bytes
+								       : DATA_TRANSFER_BYTES_MAX;
+
+		ops[count++] = (struct op){
+			.opcode = DATA_WRITE, .length_bytes = part, .offset = offset, .buffer = at};
+		at += part, offset += part, length_bytes -= part;
+		if (count == BATCH - 1 && length_bytes) {
+			r = session_execute(&reg->object, ops, count);
+			if (r)
+				return r == -ENOTCONN ? -ECONNRESET : r;
+			count = 0;
+		}
+	}
+	ops[count] = head_op(reg, DATA_CAS, owned_word(version - 1, owner), owned_word(version, 0));
+	r = session_execute(&reg->object, ops, count + 1);
+	if (r)
+		return r == -ENOTCONN ? -ECONNRESET : r;
+	/* The head is ours until we let it go; only storaged takes it away, from a session that is over. */
+	if (ops[count].value != owned_word(version - 1, owner))
+		return -ESHUTDOWN;
+	reg->head_seen = owned_word(version, 0);
+	return 0;
+}
+
+static int write_value(struct dso_register *reg, const uint64_t *expected, const void *value,
+		       size_t length_bytes, uint64_t *ret_version)
+{
+	uint64_t version;
+	int r;
+
+	if (length_bytes > reg->capacity)
+		return -EMSGSIZE;
+	r = claim(reg, expected, &version);
+	if (r == 0)
+		r = publish(reg, ++version, value, length_bytes);
+	if ((r == 0 || r == -EAGAIN) && ret_version)
+		*ret_version = version;
+	return r;
+}
+
+/* ---- the public form ---- */
+
+static int fail(struct dso_register *reg, const char *verb, int error, size_t length_bytes, size_t most)
+{
+	struct object *object = &reg->object;
+
+	if (error == -EMSGSIZE)
+		return session_fail(object->session, error, "register %s %s at %s: %zu bytes, at most %zu",
+				    object->name, verb, object->session->url, length_bytes, most);
+	if (error == -EAGAIN)
+		return session_fail(object->session, error, "register %s %s at %s: the version is another",
+				    object->name, verb, object->session->url);
+	return object_fail(object, verb, error);
+}
+
+int dso_register_open(struct dso_session *session, const char *name,
+		      const struct dso_register_params *params, struct dso_register **ret_register)
+{
+	struct open_request request = {.type = OBJECT_REGISTER, .given = params != NULL};
+	struct dso_register *reg;
+	int r;
+
+	if (params) {
+		if (params->capacity_bytes > DSO_REGISTER_BYTES_MAX || params->reserved)
+			return session_fail(session, -EINVAL,
+					    "cannot open register %s: its capacity is 1 to %llu bytes", name,
+					    (unsigned long long)DSO_REGISTER_BYTES_MAX);
+		request.parameters[REGISTER_PARAMETER_CAPACITY] = params->capacity_bytes;
+	}
+	r = object_open(session, name, &request, sizeof *reg, &reg);
+	if (r)
+		return r;
+	reg->capacity = reg->object.parameters[REGISTER_PARAMETER_CAPACITY];
+	*ret_register = reg;
+	return 0;
+}
+
+void dso_register_close(struct dso_register *reg)
+{
+	object_close((struct object *)reg);
+}
+
+int dso_register_get(struct dso_register *reg, void *buffer, size_t buffer_bytes, size_t *ret_length,
+		     uint64_t *ret_version)
+{
+	uint64_t version = 0;
+	uint8_t none;
+	size_t length = 0;
+	int r = read_value(reg, buffer ? buffer : &none, buffer ? buffer_bytes : 0, &length, &version);
+
+	if ((r == 0 || r == -EMSGSIZE) && ret_length)
+		*ret_length = length;
+	if ((r == 0 || r == -EMSGSIZE) && ret_version)
+		*ret_version = version;
+	return r ? fail(reg, "get", r, length, buffer_bytes) : 0;
+}
+
+int dso_register_set(struct dso_register *reg, const void *value, size_t length_bytes,
+		     uint64_t *ret_version)
+{
+	int r = write_value(reg, NULL, value, length_bytes, ret_version);
+
+	return r ? fail(reg, "set", r, length_bytes, reg->capacity) : 0;
+}
+
+int dso_register_set_if_version(struct dso_register *reg, uint64_t expected, const void *value,
+				size_t length_bytes, uint64_t *ret_version)
+{
+	int r = write_value(reg, &expected, value, length_bytes, ret_version);
+
+	return r ? fail(reg, "set_if_version", r, length_bytes, reg->capacity) : 0;
+}
+
+int dso_register_exchange(struct dso_register *reg, const void *value, size_t length_bytes, void *buffer,
+			  size_t buffer_bytes, size_t *ret_length, uint64_t *ret_version)
+{
+	uint16_t owner = reg->object.session->owner;
+	uint64_t version, old_version;
+	size_t length = 0;
+	uint8_t none;
+	int r, s;
+
+	if (length_bytes > reg->capacity)
+		return fail(reg, "exchange", -EMSGSIZE, length_bytes, reg->capacity);
+	r = claim(reg, NULL, &version);
+	if (r)
+		return fail(reg, "exchange", r, 0, 0);
+	/* Nobody else can change it now. */
+	r = read_value(reg, buffer ? buffer : &none, buffer ? buffer_bytes : 0, &length, &old_version);
+	if (r) {
+		s = swap_head(reg, owned_word(version, owner), owned_word(version, 0));
+		return fail(reg, "exchange", s < 0 ? s : r, length, buffer_bytes);
+	}
+	r = publish(reg, version + 1, value, length_bytes);
+	if (r)
+		return fail(reg, "exchange", r, 0, 0);
+	if (ret_length)
+		*ret_length = length;
+	if (ret_version)
+		*ret_version = version + 1;
+	return 0;
+}
+
+int dso_register_version(struct dso_register *reg, uint64_t *ret_version)
+{
+	struct op op = head_op(reg, DATA_FAA, 0, 0);
+	int r = session_execute_one(&reg->object, &op);
+
+	if (r)
+		return fail(reg, "version", r, 0, 0);
+	reg->head_seen = op.value;
+	if (ret_version)
+		*ret_version = owned_word_token(op.value);
+	return 0;
+}
+
+int dso_register_size(struct dso_register *reg, size_t *ret_length)
+{
+	uint64_t version;
+	size_t length;
+	int r = read_value(reg, NULL, 0, &length, &version);
+
+	if (r)
+		return fail(reg, "size", r, 0, 0);
+	if (ret_length)
+		*ret_length = length;
+	return 0;
+}
+
+uint64_t dso_register_capacity(const struct dso_register *reg)
+{
+	return reg->capacity;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TIMEOUT_NS_DEFAULT (DSO_SECOND / 2)
+
+static _Thread_local char open_error[512] = "";
+
+__attribute__((format(printf, 2, 3))) static int open_fail(int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(open_error, sizeof open_error, format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+int session_fail(struct dso_session *session, int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(session->error, sizeof session->error, format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+void session_report(struct dso_session *session, const char *name, bool chosen, const char *format, ...)
+{
+	struct dso_transport_report *report = &session->reports[session->report_count];
+	va_list arguments;
+
+	if (session->report_count == TRANSPORT_REPORTS_MAX)
+		return;
+	session->report_count++;
+	report->name = name;
+	report->chosen = chosen;
+	va_start(arguments, format);
+	vsnprintf(report->reason, sizeof report->reason, format, arguments);
+	va_end(arguments);
+}
+
+void session_lose(struct dso_session *session, int health, const char *reason)
+{
+	pthread_mutex_lock(&session->lock);
+	if (atomic_load(&session->health) == 0) {
+		snprintf(session->lost_reason, sizeof session->lost_reason, "%s", reason);
+		atomic_store(&session->health, health);
+	}
+	pthread_mutex_unlock(&session->lock);
+}
+
+/* ---- opening ---- */
+
+static int choose(const char *what, const char *text, const char *const *names, unsigned count,
+		  unsigned *ret_choice)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (!strcmp(text, names[i])) {
+			*ret_choice = i;
+			return 0;
+		}
+	}
+	return open_fail(-EINVAL, "%s \"%s\" is not one of %s, %s, %s%s%s", what, text, names[0], names[1],
+			 names[2], count > 3 ? ", " : "", count > 3 ? names[3] : "");
+}
+
+/* The option, else the environment variable, else the default. */
+static const char *pick(const char *option, const char *variable, const char *otherwise)
+{
+	const char *value = option ? option : getenv(variable);
+
+	return value && *value ? value : otherwise;
+}
+
+static int find_timeout(int64_t option, int64_t *ret_timeout_ns)
+{
+	const char *text = getenv("DSO_TIMEOUT_MS");
+	char *end;
+	long ms;
+
+	*ret_timeout_ns = TIMEOUT_NS_DEFAULT;
+	if (option < 0)
+		return open_fail(-EINVAL, "the timeout is negative");
+	if (option > 0) {
+		*ret_timeout_ns = option;
+	} else if (text && *text) {
+		ms = strtol(text, &end, 10);
+		if (*end || ms < 1 || ms > 3600000)
+			return open_fail(-EINVAL, "DSO_TIMEOUT_MS \"%s\" is not 1 to 3600000", text);
+		*ret_timeout_ns = ms * DSO_MILLISECOND;
+	}
+	return 0;
+}
+
+static int find_settings(const struct dso_options *options, struct session_settings *settings)
+{
+	static const char *const transports[] = {"auto", "shm", "verbs", "tcp"};
+	static const char *const polls[] = {"adaptive", "busy", "block"};
+	static const char *const ios[] = {"auto", "io_uring", "poll"};
+	static const struct dso_options none;
+	unsigned choice = 0;
+	int r;
+
+	options = options ? options : &none;
+	for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved; i++)
+		if (options->reserved[i])
+			return open_fail(-EINVAL, "a reserved option is not zero");
+	settings->transport = pick(options->transport, "DSO_TRANSPORT", "auto");
+	settings->device = pick(options->device, "DSO_DEVICE", NULL);
+	settings->io = pick(options->io, "DSO_IO", "auto");
+	r = choose("the transport", settings->transport, transports, 4, &choice);
+	if (r == 0)
+		r = choose("the I/O engine", settings->io, ios, 3, &choice);
+	if (r == 0)
+		r = choose("the poll policy", pick(NULL, "DSO_POLL", "adaptive"), polls, 3, &choice);
+	if (r)
+		return r;
+	settings->poll = options->poll ? options->poll : (enum dso_poll)choice;
+	if (settings->poll > DSO_POLL_BLOCK)
+		return open_fail(-EINVAL, "the poll policy %d is unknown", (int)settings->poll);
+	return find_timeout(options->timeout, &settings->timeout_ns);
+}
+
+static struct dso_session *session_new(const struct session_settings *settings)
+{
+	struct dso_session *session = calloc(1, sizeof *session);
+
+	if (!session)
+		return NULL;
+	session->submitted = calloc(DSO_OUTSTANDING_MAX, sizeof *session->submitted);
+	if (!session->submitted) {
+		free(session);
+		return NULL;
+	}
+	pthread_mutex_init(&session->lock, NULL);
+	session->poll_fd = session->ready_fd = -1;
+	session->timeout_ns = settings->timeout_ns;
+	session->poll = settings->poll;
+	return session;
+}
+
+static void session_free(struct dso_session *session)
+{
+	if (session->ready_fd >= 0)
+		close(session->ready_fd);
+	if (session->poll_fd >= 0)
+		close(session->poll_fd);
+	pthread_mutex_destroy(&session->lock);
+	free(session->submitted);
+	free(session);
+}
+
+static int open_url(const char *text, const struct session_settings *settings,
+		    struct dso_session **ret_session)
+{
+	struct dso_session *session;
+	char reason[256] = "";
+	struct url url;
+	int r = url_parse(text, &url, reason, sizeof reason);
+
+	if (r)
+		return open_fail(r, "the URL \"%s\" is malformed: %s", text, reason);
+	session = session_new(settings);
+	if (!session)
+		return open_fail(-ENOMEM, "cannot open %s: out of memory", text);
+	snprintf(session->url, sizeof session->url, "%s", text);
+	r = url.kind == URL_EMBEDDED
+		    ? embedded_open(session, &url, settings, reason, sizeof reason)
+		    : remote_open(session, &url, settings, reason, sizeof reason);
+	if (r) {
+		session_free(session);
+		return open_fail(r, "cannot open %s: %s", text, *reason ? reason : strerror(-r));
+	}
+	*ret_session = session;
+	return 0;
+}
+
+int dso_open(const char *url, const struct dso_options *options,
+		    struct dso_session **ret_session)
+{
+	char path[108], text[128];
+	struct session_settings settings;
+	int r = find_settings(options, &settings);
+
+	if (r)
+		return r;
+	url = pick(url, "DSO_URL", NULL);
+	if (url)
+		return open_url(url, &settings, ret_session);
+	url_default_unix_path(path, sizeof path);
+	if (access(path, F_OK) == 0) {
+		snprintf(text, sizeof text, "dso+unix://%s", path);
+		r = open_url(text, &settings, ret_session);
+		if (r != -ECONNREFUSED && r != -EACCES)
+			return r;
+	}
+	r = open_url("dso://127.0.0.1:7471/default", &settings, ret_session);
+	if (r == -ECONNREFUSED)
+		return open_fail(r, "no storaged answers at %s or 127.0.0.1:7471: start one (storaged), or "
+				    "say where it is with DSO_URL", path);
+	return r;
+}
+
+void dso_close(struct dso_session *session)
+{
+	if (!session)
+		return;
+	/* First the data path: what storaged hears of as gone must not be able to act. */
+	transport_ops(session->transport)->close(session->transport);
+	session->directory->leave(session);
+	while (session->objects) {
+		struct object *object = session->objects;
+
+		session->objects = object->next;
+		free(object);
+	}
+	session_free(session);
+}
+
+/* ---- what a session says of itself ---- */
+
+const char *dso_error(const struct dso_session *session)
+{
+	return session ? session->error : open_error;
+}
+
+const char *dso_transport(const struct dso_session *session)
+{
+	return transport_ops(session->transport)->name;
+}
+
+size_t dso_transports(const struct dso_session *session, struct dso_transport_report *reports,
+			     size_t count_max)
+{
+	size_t count = session->report_count < count_max ? session->report_count : count_max;
+
+	memcpy(reports, session->reports, count * sizeof *reports);
+	return session->report_count;
+}
+
+const char *dso_version(void)
+{
+	return DSO_VERSION;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A session: a directory (who knows names), a transport (who carries operations), and the handles
+ * opened. Its user is one thread; the keeper thread (lib/keeper.c) may mark it lost and objects deleted.
+ */
+#ifndef LIB_SESSION_H
+#define LIB_SESSION_H
+
+#include "lib/transport.h"
+#include "lib/url.h"
+
+#include <pthread.h>
+
+/*
+ * A handle to an object: the first member of every object type's struct.
+ *
+ * Deletion. `deleted` is looked at on entry to each operation, on this processor only. Before storaged
+ * may reuse the memory, whoever set the flag waits until the operations that entered before have left:
+ * see session_enter, and quiesce in lib/remote.c.
+ */
+struct object {
+	struct dso_session *session;
+	struct object *previous, *next; /* in session->objects, under session->lock */
+	_Atomic bool deleted;
+	bool acknowledged;     /* the deletion, to storaged; under session->lock */
+	uint64_t leave_serial; /* entered operations to wait for before that; under session->lock */
+	enum object_type type;
+	uint32_t handle;
+	uint32_t generation;
+	uint64_t offset; /* of the header in the region */
+	uint64_t length_bytes;
+	uint64_t parameters[4];
+	char name[DSO_NAME_BYTES_MAX + 1];
+};
+
+struct open_request {
+	enum object_type type;
+	bool given; /* parameters */
+	uint64_t parameters[4];
+};
+
+/* Who knows the names: storaged over a control connection (lib/remote.c), or the store in this process
+ * (lib/embedded.c). Each returns 0 or a negative errno with session->error's tail in @reason. */
+struct directory_ops {
+	/* Fill object's reference (all below leave_serial but the name) and link it into the session. */
+	int (*open)(struct dso_session *session, struct object *object,
+		    const struct open_request *request, char *reason, size_t reason_bytes);
+	/* Unlink it and give the handle back. */
+	void (*close)(struct dso_session *session, struct object *object);
+	int (*delete)(struct dso_session *session, const char *name, char *reason, size_t reason_bytes);
+	int (*stat)(struct dso_session *session, const char *name, struct dso_stat *ret_stat, char *reason,
+		    size_t reason_bytes);
+	/* Up to @count_max entries from *cursor (0 at first) on; *cursor is 0 after the last. */
+	int (*list)(struct dso_session *session, uint32_t *cursor, struct dso_stat *entries,
+		    unsigned count_max, unsigned *ret_count, char *reason, size_t reason_bytes);
+	int (*server_stat)(struct dso_session *session, struct dso_server_stat *ret_stat, char *reason,
+			   size_t reason_bytes);
+	int (*ping)(struct dso_session *session, char *reason, size_t reason_bytes);
+	/* End the session: after it nobody but the caller touches it. The transport is closed before. */
+	void (*leave)(struct dso_session *session);
+};
+
+/* The most that a page of a listing has in it. */
+#define DIRECTORY_PAGE_MAX 64
+
+struct submitted {
+	struct op op;
+	uint64_t tag;
+	uint64_t serial; /* of its entry */
+};
+
+#define TRANSPORT_REPORTS_MAX 4
+
+struct dso_session {
+	struct transport *transport;
+	const struct directory_ops *directory;
+	void *directory_data; /* struct remote or struct embedded */
+	_Atomic int health;   /* 0; -ENOTCONN or -ESHUTDOWN once it is over. Set once */
+	/* Operations that entered and left, for the keeper's quiescence. Written by the user's thread. */
+	_Atomic uint64_t entered, left;
+
+	struct submitted *submitted; /* a ring of DSO_OUTSTANDING_MAX */
+	uint64_t submit_count, reap_count;
+	int poll_fd, ready_fd; /* of dso_fd(): an epoll set and an eventfd in it; -1 until it is called */
+	bool ready_signalled;
+
+	uint16_t owner; /* of words that this session holds */
+	int64_t timeout_ns;
+	int64_t ttl_ns;
+	enum dso_poll poll;
+	char url[256]; /* for sentences */
+	struct dso_transport_report reports[TRANSPORT_REPORTS_MAX];
+	unsigned report_count;
+
+	pthread_mutex_t lock; /* objects, lost_reason */
+	struct object *objects;
+	char lost_reason[160];
+	char error[512];
+};
+
+/* What dso_open found out about its options and the environment. */
+struct session_settings {
+	const char *transport, *device, *io;
+	int64_t timeout_ns;
+	enum dso_poll poll;
+};
+
+/* Fill a session in: connect its directory and transport. With *reason filled on failure. */
+int remote_open(struct dso_session *session, const struct url *url,
+		const struct session_settings *settings, char *reason, size_t reason_bytes);
+int embedded_open(struct dso_session *session, const struct url *url,
+		  const struct session_settings *settings, char *reason, size_t reason_bytes);
+
+/* Record what becomes of a transport, for dso_transports(). */
+__attribute__((format(printf, 4, 5))) void session_report(struct dso_session *session, const char *name,
+							   bool chosen, const char *format, ...);
+
+/* Mark the session over. The first reason stays. Any thread. */
+void session_lose(struct dso_session *session, int health, const char *reason);
+
+/* Leave a sentence for dso_error() and return @error. */
+__attribute__((format(printf, 3, 4))) int session_fail(struct dso_session *session, int error,
+							const char *format, ...);
+
+/*
+ * Begin an operation on @object. Returns 0, -ESTALE, -ENOTCONN, -ESHUTDOWN; after 0 session_leave is due,
+ * or for a submitted operation session_left with its serial when it completed.
+ *
+ * The store to `entered` must be visible to the keeper before this thread reads `deleted`. That
+ * store-load order is not paid for here: the keeper, after setting `deleted`, makes every thread of the
+ * process run a full barrier (membarrier(2), PRIVATE_EXPEDITED) and reads `entered` only then.
+ */
+static inline int session_enter(struct object *object)
+{
+	struct dso_session *session = object->session;
+	uint64_t entered = atomic_load_explicit(&session->entered, memory_order_relaxed);
+
+	atomic_store_explicit(&session->entered, entered + 1, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (__builtin_expect(atomic_load_explicit(&object->deleted, memory_order_relaxed), 0))
+		return -ESTALE;
+	return atomic_load_explicit(&session->health, memory_order_relaxed);
+}
+
+static inline void session_left(struct dso_session *session, uint64_t serial)
+{
+	atomic_store_explicit(&session->left, serial, memory_order_release);
+}
+
+/* Everything entered so far has left: operations complete in order. */
+static inline void session_leave(struct dso_session *session)
+{
+	session_left(session, atomic_load_explicit(&session->entered, memory_order_relaxed));
+}
+
+/* Run @count operations in order and wait for all. Returns 0 or a negative errno, with no sentence. */
+int session_execute(struct object *object, struct op *ops, unsigned count);
+
+/* session_execute of one, the fast path. */
+static inline int session_execute_one(struct object *object, struct op *op)
+{
+	struct dso_session *session = object->session;
+	const struct transport_ops *transport = transport_ops(session->transport);
+	int r;
+
+	if (!transport->execute)
+		return session_execute(object, op, 1);
+	r = session_enter(object);
+	if (__builtin_expect(r == 0, 1))
+		r = transport->execute(session->transport, op);
+	session_leave(session);
+	return r;
+}
+
+/* Submit a copy of @op under @tag. Returns 0 or what the _submit twins return; leaves a sentence. */
+int session_submit(struct object *object, const struct op *op, uint64_t tag, const char *verb);
+
+/* Wait until everything submitted has completed; reaping it is still the user's. */
+void session_drain(struct dso_session *session);
+
+#endif

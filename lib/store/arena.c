@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/store/arena.h"
+
+#include "lib/region.h"
+#include "proto/layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void write_header(struct arena *arena)
+{
+	struct region_header header = {
+		.version = le16_of(LAYOUT_VERSION),
+		.region_bytes = le64_of(arena->bytes),
+	};
+
+	memcpy(header.magic, LAYOUT_MAGIC, sizeof header.magic);
+	memcpy(arena->base, &header, sizeof header);
+}
+
+int arena_open(struct arena *arena, uint64_t bytes, uint32_t extent_count_max)
+{
+	void *base;
+
+	*arena = (struct arena){.bytes = bytes, .touched_end = LAYOUT_REGION_HEADER_BYTES};
+	arena->fd = memfd_create("dso-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (arena->fd < 0)
+		return -errno;
+	if (ftruncate(arena->fd, (off_t)bytes))
+		return -errno;
+	/* Clients get this descriptor: a size that they could change would be a SIGBUS here. */
+	if (fcntl(arena->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return -errno;
+	base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, arena->fd, 0);
+	if (base == MAP_FAILED)
+		return -errno;
+	arena->base = base;
+	(void)madvise(base, bytes, MADV_HUGEPAGE); /* a hint: small pages do as well */
+	write_header(arena);
+	return extents_new(LAYOUT_REGION_HEADER_BYTES, bytes, extent_count_max, &arena->extents);
+}
+
+void arena_close(struct arena *arena)
+{
+	extents_free(arena->extents);
+	if (arena->base)
+		munmap(arena->base, arena->bytes);
+	if (arena->fd >= 0)
+		close(arena->fd);
+}
+
+int arena_take(struct arena *arena, uint64_t bytes, struct extent *ret_extent)
+{
+	uint64_t end;
+	int error = extents_take(arena->extents, bytes, ret_extent);
+
+	if (error)
+		return error;
+	end = ret_extent->offset + ret_extent->bytes;
+	/* Written to, not punched out: under a memory region a hole would leave the device with
+	 * pages that are the file's no more. */
+	if (ret_extent->offset < arena->touched_end)
+		region_zero(arena->base + ret_extent->offset,
+			    (end < arena->touched_end ? end : arena->touched_end) - ret_extent->offset);
+	if (arena->touched_end < end)
+		arena->touched_end = end;
+	return 0;
+}

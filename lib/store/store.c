@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/region.h"
+#include "lib/store/store.h"
+
+#include "lib/store/arena.h"
+#include "lib/store/types.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+/* A secret this long is all that XXH3 takes in, and one that getrandom gives whole. */
+#define SECRET_BYTES 192
+
+#define SLOT_BITS 20
+#define SLOT_MASK ((1u << SLOT_BITS) - 1)
+
+_Static_assert(STORE_OPENS_MAX == SLOT_MASK, "every slot fits into a handle");
+_Static_assert(LAYOUT_REGION_HEADER_BYTES < STORE_REGION_BYTES_MIN, "a region holds objects");
+
+/* An open: in its opener's table, and in the list of its object. */
+struct store_open {
+	struct store_opener *opener;
+	struct store_open *previous;
+	struct store_open *next;
+	uint32_t object;
+	uint32_t handle;      /* that it has, or will have */
+	uint32_t vacant_next; /* slot behind it in the list of vacant ones */
+	bool is_open;
+};
+
+struct object {
+	char *name;    /* NULL: deleted, and here only until its last handle is back */
+	uint64_t hash; /* of the name */
+	struct store_open *open_list;
+	uint64_t parameters[TYPE_PARAMETERS];
+	struct extent extent;
+	uint32_t next; /* in its bucket, or the list of vacant objects: index + 1, 0: none */
+	uint32_t generation;
+	uint32_t opens;
+	uint16_t type;
+	uint8_t name_bytes;
+};
+
+struct store {
+	struct store_limits limits;
+	struct arena arena;
+
+	/* The directory: buckets for as many objects as may be, so that it never stops to grow. */
+	uint32_t *buckets; /* index + 1, 0: none */
+	uint32_t bucket_mask;
+	uint8_t secret[SECRET_BYTES]; /* without it nobody can choose names that share a bucket */
+
+	struct chunks objects;
+	uint32_t vacant_object; /* index + 1, 0: none */
+	uint64_t *named;        /* a bit an object: has a name. Lets a listing pass over gaps */
+	uint32_t named_count;
+	uint32_t deleted_count; /* and still open */
+	uint32_t generation;    /* the last one given */
+};
+
+static struct object *object_at(const struct store *store, uint32_t index)
+{
+	return chunks_at(&store->objects, index);
+}
+
+/* ---- the directory ---- */
+
+static bool is_name(const char *name, size_t name_bytes)
+{
+	return name_bytes >= 1 && name_bytes <= CONTROL_NAME_BYTES_MAX &&
+	       !memchr(name, '\0', name_bytes);
+}
+
+static uint64_t hash_of(const struct store *store, const char *name, size_t name_bytes)
+{
+	return XXH3_64bits_withSecret(name, name_bytes, store->secret, sizeof store->secret);
+}
+
+/* The link, in a bucket or in an object, that leads to the object called @name, or to 0. */
+static uint32_t *find_link(const struct store *store, uint64_t hash, const char *name,
+			   size_t name_bytes)
+{
+	uint32_t *link = &store->buckets[hash & store->bucket_mask];
+
+	while (*link) {
+		struct object *object = object_at(store, *link - 1);
+
+		if (object->hash == hash && object->name_bytes == name_bytes &&
+		    !memcmp(object->name, name, name_bytes))
+			break;
+		link = &object->next;
+	}
+	return link;
+}
+
+static void directory_add(struct store *store, uint32_t index)
+{
+	struct object *object = object_at(store, index);
+	uint32_t *bucket = &store->buckets[object->hash & store->bucket_mask];
+
+	object->next = *bucket;
+	*bucket = index + 1;
+	store->named[index / 64] |= 1ULL << index % 64;
+	store->named_count++;
+}
+
+static void directory_remove(struct store *store, uint32_t *link)
+{
+	uint32_t index = *link - 1;
+	struct object *object = object_at(store, index);
+
+	*link = object->next;
+	free(object->name);
+	object->name = NULL;
+	store->named[index / 64] &= ~(1ULL << index % 64);
+	store->named_count--;
+	store->deleted_count++;
+}
+
+/* ---- objects ---- */
+
+/* Fill the zeroed memory of a new object. */
+static void write_object(struct store *store, const struct object *object)
+{
+	const struct object_type_entry *type = type_entry(object->type);
+	uint8_t *memory = store->arena.base + object->extent.offset;
+	struct object_header header = {
+		.type = le16_of(object->type),
+		.generation = le32_of(object->generation),
+		.length_bytes = le64_of(object->extent.bytes),
+	};
+
+	for (unsigned i = 0; i < TYPE_PARAMETERS; i++)
+		header.parameter[i] = le64_of(object->parameters[i]);
+	region_write(memory, &header, sizeof header);
+	if (type->initialise)
+		type->initialise(memory, object->parameters);
+}
+
+/* A vacant object, taken only when it is in use. Returns 0 or -ENOMEM. */
+static int provide_object(struct store *store)
+{
+	int error;
+
+	if (store->vacant_object)
+		return 0;
+	error = chunks_append(&store->objects);
+	if (error)
+		return error;
+	store->vacant_object = store->objects.count;
+	return 0;
+}
+
+/* Give a deleted object's memory back, once nobody has it open. */
+static void reclaim(struct store *store, uint32_t index)
+{
+	struct object *object = object_at(store, index);
+
+	assert(!object->name && !object->opens && !object->open_list);
+	extents_give(store->arena.extents, &object->extent);
+	object->next = store->vacant_object;
+	store->vacant_object = index + 1;
+	store->deleted_count--;
+}
+
+static enum wire_status refuse_no_memory(const struct store *store, uint64_t length_bytes,
+					 char *detail, size_t detail_bytes)
+{
+	type_detail(detail, detail_bytes, "wants %s bytes, the largest free extent is %s of %s",
+		    type_digits_of(length_bytes).text,
+		    type_digits_of(extents_largest_bytes(store->arena.extents)).text,
+		    type_digits_of(store->arena.bytes).text);
+	return WIRE_NO_MEMORY;
+}
+
+static enum wire_status refuse_internal(char *detail, size_t detail_bytes)
+{
+	type_detail(detail, detail_bytes, "the host is out of memory");
+	return WIRE_INTERNAL;
+}
+
+/* Make an object of checked type, name and parameters. *ret_index is not touched on failure. */
+static enum wire_status create(struct store *store, unsigned type, uint64_t hash, const char *name,
+			       size_t name_bytes, const uint64_t parameters[TYPE_PARAMETERS],
+			       uint32_t *ret_index, char *detail, size_t detail_bytes)
+{
+	uint64_t length_bytes = type_entry(type)->length_bytes(parameters);
+	struct object *object;
+	struct extent extent;
+	char *name_copy;
+	int error;
+
+	if (store->named_count + store->deleted_count == store->limits.objects_max) {
+		type_detail(detail, detail_bytes, "%s of %s, %s of them deleted and still open",
+			    type_digits_of(store->limits.objects_max).text,
+			    type_digits_of(store->limits.objects_max).text,
+			    type_digits_of(store->deleted_count).text);
+		return WIRE_OBJECTS_MAX;
+	}
+	if (provide_object(store))
+		return refuse_internal(detail, detail_bytes);
+	name_copy = strndup(name, name_bytes);
+	if (!name_copy)
+		return refuse_internal(detail, detail_bytes);
+	error = arena_take(&store->arena, length_bytes, &extent);
+	if (error) {
+		free(name_copy);
+		return error == -ENOSPC
+			       ? refuse_no_memory(store, length_bytes, detail, detail_bytes)
+			       : refuse_internal(detail, detail_bytes);
+	}
+	*ret_index = store->vacant_object - 1;
+	object = object_at(store, *ret_index);
+	store->vacant_object = object->next;
+	if (++store->generation == 0)
+		store->generation = 1;
+	*object = (struct object){
+		.name = name_copy,
+		.hash = hash,
+		.extent = extent,
+		.generation = store->generation,
+		.type = (uint16_t)type,
+		.name_bytes = (uint8_t)name_bytes,
+	};
+	memcpy(object->parameters, parameters, sizeof object->parameters);
+	write_object(store, object);
+	directory_add(store, *ret_index);
+	return WIRE_OK;
+}
+
+/* ---- opens ---- */
+
+static struct store_open *open_at(const struct store_opener *opener, uint32_t slot)
+{
+	return chunks_at(&opener->slots, slot - 1);
+}
+
+/* The open that @handle, any number, stands for, or NULL. */
+static struct store_open *open_of(const struct store_opener *opener, uint32_t handle)
+{
+	uint32_t slot = handle & SLOT_MASK;
+	struct store_open *open;
+
+	if (slot == 0 || slot > opener->slots.count)
+		return NULL;
+	open = open_at(opener, slot);
+	return open->is_open && open->handle == handle ? open : NULL;
+}
+
+/* Make sure that there is a vacant slot. Returns 0 or -ENOMEM. */
+static int provide_slot(struct store_opener *opener)
+{
+	int error;
+
+	if (opener->vacant_slot)
+		return 0;
+	error = chunks_append(&opener->slots);
+	if (error)
+		return error;
+	opener->vacant_slot = opener->slots.count;
+	open_at(opener, opener->vacant_slot)->handle = opener->vacant_slot;
+	return 0;
+}
+
+/* Needs a vacant slot. */
+static struct store_open *open_object(struct store_opener *opener, uint32_t index)
+{
+	struct object *object = object_at(opener->store, index);
+	struct store_open *open = open_at(opener, opener->vacant_slot);
+
+	opener->vacant_slot = open->vacant_next;
+	opener->open_count++;
+	open->opener = opener;
+	open->object = index;
+	open->is_open = true;
+	open->previous = NULL;
+	open->next = object->open_list;
+	if (open->next)
+		open->next->previous = open;
+	object->open_list = open;
+	object->opens++;
+	return open;
+}
+
+static void close_open(struct store_open *open)
+{
+	struct store_opener *opener = open->opener;
+	struct object *object = object_at(opener->store, open->object);
+
+	if (open->next)
+		open->next->previous = open->previous;
+	if (open->previous)
+		open->previous->next = open->next;
+	else
+		object->open_list = open->next;
+	object->opens--;
+	if (!object->name && !object->opens)
+		reclaim(opener->store, open->object);
+	open->is_open = false;
+	open->vacant_next = opener->vacant_slot;
+	opener->vacant_slot = open->handle & SLOT_MASK;
+	opener->open_count--;
+	open->handle += 1u << SLOT_BITS; /* the count of uses wraps, the slot below it stays */
+}
+
+static void refer(const struct store_open *open, struct store_reference *ret_reference)
+{
+	const struct object *object = object_at(open->opener->store, open->object);
+
+	*ret_reference = (struct store_reference){
+		.type = object->type,
+		.generation = object->generation,
+		.handle = open->handle,
+		.offset = object->extent.offset,
+		.length_bytes = object->extent.bytes,
+	};
+	memcpy(ret_reference->parameters, object->parameters, sizeof object->parameters);
+}
+
+static void describe(const struct object *object, struct store_object_stat *ret_stat)
+{
+	*ret_stat = (struct store_object_stat){
+		.type = object->type,
+		.generation = object->generation,
+		.opens = object->opens,
+		.offset = object->extent.offset,
+		.length_bytes = object->extent.bytes,
+		.name_bytes = object->name_bytes,
+	};
+	memcpy(ret_stat->parameters, object->parameters, sizeof object->parameters);
+	memcpy(ret_stat->name, object->name, object->name_bytes);
+}
+
+/* ---- the interface ---- */
+
+static bool are_limits(const struct store_limits *limits)
+{
+	return limits->region_bytes >= STORE_REGION_BYTES_MIN &&
+	       limits->region_bytes <= STORE_REGION_BYTES_MAX && limits->objects_max >= 1 &&
+	       limits->objects_max <= STORE_OBJECTS_MAX && limits->opens_max >= 1 &&
+	       limits->opens_max <= STORE_OPENS_MAX;
+}
+
+static int directory_open(struct store *store)
+{
+	uint32_t objects_max = store->limits.objects_max;
+	uint32_t bucket_count = 1;
+
+	while (bucket_count < objects_max)
+		bucket_count *= 2;
+	store->bucket_mask = bucket_count - 1;
+	store->buckets = calloc(bucket_count, sizeof *store->buckets);
+	store->named = calloc((objects_max + 63) / 64, sizeof *store->named);
+	if (!store->buckets || !store->named)
+		return -ENOMEM;
+	if (getrandom(store->secret, sizeof store->secret, 0) != sizeof store->secret)
+		return -errno;
+	return 0;
+}
+
+int store_new(const struct store_limits *limits, struct store **ret_store)
+{
+	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+	struct store *store;
+	int error;
+
+	if (!are_limits(limits))
+		return -EINVAL;
+	store = calloc(1, sizeof *store);
+	if (!store)
+		return -ENOMEM;
+	store->limits = *limits;
+	store->objects.element_bytes = sizeof(struct object);
+	error = arena_open(&store->arena,
+			   (limits->region_bytes + page_bytes - 1) & ~(page_bytes - 1),
+			   limits->objects_max);
+	if (!error)
+		error = directory_open(store);
+	if (error) {
+		store_free(store);
+		return error;
+	}
+	*ret_store = store;
+	return 0;
+}
+
+void store_free(struct store *store)
+{
+	if (!store)
+		return;
+	for (uint32_t index = 0; index < store->objects.count; index++) {
+		struct object *object = object_at(store, index);
+
+		while (object->open_list)
+			store_opener_end(object->open_list->opener);
+		free(object->name);
+	}
+	chunks_clear(&store->objects);
+	free(store->buckets);
+	free(store->named);
+	arena_close(&store->arena);
+	free(store);
+}
+
+void *store_base(const struct store *store)
+{
+	return store->arena.base;
+}
+
+uint64_t store_region_bytes(const struct store *store)
+{
+	return store->arena.bytes;
+}
+
+uint64_t store_used_bytes(const struct store *store)
+{
+	return extents_used_bytes(store->arena.extents);
+}
+
+uint32_t store_object_count(const struct store *store)
+{
+	return store->named_count;
+}
+
+int store_fd(const struct store *store)
+{
+	return store->arena.fd;
+}
+
+void store_opener_begin(struct store *store, struct store_opener *opener,
+			void (*deleted)(struct store_opener *opener, uint32_t handle))
+{
+	*opener = (struct store_opener){
+		.store = store,
+		.deleted = deleted,
+		.slots.element_bytes = sizeof(struct store_open),
+	};
+}
+
+void store_opener_end(struct store_opener *opener)
+{
+	for (uint32_t slot = 1; opener->open_count; slot++) {
+		struct store_open *open = open_at(opener, slot);
+
+		if (open->is_open)
+			close_open(open);
+	}
+	chunks_clear(&opener->slots);
+	opener->vacant_slot = 0;
+	opener->store = NULL;
+}
+
+/* The object that an open asks for: the one of that name, or a new one. */
+static enum wire_status look_up(struct store *store, unsigned type, const char *name,
+				size_t name_bytes, unsigned flags,
+				const uint64_t asked[TYPE_PARAMETERS], uint32_t *ret_index,
+				char *detail, size_t detail_bytes)
+{
+	uint64_t hash = hash_of(store, name, name_bytes);
+	uint32_t link = *find_link(store, hash, name, name_bytes);
+	uint64_t complete[TYPE_PARAMETERS];
+	enum wire_status status;
+
+	if (!link) {
+		if (!(flags & CONTROL_OPEN_CREATE))
+			return WIRE_NOT_FOUND;
+		status = type_complete(type_entry(type), asked, complete, detail, detail_bytes);
+		if (status != WIRE_OK)
+			return status;
+		return create(store, type, hash, name, name_bytes, complete, ret_index, detail,
+			      detail_bytes);
+	}
+	if (object_at(store, link - 1)->type != type) {
+		type_detail(detail, detail_bytes, "a %s was asked for, it is a %s",
+			    type_entry(type)->name,
+			    type_entry(object_at(store, link - 1)->type)->name);
+		return WIRE_TYPE;
+	}
+	*ret_index = link - 1;
+	return type_match(type_entry(type), asked, object_at(store, link - 1)->parameters, detail,
+			  detail_bytes);
+}
+
+enum wire_status store_open(struct store_opener *opener, enum object_type type, const char *name,
+			    size_t name_bytes, unsigned flags, const uint64_t parameters[4],
+			    struct store_reference *ret_reference, char *detail,
+			    size_t detail_bytes)
+{
+	static const uint64_t any[TYPE_PARAMETERS];
+	enum wire_status status;
+	uint32_t index;
+
+	type_detail(detail, detail_bytes, "%s", "");
+	if (!type_entry(type))
+		return WIRE_MALFORMED;
+	if (!is_name(name, name_bytes))
+		return WIRE_NAME;
+	if (opener->open_count == opener->store->limits.opens_max) {
+		type_detail(detail, detail_bytes, "%s of %s",
+			    type_digits_of(opener->open_count).text,
+			    type_digits_of(opener->store->limits.opens_max).text);
+		return WIRE_OPENS_MAX;
+	}
+	if (provide_slot(opener))
+		return refuse_internal(detail, detail_bytes);
+	status = look_up(opener->store, type, name, name_bytes, flags,
+			 flags & CONTROL_OPEN_PARAMETERS ? parameters : any, &index, detail,
+			 detail_bytes);
+	if (status == WIRE_OK)
+		refer(open_object(opener, index), ret_reference);
+	return status;
+}
+
+enum wire_status store_close(struct store_opener *opener, uint32_t handle)
+{
+	struct store_open *open = open_of(opener, handle);
+
+	if (!open)
+		return WIRE_STALE;
+	close_open(open);
+	return WIRE_OK;
+}
+
+enum wire_status store_delete(struct store *store, const char *name, size_t name_bytes)
+{
+	struct object *object;
+	uint32_t *link;
+	uint32_t index;
+
+	if (!is_name(name, name_bytes))
+		return WIRE_NAME;
+	link = find_link(store, hash_of(store, name, name_bytes), name, name_bytes);
+	if (!*link)
+		return WIRE_NOT_FOUND;
+	index = *link - 1;
+	object = object_at(store, index);
+	directory_remove(store, link);
+	if (!object->opens)
+		reclaim(store, index);
+	for (struct store_open *open = object->open_list; open; open = open->next)
+		if (open->opener->deleted)
+			open->opener->deleted(open->opener, open->handle);
+	return WIRE_OK;
+}
+
+enum wire_status store_stat(const struct store *store, const char *name, size_t name_bytes,
+			    struct store_object_stat *ret_stat)
+{
+	uint32_t link;
+
+	if (!is_name(name, name_bytes))
+		return WIRE_NAME;
+	link = *find_link(store, hash_of(store, name, name_bytes), name, name_bytes);
+	if (!link)
+		return WIRE_NOT_FOUND;
+	describe(object_at(store, link - 1), ret_stat);
+	return WIRE_OK;
+}
+
+bool store_next(const struct store *store, uint32_t *cursor, struct store_object_stat *ret_stat)
+{
+	for (uint64_t index = *cursor; index < store->objects.count;) {
+		uint64_t named = store->named[index / 64] >> index % 64;
+
+		if (!named) {
+			index = (index / 64 + 1) * 64;
+			continue;
+		}
+		index += (unsigned)__builtin_ctzll(named);
+		describe(object_at(store, (uint32_t)index), ret_stat);
+		*cursor = (uint32_t)index + 1;
+		return true;
+	}
+	return false;
+}
+
+bool store_opener_next(const struct store_opener *opener, uint32_t *cursor,
+		       struct store_reference *ret_reference)
+{
+	for (uint32_t slot = *cursor ? *cursor : 1; slot <= opener->slots.count; slot++) {
+		const struct store_open *open = open_at(opener, slot);
+
+		if (!open->is_open)
+			continue;
+		refer(open, ret_reference);
+		*cursor = slot + 1;
+		return true;
+	}
+	return false;
+}

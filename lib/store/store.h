@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A store: one namespace's arena (a sealed memfd) and its directory of names. What decides lies in
+ * private memory; the arena holds only what clients may write, and nothing in it is ever believed.
+ *
+ * An object's memory is reused only when it was deleted and nobody has it open: an opener gives
+ * each handle back by store_close, or all at once by store_opener_end when its session is dead and
+ * fenced.
+ *
+ * Threads: one at a time; the user locks.
+ */
+#ifndef LIB_STORE_STORE_H
+#define LIB_STORE_STORE_H
+
+#include "lib/store/chunks.h"
+#include "proto/control.h"
+#include "proto/layout.h"
+
+#include <stdint.h>
+
+struct store;
+
+struct store_limits {
+	uint64_t region_bytes; /* STORE_REGION_BYTES_MIN to _MAX, rounded up to pages */
+	uint32_t objects_max;  /* 1 to STORE_OBJECTS_MAX, deleted ones still open included */
+	uint32_t opens_max;    /* an opener; 1 to STORE_OPENS_MAX */
+};
+
+#define STORE_REGION_BYTES_MIN    8192
+#define STORE_REGION_BYTES_MAX    (1ULL << 46)
+#define STORE_OBJECTS_MAX         (1u << 24)
+#define STORE_OBJECTS_MAX_DEFAULT 1048576
+#define STORE_OPENS_MAX           ((1u << 20) - 1)
+#define STORE_OPENS_MAX_DEFAULT   65536
+
+/*
+ * Somebody who opens objects: a session. Embedded in the user's struct, which stays in place from
+ * store_opener_begin to store_opener_end.
+ *
+ * A handle is a slot (20 bits, from 1) under a count of that slot's uses (12 bits): a late CLOSE of
+ * a handle that was closed before closes nothing, unless its slot was used 4096 times since.
+ */
+struct store_opener {
+	struct store *store;
+	/* Called when an object that this opener has open was deleted by somebody (itself too),
+	 * once a handle. Must not call the store. NULL where nobody wants to know. */
+	void (*deleted)(struct store_opener *opener, uint32_t handle);
+	uint32_t open_count;
+	/* the store's */
+	struct chunks slots;  /* of struct store_open */
+	uint32_t vacant_slot; /* head of the list of vacant ones, 0: none */
+};
+
+struct store_reference {
+	enum object_type type;
+	uint32_t generation;
+	uint32_t handle;
+	uint64_t offset;
+	uint64_t length_bytes;
+	uint64_t parameters[4];
+};
+
+struct store_object_stat {
+	enum object_type type;
+	uint32_t generation;
+	uint32_t opens; /* handles */
+	uint64_t offset;
+	uint64_t length_bytes;
+	uint64_t parameters[4];
+	uint8_t name_bytes;
+	char name[CONTROL_NAME_BYTES_MAX + 1]; /* zero-terminated */
+};
+
+/*
+ * Make a store. Returns 0, -EINVAL (limits), -ENOMEM, or the errno of memfd_create, ftruncate,
+ * fcntl, mmap or getrandom.
+ */
+int store_new(const struct store_limits *limits, struct store **ret_store);
+
+/*
+ * Free a store. Ends the openers that have something open still; store_opener_end may follow all
+ * the same, and must for the others. NULL does nothing.
+ */
+void store_free(struct store *store);
+
+void *store_base(const struct store *store);
+uint64_t store_region_bytes(const struct store *store);
+uint64_t store_used_bytes(const struct store *store);   /* deleted and still open included */
+uint32_t store_object_count(const struct store *store); /* in the directory */
+int store_fd(const struct store *store); /* sealed against change of size; the store's */
+
+void store_opener_begin(struct store *store, struct store_opener *opener,
+			void (*deleted)(struct store_opener *opener, uint32_t handle));
+
+/*
+ * Give back every handle. The opener must be fenced: none of its operations can land any more. A
+ * second time does nothing.
+ */
+void store_opener_end(struct store_opener *opener);
+
+/*
+ * Open the object @name (of @name_bytes, 1 to 255, no zero byte: else WIRE_NAME) of @type, creating
+ * it when @flags (enum control_open_flags) say so. @parameters as in CONTROL_OPEN, not looked at
+ * (may be NULL) without CONTROL_OPEN_PARAMETERS. The memory of a new object is zeroed and
+ * initialised; a generation comes again only 4,294,967,295 creations later. Opening the same object
+ * twice gives two handles. @detail (may be NULL, of @detail_bytes) gets the particulars of a
+ * refusal: which parameter differs, how much the arena has; it is empty where the status says all.
+ * Returns WIRE_OK, NAME, TYPE, PARAMETERS, NOT_FOUND, NO_MEMORY, OBJECTS_MAX, OPENS_MAX, MALFORMED
+ * (unknown type), INTERNAL (the host is out of memory).
+ */
+enum wire_status store_open(struct store_opener *opener, enum object_type type, const char *name,
+			    size_t name_bytes, unsigned flags, const uint64_t parameters[4],
+			    struct store_reference *ret_reference, char *detail,
+			    size_t detail_bytes);
+
+/* Give @handle, any number, back. Returns WIRE_OK, or STALE when there is no such handle. */
+enum wire_status store_close(struct store_opener *opener, uint32_t handle);
+
+/*
+ * Delete by name: it is gone from the directory at once, every opener's `deleted` is called for
+ * each of its handles, the memory goes when the last handle is back. Returns WIRE_OK, NAME,
+ * NOT_FOUND.
+ */
+enum wire_status store_delete(struct store *store, const char *name, size_t name_bytes);
+
+/* Returns WIRE_OK, NAME, NOT_FOUND. */
+enum wire_status store_stat(const struct store *store, const char *name, size_t name_bytes,
+			    struct store_object_stat *ret_stat);
+
+/*
+ * The object at or after *cursor (0 at first), in no order; *cursor moves behind it. Returns false
+ * after the last. O(1) amortised over a listing.
+ */
+bool store_next(const struct store *store, uint32_t *cursor, struct store_object_stat *ret_stat);
+
+/*
+ * For a sweep after a session's death: the next of the opener's open handles at or after *cursor (0
+ * or 1 at first), as a reference (deleted objects too); *cursor moves behind it. The cursor is no
+ * handle: that one is in the reference, and may be closed on the way. Returns false after the last.
+ */
+bool store_opener_next(const struct store_opener *opener, uint32_t *cursor,
+		       struct store_reference *ret_reference);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/store/types.h"
+
+#include "lib/region.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static uint64_t whole_lines(uint64_t bytes)
+{
+	return (bytes + LAYOUT_LINE_BYTES - 1) & ~(uint64_t)(LAYOUT_LINE_BYTES - 1);
+}
+
+static uint64_t memory_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
+{
+	return MEMORY_DATA_OFFSET + whole_lines(parameters[MEMORY_PARAMETER_BYTES]);
+}
+
+static uint64_t counter_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
+{
+	return COUNTER_STRIPE_OFFSET(parameters[COUNTER_PARAMETER_STRIPES]);
+}
+
+static void counter_initialise(uint8_t *object, const uint64_t parameters[TYPE_PARAMETERS])
+{
+	le64_t initial = le64_of(parameters[COUNTER_PARAMETER_INITIAL]);
+
+	region_write(object + COUNTER_STRIPE_OFFSET(0), &initial, sizeof initial);
+}
+
+static uint64_t register_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
+{
+	return REGISTER_SLOT_OFFSET(2, parameters[REGISTER_PARAMETER_CAPACITY]);
+}
+
+/* clang-format off */
+static const struct object_type_entry table[] = {
+	[OBJECT_MEMORY] = {
+		.name = "memory",
+		.parameters[MEMORY_PARAMETER_BYTES] = {
+			.name = "size", .min = 1, .max = MEMORY_BYTES_MAX, .at_creation = 4096},
+		.length_bytes = memory_length_bytes,
+	},
+	[OBJECT_COUNTER] = {
+		.name = "counter",
+		.parameters[COUNTER_PARAMETER_INITIAL] = {
+			.name = "initial", .max = UINT64_MAX, .initial = true},
+		.parameters[COUNTER_PARAMETER_STRIPES] = {
+			.name = "stripes", .min = 1, .max = COUNTER_STRIPES_MAX, .at_creation = 1},
+		.length_bytes = counter_length_bytes,
+		.initialise = counter_initialise,
+	},
+	[OBJECT_REGISTER] = {
+		.name = "register",
+		.parameters[REGISTER_PARAMETER_CAPACITY] = {
+			.name = "capacity", .min = 1, .max = REGISTER_CAPACITY_BYTES_MAX,
+			.at_creation = 65536},
+		.length_bytes = register_length_bytes,
+	},
+};
+/* clang-format on */
+
+const struct object_type_entry *type_entry(unsigned type)
+{
+	if (type >= sizeof table / sizeof table[0] || !table[type].name)
+		return NULL;
+	return &table[type];
+}
+
+void type_detail(char *detail, size_t detail_bytes, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!detail)
+		return;
+	va_start(arguments, format);
+	vsnprintf(detail, detail_bytes, format, arguments);
+	va_end(arguments);
+}
+
+struct type_digits type_digits_of(uint64_t value)
+{
+	struct type_digits digits;
+	char plain[21];
+	int count = snprintf(plain, sizeof plain, "%" PRIu64, value);
+	char *to = digits.text;
+
+	for (int i = 0; i < count; i++) {
+		if (i > 0 && (count - i) % 3 == 0)
+			*to++ = ',';
+		*to++ = plain[i];
+	}
+	*to = '\0';
+	return digits;
+}
+
+enum wire_status type_complete(const struct object_type_entry *type,
+			       const uint64_t asked[TYPE_PARAMETERS],
+			       uint64_t ret_parameters[TYPE_PARAMETERS], char *detail,
+			       size_t detail_bytes)
+{
+	uint64_t complete[TYPE_PARAMETERS];
+
+	for (unsigned i = 0; i < TYPE_PARAMETERS; i++) {
+		const struct type_parameter *parameter = &type->parameters[i];
+
+		complete[i] = asked[i] ? asked[i] : parameter->at_creation;
+		if (!parameter->name && asked[i]) {
+			type_detail(detail, detail_bytes,
+				    "parameter %u: %s asked, a %s has no such", i,
+				    type_digits_of(asked[i]).text, type->name);
+			return WIRE_PARAMETERS;
+		}
+		if (complete[i] < parameter->min || complete[i] > parameter->max) {
+			type_detail(detail, detail_bytes, "%s: %s asked, a %s has %s to %s",
+				    parameter->name, type_digits_of(asked[i]).text, type->name,
+				    type_digits_of(parameter->min).text,
+				    type_digits_of(parameter->max).text);
+			return WIRE_PARAMETERS;
+		}
+	}
+	memcpy(ret_parameters, complete, sizeof complete);
+	return WIRE_OK;
+}
+
+enum wire_status type_match(const struct object_type_entry *type,
+			    const uint64_t asked[TYPE_PARAMETERS],
+			    const uint64_t actual[TYPE_PARAMETERS], char *detail,
+			    size_t detail_bytes)
+{
+	uint64_t complete[TYPE_PARAMETERS];
+	enum wire_status status = type_complete(type, asked, complete, detail, detail_bytes);
+
+	if (status != WIRE_OK)
+		return status;
+	for (unsigned i = 0; i < TYPE_PARAMETERS; i++) {
+		if (!asked[i] || type->parameters[i].initial || asked[i] == actual[i])
+			continue;
+		type_detail(detail, detail_bytes, "%s: %s asked, the %s has %s",
+			    type->parameters[i].name, type_digits_of(asked[i]).text, type->name,
+			    type_digits_of(actual[i]).text);
+		return WIRE_PARAMETERS;
+	}
+	return WIRE_OK;
+}

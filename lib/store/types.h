@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The types of objects, as a store sees them: a table of what their parameters may be, how long
+ * they are and what a new one's memory holds. What an object's words mean is known to those who use
+ * it.
+ */
+#ifndef LIB_STORE_TYPES_H
+#define LIB_STORE_TYPES_H
+
+#include "proto/control.h"
+#include "proto/layout.h"
+
+#define TYPE_PARAMETERS 4
+
+struct type_parameter {
+	const char *name; /* NULL: the type has no such parameter, it is zero */
+	uint64_t min;
+	uint64_t max;
+	uint64_t at_creation; /* what zero stands for when an object is created */
+	bool initial;         /* matters at creation only: an existing object's is not compared */
+};
+
+struct object_type_entry {
+	const char *name;
+	struct type_parameter parameters[TYPE_PARAMETERS];
+	/* Of the object with its header, a multiple of LAYOUT_LINE_BYTES. */
+	uint64_t (*length_bytes)(const uint64_t parameters[TYPE_PARAMETERS]);
+	/* Write what is not zero behind the header of a zeroed object; NULL where all is. */
+	void (*initialise)(uint8_t *object, const uint64_t parameters[TYPE_PARAMETERS]);
+};
+
+/* The table's entry of @type, a number of any origin; NULL where there is none. */
+const struct object_type_entry *type_entry(unsigned type);
+
+/*
+ * Write a sentence into @detail (of @detail_bytes, may be NULL).
+ */
+__attribute__((format(printf, 3, 4))) void type_detail(char *detail, size_t detail_bytes,
+						       const char *format, ...);
+
+/* @value with a comma before every three digits, for people. */
+struct type_digits {
+	char text[27];
+};
+struct type_digits type_digits_of(uint64_t value);
+
+/*
+ * Check what @asked means for a new object and put the defaults in: *ret_parameters. Returns
+ * WIRE_OK, or PARAMETERS with @detail filled.
+ */
+enum wire_status type_complete(const struct object_type_entry *type,
+			       const uint64_t asked[TYPE_PARAMETERS],
+			       uint64_t ret_parameters[TYPE_PARAMETERS], char *detail,
+			       size_t detail_bytes);
+
+/* Check whether @asked fits an object that has the parameters @actual. Returns as type_complete. */
+enum wire_status type_match(const struct object_type_entry *type,
+			    const uint64_t asked[TYPE_PARAMETERS],
+			    const uint64_t actual[TYPE_PARAMETERS], char *detail,
+			    size_t detail_bytes);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A transport carries one-sided operations to a region: READ, WRITE, CAS, FAA, in the order of their
+ * submission, and completes them in that order. It knows regions and offsets, never objects.
+ *
+ * The same interface serves storaged, which executes what arrives over tcp through a transport of its
+ * own: the CPU (region_open) or a loopback queue pair (verbs_loopback_open).
+ *
+ * Threads: a transport is used by one thread at a time.
+ */
+#ifndef LIB_TRANSPORT_H
+#define LIB_TRANSPORT_H
+
+#include "lib/include/dso/dso.h"
+#include "proto/control.h"
+#include "proto/data.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One operation. The caller fills it and leaves it alone until status is other than -EINPROGRESS. */
+struct op {
+	uint8_t opcode; /* enum data_opcode */
+	uint32_t length_bytes; /* READ, WRITE: 1 to DATA_TRANSFER_BYTES_MAX; atomics: 8 */
+	int32_t status; /* set to -EINPROGRESS by submit; 0 or a negative errno when completed:
+			 * -ERANGE, -EINVAL, -EACCES refused by the far side;
+			 * -ECONNRESET outcome unknown; -ENOTCONN never sent */
+	uint64_t offset; /* in the region */
+	uint64_t operand; /* FAA: the addend; CAS: the value compared */
+	uint64_t swap;	  /* CAS: the new value */
+	uint64_t value;	  /* atomics: the value before, set on completion */
+	void *buffer;	  /* READ: filled; WRITE: read, not written to. Until completion */
+};
+
+/* The most operations that a transport holds between submit and completion. A power of two. */
+#define TRANSPORT_INFLIGHT_MAX 1024
+
+struct transport; /* begins with struct transport_base */
+
+struct transport_ops {
+	const char *name;
+
+	/*
+	 * Take @op; it may wait unsent until flush. Does not block, makes no system call.
+	 * Returns 0; -EAGAIN when TRANSPORT_INFLIGHT_MAX are in flight or buffers are full (flush and
+	 * progress, then try again); -ENOTCONN when the transport is broken. On failure the op is the
+	 * caller's and its status is undefined.
+	 */
+	int (*submit)(struct transport *transport, struct op *op);
+
+	/*
+	 * Start everything submitted, with as few system calls as there are. May make progress on
+	 * completions meanwhile; blocks only while the peer takes no more and at most for the
+	 * transport's timeout, after which the transport is broken. Returns 0 or -ENOTCONN.
+	 */
+	int (*flush)(struct transport *transport);
+
+	/*
+	 * Complete what the far side has answered. @wait_ns 0: only look. Otherwise wait, as the poll
+	 * policy says, until at least one operation completes or @wait_ns passed. When the transport
+	 * breaks every op in flight is completed with an error. Returns 0, or -ENOTCONN once broken
+	 * and nothing is in flight.
+	 */
+	int (*progress)(struct transport *transport, int64_t wait_ns);
+
+	/* A descriptor that polls readable when progress may complete something; armed by the call. */
+	int (*fd)(struct transport *transport);
+
+	/* Close and free. What is in flight is abandoned: the ops are the caller's again. */
+	void (*close)(struct transport *transport);
+
+	/*
+	 * Optional: execute @op at once, without a queue (memory that this CPU reaches). Sets value and
+	 * returns the status. A transport that has it needs none of submit, flush, progress and fd.
+	 */
+	int (*execute)(struct transport *transport, struct op *op);
+};
+
+struct transport_base {
+	const struct transport_ops *ops;
+};
+
+static inline const struct transport_ops *transport_ops(struct transport *transport)
+{
+	return ((struct transport_base *)transport)->ops;
+}
+
+/*
+ * Execute @count operations in order and wait for all. Every op's status is set. Returns 0 or the
+ * first failing op's status. No more than the transport's timeout passes without progress.
+ */
+int transport_execute(struct transport *transport, struct op *ops, unsigned count);
+
+/* What a client's transport needs to know to connect; the pointers outlive the transport. */
+struct attachment {
+	const struct control_welcome *welcome;
+	const char *host;      /* of the control connection, numeric; NULL over a unix socket */
+	uint16_t port;
+	const char *unix_path; /* of the control connection, NULL over TCP */
+	const char *device;    /* the RDMA device asked for, or NULL */
+	const char *io;	       /* "auto", "io_uring" or "poll" */
+	enum dso_poll poll;
+	int64_t timeout_ns;
+	const _Atomic int *health; /* 0, or a negative errno once the control plane gave up: then every
+				    * wait ends */
+	char *reason;	  /* where a failed connect says why, a sentence without a full stop */
+	size_t reason_bytes;
+};
+
+/* Each connects, within the timeout, and returns 0 or a negative errno with *reason filled. */
+int transport_shm_connect(const struct attachment *attachment, struct transport **ret_transport);
+int transport_tcp_connect(const struct attachment *attachment, struct transport **ret_transport);
+int transport_verbs_connect(const struct attachment *attachment, struct transport **ret_transport);
+
+/* Over @bytes of memory that this process has mapped at @base; the CPU executes. The memory stays the
+ * caller's. */
+int transport_cpu_open(void *base, uint64_t bytes, struct transport **ret_transport);
+/* The same under the name `shm`, and the mapping is the transport's: close unmaps it. */
+int transport_cpu_adopt(void *base, uint64_t bytes, struct transport **ret_transport);
+
+#endif

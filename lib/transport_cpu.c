@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The transport that is none: the region is mapped here and this CPU executes. It serves `shm` (storaged's
+ * memfd), `embedded:` (the store in this process) and storaged itself in the atomicity domain `cpu`.
+ */
+#include "lib/region.h"
+#include "lib/transport.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+struct transport_cpu {
+	struct transport_base base;
+	uint8_t *memory;
+	uint64_t bytes;
+	bool mapped; /* by us */
+};
+
+static int cpu_execute(struct transport *transport, struct op *op)
+{
+	struct transport_cpu *cpu = (struct transport_cpu *)transport;
+	uint8_t *at = cpu->memory + op->offset;
+
+	if (op->offset > cpu->bytes || op->length_bytes > cpu->bytes - op->offset)
+		return -ERANGE;
+	switch (op->opcode) {
+	case DATA_FAA:
+		if (op->offset % 8)
+			return -EINVAL;
+		op->value = __atomic_fetch_add((uint64_t *)(void *)at, op->operand, __ATOMIC_SEQ_CST);
+		return 0;
+	case DATA_CAS:
+		if (op->offset % 8)
+			return -EINVAL;
+		op->value = op->operand;
+		__atomic_compare_exchange_n((uint64_t *)(void *)at, &op->value, op->swap, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		return 0;
+	case DATA_READ:
+		/* What an atomic before this one has seen published is read, not something older. */
+		atomic_thread_fence(memory_order_acquire);
+		region_read(op->buffer, at, op->length_bytes);
+		atomic_thread_fence(memory_order_acquire);
+		return 0;
+	case DATA_WRITE:
+		atomic_thread_fence(memory_order_release);
+		region_write(at, op->buffer, op->length_bytes);
+		atomic_thread_fence(memory_order_release);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static void cpu_close(struct transport *transport)
+{
+	struct transport_cpu *cpu = (struct transport_cpu *)transport;
+
+	if (cpu->mapped)
+		munmap(cpu->memory, cpu->bytes);
+	free(cpu);
+}
+
+static const struct transport_ops cpu_ops = {
+	.name = "embedded",
+	.close = cpu_close,
+	.execute = cpu_execute,
+};
+
+static const struct transport_ops shm_ops = {
+	.name = "shm",
+	.close = cpu_close,
+	.execute = cpu_execute,
+};
+
+static int cpu_new(const struct transport_ops *ops, void *memory, uint64_t bytes, bool mapped,
+		   struct transport **ret_transport)
+{
+	struct transport_cpu *cpu = malloc(sizeof *cpu);
+
+	if (!cpu)
+		return -ENOMEM;
+	*cpu = (struct transport_cpu){{ops}, memory, bytes, mapped};
+	*ret_transport = (struct transport *)cpu;
+	return 0;
+}
+
+int transport_cpu_open(void *base, uint64_t bytes, struct transport **ret_transport)
+{
+	return cpu_new(&cpu_ops, base, bytes, false, ret_transport);
+}
+
+int transport_cpu_adopt(void *base, uint64_t bytes, struct transport **ret_transport)
+{
+	return cpu_new(&shm_ops, base, bytes, true, ret_transport);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Transport `shm`: storaged passes its memfd over a unix socket, and this process's CPU executes. */
+#include "lib/clock.h"
+#include "lib/dial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int refuse(const struct attachment *attachment, int error, const char *why)
+{
+	snprintf(attachment->reason, attachment->reason_bytes, "%s", why);
+	return error;
+}
+
+/* Equal boot ids: one kernel, so its unix sockets and memory can be shared. */
+static bool same_host(const struct control_welcome *welcome)
+{
+	char text[64] = "";
+	uint8_t id[sizeof welcome->host] = {0};
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	unsigned digits = 0;
+
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof text - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	for (const char *at = text; *at && digits < 2 * sizeof id; at++) {
+		int digit = *at >= '0' && *at <= '9' ? *at - '0'
+			  : *at >= 'a' && *at <= 'f' ? *at - 'a' + 10
+						     : -1;
+
+		if (digit >= 0) {
+			id[digits / 2] = (uint8_t)(id[digits / 2] << 4 | digit);
+			digits++;
+		}
+	}
+	return digits == 2 * sizeof id && memcmp(id, welcome->host, sizeof id) == 0;
+}
+
+/* The socket to ask: the one of the control connection, else the one that storaged names. */
+static const char *socket_path(const struct attachment *attachment, const char **why)
+{
+	const struct control_welcome *welcome = attachment->welcome;
+
+	if (attachment->unix_path)
+		return attachment->unix_path;
+	if (!same_host(welcome))
+		*why = "storaged runs on another host";
+	else if (welcome->unix_path[0] == 0)
+		*why = "storaged has no unix socket";
+	else if (memchr(welcome->unix_path, 0, sizeof welcome->unix_path) == NULL)
+		*why = "storaged names a socket with a path too long";
+	else
+		return (const char *)welcome->unix_path;
+	return NULL;
+}
+
+/* Map the region that @fd holds, if it is what storaged said. */
+static int map_region(int fd, uint64_t bytes, const struct attachment *attachment, void **ret_memory)
+{
+	struct stat stat;
+	void *memory;
+
+	/* An unsealed or shorter file would let whoever made it fault this process. */
+	if (bytes == 0 || fstat(fd, &stat) || (uint64_t)stat.st_size < bytes ||
+	    !(fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK))
+		return refuse(attachment, -EPROTO, "storaged passed a file that is not its sealed arena");
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return refuse(attachment, errno == EPERM ? -EPERM : -ENOMEM, "the arena cannot be mapped into this process");
+	/* A child must not reach the region after this process was fenced. */
+	madvise(memory, bytes, MADV_DONTFORK);
+	*ret_memory = memory;
+	return 0;
+}
+
+int transport_shm_connect(const struct attachment *attachment, struct transport **ret_transport)
+{
+	const struct control_welcome *welcome = attachment->welcome;
+	uint64_t bytes = le64_get(welcome->region_bytes);
+	int64_t deadline_ns = clock_now_ns() + attachment->timeout_ns;
+	const char *why = "", *path;
+	void *memory;
+	int socket_fd, region_fd, r;
+
+	if (!(welcome->transports & CONTROL_SHM))
+		return refuse(attachment, -EOPNOTSUPP,
+			      welcome->domain == CONTROL_DOMAIN_DEVICE
+				      ? "storaged's RDMA device executes this region's atomics, no CPU may"
+				      : "storaged does not offer it");
+	path = socket_path(attachment, &why);
+	if (!path)
+		return refuse(attachment, -EOPNOTSUPP, why);
+	socket_fd = dial_unix(path, deadline_ns, attachment->reason, attachment->reason_bytes);
+	if (socket_fd < 0)
+		return socket_fd;
+	r = dial_attach(socket_fd, attachment, CONTROL_SHM, &region_fd, deadline_ns);
+	close(socket_fd);
+	if (r)
+		return r;
+	r = map_region(region_fd, bytes, attachment, &memory);
+	close(region_fd);
+	if (r)
+		return r;
+	r = transport_cpu_adopt(memory, bytes, ret_transport);
+	if (r)
+		munmap(memory, bytes);
+	return r;
+}

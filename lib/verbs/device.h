@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The storage host's device, as the files of this folder know it. */
+#ifndef LIB_VERBS_DEVICE_H
+#define LIB_VERBS_DEVICE_H
+
+#include "lib/verbs/address.h"
+#include "lib/verbs/verbs.h"
+
+/* READs and atomics outstanding on a queue pair: what private data and attributes have room for. */
+#define VERBS_RD_ATOMIC_MAX 128
+
+struct verbs_device {
+	struct rdma_event_channel *channel;
+	/* Bound to the device's address. rdma_cm opens a device once a process; its queue pairs can be
+	 * accepted only with that ibv_context, which lives as long as an id on it. */
+	struct rdma_cm_id *anchor;
+	struct ibv_context *context;
+	struct sockaddr_storage sockaddr;
+	uint8_t port;
+	int gid_index;
+	union ibv_gid gid;
+	struct ibv_device_attr attributes;
+	struct ibv_port_attr port_attributes;
+	char name[64];
+	char address[VERBS_ADDRESS_BYTES];
+	char summary[320];
+};
+
+struct verbs_region {
+	struct verbs_device *device;
+	struct ibv_pd *pd;
+	struct ibv_mr *mr;
+	uint64_t bytes;
+};
+
+/* READ, WRITE, CAS and FAA over a loopback queue pair on scratch memory. Returns 0, -EIO or what making
+ * the queue pair returned. */
+int verbs_self_test(struct verbs_device *device, char *reason, size_t reason_bytes);
+
+#endif

@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/verbs/queue_pair.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RESULTS_BYTES (TRANSPORT_INFLIGHT_MAX * sizeof(uint64_t))
+#define LOCAL_BYTES   (RESULTS_BYTES + QUEUE_PAIR_STAGING_BYTES)
+#define STAGING_ALIGN 64
+
+#define POLL_BATCH    16
+/* Fruitless looks at the completion queue between two looks at the clock and at health. */
+#define LOOKS_PER_CHECK 64
+#define SPIN_NS		30000
+/* `lost` costs a system call; while spinning it is asked this often. */
+#define LOST_INTERVAL_NS 1000000
+/* health is a word that nobody wakes us for: the longest sleep. */
+#define SLEEP_NS_MAX 10000000
+/* After sever, how long completions of what had been executed are waited for. */
+#define HARVEST_NS 10000000
+
+static struct queue_pair *of(struct transport *transport)
+{
+	return (struct queue_pair *)transport;
+}
+
+static unsigned slot_of(uint64_t number)
+{
+	return number & (TRANSPORT_INFLIGHT_MAX - 1);
+}
+
+static int64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* ---- completion ---- */
+
+/* Hand the oldest operation back with @status; it is the caller's from then on. */
+static void finish_next(struct queue_pair *queue_pair, int status)
+{
+	unsigned slot = slot_of(queue_pair->completed);
+	struct op *op = queue_pair->ops[slot];
+
+	if (queue_pair->refusals[slot]) {
+		status = queue_pair->refusals[slot];
+	} else if (status == 0) {
+		if (op->opcode == DATA_READ)
+			memcpy(op->buffer, (void *)(uintptr_t)queue_pair->sges[slot].addr,
+			       op->length_bytes);
+		else if (op->opcode != DATA_WRITE)
+			op->value = queue_pair->results[slot];
+	}
+	queue_pair->staging_freed = queue_pair->staging_ends[slot];
+	queue_pair->completed++;
+	op->status = status;
+}
+
+/* Everything before @end was executed, and what was refused right behind it has waited long enough. */
+static void finish_until(struct queue_pair *queue_pair, uint64_t end)
+{
+	while (queue_pair->completed < end)
+		finish_next(queue_pair, 0);
+	while (queue_pair->completed < queue_pair->posted &&
+	       queue_pair->refusals[slot_of(queue_pair->completed)])
+		finish_next(queue_pair, 0);
+}
+
+/* The transport is broken; the next operation ends with @status, the rest unknown or never sent. */
+static void fail(struct queue_pair *queue_pair, int status)
+{
+	queue_pair->broken = true;
+	queue_pair->chain_first = queue_pair->chain_last = NULL;
+	if (queue_pair->completed < queue_pair->posted)
+		finish_next(queue_pair, status);
+	while (queue_pair->completed < queue_pair->posted)
+		finish_next(queue_pair, -ECONNRESET);
+	queue_pair->posted = queue_pair->submitted;
+	while (queue_pair->completed < queue_pair->submitted)
+		finish_next(queue_pair, -ENOTCONN);
+}
+
+static int status_of(enum ibv_wc_status status)
+{
+	switch (status) {
+	case IBV_WC_REM_ACCESS_ERR:  /* rkey, range or rights of the memory region */
+	case IBV_WC_REM_INV_REQ_ERR: /* rights of the queue pair */
+		return -EACCES;
+	default:
+		return -ECONNRESET;
+	}
+}
+
+/* Take what the completion queue has. An error leaves nothing in flight. */
+static void look(struct queue_pair *queue_pair)
+{
+	struct ibv_wc completions[POLL_BATCH];
+	int count = ibv_poll_cq(queue_pair->cq, POLL_BATCH, completions);
+
+	for (int i = 0; i < count; i++) {
+		if (queue_pair->broken) /* flushed, of what was failed already */
+			return;
+		if (completions[i].status == IBV_WC_SUCCESS) {
+			finish_until(queue_pair, completions[i].wr_id + 1);
+			continue;
+		}
+		/* A reliable connection executes in order: what was posted before the failed one has
+		 * been executed, also where no completion was asked for. */
+		finish_until(queue_pair, completions[i].wr_id);
+		fail(queue_pair, status_of(completions[i].status));
+		queue_pair->hooks->sever(queue_pair);
+	}
+}
+
+/*
+ * Give the other side up. The error state flushes what is in flight, so that afterwards the completion queue has
+ * told everything there is to know; nothing lands in our memory that close would not wait for.
+ */
+static void break_off(struct queue_pair *queue_pair)
+{
+	int64_t end = clock_ns() + HARVEST_NS;
+
+	queue_pair->hooks->sever(queue_pair);
+	while (queue_pair->completed < queue_pair->posted && !queue_pair->broken &&
+	       clock_ns() < end)
+		look(queue_pair);
+	if (!queue_pair->broken)
+		fail(queue_pair, -ECONNRESET);
+}
+
+/* ---- submission ---- */
+
+/* Room for @bytes in one piece, or NULL. */
+static uint8_t *stage(struct queue_pair *queue_pair, uint32_t bytes)
+{
+	uint64_t start = queue_pair->staging_taken;
+	uint64_t offset = start % QUEUE_PAIR_STAGING_BYTES;
+	uint32_t rounded = (bytes + STAGING_ALIGN - 1) & ~(uint32_t)(STAGING_ALIGN - 1);
+
+	if (offset + rounded > QUEUE_PAIR_STAGING_BYTES) {
+		start += QUEUE_PAIR_STAGING_BYTES - offset;
+		offset = 0;
+	}
+	if (start + rounded - queue_pair->staging_freed > QUEUE_PAIR_STAGING_BYTES)
+		return NULL;
+	queue_pair->staging_taken = start + rounded;
+	return queue_pair->staging + offset;
+}
+
+/* Why @op cannot be sent, or 0. The device would refuse it too, and break the connection over it. */
+static int refusal_of(const struct queue_pair *queue_pair, const struct op *op)
+{
+	uint64_t region_bytes = queue_pair->config.region_bytes;
+	bool atomic = op->opcode == DATA_CAS || op->opcode == DATA_FAA;
+
+	if (atomic ? op->length_bytes != 8 || op->offset % 8 != 0
+		   : op->length_bytes == 0 || op->length_bytes > DATA_TRANSFER_BYTES_MAX)
+		return -EINVAL;
+	if (op->length_bytes > region_bytes || op->offset > region_bytes - op->length_bytes)
+		return -ERANGE;
+	return 0;
+}
+
+/*
+ * Operations are executed in the order of submission. The far device executes WRITEs and atomics in
+ * the order of their arrival, but a WRITE or atomic may overtake an earlier READ, and a WRITE an
+ * earlier atomic, unless it is fenced: then it starts when those have completed.
+ */
+static unsigned fence(struct queue_pair *queue_pair, const struct op *op)
+{
+	bool behind_read = queue_pair->last_read > queue_pair->completed;
+	bool behind_atomic = queue_pair->last_atomic > queue_pair->completed;
+
+	if (op->opcode == DATA_READ)
+		return 0;
+	if (!behind_read && !(behind_atomic && op->opcode == DATA_WRITE))
+		return 0;
+	queue_pair->last_read = queue_pair->last_atomic = 0;
+	return IBV_SEND_FENCE;
+}
+
+/* Fill the slot's work request. Returns 0 or -EAGAIN. */
+static int build(struct queue_pair *queue_pair, unsigned slot, struct op *op)
+{
+	struct ibv_send_wr *request = &queue_pair->work_requests[slot];
+	struct ibv_sge *sge = &queue_pair->sges[slot];
+	uint64_t address = queue_pair->config.region_address + op->offset;
+	unsigned flags = 0;
+
+	sge->length = op->length_bytes;
+	sge->lkey = queue_pair->mr->lkey;
+	if (op->opcode == DATA_CAS || op->opcode == DATA_FAA) {
+		sge->addr = (uintptr_t)&queue_pair->results[slot];
+		request->wr.atomic.remote_addr = address;
+		request->wr.atomic.rkey = queue_pair->config.rkey;
+		request->wr.atomic.compare_add = op->operand;
+		request->wr.atomic.swap = op->swap;
+		request->opcode = op->opcode == DATA_FAA ? IBV_WR_ATOMIC_FETCH_AND_ADD
+							 : IBV_WR_ATOMIC_CMP_AND_SWP;
+	} else {
+		if (op->opcode == DATA_WRITE && op->length_bytes <= queue_pair->inline_bytes) {
+			sge->addr = (uintptr_t)op->buffer;
+			flags = IBV_SEND_INLINE;
+		} else {
+			uint8_t *staged = stage(queue_pair, op->length_bytes);
+
+			if (!staged)
+				return -EAGAIN;
+			if (op->opcode == DATA_WRITE)
+				memcpy(staged, op->buffer, op->length_bytes);
+			sge->addr = (uintptr_t)staged;
+		}
+		request->wr.rdma.remote_addr = address;
+		request->wr.rdma.rkey = queue_pair->config.rkey;
+		request->opcode = op->opcode == DATA_READ ? IBV_WR_RDMA_READ : IBV_WR_RDMA_WRITE;
+	}
+	request->wr_id = queue_pair->submitted;
+	request->next = NULL;
+	request->sg_list = sge;
+	request->num_sge = 1;
+	request->send_flags = flags | fence(queue_pair, op);
+	return 0;
+}
+
+static void link_request(struct queue_pair *queue_pair, struct ibv_send_wr *request)
+{
+	if (++queue_pair->unsignalled >= QUEUE_PAIR_SIGNAL_INTERVAL) {
+		request->send_flags |= IBV_SEND_SIGNALED;
+		queue_pair->unsignalled = 0;
+	}
+	if (queue_pair->chain_last)
+		queue_pair->chain_last->next = request;
+	else
+		queue_pair->chain_first = request;
+	queue_pair->chain_last = request;
+}
+
+static int queue_pair_submit(struct transport *transport, struct op *op)
+{
+	struct queue_pair *queue_pair = of(transport);
+	unsigned slot = slot_of(queue_pair->submitted);
+	int status, refusal;
+
+	if (queue_pair->broken)
+		return -ENOTCONN;
+	if (queue_pair->submitted - queue_pair->completed >= queue_pair->depth)
+		return -EAGAIN;
+	refusal = refusal_of(queue_pair, op);
+	if (!refusal) {
+		status = build(queue_pair, slot, op);
+		if (status)
+			return status;
+		link_request(queue_pair, &queue_pair->work_requests[slot]);
+	}
+	queue_pair->refusals[slot] = refusal;
+	queue_pair->staging_ends[slot] = queue_pair->staging_taken;
+	queue_pair->ops[slot] = op;
+	queue_pair->submitted++;
+	if (!refusal && op->opcode == DATA_READ)
+		queue_pair->last_read = queue_pair->submitted;
+	else if (!refusal && op->opcode != DATA_WRITE)
+		queue_pair->last_atomic = queue_pair->submitted;
+	op->status = -EINPROGRESS;
+	return 0;
+}
+
+static int queue_pair_flush(struct transport *transport)
+{
+	struct queue_pair *queue_pair = of(transport);
+	struct ibv_send_wr *first = queue_pair->chain_first, *refused = NULL;
+
+	if (queue_pair->broken)
+		return -ENOTCONN;
+	if (queue_pair->completed == queue_pair->posted)
+		queue_pair->quiet_since_ns = 0;
+	if (first) {
+		queue_pair->chain_last->send_flags |= IBV_SEND_SIGNALED;
+		queue_pair->unsignalled = 0;
+		queue_pair->chain_first = queue_pair->chain_last = NULL;
+		if (ibv_post_send(queue_pair->qp, first, &refused)) {
+			/* The queue has room by construction: the device or its driver has failed. */
+			queue_pair->posted = refused ? refused->wr_id : queue_pair->posted;
+			break_off(queue_pair);
+			return -ENOTCONN;
+		}
+	}
+	queue_pair->posted = queue_pair->submitted;
+	finish_until(queue_pair, queue_pair->completed);
+	return 0;
+}
+
+/* ---- waiting ---- */
+
+/* Returns false when the transport had to be given up. */
+static bool check(struct queue_pair *queue_pair, int64_t now)
+{
+	const struct queue_pair_config *config = &queue_pair->config;
+	bool give_up = config->health && atomic_load_explicit(config->health, memory_order_acquire);
+
+	if (!queue_pair->quiet_since_ns)
+		queue_pair->quiet_since_ns = now;
+	if (now - queue_pair->quiet_since_ns > config->timeout_ns)
+		give_up = true;
+	if (!give_up && queue_pair->hooks->lost &&
+	    now - queue_pair->lost_checked_ns >= LOST_INTERVAL_NS) {
+		queue_pair->lost_checked_ns = now;
+		give_up = queue_pair->hooks->lost(queue_pair);
+	}
+	if (give_up)
+		break_off(queue_pair);
+	return !give_up;
+}
+
+/* Ask for an event with the next completion. Whoever arms looks once more afterwards: what completed
+ * before gives no event. */
+static void arm(struct queue_pair *queue_pair)
+{
+	if (!queue_pair->armed)
+		ibv_req_notify_cq(queue_pair->cq, 0);
+	queue_pair->armed = true;
+}
+
+/* Take the event that arming asked for, if it has come. */
+static void disarm(struct queue_pair *queue_pair)
+{
+	struct ibv_cq *cq;
+	void *context;
+	uint64_t count;
+
+	if (queue_pair->armed &&
+	    verbs_api.ibv.get_cq_event(queue_pair->channel, &cq, &context) == 0) {
+		queue_pair->event_count++;
+		queue_pair->armed = false;
+	}
+	if (queue_pair->raised && read(queue_pair->raised_fd, &count, sizeof count) > 0)
+		queue_pair->raised = false;
+}
+
+static void sleep_for(struct queue_pair *queue_pair, int64_t wait_ns)
+{
+	struct pollfd descriptors[2] = {
+		{.fd = queue_pair->channel->fd, .events = POLLIN},
+		{.fd = queue_pair->config.event_fd, .events = POLLIN},
+	};
+	struct timespec timeout = {.tv_nsec = wait_ns < SLEEP_NS_MAX ? wait_ns : SLEEP_NS_MAX};
+
+	ppoll(descriptors, 2, &timeout, NULL);
+	if (descriptors[1].revents)
+		queue_pair->lost_checked_ns = 0;
+	disarm(queue_pair);
+}
+
+static void wait_for_completion(struct queue_pair *queue_pair, int64_t wait_ns)
+{
+	uint64_t completed = queue_pair->completed;
+	int64_t start = 0;
+
+	if (queue_pair->spin_ns == 0) {
+		start = clock_ns();
+		arm(queue_pair);
+		look(queue_pair);
+		if (queue_pair->completed == completed)
+			sleep_for(queue_pair, wait_ns);
+	}
+	for (unsigned looks = 1;; looks++) {
+		int64_t now;
+
+		look(queue_pair);
+		if (queue_pair->completed != completed)
+			return;
+		if (looks % LOOKS_PER_CHECK && !queue_pair->armed && queue_pair->spin_ns)
+			continue;
+		now = clock_ns();
+		if (!start)
+			start = now;
+		if (!check(queue_pair, now) || now - start >= wait_ns)
+			return;
+		if (now - start < queue_pair->spin_ns)
+			continue;
+		arm(queue_pair);
+		look(queue_pair);
+		if (queue_pair->completed != completed)
+			return;
+		sleep_for(queue_pair, wait_ns - (now - start));
+	}
+}
+
+static int queue_pair_progress(struct transport *transport, int64_t wait_ns)
+{
+	struct queue_pair *queue_pair = of(transport);
+	uint64_t completed = queue_pair->completed;
+
+	if (queue_pair->armed || queue_pair->raised)
+		disarm(queue_pair);
+	look(queue_pair);
+	if (queue_pair->completed == completed) {
+		if (queue_pair->broken)
+			return -ENOTCONN;
+		if (queue_pair->completed == queue_pair->posted)
+			return 0;
+		if (wait_ns > 0)
+			wait_for_completion(queue_pair, wait_ns);
+		else if (++queue_pair->looks % LOOKS_PER_CHECK == 0)
+			check(queue_pair, clock_ns());
+	}
+	if (queue_pair->completed != completed)
+		queue_pair->quiet_since_ns = 0;
+	return 0;
+}
+
+/* ---- the descriptor ---- */
+
+static int watch(int poll_fd, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	return fd < 0 ? 0 : epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int open_poll_fd(struct queue_pair *queue_pair)
+{
+	int poll_fd = epoll_create1(EPOLL_CLOEXEC);
+
+	queue_pair->raised_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (poll_fd < 0 || queue_pair->raised_fd < 0 || watch(poll_fd, queue_pair->channel->fd) ||
+	    watch(poll_fd, queue_pair->config.event_fd) ||
+	    watch(poll_fd, queue_pair->raised_fd)) {
+		int error = -errno;
+
+		if (poll_fd >= 0)
+			close(poll_fd);
+		if (queue_pair->raised_fd >= 0)
+			close(queue_pair->raised_fd);
+		queue_pair->raised_fd = -1;
+		return error;
+	}
+	queue_pair->poll_fd = poll_fd;
+	return 0;
+}
+
+static int queue_pair_fd(struct transport *transport)
+{
+	struct queue_pair *queue_pair = of(transport);
+	uint64_t completed = queue_pair->completed;
+
+	if (queue_pair->poll_fd < 0) {
+		int status = open_poll_fd(queue_pair);
+
+		if (status)
+			return status;
+	}
+	arm(queue_pair);
+	look(queue_pair);
+	if ((queue_pair->completed != completed || queue_pair->broken) && !queue_pair->raised) {
+		uint64_t one = 1;
+
+		queue_pair->raised = write(queue_pair->raised_fd, &one, sizeof one) == sizeof one;
+	}
+	return queue_pair->poll_fd;
+}
+
+/* ---- life ---- */
+
+static void queue_pair_close(struct transport *transport)
+{
+	of(transport)->hooks->close(of(transport));
+}
+
+static const struct transport_ops queue_pair_ops = {
+	.name = "verbs",
+	.submit = queue_pair_submit,
+	.flush = queue_pair_flush,
+	.progress = queue_pair_progress,
+	.fd = queue_pair_fd,
+	.close = queue_pair_close,
+};
+
+static int make_completion_queue(struct queue_pair *queue_pair, char *reason, size_t reason_bytes)
+{
+	struct ibv_context *context = queue_pair->config.context;
+	struct ibv_device_attr attributes;
+	int flags;
+
+	if (verbs_api.ibv.query_device(context, &attributes)) {
+		snprintf(reason, reason_bytes, "the RDMA device does not answer");
+		return -EIO;
+	}
+	queue_pair->depth = TRANSPORT_INFLIGHT_MAX;
+	if ((uint32_t)attributes.max_qp_wr < queue_pair->depth)
+		queue_pair->depth = attributes.max_qp_wr;
+	queue_pair->channel = verbs_api.ibv.create_comp_channel(context);
+	if (!queue_pair->channel)
+		goto failed;
+	flags = fcntl(queue_pair->channel->fd, F_GETFL);
+	if (flags < 0 || fcntl(queue_pair->channel->fd, F_SETFL, flags | O_NONBLOCK))
+		goto failed;
+	/* Every work request has a completion when the queue pair fails. */
+	queue_pair->cq = verbs_api.ibv.create_cq(context, queue_pair->depth, NULL,
+						 queue_pair->channel, 0);
+	if (queue_pair->cq)
+		return 0;
+failed:
+	flags = errno ? errno : EIO;
+	snprintf(reason, reason_bytes, "no completion queue of %u entries: %s%s", queue_pair->depth,
+		 strerror(flags), verbs_memory_hint(flags));
+	return -flags;
+}
+
+static int register_local_memory(struct queue_pair *queue_pair, char *reason, size_t reason_bytes)
+{
+	void *memory = mmap(NULL, LOCAL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			    -1, 0);
+	int error;
+
+	if (memory != MAP_FAILED) {
+		queue_pair->results = memory;
+		queue_pair->staging = (uint8_t *)memory + RESULTS_BYTES;
+		queue_pair->mr = verbs_api.ibv.reg_mr(queue_pair->config.pd, memory, LOCAL_BYTES,
+						      IBV_ACCESS_LOCAL_WRITE);
+		if (queue_pair->mr)
+			return 0;
+	}
+	error = errno ? errno : EIO;
+	snprintf(reason, reason_bytes, "registering %zu KiB of memory failed: %s%s",
+		 LOCAL_BYTES >> 10, strerror(error), verbs_memory_hint(error));
+	return -error;
+}
+
+int queue_pair_init(struct queue_pair *queue_pair, const struct queue_pair_hooks *hooks,
+		    const struct queue_pair_config *config, char *reason, size_t reason_bytes)
+{
+	int status;
+
+	queue_pair->base.ops = &queue_pair_ops;
+	queue_pair->hooks = hooks;
+	queue_pair->config = *config;
+	queue_pair->poll_fd = queue_pair->raised_fd = -1;
+	queue_pair->spin_ns = config->poll == DSO_POLL_BUSY    ? INT64_MAX
+			      : config->poll == DSO_POLL_BLOCK ? 0
+							       : SPIN_NS;
+	status = make_completion_queue(queue_pair, reason, reason_bytes);
+	if (status == 0)
+		status = register_local_memory(queue_pair, reason, reason_bytes);
+	return status;
+}
+
+void queue_pair_fini(struct queue_pair *queue_pair)
+{
+	if (!queue_pair->base.ops) /* never begun */
+		return;
+	if (queue_pair->mr)
+		verbs_api.ibv.dereg_mr(queue_pair->mr);
+	if (queue_pair->results)
+		munmap(queue_pair->results, LOCAL_BYTES);
+	if (queue_pair->cq) {
+		verbs_api.ibv.ack_cq_events(queue_pair->cq, queue_pair->event_count);
+		verbs_api.ibv.destroy_cq(queue_pair->cq);
+	}
+	if (queue_pair->channel)
+		verbs_api.ibv.destroy_comp_channel(queue_pair->channel);
+	if (queue_pair->poll_fd >= 0)
+		close(queue_pair->poll_fd);
+	if (queue_pair->raised_fd >= 0)
+		close(queue_pair->raised_fd);
+}
+
+struct ibv_qp_init_attr queue_pair_attributes(const struct queue_pair *queue_pair)
+{
+	return (struct ibv_qp_init_attr){
+		.send_cq = queue_pair->cq,
+		.recv_cq = queue_pair->cq,
+		.cap = {.max_send_wr = queue_pair->depth,
+			.max_recv_wr = 1,
+			.max_send_sge = 1,
+			.max_recv_sge = 1,
+			.max_inline_data = QUEUE_PAIR_INLINE_BYTES},
+		.qp_type = IBV_QPT_RC,
+	};
+}
+
+void queue_pair_start(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t inline_bytes)
+{
+	assert(queue_pair->mr);
+	queue_pair->qp = qp;
+	queue_pair->inline_bytes = inline_bytes < QUEUE_PAIR_INLINE_BYTES ? inline_bytes
+									  : QUEUE_PAIR_INLINE_BYTES;
+}
+
+uint8_t queue_pair_ack_timeout(int64_t timeout_ns)
+{
+	uint8_t exponent = 8; /* about 1 ms: less is more often a busy host than a dead one */
+
+	while (exponent < 20 && (QUEUE_PAIR_RETRY_COUNT + 1) * (8192LL << exponent) <= timeout_ns)
+		exponent++;
+	return exponent;
+}

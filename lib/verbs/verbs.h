@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything of rdma-core that this project uses. libibverbs and librdmacm are loaded when first needed
+ * (lib/verbs/api.c), so that a function that does not use them does not pay for them; a build without
+ * them (-Dverbs=disabled) has lib/verbs/absent.c instead of this folder.
+ *
+ * A failing function returns a negative errno and puts a sentence without a full stop into @reason.
+ */
+#ifndef LIB_VERBS_VERBS_H
+#define LIB_VERBS_VERBS_H
+
+#include "lib/transport.h"
+
+/* ---- the storage host's side ---- */
+
+struct verbs_device;
+struct verbs_region;
+struct verbs_listener;
+struct verbs_peer;
+
+/*
+ * Open the RDMA device @name, or with NULL the first one that has an active port with an IP address and
+ * passes the self-test: READ, WRITE, CAS and FAA between two queue pairs of its own on scratch memory.
+ * Returns 0, -ENODEV (none, or no rdma-core), -EOPNOTSUPP (no atomics), -EIO (self-test failed).
+ */
+int verbs_device_open(const char *name, struct verbs_device **ret_device, char *reason,
+		      size_t reason_bytes);
+void verbs_device_close(struct verbs_device *device); /* its regions are gone; NULL does nothing */
+const char *verbs_device_name(const struct verbs_device *device);
+const char *verbs_device_address(const struct verbs_device *device); /* numeric IP address */
+/* One sentence: device, GID, MTU, limits, what the self-test said. */
+const char *verbs_device_summary(const struct verbs_device *device);
+
+/* A protection domain of its own with one memory region over @bytes at @base (prefaulted here). */
+int verbs_region_register(struct verbs_device *device, void *base, uint64_t bytes,
+			  struct verbs_region **ret_region, char *reason, size_t reason_bytes);
+void verbs_region_deregister(struct verbs_region *region); /* NULL does nothing */
+uint32_t verbs_region_rkey(const struct verbs_region *region);
+
+/* A transport over a loopback queue pair of the device: how storaged itself touches words of a region
+ * whose atomicity domain is the device. */
+int verbs_loopback_open(struct verbs_region *region, enum dso_poll poll, int64_t timeout_ns,
+			struct transport **ret_transport, char *reason, size_t reason_bytes);
+
+/* What the private data of a connection request carries, little-endian as in proto. */
+struct verbs_hello {
+	uint8_t magic[8]; /* CONTROL_MAGIC */
+	le64_t session;
+	uint8_t cookie[CONTROL_COOKIE_BYTES];
+};
+_Static_assert(sizeof(struct verbs_hello) == 32, "rdma_cm gives 56 bytes to a connection request");
+
+struct verbs_listener_callbacks {
+	/* Somebody presents @hello. Return the region that it may reach and an @owner for the peer, or
+	 * NULL to refuse. */
+	struct verbs_region *(*admit)(void *context, const struct verbs_hello *hello, void **ret_owner);
+	/* The queue pair is made; the owner keeps @peer until verbs_peer_destroy. */
+	void (*joined)(void *context, void *owner, struct verbs_peer *peer);
+	/* The other side has disconnected; the owner is to destroy @peer, now or later. */
+	void (*left)(void *context, void *owner, struct verbs_peer *peer);
+};
+
+/* Accept queue pairs on the device's address at @port (0: any). */
+int verbs_listener_open(struct verbs_device *device, uint16_t port,
+			const struct verbs_listener_callbacks *callbacks, void *context,
+			struct verbs_listener **ret_listener, char *reason, size_t reason_bytes);
+void verbs_listener_close(struct verbs_listener *listener); /* its peers are gone; NULL does nothing */
+uint16_t verbs_listener_port(const struct verbs_listener *listener);
+int verbs_listener_fd(const struct verbs_listener *listener); /* readable: call dispatch */
+void verbs_listener_dispatch(struct verbs_listener *listener); /* does not block */
+
+/*
+ * Destroy the queue pair: the error state first, then destruction, which alone fences (an rxe queue
+ * pair in the error state lets one more packet execute). When it returns nothing of the peer can land.
+ */
+void verbs_peer_destroy(struct verbs_peer *peer);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The baseline: a bare TCP ping-pong with a child process over an address of this host, of messages as
+ * long as the operation's data. What the network and the kernel cost with nothing on top.
+ */
+#ifndef PERF_BASELINE_H
+#define PERF_BASELINE_H
+
+#include "perf/histogram.h"
+#include "perf/settings.h"
+
+#include <sys/types.h>
+
+struct baseline {
+	pid_t pid; /* 0: none */
+	int socket;
+	enum dso_poll poll;
+	size_t message_bytes;
+	uint8_t *message;
+	struct histogram round_trips; /* ps */
+};
+
+/*
+ * Start the child and connect to it. To be called while the process has one thread. Returns 0, or a
+ * negative errno after saying why on stderr.
+ */
+int baseline_start(struct baseline *baseline, const struct settings *settings);
+
+/*
+ * Exchange messages until @until_ns of the clock; add round trips to baseline->round_trips. Between two
+ * calls the child sleeps. Returns 0, or a negative errno after saying why on stderr.
+ */
+int baseline_round(struct baseline *baseline, int64_t until_ns);
+
+/* End the child. Does nothing where there is none. */
+void baseline_stop(struct baseline *baseline);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A storaged of our own, for one run. */
+#ifndef PERF_DAEMON_H
+#define PERF_DAEMON_H
+
+#include "perf/settings.h"
+
+#include <sys/types.h>
+
+struct daemon {
+	pid_t pid;  /* 0: none */
+	int output; /* its stdout */
+	char directory[64];
+	char unix_path[96];
+	char tcp_url[128], unix_url[128]; /* from its ready line */
+};
+
+/* Start it and wait until it is ready. Returns 0, or a negative errno after saying why on stderr. */
+int daemon_start(struct daemon *daemon, const struct settings *settings);
+
+/* The URL that lets the transport asked for be used. */
+const char *daemon_url(const struct daemon *daemon, const struct settings *settings);
+
+/* Let it not run for a while much shorter than a session's timeout, and on again. */
+void daemon_pause(const struct daemon *daemon);
+void daemon_resume(const struct daemon *daemon);
+
+/* End it and remove its directory. Does nothing where there is none. */
+void daemon_stop(struct daemon *daemon);
+
+#endif

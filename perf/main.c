@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "perf/run.h"
+#include "perf/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+atomic_bool run_stopped;
+
+static void stop(int signal_number)
+{
+	(void)signal_number;
+	atomic_store_explicit(&run_stopped, true, memory_order_relaxed);
+}
+
+static void catch_signals(void)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction action = {.sa_handler = stop};
+
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		sigaction(signals[i], &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Returns 0, or a negative errno with worker->error or after telling stderr. */
+static int measure(struct run *run, struct worker *worker)
+{
+	int r = worker_open(worker, &run->settings, run->url, run->object, run->patterns, 0);
+
+	if (r)
+		return r;
+	snprintf(run->transport, sizeof run->transport, "%s", dso_transport(worker->session));
+	r = places_fill(worker);
+	if (r == 0)
+		r = run->settings.mode == MODE_LAT ? measure_latency(run, worker)
+						   : measure_rate(run, worker);
+	if (r == 0)
+		r = places_check(worker, run->completed, run->additions);
+	return r;
+}
+
+static int measure_and_report(struct run *run)
+{
+	struct worker worker = {0};
+	int r = measure(run, &worker);
+
+	if (r)
+		fprintf(stderr, "dso-perf: %s\n", *worker.error ? worker.error : strerror(-r));
+	if (run->completed)
+		report(run, r != 0);
+	if (worker.memory)
+		dso_object_delete(worker.session, run->object);
+	worker_close(&worker);
+	return r;
+}
+
+static int start(struct run *run)
+{
+	const struct settings *settings = &run->settings;
+	int r;
+
+	snprintf(run->object, sizeof run->object, "dso-perf.%d.%" PRIx64, (int)getpid(),
+		 (uint64_t)clock_ns());
+	run->patterns = patterns_new(settings);
+	if (!run->patterns) {
+		fprintf(stderr, "dso-perf: out of memory\n");
+		return -ENOMEM;
+	}
+	/* Before there are threads: it forks. */
+	r = baseline_start(&run->baseline, settings);
+	if (r)
+		return r;
+	run->url = settings->url;
+	if (!strcmp(settings->transport, "embedded"))
+		run->url = "embedded:dso-perf";
+	if (run->url)
+		return 0;
+	r = daemon_start(&run->daemon, settings);
+	run->url = daemon_url(&run->daemon, settings);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static struct run run = {.daemon.output = -1, .baseline.socket = -1};
+	int r;
+
+	settings_parse(argc, argv, &run.settings);
+	/* The default of struct dso_options would let the environment decide. */
+	if (run.settings.poll == DSO_POLL_ADAPTIVE)
+		setenv("DSO_POLL", "adaptive", 1);
+	catch_signals();
+	r = start(&run);
+	if (r == 0)
+		r = measure_and_report(&run);
+	baseline_stop(&run.baseline);
+	daemon_stop(&run.daemon);
+	free(run.patterns);
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "dso-perf: cannot write to stdout: %s\n", strerror(errno));
+		r = -EIO;
+	}
+	return r ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The operations, and the places that they go to: --words of them, a line or more apart, in one object
+ * that all sessions of the run have open. Words begin at 0 and only grow, by 1 an operation, so
+ * that their sum must be the number of operations; bytes have a pattern of their place.
+ */
+#ifndef PERF_OPERATION_H
+#define PERF_OPERATION_H
+
+#include "perf/settings.h"
+
+/* A session and what it knows of the places. Used by one thread. */
+struct worker {
+	const struct settings *settings;
+	struct dso_session *session;
+	struct dso_memory *memory;
+	const uint8_t *patterns; /* of all places, for all workers */
+	uint8_t *buffers;        /* READ: depth of them */
+	uint64_t *words;         /* what each place held last, or will hold */
+	uint64_t *expected;      /* CAS: of the operations outstanding, by slot */
+	uint64_t submit_place, complete_place;
+	uint64_t submitted, completed;
+	uint64_t additions; /* FAA: completed; CAS: swapped */
+	char error[600];    /* why it ended; empty: it did not fail */
+};
+
+struct operation {
+	const char *name;
+	bool atomic;
+	/* @count operations, one after the other. Returns 0, or a negative errno with worker->error. */
+	int (*run)(struct worker *worker, unsigned count);
+	/* One asynchronous operation with tag worker->submitted. Returns 0 or a negative errno. */
+	int (*submit)(struct worker *worker);
+	/* Check the result of the next one. Returns 0 or -EBADMSG. */
+	int (*complete)(struct worker *worker, const struct dso_completion *completion);
+};
+
+/* NULL where there is none of that name. */
+const struct operation *operation_find(const char *name);
+
+/* The bytes between two places. */
+uint64_t place_stride(const struct settings *settings);
+
+/*
+ * Open the session of worker number @index at @url, and the object @name. @patterns is shared, from
+ * patterns_new(). worker_close() is due also after a failure, which is in worker->error.
+ */
+int worker_open(struct worker *worker, const struct settings *settings, const char *url,
+		const char *name, const uint8_t *patterns, unsigned index);
+void worker_close(struct worker *worker);
+
+/* The bytes of all places as READ finds and WRITE leaves them, to be freed. */
+uint8_t *patterns_new(const struct settings *settings);
+
+/* Give the places what READ shall find. Returns 0, or a negative errno with worker->error. */
+int places_fill(struct worker *worker);
+
+/*
+ * Check what the places hold after @operations, of which @additions added 1. Returns 0, or a negative
+ * errno with worker->error.
+ */
+int places_check(struct worker *worker, uint64_t operations, uint64_t additions);
+
+/* Note that @error happened in the session. Returns @error. */
+int worker_fail(struct worker *worker, int error);
+
+/* Note what was wrong with a result. Returns -EBADMSG. */
+__attribute__((format(printf, 2, 3))) int worker_wrong(struct worker *worker, const char *format,
+						       ...);
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "perf/settings.h"
+#include "perf/operation.h"
+#include "tools/parse.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <string.h>
+
+/* Visible, for libc to find it. */
+__attribute__((visibility("default"))) const char *argp_program_version =
+	"dso-perf (dso-rdma) " DSO_VERSION;
+
+enum {
+	KEY_OP = 0x100,
+	KEY_TRANSPORT,
+	KEY_SIZE,
+	KEY_DEPTH,
+	KEY_SESSIONS,
+	KEY_WORDS,
+	KEY_SECONDS,
+	KEY_POLL,
+	KEY_SERVER_POLL,
+	KEY_IO,
+	KEY_URL,
+	KEY_JSON,
+	KEY_NO_BASELINE,
+	KEY_BASELINE_ADDRESS,
+};
+
+static const struct argp_option options[] = {
+	{"op", KEY_OP, "NAME", 0, "read, write, cas or faa (faa)", 0},
+	{"size", KEY_SIZE, "BYTES", 0, "of a read or write, as in 64 or 4KiB (8)", 0},
+	{"words", KEY_WORDS, "N", 0, "places that operations go to in turn (1)", 0},
+	{"depth", KEY_DEPTH, "N", 0, "rate: operations outstanding in a session, to 1024 (64)", 0},
+	{"sessions", KEY_SESSIONS, "N", 0, "rate: threads, each with a session (1)", 0},
+	{"seconds", KEY_SECONDS, "S", 0, "how long to measure, with the baseline (3)", 0},
+	{"transport", KEY_TRANSPORT, "NAME", 0, "auto, shm, verbs, tcp or embedded (auto)", 0},
+	{"poll", KEY_POLL, "HOW", 0, "how to wait: busy, block or adaptive (adaptive)", 0},
+	{"server-poll", KEY_SERVER_POLL, "HOW", 0,
+	 "how storaged and the baseline's other end wait (as "
+	 "--poll)",
+	 0},
+	{"io", KEY_IO, "NAME", 0, "transport tcp, on both sides: auto, io_uring or poll (auto)", 0},
+	{"url", KEY_URL, "URL", 0, "measure this storaged; else one is started for the run", 0},
+	{"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
+	{"no-baseline", KEY_NO_BASELINE, NULL, 0, "without the bare TCP ping-pong", 0},
+	{"baseline-address", KEY_BASELINE_ADDRESS, "IP", 0,
+	 "an address of this host for the baseline to go over (127.0.0.1)", 0},
+	{0},
+};
+
+static const char doc[] =
+	"Measure one-sided operations: lat takes one at a time for its latency, rate keeps --depth "
+	"of them "
+	"under way for their number a second. A bare TCP ping-pong of the same size is measured "
+	"beside "
+	"them, in the same run."
+	"\v"
+	"Latencies are round trips by the monotonic clock. lat alternates between the operation "
+	"and "
+	"the baseline in rounds of 50 ms, and keeps the side that is not measured asleep. "
+	"Operations faster "
+	"than 1 us are timed in batches: a sample is the mean of its batch, of the size printed. "
+	"rate "
+	"takes every 16th operation's latency, from the submission of its batch to its completion. "
+	"Every result is checked: after FAA and CAS the words hold exactly as many additions as "
+	"were "
+	"made. Ctrl-C ends the run and prints what was measured.\n"
+	"\n"
+	"Columns: #bytes of an operation, #iterations (samples of lat, completed operations of "
+	"rate), then "
+	"microseconds; t_typical is the median.\n"
+	"\n"
+	"Exit status:\n"
+	"  0  measured\n"
+	"  1  it failed, or a result was wrong\n"
+	"  2  the command line is wrong\n"
+	"\n"
+	"Environment:\n"
+	"  STORAGED  the storaged to start (else the one installed or built with dso-perf)\n"
+	"  DSO_TIMEOUT_MS, DSO_DEVICE, DSO_TOKEN  as for every program of libdso-rdma\n"
+	"\n"
+	"Examples:\n"
+	"  $ dso-perf lat --op faa --transport tcp --poll busy\n"
+	"  $ dso-perf rate --op faa --transport tcp --depth 64 --json\n"
+	"  $ dso-perf lat --op read --size 4KiB --url dso://store:7471\n";
+
+static const char *const poll_names[] = {
+	[DSO_POLL_ADAPTIVE] = "adaptive", [DSO_POLL_BUSY] = "busy", [DSO_POLL_BLOCK] = "block"};
+
+const char *poll_name(enum dso_poll poll)
+{
+	return poll_names[poll];
+}
+
+struct parsing {
+	struct settings *settings;
+	bool have_mode, have_server_poll, no_baseline, have_depth, have_sessions;
+};
+
+static void take_number(struct argp_state *state, const char *option, const char *text,
+			uint64_t max, uint64_t *ret_value)
+{
+	if (parse_number(text, 1, max, ret_value))
+		argp_error(state, "--%s %s is no number from 1 to %ju", option, text,
+			   (uintmax_t)max);
+}
+
+static void take_poll(struct argp_state *state, const char *text, enum dso_poll *ret_poll)
+{
+	for (unsigned i = 0; i < sizeof poll_names / sizeof *poll_names; i++) {
+		if (!strcmp(text, poll_names[i])) {
+			*ret_poll = i;
+			return;
+		}
+	}
+	argp_error(state, "%s is none of busy, block, adaptive", text);
+}
+
+/* @text, which must be among @names (ends with NULL). */
+static const char *one_of(struct argp_state *state, const char *text, const char *const *names)
+{
+	for (; *names; names++)
+		if (!strcmp(text, *names))
+			return *names;
+	argp_error(state, "there is no %s to choose", text);
+	return NULL;
+}
+
+static void take_mode(struct argp_state *state, const char *text, struct parsing *parsing)
+{
+	if (parsing->have_mode)
+		argp_error(state, "one of lat and rate at a time");
+	if (strcmp(text, "lat") && strcmp(text, "rate"))
+		argp_error(state, "%s is neither lat nor rate", text);
+	parsing->settings->mode = strcmp(text, "lat") ? MODE_RATE : MODE_LAT;
+	parsing->have_mode = true;
+}
+
+static void check_together(struct argp_state *state, struct parsing *parsing)
+{
+	struct settings *settings = parsing->settings;
+	bool lat = settings->mode == MODE_LAT;
+
+	if (!parsing->have_mode)
+		argp_error(state, "lat or rate is missing");
+	if (lat && (parsing->have_depth || parsing->have_sessions))
+		argp_error(state, "--depth and --sessions belong to rate: lat has 1 of each");
+	if (lat)
+		settings->depth = 1;
+	if (settings->operation->atomic && settings->size_bytes != 8)
+		argp_error(state, "--op %s always has 8 bytes", settings->operation->name);
+	if (!lat && settings->size_bytes > DSO_SUBMIT_BYTES_MAX)
+		argp_error(state, "rate takes a --size of at most %d", DSO_SUBMIT_BYTES_MAX);
+	if (settings->words * settings->size_bytes > MEMORY_BYTES_MAX / 8)
+		argp_error(state, "--words of that --size are more than %ju MiB",
+			   (uintmax_t)MEMORY_BYTES_MAX >> 23);
+	if (settings->depth * settings->sessions * settings->size_bytes > MEMORY_BYTES_MAX)
+		argp_error(state, "--depth times --sessions times --size is more than %ju MiB",
+			   (uintmax_t)MEMORY_BYTES_MAX >> 20);
+	if (settings->url && !strcmp(settings->transport, "embedded"))
+		argp_error(state,
+			   "--transport embedded has no --url: the store is in this process");
+	if (!parsing->have_server_poll)
+		settings->server_poll = settings->poll;
+	if (parsing->no_baseline)
+		settings->baseline_address = NULL;
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+	static const char *const transports[] = {"auto", "shm", "verbs", "tcp", "embedded", NULL};
+	static const char *const ios[] = {"auto", "io_uring", "poll", NULL};
+	struct parsing *parsing = state->input;
+	struct settings *settings = parsing->settings;
+
+	switch (key) {
+	case KEY_OP:
+		settings->operation = operation_find(argument);
+		if (!settings->operation)
+			argp_error(state, "--op %s is none of read, write, cas, faa", argument);
+		return 0;
+	case KEY_TRANSPORT:
+		settings->transport = one_of(state, argument, transports);
+		return 0;
+	case KEY_SIZE:
+		if (parse_size(argument, 1, SIZE_BYTES_MAX, &settings->size_bytes))
+			argp_error(state, "--size %s is no size from 1 to 16MiB", argument);
+		return 0;
+	case KEY_DEPTH:
+		take_number(state, "depth", argument, DEPTH_MAX, &settings->depth);
+		parsing->have_depth = true;
+		return 0;
+	case KEY_SESSIONS:
+		take_number(state, "sessions", argument, SESSIONS_MAX, &settings->sessions);
+		parsing->have_sessions = true;
+		return 0;
+	case KEY_WORDS:
+		take_number(state, "words", argument, WORDS_MAX, &settings->words);
+		return 0;
+	case KEY_SECONDS:
+		if (parse_duration(argument, DSO_SECOND, &settings->duration_ns))
+			argp_error(state, "--seconds %s is no time up to an hour", argument);
+		return 0;
+	case KEY_POLL:
+		take_poll(state, argument, &settings->poll);
+		return 0;
+	case KEY_SERVER_POLL:
+		take_poll(state, argument, &settings->server_poll);
+		parsing->have_server_poll = true;
+		return 0;
+	case KEY_IO:
+		settings->io = one_of(state, argument, ios);
+		return 0;
+	case KEY_URL:
+		settings->url = argument;
+		return 0;
+	case KEY_JSON:
+		settings->json = true;
+		return 0;
+	case KEY_NO_BASELINE:
+		parsing->no_baseline = true;
+		return 0;
+	case KEY_BASELINE_ADDRESS:
+		settings->baseline_address = argument;
+		return 0;
+	case ARGP_KEY_ARG:
+		take_mode(state, argument, parsing);
+		return 0;
+	case ARGP_KEY_SUCCESS:
+		check_together(state, parsing);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+void settings_parse(int argc, char **argv, struct settings *ret_settings)
+{
+	static const struct argp argp = {options, parse_option, "lat|rate", doc, NULL, NULL, NULL};
+	struct parsing parsing = {.settings = ret_settings};
+
+	*ret_settings = (struct settings){
+		.operation = operation_find("faa"),
+		.transport = "auto",
+		.io = "auto",
+		.size_bytes = 8,
+		.depth = 64,
+		.sessions = 1,
+		.words = 1,
+		.duration_ns = 3 * DSO_SECOND,
+		.baseline_address = "127.0.0.1",
+	};
+	argp_err_exit_status = 2;
+	argp_parse(&argp, argc, argv, 0, NULL, &parsing);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the command line asked for. */
+#ifndef PERF_SETTINGS_H
+#define PERF_SETTINGS_H
+
+#include <dso/dso.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DEPTH_MAX        DSO_OUTSTANDING_MAX
+#define SESSIONS_MAX     256
+#define WORDS_MAX        1048576
+#define SIZE_BYTES_MAX   (16u << 20)
+#define MEMORY_BYTES_MAX (UINT64_C(1) << 30)
+
+enum mode { MODE_LAT, MODE_RATE };
+
+struct settings {
+	enum mode mode;
+	const struct operation *operation;
+	const char *transport; /* "auto", "shm", "verbs", "tcp", "embedded" */
+	const char *url;       /* NULL: a storaged of our own */
+	const char *io;
+	enum dso_poll poll, server_poll;
+	uint64_t size_bytes, depth, sessions, words;
+	int64_t duration_ns;
+	const char *baseline_address; /* NULL: no baseline */
+	bool json;
+};
+
+/* Fill from the command line. Exits with status 2 where that is wrong. */
+void settings_parse(int argc, char **argv, struct settings *ret_settings);
+
+const char *poll_name(enum dso_poll poll);
+
+#endif

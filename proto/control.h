@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages of the control connection (TCP or unix socket). Each is a header and a body; a request
+ * is answered by one reply of the same type and request number. Replies with a status other than
+ * OK carry a sentence of text instead of the body. Notices (request number 0) come from storaged
+ * unasked. WIRE.md shows every message as a table, checked against this file by a test.
+ */
+#ifndef PROTO_CONTROL_H
+#define PROTO_CONTROL_H
+
+#include "proto/le.h"
+#include "proto/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CONTROL_MAGIC "DSORDMA\n"
+#define CONTROL_VERSION 1
+#define CONTROL_PORT 7471
+
+#define CONTROL_BODY_BYTES_MAX 4080
+#define CONTROL_NAME_BYTES_MAX 255
+#define CONTROL_NAMESPACE_BYTES_MAX 63
+#define CONTROL_COOKIE_BYTES 16
+
+/* Features: a bit each, in HELLO and WELCOME. None is defined yet; unknown offered bits are ignored,
+ * unknown required bits are refused with FEATURE. */
+#define CONTROL_FEATURES 0ULL
+
+enum control_type {
+	CONTROL_HELLO = 1,	 /* begins a session */
+	CONTROL_ATTACH = 2,	 /* makes this connection the data path of a session */
+	CONTROL_GOODBYE = 3,	 /* ends the session */
+	CONTROL_PING = 4,	 /* heartbeat */
+	CONTROL_OPEN = 5,	 /* name to reference; creates on first open */
+	CONTROL_CLOSE = 6,	 /* gives a handle back; also acknowledges DELETED */
+	CONTROL_DELETE = 7,	 /* deletes an object by name */
+	CONTROL_LIST = 8,	 /* a page of the directory */
+	CONTROL_STAT = 9,	 /* one object by name */
+	CONTROL_SERVER_STAT = 10, /* storaged itself */
+	CONTROL_DELETED = 64,	 /* notice: an object that the session has open was deleted */
+	CONTROL_FENCED = 65,	 /* notice: the session is over; the last message */
+};
+
+/* A region's executor of atomics (see ARCHITECTURE.md, atomicity domain). */
+enum control_domain { CONTROL_DOMAIN_CPU = 1, CONTROL_DOMAIN_DEVICE = 2 };
+
+/* Bits of control_welcome.transports; also control_attach.transport. */
+enum control_transport { CONTROL_SHM = 1, CONTROL_VERBS = 2, CONTROL_TCP = 4 };
+
+enum object_type { OBJECT_MEMORY = 1, OBJECT_COUNTER = 2, OBJECT_REGISTER = 3 };
+
+struct control_header {
+	le32_t length_bytes; /* of the body, at most CONTROL_BODY_BYTES_MAX */
+	le16_t type;	     /* enum control_type */
+	le16_t status;	     /* enum wire_status in replies, zero in requests and notices */
+	le32_t request;	     /* chosen by the client, not 0; repeated in the reply */
+	le32_t reserved;     /* zero */
+};
+_Static_assert(sizeof(struct control_header) == 16, "control header");
+
+struct control_hello {
+	uint8_t magic[8];
+	le16_t version_min; /* the versions that the client speaks */
+	le16_t version_max;
+	le32_t reserved;
+	le64_t features_offered;
+	le64_t features_required;
+	uint8_t name_space[CONTROL_NAMESPACE_BYTES_MAX + 1]; /* zero-terminated and -filled */
+};
+_Static_assert(sizeof(struct control_hello) == 96, "hello");
+
+struct control_welcome {
+	le16_t version; /* the one spoken from here on */
+	uint8_t domain; /* enum control_domain */
+	uint8_t transports;
+	le32_t ttl_ms; /* silence after which the session is fenced */
+	le64_t features;
+	le64_t session; /* its low 16 bits are the session's owner number, not 0 */
+	uint8_t cookie[CONTROL_COOKIE_BYTES]; /* the right to attach data paths */
+	le64_t region_bytes;
+	uint8_t host[16]; /* storaged's boot id: equal means the same kernel */
+	/* verbs */
+	le64_t region_address; /* virtual address of the region's first byte in the memory region */
+	le32_t region_rkey;
+	le16_t verbs_port;
+	le16_t reserved;
+	uint8_t verbs_address[48]; /* numeric, zero-terminated and -filled */
+	/* shm */
+	uint8_t unix_path[108]; /* zero-filled; empty when storaged has no unix socket */
+	le32_t reserved2;
+};
+_Static_assert(sizeof(struct control_welcome) == 240, "welcome");
+
+struct control_attach {
+	le64_t session;
+	uint8_t cookie[CONTROL_COOKIE_BYTES];
+	uint8_t transport; /* CONTROL_SHM or CONTROL_TCP, one bit */
+	uint8_t reserved[7];
+};
+_Static_assert(sizeof(struct control_attach) == 32, "attach");
+
+/* Parameters of an object: what they mean is the type's (proto/layout.h); unused ones are zero. */
+struct control_parameters {
+	le64_t parameter[4];
+};
+_Static_assert(sizeof(struct control_parameters) == 32, "parameters");
+
+enum control_open_flags {
+	CONTROL_OPEN_CREATE = 1,     /* create when absent, else NOT_FOUND */
+	CONTROL_OPEN_PARAMETERS = 2, /* the parameters are given: a zero one is "any", the rest must match */
+};
+
+struct control_open {
+	le16_t type; /* enum object_type */
+	uint8_t flags;
+	uint8_t name_bytes; /* the name follows */
+	le32_t reserved;
+	struct control_parameters parameters;
+};
+_Static_assert(sizeof(struct control_open) == 40, "open");
+
+struct control_opened {
+	le64_t offset; /* of the object's header in the region */
+	le64_t length_bytes; /* with the header */
+	le32_t generation;
+	le16_t node; /* 0 until there are several */
+	le16_t region;
+	le32_t handle; /* names the open in CLOSE and DELETED */
+	le32_t reserved;
+	struct control_parameters parameters; /* the object's own */
+};
+_Static_assert(sizeof(struct control_opened) == 64, "opened");
+
+struct control_close {
+	le32_t handle;
+	le32_t reserved;
+};
+_Static_assert(sizeof(struct control_close) == 8, "close");
+
+/* DELETE and STAT: the name follows. */
+struct control_name {
+	uint8_t name_bytes;
+	uint8_t reserved[7];
+};
+_Static_assert(sizeof(struct control_name) == 8, "name");
+
+struct control_list {
+	le32_t cursor; /* 0 at first, then what the last page said */
+	le32_t reserved;
+};
+_Static_assert(sizeof(struct control_list) == 8, "list");
+
+/* The reply to LIST: this, then @count entries, each with its name behind it. */
+struct control_page {
+	le32_t cursor; /* of the next page; 0 after the last */
+	le32_t count;
+};
+_Static_assert(sizeof(struct control_page) == 8, "page");
+
+struct control_entry {
+	le16_t type;
+	uint8_t name_bytes;
+	uint8_t reserved;
+	le32_t generation;
+	le64_t offset;
+	le64_t length_bytes;
+	le32_t opens; /* sessions that have it open */
+	le32_t reserved2;
+	struct control_parameters parameters;
+};
+_Static_assert(sizeof(struct control_entry) == 64, "entry");
+
+struct control_server_stat {
+	le64_t uptime_ns;
+	le64_t region_bytes;
+	le64_t region_used_bytes;
+	le64_t objects;
+	le64_t objects_max;
+	le64_t sessions;
+	le64_t sessions_max;
+	le64_t sessions_begun;
+	le64_t sessions_fenced; /* ended by silence */
+	le64_t sessions_lost;	/* ended by a disconnect without GOODBYE */
+	le64_t protocol_errors; /* connections dropped for what they sent */
+	le64_t operations;	/* executed by storaged (transport tcp) */
+	uint8_t domain;
+	uint8_t transports;
+	uint8_t reserved[6];
+	uint8_t io[16];	    /* "io_uring" or "poll", zero-filled */
+	uint8_t device[64]; /* of the domain `device`, zero-filled */
+	uint8_t version[32];
+	uint8_t domain_reason[128]; /* why that domain, a sentence */
+};
+_Static_assert(sizeof(struct control_server_stat) == 344, "server stat");
+
+/* DELETED has a struct control_close as its body, FENCED a sentence. */
+
+/*
+ * Whether a request or notice of @type may have a body of @length_bytes, and whether the names and
+ * reserved fields in it are well-formed. @body may be NULL while only the header is there: then the
+ * length alone is checked. Returns a wire_status: OK, MALFORMED, NAME.
+ */
+enum wire_status control_check(const struct control_header *header, const void *body);
+
+/* The name of @type for logs and errors, "unknown" where it is. */
+const char *control_type_name(unsigned type);
+
+/* Fills a header. */
+static inline struct control_header control_header_of(uint16_t type, uint16_t status,
+						      uint32_t request, uint32_t length_bytes)
+{
+	return (struct control_header){
+		.length_bytes = le32_of(length_bytes),
+		.type = le16_of(type),
+		.status = le16_of(status),
+		.request = le32_of(request),
+	};
+}
+
+#endif

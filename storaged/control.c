@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storaged/control.h"
+#include "storaged/handlers.h"
+#include "storaged/log.h"
+#include "storaged/server.h"
+#include "lib/clock.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define OUT_BYTES_FIRST 4096
+#define DISCARD_TURNS   16 /* receives of a connection in CLOSING before others have their turn */
+
+/* ---- out ---- */
+
+bool control_is_flushed(const struct control *control)
+{
+	return control->out_sent == control->out_fill;
+}
+
+/* A client that lets replies lie is not read from: it waits, and its session falls silent. */
+static bool is_stalled(const struct control *control)
+{
+	return control->out_fill - control->out_sent > CONTROL_OUT_BYTES_MAX / 2;
+}
+
+static void want(struct control *control)
+{
+	/* While whole requests wait in the buffer there may be no room to receive. */
+	uint32_t events = control->stalled || control->in_fill == CONTROL_IN_BYTES ? 0 : EPOLLIN;
+
+	if (!control_is_flushed(control))
+		events |= EPOLLOUT;
+	loop_change(&control->server->loop, &control->source, events);
+}
+
+void control_flush(struct control *control)
+{
+	while (!control_is_flushed(control) && list_empty(&control->doomed)) {
+		ssize_t sent = send(control->source.fd, control->out + control->out_sent,
+				    control->out_fill - control->out_sent, MSG_NOSIGNAL);
+
+		if (sent >= 0)
+			control->out_sent += (uint32_t)sent;
+		else if (errno == EAGAIN)
+			break;
+		else if (errno != EINTR)
+			control_doom(control, NULL);
+	}
+	if (control->stalled && !is_stalled(control)) {
+		control->stalled = false;
+		list_append(&control->server->ready, &control->ready);
+	}
+	if (control_is_flushed(control)) {
+		control->out_sent = control->out_fill = 0;
+		if (control->state == CONTROL_CLOSING && !control->shut) {
+			control->shut = true;
+			shutdown(control->source.fd, SHUT_WR);
+		}
+	}
+	want(control);
+}
+
+/* Room for @bytes more, or NULL. */
+static uint8_t *reserve(struct control *control, uint32_t bytes)
+{
+	uint32_t unsent = control->out_fill - control->out_sent, size = control->out_bytes;
+	uint8_t *grown;
+
+	if (control->out_sent) {
+		memmove(control->out, control->out + control->out_sent, unsent);
+		control->out_sent = 0;
+		control->out_fill = unsent;
+	}
+	if (unsent + bytes > CONTROL_OUT_BYTES_MAX)
+		return NULL;
+	if (size == 0)
+		size = OUT_BYTES_FIRST;
+	while (size < unsent + bytes)
+		size *= 2;
+	if (size != control->out_bytes) {
+		grown = realloc(control->out, size);
+		if (!grown)
+			return NULL;
+		control->out = grown;
+		control->out_bytes = size;
+	}
+	return control->out + unsent;
+}
+
+static void append(struct control *control, struct control_header header, const void *body)
+{
+	uint32_t body_bytes = le32_get(header.length_bytes);
+	uint8_t *to;
+
+	if (!list_empty(&control->doomed) || control->shut)
+		return;
+	to = reserve(control, (uint32_t)sizeof header + body_bytes);
+	if (!to) {
+		control_doom(control, "it does not read what it is sent");
+		return;
+	}
+	memcpy(to, &header, sizeof header);
+	if (body_bytes)
+		memcpy(to + sizeof header, body, body_bytes);
+	control->out_fill += (uint32_t)sizeof header + body_bytes;
+}
+
+void control_notify(struct control *control, uint16_t type, const void *body, size_t body_bytes)
+{
+	append(control, control_header_of(type, 0, 0, (uint32_t)body_bytes), body);
+	control_flush(control);
+}
+
+void control_reply(struct control *control, const struct control_header *header, const void *body,
+		   size_t body_bytes)
+{
+	append(control,
+	       control_header_of(le16_get(header->type), WIRE_OK, le32_get(header->request),
+				 (uint32_t)body_bytes),
+	       body);
+}
+
+static void refuse(struct control *control, const struct control_header *header,
+		   enum wire_status status, const char *sentence)
+{
+	append(control,
+	       control_header_of(le16_get(header->type), status, le32_get(header->request),
+				 (uint32_t)strnlen(sentence, CONTROL_SENTENCE_BYTES_MAX)),
+	       sentence);
+}
+
+void control_refuse(struct control *control, const struct control_header *header,
+		    enum wire_status status, const char *format, ...)
+{
+	char sentence[CONTROL_SENTENCE_BYTES_MAX + 1];
+	va_list arguments;
+
+	if (!format) {
+		refuse(control, header, status, wire_status_sentence(status));
+		return;
+	}
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof sentence, format, arguments);
+	va_end(arguments);
+	refuse(control, header, status, sentence);
+}
+
+void control_reject(struct control *control, const struct control_header *header,
+		    const char *format, ...)
+{
+	char sentence[CONTROL_SENTENCE_BYTES_MAX + 1];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof sentence, format, arguments);
+	va_end(arguments);
+	control->server->protocol_errors++;
+	log_limited(LOG_LEVEL_WARNING, "a client broke the protocol: %s", sentence);
+	refuse(control, header, WIRE_MALFORMED, sentence);
+	control_finish(control);
+}
+
+/* ---- the end ---- */
+
+void control_doom(struct control *control, const char *why)
+{
+	if (!list_empty(&control->doomed))
+		return;
+	control->why = why;
+	list_append(&control->server->doomed, &control->doomed);
+}
+
+void control_finish(struct control *control)
+{
+	if (control->state == CONTROL_CLOSING)
+		return;
+	if (control->session) {
+		struct session *session = control->session;
+
+		control->session = NULL;
+		session_end(session, END_DISCONNECT);
+	}
+	control->state = CONTROL_CLOSING;
+	control->in_fill = 0;
+	control->stalled = false;
+	list_remove(&control->ready);
+	deadline_set(&control->server->closings, &control->deadline, clock_now_ns());
+	control_flush(control);
+}
+
+void control_fence(struct control *control, const char *sentence)
+{
+	append(control,
+	       control_header_of(CONTROL_FENCED, 0, 0,
+				 (uint32_t)strnlen(sentence, CONTROL_SENTENCE_BYTES_MAX)),
+	       sentence);
+	control->session = NULL;
+	control_finish(control);
+}
+
+void control_close(struct control *control)
+{
+	struct server *server = control->server;
+
+	if (control->why)
+		log_limited(LOG_LEVEL_WARNING, "a client is dropped: %s", control->why);
+	if (control->session)
+		session_end(control->session, END_DISCONNECT);
+	list_remove(&control->link);
+	list_remove(&control->ready);
+	list_remove(&control->doomed);
+	list_remove(&control->deadline.link);
+	server->connection_count--;
+	free(control->out);
+	loop_bury(&server->loop, &control->source, control);
+}
+
+/* ---- in ---- */
+
+/* Handle the first request, if it is whole. Returns its bytes, 0 when it is not, or when the connection
+ * takes no more requests. */
+static uint32_t handle_one(struct control *control)
+{
+	struct control_header header;
+	enum wire_status status;
+	uint32_t length_bytes;
+
+	if (control->in_fill < sizeof header)
+		return 0;
+	memcpy(&header, control->in, sizeof header);
+	length_bytes = le32_get(header.length_bytes);
+	status = control_check(&header, NULL);
+	/* Also for a table of lengths that is wrong one day: nothing beyond the buffer is believed. */
+	if (status != WIRE_OK || length_bytes > CONTROL_BODY_BYTES_MAX) {
+		control_reject(control, &header,
+			       "a message of type %u (%s) with %u bytes of body does not exist",
+			       le16_get(header.type), control_type_name(le16_get(header.type)),
+			       length_bytes);
+		return 0;
+	}
+	if (control->in_fill < sizeof header + length_bytes)
+		return 0;
+	handle_request(control, &header, control->in + sizeof header);
+	return control->state == CONTROL_CLOSING || !list_empty(&control->doomed)
+		       ? 0
+		       : (uint32_t)sizeof header + length_bytes;
+}
+
+static void handle_all(struct control *control)
+{
+	uint32_t taken;
+	unsigned count = 0;
+
+	list_remove(&control->ready);
+	while (!(control->stalled = is_stalled(control)) && (taken = handle_one(control)) > 0) {
+		control->in_fill -= taken;
+		memmove(control->in, control->in + taken, control->in_fill);
+		if (++count == CONTROL_TURN_MAX && control->in_fill) {
+			list_append(&control->server->ready, &control->ready);
+			break;
+		}
+	}
+	if (list_empty(&control->doomed))
+		control_flush(control);
+}
+
+void control_resume(struct control *control)
+{
+	handle_all(control);
+}
+
+static void discard(struct control *control)
+{
+	char nothing[4096];
+
+	for (unsigned i = 0; i < DISCARD_TURNS; i++) {
+		ssize_t got = recv(control->source.fd, nothing, sizeof nothing, 0);
+
+		if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+			control_doom(control, NULL);
+		if (got <= 0)
+			return;
+	}
+}
+
+static void receive(struct control *control)
+{
+	ssize_t got = recv(control->source.fd, control->in + control->in_fill,
+			   CONTROL_IN_BYTES - control->in_fill, 0);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0) {
+		control_doom(control, NULL);
+		return;
+	}
+	control->in_fill += (uint32_t)got;
+	handle_all(control);
+}
+
+static void control_event(struct source *source, uint32_t events)
+{
+	struct control *control = container_of(source, struct control, source);
+
+	if (!list_empty(&control->doomed))
+		return;
+	if (events & EPOLLOUT)
+		control_flush(control);
+	if (!list_empty(&control->doomed) || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return;
+	if (control->state == CONTROL_CLOSING)
+		discard(control);
+	else if (control->in_fill < CONTROL_IN_BYTES && !control->stalled)
+		receive(control);
+	else if (events & (EPOLLHUP | EPOLLERR))
+		control_doom(control, NULL);
+}
+
+int control_open(struct server *server, int fd, bool is_unix)
+{
+	struct control *control = calloc(1, sizeof *control);
+	int r;
+
+	if (!control)
+		return -ENOMEM;
+	r = loop_add(&server->loop, &control->source, fd, EPOLLIN, control_event);
+	if (r) {
+		free(control);
+		return r;
+	}
+	control->server = server;
+	control->is_unix = is_unix;
+	list_init(&control->link);
+	list_init(&control->ready);
+	list_init(&control->doomed);
+	list_init(&control->deadline.link);
+	list_append(&server->controls, &control->link);
+	deadline_set(&server->hellos, &control->deadline, clock_now_ns());
+	server->connection_count++;
+	return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A control connection: whole requests in, replies and notices out, never more than its buffers hold. */
+#ifndef STORAGED_CONTROL_H
+#define STORAGED_CONTROL_H
+
+#include "proto/control.h"
+#include "storaged/list.h"
+#include "storaged/loop.h"
+
+#include <stdbool.h>
+
+#define CONTROL_IN_BYTES           (sizeof(struct control_header) + CONTROL_BODY_BYTES_MAX)
+#define CONTROL_OUT_BYTES_MAX      65536 /* a client that lets more lie unread is dropped */
+#define CONTROL_TURN_MAX           16    /* requests handled before the others have their turn */
+#define CONTROL_SENTENCE_BYTES_MAX 200
+#define CONTROL_HELLO_NS           INT64_C(2000000000) /* until the first message is whole */
+#define CONTROL_CLOSING_NS         INT64_C(1000000000) /* until the client has the last reply */
+
+struct server;
+struct session;
+
+enum control_state {
+	CONTROL_EXPECT_HELLO, /* waits for HELLO or ATTACH, CONTROL_HELLO_NS at most */
+	CONTROL_LIVE,         /* waits for requests; its session's silence is what ends it */
+	CONTROL_CLOSING,      /* waits for the client to take the last reply and close, for
+			       * CONTROL_CLOSING_NS at most; what it sends is thrown away */
+};
+
+struct control {
+	struct source source;
+	struct server *server;
+	struct session *session; /* while LIVE */
+	enum control_state state;
+	bool is_unix;
+	bool stalled;    /* LIVE: requests wait until the client has read replies */
+	bool shut;       /* CLOSING: everything was sent */
+	const char *why; /* doomed; for the log */
+	struct deadline deadline;
+	struct list link, ready, doomed; /* in the server's lists */
+	uint32_t in_fill;
+	uint32_t out_sent, out_fill, out_bytes;
+	uint8_t *out;
+	uint8_t in[CONTROL_IN_BYTES];
+};
+
+/* Serve the socket @fd. Returns 0 or a negative errno; the socket is its own only after 0. */
+int control_open(struct server *server, int fd, bool is_unix);
+/* Close and free; its session, if it has one, has lost it. */
+void control_close(struct control *control);
+/* Handle requests that were left over from the turn before. */
+void control_resume(struct control *control);
+
+/* Send a message: at once as far as the socket takes it. Too much unread dooms the connection. */
+void control_notify(struct control *control, uint16_t type, const void *body, size_t body_bytes);
+/* Answer the request @header. */
+void control_reply(struct control *control, const struct control_header *header, const void *body,
+		   size_t body_bytes);
+/* Answer it with an error and a sentence; @format NULL: the status' own. */
+__attribute__((format(printf, 4, 5))) void control_refuse(struct control *control,
+							  const struct control_header *header,
+							  enum wire_status status,
+							  const char *format, ...);
+/* Answer it with MALFORMED and a sentence, count and log it, and close. */
+__attribute__((format(printf, 3, 4))) void control_reject(struct control *control,
+							  const struct control_header *header,
+							  const char *format, ...);
+/* Nothing more is taken from the client; close when it has what was sent. */
+void control_finish(struct control *control);
+/* Drop it at the end of this turn, at any place in the code. @why NULL: nothing to be said. */
+void control_doom(struct control *control, const char *why);
+/* Its session was ended: say so in a notice, with @sentence, and finish. */
+void control_fence(struct control *control, const char *sentence);
+/* Send what was appended, as far as the socket takes it. */
+void control_flush(struct control *control);
+/* Whether everything was sent. */
+bool control_is_flushed(const struct control *control);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What storaged does for each request. */
+#ifndef STORAGED_HANDLERS_H
+#define STORAGED_HANDLERS_H
+
+#include "storaged/control.h"
+
+/* Handle the whole request @header with @body, which lie at the beginning of the connection's buffer. */
+void handle_request(struct control *control, const struct control_header *header,
+		    const uint8_t *body);
+
+/* The first message of a connection (hello.c, attach.c). */
+void handle_hello(struct control *control, const struct control_header *header,
+		  const uint8_t *body);
+void handle_attach(struct control *control, const struct control_header *header,
+		   const uint8_t *body);
+
+#endif

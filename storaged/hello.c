@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HELLO: a session begins. */
+#include "storaged/handlers.h"
+#include "storaged/server.h"
+
+#include <ctype.h>
+
+static struct name_space *find_namespace(struct server *server, const char *name)
+{
+	for (unsigned i = 0; i < server->namespace_count; i++)
+		if (!strcmp(server->namespaces[i].name, name))
+			return &server->namespaces[i];
+	return NULL;
+}
+
+/* @name as it may stand in a sentence: what is not printable ASCII is not repeated. */
+static const char *printable(const char *name)
+{
+	for (const char *at = name; *at; at++)
+		if (!isascii(*at) || !isprint(*at))
+			return "of that name";
+	return name;
+}
+
+static void welcome_of(const struct server *server, const struct session *session,
+		       struct control_welcome *welcome)
+{
+	const struct name_space *space = session->space;
+
+	*welcome = (struct control_welcome){
+		.version = le16_of(CONTROL_VERSION),
+		.domain = (uint8_t)space->domain,
+		.transports = server_transports(server, space),
+		.ttl_ms = le32_of((uint32_t)(server->settings->ttl_ns / 1000000)),
+		.features = le64_of(CONTROL_FEATURES),
+		.session = le64_of(session->id),
+		.region_bytes = le64_of(store_region_bytes(space->store)),
+	};
+	memcpy(welcome->cookie, session->cookie, sizeof welcome->cookie);
+	memcpy(welcome->host, server->host, sizeof welcome->host);
+	memcpy(welcome->unix_path, server->unix_socket.path, sizeof welcome->unix_path);
+	if (space->region && server->verbs_listener) {
+		const char *address = verbs_device_address(server->device);
+
+		welcome->region_address = le64_of((uint64_t)(uintptr_t)store_base(space->store));
+		welcome->region_rkey = le32_of(verbs_region_rkey(space->region));
+		welcome->verbs_port = le16_of(verbs_listener_port(server->verbs_listener));
+		memcpy(welcome->verbs_address, address,
+		       strnlen(address, sizeof welcome->verbs_address - 1));
+	}
+}
+
+/* Whether the client and storaged can speak with each other; if not the client has been told. */
+static bool may_begin(struct control *control, const struct control_header *header,
+		      const struct control_hello *hello)
+{
+	unsigned version_min = le16_get(hello->version_min),
+		 version_max = le16_get(hello->version_max);
+	uint64_t unknown = le64_get(hello->features_required) & ~CONTROL_FEATURES;
+
+	if (control->server->draining)
+		control_refuse(control, header, WIRE_DRAINING, NULL);
+	else if (version_min > CONTROL_VERSION || version_max < CONTROL_VERSION)
+		control_refuse(
+			control, header, WIRE_VERSION,
+			"storaged %s speaks version %d of the protocol, this client %u to %u",
+			DSO_VERSION, CONTROL_VERSION, version_min, version_max);
+	else if (unknown)
+		control_refuse(control, header, WIRE_FEATURE,
+			       "storaged %s lacks a feature that this client requires (bits %#llx)",
+			       DSO_VERSION, (unsigned long long)unknown);
+	else
+		return true;
+	return false;
+}
+
+static struct session *begin(struct control *control, const struct control_header *header,
+			     const struct control_hello *hello)
+{
+	struct server *server = control->server;
+	const char *name = (const char *)hello->name_space;
+	struct name_space *space = find_namespace(server, name);
+	struct session *session;
+
+	if (!space) {
+		control_refuse(control, header, WIRE_NO_NAMESPACE, "there is no namespace %s",
+			       printable(name));
+		return NULL;
+	}
+	session = session_begin(server, space, control);
+	if (!session)
+		control_refuse(control, header, WIRE_SESSIONS_MAX,
+			       "storaged has %u sessions, as many as it may", server->sessions.max);
+	return session;
+}
+
+void handle_hello(struct control *control, const struct control_header *header, const uint8_t *body)
+{
+	const struct control_hello *hello = (const void *)body;
+	struct control_welcome welcome;
+
+	if (may_begin(control, header, hello))
+		control->session = begin(control, header, hello);
+	if (!control->session) {
+		control_finish(control);
+		return;
+	}
+	control->state = CONTROL_LIVE;
+	list_remove(&control->deadline.link);
+	welcome_of(control->server, control->session, &welcome);
+	control_reply(control, header, &welcome, sizeof welcome);
+}

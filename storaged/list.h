@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Intrusive, circular, doubly linked lists; and queues of deadlines that lie equally far ahead, which
+ * are therefore lists in order. */
+#ifndef STORAGED_LIST_H
+#define STORAGED_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define container_of(pointer, type, member) \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+struct list {
+	struct list *previous, *next;
+};
+
+static inline void list_init(struct list *list)
+{
+	list->previous = list->next = list;
+}
+
+static inline bool list_empty(const struct list *list)
+{
+	return list->next == list;
+}
+
+static inline void list_append(struct list *list, struct list *link)
+{
+	link->previous = list->previous;
+	link->next = list;
+	list->previous->next = link;
+	list->previous = link;
+}
+
+/* The link is left as an empty list, so that removing it again does nothing. */
+static inline void list_remove(struct list *link)
+{
+	link->previous->next = link->next;
+	link->next->previous = link->previous;
+	list_init(link);
+}
+
+struct deadlines {
+	struct list list;
+	int64_t duration_ns;
+};
+
+struct deadline {
+	struct list link;
+	int64_t at_ns;
+};
+
+static inline void deadlines_init(struct deadlines *deadlines, int64_t duration_ns)
+{
+	list_init(&deadlines->list);
+	deadlines->duration_ns = duration_ns;
+}
+
+/* Set, or move, @deadline to the queue's duration from now on. */
+static inline void deadline_set(struct deadlines *deadlines, struct deadline *deadline,
+				int64_t now_ns)
+{
+	list_remove(&deadline->link);
+	deadline->at_ns = now_ns + deadlines->duration_ns;
+	list_append(&deadlines->list, &deadline->link);
+}
+
+/* The first deadline of the queue, NULL when there is none. */
+static inline struct deadline *deadline_first(const struct deadlines *deadlines)
+{
+	return list_empty(&deadlines->list)
+		       ? NULL
+		       : container_of(deadlines->list.next, struct deadline, link);
+}
+
+#endif

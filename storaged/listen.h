@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where storaged listens: TCP addresses, and one unix socket. */
+#ifndef STORAGED_LISTEN_H
+#define STORAGED_LISTEN_H
+
+#include "storaged/list.h"
+#include "storaged/loop.h"
+#include "storaged/settings.h"
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#define LISTENERS_MAX 32
+
+struct server;
+
+struct listener {
+	struct source source;
+	struct server *server;
+	bool is_unix;
+	struct deadline pause; /* until then nothing is accepted: open files are short */
+	char url[128];         /* without a namespace */
+	uint16_t port;
+};
+
+struct unix_socket {
+	char path[108]; /* empty: none */
+	dev_t device;   /* of the file that we made, so that no other is removed at the end */
+	ino_t inode;
+};
+
+/*
+ * Bind and listen at ADDR[:PORT], every address that it means, into @listeners from *count on. Returns 0
+ * or a negative errno, with *reason filled: -EACCES for an address beyond loopback without @plaintext.
+ */
+int listen_tcp(const char *text, bool plaintext, struct listener *listeners, unsigned *count,
+	       char *reason, size_t reason_bytes);
+
+/*
+ * The same for the unix socket: makes its directory, replaces the file of a dead daemon and refuses to
+ * replace that of a live one.
+ */
+int listen_unix(const struct settings *settings, struct unix_socket *unix_socket,
+		struct listener *listener, char *reason, size_t reason_bytes);
+/* Remove the file, if it is still ours. */
+void unix_socket_remove(const struct unix_socket *unix_socket);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storaged/log.h"
+#include "lib/clock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+static enum log_level log_level = LOG_LEVEL_INFO;
+
+void log_set_level(enum log_level level)
+{
+	log_level = level;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	static const char *const names[] = {"error", "warning", "info", "debug"};
+	struct timespec now;
+	struct tm calendar;
+	char time_text[32], text[512];
+	va_list arguments;
+
+	if (level > log_level)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &calendar);
+	strftime(time_text, sizeof time_text, "%Y-%m-%dT%H:%M:%S", &calendar);
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	/* One call, so that lines of several processes on one terminal stay whole. */
+	fprintf(stderr, "%s.%03ldZ storaged %s: %s\n", time_text, now.tv_nsec / 1000000,
+		names[level], text);
+}
+
+bool log_limit_allows(struct log_limit *limit)
+{
+	int64_t now_ns = clock_now_ns();
+
+	if (now_ns >= limit->window_end_ns) {
+		if (limit->suppressed)
+			log_warning("%u more lines like the next one were kept back",
+				    limit->suppressed);
+		*limit = (struct log_limit){.window_end_ns = now_ns + LOG_LIMIT_WINDOW_NS};
+	}
+	if (limit->count < LOG_LIMIT_COUNT) {
+		limit->count++;
+		return true;
+	}
+	limit->suppressed++;
+	return false;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A namespace: a store, and who executes the atomics in it. */
+#ifndef STORAGED_NAMESPACE_H
+#define STORAGED_NAMESPACE_H
+
+#include "lib/store/store.h"
+#include "lib/verbs/verbs.h"
+#include "storaged/settings.h"
+
+#define REASON_BYTES 256
+
+struct name_space {
+	const char *name;
+	struct store *store;
+	enum control_domain domain;
+	char domain_reason[REASON_BYTES];
+	struct verbs_region *region; /* NULL in the domain cpu */
+	struct transport *transport; /* the main thread's own way to the words */
+};
+
+/*
+ * Make the namespace @name. @device NULL (with @no_device, the sentence why): the domain is cpu. Returns
+ * 0 or a negative errno, with *reason filled.
+ */
+int namespace_open(struct name_space *space, const char *name, const struct settings *settings,
+		   struct verbs_device *device, const char *no_device, char *reason,
+		   size_t reason_bytes);
+void namespace_close(struct name_space *space);
+
+/* Another transport to the words, for a worker. Returns 0 or a negative errno with *reason filled. */
+int namespace_transport(const struct name_space *space, enum dso_poll poll,
+			struct transport **ret_transport, char *reason, size_t reason_bytes);
+
+#endif

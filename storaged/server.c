@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storaged/server.h"
+#include "storaged/accept.h"
+#include "storaged/control.h"
+#include "storaged/log.h"
+#include "lib/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* For the clients to be told and the workers to finish; processes that have mapped the arena are not
+ * waited for, their mappings outlive storaged harmlessly. */
+#define DRAIN_NS INT64_C(2000000000)
+/* For a client to close a connection on which it was told that storaged shuts down. */
+#define DRAIN_CLOSING_NS INT64_C(100000000)
+
+uint64_t server_operations(const struct server *server)
+{
+	uint64_t operations = 0;
+
+	for (unsigned i = 0; i < server->worker_count; i++)
+		operations +=
+			atomic_load_explicit(&server->workers[i].operations, memory_order_relaxed);
+	return operations;
+}
+
+uint8_t server_transports(const struct server *server, const struct name_space *space)
+{
+	unsigned possible = CONTROL_TCP;
+
+	if (space->domain == CONTROL_DOMAIN_CPU && server->unix_socket.path[0])
+		possible |= CONTROL_SHM;
+	if (space->domain == CONTROL_DOMAIN_DEVICE && server->verbs_listener)
+		possible |= CONTROL_VERBS;
+	return (uint8_t)(possible & server->settings->transports);
+}
+
+void server_ready_line(const struct server *server, char *line, size_t line_bytes)
+{
+	static const char *const names[] = {"shm", "verbs", "tcp"};
+	const struct name_space *space = &server->namespaces[0];
+	uint8_t transports = server_transports(server, space);
+	char urls[LISTENERS_MAX * 130] = "", list[32] = "";
+
+	for (unsigned i = 0; i < server->listener_count; i++) {
+		strncat(urls, i ? " " : "", sizeof urls - strlen(urls) - 1);
+		strncat(urls, server->listeners[i].url, sizeof urls - strlen(urls) - 1);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		if (!(transports & 1 << i))
+			continue;
+		strcat(list, list[0] ? "," : "");
+		strcat(list, names[i]);
+	}
+	snprintf(line, line_bytes,
+		 "storaged %s ready: %s domain=%s transports=%s io=%s memory=%.1fGiB\n",
+		 DSO_VERSION, urls, space->domain == CONTROL_DOMAIN_DEVICE ? "device" : "cpu", list,
+		 server->workers[0].engine_name,
+		 (double)store_region_bytes(space->store) / (1 << 30));
+}
+
+/* ---- time ---- */
+
+static void expire_controls(struct deadlines *deadlines, int64_t now_ns, const char *why)
+{
+	struct deadline *deadline;
+
+	while ((deadline = deadline_first(deadlines)) && deadline->at_ns <= now_ns) {
+		struct control *control = container_of(deadline, struct control, deadline);
+
+		list_remove(&deadline->link);
+		control_doom(control, why);
+	}
+}
+
+static void expire_pauses(struct server *server, int64_t now_ns)
+{
+	struct deadline *deadline;
+
+	while ((deadline = deadline_first(&server->pauses)) && deadline->at_ns <= now_ns)
+		accept_resume(server, deadline);
+}
+
+static void expire_sessions(struct sessions *sessions, int64_t now_ns)
+{
+	struct deadline *deadline;
+
+	while ((deadline = deadline_first(&sessions->silences)) && deadline->at_ns <= now_ns) {
+		struct session *session = container_of(deadline, struct session, silence);
+		struct control *control = session->control;
+
+		log_limited(LOG_LEVEL_INFO, "session %u was silent for %lld ms and is fenced",
+			    (unsigned)(session->id & 0xffff),
+			    (long long)(sessions->silences.duration_ns / 1000000));
+		session_end(session, END_SILENCE);
+		control_fence(control, "the session was silent for longer than the TTL");
+	}
+}
+
+static void drop_doomed(struct server *server)
+{
+	while (!list_empty(&server->doomed))
+		control_close(container_of(server->doomed.next, struct control, doomed));
+}
+
+/* Milliseconds until something is due, -1 for never. */
+static int next_due_ms(const struct server *server, int64_t until_ns)
+{
+	const struct deadlines *all[] = {&server->hellos, &server->closings, &server->pauses,
+					 &server->sessions.silences};
+	int64_t due_ns = until_ns;
+
+	if (!list_empty(&server->ready) || !list_empty(&server->sessions.sweeping) ||
+	    !list_empty(&server->doomed))
+		return 0;
+	for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
+		const struct deadline *first = deadline_first(all[i]);
+
+		if (first && first->at_ns < due_ns)
+			due_ns = first->at_ns;
+	}
+	return due_ns == INT64_MAX ? -1 : clock_poll_ms(due_ns);
+}
+
+/* ---- turns of the loop ---- */
+
+/* Connections that have a turn each; one that has more to do puts itself at the end. */
+static void resume_ready(struct server *server)
+{
+	struct list turn;
+
+	list_init(&turn);
+	while (!list_empty(&server->ready)) {
+		struct list *link = server->ready.next;
+
+		list_remove(link);
+		list_append(&turn, link);
+	}
+	while (!list_empty(&turn))
+		control_resume(container_of(turn.next, struct control, ready));
+}
+
+static int turn(struct server *server, int64_t until_ns)
+{
+	int r = loop_turn(&server->loop, next_due_ms(server, until_ns));
+	int64_t now_ns = clock_now_ns();
+
+	if (r)
+		return r;
+	resume_ready(server);
+	expire_controls(&server->hellos, now_ns, "it did not say HELLO in time");
+	expire_controls(&server->closings, now_ns, NULL);
+	expire_pauses(server, now_ns);
+	expire_sessions(&server->sessions, now_ns);
+	sessions_sweep(&server->sessions);
+	drop_doomed(server);
+	return 0;
+}
+
+static bool has_data(const struct server *server)
+{
+	for (uint32_t i = 1; i <= server->sessions.max; i++)
+		if (server->sessions.table[i].data_count)
+			return true;
+	return false;
+}
+
+/* Take nothing new, end every session with a word to its client, and wait until both are done. */
+static int drain(struct server *server)
+{
+	int64_t until_ns = clock_now_ns() + DRAIN_NS;
+	struct list *link;
+	int r = 0;
+
+	log_info("draining: %u sessions", server->sessions.live_count);
+	server->draining = true;
+	accept_stop(server);
+	server->closings.duration_ns = DRAIN_CLOSING_NS;
+	for (link = server->controls.next; link != &server->controls; link = link->next) {
+		struct control *control = container_of(link, struct control, link);
+		struct session *session = control->session;
+
+		if (session) {
+			session_end(session, END_DRAIN);
+			control_fence(control, "storaged is shutting down");
+		} else {
+			control_doom(control, NULL);
+		}
+	}
+	while (r == 0 && clock_now_ns() < until_ns &&
+	       (!list_empty(&server->controls) || has_data(server)))
+		r = turn(server, until_ns);
+	return r;
+}
+
+int server_run(struct server *server)
+{
+	int r = 0;
+
+	while (r == 0 && server->signal_count == 0)
+		r = turn(server, INT64_MAX);
+	return r ? r : drain(server);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* storaged as a whole. All of it belongs to the main thread; workers are reached through mailboxes. */
+#ifndef STORAGED_SERVER_H
+#define STORAGED_SERVER_H
+
+#include "storaged/listen.h"
+#include "storaged/loop.h"
+#include "storaged/namespace.h"
+#include "storaged/session.h"
+#include "storaged/settings.h"
+#include "storaged/worker.h"
+
+#define WORKERS_MAX 64
+
+struct server {
+	const struct settings *settings;
+	struct loop loop;
+	bool draining;
+	int64_t started_ns;
+	uint8_t host[16]; /* boot id */
+
+	struct listener listeners[LISTENERS_MAX];
+	unsigned listener_count;
+	struct unix_socket unix_socket;
+	struct source signals;
+	unsigned signal_count;
+
+	struct name_space namespaces[SETTINGS_ITEMS_MAX];
+	unsigned namespace_count;
+
+	struct verbs_device *device;
+	struct verbs_listener *verbs_listener;
+	struct source verbs_source;
+
+	struct worker workers[WORKERS_MAX];
+	unsigned worker_count, worker_next;
+	struct mailbox inbox; /* from workers */
+	struct source inbox_source;
+
+	struct sessions sessions;
+	struct list controls;      /* control connections */
+	struct list ready;         /* of them, those with a whole request left for the next turn */
+	struct list doomed;        /* of them, those to be dropped at the end of this turn */
+	struct deadlines hellos;   /* connections whose first message has not come yet */
+	struct deadlines closings; /* connections whose last reply is on its way */
+	struct deadlines pauses;   /* listeners that do not accept for a while */
+	uint64_t connection_count; /* control and data */
+	uint64_t connections_max;
+	uint64_t protocol_errors;
+};
+
+/* Start everything. Returns 0 or a negative errno with *reason filled; server_close is due either way. */
+int server_open(struct server *server, const struct settings *settings, char *reason,
+		size_t reason_bytes);
+/* Serve until the signals say otherwise, then drain. Returns 0 or a negative errno. */
+int server_run(struct server *server);
+void server_close(struct server *server);
+
+/* "storaged 0.1.0 ready: ...", newline-terminated. */
+void server_ready_line(const struct server *server, char *line, size_t line_bytes);
+
+/* What @space offers to clients: bits of enum control_transport. */
+uint8_t server_transports(const struct server *server, const struct name_space *space);
+uint64_t server_operations(const struct server *server);
+
+#endif

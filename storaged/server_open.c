@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting storaged, part by part, and taking it down again in reverse. */
+#include "storaged/server.h"
+#include "storaged/accept.h"
+#include "storaged/control.h"
+#include "storaged/log.h"
+#include "storaged/peers.h"
+#include "lib/clock.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* Descriptors that are not connections: listeners, arenas, rings, pidfds in small numbers. */
+#define FILES_RESERVED 512
+
+/* Where a part that fails leaves its sentence. */
+struct reason {
+	char *text;
+	size_t bytes;
+};
+
+__attribute__((format(printf, 3, 4))) static int fail(const struct reason *reason, int error,
+						      const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason->text, reason->bytes, format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+/* ---- the process ---- */
+
+static void read_boot_id(uint8_t host[16])
+{
+	FILE *stream = fopen("/proc/sys/kernel/random/boot_id", "re");
+	unsigned digits = 0;
+	int c;
+
+	/* Without it (no /proc) the id is zero: clients then find no equal host, and use tcp. */
+	while (stream && digits < 32 && (c = fgetc(stream)) != EOF) {
+		if (!isxdigit(c))
+			continue;
+		c = isdigit(c) ? c - '0' : tolower(c) - 'a' + 10;
+		host[digits / 2] = (uint8_t)(host[digits / 2] << 4 | c);
+		digits++;
+	}
+	if (stream)
+		fclose(stream);
+}
+
+static uint64_t connections_allowed(const struct settings *settings)
+{
+	struct rlimit limit;
+	uint64_t allowed = settings->connections_max;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return allowed;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < FILES_RESERVED + allowed) {
+		allowed = limit.rlim_cur > 2 * FILES_RESERVED ? limit.rlim_cur - FILES_RESERVED
+							      : limit.rlim_cur / 2;
+		log_warning("%llu open files leave room for %llu connections, not %llu",
+			    (unsigned long long)limit.rlim_cur, (unsigned long long)allowed,
+			    (unsigned long long)settings->connections_max);
+	}
+	return allowed;
+}
+
+static void signal_ready(struct source *source, uint32_t events)
+{
+	struct server *server = container_of(source, struct server, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(source->fd, &info, sizeof info) == sizeof info) {
+		if (server->signal_count++ == 0)
+			continue;
+		unix_socket_remove(&server->unix_socket);
+		_exit(EXIT_FAILURE);
+	}
+}
+
+/* Before any thread starts, so that the signals come to the descriptor alone. */
+static int open_signals(struct server *server)
+{
+	sigset_t set;
+	int fd, r;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = loop_add(&server->loop, &server->signals, fd, EPOLLIN, signal_ready);
+	if (r)
+		close(fd);
+	return r;
+}
+
+/* ---- parts ---- */
+
+static int open_listeners(struct server *server, const struct reason *reason)
+{
+	const struct settings *settings = server->settings;
+	int r;
+
+	for (unsigned i = 0; i < settings->listen.count; i++) {
+		r = listen_tcp(settings->listen.item[i], settings->plaintext, server->listeners,
+			       &server->listener_count, reason->text, reason->bytes);
+		if (r)
+			return r;
+	}
+	if (settings->unix_socket && !strcmp(settings->unix_socket, "none"))
+		return 0;
+	if (server->listener_count == LISTENERS_MAX)
+		return fail(reason, -ENOSPC, "more than %d addresses to listen at", LISTENERS_MAX);
+	r = listen_unix(settings, &server->unix_socket, &server->listeners[server->listener_count],
+			reason->text, reason->bytes);
+	if (r == 0)
+		server->listener_count++;
+	return r;
+}
+
+/* Open the RDMA device, if the settings want one. *no_device says why there is none after all. */
+static int open_device(struct server *server, const struct reason *reason, char *no_device,
+		       size_t no_device_bytes)
+{
+	const struct settings *settings = server->settings;
+	int r;
+
+	if (settings->domain == DOMAIN_CPU) {
+		snprintf(no_device, no_device_bytes, "the setting domain says cpu");
+		return 0;
+	}
+	if (settings->domain == DOMAIN_AUTO && !(settings->transports & CONTROL_VERBS)) {
+		snprintf(no_device, no_device_bytes, "the setting transports leaves verbs out");
+		return 0;
+	}
+	r = verbs_device_open(settings->device, &server->device, no_device, no_device_bytes);
+	if (r == 0 || (settings->domain == DOMAIN_AUTO && !settings->device))
+		return 0;
+	return fail(reason, r, "the RDMA device: %s", no_device);
+}
+
+static bool is_namespace_taken(const struct server *server, const char *name)
+{
+	for (unsigned i = 0; i < server->namespace_count; i++)
+		if (!strcmp(server->namespaces[i].name, name))
+			return true;
+	return false;
+}
+
+static int open_namespaces(struct server *server, const struct reason *reason)
+{
+	const struct settings_list *names = &server->settings->namespaces;
+	char no_device[REASON_BYTES] = "";
+	int r = open_device(server, reason, no_device, sizeof no_device);
+
+	for (unsigned i = 0; i < names->count && r == 0; i++) {
+		struct name_space *space = &server->namespaces[i];
+
+		if (is_namespace_taken(server, names->item[i]))
+			return fail(reason, -EEXIST, "there are two namespaces %s", names->item[i]);
+		r = namespace_open(space, names->item[i], server->settings, server->device,
+				   no_device, reason->text, reason->bytes);
+		if (r == 0) {
+			server->namespace_count++;
+			log_info("namespace %s: atomics by the %s: %s", space->name,
+				 space->domain == CONTROL_DOMAIN_DEVICE ? "device" : "cpu",
+				 space->domain_reason);
+		}
+	}
+	return r;
+}
+
+static int open_worker(struct server *server, const struct reason *reason)
+{
+	const struct settings *settings = server->settings;
+	unsigned count = server->namespace_count, opened = 0;
+	struct executor *executors = calloc(count, sizeof *executors);
+	uint64_t stream_count_max;
+	int r = executors ? 0 : fail(reason, -ENOMEM, "out of memory");
+
+	for (; opened < count && r == 0; opened += r == 0) {
+		const struct name_space *space = &server->namespaces[opened];
+
+		executors[opened].region_bytes = store_region_bytes(space->store);
+		r = namespace_transport(space, (enum dso_poll)settings->poll,
+					&executors[opened].transport, reason->text, reason->bytes);
+	}
+	if (r) {
+		while (opened--)
+			transport_ops(executors[opened].transport)
+				->close(executors[opened].transport);
+		free(executors);
+		return r;
+	}
+	/* One stream a connection, one for its mail, one for each device. */
+	stream_count_max = server->connections_max + 1 + count;
+	if (stream_count_max > IO_STREAM_COUNT_MAX)
+		stream_count_max = IO_STREAM_COUNT_MAX;
+	r = worker_start(&server->workers[server->worker_count], settings,
+			 (unsigned)stream_count_max, executors, count, &server->inbox);
+	if (r)
+		return fail(reason, r, "a worker with the I/O engine %s cannot start: %s%s",
+			    settings_io[settings->io], strerrordesc_np(-r),
+			    r == -EPERM || r == -ENOSYS
+				    ? " (the kernel or a container's seccomp profile "
+				      "refuses io_uring: try --io poll)"
+				    : "");
+	server->worker_count++;
+	return 0;
+}
+
+static void inbox_ready(struct source *source, uint32_t events)
+{
+	(void)events;
+	session_take_mail(container_of(source, struct server, inbox_source));
+}
+
+static int open_workers(struct server *server, const struct reason *reason)
+{
+	int fd, r = mailbox_open(&server->inbox);
+
+	if (r)
+		return fail(reason, r, "%s", strerrordesc_np(-r));
+	fd = server->inbox.event_fd;
+	r = loop_add(&server->loop, &server->inbox_source, fd, EPOLLIN, inbox_ready);
+	if (r)
+		return fail(reason, r, "%s", strerrordesc_np(-r));
+	for (unsigned i = 0; i < server->settings->workers && r == 0; i++)
+		r = open_worker(server, reason);
+	return r;
+}
+
+/* ---- all of it ---- */
+
+int server_open(struct server *server, const struct settings *settings, char *text,
+		size_t text_bytes)
+{
+	struct reason reason = {text, text_bytes};
+	int r;
+
+	*server = (struct server){.settings = settings,
+				  .started_ns = clock_now_ns(),
+				  .inbox.event_fd = -1,
+				  .signals.fd = -1,
+				  .inbox_source.fd = -1,
+				  .verbs_source.fd = -1};
+	list_init(&server->controls);
+	list_init(&server->ready);
+	list_init(&server->doomed);
+	deadlines_init(&server->hellos, CONTROL_HELLO_NS);
+	deadlines_init(&server->closings, CONTROL_CLOSING_NS);
+	deadlines_init(&server->pauses, ACCEPT_PAUSE_NS);
+	read_boot_id(server->host);
+	server->connections_max = connections_allowed(settings);
+	r = loop_open(&server->loop);
+	if (r == 0)
+		r = open_signals(server);
+	if (r == 0)
+		r = sessions_open(&server->sessions, (uint32_t)settings->sessions_max,
+				  (int64_t)settings->ttl_ns);
+	if (r)
+		return fail(&reason, r, "%s", strerrordesc_np(-r));
+	r = open_listeners(server, &reason);
+	if (r == 0)
+		r = open_namespaces(server, &reason);
+	if (r == 0)
+		r = open_workers(server, &reason);
+	if (r == 0)
+		r = peers_open(server, text, text_bytes);
+	if (r)
+		return r;
+	r = accept_start(server);
+	return r ? fail(&reason, r, "%s", strerrordesc_np(-r)) : 0;
+}
+
+void server_close(struct server *server)
+{
+	while (!list_empty(&server->controls))
+		control_close(container_of(server->controls.next, struct control, link));
+	accept_stop(server);
+	peers_close(server);
+	while (server->worker_count)
+		worker_stop(&server->workers[--server->worker_count]);
+	if (server->sessions.table)
+		sessions_close(&server->sessions);
+	while (server->namespace_count)
+		namespace_close(&server->namespaces[--server->namespace_count]);
+	verbs_device_close(server->device);
+	loop_end(&server->loop, &server->signals);
+	if (server->inbox_source.fd >= 0)
+		loop_take(&server->loop, &server->inbox_source);
+	if (server->inbox.event_fd >= 0)
+		mailbox_close(&server->inbox);
+	if (server->loop.epoll_fd >= 0)
+		loop_close(&server->loop);
+}

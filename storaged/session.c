@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storaged/session.h"
+#include "storaged/control.h"
+#include "storaged/log.h"
+#include "storaged/server.h"
+#include "lib/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define OWNER_BITS 16
+
+struct process {
+	struct source source; /* the pidfd */
+	struct list link;
+	struct session *session;
+};
+
+static const char *const state_names[] = {"free", "live", "fencing", "sweeping"};
+
+static void forget_process(struct process *process)
+{
+	struct server *server = process->session->server;
+
+	list_remove(&process->link);
+	process->session->process_count--;
+	server->connection_count--;
+	loop_bury(&server->loop, &process->source, process);
+}
+
+int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
+{
+	*sessions = (struct sessions){.max = max};
+	deadlines_init(&sessions->silences, ttl_ns);
+	list_init(&sessions->sweeping);
+	sessions->table = calloc(max + 1, sizeof *sessions->table);
+	sessions->free = calloc(max, sizeof *sessions->free);
+	if (!sessions->table || !sessions->free) {
+		sessions_close(sessions);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < max; i++)
+		sessions->free[i] = (uint16_t)(i + 1);
+	sessions->free_count = max;
+	return 0;
+}
+
+void sessions_close(struct sessions *sessions)
+{
+	for (uint32_t i = 1; sessions->table && i <= sessions->max; i++) {
+		struct session *session = &sessions->table[i];
+
+		if (session->state == SESSION_FREE)
+			continue;
+		while (!list_empty(&session->processes))
+			forget_process(container_of(session->processes.next, struct process, link));
+		store_opener_end(&session->opener);
+	}
+	free(sessions->table);
+	free(sessions->free);
+	*sessions = (struct sessions){0};
+}
+
+uint32_t sessions_count(const struct sessions *sessions)
+{
+	return sessions->max - sessions->free_count;
+}
+
+static uint16_t place_of(const struct session *session)
+{
+	return (uint16_t)session->id;
+}
+
+/* ---- the way through the states ---- */
+
+static void go_free(struct session *session)
+{
+	struct sessions *sessions = &session->server->sessions;
+
+	/* Every handle is back; this frees what the opener itself has. */
+	store_opener_end(&session->opener);
+	list_remove(&session->sweeping);
+	sessions->free[(sessions->free_head + sessions->free_count++) % sessions->max] =
+		place_of(session);
+	explicit_bzero(session->cookie, sizeof session->cookie);
+}
+
+/* The one place where a session changes its state. */
+static void go(struct session *session, enum session_state state)
+{
+	struct sessions *sessions = &session->server->sessions;
+
+	log_debug("session %u: %s, now %s", place_of(session), state_names[session->state],
+		  state_names[state]);
+	session->state = state;
+	switch (state) {
+	case SESSION_LIVE:
+		sessions->live_count++;
+		sessions->begun++;
+		deadline_set(&sessions->silences, &session->silence, clock_now_ns());
+		break;
+	case SESSION_FENCING:
+		sessions->live_count--;
+		list_remove(&session->silence.link);
+		session->control = NULL;
+		break;
+	case SESSION_SWEEPING:
+		session->sweep_handle = 1;
+		list_append(&sessions->sweeping, &session->sweeping);
+		break;
+	case SESSION_FREE:
+		go_free(session);
+		break;
+	}
+}
+
+static void sweep_when_fenced(struct session *session)
+{
+	if (session->state == SESSION_FENCING && session->data_count == 0 &&
+	    session->process_count == 0)
+		go(session, SESSION_SWEEPING);
+}
+
+/* ---- begin and end ---- */
+
+static void object_deleted(struct store_opener *opener, uint32_t handle)
+{
+	struct session *session = container_of(opener, struct session, opener);
+	struct control_close notice = {.handle = le32_of(handle)};
+
+	if (session->control)
+		control_notify(session->control, CONTROL_DELETED, &notice, sizeof notice);
+}
+
+struct session *session_begin(struct server *server, struct name_space *space,
+			      struct control *control)
+{
+	struct sessions *sessions = &server->sessions;
+	struct session *session;
+	uint64_t random;
+	uint16_t place;
+
+	if (sessions->free_count == 0)
+		return NULL;
+	place = sessions->free[sessions->free_head];
+	session = &sessions->table[place];
+	/* Does not block once the system has booted; storaged would rather wait than be guessable. */
+	if (getrandom(&random, sizeof random, 0) != sizeof random ||
+	    getrandom(session->cookie, sizeof session->cookie, 0) != sizeof session->cookie)
+		return NULL;
+	sessions->free_head = (sessions->free_head + 1) % sessions->max;
+	sessions->free_count--;
+	session->id = random << OWNER_BITS | place;
+	session->server = server;
+	session->space = space;
+	session->control = control;
+	session->opener = (struct store_opener){0};
+	store_opener_begin(space->store, &session->opener, object_deleted);
+	list_init(&session->data);
+	list_init(&session->processes);
+	list_init(&session->sweeping);
+	list_init(&session->silence.link);
+	session->data_count = session->process_count = session->peer_count = 0;
+	go(session, SESSION_LIVE);
+	return session;
+}
+
+static struct session *at(struct server *server, uint64_t id)
+{
+	uint16_t place = (uint16_t)id;
+	struct session *session = &server->sessions.table[place];
+
+	if (place == 0 || place > server->sessions.max || session->state != SESSION_LIVE ||
+	    session->id != id)
+		return NULL;
+	return session;
+}
+
+struct session *session_find(struct server *server, uint64_t id,
+			     const uint8_t cookie[CONTROL_COOKIE_BYTES])
+{
+	static const uint8_t nobody[CONTROL_COOKIE_BYTES];
+	struct session *session = at(server, id);
+	const uint8_t *own = session ? session->cookie : nobody;
+	volatile uint8_t difference = 0;
+
+	/* The time does not depend on where the first difference is. */
+	for (unsigned i = 0; i < CONTROL_COOKIE_BYTES; i++)
+		difference |= own[i] ^ cookie[i];
+	return difference == 0 ? session : NULL;
+}
+
+void session_heard(struct session *session)
+{
+	deadline_set(&session->server->sessions.silences, &session->silence, clock_now_ns());
+}
+
+static void end_data(struct data_connection *connection)
+{
+	if (connection->end_posted)
+		return;
+	connection->end_posted = true;
+	mailbox_post(&connection->worker->inbox, &connection->to_worker, DATA_END);
+}
+
+void session_end(struct session *session, enum session_end why)
+{
+	struct sessions *sessions = &session->server->sessions;
+
+	sessions->fenced += why == END_SILENCE;
+	sessions->lost += why == END_DISCONNECT;
+	go(session, SESSION_FENCING);
+	while (session->peer_count)
+		verbs_peer_destroy(session->peers[--session->peer_count]);
+	for (struct list *link = session->data.next; link != &session->data; link = link->next)
+		end_data(container_of(link, struct data_connection, link));
+	/* Its word that the arena is no longer mapped is taken only from a client that says goodbye. */
+	while (why == END_GOODBYE && !list_empty(&session->processes))
+		forget_process(container_of(session->processes.next, struct process, link));
+	sweep_when_fenced(session);
+}
+
+/* ---- the sweep ---- */
+
+/* Let go of the registers among @count objects that the dead session was writing. */
+static void release(struct session *session, const struct store_reference *references,
+		    unsigned count)
+{
+	struct op ops[SESSION_SWEEP_MAX];
+	unsigned op_count = 0, owned_count = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		if (references[i].type == OBJECT_REGISTER)
+			ops[op_count++] =
+				(struct op){.opcode = DATA_FAA,
+					    .length_bytes = 8,
+					    .offset = references[i].offset + REGISTER_HEAD_OFFSET};
+	if (op_count && transport_execute(session->space->transport, ops, op_count))
+		log_limited(LOG_LEVEL_ERROR, "session %u: what it held cannot be looked at",
+			    place_of(session));
+	for (unsigned i = 0; i < op_count; i++) {
+		uint64_t word = ops[i].value;
+
+		if (ops[i].status || owned_word_owner(word) != place_of(session))
+			continue;
+		ops[owned_count++] = (struct op){.opcode = DATA_CAS,
+						 .length_bytes = 8,
+						 .offset = ops[i].offset,
+						 .operand = word,
+						 .swap = owned_word(owned_word_token(word), 0)};
+	}
+	if (owned_count && transport_execute(session->space->transport, ops, owned_count))
+		log_limited(LOG_LEVEL_ERROR, "session %u: what it held cannot be undone",
+			    place_of(session));
+}
+
+bool sessions_sweep(struct sessions *sessions)
+{
+	struct store_reference references[SESSION_SWEEP_MAX];
+	struct session *session;
+	unsigned count = 0;
+
+	if (list_empty(&sessions->sweeping))
+		return false;
+	session = container_of(sessions->sweeping.next, struct session, sweeping);
+	while (count < SESSION_SWEEP_MAX &&
+	       store_opener_next(&session->opener, &session->sweep_handle, &references[count]))
+		count++;
+	release(session, references, count);
+	for (unsigned i = 0; i < count; i++)
+		store_close(&session->opener, references[i].handle);
+	list_remove(&session->sweeping);
+	if (count == SESSION_SWEEP_MAX)
+		list_append(&sessions->sweeping, &session->sweeping);
+	else
+		go(session, SESSION_FREE);
+	return !list_empty(&sessions->sweeping);
+}
+
+/* ---- data connections ---- */
+
+int session_add_data(struct session *session, int fd, const void *bytes, size_t byte_count)
+{
+	struct server *server = session->server;
+	struct name_space *space = session->space;
+	struct worker *worker = &server->workers[server->worker_next++ % server->worker_count];
+	struct data_connection *connection;
+	int r;
+
+	if (session->data_count == SESSION_DATA_MAX)
+		return -EMFILE;
+	r = data_connection_new(fd, space->domain == CONTROL_DOMAIN_DEVICE, bytes, byte_count,
+				&connection);
+	if (r)
+		return r;
+	connection->session = session;
+	connection->worker = worker;
+	connection->executor = &worker->executors[space - server->namespaces];
+	list_append(&session->data, &connection->link);
+	session->data_count++;
+	server->connection_count++;
+	mailbox_post(&worker->inbox, &connection->to_worker, DATA_BEGIN);
+	return 0;
+}
+
+void session_take_mail(struct server *server)
+{
+	struct mail *mail;
+	uint32_t bits;
+
+	mailbox_quiet(&server->inbox);
+	while ((mail = mailbox_take(&server->inbox, &bits))) {
+		struct data_connection *connection =
+			container_of(mail, struct data_connection, to_main);
+		struct session *session = connection->session;
+
+		if (bits & DATA_ENDED) {
+			if (connection->why)
+				log_limited(LOG_LEVEL_WARNING, "session %u: data connection: %s",
+					    place_of(session), connection->why);
+			end_data(connection);
+		}
+		if (bits & DATA_GONE) {
+			list_remove(&connection->link);
+			session->data_count--;
+			server->connection_count--;
+			data_connection_free(connection);
+			sweep_when_fenced(session);
+		}
+	}
+}
+
+/* ---- processes that have mapped the arena ---- */
+
+static void process_ended(struct source *source, uint32_t events)
+{
+	struct process *process = container_of(source, struct process, source);
+	struct session *session = process->session;
+
+	(void)events;
+	forget_process(process);
+	sweep_when_fenced(session);
+}
+
+int session_add_process(struct session *session, int pidfd)
+{
+	struct server *server = session->server;
+	struct process *process;
+	int r;
+
+	if (session->process_count == SESSION_PROCESSES_MAX ||
+	    server->connection_count >= server->connections_max)
+		return -EMFILE;
+	process = calloc(1, sizeof *process);
+	if (!process)
+		return -ENOMEM;
+	r = loop_add(&server->loop, &process->source, pidfd, EPOLLIN, process_ended);
+	if (r) {
+		free(process);
+		return r;
+	}
+	process->session = session;
+	list_append(&session->processes, &process->link);
+	session->process_count++;
+	server->connection_count++;
+	return 0;
+}
+
+/* ---- queue pairs ---- */
+
+void session_add_peer(struct server *server, uint64_t id, struct verbs_peer *peer)
+{
+	struct session *session = at(server, id);
+
+	if (session && session->peer_count < SESSION_PEERS_MAX)
+		session->peers[session->peer_count++] = peer;
+	else
+		verbs_peer_destroy(peer);
+}
+
+void session_remove_peer(struct server *server, uint64_t id, struct verbs_peer *peer)
+{
+	struct session *session = at(server, id);
+
+	for (unsigned i = 0; session && i < session->peer_count; i++) {
+		if (session->peers[i] == peer) {
+			session->peers[i] = session->peers[--session->peer_count];
+			verbs_peer_destroy(peer);
+			return;
+		}
+	}
+}

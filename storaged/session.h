@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sessions: who may touch what, until when; and their end, after which nothing of them can land. */
+#ifndef STORAGED_SESSION_H
+#define STORAGED_SESSION_H
+
+#include "lib/store/store.h"
+#include "lib/verbs/verbs.h"
+#include "storaged/data.h"
+#include "storaged/list.h"
+#include "storaged/loop.h"
+
+#define SESSION_PEERS_MAX     8  /* queue pairs of one session */
+#define SESSION_DATA_MAX      8  /* its data connections */
+#define SESSION_PROCESSES_MAX 8  /* processes that have mapped the arena for it */
+#define SESSION_SWEEP_MAX     64 /* objects looked at in one turn of the loop */
+
+struct server;
+struct control;
+struct name_space;
+
+enum session_state {
+	SESSION_FREE,    /* waits for somebody's HELLO */
+	SESSION_LIVE,    /* waits for requests; for GOODBYE, a disconnect or silence */
+	SESSION_FENCING, /* waits until nothing of its client can land: for the workers' word that its
+			  * data connections are gone, and for the end of its processes */
+	SESSION_SWEEPING, /* waits for turns of the loop, in which what it held is undone and its handles
+			   * are given back */
+};
+
+enum session_end { END_GOODBYE, END_DISCONNECT, END_SILENCE, END_DRAIN };
+
+struct session {
+	enum session_state state;
+	uint64_t id; /* its low 16 bits are its place in the table */
+	uint8_t cookie[CONTROL_COOKIE_BYTES];
+	struct server *server;
+	struct name_space *space;
+	struct store_opener opener;
+	struct control *control; /* while LIVE */
+	struct deadline silence;
+	struct list data; /* data connections */
+	unsigned data_count;
+	struct list processes;
+	unsigned process_count;
+	struct verbs_peer *peers[SESSION_PEERS_MAX];
+	unsigned peer_count;
+	struct list sweeping; /* in sessions->sweeping */
+	uint32_t sweep_handle;
+};
+
+struct sessions {
+	struct session *table; /* session_max + 1 of them; the first is never used */
+	uint16_t *free;        /* a ring of places, the one free for longest first */
+	uint32_t free_head, free_count;
+	uint32_t max;
+	uint32_t live_count;
+	struct deadlines silences;
+	struct list sweeping;
+	uint64_t begun, fenced, lost;
+};
+
+int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns);
+void sessions_close(struct sessions *sessions);
+/* Sessions that are not free. */
+uint32_t sessions_count(const struct sessions *sessions);
+
+/* Begin one. Returns NULL when there are as many as there may be. */
+struct session *session_begin(struct server *server, struct name_space *space,
+			      struct control *control);
+/* The live session of @id, if @cookie is its own; NULL otherwise, in the same time. */
+struct session *session_find(struct server *server, uint64_t id,
+			     const uint8_t cookie[CONTROL_COOKIE_BYTES]);
+/* The client has been heard of. */
+void session_heard(struct session *session);
+/* End a live session: from here on its control connection is no longer its. */
+void session_end(struct session *session, enum session_end why);
+
+/* Undo what ended sessions held, as much as fits into a turn. Returns whether there is more. */
+bool sessions_sweep(struct sessions *sessions);
+
+/* ---- what a session has beside its control connection ---- */
+
+/* Give the socket @fd, with @bytes received already, to a worker. Returns 0, -EMFILE, -ENOMEM; the
+ * socket is the session's only after 0. */
+int session_add_data(struct session *session, int fd, const void *bytes, size_t byte_count);
+/* A worker's mail. */
+void session_take_mail(struct server *server);
+/* Wait for the end of the process @pidfd before the session is swept. Returns 0, -EMFILE, -ENOMEM,
+ * -ENOSPC; the descriptor is the session's only after 0. */
+int session_add_process(struct session *session, int pidfd);
+/* The queue pair was made; it is destroyed at once if the session is over or has enough of them. */
+void session_add_peer(struct server *server, uint64_t id, struct verbs_peer *peer);
+/* Its client is gone. */
+void session_remove_peer(struct server *server, uint64_t id, struct verbs_peer *peer);
+
+#endif

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storaged/settings.h"
+#include "storaged/settings_value.h"
+#include "lib/store/store.h"
+
+#include <argp.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_BYTES_MAX    1024
+#define ASSIGNMENTS_MAX   256 /* flags on a command line; lines of a file */
+#define ORIGIN_BYTES_MAX  160
+#define SETTING_KEY_FIRST 256 /* beyond every character: settings have no short flags */
+
+#define STRING(x)    STRING_OF(x)
+#define STRING_OF(x) #x
+#define FIELD(name)  offsetof(struct settings, name)
+
+const char *const settings_io[] = {"auto", "io_uring", "poll", NULL};
+static const char *const domains[] = {"auto", "cpu", "device", NULL};
+static const char *const transports[] = {"shm", "verbs", "tcp",
+					 NULL}; /* as control_transport's bits */
+static const char *const polls[] = {"adaptive", "busy", "block", NULL};
+static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+
+enum group { GROUP_NETWORK = 1, GROUP_MEMORY, GROUP_TRANSPORTS, GROUP_SESSIONS, GROUP_PROGRAM };
+
+static const char *const group_titles[] = {
+	[GROUP_NETWORK] = "Where storaged listens:",
+	[GROUP_MEMORY] = "Memory:",
+	[GROUP_TRANSPORTS] = "Transports:",
+	[GROUP_SESSIONS] = "Sessions:",
+	[GROUP_PROGRAM] = "The program:",
+};
+
+/* @initial NULL: nothing is the default, and the help says what happens then. */
+static const struct setting {
+	const char *name, *argument, *initial;
+	enum group group;
+	struct settings_value value;
+	const char *help;
+} table[] = {
+	{"listen",
+	 "ADDR[:PORT]",
+	 "127.0.0.1:7471",
+	 GROUP_NETWORK,
+	 {SETTINGS_LIST, FIELD(listen), 1, 255, NULL},
+	 "TCP address; repeat it or separate several by commas. IPv6 as [::1]:7471. Port 0 takes "
+	 "any"},
+	{"plaintext",
+	 NULL,
+	 NULL,
+	 GROUP_NETWORK,
+	 {SETTINGS_FLAG, FIELD(plaintext), 0, 1, NULL},
+	 "listen on addresses beyond loopback although the control connection is not encrypted"},
+	{"unix-socket",
+	 "PATH",
+	 NULL,
+	 GROUP_NETWORK,
+	 {SETTINGS_TEXT, FIELD(unix_socket), 1, 107, NULL},
+	 "unix socket, or `none'. Default: /run/dso/storaged.sock as root, else "
+	 "$XDG_RUNTIME_DIR/dso/storaged.sock, else /tmp/dso-UID/storaged.sock"},
+	{"unix-mode",
+	 "OCTAL",
+	 NULL,
+	 GROUP_NETWORK,
+	 {SETTINGS_OCTAL, FIELD(unix_mode), 0, 0777, NULL},
+	 "permissions of the unix socket. Default: 0666 as root, else 0600"},
+	{"connections-max",
+	 "N",
+	 "16384",
+	 GROUP_NETWORK,
+	 {SETTINGS_NUMBER, FIELD(connections_max), 1, 1000000, NULL},
+	 "connections of every kind; one beyond is closed at once. What the limit on open files "
+	 "leaves "
+	 "is the limit when it is smaller"},
+
+	{"namespace",
+	 "NAME",
+	 "default",
+	 GROUP_MEMORY,
+	 {SETTINGS_LIST, FIELD(namespaces), 1, CONTROL_NAMESPACE_BYTES_MAX, NULL},
+	 "namespace with an arena of its own; repeat it or separate several by commas"},
+	{"memory",
+	 "SIZE",
+	 "25%",
+	 GROUP_MEMORY,
+	 {SETTINGS_SIZE, FIELD(memory_bytes), 65536, UINT64_C(1) << 46, NULL},
+	 "arena of each namespace: bytes, KiB, MiB, GiB, TiB, or % of the memory available at the "
+	 "start"},
+	{"objects-max",
+	 "N",
+	 STRING(STORE_OBJECTS_MAX_DEFAULT),
+	 GROUP_MEMORY,
+	 {SETTINGS_NUMBER, FIELD(objects_max), 1, 16777216, NULL},
+	 "objects of a namespace"},
+	{"opens-max",
+	 "N",
+	 STRING(STORE_OPENS_MAX_DEFAULT),
+	 GROUP_MEMORY,
+	 {SETTINGS_NUMBER, FIELD(opens_max), 1, 16777216, NULL},
+	 "objects that one session has open at a time"},
+
+	{"transports",
+	 "LIST",
+	 "shm,verbs,tcp",
+	 GROUP_TRANSPORTS,
+	 {SETTINGS_SET, FIELD(transports), 0, 0, transports},
+	 "those that may be offered to clients"},
+	{"domain",
+	 "WHO",
+	 "auto",
+	 GROUP_TRANSPORTS,
+	 {SETTINGS_CHOICE, FIELD(domain), 0, 0, domains},
+	 "who executes atomics, one for all transports: `device' (an RDMA device), `cpu', or "
+	 "`auto': the "
+	 "device when there is one that passes its self-test"},
+	{"device",
+	 "NAME",
+	 NULL,
+	 GROUP_TRANSPORTS,
+	 {SETTINGS_TEXT, FIELD(device), 1, 63, NULL},
+	 "RDMA device, as ibv_devices shows it. Default: the first one that works"},
+	{"io",
+	 "ENGINE",
+	 "auto",
+	 GROUP_TRANSPORTS,
+	 {SETTINGS_CHOICE, FIELD(io), 0, 0, settings_io},
+	 "how transport tcp speaks to the kernel: `io_uring', `poll', or `auto': io_uring unless "
+	 "refused"},
+	{"workers",
+	 "N",
+	 "1",
+	 GROUP_TRANSPORTS,
+	 {SETTINGS_NUMBER, FIELD(workers), 1, 64, NULL},
+	 "threads that execute what arrives over tcp"},
+	{"poll",
+	 "POLICY",
+	 "adaptive",
+	 GROUP_TRANSPORTS,
+	 {SETTINGS_CHOICE, FIELD(poll), 0, 0, polls},
+	 "how workers wait: `adaptive' spins for 50 us after the last operation, then sleeps; "
+	 "`busy' "
+	 "spins for ever, a processor each; `block' sleeps at once"},
+
+	{"ttl",
+	 "DURATION",
+	 "10s",
+	 GROUP_SESSIONS,
+	 {SETTINGS_DURATION, FIELD(ttl_ns), 100000000, UINT64_C(3600000000000), NULL},
+	 "silence after which a session is fenced: ms, s or m"},
+	{"sessions-max",
+	 "N",
+	 "4096",
+	 GROUP_SESSIONS,
+	 {SETTINGS_NUMBER, FIELD(sessions_max), 1, 65535, NULL},
+	 "sessions at a time"},
+
+	{"log-level",
+	 "LEVEL",
+	 "info",
+	 GROUP_PROGRAM,
+	 {SETTINGS_CHOICE, FIELD(log_level), 0, 0, log_levels},
+	 "error, warning, info or debug"},
+	{"ready-fd",
+	 "FD",
+	 NULL,
+	 GROUP_PROGRAM,
+	 {SETTINGS_NUMBER, FIELD(ready_fd), 0, 1048576, NULL},
+	 "write the line that says `ready' to this descriptor too, and close it"},
+};
+
+#define TABLE_COUNT (sizeof table / sizeof *table)
+#define KEY_CONFIG  (SETTING_KEY_FIRST + (int)TABLE_COUNT)
+
+/* Who said what, in the order of saying. */
+struct assignment {
+	unsigned setting;
+	const char *text;
+	char origin[ORIGIN_BYTES_MAX];
+};
+
+struct assignments {
+	struct assignment entry[ASSIGNMENTS_MAX];
+	unsigned count;
+	const char *config;
+};
+
+static int find(const char *name)
+{
+	for (unsigned i = 0; i < TABLE_COUNT; i++)
+		if (!strcmp(table[i].name, name))
+			return (int)i;
+	return -ENOENT;
+}
+
+static void variable_of(const struct setting *setting, char *variable, size_t variable_bytes)
+{
+	snprintf(variable, variable_bytes, "STORAGED_%s", setting->name);
+	for (char *at = variable; *at; at++)
+		*at = *at == '-' ? '_' : (char)toupper(*at);
+}
+
+/* ---- flags ---- */
+
+static error_t parse_flag(int key, char *argument, struct argp_state *state)
+{
+	struct assignments *flags = state->input;
+	struct assignment *entry = &flags->entry[flags->count];
+
+	if (key == KEY_CONFIG) {
+		flags->config = argument;
+		return 0;
+	}
+	if (key == ARGP_KEY_ARG)
+		argp_error(state, "`%s' is not a flag: storaged takes flags only", argument);
+	if (key < SETTING_KEY_FIRST || key > KEY_CONFIG)
+		return ARGP_ERR_UNKNOWN;
+	if (flags->count == ASSIGNMENTS_MAX)
+		argp_error(state, "more than %d flags", ASSIGNMENTS_MAX);
+	entry->setting = (unsigned)(key - SETTING_KEY_FIRST);
+	entry->text = argument ? argument : "yes";
+	snprintf(entry->origin, sizeof entry->origin, "--%s", table[entry->setting].name);
+	flags->count++;
+	return 0;
+}
+
+static const char before_options[] =
+	"storaged - a storage host's daemon: memory that functions read, write, compare-and-swap "
+	"and "
+	"fetch-and-add one-sidedly, over RDMA where there is a device, over shared memory on the "
+	"same "
+	"host, and over TCP."
+	"\v"
+	"ENVIRONMENT\n"
+	"  Every option can be given as a variable, STORAGED_ and its name in capitals with _ for "
+	"-: "
+	"STORAGED_LISTEN, STORAGED_SESSIONS_MAX; STORAGED_PLAINTEXT=yes. A flag wins over the "
+	"environment, the environment over the file, the file over the default.\n"
+	"\n"
+	"FILES\n"
+	"  The file of --config has a line `name = value' for each option that it sets, and "
+	"comments "
+	"behind #.\n"
+	"\n"
+	"SIGNALS\n"
+	"  SIGTERM, SIGINT: end every session, tell its client, and exit 0. A second one exits at "
+	"once.\n"
+	"\n"
+	"EXAMPLES\n"
+	"  storaged\n"
+	"  storaged --listen 10.0.0.5 --plaintext --memory 8GiB --namespace blue,green\n"
+	"  STORAGED_LISTEN=127.0.0.1:0 storaged --domain cpu --ttl 2s\n"
+	"\n"
+	"EXIT STATUS\n"
+	"  0 after SIGTERM or SIGINT; 1 when it cannot start or go on, with a sentence on standard "
+	"error; "
+	"64 for a flag that does not exist.\n";
+
+static char *option_help(const struct setting *setting)
+{
+	char *help = NULL;
+
+	if (setting->initial &&
+	    asprintf(&help, "%s. Default: %s", setting->help, setting->initial) < 0)
+		return NULL;
+	return help ? help : strdup(setting->help);
+}
+
+static int parse_flags(struct assignments *flags, int argc, char **argv)
+{
+	/* A title before each group, --config, and the end. */
+	struct argp_option options[TABLE_COUNT + sizeof group_titles / sizeof *group_titles + 2] = {
+		0};
+	struct argp argp = {.options = options, .parser = parse_flag, .doc = before_options};
+	unsigned count = 0;
+	int r;
+
+	for (unsigned i = 0; i < TABLE_COUNT; i++) {
+		if (i == 0 || table[i].group != table[i - 1].group)
+			options[count++] = (struct argp_option){.doc = group_titles[table[i].group],
+								.group = (int)table[i].group};
+		options[count++] = (struct argp_option){.name = table[i].name,
+							.key = SETTING_KEY_FIRST + (int)i,
+							.arg = table[i].argument,
+							.doc = option_help(&table[i]),
+							.group = (int)table[i].group};
+	}
+	options[count] = (struct argp_option){.name = "config",
+					      .key = KEY_CONFIG,
+					      .arg = "FILE",
+					      .doc = "read settings from FILE",
+					      .group = GROUP_PROGRAM};
+	r = argp_parse(&argp, argc, argv, 0, NULL, flags);
+	for (unsigned i = 0; i < count; i++)
+		if (options[i].name)
+			free((char *)options[i].doc);
+	return -r;
+}
+
+/* ---- the file ---- */
+
+static char *trim(char *text)
+{
+	char *end;
+
+	text += strspn(text, " \t\r\n");
+	end = text + strlen(text);
+	while (end > text && strchr(" \t\r\n", end[-1]))
+		*--end = 0;
+	return text;
+}
+
+static int parse_line(struct assignments *file, char *line, const char *origin, char *reason,
+		      size_t reason_bytes)
+{
+	struct assignment *entry = &file->entry[file->count];
+	char *value, *name;
+	int setting;
+
+	line[strcspn(line, "#")] = 0;
+	name = trim(line);
+	if (*name == 0)
+		return 0;
+	value = strchr(name, '=');
+	if (!value) {
+		snprintf(reason, reason_bytes, "%s: a line is `name = value'", origin);
+		return -EINVAL;
+	}
+	*value++ = 0;
+	name = trim(name);
+	setting = find(name);
+	if (setting < 0 || file->count == ASSIGNMENTS_MAX) {
+		snprintf(reason, reason_bytes,
+			 setting < 0 ? "%s: there is no setting `%.40s'"
+				     : "%s: one line too many at `%.40s'",
+			 origin, name);
+		return -EINVAL;
+	}
+	entry->setting = (unsigned)setting;
+	entry->text = strdup(trim(value));
+	snprintf(entry->origin, sizeof entry->origin, "%s", origin);
+	file->count++;
+	return entry->text ? 0 : -ENOMEM;
+}
+
+static int parse_file(struct assignments *file, const char *path, char *reason, size_t reason_bytes)
+{
+	char line[LINE_BYTES_MAX], origin[ORIGIN_BYTES_MAX];
+	FILE *stream = fopen(path, "re");
+	int r = 0;
+
+	if (!stream) {
+		r = -errno;
+		snprintf(reason, reason_bytes, "--config %s: %s", path, strerror(errno));
+		return r;
+	}
+	for (unsigned number = 1; r == 0 && fgets(line, sizeof line, stream); number++) {
+		snprintf(origin, sizeof origin, "%.120s:%u", path, number);
+		if (!strchr(line, '\n') && !feof(stream)) {
+			snprintf(reason, reason_bytes, "%s: the line is too long", origin);
+			r = -EINVAL;
+		} else {
+			r = parse_line(file, line, origin, reason, reason_bytes);
+		}
+	}
+	fclose(stream);
+	return r;
+}
+
+/* ---- all together ---- */
+
+/* Apply every assignment of @from to setting @index; *ret_any says whether there was one. */
+static int apply_all(struct settings *settings, unsigned index, const struct assignments *from,
+		     bool *ret_any, char *reason, size_t reason_bytes)
+{
+	int r = 0;
+
+	*ret_any = false;
+	for (unsigned i = 0; i < from->count && r == 0; i++) {
+		if (from->entry[i].setting != index)
+			continue;
+		*ret_any = true;
+		r = settings_value_parse(&table[index].value, settings, from->entry[i].text,
+					 from->entry[i].origin, reason, reason_bytes);
+	}
+	return r;
+}
+
+static int apply(struct settings *settings, unsigned index, const struct assignments *flags,
+		 const struct assignments *file, char *reason, size_t reason_bytes)
+{
+	const struct setting *setting = &table[index];
+	char variable[64];
+	const char *text;
+	bool any;
+	int r = apply_all(settings, index, flags, &any, reason, reason_bytes);
+
+	if (any)
+		return r;
+	variable_of(setting, variable, sizeof variable);
+	text = getenv(variable);
+	if (text && *text)
+		return settings_value_parse(&setting->value, settings, text, variable, reason,
+					    reason_bytes);
+	r = apply_all(settings, index, file, &any, reason, reason_bytes);
+	if (any || !setting->initial)
+		return r;
+	return settings_value_parse(&setting->value, settings, setting->initial, "default", reason,
+				    reason_bytes);
+}
+
+int settings_read(struct settings *settings, int argc, char **argv, char *reason,
+		  size_t reason_bytes)
+{
+	struct assignments *flags = calloc(2, sizeof *flags), *file = flags + 1;
+	int r = -ENOMEM;
+
+	snprintf(reason, reason_bytes, "out of memory");
+	argp_program_version = "storaged " DSO_VERSION;
+	*settings =
+		(struct settings){.unix_mode = SETTINGS_UNIX_MODE_AUTO, .ready_fd = SETTINGS_NO_FD};
+	if (!flags)
+		return r;
+	r = parse_flags(flags, argc, argv);
+	if (r == 0 && !flags->config)
+		flags->config = getenv("STORAGED_CONFIG");
+	if (r == 0 && flags->config)
+		r = parse_file(file, flags->config, reason, reason_bytes);
+	for (unsigned i = 0; i < TABLE_COUNT && r == 0; i++)
+		r = apply(settings, i, flags, file, reason, reason_bytes);
+	free(flags);
+	return r;
+}

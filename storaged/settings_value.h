@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kinds of values that settings have, and how each is written. */
+#ifndef STORAGED_SETTINGS_VALUE_H
+#define STORAGED_SETTINGS_VALUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct settings;
+
+enum settings_kind {
+	SETTINGS_TEXT,   /* const char *, of min to max bytes */
+	SETTINGS_LIST,   /* struct settings_list: texts behind commas, added to those before */
+	SETTINGS_NUMBER, /* uint64_t, min to max; so are all below */
+	SETTINGS_OCTAL,
+	SETTINGS_SIZE,     /* bytes: 4096, 64KiB, 25% of the memory available */
+	SETTINGS_DURATION, /* ns: 500ms, 10s, 2m */
+	SETTINGS_FLAG,     /* yes or no */
+	SETTINGS_CHOICE,   /* the index of one of the choices */
+	SETTINGS_SET,      /* a bit 1 << index for each of the choices behind commas */
+};
+
+struct settings_value {
+	enum settings_kind kind;
+	size_t field; /* offset in struct settings */
+	uint64_t min, max;
+	const char *const *choices; /* ends with NULL */
+};
+
+/* Parse @text, which @origin said, into its field. Returns 0, -EINVAL or -ENOMEM, with *reason. */
+int settings_value_parse(const struct settings_value *value, struct settings *settings,
+			 const char *text, const char *origin, char *reason, size_t reason_bytes);
+
+#endif

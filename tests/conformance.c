@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every transport must do, written once: conformance embedded|shm|tcp|verbs. DSO_IO and DSO_POLL choose
+ * further. It starts a storaged of its own, unless DSO_URL says where one is.
+ */
+#include "tests/conformance.h"
+
+#include <check.h>
+#include <dso/dso.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/daemon.h"
+
+static const char *transport, *url;
+static struct daemon_process storage;
+static unsigned name_count;
+
+struct dso_session *conformance_open(void)
+{
+	struct dso_options options = {.transport = strcmp(transport, "embedded") ? transport : NULL};
+	struct dso_session *session;
+	int r = dso_open(url, &options, &session);
+
+	ck_assert_msg(r == 0, "dso_open: %s", dso_error(NULL));
+	ck_assert_str_eq(dso_transport(session), transport);
+	return session;
+}
+
+const char *conformance_name(void)
+{
+	static char name[64];
+
+	/* Unique in the daemon's life, whatever ran against it before. */
+	snprintf(name, sizeof name, "conformance-%d-%u", (int)getpid(), name_count++);
+	return name;
+}
+
+bool conformance_is(const char *name)
+{
+	return !strcmp(transport, name);
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const memory[] = {"--memory", "320MiB", NULL};
+	SRunner *runner = srunner_create(NULL);
+	bool own = false;
+	int failed;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: conformance embedded|shm|tcp|verbs\n");
+		return 2;
+	}
+	transport = argv[1];
+	url = getenv("DSO_URL");
+	if (conformance_is("embedded")) {
+		url = "embedded:conformance";
+	} else if (!url) {
+		daemon_start(&storage, memory);
+		url = conformance_is("tcp") ? storage.tcp_url : storage.unix_url;
+		own = true;
+	}
+	srunner_add_suite(runner, conformance_counter_suite());
+	srunner_add_suite(runner, conformance_register_suite());
+	srunner_add_suite(runner, conformance_memory_suite());
+	srunner_add_suite(runner, conformance_async_suite());
+	srunner_add_suite(runner, conformance_names_suite());
+	/* One process: sessions have threads, and an embedded store lives in this one. */
+	srunner_set_fork_status(runner, CK_NOFORK);
+	srunner_set_tap(runner, "-");
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	if (own && daemon_stop(&storage) != 0) {
+		printf("not ok - storaged did not drain and exit with 0\n");
+		failed++;
+	}
+	return failed != 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_CONFORMANCE_H
+#define TESTS_CONFORMANCE_H
+
+#include <check.h>
+#include <dso/dso.h>
+#include <stdbool.h>
+
+/* A session over the transport under test. */
+struct dso_session *conformance_open(void);
+
+/* A name that no object has; valid until the next call. */
+const char *conformance_name(void);
+
+/* Whether the transport under test is called so. */
+bool conformance_is(const char *name);
+
+/* The sentence of the session when a call that must succeed fails. */
+#define OK(session, call)                                                                          \
+	do {                                                                                       \
+		int ok_result = (call);                                                            \
+		ck_assert_msg(ok_result == 0, "%s: %d, %s", #call, ok_result, dso_error(session)); \
+	} while (0)
+
+Suite *conformance_counter_suite(void);
+Suite *conformance_register_suite(void);
+Suite *conformance_memory_suite(void);
+Suite *conformance_async_suite(void);
+Suite *conformance_names_suite(void);
+
+#endif

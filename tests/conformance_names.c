@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects by name: open, delete, list, stat, and what becomes of handles to deleted ones. */
+#include "tests/conformance.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static struct dso_session *session;
+
+static void setup(void)
+{
+	session = conformance_open();
+}
+
+static void teardown(void)
+{
+	dso_close(session);
+}
+
+/* What another session deleted is known here when a notice has arrived, within a moment. */
+static int add_until_stale(struct dso_counter *counter)
+{
+	struct timespec moment = {.tv_nsec = 1000000};
+	int r = 0;
+
+	for (int i = 0; i < 5000 && r == 0; i++) {
+		r = dso_counter_add(counter, 1, NULL);
+		nanosleep(&moment, NULL);
+	}
+	return r;
+}
+
+START_TEST(a_deleted_object_is_stale_for_everyone_who_has_it_open)
+{
+	struct dso_session *second = conformance_open();
+	const char *name = conformance_name();
+	struct dso_counter *mine, *theirs;
+
+	OK(session, dso_counter_open(session, name, NULL, &mine));
+	OK(second, dso_counter_open(second, name, NULL, &theirs));
+	OK(second, dso_object_delete(second, name));
+	ck_assert_int_eq(add_until_stale(mine), -ESTALE);
+	ck_assert_int_eq(add_until_stale(theirs), -ESTALE);
+	ck_assert_int_eq(dso_counter_get(mine, NULL), -ESTALE);
+	ck_assert_int_eq(dso_counter_cas(mine, 0, 1, NULL), -ESTALE);
+	ck_assert_int_eq(dso_counter_add_submit(mine, 1, 1), -ESTALE);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), name));
+	ck_assert_int_eq(dso_object_delete(session, name), -ENOENT);
+	dso_counter_close(mine);
+	dso_close(second);
+}
+END_TEST
+
+START_TEST(a_new_object_of_a_deleted_ones_name_is_another_one)
+{
+	const char *name = conformance_name();
+	struct dso_counter *old, *fresh;
+	struct dso_stat first, second;
+	int64_t value;
+
+	OK(session, dso_counter_open(session, name, NULL, &old));
+	OK(session, dso_counter_add(old, 5, NULL));
+	OK(session, dso_object_stat(session, name, &first));
+	OK(session, dso_object_delete(session, name));
+	OK(session, dso_counter_open(session, name, NULL, &fresh));
+	OK(session, dso_object_stat(session, name, &second));
+	ck_assert_uint_ne(first.generation, second.generation);
+	OK(session, dso_counter_get(fresh, &value));
+	ck_assert_int_eq(value, 0);
+	ck_assert_int_eq(add_until_stale(old), -ESTALE);
+	OK(session, dso_counter_get(fresh, &value));
+	ck_assert_int_eq(value, 0);
+	dso_counter_close(old);
+	dso_counter_close(fresh);
+}
+END_TEST
+
+START_TEST(memory_of_deleted_objects_is_used_again)
+{
+	struct dso_register_params params = {.capacity_bytes = 30 << 20};
+
+	/* Each takes 60 MiB of an arena that could not hold six of them. */
+	for (int i = 0; i < 12; i++) {
+		const char *name = conformance_name();
+		struct dso_register *reg;
+
+		OK(session, dso_register_open(session, name, &params, &reg));
+		OK(session, dso_object_delete(session, name));
+		dso_register_close(reg);
+	}
+}
+END_TEST
+
+START_TEST(a_full_arena_says_so_and_the_rest_goes_on)
+{
+	struct dso_memory_params most = {.size_bytes = UINT64_C(1) << 39};
+	struct dso_memory *memory;
+	struct dso_counter *counter;
+
+	ck_assert_int_eq(dso_memory_open(session, conformance_name(), &most, &memory), -ENOSPC);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "bytes"));
+	OK(session, dso_counter_open(session, conformance_name(), NULL, &counter));
+	OK(session, dso_counter_add(counter, 1, NULL));
+}
+END_TEST
+
+START_TEST(names_have_1_to_255_bytes_of_any_kind)
+{
+	struct dso_counter *counter;
+	char name[258];
+
+	memset(name, 'x', sizeof name);
+	name[256] = 0;
+	ck_assert_int_eq(dso_counter_open(session, name, NULL, &counter), -ENAMETOOLONG);
+	ck_assert_int_eq(dso_counter_open(session, "", NULL, &counter), -EINVAL);
+	ck_assert_int_eq(dso_object_delete(session, ""), -EINVAL);
+	ck_assert_int_eq(dso_object_stat(session, name, NULL), -ENAMETOOLONG);
+	name[255] = 0;
+	snprintf(name, 40, "%s", conformance_name());
+	name[strlen(name)] = '/';
+	OK(session, dso_counter_open(session, name, NULL, &counter));
+	OK(session, dso_object_delete(session, name));
+	OK(session, dso_counter_open(session, "\xc3\xbc \n\t'\"\\", NULL, &counter));
+	OK(session, dso_object_delete(session, "\xc3\xbc \n\t'\"\\"));
+}
+END_TEST
+
+START_TEST(an_object_of_another_type_is_not_opened)
+{
+	const char *name = conformance_name();
+	struct dso_counter *counter;
+	struct dso_register *reg;
+
+	OK(session, dso_counter_open(session, name, NULL, &counter));
+	ck_assert_int_eq(dso_register_open(session, name, NULL, &reg), -EEXIST);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), name));
+	OK(session, dso_counter_add(counter, 1, NULL));
+	dso_counter_close(counter);
+}
+END_TEST
+
+#define LISTED 300
+
+static int mark(const struct dso_stat *stat, void *context)
+{
+	unsigned *seen = context, number;
+
+	if (sscanf(stat->name, "listed-%u", &number) == 1 && number < LISTED) {
+		seen[number]++;
+		ck_assert_int_eq((int)stat->type, DSO_COUNTER);
+		ck_assert_uint_eq(stat->opens, 1);
+	}
+	return 0;
+}
+
+static int stop_at_once(const struct dso_stat *stat, void *context)
+{
+	return 42;
+}
+
+START_TEST(a_listing_has_every_object_once)
+{
+	struct dso_counter *counters[LISTED];
+	unsigned seen[LISTED] = {0};
+	char name[32];
+
+	for (unsigned i = 0; i < LISTED; i++) {
+		snprintf(name, sizeof name, "listed-%u", i);
+		OK(session, dso_counter_open(session, name, NULL, &counters[i]));
+	}
+	OK(session, dso_list(session, mark, seen));
+	for (unsigned i = 0; i < LISTED; i++)
+		ck_assert_uint_eq(seen[i], 1);
+	ck_assert_int_eq(dso_list(session, stop_at_once, NULL), 42);
+	for (unsigned i = 0; i < LISTED; i++) {
+		snprintf(name, sizeof name, "listed-%u", i);
+		OK(session, dso_object_delete(session, name));
+		dso_counter_close(counters[i]);
+	}
+}
+END_TEST
+
+START_TEST(stat_tells_what_an_object_is)
+{
+	struct dso_counter_params params = {.stripes = 8, .initial = 3};
+	const char *name = conformance_name();
+	struct dso_counter *counter;
+	struct dso_stat stat;
+
+	OK(session, dso_counter_open(session, name, &params, &counter));
+	OK(session, dso_object_stat(session, name, &stat));
+	ck_assert_str_eq(stat.name, name);
+	ck_assert_str_eq(dso_type_name(stat.type), "counter");
+	ck_assert_uint_eq(stat.parameters[0], 3);
+	ck_assert_uint_eq(stat.parameters[1], 8);
+	ck_assert_uint_eq(stat.opens, 1);
+	ck_assert_uint_eq(stat.length_bytes, 64 * 9);
+	ck_assert_int_eq(dso_object_stat(session, "no such object", &stat), -ENOENT);
+	dso_counter_close(counter);
+}
+END_TEST
+
+START_TEST(storaged_answers_and_tells_its_figures)
+{
+	struct dso_server_stat stat;
+	int64_t round_trip = -1;
+
+	OK(session, dso_ping(session, &round_trip));
+	ck_assert_int_ge(round_trip, 0);
+	OK(session, dso_server_stat(session, &stat));
+	ck_assert_uint_ge(stat.sessions, 1);
+	ck_assert_uint_gt(stat.region_bytes, stat.region_used_bytes);
+	ck_assert_str_eq(stat.version, dso_version());
+}
+END_TEST
+
+START_TEST(every_transport_says_why_it_is_used_or_not)
+{
+	struct dso_transport_report reports[8];
+	size_t count = dso_transports(session, reports, 8);
+	int chosen = 0;
+
+	ck_assert_uint_ge(count, 1);
+	for (size_t i = 0; i < count; i++) {
+		chosen += reports[i].chosen;
+		ck_assert_uint_gt(strlen(reports[i].reason), 5);
+		if (reports[i].chosen)
+			ck_assert_str_eq(reports[i].name, dso_transport(session));
+	}
+	ck_assert_int_eq(chosen, 1);
+}
+END_TEST
+
+Suite *conformance_names_suite(void)
+{
+	Suite *suite = suite_create("names");
+	TCase *tcase = tcase_create("names");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, a_deleted_object_is_stale_for_everyone_who_has_it_open);
+	tcase_add_test(tcase, a_new_object_of_a_deleted_ones_name_is_another_one);
+	tcase_add_test(tcase, memory_of_deleted_objects_is_used_again);
+	tcase_add_test(tcase, a_full_arena_says_so_and_the_rest_goes_on);
+	tcase_add_test(tcase, names_have_1_to_255_bytes_of_any_kind);
+	tcase_add_test(tcase, an_object_of_another_type_is_not_opened);
+	tcase_add_test(tcase, a_listing_has_every_object_once);
+	tcase_add_test(tcase, stat_tells_what_an_object_is);
+	tcase_add_test(tcase, storaged_answers_and_tells_its_figures);
+	tcase_add_test(tcase, every_transport_says_why_it_is_used_or_not);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/daemon.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ARGUMENTS_MAX 32
+
+static void die(const char *sentence)
+{
+	printf("Bail out! %s\n", sentence);
+	exit(1);
+}
+
+static void run(const struct daemon_process *daemon, const char *const *arguments, int out)
+{
+	const char *program = getenv("STORAGED");
+	const char *argv[ARGUMENTS_MAX] = {program, "--listen", "127.0.0.1:0", "--unix-socket"};
+	char path[96];
+	int count = 4;
+
+	snprintf(path, sizeof path, "%s/storaged.sock", daemon->directory);
+	argv[count++] = path;
+	for (; arguments && *arguments && count < ARGUMENTS_MAX - 1; arguments++)
+		argv[count++] = *arguments;
+	/* The daemon must not outlive a test that was killed. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(out, 1);
+	execv(program, (char *const *)argv);
+	_exit(127);
+}
+
+/* The word of @line that begins with @start, into @to. */
+static void take_word(const char *line, const char *start, char *to, size_t to_bytes)
+{
+	const char *at = strstr(line, start);
+
+	if (!at)
+		die("storaged's first line lacks a URL");
+	snprintf(to, to_bytes, "%.*s", (int)strcspn(at, " \n"), at);
+}
+
+void daemon_start(struct daemon_process *daemon, const char *const *arguments)
+{
+	char line[1024];
+	FILE *out;
+	int pipe_fds[2];
+
+	if (!getenv("STORAGED"))
+		die("the environment variable STORAGED names no storaged");
+	strcpy(daemon->directory, "/tmp/dso-test-XXXXXX");
+	if (!mkdtemp(daemon->directory) || pipe(pipe_fds))
+		die("cannot make a directory under /tmp");
+	daemon->pid = fork();
+	if (daemon->pid == 0)
+		run(daemon, arguments, pipe_fds[1]);
+	close(pipe_fds[1]);
+	out = fdopen(pipe_fds[0], "r");
+	if (!out || !fgets(line, sizeof line, out) || !strstr(line, "ready"))
+		die("storaged did not become ready");
+	/* The pipe stays open: storaged writes to it no more, and a closed one would be a trap. */
+	take_word(line, "dso://", daemon->tcp_url, sizeof daemon->tcp_url - 16);
+	if (!strchr(daemon->tcp_url + strlen("dso://"), '/'))
+		strcat(daemon->tcp_url, "/default");
+	take_word(line, "dso+unix://", daemon->unix_url, sizeof daemon->unix_url);
+}
+
+int daemon_stop(struct daemon_process *daemon)
+{
+	char path[96];
+	int status = 0;
+
+	kill(daemon->pid, SIGTERM);
+	waitpid(daemon->pid, &status, 0);
+	snprintf(path, sizeof path, "%s/storaged.sock", daemon->directory);
+	unlink(path);
+	rmdir(daemon->directory);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

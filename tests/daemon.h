@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A storaged of a test's own. */
+#ifndef TESTS_DAEMON_H
+#define TESTS_DAEMON_H
+
+#include <sys/types.h>
+
+struct daemon_process {
+	pid_t pid;
+	char tcp_url[128];  /* dso://127.0.0.1:PORT/default */
+	char unix_url[160]; /* dso+unix://PATH */
+	char directory[64]; /* of the socket; removed by daemon_stop */
+};
+
+/*
+ * Start the storaged that the environment variable STORAGED names, with a port and a socket of its own and
+ * the @arguments (a NULL-terminated list, may be NULL), and wait until it is ready. Exits the test program
+ * with a sentence when that fails.
+ */
+void daemon_start(struct daemon_process *daemon, const char *const *arguments);
+
+/* SIGTERM and wait. Returns the exit status, or 128 + the signal that ended it. */
+int daemon_stop(struct daemon_process *daemon);
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Death and silence: clients killed at any moment, a daemon killed or stopped, clients stopped. faults
+ * [TRANSPORT...] (default shm tcp). The moments are drawn from a seed (FAULTS_SEED), which is printed.
+ */
+#include <check.h>
+#include <dso/dso.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/daemon.h"
+
+#define ROUNDS 40
+
+static struct daemon_process storage;
+static const char *transport; /* set by each loop test */
+static const char *transports[4] = {"shm", "tcp"};
+static int transport_count = 2;
+static unsigned seed;
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * DSO_SECOND + now.tv_nsec;
+}
+
+static void nap(int64_t ns)
+{
+	struct timespec pause = {.tv_sec = ns / DSO_SECOND, .tv_nsec = ns % DSO_SECOND};
+
+	nanosleep(&pause, NULL);
+}
+
+static struct dso_session *open_over(const char *name, int64_t timeout)
+{
+	struct dso_options options = {.transport = name, .timeout = timeout};
+	struct dso_session *session;
+	int r = dso_open(!strcmp(name, "tcp") ? storage.tcp_url : storage.unix_url, &options, &session);
+
+	ck_assert_msg(r == 0, "%s", dso_error(NULL));
+	return session;
+}
+
+/* An observer's session: patient, so that a loaded machine does not fail the test. */
+static struct dso_session *observer(void)
+{
+	return open_over("tcp", 20 * DSO_SECOND);
+}
+
+static uint64_t sessions(struct dso_session *session)
+{
+	struct dso_server_stat stat;
+
+	ck_assert_msg(dso_server_stat(session, &stat) == 0, "%s", dso_error(session));
+	return stat.sessions;
+}
+
+/* Wait until only @count sessions are left; the time it took. */
+static int64_t until_sessions(struct dso_session *session, uint64_t count, int64_t most_ns)
+{
+	int64_t begin_ns = now_ns();
+
+	while (sessions(session) > count) {
+		ck_assert_msg(now_ns() - begin_ns < most_ns, "a dead client's session is still there");
+		nap(DSO_MILLISECOND);
+	}
+	return now_ns() - begin_ns;
+}
+
+static void setup(void)
+{
+	static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "2s", NULL};
+
+	daemon_start(&storage, arguments);
+}
+
+static void teardown(void)
+{
+	ck_assert_int_eq(daemon_stop(&storage), 0);
+}
+
+/* A client that does a bit of everything until it is killed. */
+static void live(void)
+{
+	struct dso_register_params params = {.capacity_bytes = 200000};
+	struct dso_session *session = open_over(transport, DSO_SECOND);
+	static char value[200000];
+	char name[32];
+
+	for (unsigned i = 0;; i++) {
+		struct dso_counter *counter;
+		struct dso_register *reg, *own;
+
+		if (dso_counter_open(session, "shared counter", NULL, &counter) ||
+		    dso_register_open(session, "shared register", &params, &reg))
+			_exit(1);
+		for (int j = 0; j < 20; j++)
+			dso_counter_add_submit(counter, 1, 0);
+		dso_flush(session);
+		memset(value, (int)i, sizeof value);
+		dso_register_set(reg, value, sizeof value, NULL);
+		dso_register_get(reg, value, sizeof value, NULL, NULL);
+		snprintf(name, sizeof name, "own %d %u", (int)getpid(), i);
+		if (dso_register_open(session, name, &params, &own) == 0)
+			dso_object_delete(session, name);
+		dso_register_close(own);
+		dso_counter_close(counter);
+		dso_register_close(reg);
+	}
+}
+
+START_TEST(a_client_killed_at_any_moment_leaves_nothing_behind)
+{
+	struct dso_session *session = observer();
+	struct dso_register *reg;
+	struct dso_server_stat stat;
+	char value[200000];
+	uint64_t used;
+	size_t length;
+
+	transport = transports[_i];
+	ck_assert_int_eq(dso_server_stat(session, &stat), 0);
+	used = stat.region_used_bytes;
+	for (int round = 0; round < ROUNDS; round++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			live();
+		nap(rand_r(&seed) % 15 * DSO_MILLISECOND + rand_r(&seed) % 1000000);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		/* At once: the kernel closed its connections. Far below the TTL. */
+		until_sessions(session, 1, 2 * DSO_SECOND);
+		/* A writer that died holding the register left it to the next one, whole. */
+		if (dso_register_open(session, "shared register", NULL, &reg) == 0) {
+			int r = dso_register_get(reg, value, sizeof value, &length, NULL);
+
+			/* Or the client died before it made it with 200,000 bytes. */
+			ck_assert_msg(r == 0, "%s", dso_error(session));
+			for (size_t i = 1; i < length; i++)
+				ck_assert_int_eq(value[i], value[0]);
+			ck_assert_msg(dso_register_set(reg, value, dso_register_capacity(reg) < 10 ? 1 : 10,
+						       NULL) == 0,
+				      "%s", dso_error(session));
+			dso_register_close(reg);
+			ck_assert_int_eq(dso_object_delete(session, "shared register"), 0);
+		}
+		dso_object_delete(session, "shared counter");
+	}
+	ck_assert_int_eq(dso_server_stat(session, &stat), 0);
+	/* What the dead made without deleting it is objects like any other: nothing else may be left. */
+	ck_assert_uint_le(stat.region_used_bytes, used + stat.objects * 500000);
+	ck_assert_uint_le(stat.objects, ROUNDS);
+	dso_close(session);
+}
+END_TEST
+
+START_TEST(memory_that_a_dead_client_had_open_is_used_again)
+{
+	struct dso_register_params params = {.capacity_bytes = 20 << 20}; /* 40 of 64 MiB */
+	struct dso_session *session = observer();
+	struct dso_register *reg;
+	int64_t begin_ns;
+	int fds[2];
+	char byte;
+	pid_t pid;
+
+	transport = transports[_i];
+	ck_assert_int_eq(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct dso_session *own = open_over(transport, DSO_SECOND);
+
+		if (dso_register_open(own, "big", &params, &reg) || write(fds[1], "", 1) != 1)
+			_exit(1);
+		/* It never acknowledges the deletion, for it is stopped. */
+		raise(SIGSTOP);
+		pause();
+	}
+	ck_assert_int_eq((int)read(fds[0], &byte, 1), 1);
+	waitpid(pid, NULL, WUNTRACED);
+	ck_assert_int_eq(dso_object_delete(session, "big"), 0);
+	/* While it may still touch the memory nobody else gets it. */
+	ck_assert_int_eq(dso_register_open(session, "other", &params, &reg), -ENOSPC);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	for (begin_ns = now_ns(); dso_register_open(session, "other", &params, &reg);) {
+		ck_assert_msg(now_ns() - begin_ns < 2 * DSO_SECOND, "%s", dso_error(session));
+		nap(DSO_MILLISECOND);
+	}
+	dso_close(session);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
+START_TEST(a_client_that_is_silent_for_the_ttl_is_fenced_and_told_so)
+{
+	struct dso_session *session = observer(), *sleeper;
+	struct dso_counter *counter;
+	int64_t value, begin_ns;
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	if (pid == 0) {
+		int r;
+
+		sleeper = open_over("tcp", DSO_SECOND);
+		if (dso_counter_open(sleeper, "asleep", NULL, &counter) || dso_counter_add(counter, 1, NULL))
+			_exit(1);
+		raise(SIGSTOP);
+		/* What it does now comes too late, from its first operation on. */
+		r = dso_counter_add(counter, 1000, NULL);
+		_exit(r == -ESHUTDOWN || r == -ENOTCONN || r == -ECONNRESET ? 0 : 2);
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	begin_ns = now_ns();
+	until_sessions(session, 1, 4 * DSO_SECOND);
+	ck_assert_int_ge(now_ns() - begin_ns, DSO_SECOND);
+	kill(pid, SIGCONT);
+	waitpid(pid, &status, 0);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(dso_counter_open(session, "asleep", NULL, &counter), 0);
+	ck_assert_int_eq(dso_counter_get(counter, &value), 0);
+	ck_assert_int_eq(value, 1);
+	dso_close(session);
+}
+END_TEST
+
+START_TEST(a_killed_daemon_is_noticed_in_well_under_a_second)
+{
+	struct dso_session *session;
+	struct dso_counter *counter;
+	int64_t begin_ns;
+	int r;
+
+	transport = transports[_i];
+	session = open_over(transport, 0);
+	ck_assert_int_eq(dso_counter_open(session, "c", NULL, &counter), 0);
+	kill(storage.pid, SIGKILL);
+	begin_ns = now_ns();
+	do
+		r = dso_counter_add(counter, 1, NULL);
+	while (r == 0 && now_ns() - begin_ns < 5 * DSO_SECOND);
+	ck_assert_msg(r == -ENOTCONN || r == -ECONNRESET, "%d", r);
+	ck_assert_int_lt(now_ns() - begin_ns, DSO_SECOND * 9 / 10);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "lost"));
+	ck_assert_int_eq(dso_counter_add(counter, 1, NULL), -ENOTCONN);
+	dso_close(session);
+	waitpid(storage.pid, NULL, 0);
+	setup();
+}
+END_TEST
+
+START_TEST(a_stopped_daemon_is_noticed_in_well_under_a_second)
+{
+	struct dso_session *session;
+	struct dso_counter *counter;
+	int64_t begin_ns;
+	int r;
+
+	transport = transports[_i];
+	session = open_over(transport, 0);
+	ck_assert_int_eq(dso_counter_open(session, "c", NULL, &counter), 0);
+	kill(storage.pid, SIGSTOP);
+	begin_ns = now_ns();
+	do
+		r = dso_counter_add(counter, 1, NULL);
+	while (r == 0 && now_ns() - begin_ns < 5 * DSO_SECOND);
+	kill(storage.pid, SIGCONT);
+	ck_assert_msg(r == -ENOTCONN || r == -ECONNRESET, "%d", r);
+	ck_assert_int_lt(now_ns() - begin_ns, DSO_SECOND * 9 / 10);
+	dso_close(session);
+}
+END_TEST
+
+START_TEST(a_forked_child_cannot_use_its_parents_session_and_the_parent_goes_on)
+{
+	struct dso_session *session, *own;
+	struct dso_counter *counter;
+	int64_t value;
+	int status;
+	pid_t pid;
+
+	transport = transports[_i];
+	session = open_over(transport, 20 * DSO_SECOND);
+	ck_assert_int_eq(dso_counter_open(session, "forked", NULL, &counter), 0);
+	ck_assert_int_eq(dso_counter_add(counter, 1, NULL), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (dso_counter_add(counter, 100, NULL) != -ENOTCONN)
+			_exit(1);
+		dso_close(session);
+		own = open_over(transport, 20 * DSO_SECOND);
+		_exit(dso_counter_open(own, "forked", NULL, &counter) || dso_counter_add(counter, 10, NULL) ? 2
+													    : 0);
+	}
+	waitpid(pid, &status, 0);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(dso_counter_add(counter, 1, &value), 0);
+	ck_assert_int_eq(value, 11);
+	dso_close(session);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+	Suite *suite = suite_create("faults");
+	TCase *tcase = tcase_create("faults");
+	SRunner *runner;
+	int failed;
+
+	for (int i = 1; i < argc && i <= 4; i++)
+		transports[(transport_count = i) - 1] = argv[i];
+	/* The library's own timeout is what is tested. */
+	unsetenv("DSO_TIMEOUT_MS");
+	seed = getenv("FAULTS_SEED") ? (unsigned)atoi(getenv("FAULTS_SEED")) : (unsigned)time(NULL);
+	printf("# FAULTS_SEED=%u\n", seed);
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, a_client_killed_at_any_moment_leaves_nothing_behind, 0, transport_count);
+	tcase_add_loop_test(tcase, memory_that_a_dead_client_had_open_is_used_again, 0, transport_count);
+	tcase_add_test(tcase, a_client_that_is_silent_for_the_ttl_is_fenced_and_told_so);
+	tcase_add_loop_test(tcase, a_killed_daemon_is_noticed_in_well_under_a_second, 0, transport_count);
+	tcase_add_loop_test(tcase, a_stopped_daemon_is_noticed_in_well_under_a_second, 0, transport_count);
+	tcase_add_loop_test(tcase, a_forked_child_cannot_use_its_parents_session_and_the_parent_goes_on, 0, transport_count);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_set_fork_status(runner, CK_NOFORK);
+	srunner_set_tap(runner, "-");
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A peer that lies: a thread plays storaged and answers with what no storaged sends. The library must come back
+ * with an error within its timeout, and do nothing else. Random answers come from LIAR_SEED, which is printed.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <dso/dso.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proto/control.h"
+#include "proto/data.h"
+
+#define REGION_BYTES 65536
+
+/* What the liar does, in the order of a session's life: honest up to that step. */
+enum lie {
+	RANDOM_BYTES,
+	RANDOM_BODY,
+	HALF_A_HEADER,
+	HUGE_LENGTH,
+	WRONG_LENGTH,
+	OTHER_VERSION,
+	NO_OWNER,
+	REFUSAL_WITHOUT_TEXT,
+	CLOSE_AT_ONCE,
+	SILENCE,
+	OPEN_OUTSIDE_THE_REGION,
+	OPEN_WITH_TOO_MANY_STRIPES,
+	OPEN_TOO_SHORT,
+	DATA_OF_ANOTHER_OPCODE,
+	DATA_WITH_A_HUGE_LENGTH,
+	DATA_RANDOM,
+	LIE_COUNT,
+};
+
+static int listener;
+static char url[64];
+static enum lie lie;
+static unsigned seed;
+
+static void random_bytes(uint8_t *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		bytes[i] = (uint8_t)rand_r(&seed);
+}
+
+static bool take(int fd, void *bytes, size_t count)
+{
+	return recv(fd, bytes, count, MSG_WAITALL) == (ssize_t)count;
+}
+
+static void give(int fd, const void *bytes, size_t count)
+{
+	if (send(fd, bytes, count, MSG_NOSIGNAL) < 0)
+		return; /* the library has already hung up */
+}
+
+static void reply(int fd, const struct control_header *request, uint16_t status, const void *body,
+		  uint32_t bytes)
+{
+	struct control_header header = control_header_of(le16_get(request->type), status,
+							 le32_get(request->request), bytes);
+
+	give(fd, &header, sizeof header);
+	give(fd, body, bytes);
+}
+
+static void welcome(int fd, const struct control_header *request)
+{
+	struct control_welcome honest = {.version = le16_of(1),
+					 .domain = CONTROL_DOMAIN_CPU,
+					 .transports = CONTROL_TCP,
+					 .ttl_ms = le32_of(10000),
+					 .session = le64_of(65536 + 7),
+					 .region_bytes = le64_of(REGION_BYTES)};
+	struct control_header header = *request;
+	uint8_t noise[512];
+
+	random_bytes(noise, sizeof noise);
+	switch (lie) {
+	case RANDOM_BYTES:
+		give(fd, noise, sizeof noise);
+		return;
+	case RANDOM_BODY:
+		reply(fd, request, WIRE_OK, noise, sizeof honest);
+		return;
+	case HALF_A_HEADER:
+		give(fd, &header, sizeof header / 2);
+		return;
+	case HUGE_LENGTH:
+		header.length_bytes = le32_of(UINT32_MAX);
+		give(fd, &header, sizeof header);
+		return;
+	case WRONG_LENGTH:
+		reply(fd, request, WIRE_OK, noise, sizeof honest - 1);
+		return;
+	case OTHER_VERSION:
+		honest.version = le16_of(2);
+		break;
+	case NO_OWNER:
+		honest.session = le64_of(65536);
+		break;
+	case REFUSAL_WITHOUT_TEXT:
+		reply(fd, request, 60000, NULL, 0);
+		return;
+	case SILENCE:
+		return;
+	default:
+		break;
+	}
+	reply(fd, request, WIRE_OK, &honest, sizeof honest);
+}
+
+static void opened(int fd, const struct control_header *request)
+{
+	struct control_opened honest = {.offset = le64_of(4096),
+					.length_bytes = le64_of(128),
+					.generation = le32_of(1),
+					.handle = le32_of(1)};
+
+	honest.parameters.parameter[1] = le64_of(1);
+	if (lie == OPEN_OUTSIDE_THE_REGION)
+		honest.offset = le64_of(REGION_BYTES - 64);
+	if (lie == OPEN_WITH_TOO_MANY_STRIPES)
+		honest.parameters.parameter[1] = le64_of(1000);
+	reply(fd, request, WIRE_OK, &honest, sizeof honest - (lie == OPEN_TOO_SHORT ? 8 : 0));
+}
+
+static void execute(int fd)
+{
+	struct data_response response = {.opcode = DATA_FAA};
+	struct data_request request;
+	uint8_t noise[1000];
+
+	if (!take(fd, &request, sizeof request))
+		return;
+	if (lie == DATA_OF_ANOTHER_OPCODE)
+		response.opcode = DATA_READ;
+	if (lie == DATA_WITH_A_HUGE_LENGTH)
+		response.length_bytes = le32_of(UINT32_MAX);
+	random_bytes(noise, sizeof noise);
+	if (lie == DATA_RANDOM)
+		give(fd, noise, sizeof noise);
+	else
+		give(fd, &response, sizeof response);
+}
+
+static void *serve(void *argument)
+{
+	int fd = (int)(intptr_t)argument;
+	struct control_header request;
+	uint8_t body[CONTROL_BODY_BYTES_MAX];
+
+	while (lie != CLOSE_AT_ONCE && take(fd, &request, sizeof request) &&
+	       le32_get(request.length_bytes) <= sizeof body &&
+	       take(fd, body, le32_get(request.length_bytes))) {
+		switch (le16_get(request.type)) {
+		case CONTROL_HELLO:
+			welcome(fd, &request);
+			break;
+		case CONTROL_ATTACH:
+			reply(fd, &request, WIRE_OK, NULL, 0);
+			execute(fd);
+			break;
+		case CONTROL_OPEN:
+			opened(fd, &request);
+			break;
+		default:
+			reply(fd, &request, WIRE_OK, NULL, 0);
+		}
+	}
+	close(fd);
+	return NULL;
+}
+
+static void *accept_all(void *unused)
+{
+	int fd;
+
+	while ((fd = accept(listener, NULL, NULL)) >= 0) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) == 0)
+			pthread_detach(thread);
+	}
+	return unused;
+}
+
+START_TEST(a_lying_storaged_costs_an_error_and_nothing_else)
+{
+	struct dso_options options = {.transport = "tcp", .timeout = DSO_SECOND / 5};
+	struct dso_session *session = NULL;
+	struct dso_counter *counter = NULL;
+	struct timespec begin, end;
+	int r;
+
+	lie = (enum lie)(_i % LIE_COUNT);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	r = dso_open(url, &options, &session);
+	if (lie < OPEN_OUTSIDE_THE_REGION)
+		ck_assert_msg(r < 0 && strlen(dso_error(NULL)) > 20, "lie %d: %d %s", (int)lie, r,
+			      dso_error(NULL));
+	if (r == 0)
+		r = dso_counter_open(session, "c", NULL, &counter);
+	if (lie >= OPEN_OUTSIDE_THE_REGION && lie < DATA_OF_ANOTHER_OPCODE)
+		ck_assert_msg(r == -EPROTO, "lie %d: %d", (int)lie, r);
+	if (r == 0)
+		r = dso_counter_add(counter, 1, NULL);
+	ck_assert_msg(r < 0, "lie %d was believed", (int)lie);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	ck_assert_int_lt(end.tv_sec - begin.tv_sec, 3);
+	dso_close(session);
+}
+END_TEST
+
+int main(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t address_bytes = sizeof address;
+	Suite *suite = suite_create("liar");
+	TCase *tcase = tcase_create("liar");
+	SRunner *runner;
+	pthread_t thread;
+	int failed;
+
+	seed = getenv("LIAR_SEED") ? (unsigned)atoi(getenv("LIAR_SEED")) : (unsigned)time(NULL);
+	printf("# LIAR_SEED=%u\n", seed);
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 64) ||
+	    getsockname(listener, (struct sockaddr *)&address, &address_bytes) ||
+	    pthread_create(&thread, NULL, accept_all, NULL))
+		return 1;
+	snprintf(url, sizeof url, "dso://127.0.0.1:%u", ntohs(address.sin_port));
+	tcase_add_loop_test(tcase, a_lying_storaged_costs_an_error_and_nothing_else, 0, 2 * LIE_COUNT);
+	tcase_set_timeout(tcase, 60);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_set_fork_status(runner, CK_NOFORK);
+	srunner_set_tap(runner, "-");
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}

@@ -1,0 +1,1486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storaged from outside, byte by byte: what a broken, slow, hostile or dead client does to it, and that
+ * it serves the next client all the same. Nothing of the library is used, only proto.
+ */
+#include "proto/control.h"
+#include "proto/data.h"
+#include "proto/layout.h"
+#include "tests/daemon.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 10000 /* for what must happen; far more than it takes */
+#define MIB         (UINT64_C(1) << 20)
+
+static struct daemon_process storaged;
+
+/* ---- a raw client ---- */
+
+struct message {
+	struct control_header header;
+	uint8_t body[CONTROL_BODY_BYTES_MAX + 1]; /* zero-terminated */
+};
+
+struct client {
+	int fd;
+	struct control_welcome welcome;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+static int dial_tcp(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	address.sin_port = htons((uint16_t)atoi(strrchr(storaged.tcp_url, ':') + 1));
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+	return fd;
+}
+
+static int dial_unix(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(address.sun_path, storaged.unix_url + strlen("dso+unix://"));
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+	return fd;
+}
+
+static void send_all(int fd, const void *bytes, size_t count)
+{
+	ck_assert_int_eq(send(fd, bytes, count, MSG_NOSIGNAL), (ssize_t)count);
+}
+
+/* Receive exactly @count bytes. Returns how many came before the end of the stream. */
+static size_t receive(int fd, void *bytes, size_t count)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	size_t got = 0;
+
+	while (got < count) {
+		ssize_t n;
+
+		ck_assert_msg(poll(&poll_fd, 1, PATIENCE_MS) == 1, "storaged does not answer");
+		n = recv(fd, (char *)bytes + got, count - got, 0);
+		if (n <= 0)
+			break;
+		got += (size_t)n;
+	}
+	return got;
+}
+
+static bool is_closed(int fd)
+{
+	char byte;
+
+	return receive(fd, &byte, 1) == 0;
+}
+
+/* The next message, false at the end of the stream. */
+static bool receive_message(int fd, struct message *message)
+{
+	uint32_t length_bytes;
+
+	if (receive(fd, &message->header, sizeof message->header) != sizeof message->header)
+		return false;
+	length_bytes = le32_get(message->header.length_bytes);
+	ck_assert_uint_le(length_bytes, CONTROL_BODY_BYTES_MAX);
+	message->body[length_bytes] = 0;
+	return receive(fd, message->body, length_bytes) == length_bytes;
+}
+
+static void send_request(int fd, uint16_t type, const void *body, uint32_t body_bytes)
+{
+	uint8_t bytes[sizeof(struct control_header) + CONTROL_BODY_BYTES_MAX];
+	struct control_header header = control_header_of(type, 0, 77, body_bytes);
+
+	memcpy(bytes, &header, sizeof header);
+	if (body_bytes)
+		memcpy(bytes + sizeof header, body, body_bytes);
+	send_all(fd, bytes, sizeof header + body_bytes);
+}
+
+/* Send a request and receive its reply. Returns its status. */
+static unsigned call(int fd, uint16_t type, const void *body, uint32_t body_bytes,
+		     struct message *reply)
+{
+	send_request(fd, type, body, body_bytes);
+	ck_assert_msg(receive_message(fd, reply), "no reply to a request of type %u", type);
+	ck_assert_uint_eq(le16_get(reply->header.type), type);
+	ck_assert_uint_eq(le32_get(reply->header.request), 77);
+	return le16_get(reply->header.status);
+}
+
+static struct control_hello hello_of(unsigned version_min, unsigned version_max)
+{
+	struct control_hello hello = {.version_min = le16_of((uint16_t)version_min),
+				      .version_max = le16_of((uint16_t)version_max),
+				      .name_space = "default"};
+
+	memcpy(hello.magic, CONTROL_MAGIC, sizeof hello.magic);
+	return hello;
+}
+
+static unsigned try_hello(int fd, const struct control_hello *hello, struct message *reply)
+{
+	return call(fd, CONTROL_HELLO, hello, sizeof *hello, reply);
+}
+
+static struct client client_on(int fd)
+{
+	struct control_hello hello = hello_of(1, 1);
+	struct client client = {.fd = fd};
+	struct message reply;
+
+	ck_assert_uint_eq(try_hello(fd, &hello, &reply), WIRE_OK);
+	ck_assert_uint_eq(le32_get(reply.header.length_bytes), sizeof client.welcome);
+	memcpy(&client.welcome, reply.body, sizeof client.welcome);
+	return client;
+}
+
+static struct client client_new(void)
+{
+	return client_on(dial_tcp());
+}
+
+static unsigned try_open(int fd, enum object_type type, const char *name, size_t name_bytes,
+			 uint64_t parameter, struct message *reply)
+{
+	uint8_t body[sizeof(struct control_open) + CONTROL_NAME_BYTES_MAX];
+	struct control_open open = {.type = le16_of((uint16_t)type),
+				    .flags = CONTROL_OPEN_CREATE | CONTROL_OPEN_PARAMETERS,
+				    .name_bytes = (uint8_t)name_bytes,
+				    .parameters.parameter[0] = le64_of(parameter)};
+
+	memcpy(body, &open, sizeof open);
+	memcpy(body + sizeof open, name, name_bytes);
+	return call(fd, CONTROL_OPEN, body, (uint32_t)(sizeof open + name_bytes), reply);
+}
+
+/* Open or create; returns the object's offset. */
+static uint64_t open_object(int fd, enum object_type type, const char *name, uint64_t parameter)
+{
+	struct message reply;
+	struct control_opened opened;
+
+	ck_assert_uint_eq(try_open(fd, type, name, strlen(name), parameter, &reply), WIRE_OK);
+	memcpy(&opened, reply.body, sizeof opened);
+	return le64_get(opened.offset);
+}
+
+static unsigned call_name(int fd, uint16_t type, const char *name, struct message *reply)
+{
+	uint8_t body[sizeof(struct control_name) + CONTROL_NAME_BYTES_MAX] = {0};
+	size_t name_bytes = strlen(name);
+
+	body[0] = (uint8_t)name_bytes;
+	memcpy(body + sizeof(struct control_name), name, name_bytes);
+	return call(fd, type, body, (uint32_t)(sizeof(struct control_name) + name_bytes), reply);
+}
+
+static struct control_server_stat server_stat(int fd)
+{
+	struct control_server_stat stat;
+	struct message reply;
+
+	ck_assert_uint_eq(call(fd, CONTROL_SERVER_STAT, NULL, 0, &reply), WIRE_OK);
+	ck_assert_uint_eq(le32_get(reply.header.length_bytes), sizeof stat);
+	memcpy(&stat, reply.body, sizeof stat);
+	return stat;
+}
+
+static struct control_attach attach_of(const struct client *client, uint8_t transport)
+{
+	struct control_attach attach = {.session = client->welcome.session, .transport = transport};
+
+	memcpy(attach.cookie, client->welcome.cookie, sizeof attach.cookie);
+	return attach;
+}
+
+static unsigned try_attach(int fd, const struct control_attach *attach)
+{
+	struct message reply;
+
+	return call(fd, CONTROL_ATTACH, attach, sizeof *attach, &reply);
+}
+
+/* A data connection of @client. */
+static int attach_tcp(const struct client *client)
+{
+	struct control_attach attach = attach_of(client, CONTROL_TCP);
+	int fd = dial_tcp();
+
+	ck_assert_uint_eq(try_attach(fd, &attach), WIRE_OK);
+	return fd;
+}
+
+static struct data_request request_of(unsigned opcode, uint64_t offset, uint32_t length_bytes,
+				      uint64_t operand)
+{
+	return (struct data_request){.opcode = (uint8_t)opcode,
+				     .length_bytes = le32_of(length_bytes),
+				     .offset = le64_of(offset),
+				     .operand = le64_of(operand)};
+}
+
+/* Execute one request without payload either way. Returns the status. */
+static unsigned execute(int fd, struct data_request request, uint64_t *ret_value)
+{
+	struct data_response response;
+
+	send_all(fd, &request, sizeof request);
+	ck_assert_uint_eq(receive(fd, &response, sizeof response), sizeof response);
+	ck_assert_uint_eq(response.opcode, request.opcode);
+	ck_assert_uint_eq(le32_get(response.length_bytes), 0);
+	if (ret_value)
+		*ret_value = le64_get(response.value);
+	return le16_get(response.status);
+}
+
+static uint64_t add(int fd, uint64_t offset, uint64_t addend)
+{
+	uint64_t before;
+
+	ck_assert_uint_eq(execute(fd, request_of(DATA_FAA, offset, 8, addend), &before), WIRE_OK);
+	return before;
+}
+
+/* ---- every test's beginning and end ---- */
+
+static void start(const char *const *arguments)
+{
+	static const char *all[16] = {"--memory", "64MiB",       "--domain",
+				      "cpu",      "--log-level", "error"};
+	unsigned count = 6;
+
+	for (; arguments && *arguments; arguments++)
+		all[count++] = *arguments;
+	all[count] = NULL;
+	daemon_start(&storaged, all);
+}
+
+#define START(...) start((const char *[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+
+static void serves_a_fresh_client(void)
+{
+	struct client client = client_new();
+	uint64_t word =
+		open_object(client.fd, OBJECT_COUNTER, "fresh", 0) + COUNTER_STRIPE_OFFSET(0);
+	int data = attach_tcp(&client);
+	struct message reply;
+	uint64_t before = add(data, word, 1);
+
+	ck_assert_uint_eq(add(data, word, 1), before + 1);
+	ck_assert_uint_eq(call(client.fd, CONTROL_GOODBYE, NULL, 0, &reply), WIRE_OK);
+	ck_assert(is_closed(client.fd));
+	ck_assert(is_closed(data));
+	close(client.fd);
+	close(data);
+}
+
+static void finish(void)
+{
+	serves_a_fresh_client();
+	ck_assert_int_eq(daemon_stop(&storaged), 0);
+}
+
+/* ---- hello ---- */
+
+START_TEST(a_hello_is_welcomed_over_tcp_and_over_the_unix_socket)
+{
+	struct client client;
+	const struct control_welcome *welcome = &client.welcome;
+	static const uint8_t nobody[CONTROL_COOKIE_BYTES];
+
+	START("--ttl", "7s");
+	client = client_on(_i ? dial_unix() : dial_tcp());
+	ck_assert_uint_eq(le16_get(welcome->version), 1);
+	ck_assert_uint_eq(welcome->domain, CONTROL_DOMAIN_CPU);
+	ck_assert_uint_eq(welcome->transports, CONTROL_SHM | CONTROL_TCP);
+	ck_assert_uint_eq(le32_get(welcome->ttl_ms), 7000);
+	ck_assert_uint_ne(le64_get(welcome->session) & 0xffff, 0);
+	ck_assert_uint_eq(le64_get(welcome->region_bytes), 64 * MIB);
+	ck_assert_int_ne(memcmp(welcome->cookie, nobody, sizeof nobody), 0);
+	ck_assert_str_eq((const char *)welcome->unix_path,
+			 storaged.unix_url + strlen("dso+unix://"));
+	finish();
+}
+END_TEST
+
+START_TEST(a_client_from_the_future_is_met_politely)
+{
+	struct control_hello hello = hello_of(1, 9);
+	struct message reply;
+	int fd;
+
+	START();
+	ck_assert_uint_eq(try_hello(dial_tcp(), &hello, &reply), WIRE_OK);
+	hello = hello_of(2, 9);
+	fd = dial_tcp();
+	ck_assert_uint_eq(try_hello(fd, &hello, &reply), WIRE_VERSION);
+	ck_assert_ptr_nonnull(strstr((char *)reply.body, "speaks version 1"));
+	ck_assert(is_closed(fd));
+	hello = hello_of(1, 1);
+	hello.features_offered = le64_of(UINT64_MAX);
+	ck_assert_uint_eq(try_hello(dial_tcp(), &hello, &reply), WIRE_OK);
+	hello.features_required = le64_of(UINT64_C(1) << 40);
+	ck_assert_uint_eq(try_hello(dial_tcp(), &hello, &reply), WIRE_FEATURE);
+	finish();
+}
+END_TEST
+
+START_TEST(namespaces_are_apart_and_an_unknown_one_is_refused)
+{
+	struct control_hello hello = hello_of(1, 1);
+	struct message reply;
+	int fd = -1;
+
+	START("--namespace", "default,other");
+	strcpy((char *)hello.name_space, "nobody's");
+	ck_assert_uint_eq(try_hello(dial_tcp(), &hello, &reply), WIRE_NO_NAMESPACE);
+	open_object(client_new().fd, OBJECT_COUNTER, "only here", 0);
+	memset(hello.name_space, 0, sizeof hello.name_space);
+	strcpy((char *)hello.name_space, "other");
+	fd = dial_tcp();
+	ck_assert_uint_eq(try_hello(fd, &hello, &reply), WIRE_OK);
+	ck_assert_uint_eq(call_name(fd, CONTROL_STAT, "only here", &reply), WIRE_NOT_FOUND);
+	finish();
+}
+END_TEST
+
+/* ---- what breaks the protocol ---- */
+
+/* The connection gets MALFORMED with a sentence and is dropped. */
+static void expect_rejection(int fd)
+{
+	struct message reply;
+
+	ck_assert(receive_message(fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_MALFORMED);
+	ck_assert_uint_gt(le32_get(reply.header.length_bytes), 10);
+	ck_assert(is_closed(fd));
+	close(fd);
+}
+
+START_TEST(random_bytes_are_refused_and_counted)
+{
+	uint8_t bytes[512];
+
+	START();
+	srandom(20260101);
+	for (unsigned round = 0; round < 200; round++) {
+		int fd = round % 2 ? dial_unix() : dial_tcp();
+
+		for (unsigned i = 0; i < sizeof bytes; i++)
+			bytes[i] = (uint8_t)random();
+		send_all(fd, bytes, sizeof bytes);
+		expect_rejection(fd);
+	}
+	ck_assert_uint_eq(le64_get(server_stat(client_new().fd).protocol_errors), 200);
+	finish();
+}
+END_TEST
+
+/* As random bytes, but each behind a valid HELLO or header, so that they get further. */
+START_TEST(random_bodies_of_every_type_never_stop_it)
+{
+	START();
+	srandom(20260102);
+	for (unsigned round = 0; round < 400; round++) {
+		struct client client = client_new();
+		uint8_t body[300];
+		uint32_t body_bytes = (uint32_t)random() % sizeof body;
+
+		for (unsigned i = 0; i < sizeof body; i++)
+			body[i] = random() % 3 ? 0 : (uint8_t)random();
+		send_request(client.fd, (uint16_t)(1 + random() % 11), body, body_bytes);
+		shutdown(client.fd, SHUT_WR);
+		while (receive(client.fd, body, 1))
+			;
+		close(client.fd);
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(half_a_message_and_silence_is_closed_after_two_seconds)
+{
+	struct control_hello hello = hello_of(1, 1);
+	int silent, half;
+	int64_t begin_ms;
+
+	START();
+	begin_ms = now_ms();
+	silent = dial_tcp();
+	half = dial_unix();
+	send_all(half, &hello, 20);
+	/* A header that promises a HELLO, and half of it. */
+	ck_assert(is_closed(silent));
+	ck_assert_int_ge(now_ms() - begin_ms, 1500);
+	ck_assert(is_closed(half) || now_ms() - begin_ms < PATIENCE_MS);
+	finish();
+}
+END_TEST
+
+START_TEST(a_wrong_length_of_any_type_is_refused)
+{
+	static const uint32_t lengths[] = {1,  7,   9,    31,   33,    39,        95,
+					   97, 296, 4080, 4081, 65536, UINT32_MAX};
+	struct control_header header;
+
+	START();
+	for (uint16_t type = CONTROL_GOODBYE; type <= CONTROL_SERVER_STAT; type++) {
+		for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+			struct client client;
+
+			header = control_header_of(type, 0, 1, lengths[i]);
+			if (control_check(&header, NULL) == WIRE_OK)
+				continue;
+			client = client_new();
+			send_all(client.fd, &header, sizeof header);
+			expect_rejection(client.fd);
+		}
+	}
+	for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		int fd = dial_tcp();
+
+		header = control_header_of(CONTROL_HELLO, 0, 1, lengths[i]);
+		send_all(fd, &header, sizeof header);
+		expect_rejection(fd);
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(unknown_types_and_notices_from_a_client_are_refused)
+{
+	static const uint16_t types[] = {0, 11, 63, CONTROL_DELETED, CONTROL_FENCED, 66, 65535};
+
+	START();
+	for (unsigned i = 0; i < sizeof types / sizeof *types; i++) {
+		bool is_notice = types[i] == CONTROL_DELETED || types[i] == CONTROL_FENCED;
+		uint32_t body_bytes = types[i] == CONTROL_DELETED ? 8 : 0;
+		struct control_header header =
+			control_header_of(types[i], 0, is_notice ? 0 : 1, body_bytes);
+		struct client client = client_new();
+		uint64_t nothing = 0;
+
+		send_all(client.fd, &header, sizeof header);
+		send_all(client.fd, &nothing, body_bytes);
+		expect_rejection(client.fd);
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(messages_out_of_their_order_are_refused)
+{
+	struct control_hello hello = hello_of(1, 1);
+	struct client client;
+	int fd;
+
+	START();
+	fd = dial_tcp();
+	send_request(fd, CONTROL_PING, NULL, 0);
+	expect_rejection(fd);
+	client = client_new();
+	send_request(client.fd, CONTROL_HELLO, &hello, sizeof hello);
+	expect_rejection(client.fd);
+	client = client_new();
+	hello.magic[0] = 'X';
+	fd = dial_tcp();
+	send_request(fd, CONTROL_HELLO, &hello, sizeof hello);
+	expect_rejection(fd);
+	finish();
+}
+END_TEST
+
+START_TEST(bad_names_get_their_error_and_the_session_goes_on)
+{
+	char name[CONTROL_NAME_BYTES_MAX] = "a\0b";
+	struct control_open open = {.type = le16_of(OBJECT_COUNTER), .name_bytes = 9};
+	struct client client;
+	struct message reply;
+
+	START();
+	client = client_new();
+	ck_assert_uint_eq(try_open(client.fd, OBJECT_COUNTER, "", 0, 0, &reply), WIRE_NAME);
+	ck_assert_uint_eq(try_open(client.fd, OBJECT_COUNTER, name, 3, 0, &reply), WIRE_NAME);
+	memset(name, 0xff, sizeof name);
+	ck_assert_uint_eq(try_open(client.fd, OBJECT_COUNTER, name, sizeof name, 0, &reply),
+			  WIRE_OK);
+	ck_assert_uint_eq(try_open(client.fd, 99, "x", 1, 0, &reply), WIRE_MALFORMED);
+	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	/* A name that is longer than the message breaks the protocol. */
+	send_request(client.fd, CONTROL_OPEN, &open, sizeof open);
+	expect_rejection(client.fd);
+	finish();
+}
+END_TEST
+
+START_TEST(requests_may_come_many_at_once_or_byte_by_byte)
+{
+	struct control_header pings[500];
+	struct client client;
+	struct message reply;
+
+	START();
+	client = client_new();
+	for (unsigned i = 0; i < 500; i++)
+		pings[i] = control_header_of(CONTROL_PING, 0, i + 1, 0);
+	send_all(client.fd, pings, sizeof pings);
+	for (unsigned i = 0; i < sizeof *pings; i++)
+		send_all(client.fd, (char *)pings + i, 1);
+	for (unsigned i = 0; i <= 500; i++) {
+		ck_assert(receive_message(client.fd, &reply));
+		ck_assert_uint_eq(le32_get(reply.header.request), i % 500 + 1);
+	}
+	finish();
+}
+END_TEST
+
+/* ---- attach ---- */
+
+START_TEST(a_wrong_cookie_or_session_attaches_nothing)
+{
+	struct control_attach attach;
+	struct client client;
+	int fd;
+
+	START();
+	client = client_new();
+	for (unsigned i = 0; i < CONTROL_COOKIE_BYTES; i++) {
+		attach = attach_of(&client, CONTROL_TCP);
+		attach.cookie[i] ^= 1;
+		fd = dial_tcp();
+		ck_assert_uint_eq(try_attach(fd, &attach), WIRE_NO_SESSION);
+		ck_assert(is_closed(fd));
+		close(fd);
+	}
+	attach = attach_of(&client, CONTROL_TCP);
+	attach.session.byte[7] ^= 1;
+	ck_assert_uint_eq(try_attach(dial_tcp(), &attach), WIRE_NO_SESSION);
+	attach.session = le64_of(0);
+	memset(attach.cookie, 0, sizeof attach.cookie);
+	ck_assert_uint_eq(try_attach(dial_tcp(), &attach), WIRE_NO_SESSION);
+	attach.session = le64_of(2); /* a place that nobody has */
+	ck_assert_uint_eq(try_attach(dial_tcp(), &attach), WIRE_NO_SESSION);
+	attach_tcp(&client);
+	finish();
+}
+END_TEST
+
+START_TEST(transports_that_are_not_offered_are_refused)
+{
+	static const uint8_t transports[] = {CONTROL_SHM, CONTROL_VERBS, 8, 128};
+	struct client client;
+
+	START();
+	client = client_new();
+	for (unsigned i = 0; i < sizeof transports; i++) {
+		struct control_attach attach = attach_of(&client, transports[i]);
+
+		ck_assert_uint_eq(try_attach(dial_tcp(), &attach), WIRE_TRANSPORT);
+	}
+	finish();
+}
+END_TEST
+
+/* ATTACH over the unix socket; returns the arena, mapped. */
+static void *attach_shm(const struct client *client)
+{
+	struct control_attach attach = attach_of(client, CONTROL_SHM);
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} rights;
+	struct control_header reply;
+	struct iovec part = {&reply, sizeof reply};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = rights.bytes,
+				 .msg_controllen = sizeof rights.bytes};
+	int fd = dial_unix(), arena_fd;
+	void *arena;
+
+	send_request(fd, CONTROL_ATTACH, &attach, sizeof attach);
+	ck_assert_int_eq(recvmsg(fd, &message, 0), sizeof reply);
+	ck_assert_uint_eq(le16_get(reply.status), WIRE_OK);
+	ck_assert_ptr_nonnull(CMSG_FIRSTHDR(&message));
+	memcpy(&arena_fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof arena_fd);
+	ck_assert_int_eq(ftruncate(arena_fd, 4096), -1); /* it is sealed */
+	arena = mmap(NULL, 64 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, arena_fd, 0);
+	ck_assert_ptr_ne(arena, MAP_FAILED);
+	close(arena_fd);
+	ck_assert(is_closed(fd));
+	close(fd);
+	return arena;
+}
+
+START_TEST(shared_memory_and_tcp_reach_the_same_words)
+{
+	struct client client;
+	uint64_t word, *arena;
+	int data;
+
+	START();
+	client = client_new();
+	word = open_object(client.fd, OBJECT_COUNTER, "both", 5) + COUNTER_STRIPE_OFFSET(0);
+	data = attach_tcp(&client);
+	arena = attach_shm(&client);
+	ck_assert_uint_eq(__atomic_fetch_add(&arena[word / 8], 1, __ATOMIC_SEQ_CST), 5);
+	ck_assert_uint_eq(add(data, word, 1), 6);
+	ck_assert_uint_eq(__atomic_load_n(&arena[word / 8], __ATOMIC_SEQ_CST), 7);
+	finish();
+}
+END_TEST
+
+START_TEST(data_sent_right_behind_the_attach_is_executed)
+{
+	struct {
+		struct control_header header;
+		struct control_attach attach;
+		struct data_request requests[3];
+	} all;
+	struct data_response response;
+	struct client client;
+	struct message reply;
+	uint64_t word;
+	int fd;
+
+	START();
+	client = client_new();
+	word = open_object(client.fd, OBJECT_COUNTER, "soon", 0) + COUNTER_STRIPE_OFFSET(0);
+	all.header = control_header_of(CONTROL_ATTACH, 0, 1, sizeof all.attach);
+	all.attach = attach_of(&client, CONTROL_TCP);
+	for (unsigned i = 0; i < 3; i++)
+		all.requests[i] = request_of(DATA_FAA, word, 8, 1);
+	fd = dial_tcp();
+	send_all(fd, &all, sizeof all);
+	ck_assert(receive_message(fd, &reply));
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_uint_eq(receive(fd, &response, sizeof response), sizeof response);
+		ck_assert_uint_eq(le64_get(response.value), i);
+	}
+	finish();
+}
+END_TEST
+
+/* ---- the data path ---- */
+
+START_TEST(offsets_outside_the_region_and_misaligned_atomics_are_answered)
+{
+	static const uint64_t outside[] = {64 * MIB, 64 * MIB - 7, UINT64_MAX, UINT64_MAX - 7,
+					   UINT64_C(1) << 63};
+	struct data_request bytes[16];
+	struct data_response response;
+	struct client client;
+	uint64_t word;
+	int fd;
+
+	START();
+	client = client_new();
+	word = open_object(client.fd, OBJECT_COUNTER, "word", 0) + COUNTER_STRIPE_OFFSET(0);
+	fd = attach_tcp(&client);
+	/* The bytes of a WRITE that is refused are skipped, whatever they look like. */
+	for (unsigned i = 0; i < sizeof bytes / sizeof *bytes; i++)
+		bytes[i] = request_of(DATA_FAA, word, 8, 1000);
+	for (unsigned i = 0; i < sizeof outside / sizeof *outside; i++) {
+		unsigned status = execute(fd, request_of(DATA_FAA, outside[i], 8, 1), NULL);
+
+		ck_assert_uint_eq(status, outside[i] % 8 ? WIRE_MISALIGNED : WIRE_RANGE);
+		ck_assert_uint_eq(execute(fd, request_of(DATA_READ, outside[i], 8, 0), NULL),
+				  WIRE_RANGE);
+		bytes[0] = request_of(DATA_WRITE, outside[i], sizeof bytes - sizeof *bytes, 0);
+		send_all(fd, bytes, sizeof bytes / 2);
+		usleep(1000);
+		send_all(fd, bytes + 8, sizeof bytes / 2 - sizeof *bytes);
+		send_all(fd, bytes + 15, sizeof *bytes);
+		ck_assert_uint_eq(receive(fd, &response, sizeof response), sizeof response);
+		ck_assert_uint_eq(response.opcode, DATA_WRITE);
+		ck_assert_uint_eq(le16_get(response.status), WIRE_RANGE);
+	}
+	for (unsigned i = 1; i < 8; i++) {
+		ck_assert_uint_eq(execute(fd, request_of(DATA_FAA, word + i, 8, 1), NULL),
+				  WIRE_MISALIGNED);
+		ck_assert_uint_eq(execute(fd, request_of(DATA_CAS, word + i, 8, 0), NULL),
+				  WIRE_MISALIGNED);
+	}
+	ck_assert_uint_eq(add(fd, word, 1), 0);
+	finish();
+}
+END_TEST
+
+static const struct {
+	uint8_t opcode, reserved;
+	uint32_t length_bytes;
+} malformed[] = {
+	{0, 0, 8},
+	{5, 0, 8},
+	{255, 0, 8},
+	{DATA_FAA, 1, 8},
+	{DATA_FAA, 0, 4},
+	{DATA_CAS, 0, 16},
+	{DATA_READ, 0, 0},
+	{DATA_WRITE, 0, 0},
+	{DATA_READ, 0, DATA_TRANSFER_BYTES_MAX + 1},
+	{DATA_WRITE, 0, UINT32_MAX},
+};
+
+START_TEST(a_malformed_frame_is_answered_once_and_ends_its_connection_alone)
+{
+	struct client client;
+	uint64_t word;
+	int fd, other;
+
+	START();
+	client = client_new();
+	word = open_object(client.fd, OBJECT_COUNTER, "word", 0) + COUNTER_STRIPE_OFFSET(0);
+	other = attach_tcp(&client);
+	for (unsigned i = 0; i < sizeof malformed / sizeof *malformed; i++) {
+		struct data_request request =
+			request_of(malformed[i].opcode, 0, malformed[i].length_bytes, 0);
+
+		request.reserved = malformed[i].reserved;
+		fd = attach_tcp(&client);
+		ck_assert_uint_eq(add(fd, word, 1), 2 * i);
+		ck_assert_uint_eq(execute(fd, request, NULL), WIRE_MALFORMED);
+		ck_assert(is_closed(fd));
+		close(fd);
+		ck_assert_uint_eq(add(other, word, 1), 2 * i + 1);
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(a_write_may_come_in_single_bytes_and_is_read_back)
+{
+	struct {
+		struct data_request request;
+		uint8_t bytes[200];
+	} write;
+	struct data_response response;
+	struct data_request read;
+	struct client client;
+	uint8_t bytes[200];
+	uint64_t offset;
+	int fd;
+
+	START();
+	client = client_new();
+	offset = open_object(client.fd, OBJECT_MEMORY, "bytes", 4096) + MEMORY_DATA_OFFSET + 3;
+	fd = attach_tcp(&client);
+	write.request = request_of(DATA_WRITE, offset, sizeof write.bytes, 0);
+	for (unsigned i = 0; i < sizeof write.bytes; i++)
+		write.bytes[i] = (uint8_t)(i * 7);
+	for (unsigned i = 0; i < sizeof write; i++) {
+		send_all(fd, (char *)&write + i, 1);
+		usleep(200);
+	}
+	ck_assert_uint_eq(receive(fd, &response, sizeof response), sizeof response);
+	ck_assert_uint_eq(le16_get(response.status), WIRE_OK);
+	read = request_of(DATA_READ, offset, sizeof bytes, 0);
+	send_all(fd, &read, sizeof read);
+	ck_assert_uint_eq(receive(fd, &response, sizeof response), sizeof response);
+	ck_assert_uint_eq(le32_get(response.length_bytes), sizeof bytes);
+	ck_assert_uint_eq(receive(fd, bytes, sizeof bytes), sizeof bytes);
+	ck_assert_int_eq(memcmp(bytes, write.bytes, sizeof bytes), 0);
+	finish();
+}
+END_TEST
+
+START_TEST(many_of_the_largest_transfers_in_a_row_keep_their_order)
+{
+	enum { COUNT = 50 };
+	static uint8_t sent[DATA_TRANSFER_BYTES_MAX], got[DATA_TRANSFER_BYTES_MAX];
+	struct data_response response;
+	struct client client;
+	uint64_t offset;
+	int fd;
+
+	START();
+	client = client_new();
+	offset = open_object(client.fd, OBJECT_MEMORY, "bytes", 8 * MIB) + MEMORY_DATA_OFFSET;
+	fd = attach_tcp(&client);
+	if (fork() == 0) {
+		/* Somebody who writes without ever waiting. */
+		for (unsigned i = 0; i < 2 * COUNT; i++) {
+			struct data_request request =
+				request_of(i < COUNT ? DATA_WRITE : DATA_READ,
+					   offset + i % COUNT * sizeof sent, sizeof sent, 0);
+
+			memset(sent, (int)i + 1, sizeof sent);
+			send_all(fd, &request, sizeof request);
+			if (i < COUNT)
+				send_all(fd, sent, sizeof sent);
+		}
+		_exit(0);
+	}
+	for (unsigned i = 0; i < 2 * COUNT; i++) {
+		ck_assert_uint_eq(receive(fd, &response, sizeof response), sizeof response);
+		ck_assert_uint_eq(le16_get(response.status), WIRE_OK);
+		ck_assert_uint_eq(response.opcode, i < COUNT ? DATA_WRITE : DATA_READ);
+		if (i < COUNT)
+			continue;
+		ck_assert_uint_eq(receive(fd, got, sizeof got), sizeof got);
+		ck_assert_uint_eq(got[0], i - COUNT + 1);
+		ck_assert_uint_eq(got[sizeof got - 1], i - COUNT + 1);
+	}
+	wait(NULL);
+	finish();
+}
+END_TEST
+
+/* Send @bytes again and again until nothing has been taken for a while. Returns how many were. */
+static size_t flood(int fd, const void *bytes, size_t count)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+	size_t sent = 0;
+
+	while (sent < 64 * MIB && poll(&poll_fd, 1, 300) == 1) {
+		ssize_t n = send(fd, (const char *)bytes + sent % count, count - sent % count,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EAGAIN)
+			break;
+		sent += n > 0 ? (size_t)n : 0;
+	}
+	return sent;
+}
+
+START_TEST(a_client_that_floods_its_data_connection_and_never_reads_stalls_itself_alone)
+{
+	struct data_request requests[1024];
+	struct data_response response;
+	struct client client;
+	uint64_t word;
+	size_t sent;
+	int fd;
+
+	START("--ttl", "1m");
+	client = client_new();
+	word = open_object(client.fd, OBJECT_COUNTER, "word", 0) + COUNTER_STRIPE_OFFSET(0);
+	fd = attach_tcp(&client);
+	for (unsigned i = 0; i < 1024; i++)
+		requests[i] = request_of(DATA_FAA, word, 8, 1);
+	sent = flood(fd, requests, sizeof requests);
+	ck_assert_msg(sent < 64 * MIB, "storaged takes requests without end");
+	serves_a_fresh_client();
+	/* Whoever reads in the end gets every answer, in order. */
+	for (size_t i = 0; i < sent / sizeof *requests; i++) {
+		ck_assert_uint_eq(receive(fd, &response, sizeof response), sizeof response);
+		ck_assert_uint_eq(le64_get(response.value), i);
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(a_client_that_floods_its_control_connection_and_never_reads_is_dropped)
+{
+	struct control_header pings[1024];
+	struct client client, other;
+	int small = 4096;
+
+	START("--ttl", "1s");
+	client = client_new();
+	setsockopt(client.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+	for (unsigned i = 0; i < 1024; i++)
+		pings[i] = control_header_of(CONTROL_PING, 0, i + 1, 0);
+	ck_assert_uint_lt(flood(client.fd, pings, sizeof pings), 64 * MIB);
+	serves_a_fresh_client();
+	/* What it sends is not taken, so it is as silent as if it sent nothing. */
+	usleep(2500000);
+	other = client_new();
+	ck_assert_uint_eq(le64_get(server_stat(other.fd).sessions), 1);
+	finish();
+}
+END_TEST
+
+/* ---- limits ---- */
+
+START_TEST(one_session_too_many_is_refused_and_the_next_has_room_again)
+{
+	struct control_hello hello = hello_of(1, 1);
+	struct client clients[3];
+	struct message reply;
+	int fd;
+
+	START("--sessions-max", "3");
+	for (unsigned i = 0; i < 3; i++)
+		clients[i] = client_new();
+	fd = dial_tcp();
+	ck_assert_uint_eq(try_hello(fd, &hello, &reply), WIRE_SESSIONS_MAX);
+	ck_assert(is_closed(fd));
+	ck_assert_uint_eq(call(clients[1].fd, CONTROL_GOODBYE, NULL, 0, &reply), WIRE_OK);
+	ck_assert(is_closed(clients[1].fd));
+	ck_assert_uint_eq(call(clients[0].fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	finish();
+}
+END_TEST
+
+START_TEST(places_of_sessions_are_used_again_as_late_as_possible)
+{
+	uint64_t first = 0;
+	struct message reply;
+
+	START("--sessions-max", "65535");
+	for (unsigned i = 0; i < 300; i++) {
+		struct client client = client_new();
+		uint64_t id = le64_get(client.welcome.session);
+
+		if (i == 0)
+			first = id;
+		ck_assert_uint_eq(id & 0xffff, (first & 0xffff) + i);
+		ck_assert_uint_ne(id >> 16, 0);
+		ck_assert_uint_eq(call(client.fd, CONTROL_GOODBYE, NULL, 0, &reply), WIRE_OK);
+		close(client.fd);
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(places_of_sessions_are_used_again_with_another_id)
+{
+	uint64_t ids[20];
+	struct message reply;
+
+	START("--sessions-max", "2");
+	for (unsigned i = 0; i < 20; i++) {
+		struct client client = client_new();
+
+		ids[i] = le64_get(client.welcome.session);
+		ck_assert_uint_ge(ids[i] & 0xffff, 1);
+		ck_assert_uint_le(ids[i] & 0xffff, 2);
+		for (unsigned j = 0; j < i; j++)
+			ck_assert_uint_ne(ids[i], ids[j]);
+		ck_assert_uint_eq(call(client.fd, CONTROL_GOODBYE, NULL, 0, &reply), WIRE_OK);
+		ck_assert(is_closed(client.fd));
+		close(client.fd);
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(a_flood_of_connections_is_cut_off_and_passes)
+{
+	struct client client;
+	struct message reply;
+	unsigned closed = 0;
+	int fds[64];
+
+	START("--connections-max", "16");
+	client = client_new();
+	for (unsigned i = 0; i < 64; i++)
+		fds[i] = dial_tcp();
+	usleep(300000);
+	for (unsigned i = 0; i < 64; i++) {
+		struct pollfd poll_fd = {.fd = fds[i], .events = POLLIN};
+
+		closed += poll(&poll_fd, 1, 0) == 1;
+	}
+	ck_assert_uint_eq(closed, 64 - 15);
+	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	for (unsigned i = 0; i < 64; i++)
+		close(fds[i]);
+	usleep(300000);
+	finish();
+}
+END_TEST
+
+START_TEST(data_connections_of_one_session_are_limited)
+{
+	struct client client;
+	struct control_attach attach;
+	unsigned count = 0;
+
+	START();
+	client = client_new();
+	attach = attach_of(&client, CONTROL_TCP);
+	while (try_attach(dial_tcp(), &attach) == WIRE_OK)
+		ck_assert_uint_lt(++count, 1000);
+	ck_assert_uint_ge(count, 1);
+	finish();
+}
+END_TEST
+
+START_TEST(a_directory_of_many_pages_lists_every_object_once)
+{
+	enum { COUNT = 300 };
+	bool seen[COUNT] = {false};
+	struct control_list list = {0};
+	struct client client;
+	struct message reply;
+	unsigned total = 0;
+	char name[200];
+
+	START();
+	client = client_new();
+	for (unsigned i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof name, "%0*u", (int)(i % 190) + 3, i);
+		open_object(client.fd, OBJECT_COUNTER, name, 0);
+	}
+	do {
+		struct control_page page;
+		const uint8_t *at = reply.body + sizeof page;
+
+		ck_assert_uint_eq(call(client.fd, CONTROL_LIST, &list, sizeof list, &reply),
+				  WIRE_OK);
+		memcpy(&page, reply.body, sizeof page);
+		for (unsigned i = 0; i < le32_get(page.count); i++, total++) {
+			struct control_entry entry;
+			unsigned index;
+
+			memcpy(&entry, at, sizeof entry);
+			snprintf(name, sizeof name, "%.*s", entry.name_bytes,
+				 (const char *)at + sizeof entry);
+			index = (unsigned)atoi(name);
+			ck_assert_uint_lt(index, COUNT);
+			ck_assert(!seen[index]);
+			seen[index] = true;
+			at += sizeof entry + entry.name_bytes;
+		}
+		ck_assert_ptr_eq(at, reply.body + le32_get(reply.header.length_bytes));
+		list.cursor = page.cursor;
+	} while (le32_get(list.cursor));
+	ck_assert_uint_eq(total, COUNT);
+	finish();
+}
+END_TEST
+
+/* ---- death ---- */
+
+/* Whether memory for another @bytes can be had within the patience of a test. */
+static bool memory_comes_back(int fd, uint64_t bytes)
+{
+	int64_t end_ms = now_ms() + PATIENCE_MS;
+	struct message reply;
+	unsigned status;
+
+	do {
+		status = try_open(fd, OBJECT_MEMORY, "another", 7, bytes, &reply);
+		if (status == WIRE_NO_MEMORY)
+			usleep(20000);
+	} while (status == WIRE_NO_MEMORY && now_ms() < end_ms);
+	return status == WIRE_OK;
+}
+
+START_TEST(the_memory_of_a_deleted_object_is_used_again_when_its_last_client_is_dead)
+{
+	struct client dead, client;
+	struct message reply;
+
+	START();
+	dead = client_new();
+	client = client_new();
+	open_object(dead.fd, OBJECT_MEMORY, "big", 40 * MIB);
+	ck_assert_uint_eq(call_name(client.fd, CONTROL_DELETE, "big", &reply), WIRE_OK);
+	ck_assert(receive_message(dead.fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_DELETED);
+	ck_assert_uint_eq(try_open(client.fd, OBJECT_MEMORY, "another", 7, 40 * MIB, &reply),
+			  WIRE_NO_MEMORY);
+	close(dead.fd);
+	ck_assert(memory_comes_back(client.fd, 40 * MIB));
+	ck_assert_uint_eq(le64_get(server_stat(client.fd).sessions_lost), 1);
+	finish();
+}
+END_TEST
+
+START_TEST(memory_that_a_process_has_mapped_is_not_used_again_before_its_end)
+{
+	struct client client;
+	struct message reply;
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	START();
+	client = client_new();
+	ck_assert_int_eq(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct client dead = client_new();
+
+		open_object(dead.fd, OBJECT_MEMORY, "big", 40 * MIB);
+		attach_shm(&dead);
+		close(dead.fd); /* without GOODBYE, and alive */
+		ck_assert_int_eq(write(ready[1], "x", 1), 1);
+		pause();
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	ck_assert_uint_eq(call_name(client.fd, CONTROL_DELETE, "big", &reply), WIRE_OK);
+	usleep(300000);
+	ck_assert_uint_eq(try_open(client.fd, OBJECT_MEMORY, "another", 7, 40 * MIB, &reply),
+			  WIRE_NO_MEMORY);
+	kill(pid, SIGKILL);
+	ck_assert(memory_comes_back(client.fd, 40 * MIB));
+	waitpid(pid, NULL, 0);
+	finish();
+}
+END_TEST
+
+START_TEST(a_goodbye_gives_mapped_memory_back_although_the_process_lives)
+{
+	struct client leaving, client;
+	struct message reply;
+
+	START();
+	client = client_new();
+	leaving = client_new();
+	open_object(leaving.fd, OBJECT_MEMORY, "big", 40 * MIB);
+	munmap(attach_shm(&leaving), 64 * MIB);
+	ck_assert_uint_eq(call_name(client.fd, CONTROL_DELETE, "big", &reply), WIRE_OK);
+	ck_assert(receive_message(leaving.fd, &reply));
+	ck_assert_uint_eq(call(leaving.fd, CONTROL_GOODBYE, NULL, 0, &reply), WIRE_OK);
+	ck_assert(memory_comes_back(client.fd, 40 * MIB));
+	finish();
+}
+END_TEST
+
+START_TEST(a_register_that_a_dead_session_was_writing_is_let_go)
+{
+	enum { COUNT = 150 }; /* more than are swept in one turn */
+	uint64_t heads[COUNT], held, value;
+	struct client dead, client;
+	int64_t end_ms;
+	char name[16];
+	int fd;
+
+	START();
+	client = client_new();
+	dead = client_new();
+	fd = attach_tcp(&dead);
+	held = owned_word(0, (uint16_t)le64_get(dead.welcome.session));
+	for (unsigned i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof name, "register %u", i);
+		heads[i] = open_object(dead.fd, OBJECT_REGISTER, name, 64) + REGISTER_HEAD_OFFSET;
+		/* Every third is somebody else's. */
+		add(fd, heads[i], owned_word(i, 0) | (i % 3 ? held : owned_word(0, 9999)));
+	}
+	close(fd);
+	close(dead.fd);
+	fd = attach_tcp(&client);
+	end_ms = now_ms() + PATIENCE_MS;
+	for (unsigned i = 0; i < COUNT; i++) {
+		do
+			value = add(fd, heads[i], 0);
+		while (i % 3 && owned_word_owner(value) && now_ms() < end_ms);
+		ck_assert_uint_eq(owned_word_owner(value), i % 3 ? 0 : 9999);
+		ck_assert_uint_eq(owned_word_token(value), i);
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(a_silent_client_is_told_fenced_and_its_data_connection_closed)
+{
+	struct client silent, lively;
+	struct control_server_stat stat;
+	struct message reply;
+	uint64_t word;
+	int fd;
+
+	START("--ttl", "500ms");
+	silent = client_new();
+	lively = client_new();
+	word = open_object(silent.fd, OBJECT_COUNTER, "word", 0) + COUNTER_STRIPE_OFFSET(0);
+	fd = attach_tcp(&silent);
+	/* Operations are no sign of life: who freezes between two of them must not keep its locks. */
+	for (unsigned i = 0; i < 10; i++) {
+		ck_assert_uint_eq(call(lively.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+		if (i < 3)
+			add(fd, word, 1);
+		usleep(100000);
+	}
+	ck_assert(receive_message(silent.fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_FENCED);
+	ck_assert_uint_eq(le32_get(reply.header.request), 0);
+	ck_assert_uint_gt(le32_get(reply.header.length_bytes), 10);
+	ck_assert(is_closed(silent.fd));
+	ck_assert(is_closed(fd));
+	stat = server_stat(lively.fd);
+	ck_assert_uint_eq(le64_get(stat.sessions_fenced), 1);
+	ck_assert_uint_eq(le64_get(stat.sessions), 1);
+	finish();
+}
+END_TEST
+
+START_TEST(a_notice_of_deletion_does_not_wait_for_who_does_not_read)
+{
+	struct client deaf, client;
+	struct message reply;
+	char name[16];
+	int small = 4096;
+
+	START();
+	deaf = client_new();
+	setsockopt(deaf.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+	client = client_new();
+	for (unsigned i = 0; i < 2000; i++) {
+		snprintf(name, sizeof name, "%u", i);
+		open_object(deaf.fd, OBJECT_COUNTER, name, 0);
+	}
+	for (unsigned i = 0; i < 2000; i++) {
+		snprintf(name, sizeof name, "%u", i);
+		ck_assert_uint_eq(call_name(client.fd, CONTROL_DELETE, name, &reply), WIRE_OK);
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(sigterm_ends_it_with_0_although_clients_are_connected)
+{
+	struct client clients[3];
+	struct message reply;
+	int data, idle, half;
+	int64_t begin_ms;
+
+	START();
+	for (unsigned i = 0; i < 3; i++)
+		clients[i] = client_on(i == 2 ? dial_unix() : dial_tcp());
+	data = attach_tcp(&clients[0]);
+	attach_shm(&clients[1]);
+	idle = dial_tcp();
+	half = dial_tcp();
+	send_all(half, "DSO", 3);
+	usleep(100000);
+	begin_ms = now_ms();
+	ck_assert_int_eq(daemon_stop(&storaged), 0);
+	ck_assert_int_lt(now_ms() - begin_ms, 5000);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert(receive_message(clients[i].fd, &reply));
+		ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_FENCED);
+		ck_assert_ptr_nonnull(strstr((char *)reply.body, "shutting down"));
+		ck_assert(is_closed(clients[i].fd));
+	}
+	ck_assert(is_closed(data));
+	ck_assert(is_closed(idle));
+	ck_assert(is_closed(half));
+}
+END_TEST
+
+/* ---- starting ---- */
+
+/* Run storaged where it is to fail. Returns its exit status, with what it said in @said. */
+static int run_storaged(const char *flag, const char *value, char *said, size_t said_bytes)
+{
+	int pipe_fds[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(pipe_fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(pipe_fds[1], STDERR_FILENO);
+		alarm(PATIENCE_MS / 1000);
+		execl(getenv("STORAGED"), "storaged", "--memory", "1MiB", "--log-level", "error",
+		      flag, value, NULL);
+		_exit(127);
+	}
+	close(pipe_fds[1]);
+	memset(said, 0, said_bytes);
+	for (size_t fill = 0; fill < said_bytes - 1; fill += (size_t)n) {
+		n = read(pipe_fds[0], said + fill, said_bytes - 1 - fill);
+		if (n <= 0)
+			break;
+	}
+	close(pipe_fds[0]);
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+START_TEST(the_socket_of_a_living_daemon_is_not_taken_over)
+{
+	char said[1024];
+
+	START();
+	ck_assert_int_eq(run_storaged("--unix-socket", storaged.unix_url + strlen("dso+unix://"),
+				      said, sizeof said),
+			 1);
+	ck_assert_ptr_nonnull(strstr(said, "another storaged"));
+	ck_assert_uint_eq(le16_get(client_on(dial_unix()).welcome.version), 1);
+	finish();
+}
+END_TEST
+
+START_TEST(the_socket_of_a_killed_daemon_is_replaced)
+{
+	struct daemon_process killed;
+	char path[160];
+
+	START();
+	killed = storaged;
+	strcpy(path, storaged.unix_url + strlen("dso+unix://"));
+	kill(storaged.pid, SIGKILL);
+	waitpid(storaged.pid, NULL, 0);
+	START("--unix-socket", path);
+	ck_assert_str_eq(storaged.unix_url, killed.unix_url);
+	ck_assert_uint_eq(le16_get(client_on(dial_unix()).welcome.version), 1);
+	finish();
+	ck_assert_int_ne(access(path, F_OK), 0);
+	rmdir(killed.directory);
+}
+END_TEST
+
+START_TEST(a_file_that_is_no_socket_is_left_alone)
+{
+	char directory[] = "/tmp/dso-test-XXXXXX", path[64], said[1024];
+	int fd;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof path, "%s/file", directory);
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	ck_assert_int_eq(run_storaged("--unix-socket", path, said, sizeof said), 1);
+	ck_assert_ptr_nonnull(strstr(said, "is not a socket"));
+	ck_assert_int_eq(unlink(path), 0);
+	rmdir(directory);
+}
+END_TEST
+
+START_TEST(a_directory_that_others_can_write_or_that_is_a_link_is_refused)
+{
+	char directory[] = "/tmp/dso-test-XXXXXX", path[80], said[1024], link[64];
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(link, sizeof link, "%s-link", directory);
+	ck_assert_int_eq(symlink(directory, link), 0);
+	snprintf(path, sizeof path, "%s/s", link);
+	ck_assert_int_eq(run_storaged("--unix-socket", path, said, sizeof said), 1);
+	ck_assert_ptr_nonnull(strstr(said, "not a link"));
+	unlink(link);
+	ck_assert_int_eq(chmod(directory, 0777), 0);
+	snprintf(path, sizeof path, "%s/s", directory);
+	ck_assert_int_eq(run_storaged("--unix-socket", path, said, sizeof said), 1);
+	ck_assert_ptr_nonnull(strstr(said, "could pose as storaged"));
+	rmdir(directory);
+}
+END_TEST
+
+START_TEST(an_address_beyond_loopback_needs_the_word_plaintext)
+{
+	static const char *const addresses[] = {"0.0.0.0:0", "[::]:0", "10.1.2.3:0"};
+	char said[1024];
+
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_int_eq(run_storaged("--listen", addresses[i], said, sizeof said), 1);
+		ck_assert_ptr_nonnull(strstr(said, "no encryption"));
+		ck_assert_ptr_nonnull(strstr(said, "--plaintext"));
+	}
+	START("--listen", "0.0.0.0:0", "--plaintext");
+	finish();
+}
+END_TEST
+
+START_TEST(a_device_that_is_demanded_and_not_there_is_a_reason_not_to_start)
+{
+	char said[1024];
+
+	ck_assert_int_eq(run_storaged("--device", "no-such-device", said, sizeof said), 1);
+	ck_assert_ptr_nonnull(strstr(said, "RDMA device"));
+}
+END_TEST
+
+static TCase *tests_of(Suite *suite, const char *name)
+{
+	TCase *tests = tcase_create(name);
+
+	tcase_set_timeout(tests, 60);
+	suite_add_tcase(suite, tests);
+	return tests;
+}
+
+static Suite *make_suite(void)
+{
+	Suite *suite = suite_create("storaged");
+	TCase *tests = tests_of(suite, "hello");
+
+	tcase_add_loop_test(tests, a_hello_is_welcomed_over_tcp_and_over_the_unix_socket, 0, 2);
+	tcase_add_test(tests, a_client_from_the_future_is_met_politely);
+	tcase_add_test(tests, namespaces_are_apart_and_an_unknown_one_is_refused);
+	tests = tests_of(suite, "bad input");
+	tcase_add_test(tests, random_bytes_are_refused_and_counted);
+	tcase_add_test(tests, random_bodies_of_every_type_never_stop_it);
+	tcase_add_test(tests, half_a_message_and_silence_is_closed_after_two_seconds);
+	tcase_add_test(tests, a_wrong_length_of_any_type_is_refused);
+	tcase_add_test(tests, unknown_types_and_notices_from_a_client_are_refused);
+	tcase_add_test(tests, messages_out_of_their_order_are_refused);
+	tcase_add_test(tests, bad_names_get_their_error_and_the_session_goes_on);
+	tcase_add_test(tests, requests_may_come_many_at_once_or_byte_by_byte);
+	tests = tests_of(suite, "attach");
+	tcase_add_test(tests, a_wrong_cookie_or_session_attaches_nothing);
+	tcase_add_test(tests, transports_that_are_not_offered_are_refused);
+	tcase_add_test(tests, shared_memory_and_tcp_reach_the_same_words);
+	tcase_add_test(tests, data_sent_right_behind_the_attach_is_executed);
+	tests = tests_of(suite, "data path");
+	tcase_add_test(tests, offsets_outside_the_region_and_misaligned_atomics_are_answered);
+	tcase_add_test(tests, a_malformed_frame_is_answered_once_and_ends_its_connection_alone);
+	tcase_add_test(tests, a_write_may_come_in_single_bytes_and_is_read_back);
+	tcase_add_test(tests, many_of_the_largest_transfers_in_a_row_keep_their_order);
+	tcase_add_test(
+		tests,
+		a_client_that_floods_its_data_connection_and_never_reads_stalls_itself_alone);
+	tcase_add_test(tests,
+		       a_client_that_floods_its_control_connection_and_never_reads_is_dropped);
+	tests = tests_of(suite, "limits");
+	tcase_add_test(tests, one_session_too_many_is_refused_and_the_next_has_room_again);
+	tcase_add_test(tests, places_of_sessions_are_used_again_as_late_as_possible);
+	tcase_add_test(tests, places_of_sessions_are_used_again_with_another_id);
+	tcase_add_test(tests, a_flood_of_connections_is_cut_off_and_passes);
+	tcase_add_test(tests, data_connections_of_one_session_are_limited);
+	tcase_add_test(tests, a_directory_of_many_pages_lists_every_object_once);
+	tests = tests_of(suite, "death");
+	tcase_add_test(tests,
+		       the_memory_of_a_deleted_object_is_used_again_when_its_last_client_is_dead);
+	tcase_add_test(tests, memory_that_a_process_has_mapped_is_not_used_again_before_its_end);
+	tcase_add_test(tests, a_goodbye_gives_mapped_memory_back_although_the_process_lives);
+	tcase_add_test(tests, a_register_that_a_dead_session_was_writing_is_let_go);
+	tcase_add_test(tests, a_silent_client_is_told_fenced_and_its_data_connection_closed);
+	tcase_add_test(tests, a_notice_of_deletion_does_not_wait_for_who_does_not_read);
+	tcase_add_test(tests, sigterm_ends_it_with_0_although_clients_are_connected);
+	tests = tests_of(suite, "starting");
+	tcase_add_test(tests, the_socket_of_a_living_daemon_is_not_taken_over);
+	tcase_add_test(tests, the_socket_of_a_killed_daemon_is_replaced);
+	tcase_add_test(tests, a_file_that_is_no_socket_is_left_alone);
+	tcase_add_test(tests, a_directory_that_others_can_write_or_that_is_a_link_is_refused);
+	tcase_add_test(tests, an_address_beyond_loopback_needs_the_word_plaintext);
+	tcase_add_test(tests, a_device_that_is_demanded_and_not_there_is_a_reason_not_to_start);
+	return suite;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(make_suite());
+	int failed;
+
+	srunner_set_tap(runner, "-");
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

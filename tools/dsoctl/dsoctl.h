@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dsoctl: a table of commands, each a function in the file of what it works on. */
+#ifndef TOOLS_DSOCTL_DSOCTL_H
+#define TOOLS_DSOCTL_DSOCTL_H
+
+#include <dso/dso.h>
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum exit_status {
+	STATUS_DONE = 0,
+	STATUS_FAILED = 1,
+	STATUS_USAGE = 2,
+	STATUS_TIMED_OUT = 124, /* as timeout(1) says it */
+};
+
+/* Options that only some commands have. */
+enum command_option {
+	OPTION_COUNT = 1,
+	OPTION_LONG = 2,
+	OPTION_INITIAL = 4,
+	OPTION_STRIPES = 8,
+};
+
+struct dsoctl;
+
+struct command {
+	const char *name; /* one word or two */
+	const char *arguments;
+	const char *help;
+	unsigned options; /* of enum command_option */
+	unsigned operands_min, operands_max;
+	bool offline; /* runs without a session */
+	enum exit_status (*run)(struct dsoctl *ctl);
+};
+
+struct dsoctl {
+	const char *url; /* NULL: not given */
+	const char *transport;
+	int64_t timeout_ns; /* 0: not given */
+	bool json;
+	unsigned options; /* given, of enum command_option */
+	uint64_t count;
+	int64_t initial;
+	uint64_t stripes;
+	const struct command *command;
+	char **operands; /* behind the command's name */
+	unsigned operand_count;
+	struct dso_session *session;
+};
+
+/* ---- commands.c ---- */
+
+extern const struct command commands[]; /* ends with a NULL name */
+
+/* The command whose words @words (of @count) begin with; *ret_used is how many they are. Or NULL. */
+const struct command *command_find(char *const *words, unsigned count, unsigned *ret_used);
+
+/* Print the commands of that first word to @to, unless it is NULL. Returns how many. */
+unsigned commands_print_family(FILE *to, const char *word);
+
+/* The list of commands for --help, to be freed. */
+char *commands_help(void);
+
+/* ---- main.c ---- */
+
+/* The options of the command line as dso_open() wants them. */
+struct dso_options dsoctl_options(const struct dsoctl *ctl);
+
+/* Print how to use dsoctl. */
+void dsoctl_help(void);
+
+/* ---- output.c ---- */
+
+/* Say on stderr that something failed with @error, for which the session has the sentence. */
+enum exit_status fail(const struct dsoctl *ctl, int error);
+
+/* The same with a sentence of our own. */
+__attribute__((format(printf, 1, 2))) enum exit_status fail_because(const char *format, ...);
+
+/* Say on stderr what is wrong with the command line. */
+__attribute__((format(printf, 2, 3))) enum exit_status wrong_usage(const struct dsoctl *ctl,
+								   const char *format, ...);
+
+/* Print @object on a line, and free it. NULL is taken for a lack of memory. */
+enum exit_status print_json(json_t *object);
+
+/* @name as a person may see it: bytes that a terminal might obey are written as \xNN. */
+#define PRINTABLE_BYTES (4 * DSO_NAME_BYTES_MAX + 1)
+const char *printable(const char *name, char text[static PRINTABLE_BYTES]);
+
+/* @name for JSON, which holds no bytes that are not UTF-8: then as printable() has it. */
+json_t *json_name(const char *name);
+
+/* A duration for people: "12.3 us". */
+#define DURATION_BYTES 32
+const char *duration(int64_t ns, char text[static DURATION_BYTES]);
+
+/* A number of bytes for people: "64 MiB". */
+const char *size(uint64_t bytes, char text[static DURATION_BYTES]);
+
+/* ---- the commands ---- */
+
+enum exit_status run_ping(struct dsoctl *ctl);
+enum exit_status run_doctor(struct dsoctl *ctl);
+enum exit_status run_ls(struct dsoctl *ctl);
+enum exit_status run_stat(struct dsoctl *ctl);
+enum exit_status run_rm(struct dsoctl *ctl);
+enum exit_status run_counter_open(struct dsoctl *ctl);
+enum exit_status run_counter_get(struct dsoctl *ctl);
+enum exit_status run_counter_set(struct dsoctl *ctl);
+enum exit_status run_counter_add(struct dsoctl *ctl);
+enum exit_status run_counter_cas(struct dsoctl *ctl);
+enum exit_status run_register_get(struct dsoctl *ctl);
+enum exit_status run_register_set(struct dsoctl *ctl);
+enum exit_status run_completion(struct dsoctl *ctl);
+enum exit_status run_version(struct dsoctl *ctl);
+enum exit_status run_help(struct dsoctl *ctl);
+
+#endif

@@ -1,0 +1,236 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Every command of dsoctl against a storaged of its own. DSOCTL and STORAGED name the programs. TAP.
+set -u
+
+scratch=$(mktemp -d) || exit 1
+tests=0 failed=0
+unset DSO_URL DSO_TRANSPORT DSO_TIMEOUT_MS DSO_POLL DSO_IO DSO_DEVICE DSO_TOKEN
+
+stop_storaged() {
+	if [[ ${storaged_pid-} ]]; then
+		kill "$storaged_pid" 2>/dev/null
+		wait "$storaged_pid"
+		storaged_pid=
+	fi
+}
+trap 'stop_storaged; rm -rf "$scratch"' EXIT
+
+dsoctl() { "$DSOCTL" "$@"; }
+
+# check NAME STATUS OUTPUT COMMAND...: COMMAND exits with STATUS and prints OUTPUT, a pattern.
+check() {
+	local name=$1 status=$2 pattern=$3 printed
+	shift 3
+	printed=$("$@" 2>"$scratch/stderr")
+	local got=$?
+	tests=$((tests + 1))
+	# shellcheck disable=SC2053
+	if [[ $got -eq $status && $printed == $pattern ]]; then
+		echo "ok $tests - $name"
+	else
+		failed=$((failed + 1))
+		echo "not ok $tests - $name"
+		echo "# exit status $got, not $status, or unexpected output:"
+		sed 's/^/# /' <<<"$printed"
+		sed 's/^/# stderr: /' "$scratch/stderr"
+	fi
+}
+
+# complains PATTERN: what the last check wrote to stderr is one line like PATTERN.
+complains() {
+	tests=$((tests + 1))
+	# shellcheck disable=SC2053
+	if [[ $(<"$scratch/stderr") == $1 && $(wc -l <"$scratch/stderr") -eq 1 ]]; then
+		echo "ok $tests - and says why: $1"
+	else
+		failed=$((failed + 1))
+		echo "not ok $tests - and says why: $1"
+		sed 's/^/# stderr: /' "$scratch/stderr"
+	fi
+}
+
+# json COMMAND...: every line of its output is JSON; prints "valid".
+json() {
+	local line
+	"$@" >"$scratch/json" || return
+	while IFS= read -r line; do
+		python3 -m json.tool <<<"$line" >/dev/null || return
+	done <"$scratch/json"
+	echo valid
+}
+
+# field NAME COMMAND...: that member of the JSON object that COMMAND prints.
+field() {
+	local name=$1
+	shift
+	"$@" | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$name"
+}
+
+# round_trip NAME BYTES: random bytes come back from a register as they went in.
+round_trip() {
+	head -c "$2" /dev/urandom >"$scratch/in"
+	dsoctl register set "$1" <"$scratch/in" && dsoctl register get "$1" >"$scratch/out" &&
+		cmp "$scratch/in" "$scratch/out"
+}
+
+# ---- without a storaged ----
+
+check "version prints both versions" 0 "dsoctl * (libdso-rdma *)" dsoctl version
+check "--version is the program's" 0 "dsoctl (dso-rdma) *" dsoctl --version
+check "help lists the commands" 0 "*counter cas NAME EXPECTED VALUE*" dsoctl help
+check "help explains a command" 0 "Usage: dsoctl ping*" dsoctl help ping
+check "help explains a family of commands" 0 "*register get*register set*" dsoctl help register
+check "a missing command is wrong usage" 2 "" dsoctl
+check "an unknown command is wrong usage" 2 "" dsoctl frobnicate
+complains "*no command frobnicate*"
+check "half of a command is wrong usage" 2 "" dsoctl counter
+complains "*dsoctl help counter*"
+check "an unknown option is wrong usage" 2 "" dsoctl --frobnicate
+check "an option of another command is wrong usage" 2 "" dsoctl stat -l
+check "a missing argument is wrong usage" 2 "" dsoctl counter add
+complains "*usage: dsoctl counter add NAME*"
+check "too many arguments are wrong usage" 2 "" dsoctl counter get a b
+check "a timeout of 0 is wrong usage" 2 "" dsoctl --timeout 0 ping
+check "embedded: needs no storaged" 0 "1" dsoctl --url embedded: counter add hits
+check "nobody listening fails" 1 "" dsoctl --url "dso+unix://$scratch/nothing" ping
+complains "dsoctl: *$scratch/nothing*"
+check "a malformed URL fails" 1 "" dsoctl --url http://x ping
+complains "dsoctl: *http://x*"
+check "an unknown transport fails" 1 "" dsoctl --url embedded: --transport pigeon ping
+complains "dsoctl: *pigeon*"
+check "doctor without a storaged fails" 1 "*(from --url)*verdict*broken:*" \
+	dsoctl --url "dso+unix://$scratch/nothing" doctor
+check "doctor without a storaged is JSON still" 1 "*\"healthy\":false}" \
+	dsoctl --url "dso+unix://$scratch/nothing" --json doctor
+
+# Somebody who accepts and never answers.
+python3 -c '
+import socket, sys, time
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+listener.listen()
+print(listener.getsockname()[1], flush=True)
+time.sleep(60)' >"$scratch/port" &
+silent_pid=$!
+for _ in {1..100}; do [[ -s $scratch/port ]] && break || sleep 0.05; done
+check "silence times out" 124 "" dsoctl --url "dso://127.0.0.1:$(<"$scratch/port")" --timeout 200ms ping
+complains "dsoctl: *"
+{ kill "$silent_pid" && wait "$silent_pid"; } 2>/dev/null
+
+# ---- with one ----
+
+"$STORAGED" --listen 127.0.0.1:0 --unix-socket "$scratch/storaged.sock" --memory 64MiB --domain cpu \
+	>"$scratch/ready" 2>"$scratch/log" &
+storaged_pid=$!
+for _ in {1..200}; do [[ -s $scratch/ready ]] && break || sleep 0.05; done
+export DSO_URL="dso+unix://$scratch/storaged.sock"
+tcp_url=$(grep -o 'dso://[^ ]*' "$scratch/ready")
+
+check "ping measures" 0 "3 round trips *min*avg*max*" dsoctl ping -n 3
+check "ping is JSON" 0 valid json dsoctl ping --json
+check "an empty store lists nothing" 0 "" dsoctl ls
+
+check "add makes a counter and prints its value" 0 1 dsoctl counter add hits
+check "add takes a delta" 0 6 dsoctl counter add hits 5
+check "add takes a negative delta" 0 -4 dsoctl counter add hits -10
+check "get prints the value" 0 -4 dsoctl counter get hits
+check "set prints nothing" 0 "" dsoctl counter set hits -9223372036854775808
+check "get prints the smallest int64" 0 -9223372036854775808 dsoctl counter get hits
+check "set takes the largest int64" 0 "" dsoctl counter set hits 9223372036854775807
+check "addition wraps" 0 -9223372036854775808 dsoctl counter add hits 1
+check "a number too large is wrong usage" 2 "" dsoctl counter set hits 9223372036854775808
+check "set back to 7" 0 "" dsoctl counter set hits 7
+check "cas swaps what was expected" 0 7 dsoctl counter cas hits 7 8
+check "cas that does not swap exits with 1 and prints what there is" 1 8 dsoctl counter cas hits 7 9
+check "and changes nothing" 0 8 dsoctl counter get hits
+check "cas says in JSON whether it swapped" 1 '*"swapped":false,"before":8}' \
+	dsoctl --json counter cas hits 7 9
+check "options may stand behind the arguments" 0 8 field value dsoctl counter get hits --json
+check "get does not make a counter" 1 "" dsoctl counter get missing
+complains "dsoctl: *missing*"
+check "open makes a counter as asked" 0 40 dsoctl counter open wide --initial 40 --stripes 8
+check "adding to a striped counter prints the sum" 0 42 dsoctl counter add wide 2
+check "open refuses other stripes than there are" 1 "" dsoctl counter open wide --stripes 4
+complains "dsoctl: *wide*"
+check "65 stripes are wrong usage" 2 "" dsoctl counter open other --stripes 65
+check "a striped counter cannot be set" 1 "" dsoctl counter set wide 1
+complains "dsoctl: *wide*"
+
+for bytes in 0 1 65536 1048576; do
+	check "a register keeps $bytes bytes" 0 "" round_trip "bytes-$bytes" "$bytes"
+done
+check "over tcp they are the same" 0 "" env DSO_URL="$tcp_url" DSO_TRANSPORT=tcp \
+	bash -c '"$0" register get bytes-1048576 | cmp - "$1"' "$DSOCTL" "$scratch/in"
+check "a register takes fewer bytes later" 0 "" round_trip bytes-1048576 77
+check "but not more than its capacity" 1 "" round_trip bytes-1 65537
+complains "*bytes-1 has room for 65536 bytes, stdin has 65537*dsoctl rm bytes-1*"
+check "and the old value stays" 0 1 field length_bytes dsoctl --json register get bytes-1
+check "65 MiB are more than a register holds" 1 "" bash -c 'head -c 68157440 /dev/zero | "$0" register set big' "$DSOCTL"
+complains "dsoctl: *64 MiB*"
+check "a register never set is empty" 0 "" dsoctl register get bytes-0
+check "get does not make a register" 1 "" dsoctl register get missing
+complains "dsoctl: *missing*"
+check "a counter is no register" 1 "" dsoctl register get hits
+complains "dsoctl: *hits*counter*"
+printf 'h\xc3\xa9llo' | dsoctl register set text
+check "a text is a JSON string" 0 "héllo" field value dsoctl --json register get text
+printf '\xff\x00\xfe' | dsoctl register set binary
+check "other bytes are base64 in JSON" 0 "/wD+" field value_base64 dsoctl --json register get binary
+check "setting prints the version in JSON" 0 2 bash -c \
+	'printf x | "$0" --json register set text | grep -o "version\":[0-9]*" | cut -d: -f2' "$DSOCTL"
+check "a full disk is an error" 1 "" bash -c '"$0" register get bytes-65536 >/dev/full' "$DSOCTL"
+complains "dsoctl: cannot write*"
+
+check "ls is sorted" 0 $'binary\nbytes-0\nbytes-1\nbytes-1048576\nbytes-65536\nhits\ntext\nwide' dsoctl ls
+check "ls -l has the types" 0 "TYPE*counter*hits*" dsoctl ls -l
+check "ls --json is an object a line" 0 valid json dsoctl ls --json
+dsoctl counter add $'\e[31mred' >/dev/null
+check "a name cannot command the terminal" 0 '*\\x1b\[31mred*' dsoctl ls
+check "names are JSON whatever they hold" 0 valid json dsoctl ls --json
+check "stat describes an object" 0 "*type*counter*stripes*8*" dsoctl stat wide
+check "stat --json has the capacity" 0 1048576 field capacity_bytes dsoctl --json stat bytes-1048576
+check "stat describes storaged" 0 "version*sessions_begun*" dsoctl stat
+check "stat of storaged is JSON" 0 valid json dsoctl stat --json
+check "stat of nothing fails" 1 "" dsoctl stat missing
+check "rm deletes several" 0 "" dsoctl rm bytes-0 bytes-1
+check "rm goes on after a failure" 1 "" dsoctl rm missing bytes-65536
+complains "dsoctl: *missing*"
+check "and they are gone" 0 $'*x1b\[31mred\nbinary\nbytes-1048576\nhits\ntext\nwide' dsoctl ls
+check "a name of 256 bytes is refused" 1 "" dsoctl counter add "$(printf 'n%.0s' {1..256})"
+check "an empty name is refused" 1 "" dsoctl counter add ""
+check "-- ends the options" 1 "" dsoctl stat -- -l
+
+check "doctor over the unix socket" 0 "*url*$scratch*(from DSO_URL)*transport*shm*verdict*everything works" \
+	dsoctl doctor
+check "doctor over tcp" 0 "*(from --url)*transport*tcp*everything works" \
+	dsoctl --url "$tcp_url" --transport tcp doctor
+check "doctor --json is healthy" 0 True field healthy dsoctl --json doctor
+check "doctor leaves nothing behind" 0 $'*x1b\[31mred\nbinary\nbytes-1048576\nhits\ntext\nwide' dsoctl ls
+
+# ---- completion ----
+
+# complete WORDS...: what bash would offer for the last of them.
+complete_words() {
+	PATH=$(dirname "$DSOCTL"):$PATH bash -c '
+		eval "$(dsoctl completion bash)"
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+		_dsoctl
+		echo "${COMPREPLY[*]}"' bash "$@"
+}
+check "completion offers commands" 0 "counter completion" complete_words dsoctl co
+check "and second words" 0 "open get set add cas" complete_words dsoctl counter ""
+check "and names of objects" 0 "hits" complete_words dsoctl counter get h
+check "and options" 0 "--timeout" complete_words dsoctl --ti
+check "and looks past the options given" 0 "get" complete_words dsoctl --timeout 2s register g
+dsoctl counter add "\$(touch $scratch/owned)" >/dev/null
+
+complete_words dsoctl rm "" >/dev/null
+check "and does not run what stands in a name" 1 "" bash -c 'test -e "$0"' "$scratch/owned"
+
+stop_storaged
+check "after the end of storaged it fails" 1 "" dsoctl ping
+complains "dsoctl: *"
+
+echo "1..$tests"
+exit $((failed != 0))

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/dsoctl/dsoctl.h"
+#include "tools/parse.h"
+
+#include <argp.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Visible, for libc to find it. */
+__attribute__((visibility("default"))) const char *argp_program_version =
+	"dsoctl (dso-rdma) " DSO_VERSION;
+
+enum { KEY_JSON = 0x100, KEY_TIMEOUT, KEY_TRANSPORT, KEY_URL, KEY_INITIAL, KEY_STRIPES };
+
+static const struct argp_option options[] = {
+	{NULL, 0, NULL, 0, "Options of every command:", 1},
+	{"url", KEY_URL, "URL", 0,
+	 "where storaged is: dso://HOST[:PORT][/NAMESPACE], dso+unix://PATH or embedded:[NAME] "
+	 "(DSO_URL; its unix socket, then dso://127.0.0.1:7471)"},
+	{"transport", KEY_TRANSPORT, "NAME", 0, "auto, shm, verbs or tcp (DSO_TRANSPORT; auto)"},
+	{"timeout", KEY_TIMEOUT, "TIME", 0,
+	 "silence after which storaged is given up, as in 2s or 300ms; a bare number is seconds "
+	 "(DSO_TIMEOUT_MS; 500ms)"},
+	{"json", KEY_JSON, NULL, 0, "print JSON: one object, or for ls one a line"},
+	{NULL, 0, NULL, 0, "Options of single commands:", 2},
+	{"count", 'n', "N", 0, "ping: round trips to make (10)"},
+	{"long", 'l', NULL, 0, "ls: with type, generation, size, and sessions that have it open"},
+	{"initial", KEY_INITIAL, "N", 0, "counter open: the value at creation (0)"},
+	{"stripes", KEY_STRIPES, "N", 0,
+	 "counter open: words that additions spread over, to 64 (1)"},
+	{NULL, 0, NULL, 0, "Other options:", -1},
+	{NULL},
+};
+
+static const char after_options[] =
+	"Exit status:\n"
+	"  0    done\n"
+	"  1    it failed: stderr says what, on what, and why; counter cas: not swapped\n"
+	"  2    the command line is wrong\n"
+	"  124  timed out\n"
+	"\n"
+	"Environment:\n"
+	"  DSO_URL         the URL, where --url is not given\n"
+	"  DSO_TRANSPORT   auto, shm, verbs, tcp, where --transport is not given\n"
+	"  DSO_TIMEOUT_MS  the timeout in ms, where --timeout is not given\n"
+	"  DSO_POLL        how to wait for an answer: adaptive, busy, block\n"
+	"  DSO_IO          transport tcp: auto, io_uring, poll\n"
+	"  DSO_DEVICE      transport verbs: the RDMA device, as ibv_devices shows it\n"
+	"\n"
+	"Examples:\n"
+	"  $ dsoctl doctor\n"
+	"  $ dsoctl counter add hits\n"
+	"  $ dsoctl register set conf < conf.json\n"
+	"  $ dsoctl ls --json | jq -r .name\n"
+	"  $ eval \"$(dsoctl completion bash)\"\n";
+
+static const char doc[] = "Look at and change the shared objects of a storaged.\v";
+
+/*
+ * argp must not take "-5" for an option, it is a number: such arguments carry this mark in front
+ * while argp has them.
+ */
+#define NUMBER_MARK '\x1f'
+
+static char *unmarked(char *argument)
+{
+	return argument && *argument == NUMBER_MARK ? argument + 1 : argument;
+}
+
+static bool is_negative_number(const char *argument)
+{
+	return argument[0] == '-' && isdigit((unsigned char)argument[1]);
+}
+
+/* Give negative numbers in front of "--" their mark. Lives as long as the process. */
+static void mark_numbers(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		char *marked;
+
+		if (!is_negative_number(argv[i]))
+			continue;
+		if (asprintf(&marked, "%c%s", NUMBER_MARK, argv[i]) < 0)
+			exit(fail_because("out of memory"));
+		argv[i] = marked;
+	}
+}
+
+static void add_operand(struct dsoctl *ctl, char *argument)
+{
+	ctl->operands[ctl->operand_count++] = unmarked(argument);
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+	struct dsoctl *ctl = state->input;
+
+	argument = unmarked(argument);
+	switch (key) {
+	case KEY_URL:
+		ctl->url = argument;
+		return 0;
+	case KEY_TRANSPORT:
+		ctl->transport = argument;
+		return 0;
+	case KEY_TIMEOUT:
+		if (parse_duration(argument, DSO_SECOND, &ctl->timeout_ns))
+			argp_error(state, "--timeout %s is no time such as 2s or 300ms", argument);
+		return 0;
+	case KEY_JSON:
+		ctl->json = true;
+		return 0;
+	case 'n':
+		ctl->options |= OPTION_COUNT;
+		if (parse_number(argument, 1, 1000000, &ctl->count))
+			argp_error(state, "--count %s is no number from 1 to 1000000", argument);
+		return 0;
+	case 'l':
+		ctl->options |= OPTION_LONG;
+		return 0;
+	case KEY_INITIAL:
+		ctl->options |= OPTION_INITIAL;
+		if (parse_int64(argument, &ctl->initial))
+			argp_error(state, "--initial %s is no 64-bit number", argument);
+		return 0;
+	case KEY_STRIPES:
+		ctl->options |= OPTION_STRIPES;
+		if (parse_number(argument, 1, DSO_COUNTER_STRIPES_MAX, &ctl->stripes))
+			argp_error(state, "--stripes %s is no number from 1 to %d", argument,
+				   DSO_COUNTER_STRIPES_MAX);
+		return 0;
+	case ARGP_KEY_ARG:
+		add_operand(ctl, argument);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static char *filter_help(int key, const char *text, void *input)
+{
+	(void)input;
+	if (key == ARGP_KEY_HELP_PRE_DOC) {
+		char *list = commands_help(), *whole;
+		int bytes = list ? asprintf(&whole, "%s\n%s", text, list) : -1;
+
+		free(list);
+		return bytes < 0 ? NULL : whole;
+	}
+	if (key == ARGP_KEY_HELP_POST_DOC)
+		return strdup(after_options);
+	return (char *)(uintptr_t)text;
+}
+
+static const struct argp argp = {
+	options, parse_option, "COMMAND [ARGUMENT...]", doc, NULL, filter_help, NULL,
+};
+
+void dsoctl_help(void)
+{
+	/* argp reads the name only. */
+	argp_help(&argp, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK, (char[]){"dsoctl"});
+}
+
+struct dso_options dsoctl_options(const struct dsoctl *ctl)
+{
+	return (struct dso_options){.transport = ctl->transport, .timeout = ctl->timeout_ns};
+}
+
+/* Find the command that the operands begin with. */
+static enum exit_status choose_command(struct dsoctl *ctl)
+{
+	const struct command *command;
+	unsigned used;
+
+	if (ctl->operand_count == 0)
+		return wrong_usage(ctl, "a command is missing");
+	command = command_find(ctl->operands, ctl->operand_count, &used);
+	if (!command && ctl->operand_count == 1 && commands_print_family(NULL, ctl->operands[0]))
+		return wrong_usage(ctl, "a word is missing behind %s: dsoctl help %s lists them",
+				   ctl->operands[0], ctl->operands[0]);
+	if (!command)
+		return wrong_usage(ctl, "there is no command %s%s%s", ctl->operands[0],
+				   ctl->operand_count > 1 ? " " : "",
+				   ctl->operand_count > 1 ? ctl->operands[1] : "");
+	ctl->command = command;
+	ctl->operands += used;
+	ctl->operand_count -= used;
+	if (ctl->operand_count < command->operands_min)
+		return wrong_usage(ctl, "an argument is missing");
+	if (ctl->operand_count > command->operands_max)
+		return wrong_usage(ctl, "too many arguments");
+	if (ctl->options & ~command->options)
+		return wrong_usage(ctl, "%s does not have that option", command->name);
+	return STATUS_DONE;
+}
+
+static enum exit_status run_command(struct dsoctl *ctl)
+{
+	struct dso_options open_options = dsoctl_options(ctl);
+	enum exit_status status;
+
+	if (!ctl->command->offline) {
+		int r = dso_open(ctl->url, &open_options, &ctl->session);
+
+		if (r)
+			return fail(ctl, r);
+	}
+	status = ctl->command->run(ctl);
+	dso_close(ctl->session);
+	if ((fflush(stdout) || ferror(stdout)) && status == STATUS_DONE)
+		status = fail_because("cannot write to stdout: %s", strerror(errno));
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct dsoctl ctl = {.count = 10,
+			     .operands = calloc((size_t)argc + 1, sizeof *ctl.operands)};
+	char **operands = ctl.operands;
+	enum exit_status status;
+
+	if (!operands)
+		return fail_because("out of memory");
+	argp_err_exit_status = STATUS_USAGE;
+	mark_numbers(argc, argv);
+	if (argp_parse(&argp, argc, argv, 0, NULL, &ctl))
+		return STATUS_USAGE;
+	status = choose_command(&ctl);
+	if (status == STATUS_DONE)
+		status = run_command(&ctl);
+	free(operands);
+	return status;
+}

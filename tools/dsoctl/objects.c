@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects of any type, by name: ls, stat, rm. */
+#include "tools/dsoctl/dsoctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct listing {
+	struct dso_stat *entries;
+	size_t count, room;
+};
+
+static int collect(const struct dso_stat *stat, void *context)
+{
+	struct listing *listing = context;
+
+	if (listing->count == listing->room) {
+		size_t room = listing->room ? 2 * listing->room : 64;
+		struct dso_stat *entries = reallocarray(listing->entries, room, sizeof *entries);
+
+		if (!entries)
+			return -ENOMEM;
+		listing->entries = entries;
+		listing->room = room;
+	}
+	listing->entries[listing->count++] = *stat;
+	return 0;
+}
+
+static int by_name(const void *left, const void *right)
+{
+	return strcmp(((const struct dso_stat *)left)->name,
+		      ((const struct dso_stat *)right)->name);
+}
+
+/* Add what the type's parameters mean. */
+static void add_parameters(json_t *object, const struct dso_stat *stat)
+{
+	static const char *const names[][2] = {
+		[DSO_MEMORY] = {"size_bytes"},
+		[DSO_COUNTER] = {"initial", "stripes"},
+		[DSO_REGISTER] = {"capacity_bytes"},
+	};
+
+	if ((unsigned)stat->type >= sizeof names / sizeof *names)
+		return;
+	for (unsigned i = 0; i < 2 && names[stat->type][i]; i++)
+		json_object_set_new(object, names[stat->type][i],
+				    json_integer((json_int_t)stat->parameters[i]));
+}
+
+static json_t *describe(const struct dso_stat *stat)
+{
+	json_t *object =
+		json_pack("{s:o, s:s, s:I, s:I, s:I, s:I}", "name", json_name(stat->name), "type",
+			  dso_type_name(stat->type), "generation", (json_int_t)stat->generation,
+			  "offset", (json_int_t)stat->offset, "length_bytes",
+			  (json_int_t)stat->length_bytes, "opens", (json_int_t)stat->opens);
+
+	if (object)
+		add_parameters(object, stat);
+	return object;
+}
+
+static enum exit_status print_listing(const struct dsoctl *ctl, const struct listing *listing)
+{
+	bool detailed = ctl->options & OPTION_LONG;
+	char name[PRINTABLE_BYTES];
+
+	if (detailed && !ctl->json && listing->count)
+		printf("%-10s %10s %12s %6s  %s\n", "TYPE", "GENERATION", "BYTES", "OPENS", "NAME");
+	for (size_t i = 0; i < listing->count; i++) {
+		const struct dso_stat *stat = &listing->entries[i];
+
+		if (ctl->json) {
+			enum exit_status status = print_json(describe(stat));
+
+			if (status)
+				return status;
+			continue;
+		}
+		if (detailed)
+			printf("%-10s %10u %12ju %6u  ", dso_type_name(stat->type),
+			       stat->generation, (uintmax_t)stat->length_bytes, stat->opens);
+		puts(printable(stat->name, name));
+	}
+	return STATUS_DONE;
+}
+
+enum exit_status run_ls(struct dsoctl *ctl)
+{
+	struct listing listing = {0};
+	enum exit_status status;
+	int r = dso_list(ctl->session, collect, &listing);
+
+	if (r == -ENOMEM) {
+		status = fail_because("out of memory for the list");
+	} else if (r) {
+		status = fail(ctl, r);
+	} else {
+		if (listing.count)
+			qsort(listing.entries, listing.count, sizeof *listing.entries, by_name);
+		status = print_listing(ctl, &listing);
+	}
+	free(listing.entries);
+	return status;
+}
+
+/* The members of @object, one a line. */
+static enum exit_status print_members(json_t *object)
+{
+	const char *key;
+	json_t *value;
+
+	if (!object)
+		return fail_because("out of memory");
+	json_object_foreach(object, key, value)
+	{
+		if (json_is_string(value))
+			printf("%-18s %s\n", key, json_string_value(value));
+		else
+			printf("%-18s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
+	}
+	json_decref(object);
+	return STATUS_DONE;
+}
+
+static enum exit_status stat_object(struct dsoctl *ctl, const char *name)
+{
+	char text[PRINTABLE_BYTES];
+	struct dso_stat stat;
+	json_t *object;
+	int r = dso_object_stat(ctl->session, name, &stat);
+
+	if (r)
+		return fail(ctl, r);
+	object = describe(&stat);
+	if (ctl->json)
+		return print_json(object);
+	json_object_set_new(object, "name", json_string(printable(stat.name, text)));
+	return print_members(object);
+}
+
+static enum exit_status stat_server(struct dsoctl *ctl)
+{
+	struct dso_server_stat stat;
+	json_t *object;
+	int r = dso_server_stat(ctl->session, &stat);
+
+	if (r)
+		return fail(ctl, r);
+	object = json_pack(
+		"{s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+		"s:I, s:I}",
+		"version", stat.version, "uptime_ns", (json_int_t)stat.uptime, "domain",
+		stat.domain, "domain_reason", stat.domain_reason, "device", stat.device, "io",
+		stat.io, "region_bytes", (json_int_t)stat.region_bytes, "region_used_bytes",
+		(json_int_t)stat.region_used_bytes, "objects", (json_int_t)stat.objects,
+		"objects_max", (json_int_t)stat.objects_max, "sessions", (json_int_t)stat.sessions,
+		"sessions_max", (json_int_t)stat.sessions_max, "sessions_begun",
+		(json_int_t)stat.sessions_begun, "sessions_fenced",
+		(json_int_t)stat.sessions_fenced, "sessions_lost", (json_int_t)stat.sessions_lost,
+		"protocol_errors", (json_int_t)stat.protocol_errors, "operations",
+		(json_int_t)stat.operations, "session_ttl_ns", (json_int_t)stat.session_ttl);
+	return ctl->json ? print_json(object) : print_members(object);
+}
+
+enum exit_status run_stat(struct dsoctl *ctl)
+{
+	return ctl->operand_count ? stat_object(ctl, ctl->operands[0]) : stat_server(ctl);
+}
+
+enum exit_status run_rm(struct dsoctl *ctl)
+{
+	enum exit_status status = STATUS_DONE;
+	json_t *deleted = json_array();
+
+	for (unsigned i = 0; i < ctl->operand_count; i++) {
+		int r = dso_object_delete(ctl->session, ctl->operands[i]);
+
+		if (r)
+			status = fail(ctl, r);
+		else
+			json_array_append_new(deleted, json_name(ctl->operands[i]));
+	}
+	if (ctl->json && print_json(json_pack("{s:o}", "deleted", deleted)))
+		return STATUS_FAILED;
+	if (!ctl->json)
+		json_decref(deleted);
+	return status;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/dsoctl/dsoctl.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What to try, where the sentence of the library does not say it. */
+static const char *advice(int error)
+{
+	switch (-error) {
+	case ECONNREFUSED:
+	case ENOTCONN:
+	case EPROTO:
+	case EOPNOTSUPP:
+		return "; dsoctl doctor explains";
+	case ETIMEDOUT:
+		return "; --timeout waits longer";
+	case ENOENT:
+		return "; dsoctl ls shows what there is";
+	case EEXIST:
+	case EINVAL:
+		return "; dsoctl stat NAME shows what is there";
+	case ENOSPC:
+	case ENFILE:
+		return "; dsoctl rm NAME makes room";
+	}
+	return "";
+}
+
+enum exit_status fail(const struct dsoctl *ctl, int error)
+{
+	const char *sentence = dso_error(ctl->session);
+
+	/* Before there is a session, advice about objects would mislead. */
+	bool advise = ctl->session || error == -ECONNREFUSED || error == -ETIMEDOUT;
+
+	fprintf(stderr, "dsoctl: %s%s\n", *sentence ? sentence : strerror(-error),
+		advise ? advice(error) : "");
+	return error == -ETIMEDOUT ? STATUS_TIMED_OUT : STATUS_FAILED;
+}
+
+enum exit_status fail_because(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fputs("dsoctl: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+	va_end(arguments);
+	return STATUS_FAILED;
+}
+
+enum exit_status wrong_usage(const struct dsoctl *ctl, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fputs("dsoctl: ", stderr);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	if (ctl->command)
+		fprintf(stderr, "; usage: dsoctl %s %s\n", ctl->command->name,
+			ctl->command->arguments);
+	else
+		fputs("; dsoctl help lists the commands\n", stderr);
+	return STATUS_USAGE;
+}
+
+enum exit_status print_json(json_t *object)
+{
+	if (!object)
+		return fail_because("out of memory");
+	json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+	putchar('\n');
+	json_decref(object);
+	return STATUS_DONE;
+}
+
+const char *printable(const char *name, char text[static PRINTABLE_BYTES])
+{
+	char *to = text;
+
+	for (const unsigned char *from = (const unsigned char *)name; *from; from++) {
+		/* C1 controls come as two bytes of UTF-8, 0xc2 0x80 to 0xc2 0x9f. */
+		bool c1 = from[0] == 0xc2 && from[1] >= 0x80 && from[1] <= 0x9f;
+
+		if (*from < 0x20 || *from == 0x7f || *from == '\\' || c1)
+			to += sprintf(to, "\\x%02x", *from);
+		else
+			*to++ = (char)*from;
+	}
+	*to = 0;
+	return text;
+}
+
+json_t *json_name(const char *name)
+{
+	json_t *string = json_string(name);
+	char text[PRINTABLE_BYTES];
+	char *to = text;
+
+	if (string)
+		return string;
+	for (const unsigned char *from = (const unsigned char *)name; *from; from++) {
+		if (*from < 0x20 || *from >= 0x7f || *from == '\\')
+			to += sprintf(to, "\\x%02x", *from);
+		else
+			*to++ = (char)*from;
+	}
+	*to = 0;
+	return json_string(text);
+}
+
+static const char *scaled(double value, double step, const char *const *units, unsigned count,
+			  char text[static DURATION_BYTES])
+{
+	unsigned unit = 0;
+
+	while (unit + 1 < count && value >= step) {
+		value /= step;
+		unit++;
+	}
+	snprintf(text, DURATION_BYTES, "%.4g %s", value, units[unit]);
+	return text;
+}
+
+const char *duration(int64_t ns, char text[static DURATION_BYTES])
+{
+	static const char *const units[] = {"ns", "us", "ms", "s"};
+
+	/* From a minute on, seconds are noise. */
+	if (ns >= 3600 * DSO_SECOND)
+		snprintf(text, DURATION_BYTES, "%.1f h", (double)ns / (3600e9));
+	else if (ns >= 60 * DSO_SECOND)
+		snprintf(text, DURATION_BYTES, "%.1f min", (double)ns / 60e9);
+	else
+		return scaled((double)ns, 1000, units, 4, text);
+	return text;
+}
+
+const char *size(uint64_t bytes, char text[static DURATION_BYTES])
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+
+	return scaled((double)bytes, 1024, units, 5, text);
+}
