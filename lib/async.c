@@ -119,10 +119,13 @@ int dso_flush(struct dso_session *session)
 	int r = transport->flush ? transport->flush(session->transport) : 0;
 
 	signal_ready(session);
-	return r ? session_fail(session, r, "flush at %s: %s", session->url, object_error_sentence(r)) : 0;
+	return r ? session_fail(session, r, "flush at %s: %s", session->url,
+				object_error_sentence(r))
+		 : 0;
 }
 
-static size_t take(struct dso_session *session, struct dso_completion *completions, size_t count_max)
+static size_t take(struct dso_session *session, struct dso_completion *completions,
+		   size_t count_max)
 {
 	size_t count = 0;
 	uint64_t serial = 0;
@@ -152,9 +155,9 @@ int dso_reap(struct dso_session *session, struct dso_completion *completions, si
 	if (count == 0 && count_max && session->submit_count > session->reap_count)
 		transport->flush(session->transport);
 	while (count == 0 && count_max && session->submit_count > session->reap_count) {
-		int64_t wait_ns = timeout < 0  ? WAIT_NS
-				: timeout == 0 ? 0
-					       : deadline_ns - clock_now_ns();
+		int64_t wait_ns = timeout < 0    ? WAIT_NS
+				  : timeout == 0 ? 0
+						 : deadline_ns - clock_now_ns();
 
 		transport->progress(session->transport, wait_ns > 0 ? wait_ns : 0);
 		count = take(session, completions, count_max);
@@ -196,7 +199,7 @@ int dso_fd(struct dso_session *session)
 		r = fd < 0 || fresh ? add_to_poll(session, fd) : 0;
 	}
 	signal_ready(session);
-	return r ? session_fail(session, r, "cannot make a descriptor to poll at %s: %s", session->url,
-				strerror(-r))
+	return r ? session_fail(session, r, "cannot make a descriptor to poll at %s: %s",
+				session->url, strerror(-r))
 		 : session->poll_fd;
 }

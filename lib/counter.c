@@ -78,9 +78,10 @@ int dso_counter_open(struct dso_session *session, const char *name,
 
 	if (params) {
 		if (params->stripes > DSO_COUNTER_STRIPES_MAX || params->reserved)
-			return session_fail(session, -EINVAL,
-					    "cannot open counter %s: it has 1 to %d stripes, not %u",
-					    name, DSO_COUNTER_STRIPES_MAX, params->stripes);
+			return session_fail(
+				session, -EINVAL,
+				"cannot open counter %s: it has 1 to %d stripes, not %u", name,
+				DSO_COUNTER_STRIPES_MAX, params->stripes);
 		request.parameters[COUNTER_PARAMETER_INITIAL] = (uint64_t)params->initial;
 		request.parameters[COUNTER_PARAMETER_STRIPES] = params->stripes;
 	}
@@ -88,8 +89,8 @@ int dso_counter_open(struct dso_session *session, const char *name,
 	if (r)
 		return r;
 	counter->stripes = (uint32_t)counter->object.parameters[COUNTER_PARAMETER_STRIPES];
-	counter->word = counter->object.offset +
-			COUNTER_STRIPE_OFFSET(session->owner % counter->stripes);
+	counter->word =
+		counter->object.offset + COUNTER_STRIPE_OFFSET(session->owner % counter->stripes);
 	*ret_counter = counter;
 	return 0;
 }
@@ -169,7 +170,8 @@ int dso_counter_add_submit(struct dso_counter *counter, int64_t delta, uint64_t 
 	return session_submit(&counter->object, &op, tag, "add");
 }
 
-int dso_counter_cas_submit(struct dso_counter *counter, int64_t expected, int64_t value, uint64_t tag)
+int dso_counter_cas_submit(struct dso_counter *counter, int64_t expected, int64_t value,
+			   uint64_t tag)
 {
 	struct op op = cas_of(counter, (uint64_t)expected, (uint64_t)value);
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 __attribute__((format(printf, 4, 5))) static int say(int error, char *reason, size_t reason_bytes,
-						      const char *format, ...)
+						     const char *format, ...)
 {
 	va_list arguments;
 
@@ -191,7 +191,8 @@ static int receive_reply(int fd, uint16_t type, void *reply, uint32_t reply_byte
 		return say(-EPROTO, reason, reason_bytes, "what answers there is not storaged");
 	r = receive_all(fd, status == WIRE_OK ? reply : text, length, fd_received, deadline_ns);
 	if (r)
-		return say(r, reason, reason_bytes, "half an answer from storaged: %s", strerror(-r));
+		return say(r, reason, reason_bytes, "half an answer from storaged: %s",
+			   strerror(-r));
 	if (status == WIRE_OK)
 		return 0;
 	text[length] = 0;
@@ -232,6 +233,6 @@ int dial_attach(int fd, const struct attachment *attachment, uint8_t transport, 
 					.transport = transport};
 
 	memcpy(attach.cookie, attachment->welcome->cookie, sizeof attach.cookie);
-	return dial_exchange(fd, CONTROL_ATTACH, &attach, sizeof attach, NULL, 0, ret_fd, deadline_ns,
-			     attachment->reason, attachment->reason_bytes);
+	return dial_exchange(fd, CONTROL_ATTACH, &attach, sizeof attach, NULL, 0, ret_fd,
+			     deadline_ns, attachment->reason, attachment->reason_bytes);
 }

@@ -23,8 +23,9 @@ static int begin(struct dso_session *session, const char *verb, const char *name
 	if (bytes == 0)
 		return session_fail(session, -EINVAL, "cannot %s: the name is empty", verb);
 	if (bytes > DSO_NAME_BYTES_MAX)
-		return session_fail(session, -ENAMETOOLONG, "cannot %s: the name has %zu bytes, %d are the most",
-				    verb, bytes, DSO_NAME_BYTES_MAX);
+		return session_fail(session, -ENAMETOOLONG,
+				    "cannot %s: the name has %zu bytes, %d are the most", verb,
+				    bytes, DSO_NAME_BYTES_MAX);
 	return r ? session_fail(session, r, "cannot %s at %s: %s", verb, session->url,
 				object_error_sentence(r))
 		 : 0;
@@ -45,7 +46,7 @@ int dso_object_delete(struct dso_session *session, const char *name)
 
 	if (r)
 		return r;
-	r = session->directory->delete(session, name, reason, sizeof reason);
+	r = session->directory->delete (session, name, reason, sizeof reason);
 	return end(session, r, "delete", name, reason);
 }
 
@@ -57,7 +58,8 @@ int dso_object_stat(struct dso_session *session, const char *name, struct dso_st
 
 	if (r)
 		return r;
-	r = session->directory->stat(session, name, ret_stat ? ret_stat : &stat, reason, sizeof reason);
+	r = session->directory->stat(session, name, ret_stat ? ret_stat : &stat, reason,
+				     sizeof reason);
 	return end(session, r, "stat", name, reason);
 }
 
@@ -73,8 +75,8 @@ int dso_list(struct dso_session *session, int (*each)(const struct dso_stat *sta
 	if (r)
 		return r;
 	do {
-		r = session->directory->list(session, &cursor, page, DIRECTORY_PAGE_MAX, &count, reason,
-					     sizeof reason);
+		r = session->directory->list(session, &cursor, page, DIRECTORY_PAGE_MAX, &count,
+					     reason, sizeof reason);
 		if (r)
 			return end(session, r, "list", NULL, reason);
 		for (unsigned i = 0; i < count; i++) {

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define OBJECTS_MAX 65536
-#define OPENS_MAX 65536
+#define OPENS_MAX   65536
 /* Address space, not memory: pages of the arena are made when touched. */
 #define REGION_BYTES_MAX (4ULL << 30)
 
@@ -56,7 +56,8 @@ static void deleted(struct store_opener *opener, uint32_t handle)
 }
 
 static int embedded_open_object(struct dso_session *session, struct object *object,
-				const struct open_request *request, char *reason, size_t reason_bytes)
+				const struct open_request *request, char *reason,
+				size_t reason_bytes)
 {
 	struct embedded *embedded = session->directory_data;
 	unsigned flags = CONTROL_OPEN_CREATE | (request->given ? CONTROL_OPEN_PARAMETERS : 0);
@@ -64,8 +65,8 @@ static int embedded_open_object(struct dso_session *session, struct object *obje
 	enum wire_status status;
 
 	pthread_mutex_lock(&lock);
-	status = store_open(&embedded->opener, request->type, object->name, strlen(object->name), flags,
-			    request->parameters, &reference, reason, reason_bytes);
+	status = store_open(&embedded->opener, request->type, object->name, strlen(object->name),
+			    flags, request->parameters, &reference, reason, reason_bytes);
 	if (status == WIRE_OK) {
 		object->handle = reference.handle;
 		object->generation = reference.generation;
@@ -253,7 +254,8 @@ int embedded_open(struct dso_session *session, const struct url *url,
 	int r;
 
 	if (strcmp(settings->transport, "auto")) {
-		snprintf(reason, reason_bytes, "an embedded store has no transport %s", settings->transport);
+		snprintf(reason, reason_bytes, "an embedded store has no transport %s",
+			 settings->transport);
 		return -EINVAL;
 	}
 	embedded = calloc(1, sizeof *embedded);
@@ -265,7 +267,8 @@ int embedded_open(struct dso_session *session, const struct url *url,
 	if (r == 0) {
 		struct store *store = embedded->shared->store;
 
-		r = transport_cpu_open(store_base(store), store_region_bytes(store), &session->transport);
+		r = transport_cpu_open(store_base(store), store_region_bytes(store),
+				       &session->transport);
 		if (r)
 			release(embedded->shared);
 		else
@@ -282,6 +285,7 @@ int embedded_open(struct dso_session *session, const struct url *url,
 	}
 	session->directory = &embedded_ops;
 	session->directory_data = embedded;
-	session_report(session, "embedded", true, "the URL says so: the store is inside this process");
+	session_report(session, "embedded", true,
+		       "the URL says so: the store is inside this process");
 	return 0;
 }

@@ -66,8 +66,9 @@ int dso_memory_open(struct dso_session *session, const char *name,
 
 	if (params) {
 		if (params->reserved)
-			return session_fail(session, -EINVAL,
-					    "cannot open memory %s: a reserved parameter is not zero", name);
+			return session_fail(
+				session, -EINVAL,
+				"cannot open memory %s: a reserved parameter is not zero", name);
 		request.parameters[MEMORY_PARAMETER_BYTES] = params->size_bytes;
 	}
 	r = object_open(session, name, &request, sizeof *memory, &memory);
@@ -104,7 +105,8 @@ int dso_memory_write(struct dso_memory *memory, uint64_t offset, const void *buf
 	return r ? object_fail(&memory->object, "write", r) : 0;
 }
 
-static int atomic_op(struct dso_memory *memory, struct op op, const char *verb, uint64_t *ret_before)
+static int atomic_op(struct dso_memory *memory, struct op op, const char *verb,
+		     uint64_t *ret_before)
 {
 	int r = check_word(memory, op.offset);
 
@@ -133,23 +135,22 @@ int dso_memory_cas(struct dso_memory *memory, uint64_t offset, uint64_t expected
 int dso_memory_fetch_add(struct dso_memory *memory, uint64_t offset, uint64_t delta,
 			 uint64_t *ret_before)
 {
-	return atomic_op(memory,
-			 (struct op){.opcode = DATA_FAA,
-				     .length_bytes = 8,
-				     .offset = offset,
-				     .operand = delta},
-			 "fetch_add", ret_before);
+	return atomic_op(
+		memory,
+		(struct op){
+			.opcode = DATA_FAA, .length_bytes = 8, .offset = offset, .operand = delta},
+		"fetch_add", ret_before);
 }
 
 /* Check and submit; @op's offset is still the object's. */
 static int submit(struct dso_memory *memory, struct op op, uint64_t tag, const char *verb)
 {
 	bool word = op.opcode == DATA_CAS || op.opcode == DATA_FAA;
-	int r = word						    ? check_word(memory, op.offset)
-		: op.length_bytes > DSO_SUBMIT_BYTES_MAX	    ? -EMSGSIZE
-		: !inside(memory, op.offset, op.length_bytes)	    ? -ERANGE
-		: op.length_bytes == 0				    ? -ERANGE
-								    : 0;
+	int r = word                                          ? check_word(memory, op.offset)
+		: op.length_bytes > DSO_SUBMIT_BYTES_MAX      ? -EMSGSIZE
+		: !inside(memory, op.offset, op.length_bytes) ? -ERANGE
+		: op.length_bytes == 0                        ? -ERANGE
+							      : 0;
 
 	if (r)
 		return object_fail(&memory->object, verb, r);
@@ -159,7 +160,8 @@ static int submit(struct dso_memory *memory, struct op op, uint64_t tag, const c
 
 static uint32_t submit_length(size_t length_bytes)
 {
-	return length_bytes > DSO_SUBMIT_BYTES_MAX ? DSO_SUBMIT_BYTES_MAX + 1 : (uint32_t)length_bytes;
+	return length_bytes > DSO_SUBMIT_BYTES_MAX ? DSO_SUBMIT_BYTES_MAX + 1
+						   : (uint32_t)length_bytes;
 }
 
 int dso_memory_read_submit(struct dso_memory *memory, uint64_t offset, void *buffer,
@@ -199,10 +201,9 @@ int dso_memory_cas_submit(struct dso_memory *memory, uint64_t offset, uint64_t e
 int dso_memory_fetch_add_submit(struct dso_memory *memory, uint64_t offset, uint64_t delta,
 				uint64_t tag)
 {
-	return submit(memory,
-		      (struct op){.opcode = DATA_FAA,
-				  .length_bytes = 8,
-				  .offset = offset,
-				  .operand = delta},
-		      tag, "fetch_add");
+	return submit(
+		memory,
+		(struct op){
+			.opcode = DATA_FAA, .length_bytes = 8, .offset = offset, .operand = delta},
+		tag, "fetch_add");
 }

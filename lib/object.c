@@ -12,7 +12,8 @@ static const struct {
 	{ESTALE, "the object was deleted; open it again"},
 	{ESHUTDOWN, "storaged has ended this session; open a new one"},
 	{ENOTCONN, "the connection was lost before; nothing was done; open a new session"},
-	{ECONNRESET, "the connection was lost while it was under way: it may or may not have been done"},
+	{ECONNRESET,
+	 "the connection was lost while it was under way: it may or may not have been done"},
 	{ERANGE, "outside the object"},
 	{EINVAL, "an atomic's offset is a multiple of 8"},
 	{EMSGSIZE, "too long"},
@@ -39,15 +40,15 @@ int object_fail(struct object *object, const char *verb, int error)
 	if (error == -ENOTCONN || error == -ESHUTDOWN || error == -ECONNRESET) {
 		pthread_mutex_lock(&session->lock);
 		session_fail(session, error, "%s %s %s at %s: %s%s%s",
-			     dso_type_name((enum dso_type)object->type), object->name, verb, session->url,
-			     object_error_sentence(error), *session->lost_reason ? ". Why: " : "",
-			     session->lost_reason);
+			     dso_type_name((enum dso_type)object->type), object->name, verb,
+			     session->url, object_error_sentence(error),
+			     *session->lost_reason ? ". Why: " : "", session->lost_reason);
 		pthread_mutex_unlock(&session->lock);
 		return error;
 	}
 	return session_fail(session, error, "%s %s %s at %s: %s",
-			    dso_type_name((enum dso_type)object->type), object->name, verb, session->url,
-			    object_error_sentence(error));
+			    dso_type_name((enum dso_type)object->type), object->name, verb,
+			    session->url, object_error_sentence(error));
 }
 
 int object_open(struct dso_session *session, const char *name, const struct open_request *request,
@@ -63,11 +64,12 @@ int object_open(struct dso_session *session, const char *name, const struct open
 		return session_fail(session, -EINVAL, "cannot open a %s: its name is empty", type);
 	if (name_bytes > DSO_NAME_BYTES_MAX)
 		return session_fail(session, -ENAMETOOLONG,
-				    "cannot open a %s: its name has %zu bytes, %d are the most", type,
-				    name_bytes, DSO_NAME_BYTES_MAX);
+				    "cannot open a %s: its name has %zu bytes, %d are the most",
+				    type, name_bytes, DSO_NAME_BYTES_MAX);
 	object = calloc(1, struct_bytes);
 	if (!object)
-		return session_fail(session, -ENOMEM, "cannot open %s %s: out of memory", type, name);
+		return session_fail(session, -ENOMEM, "cannot open %s %s: out of memory", type,
+				    name);
 	object->session = session;
 	object->type = request->type;
 	memcpy(object->name, name, name_bytes);
@@ -76,8 +78,8 @@ int object_open(struct dso_session *session, const char *name, const struct open
 		r = session->directory->open(session, object, request, reason, sizeof reason);
 	if (r) {
 		free(object);
-		return session_fail(session, r, "cannot open %s %s at %s: %s", type, name, session->url,
-				    *reason ? reason : object_error_sentence(r));
+		return session_fail(session, r, "cannot open %s %s at %s: %s", type, name,
+				    session->url, *reason ? reason : object_error_sentence(r));
 	}
 	*(struct object **)ret_object = object;
 	return 0;

@@ -18,7 +18,8 @@ static inline void region_read(void *buffer, const uint8_t *from, size_t bytes)
 	for (; bytes && (uintptr_t)from % 8; bytes--)
 		*to++ = __atomic_load_n(from++, __ATOMIC_RELAXED);
 	for (; bytes >= 8; bytes -= 8, to += 8, from += 8) {
-		uint64_t word = __atomic_load_n((const uint64_t *)(const void *)from, __ATOMIC_RELAXED);
+		uint64_t word =
+			__atomic_load_n((const uint64_t *)(const void *)from, __ATOMIC_RELAXED);
 
 		memcpy(to, &word, sizeof word);
 	}

@@ -16,8 +16,8 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define BATCH 64	  /* operations of one value under way at once */
-#define GUESS_BYTES 4096  /* read along with the first look at a slot */
+#define BATCH          64   /* operations of one value under way at once */
+#define GUESS_BYTES    4096 /* read along with the first look at a slot */
 #define BACKOFF_MAX_NS (DSO_MILLISECOND / 2)
 
 struct dso_register {
@@ -32,7 +32,8 @@ static uint64_t slot_offset(const struct dso_register *reg, uint64_t version)
 	return reg->object.offset + REGISTER_SLOT_OFFSET(version % 2, reg->capacity);
 }
 
-static struct op head_op(const struct dso_register *reg, uint8_t opcode, uint64_t operand, uint64_t swap)
+static struct op head_op(const struct dso_register *reg, uint8_t opcode, uint64_t operand,
+			 uint64_t swap)
 {
 	return (struct op){.opcode = opcode,
 			   .length_bytes = 8,
@@ -59,7 +60,8 @@ static int swap_head(struct dso_register *reg, uint64_t expected, uint64_t value
 static bool slot_header_holds(const struct dso_register *reg, const struct register_slot *slot,
 			      uint64_t version)
 {
-	return le64_get(slot->version) == version && le64_get(slot->length_bytes) <= reg->capacity &&
+	return le64_get(slot->version) == version &&
+	       le64_get(slot->length_bytes) <= reg->capacity &&
 	       le64_get(slot->header_checksum) ==
 		       XXH3_64bits(slot, offsetof(struct register_slot, header_checksum));
 }
@@ -72,7 +74,10 @@ static int look(struct dso_register *reg, struct register_slot *slot, uint8_t *b
 	uint64_t offset = slot_offset(reg, guess);
 	struct op ops[3] = {
 		head_op(reg, DATA_FAA, 0, 0),
-		{.opcode = DATA_READ, .length_bytes = sizeof *slot, .offset = offset, .buffer = slot},
+		{.opcode = DATA_READ,
+		 .length_bytes = sizeof *slot,
+		 .offset = offset,
+		 .buffer = slot},
 		{.opcode = DATA_READ,
 		 .length_bytes = (uint32_t)guess_bytes,
 		 .offset = offset + sizeof *slot,
@@ -87,7 +92,8 @@ static int look(struct dso_register *reg, struct register_slot *slot, uint8_t *b
 	return 0;
 }
 
-static int read_bytes(struct dso_register *reg, uint64_t offset, uint8_t *buffer, size_t length_bytes)
+static int read_bytes(struct dso_register *reg, uint64_t offset, uint8_t *buffer,
+		      size_t length_bytes)
 {
 	struct op ops[BATCH];
 	unsigned count = 0;
@@ -116,8 +122,8 @@ static int read_bytes(struct dso_register *reg, uint64_t offset, uint8_t *buffer
  * One attempt. Returns 0; 1 when what was read is not the version that the head named; -EMSGSIZE; or a
  * negative errno. @buffer NULL: only length and version are wanted.
  */
-static int try_read(struct dso_register *reg, uint8_t *buffer, size_t buffer_bytes, size_t *ret_length,
-		    uint64_t *ret_version)
+static int try_read(struct dso_register *reg, uint8_t *buffer, size_t buffer_bytes,
+		    size_t *ret_length, uint64_t *ret_version)
 {
 	size_t have = reg->length_seen > GUESS_BYTES ? reg->length_seen : GUESS_BYTES;
 	struct register_slot slot;
@@ -160,8 +166,8 @@ static int try_read(struct dso_register *reg, uint8_t *buffer, size_t buffer_byt
 	return XXH3_64bits_withSeed(buffer, length, version) != le64_get(slot.checksum);
 }
 
-static int read_value(struct dso_register *reg, void *buffer, size_t buffer_bytes, size_t *ret_length,
-		      uint64_t *ret_version)
+static int read_value(struct dso_register *reg, void *buffer, size_t buffer_bytes,
+		      size_t *ret_length, uint64_t *ret_version)
 {
 	int64_t deadline_ns = clock_now_ns() + reg->object.session->timeout_ns;
 	uint64_t failed_version = 0;
@@ -224,7 +230,8 @@ static int claim(struct dso_register *reg, const uint64_t *expected, uint64_t *r
 }
 
 /* Write @version into its slot and publish it, in one ordered stream. The head is ours. */
-static int publish(struct dso_register *reg, uint64_t version, const void *value, size_t length_bytes)
+static int publish(struct dso_register *reg, uint64_t version, const void *value,
+		   size_t length_bytes)
 {
 	uint16_t owner = reg->object.session->owner;
 	struct register_slot slot = {
@@ -238,7 +245,8 @@ static int publish(struct dso_register *reg, uint64_t version, const void *value
 	uint8_t *at = (uint8_t *)(uintptr_t)value;
 	int r;
 
-	slot.header_checksum = le64_of(XXH3_64bits(&slot, offsetof(struct register_slot, header_checksum)));
+	slot.header_checksum =
+		le64_of(XXH3_64bits(&slot, offsetof(struct register_slot, header_checksum)));
 	ops[count++] = (struct op){.opcode = DATA_WRITE,
 				   .length_bytes = sizeof slot,
 				   .offset = offset,
@@ -287,16 +295,19 @@ static int write_value(struct dso_register *reg, const uint64_t *expected, const
 
 /* ---- the public form ---- */
 
-static int fail(struct dso_register *reg, const char *verb, int error, size_t length_bytes, size_t most)
+static int fail(struct dso_register *reg, const char *verb, int error, size_t length_bytes,
+		size_t most)
 {
 	struct object *object = &reg->object;
 
 	if (error == -EMSGSIZE)
-		return session_fail(object->session, error, "register %s %s at %s: %zu bytes, at most %zu",
-				    object->name, verb, object->session->url, length_bytes, most);
+		return session_fail(object->session, error,
+				    "register %s %s at %s: %zu bytes, at most %zu", object->name,
+				    verb, object->session->url, length_bytes, most);
 	if (error == -EAGAIN)
-		return session_fail(object->session, error, "register %s %s at %s: the version is another",
-				    object->name, verb, object->session->url);
+		return session_fail(object->session, error,
+				    "register %s %s at %s: the version is another", object->name,
+				    verb, object->session->url);
 	return object_fail(object, verb, error);
 }
 
@@ -309,9 +320,10 @@ int dso_register_open(struct dso_session *session, const char *name,
 
 	if (params) {
 		if (params->capacity_bytes > DSO_REGISTER_BYTES_MAX || params->reserved)
-			return session_fail(session, -EINVAL,
-					    "cannot open register %s: its capacity is 1 to %llu bytes", name,
-					    (unsigned long long)DSO_REGISTER_BYTES_MAX);
+			return session_fail(
+				session, -EINVAL,
+				"cannot open register %s: its capacity is 1 to %llu bytes", name,
+				(unsigned long long)DSO_REGISTER_BYTES_MAX);
 		request.parameters[REGISTER_PARAMETER_CAPACITY] = params->capacity_bytes;
 	}
 	r = object_open(session, name, &request, sizeof *reg, &reg);
@@ -327,13 +339,14 @@ void dso_register_close(struct dso_register *reg)
 	object_close((struct object *)reg);
 }
 
-int dso_register_get(struct dso_register *reg, void *buffer, size_t buffer_bytes, size_t *ret_length,
-		     uint64_t *ret_version)
+int dso_register_get(struct dso_register *reg, void *buffer, size_t buffer_bytes,
+		     size_t *ret_length, uint64_t *ret_version)
 {
 	uint64_t version = 0;
 	uint8_t none;
 	size_t length = 0;
-	int r = read_value(reg, buffer ? buffer : &none, buffer ? buffer_bytes : 0, &length, &version);
+	int r = read_value(reg, buffer ? buffer : &none, buffer ? buffer_bytes : 0, &length,
+			   &version);
 
 	if ((r == 0 || r == -EMSGSIZE) && ret_length)
 		*ret_length = length;
@@ -358,8 +371,9 @@ int dso_register_set_if_version(struct dso_register *reg, uint64_t expected, con
 	return r ? fail(reg, "set_if_version", r, length_bytes, reg->capacity) : 0;
 }
 
-int dso_register_exchange(struct dso_register *reg, const void *value, size_t length_bytes, void *buffer,
-			  size_t buffer_bytes, size_t *ret_length, uint64_t *ret_version)
+int dso_register_exchange(struct dso_register *reg, const void *value, size_t length_bytes,
+			  void *buffer, size_t buffer_bytes, size_t *ret_length,
+			  uint64_t *ret_version)
 {
 	uint16_t owner = reg->object.session->owner;
 	uint64_t version, old_version;
@@ -373,7 +387,8 @@ int dso_register_exchange(struct dso_register *reg, const void *value, size_t le
 	if (r)
 		return fail(reg, "exchange", r, 0, 0);
 	/* Nobody else can change it now. */
-	r = read_value(reg, buffer ? buffer : &none, buffer ? buffer_bytes : 0, &length, &old_version);
+	r = read_value(reg, buffer ? buffer : &none, buffer ? buffer_bytes : 0, &length,
+		       &old_version);
 	if (r) {
 		s = swap_head(reg, owned_word(version, owner), owned_word(version, 0));
 		return fail(reg, "exchange", s < 0 ? s : r, length, buffer_bytes);

@@ -19,8 +19,10 @@
 #include <unistd.h>
 
 #define HEARTBEAT_NS (DSO_SECOND / 5)
-#define RETRY_NS (5 * DSO_MILLISECOND)
-#define OUT_BYTES 16384
+#define RETRY_NS     (5 * DSO_MILLISECOND)
+/* Beginning a session takes resolvers, drivers and new processes: it may take so many timeouts. */
+#define CONNECT_TIMEOUTS 10
+#define OUT_BYTES        16384
 /* Requests of the keeper's own, whose replies nobody waits for. */
 #define KEEPER_REQUEST 0x80000000u
 
@@ -44,7 +46,7 @@ struct remote {
 	uint32_t opened_handle;
 	bool opened_deleted;
 	unsigned unacknowledged; /* deleted objects that operations may still be under way on */
-	int64_t ping_sent_ns;	 /* 0: none is unanswered */
+	int64_t ping_sent_ns;    /* 0: none is unanswered */
 	int64_t ping_due_ns;
 	size_t out_fill, in_fill;
 	uint8_t out[OUT_BYTES];
@@ -121,7 +123,8 @@ static void quiesce(struct remote *remote)
 
 	for (struct object *object = remote->session->objects; object && remote->unacknowledged;
 	     object = object->next) {
-		if (!atomic_load(&object->deleted) || object->acknowledged || object->leave_serial > left)
+		if (!atomic_load(&object->deleted) || object->acknowledged ||
+		    object->leave_serial > left)
 			continue;
 		remote->unacknowledged--;
 		acknowledge(remote, object);
@@ -140,7 +143,8 @@ static void mark_deleted(struct remote *remote, struct object *object)
 	}
 	/* See session_enter: whoever does not see the flag after this has its entry counted here. */
 	keeper_barrier();
-	object->leave_serial = atomic_load_explicit(&remote->session->entered, memory_order_relaxed);
+	object->leave_serial =
+		atomic_load_explicit(&remote->session->entered, memory_order_relaxed);
 	remote->unacknowledged++;
 	quiesce(remote);
 }
@@ -228,8 +232,8 @@ static bool readable(struct keeper_client *client)
 	ssize_t n;
 
 	pthread_mutex_lock(&session->lock);
-	n = recv(client->fd, (uint8_t *)&remote->in + remote->in_fill, sizeof remote->in - remote->in_fill,
-		 MSG_DONTWAIT);
+	n = recv(client->fd, (uint8_t *)&remote->in + remote->in_fill,
+		 sizeof remote->in - remote->in_fill, MSG_DONTWAIT);
 	if (n > 0) {
 		remote->in_fill += (size_t)n;
 		open = take_frames(remote);
@@ -249,7 +253,8 @@ static int64_t tick(struct keeper_client *client, int64_t now_ns)
 {
 	struct remote *remote = (struct remote *)client;
 	struct dso_session *session = remote->session;
-	int64_t interval_ns = session->ttl_ns / 4 < HEARTBEAT_NS ? session->ttl_ns / 4 : HEARTBEAT_NS;
+	int64_t interval_ns =
+		session->ttl_ns / 4 < HEARTBEAT_NS ? session->ttl_ns / 4 : HEARTBEAT_NS;
 	int64_t due_ns;
 	char text[160];
 
@@ -315,7 +320,8 @@ static int await(struct remote *remote, char *reason, size_t reason_bytes)
 		send_some(remote);
 	}
 	while (!remote->replied && !atomic_load(&session->health))
-		if (pthread_cond_timedwait(&remote->answered, &session->lock, &deadline) == ETIMEDOUT)
+		if (pthread_cond_timedwait(&remote->answered, &session->lock, &deadline) ==
+		    ETIMEDOUT)
 			break;
 	if (remote->replied)
 		return 0;
@@ -338,7 +344,8 @@ static int request(struct remote *remote, uint16_t type, const void *body, uint3
 	remote->last_request = remote->last_request % (KEEPER_REQUEST - 1) + 1;
 	remote->request = remote->last_request;
 	remote->replied = false;
-	r = put(remote, type, remote->request, body, body_bytes, name, name ? (uint32_t)strlen(name) : 0);
+	r = put(remote, type, remote->request, body, body_bytes, name,
+		name ? (uint32_t)strlen(name) : 0);
 	if (r == 0)
 		r = await(remote, reason, reason_bytes);
 	remote->request = 0;
@@ -349,7 +356,8 @@ static int request(struct remote *remote, uint16_t type, const void *body, uint3
 			 (int)(remote->reply_bytes < 200 ? remote->reply_bytes : 200),
 			 (char *)remote->reply.body);
 		if (*reason == 0)
-			snprintf(reason, reason_bytes, "%s", wire_status_sentence(remote->reply_status));
+			snprintf(reason, reason_bytes, "%s",
+				 wire_status_sentence(remote->reply_status));
 		return wire_status_error(remote->reply_status);
 	}
 	if (remote->reply_bytes < reply_bytes_min) {
@@ -388,7 +396,8 @@ static bool reference_holds(const struct remote *remote, const struct object *ob
 		return false;
 	}
 	return object->offset % LAYOUT_LINE_BYTES == 0 && object->length_bytes >= need &&
-	       object->offset <= region_bytes && object->length_bytes <= region_bytes - object->offset;
+	       object->offset <= region_bytes &&
+	       object->length_bytes <= region_bytes - object->offset;
 }
 
 static int remote_open_object(struct dso_session *session, struct object *object,
@@ -438,20 +447,23 @@ static void remote_close_object(struct dso_session *session, struct object *obje
 
 	pthread_mutex_lock(&session->lock);
 	object_unlink(object);
-	if (atomic_load(&object->deleted) && !object->acknowledged && object->leave_serial != UINT64_MAX)
+	if (atomic_load(&object->deleted) && !object->acknowledged &&
+	    object->leave_serial != UINT64_MAX)
 		remote->unacknowledged--;
 	if (!object->acknowledged && atomic_load(&session->health) == 0)
 		acknowledge(remote, object);
 	pthread_mutex_unlock(&session->lock);
 }
 
-static int remote_delete(struct dso_session *session, const char *name, char *reason, size_t reason_bytes)
+static int remote_delete(struct dso_session *session, const char *name, char *reason,
+			 size_t reason_bytes)
 {
 	struct control_name body = {.name_bytes = (uint8_t)strlen(name)};
 	int r;
 
 	pthread_mutex_lock(&session->lock);
-	r = request(remote_of(session), CONTROL_DELETE, &body, sizeof body, name, 0, reason, reason_bytes);
+	r = request(remote_of(session), CONTROL_DELETE, &body, sizeof body, name, 0, reason,
+		    reason_bytes);
 	pthread_mutex_unlock(&session->lock);
 	return r;
 }
@@ -492,8 +504,8 @@ static int remote_stat(struct dso_session *session, const char *name, struct dso
 	int r;
 
 	pthread_mutex_lock(&session->lock);
-	r = request(remote, CONTROL_STAT, &body, sizeof body, name, sizeof(struct control_entry), reason,
-		    reason_bytes);
+	r = request(remote, CONTROL_STAT, &body, sizeof body, name, sizeof(struct control_entry),
+		    reason, reason_bytes);
 	if (r == 0 && take_entry(remote->reply.body, remote->reply_bytes, ret_stat) == 0)
 		r = -EPROTO;
 	pthread_mutex_unlock(&session->lock);
@@ -510,14 +522,16 @@ static int remote_list(struct dso_session *session, uint32_t *cursor, struct dso
 	int r;
 
 	pthread_mutex_lock(&session->lock);
-	r = request(remote, CONTROL_LIST, &body, sizeof body, NULL, sizeof page, reason, reason_bytes);
+	r = request(remote, CONTROL_LIST, &body, sizeof body, NULL, sizeof page, reason,
+		    reason_bytes);
 	if (r == 0) {
 		memcpy(&page, remote->reply.body, sizeof page);
 		if (le32_get(page.count) > count_max)
 			r = -EPROTO;
 	}
 	for (uint32_t i = 0; r == 0 && i < le32_get(page.count); i++) {
-		size_t taken = take_entry(remote->reply.body + at, remote->reply_bytes - at, &entries[i]);
+		size_t taken =
+			take_entry(remote->reply.body + at, remote->reply_bytes - at, &entries[i]);
 
 		at += taken;
 		if (taken == 0)
@@ -537,8 +551,8 @@ static void text_of(char *to, size_t to_bytes, const uint8_t *from, size_t from_
 	snprintf(to, to_bytes, "%.*s", (int)from_bytes, (const char *)from);
 }
 
-static int remote_server_stat(struct dso_session *session, struct dso_server_stat *stat, char *reason,
-			      size_t reason_bytes)
+static int remote_server_stat(struct dso_session *session, struct dso_server_stat *stat,
+			      char *reason, size_t reason_bytes)
 {
 	struct remote *remote = remote_of(session);
 	struct control_server_stat wire;
@@ -613,18 +627,46 @@ static const struct directory_ops remote_ops = {
 
 /* ---- beginning a session ---- */
 
-/* The transports, best first. */
+/* The transports, best first, and why storaged may not offer one, by the region's domain. */
 static const struct {
 	const char *name;
 	int (*connect)(const struct attachment *attachment, struct transport **ret_transport);
+	uint8_t bit;
+	const char *absent_cpu, *absent_device;
 } transports[] = {
-	{"shm", transport_shm_connect},
-	{"verbs", transport_verbs_connect},
-	{"tcp", transport_tcp_connect},
+	{"shm", transport_shm_connect, CONTROL_SHM,
+	 "storaged was told not to offer it, or has no unix socket",
+	 "storaged's RDMA device executes this region's atomics, no CPU may"},
+	{"verbs", transport_verbs_connect, CONTROL_VERBS,
+	 "storaged serves this region by its CPU: it uses no RDMA device (dsoctl stat says why)",
+	 "storaged was told not to offer it"},
+	{"tcp", transport_tcp_connect, CONTROL_TCP, "storaged was told not to offer it",
+	 "storaged was told not to offer it"},
 };
 
-static int attach(struct remote *remote, const struct url *url, const struct session_settings *settings,
-		  char *reason, size_t reason_bytes)
+/* Try the transport at @index. Returns 0 or a negative errno with *why filled. */
+static int try_transport(unsigned index, const struct attachment *attachment,
+			 struct transport **ret_transport)
+{
+	const struct control_welcome *welcome = attachment->welcome;
+	int r;
+
+	*attachment->reason = 0;
+	if (!(welcome->transports & transports[index].bit)) {
+		snprintf(attachment->reason, attachment->reason_bytes, "%s",
+			 welcome->domain == CONTROL_DOMAIN_DEVICE ? transports[index].absent_device
+								  : transports[index].absent_cpu);
+		return -EOPNOTSUPP;
+	}
+	r = transports[index].connect(attachment, ret_transport);
+	if (r && *attachment->reason == 0)
+		snprintf(attachment->reason, attachment->reason_bytes, "%s", strerror(-r));
+	return r;
+}
+
+static int attach(struct remote *remote, const struct url *url,
+		  const struct session_settings *settings, int64_t deadline_ns, char *reason,
+		  size_t reason_bytes)
 {
 	struct dso_session *session = remote->session;
 	bool automatic = !strcmp(settings->transport, "auto");
@@ -637,6 +679,7 @@ static int attach(struct remote *remote, const struct url *url, const struct ses
 		.device = settings->device,
 		.io = settings->io,
 		.poll = settings->poll,
+		.connect_deadline_ns = deadline_ns,
 		.timeout_ns = settings->timeout_ns,
 		.health = &session->health,
 		.reason = why,
@@ -648,27 +691,24 @@ static int attach(struct remote *remote, const struct url *url, const struct ses
 		const char *name = transports[i].name;
 
 		if (!automatic && strcmp(settings->transport, name)) {
-			session_report(session, name, false, "%s was asked for", settings->transport);
-			continue;
-		}
-		if (session->transport) {
+			session_report(session, name, false, "%s was asked for",
+				       settings->transport);
+		} else if (session->transport && remote->welcome.transports & transports[i].bit) {
 			session_report(session, name, false, "%s works and is better",
 				       dso_transport(session));
-			continue;
+		} else {
+			int s = try_transport(i, &attachment, &session->transport);
+
+			session_report(session, name, s == 0, "%s",
+				       s           ? why
+				       : automatic ? "the best one that works"
+						   : "it was asked for");
+			if (s)
+				snprintf(reason, reason_bytes, "transport %s: %s", name, why);
+			r = session->transport ? 0 : s;
 		}
-		why[0] = 0;
-		r = transports[i].connect(&attachment, &session->transport);
-		if (r && why[0] == 0)
-			snprintf(why, sizeof why, "%s", strerror(-r));
-		if (r == 0)
-			session_report(session, name, true,
-				       automatic ? "the best one that works" : "it was asked for");
-		else
-			session_report(session, name, false, "%s", why);
-		if (r)
-			snprintf(reason, reason_bytes, "transport %s: %s", name, why);
 	}
-	return session->transport ? 0 : r;
+	return r;
 }
 
 static int greet(struct remote *remote, const struct url *url, int64_t deadline_ns, char *reason,
@@ -697,7 +737,7 @@ static int greet(struct remote *remote, const struct url *url, int64_t deadline_
 int remote_open(struct dso_session *session, const struct url *url,
 		const struct session_settings *settings, char *reason, size_t reason_bytes)
 {
-	int64_t deadline_ns = clock_now_ns() + settings->timeout_ns;
+	int64_t deadline_ns = clock_now_ns() + CONNECT_TIMEOUTS * settings->timeout_ns;
 	struct remote *remote = calloc(1, sizeof *remote);
 	pthread_condattr_t monotonic;
 	int r;
@@ -705,17 +745,17 @@ int remote_open(struct dso_session *session, const struct url *url,
 	if (!remote)
 		return -ENOMEM;
 	remote->session = session;
-	remote->client = (struct keeper_client){.readable = readable, .tick = tick, .forked = forked};
+	remote->client =
+		(struct keeper_client){.readable = readable, .tick = tick, .forked = forked};
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&remote->answered, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 
-	r = remote->client.fd =
-		url->kind == URL_UNIX
-			? dial_unix(url->path, deadline_ns, reason, reason_bytes)
-			: dial_tcp(url->host, url->port, deadline_ns, remote->host, sizeof remote->host,
-				   reason, reason_bytes);
+	r = remote->client.fd = url->kind == URL_UNIX
+					? dial_unix(url->path, deadline_ns, reason, reason_bytes)
+					: dial_tcp(url->host, url->port, deadline_ns, remote->host,
+						   sizeof remote->host, reason, reason_bytes);
 	if (r < 0)
 		goto failed;
 	r = greet(remote, url, deadline_ns, reason, reason_bytes);
@@ -725,7 +765,7 @@ int remote_open(struct dso_session *session, const struct url *url,
 	session->directory_data = remote;
 	session->owner = (uint16_t)le64_get(remote->welcome.session);
 	session->ttl_ns = le32_get(remote->welcome.ttl_ms) * DSO_MILLISECOND;
-	r = attach(remote, url, settings, reason, reason_bytes);
+	r = attach(remote, url, settings, deadline_ns, reason, reason_bytes);
 	if (r)
 		goto failed;
 	r = keeper_add(&remote->client);

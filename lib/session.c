@@ -32,7 +32,8 @@ int session_fail(struct dso_session *session, int error, const char *format, ...
 	return error;
 }
 
-void session_report(struct dso_session *session, const char *name, bool chosen, const char *format, ...)
+void session_report(struct dso_session *session, const char *name, bool chosen, const char *format,
+		    ...)
 {
 	struct dso_transport_report *report = &session->reports[session->report_count];
 	va_list arguments;
@@ -68,8 +69,8 @@ static int choose(const char *what, const char *text, const char *const *names, 
 			return 0;
 		}
 	}
-	return open_fail(-EINVAL, "%s \"%s\" is not one of %s, %s, %s%s%s", what, text, names[0], names[1],
-			 names[2], count > 3 ? ", " : "", count > 3 ? names[3] : "");
+	return open_fail(-EINVAL, "%s \"%s\" is not one of %s, %s, %s%s%s", what, text, names[0],
+			 names[1], names[2], count > 3 ? ", " : "", count > 3 ? names[3] : "");
 }
 
 /* The option, else the environment variable, else the default. */
@@ -94,7 +95,8 @@ static int find_timeout(int64_t option, int64_t *ret_timeout_ns)
 	} else if (text && *text) {
 		ms = strtol(text, &end, 10);
 		if (*end || ms < 1 || ms > 3600000)
-			return open_fail(-EINVAL, "DSO_TIMEOUT_MS \"%s\" is not 1 to 3600000", text);
+			return open_fail(-EINVAL, "DSO_TIMEOUT_MS \"%s\" is not 1 to 3600000",
+					 text);
 		*ret_timeout_ns = ms * DSO_MILLISECOND;
 	}
 	return 0;
@@ -120,12 +122,11 @@ static int find_settings(const struct dso_options *options, struct session_setti
 	if (r == 0)
 		r = choose("the I/O engine", settings->io, ios, 3, &choice);
 	if (r == 0)
-		r = choose("the poll policy", pick(NULL, "DSO_POLL", "adaptive"), polls, 3, &choice);
+		r = choose("the poll policy", pick(options->poll, "DSO_POLL", "adaptive"), polls, 3,
+			   &choice);
 	if (r)
 		return r;
-	settings->poll = options->poll ? options->poll : (enum dso_poll)choice;
-	if (settings->poll > DSO_POLL_BLOCK)
-		return open_fail(-EINVAL, "the poll policy %d is unknown", (int)settings->poll);
+	settings->poll = (enum transport_poll)choice;
 	return find_timeout(options->timeout, &settings->timeout_ns);
 }
 
@@ -172,9 +173,8 @@ static int open_url(const char *text, const struct session_settings *settings,
 	if (!session)
 		return open_fail(-ENOMEM, "cannot open %s: out of memory", text);
 	snprintf(session->url, sizeof session->url, "%s", text);
-	r = url.kind == URL_EMBEDDED
-		    ? embedded_open(session, &url, settings, reason, sizeof reason)
-		    : remote_open(session, &url, settings, reason, sizeof reason);
+	r = url.kind == URL_EMBEDDED ? embedded_open(session, &url, settings, reason, sizeof reason)
+				     : remote_open(session, &url, settings, reason, sizeof reason);
 	if (r) {
 		session_free(session);
 		return open_fail(r, "cannot open %s: %s", text, *reason ? reason : strerror(-r));
@@ -183,8 +183,7 @@ static int open_url(const char *text, const struct session_settings *settings,
 	return 0;
 }
 
-int dso_open(const char *url, const struct dso_options *options,
-		    struct dso_session **ret_session)
+int dso_open(const char *url, const struct dso_options *options, struct dso_session **ret_session)
 {
 	char path[108], text[128];
 	struct session_settings settings;
@@ -204,8 +203,11 @@ int dso_open(const char *url, const struct dso_options *options,
 	}
 	r = open_url("dso://127.0.0.1:7471/default", &settings, ret_session);
 	if (r == -ECONNREFUSED)
-		return open_fail(r, "no storaged answers at %s or 127.0.0.1:7471: start one (storaged), or "
-				    "say where it is with DSO_URL", path);
+		return open_fail(
+			r,
+			"no storaged answers at %s or 127.0.0.1:7471: start one (storaged), or "
+			"say where it is with DSO_URL",
+			path);
 	return r;
 }
 
@@ -237,8 +239,13 @@ const char *dso_transport(const struct dso_session *session)
 	return transport_ops(session->transport)->name;
 }
 
+const char *dso_url(const struct dso_session *session)
+{
+	return session->url;
+}
+
 size_t dso_transports(const struct dso_session *session, struct dso_transport_report *reports,
-			     size_t count_max)
+		      size_t count_max)
 {
 	size_t count = session->report_count < count_max ? session->report_count : count_max;
 

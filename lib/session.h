@@ -47,14 +47,15 @@ struct directory_ops {
 		    const struct open_request *request, char *reason, size_t reason_bytes);
 	/* Unlink it and give the handle back. */
 	void (*close)(struct dso_session *session, struct object *object);
-	int (*delete)(struct dso_session *session, const char *name, char *reason, size_t reason_bytes);
-	int (*stat)(struct dso_session *session, const char *name, struct dso_stat *ret_stat, char *reason,
-		    size_t reason_bytes);
+	int (*delete)(struct dso_session *session, const char *name, char *reason,
+		      size_t reason_bytes);
+	int (*stat)(struct dso_session *session, const char *name, struct dso_stat *ret_stat,
+		    char *reason, size_t reason_bytes);
 	/* Up to @count_max entries from *cursor (0 at first) on; *cursor is 0 after the last. */
 	int (*list)(struct dso_session *session, uint32_t *cursor, struct dso_stat *entries,
 		    unsigned count_max, unsigned *ret_count, char *reason, size_t reason_bytes);
-	int (*server_stat)(struct dso_session *session, struct dso_server_stat *ret_stat, char *reason,
-			   size_t reason_bytes);
+	int (*server_stat)(struct dso_session *session, struct dso_server_stat *ret_stat,
+			   char *reason, size_t reason_bytes);
 	int (*ping)(struct dso_session *session, char *reason, size_t reason_bytes);
 	/* End the session: after it nobody but the caller touches it. The transport is closed before. */
 	void (*leave)(struct dso_session *session);
@@ -81,13 +82,13 @@ struct dso_session {
 
 	struct submitted *submitted; /* a ring of DSO_OUTSTANDING_MAX */
 	uint64_t submit_count, reap_count;
-	int poll_fd, ready_fd; /* of dso_fd(): an epoll set and an eventfd in it; -1 until it is called */
+	int poll_fd, ready_fd; /* of dso_fd(): an epoll set, an eventfd in it; -1 until called */
 	bool ready_signalled;
 
 	uint16_t owner; /* of words that this session holds */
 	int64_t timeout_ns;
 	int64_t ttl_ns;
-	enum dso_poll poll;
+	enum transport_poll poll;
 	char url[256]; /* for sentences */
 	struct dso_transport_report reports[TRANSPORT_REPORTS_MAX];
 	unsigned report_count;
@@ -102,7 +103,7 @@ struct dso_session {
 struct session_settings {
 	const char *transport, *device, *io;
 	int64_t timeout_ns;
-	enum dso_poll poll;
+	enum transport_poll poll;
 };
 
 /* Fill a session in: connect its directory and transport. With *reason filled on failure. */
@@ -112,15 +113,15 @@ int embedded_open(struct dso_session *session, const struct url *url,
 		  const struct session_settings *settings, char *reason, size_t reason_bytes);
 
 /* Record what becomes of a transport, for dso_transports(). */
-__attribute__((format(printf, 4, 5))) void session_report(struct dso_session *session, const char *name,
-							   bool chosen, const char *format, ...);
+__attribute__((format(printf, 4, 5))) void
+session_report(struct dso_session *session, const char *name, bool chosen, const char *format, ...);
 
 /* Mark the session over. The first reason stays. Any thread. */
 void session_lose(struct dso_session *session, int health, const char *reason);
 
 /* Leave a sentence for dso_error() and return @error. */
 __attribute__((format(printf, 3, 4))) int session_fail(struct dso_session *session, int error,
-							const char *format, ...);
+						       const char *format, ...);
 
 /*
  * Begin an operation on @object. Returns 0, -ESTALE, -ENOTCONN, -ESHUTDOWN; after 0 session_leave is due,

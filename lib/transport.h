@@ -21,20 +21,23 @@
 
 /* One operation. The caller fills it and leaves it alone until status is other than -EINPROGRESS. */
 struct op {
-	uint8_t opcode; /* enum data_opcode */
+	uint8_t opcode;        /* enum data_opcode */
 	uint32_t length_bytes; /* READ, WRITE: 1 to DATA_TRANSFER_BYTES_MAX; atomics: 8 */
-	int32_t status; /* set to -EINPROGRESS by submit; 0 or a negative errno when completed:
+	int32_t status;   /* set to -EINPROGRESS by submit; 0 or a negative errno when completed:
 			 * -ERANGE, -EINVAL, -EACCES refused by the far side;
 			 * -ECONNRESET outcome unknown; -ENOTCONN never sent */
-	uint64_t offset; /* in the region */
+	uint64_t offset;  /* in the region */
 	uint64_t operand; /* FAA: the addend; CAS: the value compared */
-	uint64_t swap;	  /* CAS: the new value */
-	uint64_t value;	  /* atomics: the value before, set on completion */
-	void *buffer;	  /* READ: filled; WRITE: read, not written to. Until completion */
+	uint64_t swap;    /* CAS: the new value */
+	uint64_t value;   /* atomics: the value before, set on completion */
+	void *buffer;     /* READ: filled; WRITE: read, not written to. Until completion */
 };
 
 /* The most operations that a transport holds between submit and completion. A power of two. */
 #define TRANSPORT_INFLIGHT_MAX 1024
+
+/* How a transport waits: spin for about a round trip and then sleep, spin, or sleep at once. */
+enum transport_poll { TRANSPORT_POLL_ADAPTIVE, TRANSPORT_POLL_BUSY, TRANSPORT_POLL_BLOCK };
 
 struct transport; /* begins with struct transport_base */
 
@@ -95,20 +98,22 @@ int transport_execute(struct transport *transport, struct op *ops, unsigned coun
 /* What a client's transport needs to know to connect; the pointers outlive the transport. */
 struct attachment {
 	const struct control_welcome *welcome;
-	const char *host;      /* of the control connection, numeric; NULL over a unix socket */
+	const char *host; /* of the control connection, numeric; NULL over a unix socket */
 	uint16_t port;
 	const char *unix_path; /* of the control connection, NULL over TCP */
 	const char *device;    /* the RDMA device asked for, or NULL */
-	const char *io;	       /* "auto", "io_uring" or "poll" */
-	enum dso_poll poll;
-	int64_t timeout_ns;
-	const _Atomic int *health; /* 0, or a negative errno once the control plane gave up: then every
+	const char *io;        /* "auto", "io_uring" or "poll" */
+	enum transport_poll poll;
+	int64_t connect_deadline_ns; /* CLOCK_MONOTONIC */
+	int64_t timeout_ns;          /* of silence, once it is connected */
+	const _Atomic int
+		*health; /* 0, or a negative errno once the control plane gave up: then every
 				    * wait ends */
-	char *reason;	  /* where a failed connect says why, a sentence without a full stop */
+	char *reason;    /* where a failed connect says why, a sentence without a full stop */
 	size_t reason_bytes;
 };
 
-/* Each connects, within the timeout, and returns 0 or a negative errno with *reason filled. */
+/* Each connects, until the deadline, and returns 0 or a negative errno with *reason filled. */
 int transport_shm_connect(const struct attachment *attachment, struct transport **ret_transport);
 int transport_tcp_connect(const struct attachment *attachment, struct transport **ret_transport);
 int transport_verbs_connect(const struct attachment *attachment, struct transport **ret_transport);

@@ -28,7 +28,8 @@ static int cpu_execute(struct transport *transport, struct op *op)
 	case DATA_FAA:
 		if (op->offset % 8)
 			return -EINVAL;
-		op->value = __atomic_fetch_add((uint64_t *)(void *)at, op->operand, __ATOMIC_SEQ_CST);
+		op->value =
+			__atomic_fetch_add((uint64_t *)(void *)at, op->operand, __ATOMIC_SEQ_CST);
 		return 0;
 	case DATA_CAS:
 		if (op->offset % 8)

@@ -31,9 +31,9 @@ static bool same_host(const struct control_welcome *welcome)
 		text[0] = 0;
 	close(fd);
 	for (const char *at = text; *at && digits < 2 * sizeof id; at++) {
-		int digit = *at >= '0' && *at <= '9' ? *at - '0'
-			  : *at >= 'a' && *at <= 'f' ? *at - 'a' + 10
-						     : -1;
+		int digit = *at >= '0' && *at <= '9'   ? *at - '0'
+			    : *at >= 'a' && *at <= 'f' ? *at - 'a' + 10
+						       : -1;
 
 		if (digit >= 0) {
 			id[digits / 2] = (uint8_t)(id[digits / 2] << 4 | digit);
@@ -62,7 +62,8 @@ static const char *socket_path(const struct attachment *attachment, const char *
 }
 
 /* Map the region that @fd holds, if it is what storaged said. */
-static int map_region(int fd, uint64_t bytes, const struct attachment *attachment, void **ret_memory)
+static int map_region(int fd, uint64_t bytes, const struct attachment *attachment,
+		      void **ret_memory)
 {
 	struct stat stat;
 	void *memory;
@@ -70,10 +71,12 @@ static int map_region(int fd, uint64_t bytes, const struct attachment *attachmen
 	/* An unsealed or shorter file would let whoever made it fault this process. */
 	if (bytes == 0 || fstat(fd, &stat) || (uint64_t)stat.st_size < bytes ||
 	    !(fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK))
-		return refuse(attachment, -EPROTO, "storaged passed a file that is not its sealed arena");
+		return refuse(attachment, -EPROTO,
+			      "storaged passed a file that is not its sealed arena");
 	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
-		return refuse(attachment, errno == EPERM ? -EPERM : -ENOMEM, "the arena cannot be mapped into this process");
+		return refuse(attachment, errno == EPERM ? -EPERM : -ENOMEM,
+			      "the arena cannot be mapped into this process");
 	/* A child must not reach the region after this process was fenced. */
 	madvise(memory, bytes, MADV_DONTFORK);
 	*ret_memory = memory;
@@ -84,16 +87,11 @@ int transport_shm_connect(const struct attachment *attachment, struct transport 
 {
 	const struct control_welcome *welcome = attachment->welcome;
 	uint64_t bytes = le64_get(welcome->region_bytes);
-	int64_t deadline_ns = clock_now_ns() + attachment->timeout_ns;
+	int64_t deadline_ns = attachment->connect_deadline_ns;
 	const char *why = "", *path;
 	void *memory;
 	int socket_fd, region_fd, r;
 
-	if (!(welcome->transports & CONTROL_SHM))
-		return refuse(attachment, -EOPNOTSUPP,
-			      welcome->domain == CONTROL_DOMAIN_DEVICE
-				      ? "storaged's RDMA device executes this region's atomics, no CPU may"
-				      : "storaged does not offer it");
 	path = socket_path(attachment, &why);
 	if (!path)
 		return refuse(attachment, -EOPNOTSUPP, why);

@@ -9,6 +9,7 @@
 #include "lib/io/engine.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +17,15 @@
 
 #define SEND_BYTES (4 * (DATA_TRANSFER_BYTES_MAX + sizeof(struct data_request)))
 #define RECV_BYTES (4 * (DATA_TRANSFER_BYTES_MAX + sizeof(struct data_response)))
-#define SPIN_NS 50000	 /* of the adaptive poll policy: some round trips on loopback */
-#define SLEEP_NS 50000000 /* the longest sleep between two looks at the session's health */
+#define SPIN_NS    50000    /* of the adaptive poll policy: some round trips on loopback */
+#define SLEEP_NS   50000000 /* the longest sleep between two looks at the session's health */
 
 struct transport_tcp {
 	struct transport_base base;
 	struct io_engine *engine;
 	struct io_stream stream;
 	const _Atomic int *health;
-	enum dso_poll poll;
+	enum transport_poll poll;
 	int64_t timeout_ns;
 	int64_t silent_since_ns; /* 0: it was heard of since the last look */
 	bool broken;
@@ -151,8 +152,8 @@ static void start_send(struct transport_tcp *tcp)
 {
 	if (tcp->fill_bytes == 0 || tcp->stream.pending & 1 << IO_SEND)
 		return;
-	io_ops(tcp->engine)->send(tcp->engine, &tcp->stream, tcp->send[tcp->filling],
-				  tcp->fill_bytes);
+	io_ops(tcp->engine)
+		->send(tcp->engine, &tcp->stream, tcp->send[tcp->filling], tcp->fill_bytes);
 	tcp->filling ^= 1;
 	tcp->fill_bytes = 0;
 	tcp->unsent = 0;
@@ -206,7 +207,8 @@ static int64_t sleep_ns(const struct transport_tcp *tcp, int64_t now_ns, int64_t
 {
 	int64_t left_ns = end_ns - now_ns;
 
-	if (tcp->poll == DSO_POLL_BUSY || (tcp->poll == DSO_POLL_ADAPTIVE && now_ns - begin_ns < SPIN_NS))
+	if (tcp->poll == TRANSPORT_POLL_BUSY ||
+	    (tcp->poll == TRANSPORT_POLL_ADAPTIVE && now_ns - begin_ns < SPIN_NS))
 		return 0;
 	return left_ns < SLEEP_NS ? left_ns : SLEEP_NS;
 }
@@ -219,7 +221,7 @@ static int tcp_progress(struct transport *transport, int64_t wait_ns)
 
 	if (in_flight(tcp) == 0)
 		return tcp->broken ? -ENOTCONN : 0;
-	if (wait_ns == 0 || tcp->poll != DSO_POLL_BLOCK)
+	if (wait_ns == 0 || tcp->poll != TRANSPORT_POLL_BLOCK)
 		turn(tcp, 0);
 	if (tcp->head != head)
 		return 0;
@@ -230,6 +232,9 @@ static int tcp_progress(struct transport *transport, int64_t wait_ns)
 		}
 		if (now_ns - begin_ns >= wait_ns)
 			break;
+		/* Spinning is of no use where it keeps storaged from this processor. */
+		if (tcp->poll == TRANSPORT_POLL_ADAPTIVE)
+			sched_yield();
 		turn(tcp, sleep_ns(tcp, now_ns, begin_ns, begin_ns + wait_ns));
 	}
 	return 0;
@@ -272,7 +277,7 @@ static const struct transport_ops tcp_ops = {
 
 static int connect_data(const struct attachment *attachment)
 {
-	int64_t deadline_ns = clock_now_ns() + attachment->timeout_ns;
+	int64_t deadline_ns = attachment->connect_deadline_ns;
 	char port[6];
 	int fd, r;
 
@@ -298,16 +303,12 @@ int transport_tcp_connect(const struct attachment *attachment, struct transport 
 {
 	/* One connection that is polled all the time gains nothing from a ring: plain non-blocking
 	 * calls are about a tenth faster a round trip. Everyone else gains the batched calls. */
-	const char *io = attachment->poll == DSO_POLL_BUSY && !strcmp(attachment->io, "auto")
+	const char *io = attachment->poll == TRANSPORT_POLL_BUSY && !strcmp(attachment->io, "auto")
 				 ? "poll"
 				 : attachment->io;
 	struct transport_tcp *tcp;
 	int r;
 
-	if (!(attachment->welcome->transports & CONTROL_TCP)) {
-		snprintf(attachment->reason, attachment->reason_bytes, "storaged does not offer it");
-		return -EOPNOTSUPP;
-	}
 	tcp = calloc(1, sizeof *tcp);
 	if (!tcp)
 		return -ENOMEM;

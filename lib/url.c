@@ -42,7 +42,8 @@ static int parse_namespace(const char *text, struct url *url, char *reason, size
 	if (bytes == 0)
 		return 0;
 	if (strchr(text, '/') || !copy(url->name_space, sizeof url->name_space, text, bytes))
-		return refuse(reason, reason_bytes, "a namespace has at most 63 bytes and no slash");
+		return refuse(reason, reason_bytes,
+			      "a namespace has at most 63 bytes and no slash");
 	return 0;
 }
 
@@ -54,7 +55,8 @@ static int parse_tcp(const char *text, struct url *url, char *reason, size_t rea
 
 	if (*text == '[') {
 		if (*rest != ']')
-			return refuse(reason, reason_bytes, "the address lacks its closing bracket");
+			return refuse(reason, reason_bytes,
+				      "the address lacks its closing bracket");
 		text++, host_bytes--, rest++;
 	}
 	if (host_bytes == 0 || !copy(url->host, sizeof url->host, text, host_bytes))
@@ -69,7 +71,8 @@ static int parse_tcp(const char *text, struct url *url, char *reason, size_t rea
 	if (*rest == 0)
 		return 0;
 	if (*rest != '/')
-		return refuse(reason, reason_bytes, "a port or a slash is expected behind the host");
+		return refuse(reason, reason_bytes,
+			      "a port or a slash is expected behind the host");
 	return parse_namespace(rest + 1, url, reason, reason_bytes);
 }
 
@@ -111,7 +114,8 @@ int url_parse(const char *text, struct url *ret_url, char *reason, size_t reason
 		else if (url.kind == URL_UNIX)
 			r = parse_unix(text, &url, reason, reason_bytes);
 		else if (!copy(url.path, sizeof url.path, text, strlen(text)))
-			r = refuse(reason, reason_bytes, "an embedded store's name has at most 107 bytes");
+			r = refuse(reason, reason_bytes,
+				   "an embedded store's name has at most 107 bytes");
 		else
 			r = 0;
 		if (r == 0)

@@ -12,7 +12,7 @@ enum url_kind { URL_TCP, URL_UNIX, URL_EMBEDDED };
 struct url {
 	enum url_kind kind;
 	char host[256]; /* TCP: a name or a numeric address, without brackets */
-	char port[6];	/* TCP: decimal */
+	char port[6];   /* TCP: decimal */
 	char path[108]; /* unix: of the socket; embedded: the store's name, maybe empty */
 	char name_space[CONTROL_NAMESPACE_BYTES_MAX + 1];
 };

@@ -49,11 +49,27 @@ END_TEST
 START_TEST(malformed_urls_are_refused_with_a_reason)
 {
 	static const char *const malformed[] = {
-		"", "http://x", "dso:/x", "dso://", "dso://:7471", "dso://h:", "dso://h:0", "dso://h:65536",
-		"dso://h:7471x", "dso://h:99999999", "dso://[::1", "dso://[::1]x", "dso://[]", "dso://h/a/b",
-		"dso+unix://relative", "dso+unix://", "dso+unix:///s?other=1",
+		"",
+		"http://x",
+		"dso:/x",
+		"dso://",
+		"dso://:7471",
+		"dso://h:",
+		"dso://h:0",
+		"dso://h:65536",
+		"dso://h:7471x",
+		"dso://h:99999999",
+		"dso://[::1",
+		"dso://[::1]x",
+		"dso://[]",
+		"dso://h/a/b",
+		"dso+unix://relative",
+		"dso+unix://",
+		"dso+unix:///s?other=1",
 		"dso://h/0123456789012345678901234567890123456789012345678901234567890123",
-		"dso+unix:///0123456789012345678901234567890123456789012345678901234567890123456789012345678901234"
+		"dso+unix:///"
+		"0123456789012345678901234567890123456789012345678901234567890123456789012345678901"
+		"234"
 		"5678901234567890123456789"};
 
 	for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {

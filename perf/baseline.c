@@ -35,14 +35,14 @@ static int sleep_until_readable(int socket, int timeout_ms)
 }
 
 /* Receive @length bytes, waiting as @how says. Returns 0 or a negative errno. */
-static int receive(int socket, uint8_t *bytes, size_t length, enum dso_poll how)
+static int receive(int socket, uint8_t *bytes, size_t length, enum poll_policy how)
 {
 	int64_t begin_ns = 0;
 	unsigned spins = 0;
 
 	while (length) {
 		ssize_t n = recv(socket, bytes, length, MSG_DONTWAIT);
-		bool sleep = how == DSO_POLL_BLOCK;
+		bool sleep = how == POLL_BLOCK;
 
 		if (n > 0) {
 			bytes += n;
@@ -59,10 +59,10 @@ static int receive(int socket, uint8_t *bytes, size_t length, enum dso_poll how)
 			begin_ns = begin_ns ? begin_ns : now_ns;
 			if (now_ns - begin_ns > SILENCE_NS)
 				return -ETIMEDOUT;
-			sleep = how == DSO_POLL_ADAPTIVE && now_ns - begin_ns > ADAPTIVE_SPIN_NS;
+			sleep = how == POLL_ADAPTIVE && now_ns - begin_ns > ADAPTIVE_SPIN_NS;
 			/* Processes that sleep now and then may be put on one processor: there
 			 * spinning would hold up the very answer that it waits for. */
-			if (how == DSO_POLL_ADAPTIVE)
+			if (how == POLL_ADAPTIVE)
 				sched_yield();
 		}
 		if (sleep) {
@@ -91,7 +91,7 @@ static int send_all(int socket, const uint8_t *bytes, size_t length)
 }
 
 /* The child: send everything back, until the other side closes. */
-__attribute__((noreturn)) static void echo(int listener, enum dso_poll how, uint8_t *message,
+__attribute__((noreturn)) static void echo(int listener, enum poll_policy how, uint8_t *message,
 					   size_t message_bytes)
 {
 	int socket, one = 1, r = 0;

@@ -14,7 +14,7 @@
 struct baseline {
 	pid_t pid; /* 0: none */
 	int socket;
-	enum dso_poll poll;
+	enum poll_policy poll;
 	size_t message_bytes;
 	uint8_t *message;
 	struct histogram round_trips; /* ps */

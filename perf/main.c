@@ -92,9 +92,6 @@ int main(int argc, char **argv)
 	int r;
 
 	settings_parse(argc, argv, &run.settings);
-	/* The default of struct dso_options would let the environment decide. */
-	if (run.settings.poll == DSO_POLL_ADAPTIVE)
-		setenv("DSO_POLL", "adaptive", 1);
 	catch_signals();
 	r = start(&run);
 	if (r == 0)

@@ -87,9 +87,9 @@ static const char doc[] =
 	"  $ dso-perf lat --op read --size 4KiB --url dso://store:7471\n";
 
 static const char *const poll_names[] = {
-	[DSO_POLL_ADAPTIVE] = "adaptive", [DSO_POLL_BUSY] = "busy", [DSO_POLL_BLOCK] = "block"};
+	[POLL_ADAPTIVE] = "adaptive", [POLL_BUSY] = "busy", [POLL_BLOCK] = "block"};
 
-const char *poll_name(enum dso_poll poll)
+const char *poll_name(enum poll_policy poll)
 {
 	return poll_names[poll];
 }
@@ -107,7 +107,7 @@ static void take_number(struct argp_state *state, const char *option, const char
 			   (uintmax_t)max);
 }
 
-static void take_poll(struct argp_state *state, const char *text, enum dso_poll *ret_poll)
+static void take_poll(struct argp_state *state, const char *text, enum poll_policy *ret_poll)
 {
 	for (unsigned i = 0; i < sizeof poll_names / sizeof *poll_names; i++) {
 		if (!strcmp(text, poll_names[i])) {

@@ -16,13 +16,16 @@
 
 enum mode { MODE_LAT, MODE_RATE };
 
+/* How to wait; poll_name gives the library's word for it. */
+enum poll_policy { POLL_ADAPTIVE, POLL_BUSY, POLL_BLOCK };
+
 struct settings {
 	enum mode mode;
 	const struct operation *operation;
 	const char *transport; /* "auto", "shm", "verbs", "tcp", "embedded" */
 	const char *url;       /* NULL: a storaged of our own */
 	const char *io;
-	enum dso_poll poll, server_poll;
+	enum poll_policy poll, server_poll;
 	uint64_t size_bytes, depth, sessions, words;
 	int64_t duration_ns;
 	const char *baseline_address; /* NULL: no baseline */
@@ -32,6 +35,6 @@ struct settings {
 /* Fill from the command line. Exits with status 2 where that is wrong. */
 void settings_parse(int argc, char **argv, struct settings *ret_settings);
 
-const char *poll_name(enum dso_poll poll);
+const char *poll_name(enum poll_policy poll);
 
 #endif

@@ -41,7 +41,7 @@ static int open_session(struct worker *worker, const char *url)
 	bool embedded = !strcmp(settings->transport, "embedded");
 	struct dso_options options = {
 		.transport = embedded ? NULL : settings->transport,
-		.poll = settings->poll,
+		.poll = poll_name(settings->poll),
 		.io = settings->io,
 	};
 	int r = dso_open(url, &options, &worker->session);

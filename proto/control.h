@@ -14,32 +14,32 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CONTROL_MAGIC "DSORDMA\n"
+#define CONTROL_MAGIC   "DSORDMA\n"
 #define CONTROL_VERSION 1
-#define CONTROL_PORT 7471
+#define CONTROL_PORT    7471
 
-#define CONTROL_BODY_BYTES_MAX 4080
-#define CONTROL_NAME_BYTES_MAX 255
+#define CONTROL_BODY_BYTES_MAX      4080
+#define CONTROL_NAME_BYTES_MAX      255
 #define CONTROL_NAMESPACE_BYTES_MAX 63
-#define CONTROL_COOKIE_BYTES 16
+#define CONTROL_COOKIE_BYTES        16
 
 /* Features: a bit each, in HELLO and WELCOME. None is defined yet; unknown offered bits are ignored,
  * unknown required bits are refused with FEATURE. */
 #define CONTROL_FEATURES 0ULL
 
 enum control_type {
-	CONTROL_HELLO = 1,	 /* begins a session */
-	CONTROL_ATTACH = 2,	 /* makes this connection the data path of a session */
-	CONTROL_GOODBYE = 3,	 /* ends the session */
-	CONTROL_PING = 4,	 /* heartbeat */
-	CONTROL_OPEN = 5,	 /* name to reference; creates on first open */
-	CONTROL_CLOSE = 6,	 /* gives a handle back; also acknowledges DELETED */
-	CONTROL_DELETE = 7,	 /* deletes an object by name */
-	CONTROL_LIST = 8,	 /* a page of the directory */
-	CONTROL_STAT = 9,	 /* one object by name */
+	CONTROL_HELLO = 1,        /* begins a session */
+	CONTROL_ATTACH = 2,       /* makes this connection the data path of a session */
+	CONTROL_GOODBYE = 3,      /* ends the session */
+	CONTROL_PING = 4,         /* heartbeat */
+	CONTROL_OPEN = 5,         /* name to reference; creates on first open */
+	CONTROL_CLOSE = 6,        /* gives a handle back; also acknowledges DELETED */
+	CONTROL_DELETE = 7,       /* deletes an object by name */
+	CONTROL_LIST = 8,         /* a page of the directory */
+	CONTROL_STAT = 9,         /* one object by name */
 	CONTROL_SERVER_STAT = 10, /* storaged itself */
-	CONTROL_DELETED = 64,	 /* notice: an object that the session has open was deleted */
-	CONTROL_FENCED = 65,	 /* notice: the session is over; the last message */
+	CONTROL_DELETED = 64,     /* notice: an object that the session has open was deleted */
+	CONTROL_FENCED = 65,      /* notice: the session is over; the last message */
 };
 
 /* A region's executor of atomics (see ARCHITECTURE.md, atomicity domain). */
@@ -52,9 +52,9 @@ enum object_type { OBJECT_MEMORY = 1, OBJECT_COUNTER = 2, OBJECT_REGISTER = 3 };
 
 struct control_header {
 	le32_t length_bytes; /* of the body, at most CONTROL_BODY_BYTES_MAX */
-	le16_t type;	     /* enum control_type */
-	le16_t status;	     /* enum wire_status in replies, zero in requests and notices */
-	le32_t request;	     /* chosen by the client, not 0; repeated in the reply */
+	le16_t type;         /* enum control_type */
+	le16_t status;       /* enum wire_status in replies, zero in requests and notices */
+	le32_t request;      /* chosen by the client, not 0; repeated in the reply */
 	le32_t reserved;     /* zero */
 };
 _Static_assert(sizeof(struct control_header) == 16, "control header");
@@ -107,8 +107,9 @@ struct control_parameters {
 _Static_assert(sizeof(struct control_parameters) == 32, "parameters");
 
 enum control_open_flags {
-	CONTROL_OPEN_CREATE = 1,     /* create when absent, else NOT_FOUND */
-	CONTROL_OPEN_PARAMETERS = 2, /* the parameters are given: a zero one is "any", the rest must match */
+	CONTROL_OPEN_CREATE = 1, /* create when absent, else NOT_FOUND */
+	CONTROL_OPEN_PARAMETERS =
+		2, /* the parameters are given: a zero one is "any", the rest must match */
 };
 
 struct control_open {
@@ -121,7 +122,7 @@ struct control_open {
 _Static_assert(sizeof(struct control_open) == 40, "open");
 
 struct control_opened {
-	le64_t offset; /* of the object's header in the region */
+	le64_t offset;       /* of the object's header in the region */
 	le64_t length_bytes; /* with the header */
 	le32_t generation;
 	le16_t node; /* 0 until there are several */
@@ -181,13 +182,13 @@ struct control_server_stat {
 	le64_t sessions_max;
 	le64_t sessions_begun;
 	le64_t sessions_fenced; /* ended by silence */
-	le64_t sessions_lost;	/* ended by a disconnect without GOODBYE */
+	le64_t sessions_lost;   /* ended by a disconnect without GOODBYE */
 	le64_t protocol_errors; /* connections dropped for what they sent */
-	le64_t operations;	/* executed by storaged (transport tcp) */
+	le64_t operations;      /* executed by storaged (transport tcp) */
 	uint8_t domain;
 	uint8_t transports;
 	uint8_t reserved[6];
-	uint8_t io[16];	    /* "io_uring" or "poll", zero-filled */
+	uint8_t io[16];     /* "io_uring" or "poll", zero-filled */
 	uint8_t device[64]; /* of the domain `device`, zero-filled */
 	uint8_t version[32];
 	uint8_t domain_reason[128]; /* why that domain, a sentence */

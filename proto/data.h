@@ -17,20 +17,20 @@ enum data_opcode { DATA_READ = 1, DATA_WRITE = 2, DATA_CAS = 3, DATA_FAA = 4 };
 struct data_request {
 	uint8_t opcode;
 	uint8_t reserved;
-	le16_t region; /* 0 */
+	le16_t region;       /* 0 */
 	le32_t length_bytes; /* READ, WRITE: 1 to DATA_TRANSFER_BYTES_MAX; atomics: 8 */
 	le64_t offset;
 	le64_t operand; /* FAA: the addend; CAS: the value compared */
-	le64_t swap;	/* CAS: the new value */
+	le64_t swap;    /* CAS: the new value */
 };
 _Static_assert(sizeof(struct data_request) == 32, "data request");
 
 struct data_response {
 	uint8_t opcode; /* of the request */
 	uint8_t reserved;
-	le16_t status; /* enum wire_status */
+	le16_t status;       /* enum wire_status */
 	le32_t length_bytes; /* of the bytes that follow: READ that succeeded, else 0 */
-	le64_t value; /* atomics: the value before */
+	le64_t value;        /* atomics: the value before */
 };
 _Static_assert(sizeof(struct data_response) == 16, "data response");
 

@@ -12,10 +12,10 @@
 
 #include <stdbool.h>
 
-#define LAYOUT_LINE_BYTES 64
-#define LAYOUT_VERSION 1
+#define LAYOUT_LINE_BYTES          64
+#define LAYOUT_VERSION             1
 #define LAYOUT_REGION_HEADER_BYTES 4096
-#define LAYOUT_MAGIC "DSOARENA"
+#define LAYOUT_MAGIC               "DSOARENA"
 
 struct region_header {
 	uint8_t magic[8];
@@ -31,7 +31,7 @@ struct region_header {
 _Static_assert(sizeof(struct region_header) == 64, "region header");
 
 struct object_header {
-	le16_t type; /* enum object_type */
+	le16_t type;  /* enum object_type */
 	le16_t flags; /* zero */
 	le32_t generation;
 	le64_t length_bytes; /* with this header */
@@ -44,16 +44,16 @@ _Static_assert(sizeof(struct object_header) == LAYOUT_LINE_BYTES, "object header
  * memory: parameter 0 its size in bytes. The bytes follow the header.
  */
 #define MEMORY_PARAMETER_BYTES 0
-#define MEMORY_BYTES_MAX (1ULL << 40)
-#define MEMORY_DATA_OFFSET LAYOUT_LINE_BYTES
+#define MEMORY_BYTES_MAX       (1ULL << 40)
+#define MEMORY_DATA_OFFSET     LAYOUT_LINE_BYTES
 
 /*
  * counter: parameter 0 the initial value (int64, in stripe 0), parameter 1 the number of stripes.
  * Stripe i is the first word of the line i + 1. The counter's value is the sum of its stripes.
  */
-#define COUNTER_PARAMETER_INITIAL 0
-#define COUNTER_PARAMETER_STRIPES 1
-#define COUNTER_STRIPES_MAX 64
+#define COUNTER_PARAMETER_INITIAL     0
+#define COUNTER_PARAMETER_STRIPES     1
+#define COUNTER_STRIPES_MAX           64
 #define COUNTER_STRIPE_OFFSET(stripe) (LAYOUT_LINE_BYTES * (1 + (uint64_t)(stripe)))
 
 /*
@@ -64,17 +64,17 @@ _Static_assert(sizeof(struct object_header) == LAYOUT_LINE_BYTES, "object header
  */
 #define REGISTER_PARAMETER_CAPACITY 0
 #define REGISTER_CAPACITY_BYTES_MAX (64ULL << 20)
-#define REGISTER_HEAD_OFFSET LAYOUT_LINE_BYTES
-#define REGISTER_SLOT_OFFSET(slot, capacity)                                                       \
-	(2 * LAYOUT_LINE_BYTES + (uint64_t)(slot) * REGISTER_SLOT_BYTES(capacity))
-#define REGISTER_SLOT_BYTES(capacity)                                                              \
-	(LAYOUT_LINE_BYTES +                                                                       \
+#define REGISTER_HEAD_OFFSET        LAYOUT_LINE_BYTES
+#define REGISTER_SLOT_OFFSET(slot, capacity) \
+	(2 * LAYOUT_LINE_BYTES + (uint64_t)(slot)*REGISTER_SLOT_BYTES(capacity))
+#define REGISTER_SLOT_BYTES(capacity) \
+	(LAYOUT_LINE_BYTES +          \
 	 (((uint64_t)(capacity) + LAYOUT_LINE_BYTES - 1) & ~(uint64_t)(LAYOUT_LINE_BYTES - 1)))
 
 struct register_slot {
-	le64_t version;	 /* that the writer meant to publish */
+	le64_t version; /* that the writer meant to publish */
 	le64_t length_bytes;
-	le64_t checksum; /* XXH3 of the bytes, seeded by the version */
+	le64_t checksum;        /* XXH3 of the bytes, seeded by the version */
 	le64_t header_checksum; /* XXH3 of the three fields before it */
 	uint8_t reserved[32];
 };

@@ -12,21 +12,21 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 	       "words in remote memory are little-endian and changed by the CPU as they lie");
 
-#define LE_TYPE(bits)                                                                              \
-	typedef struct {                                                                           \
-		uint8_t byte[bits / 8];                                                            \
-	} le##bits##_t;                                                                            \
-	static inline uint##bits##_t le##bits##_get(le##bits##_t stored)                           \
-	{                                                                                          \
-		uint##bits##_t value;                                                              \
-		memcpy(&value, stored.byte, sizeof value);                                         \
-		return value;                                                                      \
-	}                                                                                          \
-	static inline le##bits##_t le##bits##_of(uint##bits##_t value)                             \
-	{                                                                                          \
-		le##bits##_t stored;                                                               \
-		memcpy(stored.byte, &value, sizeof value);                                         \
-		return stored;                                                                     \
+#define LE_TYPE(bits)                                                    \
+	typedef struct {                                                 \
+		uint8_t byte[bits / 8];                                  \
+	} le##bits##_t;                                                  \
+	static inline uint##bits##_t le##bits##_get(le##bits##_t stored) \
+	{                                                                \
+		uint##bits##_t value;                                    \
+		memcpy(&value, stored.byte, sizeof value);               \
+		return value;                                            \
+	}                                                                \
+	static inline le##bits##_t le##bits##_of(uint##bits##_t value)   \
+	{                                                                \
+		le##bits##_t stored;                                     \
+		memcpy(stored.byte, &value, sizeof value);               \
+		return stored;                                           \
 	}
 
 LE_TYPE(16)

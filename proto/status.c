@@ -19,6 +19,7 @@ int wire_status_error(uint16_t status)
 
 const char *wire_status_sentence(uint16_t status)
 {
-	return status < sizeof statuses / sizeof *statuses ? statuses[status].sentence
-							   : "a status that this version does not know";
+	return status < sizeof statuses / sizeof *statuses
+		       ? statuses[status].sentence
+		       : "a status that this version does not know";
 }

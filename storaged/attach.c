@@ -12,7 +12,7 @@
 #define SO_PEERPIDFD 77
 #endif
 
-/* Another 16 bytes at most: the worker has what came behind the ATTACH. */
+/* The socket goes to a worker, with what the client sent behind its ATTACH without waiting. */
 static void attach_tcp(struct control *control, const struct control_header *header,
 		       struct session *session)
 {
@@ -28,7 +28,7 @@ static void attach_tcp(struct control *control, const struct control_header *hea
 	}
 	control_reply(control, header, NULL, 0);
 	control_flush(control);
-	/* A fresh socket takes 16 bytes; one that does not is none of a client's of ours. */
+	/* A fresh socket takes 16 bytes; whose does not is no client of ours. */
 	if (!control_is_flushed(control)) {
 		control_doom(control, "its socket took no reply to ATTACH");
 		return;

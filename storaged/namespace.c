@@ -8,7 +8,7 @@
 /* Of a loopback queue pair: a device that does not answer storaged itself for so long is dead. */
 #define LOOPBACK_TIMEOUT_NS INT64_C(500000000)
 
-int namespace_transport(const struct name_space *space, enum dso_poll poll,
+int namespace_transport(const struct name_space *space, enum transport_poll poll,
 			struct transport **ret_transport, char *reason, size_t reason_bytes)
 {
 	int r;
@@ -32,7 +32,7 @@ static int use_device(struct name_space *space, struct verbs_device *device)
 				      sizeof reason);
 
 	if (r == 0) {
-		r = namespace_transport(space, DSO_POLL_ADAPTIVE, &space->transport, reason,
+		r = namespace_transport(space, TRANSPORT_POLL_ADAPTIVE, &space->transport, reason,
 					sizeof reason);
 		if (r) {
 			verbs_region_deregister(space->region);
@@ -77,7 +77,8 @@ int namespace_open(struct name_space *space, const char *name, const struct sett
 			return r;
 		}
 	}
-	r = namespace_transport(space, DSO_POLL_ADAPTIVE, &space->transport, reason, reason_bytes);
+	r = namespace_transport(space, TRANSPORT_POLL_ADAPTIVE, &space->transport, reason,
+				reason_bytes);
 	if (r)
 		namespace_close(space);
 	return r;

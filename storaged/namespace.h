@@ -28,7 +28,7 @@ int namespace_open(struct name_space *space, const char *name, const struct sett
 void namespace_close(struct name_space *space);
 
 /* Another transport to the words, for a worker. Returns 0 or a negative errno with *reason filled. */
-int namespace_transport(const struct name_space *space, enum dso_poll poll,
+int namespace_transport(const struct name_space *space, enum transport_poll poll,
 			struct transport **ret_transport, char *reason, size_t reason_bytes);
 
 #endif

@@ -198,7 +198,7 @@ static int open_worker(struct server *server, const struct reason *reason)
 		const struct name_space *space = &server->namespaces[opened];
 
 		executors[opened].region_bytes = store_region_bytes(space->store);
-		r = namespace_transport(space, (enum dso_poll)settings->poll,
+		r = namespace_transport(space, (enum transport_poll)settings->poll,
 					&executors[opened].transport, reason->text, reason->bytes);
 	}
 	if (r) {

@@ -33,7 +33,7 @@ struct settings {
 	const char *device;
 	uint64_t transports; /* bits of enum control_transport */
 	uint64_t workers;
-	uint64_t poll; /* enum dso_poll */
+	uint64_t poll; /* enum transport_poll */
 	uint64_t io;   /* index of settings_io */
 	uint64_t ttl_ns;
 	uint64_t sessions_max;

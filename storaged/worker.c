@@ -3,6 +3,7 @@
 #include "lib/clock.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
@@ -129,8 +130,8 @@ static void count_operations(struct worker *worker)
 /* Whether to sleep now, rather than to look again. */
 static bool may_sleep(const struct worker *worker, int64_t idle_since_ns)
 {
-	return worker->poll == DSO_POLL_BLOCK ||
-	       (worker->poll == DSO_POLL_ADAPTIVE && idle_since_ns &&
+	return worker->poll == TRANSPORT_POLL_BLOCK ||
+	       (worker->poll == TRANSPORT_POLL_ADAPTIVE && idle_since_ns &&
 		clock_now_ns() - idle_since_ns > SPIN_NS);
 }
 
@@ -160,8 +161,11 @@ static void serve(struct worker *worker)
 		if (turn_executors(worker, &owed) || count > 0) {
 			idle_since_ns = 0;
 			count_operations(worker);
-		} else if (idle_since_ns == 0 && worker->poll == DSO_POLL_ADAPTIVE) {
-			idle_since_ns = clock_now_ns();
+		} else if (worker->poll == TRANSPORT_POLL_ADAPTIVE) {
+			if (idle_since_ns == 0)
+				idle_since_ns = clock_now_ns();
+			/* Spinning is of no use where it keeps the client from this processor. */
+			sched_yield();
 		}
 	}
 }
@@ -218,7 +222,7 @@ int worker_start(struct worker *worker, const struct settings *settings, unsigne
 	int r;
 
 	*worker = (struct worker){.io = settings_io[settings->io],
-				  .poll = (enum dso_poll)settings->poll,
+				  .poll = (enum transport_poll)settings->poll,
 				  .stream_count_max = stream_count_max,
 				  .executors = executors,
 				  .executor_count = executor_count,

@@ -21,7 +21,7 @@ struct worker {
 
 	/* set before the thread starts */
 	const char *io;
-	enum dso_poll poll;
+	enum transport_poll poll;
 	unsigned stream_count_max;
 	struct executor *executors; /* one for each namespace */
 	unsigned executor_count;

@@ -20,7 +20,8 @@ static unsigned name_count;
 
 struct dso_session *conformance_open(void)
 {
-	struct dso_options options = {.transport = strcmp(transport, "embedded") ? transport : NULL};
+	struct dso_options options = {.transport =
+					      strcmp(transport, "embedded") ? transport : NULL};
 	struct dso_session *session;
 	int r = dso_open(url, &options, &session);
 

@@ -122,10 +122,12 @@ START_TEST(large_transfers_fill_every_buffer_and_still_arrive)
 		for (submitted = reaped = 0; reaped < parts; reaped += got) {
 			for (; submitted < parts; submitted++) {
 				uint64_t offset = submitted * DSO_SUBMIT_BYTES_MAX;
-				int r = reading ? dso_memory_read_submit(memory, offset, in + offset,
-									 DSO_SUBMIT_BYTES_MAX, submitted)
-						: dso_memory_write_submit(memory, offset, out + offset,
-									  DSO_SUBMIT_BYTES_MAX, submitted);
+				int r = reading ? dso_memory_read_submit(
+							  memory, offset, in + offset,
+							  DSO_SUBMIT_BYTES_MAX, submitted)
+						: dso_memory_write_submit(
+							  memory, offset, out + offset,
+							  DSO_SUBMIT_BYTES_MAX, submitted);
 
 				if (r == -EAGAIN)
 					break;
@@ -139,7 +141,8 @@ START_TEST(large_transfers_fill_every_buffer_and_still_arrive)
 		}
 	}
 	ck_assert_int_eq(memcmp(in, out, SIZE), 0);
-	ck_assert_int_eq(dso_memory_read_submit(memory, 0, in, DSO_SUBMIT_BYTES_MAX + 1, 0), -EMSGSIZE);
+	ck_assert_int_eq(dso_memory_read_submit(memory, 0, in, DSO_SUBMIT_BYTES_MAX + 1, 0),
+			 -EMSGSIZE);
 	free(out);
 	free(in);
 }
@@ -220,7 +223,8 @@ Suite *conformance_async_suite(void)
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, completions_come_in_the_order_of_submission_with_their_tags_and_values);
+	tcase_add_test(tcase,
+		       completions_come_in_the_order_of_submission_with_their_tags_and_values);
 	tcase_add_test(tcase, one_more_than_the_limit_is_refused_until_completions_are_reaped);
 	tcase_add_test(tcase, all_four_operations_execute_in_order_in_one_batch);
 	tcase_add_test(tcase, a_write_never_overtakes_an_atomic_or_a_read_before_it);

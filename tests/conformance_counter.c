@@ -133,7 +133,8 @@ END_TEST
 
 START_TEST(other_parameters_than_the_existing_ones_are_refused_and_named)
 {
-	struct dso_counter_params four = {.stripes = 4}, five = {.stripes = 5}, many = {.stripes = 65};
+	struct dso_counter_params four = {.stripes = 4}, five = {.stripes = 5},
+				  many = {.stripes = 65};
 	const char *name = conformance_name();
 	struct dso_counter *first, *second = NULL;
 
@@ -187,7 +188,8 @@ START_TEST(additions_and_swaps_of_many_threads_are_exact)
 	for (int i = 0; i < 8; i++) {
 		strcpy(workers[i].name, name);
 		workers[i].additions = 500;
-		ck_assert_int_eq(pthread_create(&workers[i].thread, NULL, add_and_cas, &workers[i]), 0);
+		ck_assert_int_eq(pthread_create(&workers[i].thread, NULL, add_and_cas, &workers[i]),
+				 0);
 	}
 	/* An embedded store lives as long as its sessions: this one is open all the time. */
 	OK(session, dso_counter_open(session, workers[0].name, NULL, &shared));

@@ -50,7 +50,8 @@ END_TEST
 
 START_TEST(every_length_comes_back_as_it_was_set)
 {
-	static const size_t lengths[] = {0, 1, 7, 63, 64, 65, 4032, 4095, 4096, 4097, 65472, 65535, 65536};
+	static const size_t lengths[] = {0,    1,    7,    63,    64,    65,   4032,
+					 4095, 4096, 4097, 65472, 65535, 65536};
 	uint8_t *value = malloc(65536), *back = malloc(65536);
 
 	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -134,7 +135,8 @@ START_TEST(exchange_returns_the_value_replaced)
 	OK(session, dso_register_exchange(reg, "one", 3, buffer, sizeof buffer, &length, &version));
 	ck_assert_uint_eq(length, 0);
 	ck_assert_uint_eq(version, 1);
-	OK(session, dso_register_exchange(reg, "three", 5, buffer, sizeof buffer, &length, &version));
+	OK(session,
+	   dso_register_exchange(reg, "three", 5, buffer, sizeof buffer, &length, &version));
 	ck_assert_uint_eq(length, 3);
 	ck_assert_mem_eq(buffer, "one", 3);
 	OK(session, dso_register_get(reg, buffer, sizeof buffer, &length, &version));

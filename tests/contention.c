@@ -18,7 +18,7 @@
 #include "tests/daemon.h"
 
 #define WORKERS 16
-#define DEPTH 32
+#define DEPTH   32
 
 static struct daemon_process storage;
 static const char *transports[WORKERS];
@@ -34,9 +34,11 @@ static const char *url_of(const char *transport)
 	return given ? given : !strcmp(transport, "tcp") ? storage.tcp_url : storage.unix_url;
 }
 
-static int open_word(const char *transport, struct dso_session **session, struct dso_counter **counter)
+static int open_word(const char *transport, struct dso_session **session,
+		     struct dso_counter **counter)
 {
-	struct dso_options options = {.transport = strcmp(transport, "embedded") ? transport : NULL};
+	struct dso_options options = {.transport =
+					      strcmp(transport, "embedded") ? transport : NULL};
 
 	if (dso_open(url_of(transport), &options, session)) {
 		fprintf(stderr, "contention: %s\n", dso_error(NULL));
@@ -101,7 +103,8 @@ static int run_threads(void)
 	int failed = 0;
 
 	for (int i = 0; i < WORKERS; i++)
-		if (pthread_create(&threads[i], NULL, add_in_thread, (void *)(uintptr_t)transports[i]))
+		if (pthread_create(&threads[i], NULL, add_in_thread,
+				   (void *)(uintptr_t)transports[i]))
 			abort();
 	for (int i = 0; i < WORKERS; i++) {
 		pthread_join(threads[i], &result);
@@ -151,8 +154,8 @@ int main(int argc, char **argv)
 	choose_transports(strdup(argv[1]));
 	if (argc > 2 || getenv("CONTENTION_ADDITIONS"))
 		additions = atol(argc > 2 ? argv[2] : getenv("CONTENTION_ADDITIONS"));
-	seen = mmap(NULL, (size_t)(WORKERS * additions), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		    -1, 0);
+	seen = mmap(NULL, (size_t)(WORKERS * additions), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (own)
 		daemon_start(&storage, NULL);
 	printf("1..1\n");
@@ -169,7 +172,7 @@ int main(int argc, char **argv)
 		failed += daemon_stop(&storage) != 0;
 	if (sum != WORKERS * additions)
 		failed++;
-	printf("%sok 1 - %d workers x %ld additions over %s end at %lld\n", failed ? "not " : "", WORKERS,
-	       additions, argv[1], (long long)sum);
+	printf("%sok 1 - %d workers x %ld additions over %s end at %lld\n", failed ? "not " : "",
+	       WORKERS, additions, argv[1], (long long)sum);
 	return failed != 0;
 }

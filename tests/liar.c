@@ -223,7 +223,8 @@ END_TEST
 
 int main(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t address_bytes = sizeof address;
 	Suite *suite = suite_create("liar");
 	TCase *tcase = tcase_create("liar");
@@ -239,7 +240,8 @@ int main(void)
 	    pthread_create(&thread, NULL, accept_all, NULL))
 		return 1;
 	snprintf(url, sizeof url, "dso://127.0.0.1:%u", ntohs(address.sin_port));
-	tcase_add_loop_test(tcase, a_lying_storaged_costs_an_error_and_nothing_else, 0, 2 * LIE_COUNT);
+	tcase_add_loop_test(tcase, a_lying_storaged_costs_an_error_and_nothing_else, 0,
+			    2 * LIE_COUNT);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

@@ -25,6 +25,7 @@
 #define TRANSFER_BYTES_MAX (1u << 30) /* an entry's length has 32 bits */
 #define CLOSE_TIMEOUT_NS   1000000000
 #define HELD_MAX           2
+#define HELD_TURNS         16
 #define KIND_MASK          7u /* of user_data, in the low bits of the stream's address */
 
 struct uring {
@@ -38,9 +39,10 @@ struct uring {
 	bool enabled;
 	struct io_stream *held[HELD_MAX]; /* their receives are held back */
 	unsigned held_count;
+	unsigned turns;  /* of a busy poll with something held */
 	bool hold;       /* receives, in this wait */
 	bool held_first; /* the last wait had no room for what is held */
-	int event_fd; /* of fd(), signalled by the ring; -1 until it is asked for */
+	int event_fd;    /* of fd(), signalled by the ring; -1 until it is asked for */
 };
 
 static struct uring *uring_of(struct io_engine *engine)
@@ -365,6 +367,13 @@ static unsigned collect(struct uring *engine, struct io_event *events, unsigned 
 	return count;
 }
 
+/* A busy poll that tries held receives looks at what else is under way, a wake-up or a blocked send, now
+ * and then: to enter the kernel twice a turn costs half a turn of latency. */
+static bool look_at_ring(struct uring *engine)
+{
+	return engine->held_count == 0 || ++engine->turns % HELD_TURNS == 0;
+}
+
 /* One turn: queue, enter when there is reason to, collect. Returns 0, -EAGAIN (nothing can be started
  * or waited for just now: come again) or a negative errno. */
 static int turn(struct uring *engine, struct io_event *events, unsigned event_count_max,
@@ -377,7 +386,8 @@ static int turn(struct uring *engine, struct io_event *events, unsigned event_co
 	ready = io_uring_cq_ready(&engine->ring) != 0;
 	if (ready || *count > 0 || engine->starts.first)
 		timeout_ns = 0;
-	if (io_uring_sq_ready(&engine->ring) || (!ready && (timeout_ns || engine->under_way > 0)))
+	if (io_uring_sq_ready(&engine->ring) ||
+	    (!ready && (timeout_ns || (engine->under_way > 0 && look_at_ring(engine)))))
 		error = ring_enter(engine, timeout_ns);
 	*count += collect(engine, events + *count, event_count_max - *count);
 	if (error == -EEXIST)

@@ -63,7 +63,8 @@ int arena_take(struct arena *arena, uint64_t bytes, struct extent *ret_extent)
 	 * pages that are the file's no more. */
 	if (ret_extent->offset < arena->touched_end)
 		region_zero(arena->base + ret_extent->offset,
-			    (end < arena->touched_end ? end : arena->touched_end) - ret_extent->offset);
+			    (end < arena->touched_end ? end : arena->touched_end) -
+				    ret_extent->offset);
 	if (arena->touched_end < end)
 		arena->touched_end = end;
 	return 0;

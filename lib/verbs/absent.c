@@ -67,7 +67,7 @@ uint32_t verbs_region_rkey(const struct verbs_region *region)
 	abort();
 }
 
-int verbs_loopback_open(struct verbs_region *region, enum dso_poll poll, int64_t timeout_ns,
+int verbs_loopback_open(struct verbs_region *region, enum transport_poll poll, int64_t timeout_ns,
 			struct transport **ret_transport, char *reason, size_t reason_bytes)
 {
 	(void)region;

@@ -48,13 +48,13 @@ static void load(void)
 
 	if (!cm)
 		return;
-#define X(name, symbol)                                                                            \
-	if (!find(ibv, #symbol, &verbs_api.ibv.name))                                              \
+#define X(name, symbol)                               \
+	if (!find(ibv, #symbol, &verbs_api.ibv.name)) \
 		return;
 	VERBS_API_IBV(X)
 #undef X
-#define X(name, symbol)                                                                            \
-	if (!find(cm, #symbol, &verbs_api.cm.name))                                                \
+#define X(name, symbol)                             \
+	if (!find(cm, #symbol, &verbs_api.cm.name)) \
 		return;
 	VERBS_API_CM(X)
 #undef X
@@ -75,7 +75,8 @@ int verbs_api_load(char *reason, size_t reason_bytes)
 		return 0;
 	/* The libraries keep open devices, which the kernel serves to the process that opened them alone. */
 	snprintf(reason, reason_bytes, "%s",
-		 loaded ? "RDMA was in use before this process was forked, and cannot be used in both"
+		 loaded ? "RDMA was in use before this process was forked, and cannot be used in "
+			  "both"
 			: load_reason);
 	return -EOPNOTSUPP;
 }

@@ -13,45 +13,45 @@
 #include <rdma/rdma_cma.h>
 
 /* X(name here, name in the library) */
-#define VERBS_API_IBV(X)                                                                           \
-	X(ack_cq_events, ibv_ack_cq_events)                                                        \
-	X(alloc_pd, ibv_alloc_pd)                                                                  \
-	X(create_comp_channel, ibv_create_comp_channel)                                            \
-	X(create_cq, ibv_create_cq)                                                                \
-	X(create_qp, ibv_create_qp)                                                                \
-	X(dealloc_pd, ibv_dealloc_pd)                                                              \
-	X(dereg_mr, ibv_dereg_mr)                                                                  \
-	X(destroy_comp_channel, ibv_destroy_comp_channel)                                          \
-	X(destroy_cq, ibv_destroy_cq)                                                              \
-	X(destroy_qp, ibv_destroy_qp)                                                              \
-	X(fork_init, ibv_fork_init)                                                                \
-	X(get_cq_event, ibv_get_cq_event)                                                          \
-	X(get_device_name, ibv_get_device_name)                                                    \
-	X(modify_qp, ibv_modify_qp)                                                                \
-	X(query_device, ibv_query_device)                                                          \
-	X(query_gid_ex, _ibv_query_gid_ex)                                                         \
-	X(query_port, ibv_query_port)                                                              \
+#define VERBS_API_IBV(X)                                  \
+	X(ack_cq_events, ibv_ack_cq_events)               \
+	X(alloc_pd, ibv_alloc_pd)                         \
+	X(create_comp_channel, ibv_create_comp_channel)   \
+	X(create_cq, ibv_create_cq)                       \
+	X(create_qp, ibv_create_qp)                       \
+	X(dealloc_pd, ibv_dealloc_pd)                     \
+	X(dereg_mr, ibv_dereg_mr)                         \
+	X(destroy_comp_channel, ibv_destroy_comp_channel) \
+	X(destroy_cq, ibv_destroy_cq)                     \
+	X(destroy_qp, ibv_destroy_qp)                     \
+	X(fork_init, ibv_fork_init)                       \
+	X(get_cq_event, ibv_get_cq_event)                 \
+	X(get_device_name, ibv_get_device_name)           \
+	X(modify_qp, ibv_modify_qp)                       \
+	X(query_device, ibv_query_device)                 \
+	X(query_gid_ex, _ibv_query_gid_ex)                \
+	X(query_port, ibv_query_port)                     \
 	X(reg_mr, ibv_reg_mr)
 
-#define VERBS_API_CM(X)                                                                            \
-	X(accept, rdma_accept)                                                                     \
-	X(ack_cm_event, rdma_ack_cm_event)                                                         \
-	X(bind_addr, rdma_bind_addr)                                                               \
-	X(connect, rdma_connect)                                                                   \
-	X(create_event_channel, rdma_create_event_channel)                                         \
-	X(create_id, rdma_create_id)                                                               \
-	X(create_qp, rdma_create_qp)                                                               \
-	X(destroy_event_channel, rdma_destroy_event_channel)                                       \
-	X(destroy_id, rdma_destroy_id)                                                             \
-	X(destroy_qp, rdma_destroy_qp)                                                             \
-	X(disconnect, rdma_disconnect)                                                             \
-	X(event_str, rdma_event_str)                                                               \
-	X(get_cm_event, rdma_get_cm_event)                                                         \
-	X(get_src_port, rdma_get_src_port)                                                         \
-	X(listen, rdma_listen)                                                                     \
-	X(reject, rdma_reject)                                                                     \
-	X(resolve_addr, rdma_resolve_addr)                                                         \
-	X(resolve_route, rdma_resolve_route)                                                       \
+#define VERBS_API_CM(X)                                      \
+	X(accept, rdma_accept)                               \
+	X(ack_cm_event, rdma_ack_cm_event)                   \
+	X(bind_addr, rdma_bind_addr)                         \
+	X(connect, rdma_connect)                             \
+	X(create_event_channel, rdma_create_event_channel)   \
+	X(create_id, rdma_create_id)                         \
+	X(create_qp, rdma_create_qp)                         \
+	X(destroy_event_channel, rdma_destroy_event_channel) \
+	X(destroy_id, rdma_destroy_id)                       \
+	X(destroy_qp, rdma_destroy_qp)                       \
+	X(disconnect, rdma_disconnect)                       \
+	X(event_str, rdma_event_str)                         \
+	X(get_cm_event, rdma_get_cm_event)                   \
+	X(get_src_port, rdma_get_src_port)                   \
+	X(listen, rdma_listen)                               \
+	X(reject, rdma_reject)                               \
+	X(resolve_addr, rdma_resolve_addr)                   \
+	X(resolve_route, rdma_resolve_route)                 \
 	X(set_option, rdma_set_option)
 
 #define X(name, symbol) __typeof__(symbol) *name;

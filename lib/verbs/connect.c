@@ -8,6 +8,7 @@
  * session's health says what the control connection found out. In each case the queue pair goes to the
  * error state at once and what is in flight ends.
  */
+#include "lib/clock.h"
 #include "lib/verbs/address.h"
 #include "lib/verbs/device.h"
 #include "lib/verbs/queue_pair.h"
@@ -42,14 +43,6 @@ struct attempt {
 	uint16_t port;
 	int64_t deadline_ns;
 };
-
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
 
 /* ---- the connection, once there ---- */
 
@@ -101,7 +94,7 @@ static const struct queue_pair_hooks connection_hooks = {
 
 /* ---- connecting ---- */
 
-#define EXPLAIN(attempt, ...)                                                                      \
+#define EXPLAIN(attempt, ...) \
 	snprintf((attempt)->attachment->reason, (attempt)->attachment->reason_bytes, __VA_ARGS__)
 
 static int explain_errno(const struct attempt *attempt, const char *what)
@@ -133,8 +126,8 @@ static int explain_event(const struct attempt *attempt, enum rdma_cm_event_type 
 			return -EACCES;
 		}
 		if (status == REJECTED_NO_LISTENER) {
-			EXPLAIN(attempt, "nobody listens at %s port %u over RDMA",
-				attempt->address, attempt->port);
+			EXPLAIN(attempt, "nobody listens at %s port %u over RDMA", attempt->address,
+				attempt->port);
 			return -ECONNREFUSED;
 		}
 		/* fall through */
@@ -153,7 +146,7 @@ static int await(const struct attempt *attempt, enum rdma_cm_event_type wanted)
 	for (;;) {
 		struct pollfd descriptor = {.fd = channel->fd, .events = POLLIN};
 		struct rdma_cm_event *event;
-		int64_t left = attempt->deadline_ns - clock_ns();
+		int64_t left = attempt->deadline_ns - clock_now_ns();
 		struct timespec timeout = {.tv_nsec = left < SLEEP_NS_MAX ? left : SLEEP_NS_MAX};
 
 		if (verbs_api.cm.get_cm_event(channel, &event) == 0) {
@@ -218,7 +211,8 @@ static int resolve(struct attempt *attempt)
 	struct rdma_cm_id *id = attempt->connection->id;
 	struct source source = {.device = attempt->attachment->device};
 	struct sockaddr_storage target;
-	int timeout_ms = attempt->attachment->timeout_ns / 1000000 + 1;
+	int timeout_ms =
+		(int)((attempt->attachment->connect_deadline_ns - clock_now_ns()) / 1000000) + 1;
 	uint8_t ack_timeout = queue_pair_ack_timeout(attempt->attachment->timeout_ns);
 	int status;
 
@@ -229,7 +223,8 @@ static int resolve(struct attempt *attempt)
 	if (source.device) {
 		source.family = target.ss_family;
 		if (verbs_each_address(attempt->connection->channel, is_source, &source) != 1) {
-			EXPLAIN(attempt, "there is no RDMA device %s with an address to reach %s from",
+			EXPLAIN(attempt,
+				"there is no RDMA device %s with an address to reach %s from",
 				source.device, attempt->address);
 			return -ENODEV;
 		}
@@ -316,7 +311,7 @@ int transport_verbs_connect(const struct attachment *attachment, struct transpor
 	struct attempt attempt = {
 		.attachment = attachment,
 		.port = le16_get(welcome->verbs_port),
-		.deadline_ns = clock_ns() + attachment->timeout_ns,
+		.deadline_ns = attachment->connect_deadline_ns,
 	};
 	uint32_t inline_bytes = 0;
 	int status = verbs_api_load(attachment->reason, attachment->reason_bytes);

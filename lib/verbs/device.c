@@ -73,7 +73,8 @@ static int query(struct verbs_device *device, char *reason, size_t reason_bytes)
 static void summarize(struct verbs_device *device)
 {
 	snprintf(device->summary, sizeof device->summary,
-		 "%s at %s, port %u, GID index %d, MTU %d, %d READs and atomics outstanding, atomics "
+		 "%s at %s, port %u, GID index %d, MTU %d, %d READs and atomics outstanding, "
+		 "atomics "
 		 "atomic within %s; READ, WRITE, CAS and FAA passed the self-test",
 		 device->name, device->address, device->port, device->gid_index,
 		 128 << device->port_attributes.active_mtu, device->attributes.max_qp_rd_atom,
@@ -120,8 +121,8 @@ int verbs_device_open(const char *name, struct verbs_device **ret_device, char *
 	}
 	search.device->channel = verbs_api.cm.create_event_channel();
 	if (!search.device->channel) {
-		snprintf(reason, reason_bytes, "this host has no RDMA device that rdma_cm knows: %s",
-			 strerror(errno));
+		snprintf(reason, reason_bytes,
+			 "this host has no RDMA device that rdma_cm knows: %s", strerror(errno));
 		free(search.device);
 		return -ENODEV;
 	}

@@ -125,8 +125,8 @@ static struct request copy_request(const struct rdma_cm_event *event)
 	if (!parameters->private_data || parameters->private_data_len < sizeof request.hello)
 		return request;
 	memcpy(&request.hello, parameters->private_data, sizeof request.hello);
-	request.well_formed = memcmp(request.hello.magic, CONTROL_MAGIC,
-				     sizeof request.hello.magic) == 0;
+	request.well_formed =
+		memcmp(request.hello.magic, CONTROL_MAGIC, sizeof request.hello.magic) == 0;
 	return request;
 }
 
@@ -187,8 +187,8 @@ static int fill(struct verbs_listener *listener, uint16_t port)
 	if (flags < 0 || fcntl(listener->channel->fd, F_SETFL, flags | O_NONBLOCK))
 		return -errno;
 	errno = 0;
-	listener->cq = verbs_api.ibv.create_cq(listener->device->context, COMPLETIONS_MAX, NULL,
-					       NULL, 0);
+	listener->cq =
+		verbs_api.ibv.create_cq(listener->device->context, COMPLETIONS_MAX, NULL, NULL, 0);
 	if (!listener->cq)
 		return errno ? -errno : -EIO;
 	verbs_address_with_port(&address, (struct sockaddr *)&listener->device->sockaddr, port);
@@ -214,8 +214,9 @@ int verbs_listener_open(struct verbs_device *device, uint16_t port,
 		status = fill(listener, port);
 	}
 	if (status) {
-		snprintf(reason, reason_bytes, "listening on the RDMA device %s at %s port %u failed: %s",
-			 device->name, device->address, port, strerror(-status));
+		snprintf(reason, reason_bytes,
+			 "listening on the RDMA device %s at %s port %u failed: %s", device->name,
+			 device->address, port, strerror(-status));
 		verbs_listener_close(listener);
 		return status;
 	}

@@ -118,7 +118,7 @@ static int connect_both(struct verbs_device *device, struct loopback *loopback, 
 	return error;
 }
 
-int verbs_loopback_open(struct verbs_region *region, enum dso_poll poll, int64_t timeout_ns,
+int verbs_loopback_open(struct verbs_region *region, enum transport_poll poll, int64_t timeout_ns,
 			struct transport **ret_transport, char *reason, size_t reason_bytes)
 {
 	struct verbs_device *device = region->device;
@@ -155,11 +155,13 @@ int verbs_loopback_open(struct verbs_region *region, enum dso_poll poll, int64_t
 	else
 		status = -connect_both(device, loopback, timeout_ns);
 	if (status) {
-		snprintf(reason, reason_bytes, "a loopback queue pair on the RDMA device %s failed: %s",
-			 device->name, strerror(-status));
+		snprintf(reason, reason_bytes,
+			 "a loopback queue pair on the RDMA device %s failed: %s", device->name,
+			 strerror(-status));
 		goto failed;
 	}
-	queue_pair_start(&loopback->queue_pair, loopback->requester, attributes.cap.max_inline_data);
+	queue_pair_start(&loopback->queue_pair, loopback->requester,
+			 attributes.cap.max_inline_data);
 	*ret_transport = (struct transport *)loopback;
 	return 0;
 failed:

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/clock.h"
 #include "lib/verbs/queue_pair.h"
 
 #include <assert.h>
@@ -18,10 +19,10 @@
 #define LOCAL_BYTES   (RESULTS_BYTES + QUEUE_PAIR_STAGING_BYTES)
 #define STAGING_ALIGN 64
 
-#define POLL_BATCH    16
+#define POLL_BATCH 16
 /* Fruitless looks at the completion queue between two looks at the clock and at health. */
 #define LOOKS_PER_CHECK 64
-#define SPIN_NS		30000
+#define SPIN_NS         30000
 /* `lost` costs a system call; while spinning it is asked this often. */
 #define LOST_INTERVAL_NS 1000000
 /* health is a word that nobody wakes us for: the longest sleep. */
@@ -37,14 +38,6 @@ static struct queue_pair *of(struct transport *transport)
 static unsigned slot_of(uint64_t number)
 {
 	return number & (TRANSPORT_INFLIGHT_MAX - 1);
-}
-
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
 /* ---- completion ---- */
@@ -131,11 +124,11 @@ static void look(struct queue_pair *queue_pair)
  */
 static void break_off(struct queue_pair *queue_pair)
 {
-	int64_t end = clock_ns() + HARVEST_NS;
+	int64_t end = clock_now_ns() + HARVEST_NS;
 
 	queue_pair->hooks->sever(queue_pair);
 	while (queue_pair->completed < queue_pair->posted && !queue_pair->broken &&
-	       clock_ns() < end)
+	       clock_now_ns() < end)
 		look(queue_pair);
 	if (!queue_pair->broken)
 		fail(queue_pair, -ECONNRESET);
@@ -369,7 +362,7 @@ static void wait_for_completion(struct queue_pair *queue_pair, int64_t wait_ns)
 	int64_t start = 0;
 
 	if (queue_pair->spin_ns == 0) {
-		start = clock_ns();
+		start = clock_now_ns();
 		arm(queue_pair);
 		look(queue_pair);
 		if (queue_pair->completed == completed)
@@ -383,7 +376,7 @@ static void wait_for_completion(struct queue_pair *queue_pair, int64_t wait_ns)
 			return;
 		if (looks % LOOKS_PER_CHECK && !queue_pair->armed && queue_pair->spin_ns)
 			continue;
-		now = clock_ns();
+		now = clock_now_ns();
 		if (!start)
 			start = now;
 		if (!check(queue_pair, now) || now - start >= wait_ns)
@@ -414,7 +407,7 @@ static int queue_pair_progress(struct transport *transport, int64_t wait_ns)
 		if (wait_ns > 0)
 			wait_for_completion(queue_pair, wait_ns);
 		else if (++queue_pair->looks % LOOKS_PER_CHECK == 0)
-			check(queue_pair, clock_ns());
+			check(queue_pair, clock_now_ns());
 	}
 	if (queue_pair->completed != completed)
 		queue_pair->quiet_since_ns = 0;
@@ -436,8 +429,7 @@ static int open_poll_fd(struct queue_pair *queue_pair)
 
 	queue_pair->raised_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (poll_fd < 0 || queue_pair->raised_fd < 0 || watch(poll_fd, queue_pair->channel->fd) ||
-	    watch(poll_fd, queue_pair->config.event_fd) ||
-	    watch(poll_fd, queue_pair->raised_fd)) {
+	    watch(poll_fd, queue_pair->config.event_fd) || watch(poll_fd, queue_pair->raised_fd)) {
 		int error = -errno;
 
 		if (poll_fd >= 0)
@@ -508,8 +500,8 @@ static int make_completion_queue(struct queue_pair *queue_pair, char *reason, si
 	if (flags < 0 || fcntl(queue_pair->channel->fd, F_SETFL, flags | O_NONBLOCK))
 		goto failed;
 	/* Every work request has a completion when the queue pair fails. */
-	queue_pair->cq = verbs_api.ibv.create_cq(context, queue_pair->depth, NULL,
-						 queue_pair->channel, 0);
+	queue_pair->cq =
+		verbs_api.ibv.create_cq(context, queue_pair->depth, NULL, queue_pair->channel, 0);
 	if (queue_pair->cq)
 		return 0;
 failed:
@@ -521,8 +513,8 @@ failed:
 
 static int register_local_memory(struct queue_pair *queue_pair, char *reason, size_t reason_bytes)
 {
-	void *memory = mmap(NULL, LOCAL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0);
+	void *memory =
+		mmap(NULL, LOCAL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int error;
 
 	if (memory != MAP_FAILED) {
@@ -548,9 +540,9 @@ int queue_pair_init(struct queue_pair *queue_pair, const struct queue_pair_hooks
 	queue_pair->hooks = hooks;
 	queue_pair->config = *config;
 	queue_pair->poll_fd = queue_pair->raised_fd = -1;
-	queue_pair->spin_ns = config->poll == DSO_POLL_BUSY    ? INT64_MAX
-			      : config->poll == DSO_POLL_BLOCK ? 0
-							       : SPIN_NS;
+	queue_pair->spin_ns = config->poll == TRANSPORT_POLL_BUSY    ? INT64_MAX
+			      : config->poll == TRANSPORT_POLL_BLOCK ? 0
+								     : SPIN_NS;
 	status = make_completion_queue(queue_pair, reason, reason_bytes);
 	if (status == 0)
 		status = register_local_memory(queue_pair, reason, reason_bytes);
@@ -595,8 +587,8 @@ void queue_pair_start(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t
 {
 	assert(queue_pair->mr);
 	queue_pair->qp = qp;
-	queue_pair->inline_bytes = inline_bytes < QUEUE_PAIR_INLINE_BYTES ? inline_bytes
-									  : QUEUE_PAIR_INLINE_BYTES;
+	queue_pair->inline_bytes =
+		inline_bytes < QUEUE_PAIR_INLINE_BYTES ? inline_bytes : QUEUE_PAIR_INLINE_BYTES;
 }
 
 uint8_t queue_pair_ack_timeout(int64_t timeout_ns)

@@ -46,10 +46,10 @@ struct queue_pair_config {
 	uint64_t region_address;
 	uint64_t region_bytes;
 	uint32_t rkey;
-	enum dso_poll poll;
-	int64_t timeout_ns;	   /* work in flight and nothing completed for so long: broken */
+	enum transport_poll poll;
+	int64_t timeout_ns;        /* work in flight and nothing completed for so long: broken */
 	const _Atomic int *health; /* as in struct attachment; NULL: always well */
-	int event_fd; /* readable when `lost` may have something to say; -1: none */
+	int event_fd;              /* readable when `lost` may have something to say; -1: none */
 };
 
 struct queue_pair {
@@ -85,18 +85,18 @@ struct queue_pair {
 	uint64_t staging_taken;
 	uint64_t staging_freed;
 
-	int64_t spin_ns;	/* before a wait sleeps */
+	int64_t spin_ns;        /* before a wait sleeps */
 	int64_t quiet_since_ns; /* the first look at the clock since something completed; 0: none yet */
 	int64_t lost_checked_ns;
-	unsigned looks;	     /* in vain, by progress without a wait */
-	bool armed;	     /* the completion channel will have or has an event */
+	unsigned looks;       /* in vain, by progress without a wait */
+	bool armed;           /* the completion channel will have or has an event */
 	unsigned event_count; /* taken from the channel, to be acknowledged */
-	int poll_fd;	     /* epoll over channel, event_fd and raised_fd; made by the first fd(); -1 */
-	int raised_fd;	     /* an eventfd: completed while fd() armed */
+	int poll_fd;   /* epoll over channel, event_fd and raised_fd; made by the first fd(); -1 */
+	int raised_fd; /* an eventfd: completed while fd() armed */
 	bool raised;
 
 	struct op *ops[TRANSPORT_INFLIGHT_MAX];
-	int32_t refusals[TRANSPORT_INFLIGHT_MAX]; /* why an op was never to be sent, or 0 */
+	int32_t refusals[TRANSPORT_INFLIGHT_MAX];      /* why an op was never to be sent, or 0 */
 	uint64_t staging_ends[TRANSPORT_INFLIGHT_MAX]; /* staging_freed once the op is complete */
 	struct ibv_sge sges[TRANSPORT_INFLIGHT_MAX];
 	struct ibv_send_wr work_requests[TRANSPORT_INFLIGHT_MAX];

@@ -59,10 +59,10 @@ int verbs_region_register(struct verbs_device *device, void *base, uint64_t byte
 		goto failed;
 	}
 	step = "registering";
-	region->mr = verbs_api.ibv.reg_mr(region->pd, base, bytes,
-					  IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ |
-						  IBV_ACCESS_REMOTE_WRITE |
-						  IBV_ACCESS_REMOTE_ATOMIC);
+	region->mr =
+		verbs_api.ibv.reg_mr(region->pd, base, bytes,
+				     IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ |
+					     IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC);
 	if (!region->mr) {
 		error = errno ? errno : EIO;
 		goto failed;

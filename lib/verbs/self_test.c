@@ -10,15 +10,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define SCRATCH_BYTES	  16384
-#define BLOCK_BYTES	  5000 /* more than one packet at every MTU, and no multiple of one */
-#define BLOCK_OFFSET	  1025
-#define WORD_OFFSET	  8192
-#define TIMEOUT_NS	  1000000000LL
+#define SCRATCH_BYTES 16384
+#define BLOCK_BYTES   5000 /* more than one packet at every MTU, and no multiple of one */
+#define BLOCK_OFFSET  1025
+#define WORD_OFFSET   8192
+#define TIMEOUT_NS    1000000000LL
 /* The sum carries out of the low half, and no byte of it stays what it was. */
-#define WORD_BEFORE	  0x01234567fedcba98ULL
-#define ADDEND		  0x1111111123456789ULL
-#define SWAPPED		  0xa5a5a5a55a5a5a5aULL
+#define WORD_BEFORE 0x01234567fedcba98ULL
+#define ADDEND      0x1111111123456789ULL
+#define SWAPPED     0xa5a5a5a55a5a5a5aULL
 
 static bool run(struct transport *transport, struct op *op)
 {
@@ -99,13 +99,14 @@ int verbs_self_test(struct verbs_device *device, char *reason, size_t reason_byt
 	status = verbs_region_register(device, scratch, SCRATCH_BYTES, &region, reason,
 				       reason_bytes);
 	if (status == 0)
-		status = verbs_loopback_open(region, DSO_POLL_ADAPTIVE, TIMEOUT_NS, &transport,
-					     reason, reason_bytes);
+		status = verbs_loopback_open(region, TRANSPORT_POLL_ADAPTIVE, TIMEOUT_NS,
+					     &transport, reason, reason_bytes);
 	if (status == 0) {
 		failure = failing(transport, scratch);
 		if (failure) {
-			snprintf(reason, reason_bytes, "the RDMA device %s failed the self-test of %s",
-				 device->name, failure);
+			snprintf(reason, reason_bytes,
+				 "the RDMA device %s failed the self-test of %s", device->name,
+				 failure);
 			status = -EIO;
 		}
 		transport_ops(transport)->close(transport);

@@ -176,11 +176,13 @@ void host_kill(struct host *host)
 	close(host->socket);
 }
 
-int host_connect_with(const struct control_welcome *welcome, enum dso_poll poll, int64_t timeout_ns,
-		      const _Atomic int *health, struct transport **ret_transport)
+int host_connect_with(const struct control_welcome *welcome, enum transport_poll poll,
+		      int64_t timeout_ns, const _Atomic int *health,
+		      struct transport **ret_transport)
 {
 	struct attachment attachment = {.welcome = welcome,
 					.poll = poll,
+					.connect_deadline_ns = test_clock_ns() + timeout_ns,
 					.timeout_ns = timeout_ns,
 					.health = health,
 					.reason = host_reason,
@@ -190,11 +192,23 @@ int host_connect_with(const struct control_welcome *welcome, enum dso_poll poll,
 	return transport_verbs_connect(&attachment, ret_transport);
 }
 
-struct transport *host_connect(const struct host *host, enum dso_poll poll)
+struct transport *host_connect(const struct host *host, enum transport_poll poll)
 {
 	struct transport *transport = NULL;
 	int status = host_connect_with(&host->welcome, poll, HOST_TIMEOUT_NS, NULL, &transport);
 
+	ck_assert_msg(status == 0, "%s", host_reason);
+	return transport;
+}
+
+struct transport *host_connect_impatiently(const struct host *host, enum transport_poll poll,
+					   int64_t timeout_ns)
+{
+	struct transport *transport = NULL;
+	int status = -ETIMEDOUT;
+
+	for (unsigned tries = 0; tries < 10 && status == -ETIMEDOUT; tries++)
+		status = host_connect_with(&host->welcome, poll, timeout_ns, NULL, &transport);
 	ck_assert_msg(status == 0, "%s", host_reason);
 	return transport;
 }

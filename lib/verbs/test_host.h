@@ -7,13 +7,13 @@
 
 #include <sys/types.h>
 
-#define HOST_REGION_BYTES  (1 << 20)
-#define HOST_SESSION	   0xabc0042ULL /* with a cookie of all ones, the only one admitted */
-#define HOST_TIMEOUT_NS	   3000000000LL /* a loaded virtual machine stalls now and then */
+#define HOST_REGION_BYTES (1 << 20)
+#define HOST_SESSION      0xabc0042ULL /* with a cookie of all ones, the only one admitted */
+#define HOST_TIMEOUT_NS   3000000000LL /* a loaded virtual machine stalls now and then */
 
 enum host_command {
-	HOST_COUNTS = 'c', /* answer only */
-	HOST_DESTROY = 'd', /* destroy every peer */
+	HOST_COUNTS = 'c',           /* answer only */
+	HOST_DESTROY = 'd',          /* destroy every peer */
 	HOST_DESTROY_SILENTLY = 's', /* only the queue pairs: nobody is told */
 };
 
@@ -34,9 +34,13 @@ struct host_answer host_command(const struct host *host, enum host_command comma
 void host_kill(struct host *host);
 
 /* Connect to it with @welcome (NULL: its own). *health may be NULL. */
-int host_connect_with(const struct control_welcome *welcome, enum dso_poll poll, int64_t timeout_ns,
-		      const _Atomic int *health, struct transport **ret_transport);
-struct transport *host_connect(const struct host *host, enum dso_poll poll);
+int host_connect_with(const struct control_welcome *welcome, enum transport_poll poll,
+		      int64_t timeout_ns, const _Atomic int *health,
+		      struct transport **ret_transport);
+struct transport *host_connect(const struct host *host, enum transport_poll poll);
+/* With a timeout as short as faults need; tried again where the machine was too busy to connect in it. */
+struct transport *host_connect_impatiently(const struct host *host, enum transport_poll poll,
+					   int64_t timeout_ns);
 extern char host_reason[256]; /* of the last connect */
 
 int64_t test_clock_ns(void);
@@ -45,13 +49,13 @@ int test_execute(struct transport *transport, struct op *op);
 int test_wait(struct transport *transport, struct op *op);
 static inline struct op op_faa(uint64_t offset, uint64_t addend)
 {
-	return (struct op){.opcode = DATA_FAA, .length_bytes = 8, .offset = offset,
-			   .operand = addend};
+	return (struct op){
+		.opcode = DATA_FAA, .length_bytes = 8, .offset = offset, .operand = addend};
 }
 static inline struct op op_bytes(uint8_t opcode, uint64_t offset, void *buffer, uint32_t length)
 {
-	return (struct op){.opcode = opcode, .length_bytes = length, .offset = offset,
-			   .buffer = buffer};
+	return (struct op){
+		.opcode = opcode, .length_bytes = length, .offset = offset, .buffer = buffer};
 }
 
 /* Whether this machine has a device; if not, says so as a skipped TAP plan. Opens nothing in this process. */

@@ -39,7 +39,7 @@ uint32_t verbs_region_rkey(const struct verbs_region *region);
 
 /* A transport over a loopback queue pair of the device: how storaged itself touches words of a region
  * whose atomicity domain is the device. */
-int verbs_loopback_open(struct verbs_region *region, enum dso_poll poll, int64_t timeout_ns,
+int verbs_loopback_open(struct verbs_region *region, enum transport_poll poll, int64_t timeout_ns,
 			struct transport **ret_transport, char *reason, size_t reason_bytes);
 
 /* What the private data of a connection request carries, little-endian as in proto. */
@@ -53,7 +53,8 @@ _Static_assert(sizeof(struct verbs_hello) == 32, "rdma_cm gives 56 bytes to a co
 struct verbs_listener_callbacks {
 	/* Somebody presents @hello. Return the region that it may reach and an @owner for the peer, or
 	 * NULL to refuse. */
-	struct verbs_region *(*admit)(void *context, const struct verbs_hello *hello, void **ret_owner);
+	struct verbs_region *(*admit)(void *context, const struct verbs_hello *hello,
+				      void **ret_owner);
 	/* The queue pair is made; the owner keeps @peer until verbs_peer_destroy. */
 	void (*joined)(void *context, void *owner, struct verbs_peer *peer);
 	/* The other side has disconnected; the owner is to destroy @peer, now or later. */
@@ -64,9 +65,10 @@ struct verbs_listener_callbacks {
 int verbs_listener_open(struct verbs_device *device, uint16_t port,
 			const struct verbs_listener_callbacks *callbacks, void *context,
 			struct verbs_listener **ret_listener, char *reason, size_t reason_bytes);
-void verbs_listener_close(struct verbs_listener *listener); /* its peers are gone; NULL does nothing */
+void verbs_listener_close(
+	struct verbs_listener *listener); /* its peers are gone; NULL does nothing */
 uint16_t verbs_listener_port(const struct verbs_listener *listener);
-int verbs_listener_fd(const struct verbs_listener *listener); /* readable: call dispatch */
+int verbs_listener_fd(const struct verbs_listener *listener);  /* readable: call dispatch */
 void verbs_listener_dispatch(struct verbs_listener *listener); /* does not block */
 
 /*

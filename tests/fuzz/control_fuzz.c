@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	count = le32_get(header.length_bytes);
 	body = malloc(count ? count : 1);
 	memcpy(body, bytes + sizeof header, count);
-	if (control_check(&header, count ? body : NULL) == WIRE_OK && count > CONTROL_BODY_BYTES_MAX)
+	if (control_check(&header, count ? body : NULL) == WIRE_OK &&
+	    count > CONTROL_BODY_BYTES_MAX)
 		abort();
 	free(body);
 	control_type_name(le16_get(header.type));

@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 	if (length == 0 || length > DATA_TRANSFER_BYTES_MAX || offset > region_bytes ||
 	    length > region_bytes - offset)
 		abort();
-	if ((request.opcode == DATA_CAS || request.opcode == DATA_FAA) && (offset % 8 || length != 8))
+	if ((request.opcode == DATA_CAS || request.opcode == DATA_FAA) &&
+	    (offset % 8 || length != 8))
 		abort();
 	return 0;
 }

@@ -18,9 +18,9 @@
 #include <string.h>
 #include <time.h>
 
-#define PREFIX "word:"
+#define PREFIX         "word:"
 #define WORD_BYTES_MAX 200
-#define SAMPLES_MAX 1000000
+#define SAMPLES_MAX    1000000
 
 struct word {
 	char name[sizeof PREFIX + WORD_BYTES_MAX];
@@ -126,8 +126,8 @@ static void count(int index, int of, char **paths, int path_count)
 	for (int i = index; i < path_count; i += of, files++)
 		count_file(paths[i], total);
 	qsort(samples_ns, sample_count, sizeof *samples_ns, by_value);
-	printf("  function %d: %2d files, %6zu fetch-and-adds over %s, p50 %.2f us, p99 %.2f us\n", index, files,
-	       sample_count, dso_transport(session),
+	printf("  function %d: %2d files, %6zu fetch-and-adds over %s, p50 %.2f us, p99 %.2f us\n",
+	       index, files, sample_count, dso_transport(session),
 	       sample_count ? (double)samples_ns[sample_count / 2] / 1000 : 0,
 	       sample_count ? (double)samples_ns[sample_count * 99 / 100] / 1000 : 0);
 }
@@ -153,7 +153,8 @@ static void report(void)
 		int64_t value;
 
 		name[strcspn(name, "\n")] = 0;
-		if (dso_counter_open(session, name, NULL, &counter) || dso_counter_get(counter, &value))
+		if (dso_counter_open(session, name, NULL, &counter) ||
+		    dso_counter_get(counter, &value))
 			die(dso_error(session));
 		printf("%lld %s\n", (long long)value, name + sizeof PREFIX - 1);
 		dso_counter_close(counter);

@@ -12,7 +12,7 @@
  * Threads: a session and every handle opened in it are used by one thread at a time; several
  * sessions may be open in a process, each used by a thread of its own at the same time. Another
  * thread may take a session over while nothing submitted is outstanding. A session does not survive
- * fork(): the child opens its own.
+ * fork(): the child opens its own (over verbs only where its parent had none).
  *
  * Errors that any operation on an object can return, beside its own:
  *	-ESTALE      the object was deleted
@@ -37,16 +37,16 @@ extern "C" {
 #endif
 
 /* Durations are int64 nanoseconds. */
-#define DSO_NOWAIT INT64_C(0)
-#define DSO_FOREVER INT64_C(-1)
+#define DSO_NOWAIT      INT64_C(0)
+#define DSO_FOREVER     INT64_C(-1)
 #define DSO_MILLISECOND INT64_C(1000000)
-#define DSO_SECOND INT64_C(1000000000)
+#define DSO_SECOND      INT64_C(1000000000)
 
 /* Limits. */
-#define DSO_NAME_BYTES_MAX 255		       /* of an object's name */
-#define DSO_COUNTER_STRIPES_MAX 64	       /* of a counter */
-#define DSO_REGISTER_BYTES_MAX (64ULL << 20)   /* capacity of a register */
-#define DSO_OUTSTANDING_MAX 1024	       /* submitted and not yet reaped, a session */
+#define DSO_NAME_BYTES_MAX      255           /* of an object's name */
+#define DSO_COUNTER_STRIPES_MAX 64            /* of a counter */
+#define DSO_REGISTER_BYTES_MAX  (64ULL << 20) /* capacity of a register */
+#define DSO_OUTSTANDING_MAX     1024          /* submitted and not yet reaped, a session */
 
 struct dso_session;
 struct dso_memory;
@@ -55,13 +55,6 @@ struct dso_register;
 
 /* ---- sessions ---- */
 
-/* How a session waits for an answer. */
-enum dso_poll {
-	DSO_POLL_ADAPTIVE = 0, /* spin for about a round trip, then sleep */
-	DSO_POLL_BUSY = 1,     /* spin: the lowest latency, a whole processor while waiting */
-	DSO_POLL_BLOCK = 2,    /* sleep at once */
-};
-
 /*
  * struct dso_options - what dso_open() may be told. Zero means the default throughout: an
  * environment variable where one is named, else what the library finds out by itself.
@@ -69,10 +62,13 @@ enum dso_poll {
 struct dso_options {
 	const char *transport; /* "auto", "shm", "verbs", "tcp" (DSO_TRANSPORT; "auto") */
 	const char *device;    /* the RDMA device to use, as ibv_devices shows it (DSO_DEVICE) */
-	int64_t timeout;       /* silence of storaged after which it is given up (DSO_TIMEOUT_MS; 500 ms) */
-	enum dso_poll poll;    /* (DSO_POLL: adaptive, busy, block) */
-	const char *io;	       /* transport tcp: "auto", "io_uring", "poll" (DSO_IO; "auto") */
-	uint64_t reserved[8];  /* zero */
+	int64_t timeout; /* silence of storaged after which it is given up (DSO_TIMEOUT_MS; 500 ms) */
+	const char *
+		poll; /* how to wait for an answer (DSO_POLL; "adaptive"): "adaptive" spins for about
+				* a round trip, then sleeps; "busy" spins, the lowest latency and a whole
+				* processor while waiting; "block" sleeps at once */
+	const char *io;       /* transport tcp: "auto", "io_uring", "poll" (DSO_IO; "auto") */
+	uint64_t reserved[8]; /* zero */
 };
 
 /*
@@ -81,7 +77,7 @@ struct dso_options {
  * store inside this process, shared by its sessions of the same NAME and gone with the last of them);
  * NULL: DSO_URL, and where that is not set storaged's default unix socket, then 127.0.0.1:7471.
  * @options may be NULL. On success *ret_session is to be given back with dso_close().
- * Blocks for at most the timeout, per address tried. Returns 0, -EINVAL (a malformed URL or option),
+ * Blocks for at most ten times the timeout. Returns 0, -EINVAL (a malformed URL or option),
  * -ECONNREFUSED (nobody listens there), -ETIMEDOUT (no answer), -EPROTONOSUPPORT (storaged speaks no
  * version that this library does), -EPROTO (what answers there is not storaged), -ENOENT (no such
  * namespace), -EUSERS (storaged has as many sessions as it may), -EOPNOTSUPP (the transport that was
@@ -110,7 +106,7 @@ int dso_ping(struct dso_session *session, int64_t *ret_round_trip);
 /* What became of a transport when a session chose one. */
 struct dso_transport_report {
 	const char *name;
-	int chosen;	  /* 1 for the one in use */
+	int chosen;       /* 1 for the one in use */
 	char reason[200]; /* why it is used or is not, a sentence */
 };
 
@@ -124,6 +120,9 @@ size_t dso_transports(const struct dso_session *session, struct dso_transport_re
 /* dso_transport - the name of the transport in use: "shm", "verbs", "tcp" or "embedded". */
 const char *dso_transport(const struct dso_session *session);
 
+/* dso_url - the URL that the session was opened with, or the default one that answered. */
+const char *dso_url(const struct dso_session *session);
+
 /* What storaged says of itself. */
 struct dso_server_stat {
 	uint64_t uptime; /* ns */
@@ -133,11 +132,11 @@ struct dso_server_stat {
 	uint64_t sessions, sessions_max;
 	uint64_t sessions_begun;
 	uint64_t sessions_fenced; /* ended by silence */
-	uint64_t sessions_lost;	  /* ended by a disconnect */
+	uint64_t sessions_lost;   /* ended by a disconnect */
 	uint64_t protocol_errors; /* connections dropped for what they sent */
-	uint64_t operations;	  /* executed by storaged itself (transport tcp) */
-	int64_t session_ttl;	  /* ns */
-	char domain[16];	  /* "cpu" or "device": who executes atomics */
+	uint64_t operations;      /* executed by storaged itself (transport tcp) */
+	int64_t session_ttl;      /* ns */
+	char domain[16];          /* "cpu" or "device": who executes atomics */
 	char domain_reason[128];
 	char io[16]; /* "io_uring" or "poll" */
 	char device[64];
@@ -156,11 +155,11 @@ enum dso_type { DSO_MEMORY = 1, DSO_COUNTER = 2, DSO_REGISTER = 3 };
 
 struct dso_stat {
 	enum dso_type type;
-	uint32_t generation;	 /* distinguishes objects that had the same name */
-	uint64_t offset;	 /* in the region */
-	uint64_t length_bytes;	 /* in the region, with its header */
-	uint32_t opens;		 /* sessions that have it open */
-	uint64_t parameters[4];	 /* as created; their meaning is the type's */
+	uint32_t generation;    /* distinguishes objects that had the same name */
+	uint64_t offset;        /* in the region */
+	uint64_t length_bytes;  /* in the region, with its header */
+	uint32_t opens;         /* sessions that have it open */
+	uint64_t parameters[4]; /* as created; their meaning is the type's */
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
 
@@ -191,8 +190,9 @@ int dso_list(struct dso_session *session, int (*each)(const struct dso_stat *sta
 /* ---- counter: an int64 ---- */
 
 struct dso_counter_params {
-	int64_t initial;  /* the value at creation */
-	uint32_t stripes; /* words that additions spread over, 1 to 64; 0: any (1 at creation). With more
+	int64_t initial; /* the value at creation */
+	uint32_t
+		stripes; /* words that additions spread over, 1 to 64; 0: any (1 at creation). With more
 			   * than one, adding scales with contention and reading costs as many atomics */
 	uint32_t reserved; /* zero */
 };
@@ -252,8 +252,9 @@ int dso_counter_cas(struct dso_counter *counter, int64_t expected, int64_t value
 /* ---- register: bytes with a version ---- */
 
 struct dso_register_params {
-	uint64_t capacity_bytes; /* 1 to 64 MiB; 0: any (64 KiB at creation). Takes twice that of memory */
-	uint64_t reserved;	 /* zero */
+	uint64_t
+		capacity_bytes; /* 1 to 64 MiB; 0: any (64 KiB at creation). Takes twice that of memory */
+	uint64_t reserved; /* zero */
 };
 
 /*
@@ -381,9 +382,9 @@ int dso_memory_fetch_add(struct dso_memory *memory, uint64_t offset, uint64_t de
 
 struct dso_completion {
 	uint64_t tag;
-	int32_t status;	   /* 0 or a negative errno, as of the verb */
+	int32_t status;    /* 0 or a negative errno, as of the verb */
 	uint32_t reserved; /* zero */
-	uint64_t value;	   /* atomics: the value before */
+	uint64_t value;    /* atomics: the value before */
 };
 
 /* dso_memory_read_submit - dso_memory_read() of at most DSO_SUBMIT_BYTES_MAX, asynchronous. */
@@ -425,6 +426,8 @@ int dso_reap(struct dso_session *session, struct dso_completion *completions, si
  * -ETIMEDOUT or a count of 0, call dso_fd(), then poll. Returns the descriptor, -EMFILE, -ENOTCONN.
  */
 int dso_fd(struct dso_session *session);
+
+/* ---- the library ---- */
 
 /* dso_version - the library's version, "MAJOR.MINOR.PATCH". */
 const char *dso_version(void);
