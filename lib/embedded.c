@@ -90,6 +90,7 @@ static void embedded_close_object(struct dso_session *session, struct object *ob
 	object_unlink(object);
 	pthread_mutex_unlock(&session->lock);
 	store_close(&embedded->opener, object->handle);
+	store_clean(embedded->shared->store, UINT64_MAX);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -101,6 +102,7 @@ static int embedded_delete(struct dso_session *session, const char *name, char *
 
 	pthread_mutex_lock(&lock);
 	status = store_delete(embedded->shared->store, name, strlen(name));
+	store_clean(embedded->shared->store, UINT64_MAX);
 	pthread_mutex_unlock(&lock);
 	return status_error(status, reason, reason_bytes);
 }
@@ -198,6 +200,7 @@ static void embedded_leave(struct dso_session *session)
 
 	pthread_mutex_lock(&lock);
 	store_opener_end(&embedded->opener);
+	store_clean(embedded->shared->store, UINT64_MAX);
 	release(embedded->shared);
 	pthread_mutex_unlock(&lock);
 	free(embedded);

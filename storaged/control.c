@@ -245,6 +245,8 @@ static uint32_t handle_one(struct control *control)
 	if (control->in_fill < sizeof header + length_bytes)
 		return 0;
 	handle_request(control, &header, control->in + sizeof header);
+	if (control->again)
+		return 0;
 	return control->state == CONTROL_CLOSING || !list_empty(&control->doomed)
 		       ? 0
 		       : (uint32_t)sizeof header + length_bytes;
@@ -263,6 +265,10 @@ static void handle_all(struct control *control)
 			list_append(&control->server->ready, &control->ready);
 			break;
 		}
+	}
+	if (control->again) {
+		control->again = false;
+		list_append(&control->server->ready, &control->ready);
 	}
 	if (list_empty(&control->doomed))
 		control_flush(control);

@@ -32,6 +32,7 @@ struct control {
 	struct session *session; /* while LIVE */
 	enum control_state state;
 	bool is_unix;
+	bool again;      /* LIVE: the request just handled was not answered, its turn comes again */
 	bool stalled;    /* LIVE: requests wait until the client has read replies */
 	bool shut;       /* CLOSING: everything was sent */
 	const char *why; /* doomed; for the log */

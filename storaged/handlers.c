@@ -45,6 +45,11 @@ static void handle_open(struct control *control, const struct control_header *he
 	status = store_open(&control->session->opener, le16_get(open->type),
 			    (const char *)body + sizeof *open, open->name_bytes, open->flags,
 			    parameters, &reference, detail, sizeof detail);
+	if (status == WIRE_NO_MEMORY && store_is_dirty(control->session->space->store)) {
+		/* Memory of deleted objects is being cleaned: it asks again in the next turn. */
+		control->again = true;
+		return;
+	}
 	if (status != WIRE_OK) {
 		control_refuse(control, header, status, "%s",
 			       detail[0] ? detail : wire_status_sentence(status));

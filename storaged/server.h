@@ -27,6 +27,7 @@ struct server {
 
 	struct name_space namespaces[SETTINGS_ITEMS_MAX];
 	unsigned namespace_count;
+	bool dirty; /* memory of deleted objects waits to be zeroed */
 
 	struct verbs_device *device;
 	struct verbs_listener *verbs_listener;

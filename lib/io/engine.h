@@ -30,7 +30,9 @@ enum io_kind { IO_RECV = 1, IO_SEND = 2, IO_READABLE = 3 };
  * engine at most. */
 struct io_stream {
 	int fd;
-	uint8_t pending; /* bits 1 << enum io_kind, of what is under way. Read-only for the user */
+	/* Bits 1 << enum io_kind, of what is under way; for the user to read. Clear as soon as wait has
+	 * the event, also of those in the same batch that the user has not come to yet. */
+	uint8_t pending;
 	/* the engine's from here on */
 	uint8_t cancelling; /* what of pending was asked to end */
 	uint8_t starting;   /* what is to be started or cancelled by the next wait */

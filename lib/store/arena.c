@@ -24,7 +24,7 @@ int arena_open(struct arena *arena, uint64_t bytes, uint32_t extent_count_max)
 {
 	void *base;
 
-	*arena = (struct arena){.bytes = bytes, .touched_end = LAYOUT_REGION_HEADER_BYTES};
+	*arena = (struct arena){.bytes = bytes};
 	arena->fd = memfd_create("dso-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (arena->fd < 0)
 		return -errno;
@@ -51,21 +51,9 @@ void arena_close(struct arena *arena)
 		close(arena->fd);
 }
 
-int arena_take(struct arena *arena, uint64_t bytes, struct extent *ret_extent)
+void arena_zero(struct arena *arena, const struct extent *extent, uint64_t from, uint64_t bytes)
 {
-	uint64_t end;
-	int error = extents_take(arena->extents, bytes, ret_extent);
-
-	if (error)
-		return error;
-	end = ret_extent->offset + ret_extent->bytes;
 	/* Written to, not punched out: under a memory region a hole would leave the device with
 	 * pages that are the file's no more. */
-	if (ret_extent->offset < arena->touched_end)
-		region_zero(arena->base + ret_extent->offset,
-			    (end < arena->touched_end ? end : arena->touched_end) -
-				    ret_extent->offset);
-	if (arena->touched_end < end)
-		arena->touched_end = end;
-	return 0;
+	region_zero(arena->base + extent->offset + from, bytes);
 }

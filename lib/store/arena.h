@@ -13,14 +13,13 @@ struct arena {
 	uint8_t *base;
 	uint64_t bytes;
 	struct extents *extents;
-	uint64_t touched_end; /* no object ever lay here or behind: zero, as memfds are */
 };
 
 /* Returns 0, -ENOMEM, or memfd_create's, ftruncate's, fcntl's or mmap's errno. @bytes are pages. */
 int arena_open(struct arena *arena, uint64_t bytes, uint32_t extent_count_max);
 void arena_close(struct arena *arena); /* also after a failed open; not twice */
 
-/* Take zeroed memory. Returns as extents_take. */
-int arena_take(struct arena *arena, uint64_t bytes, struct extent *ret_extent);
+/* Zero @bytes of @extent, @from on; both multiples of 8. What is given back must be zero, as a new memfd is. */
+void arena_zero(struct arena *arena, const struct extent *extent, uint64_t from, uint64_t bytes);
 
 #endif

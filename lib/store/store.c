@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#define CLEAN_AT_ONCE_BYTES 262144
+
 /* A secret this long is all that XXH3 takes in, and one that getrandom gives whole. */
 #define SECRET_BYTES 192
 
@@ -55,7 +57,10 @@ struct store {
 	uint32_t vacant_object; /* index + 1, 0: none */
 	uint64_t *named;        /* a bit an object: has a name. Lets a listing pass over gaps */
 	uint32_t named_count;
-	uint32_t deleted_count; /* and still open */
+	uint32_t deleted_count; /* and still open, or to be cleaned */
+	uint32_t dirty_first;   /* to be cleaned, in this order: index + 1, 0: none */
+	uint32_t dirty_last;
+	uint64_t cleaned_bytes; /* of the first one */
 	uint32_t generation;    /* the last one given */
 };
 
@@ -152,16 +157,59 @@ static int provide_object(struct store *store)
 	return 0;
 }
 
-/* Give a deleted object's memory back, once nobody has it open. */
+/* Zero up to @bytes_max of a deleted object that nobody has open, and when that was the rest of it give its
+ * memory back. Returns the bytes zeroed. */
+static uint64_t clean(struct store *store, uint32_t index, uint64_t bytes_max)
+{
+	struct object *object = object_at(store, index);
+	uint64_t left = object->extent.bytes - store->cleaned_bytes;
+	uint64_t bytes = left < bytes_max ? left : bytes_max & ~(uint64_t)(LAYOUT_LINE_BYTES - 1);
+
+	arena_zero(&store->arena, &object->extent, store->cleaned_bytes, bytes);
+	store->cleaned_bytes += bytes;
+	if (bytes < left)
+		return bytes;
+	store->cleaned_bytes = 0;
+	extents_give(store->arena.extents, &object->extent);
+	object->next = store->vacant_object;
+	store->vacant_object = index + 1;
+	store->deleted_count--;
+	return bytes;
+}
+
+/* Nobody has a deleted object open any more. What is short is zeroed at once, the rest by store_clean. */
 static void reclaim(struct store *store, uint32_t index)
 {
 	struct object *object = object_at(store, index);
 
 	assert(!object->name && !object->opens && !object->open_list);
-	extents_give(store->arena.extents, &object->extent);
-	object->next = store->vacant_object;
-	store->vacant_object = index + 1;
-	store->deleted_count--;
+	if (object->extent.bytes <= CLEAN_AT_ONCE_BYTES && !store->dirty_first) {
+		clean(store, index, CLEAN_AT_ONCE_BYTES);
+		return;
+	}
+	object->next = 0;
+	if (store->dirty_first)
+		object_at(store, store->dirty_last - 1)->next = index + 1;
+	else
+		store->dirty_first = index + 1;
+	store->dirty_last = index + 1;
+}
+
+bool store_is_dirty(const struct store *store)
+{
+	return store->dirty_first != 0;
+}
+
+bool store_clean(struct store *store, uint64_t bytes_max)
+{
+	while (store->dirty_first && bytes_max >= LAYOUT_LINE_BYTES) {
+		uint32_t index = store->dirty_first - 1, next = object_at(store, index)->next;
+
+		bytes_max -= clean(store, index, bytes_max);
+		if (store->cleaned_bytes == 0)
+			store->dirty_first = next;
+	}
+	return store_is_dirty(store);
 }
 
 static enum wire_status refuse_no_memory(const struct store *store, uint64_t length_bytes,
@@ -203,7 +251,7 @@ static enum wire_status create(struct store *store, unsigned type, uint64_t hash
 	name_copy = strndup(name, name_bytes);
 	if (!name_copy)
 		return refuse_internal(detail, detail_bytes);
-	error = arena_take(&store->arena, length_bytes, &extent);
+	error = extents_take(store->arena.extents, length_bytes, &extent);
 	if (error) {
 		free(name_copy);
 		return error == -ENOSPC

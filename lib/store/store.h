@@ -83,6 +83,14 @@ int store_new(const struct store_limits *limits, struct store **ret_store);
  */
 void store_free(struct store *store);
 
+/*
+ * Memory is zeroed before it is used again. Up to CLEAN_AT_ONCE_BYTES that happens when the last handle of a
+ * deleted object comes back; longer objects wait for this call, which zeroes up to @bytes_max, so that nobody waits
+ * for long. Returns whether there is more: then NO_MEMORY may be only for the moment.
+ */
+bool store_clean(struct store *store, uint64_t bytes_max);
+bool store_is_dirty(const struct store *store);
+
 void *store_base(const struct store *store);
 uint64_t store_region_bytes(const struct store *store);
 uint64_t store_used_bytes(const struct store *store);   /* deleted and still open included */

@@ -381,6 +381,32 @@ START_TEST(a_deleted_name_can_be_created_anew_at_once_as_another_object)
 }
 END_TEST
 
+START_TEST(long_memory_is_cleaned_in_turns_before_it_is_used_again)
+{
+	uint64_t bytes = 10 << 20;
+	struct store_reference old = create_with(OBJECT_MEMORY, "old", bytes, 0), new;
+	uint64_t used = store_used_bytes(store);
+
+	memset(memory_of(&old) + MEMORY_DATA_OFFSET, 0xff, bytes);
+	ck_assert_int_eq(store_close(&opener, old.handle), WIRE_OK);
+	ck_assert_int_eq(store_delete(store, "old", 3), WIRE_OK);
+	ck_assert(store_is_dirty(store));
+	for (int turn = 0; turn < 10; turn++) {
+		ck_assert_uint_eq(store_used_bytes(store), used);
+		ck_assert_int_eq(open_with(OBJECT_MEMORY, "new",
+					   CONTROL_OPEN_CREATE | CONTROL_OPEN_PARAMETERS, bytes, 0,
+					   &new),
+				 WIRE_NO_MEMORY);
+		ck_assert(store_clean(store, 1 << 20));
+	}
+	ck_assert(!store_clean(store, 1 << 20));
+	ck_assert_uint_eq(store_used_bytes(store), 0);
+	new = create_with(OBJECT_MEMORY, "new", bytes, 0);
+	ck_assert_uint_eq(new.offset, old.offset);
+	ck_assert(is_zero(memory_of(&new) + MEMORY_DATA_OFFSET, bytes));
+}
+END_TEST
+
 START_TEST(reused_memory_is_zeroed)
 {
 	struct store_reference old = create_with(OBJECT_MEMORY, "m", 5000, 0), new;
@@ -568,6 +594,7 @@ int main(void)
 		parameters_of_an_existing_object_are_compared_but_for_zero_and_the_initial_value);
 	tcase_add_test(fresh, an_object_of_another_type_and_a_type_that_does_not_exist_are_refused);
 	tcase_add_test(fresh, an_absent_object_is_not_found_unless_it_is_to_be_created);
+	tcase_add_test(fresh, long_memory_is_cleaned_in_turns_before_it_is_used_again);
 	tcase_add_test(fresh, names_have_1_to_255_bytes_and_no_zero);
 	tcase_add_test(fresh, a_name_that_begins_with_another_is_another);
 	tcase_add_test(fresh, a_listing_shows_every_object_once_and_passes_over_gaps);

@@ -73,6 +73,7 @@ START_TEST(the_device_that_was_asked_for_is_used_or_nothing_is)
 	struct transport *transport = NULL;
 	struct attachment attachment = {.welcome = &host.welcome,
 					.device = "nonesuch0",
+					.connect_deadline_ns = test_clock_ns() + HOST_TIMEOUT_NS,
 					.timeout_ns = HOST_TIMEOUT_NS,
 					.reason = host_reason,
 					.reason_bytes = sizeof host_reason};
@@ -231,12 +232,23 @@ static void *client_main(void *context)
 	return NULL;
 }
 
+static uint64_t added(const struct client *client, const struct host *host)
+{
+	uint64_t value;
+
+	memcpy(&value, host->memory + 64, sizeof value);
+	return value - client->value_before;
+}
+
 static void client_start(struct client *client, const struct host *host, enum transport_poll poll)
 {
 	client->transport = host_connect_impatiently(host, poll, TIMEOUT_NS);
-	memcpy(&client->value_before, host->memory + 64, sizeof client->value_before);
+	client->value_before = 0;
+	client->value_before = added(client, host);
 	ck_assert_int_eq(pthread_create(&client->thread, NULL, client_main, client), 0);
-	usleep(20000);
+	/* Some rounds of the ring, so that the fault finds it turning. */
+	while (added(client, host) < 3 * RING_COUNT)
+		usleep(1000);
 }
 
 static void client_end(struct client *client, const struct host *host, int64_t fault_ns)
@@ -245,8 +257,7 @@ static void client_end(struct client *client, const struct host *host, int64_t f
 
 	pthread_join(client->thread, NULL);
 	ck_assert_int_lt(client->ended_ns - fault_ns, NOTICED_NS);
-	memcpy(&value, host->memory + 64, sizeof value);
-	value -= client->value_before;
+	value = added(client, host);
 	ck_assert_uint_gt(client->load.executed, 0);
 	ck_assert_uint_le(client->load.executed, value);
 	ck_assert_uint_le(value, client->load.executed + client->load.unknown);

@@ -17,7 +17,7 @@
 
 #define PEERS_MAX 64
 
-char host_reason[256];
+_Thread_local char host_reason[256];
 
 struct server {
 	struct verbs_device *device;

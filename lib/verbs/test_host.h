@@ -41,7 +41,7 @@ struct transport *host_connect(const struct host *host, enum transport_poll poll
 /* With a timeout as short as faults need; tried again where the machine was too busy to connect in it. */
 struct transport *host_connect_impatiently(const struct host *host, enum transport_poll poll,
 					   int64_t timeout_ns);
-extern char host_reason[256]; /* of the last connect */
+extern _Thread_local char host_reason[256]; /* of the last connect */
 
 int64_t test_clock_ns(void);
 /* Submit and flush; then progress until the op has a status, for at most two seconds. */
