@@ -48,5 +48,6 @@ int main(int argc, char **argv)
 	if (r)
 		log_error("storaged cannot go on: %s", strerrordesc_np(-r));
 	server_close(&server);
+	settings_free(&settings);
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -435,3 +435,9 @@ int settings_read(struct settings *settings, int argc, char **argv, char *reason
 	free(flags);
 	return r;
 }
+
+void settings_free(struct settings *settings)
+{
+	for (unsigned i = 0; i < TABLE_COUNT; i++)
+		settings_value_free(&table[i].value, settings);
+}

@@ -48,10 +48,11 @@ extern const char *const settings_io[]; /* names of I/O engines, for io_engine_o
 
 /*
  * Read flags, environment and file. Does not return for --help, --version and flags that do not exist.
- * Texts are kept for the life of the process. Returns 0 or a negative errno, with a sentence in @reason
+ * After success or failure the texts are freed by settings_free. Returns 0 or a negative errno, with a sentence in @reason
  * that begins with the flag, the variable or the line of the file that is wrong.
  */
 int settings_read(struct settings *settings, int argc, char **argv, char *reason,
 		  size_t reason_bytes);
+void settings_free(struct settings *settings);
 
 #endif

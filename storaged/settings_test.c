@@ -27,6 +27,7 @@ static int read_flags(char **flags)
 		argc++;
 	}
 	reason[0] = 0;
+	settings_free(&settings);
 	return settings_read(&settings, argc, argv, reason, sizeof reason);
 }
 
@@ -49,6 +50,7 @@ static void clean_up(void)
 	if (file_path[0])
 		unlink(file_path);
 	file_path[0] = 0;
+	settings_free(&settings);
 }
 
 START_TEST(without_a_word_the_defaults_hold)

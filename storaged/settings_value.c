@@ -241,3 +241,18 @@ int settings_value_parse(const struct settings_value *value, struct settings *se
 	}
 	return -EINVAL;
 }
+
+void settings_value_free(const struct settings_value *value, struct settings *settings)
+{
+	void *field = (char *)settings + value->field;
+
+	if (value->kind == SETTINGS_TEXT) {
+		free(*(char **)field);
+		*(char **)field = NULL;
+	} else if (value->kind == SETTINGS_LIST) {
+		struct settings_list *list = field;
+
+		while (list->count)
+			free((char *)list->item[--list->count]);
+	}
+}

@@ -31,4 +31,7 @@ struct settings_value {
 int settings_value_parse(const struct settings_value *value, struct settings *settings,
 			 const char *text, const char *origin, char *reason, size_t reason_bytes);
 
+/* Free what a text or a list has, and leave it empty. */
+void settings_value_free(const struct settings_value *value, struct settings *settings);
+
 #endif

@@ -188,6 +188,8 @@ START_TEST(memory_that_a_dead_client_had_open_is_used_again)
 		raise(SIGSTOP);
 		pause();
 	}
+	/* So that a child that fails ends the wait. */
+	close(fds[1]);
 	ck_assert_int_eq((int)read(fds[0], &byte, 1), 1);
 	waitpid(pid, NULL, WUNTRACED);
 	ck_assert_int_eq(dso_object_delete(session, "big"), 0);
@@ -201,7 +203,6 @@ START_TEST(memory_that_a_dead_client_had_open_is_used_again)
 	}
 	dso_close(session);
 	close(fds[0]);
-	close(fds[1]);
 }
 END_TEST
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -43,13 +44,15 @@ enum lie {
 
 static int listener;
 static char url[64];
-static enum lie lie;
-static unsigned seed;
+static _Atomic enum lie lie;
+static _Atomic unsigned seed;
 
 static void random_bytes(uint8_t *bytes, size_t count)
 {
+	unsigned state = atomic_fetch_add(&seed, 1);
+
 	for (size_t i = 0; i < count; i++)
-		bytes[i] = (uint8_t)rand_r(&seed);
+		bytes[i] = (uint8_t)rand_r(&state);
 }
 
 static bool take(int fd, void *bytes, size_t count)

@@ -248,7 +248,7 @@ static enum wire_status create(struct store *store, unsigned type, uint64_t hash
 	}
 	if (provide_object(store))
 		return refuse_internal(detail, detail_bytes);
-	name_copy = strndup(name, name_bytes);
+	name_copy = malloc(name_bytes);
 	if (!name_copy)
 		return refuse_internal(detail, detail_bytes);
 	error = extents_take(store->arena.extents, length_bytes, &extent);
@@ -258,6 +258,7 @@ static enum wire_status create(struct store *store, unsigned type, uint64_t hash
 			       ? refuse_no_memory(store, length_bytes, detail, detail_bytes)
 			       : refuse_internal(detail, detail_bytes);
 	}
+	memcpy(name_copy, name, name_bytes);
 	*ret_index = store->vacant_object - 1;
 	object = object_at(store, *ret_index);
 	store->vacant_object = object->next;

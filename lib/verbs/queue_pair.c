@@ -21,8 +21,8 @@
 
 #define POLL_BATCH 16
 /* Fruitless looks at the completion queue between two looks at the clock and at health. */
-#define LOOKS_PER_CHECK 64
-#define SPIN_NS         30000
+#define LOOKS_PER_CHECK 256
+#define SPIN_NS         50000
 /* `lost` costs a system call; while spinning it is asked this often. */
 #define LOST_INTERVAL_NS 1000000
 /* health is a word that nobody wakes us for: the longest sleep. */
