@@ -143,6 +143,7 @@ static struct dso_session *session_new(const struct session_settings *settings)
 	}
 	pthread_mutex_init(&session->lock, NULL);
 	session->poll_fd = session->ready_fd = -1;
+	session->process = getpid();
 	session->timeout_ns = settings->timeout_ns;
 	session->poll = settings->poll;
 	return session;
@@ -215,8 +216,10 @@ void dso_close(struct dso_session *session)
 {
 	if (!session)
 		return;
-	/* First the data path: what storaged hears of as gone must not be able to act. */
-	transport_ops(session->transport)->close(session->transport);
+	/* First the data path: what storaged hears of as gone must not be able to act. A forked child
+	 * leaves it alone: descriptors, rings and queue pairs are its parent's as well. */
+	if (session->process == getpid())
+		transport_ops(session->transport)->close(session->transport);
 	session->directory->leave(session);
 	while (session->objects) {
 		struct object *object = session->objects;

@@ -10,6 +10,7 @@
 #include "lib/url.h"
 
 #include <pthread.h>
+#include <sys/types.h>
 
 /*
  * A handle to an object: the first member of every object type's struct.
@@ -85,6 +86,7 @@ struct dso_session {
 	int poll_fd, ready_fd; /* of dso_fd(): an epoll set, an eventfd in it; -1 until called */
 	bool ready_signalled;
 
+	pid_t process;  /* that opened it; a forked child only forgets it */
 	uint16_t owner; /* of words that this session holds */
 	int64_t timeout_ns;
 	int64_t ttl_ns;

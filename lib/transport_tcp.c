@@ -253,8 +253,7 @@ static void tcp_close(struct transport *transport)
 {
 	struct transport_tcp *tcp = tcp_of(transport);
 
-	/* The engine gives our buffers back. No shutdown(2): a forked child closes its copy of the
-	 * descriptors here, and its parent goes on. */
+	/* The engine gives our buffers back. */
 	if (tcp->engine)
 		io_ops(tcp->engine)->close(tcp->engine);
 	if (tcp->stream.fd >= 0)

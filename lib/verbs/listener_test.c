@@ -83,6 +83,7 @@ START_TEST(the_device_that_was_asked_for_is_used_or_nothing_is)
 	ck_assert_ptr_nonnull(strstr(host_reason, "nonesuch0"));
 	ck_assert_int_eq(verbs_device_open(NULL, &device, host_reason, sizeof host_reason), 0);
 	attachment.device = verbs_device_name(device);
+	attachment.connect_deadline_ns = test_clock_ns() + HOST_TIMEOUT_NS;
 	ck_assert_msg(transport_verbs_connect(&attachment, &transport) == 0, "%s", host_reason);
 	transport_ops(transport)->close(transport);
 	verbs_device_close(device);
