@@ -54,6 +54,16 @@ static uint64_t memory_mib(const struct settings *settings)
 	return 64 + (2 * place_stride(settings) * settings->words >> 20);
 }
 
+/* Where storaged executes nothing, over shm and verbs, its workers are to take no processor from who does:
+ * --server-poll is the ping-pong's alone. */
+static const char *poll_for(const struct settings *settings)
+{
+	const char *transport = settings->transport;
+	bool idle = transport && (!strcmp(transport, "shm") || !strcmp(transport, "verbs"));
+
+	return idle ? "block" : poll_name(settings->server_poll);
+}
+
 /* In the child. */
 __attribute__((noreturn)) static void become(const struct daemon *daemon,
 					     const struct settings *settings, int output)
@@ -68,8 +78,8 @@ __attribute__((noreturn)) static void become(const struct daemon *daemon,
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(output, STDOUT_FILENO);
 	execlp(path, "storaged", "--listen", "127.0.0.1:0", "--unix-socket", daemon->unix_path,
-	       "--memory", memory, "--poll", poll_name(settings->server_poll), "--io", settings->io,
-	       "--domain", domain_for(settings->transport), NULL);
+	       "--memory", memory, "--poll", poll_for(settings), "--io", settings->io, "--domain",
+	       domain_for(settings->transport), NULL);
 	fprintf(stderr,
 		"dso-perf: cannot start %s: %s; STORAGED in the environment says where it is\n",
 		path, strerror(errno));
