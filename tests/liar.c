@@ -88,7 +88,7 @@ static void welcome(int fd, const struct control_header *request)
 	uint8_t noise[512];
 
 	random_bytes(noise, sizeof noise);
-	switch (lie) {
+	switch (atomic_load(&lie)) {
 	case RANDOM_BYTES:
 		give(fd, noise, sizeof noise);
 		return;

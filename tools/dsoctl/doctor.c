@@ -308,6 +308,7 @@ enum exit_status run_doctor(struct dsoctl *ctl)
 		find(&doctor, "storaged", "no session: %s", dso_error(NULL));
 		find_broken(&doctor, dso_error(NULL));
 	} else {
+		find(&doctor, "answered", "%s", dso_url(ctl->session));
 		examine_server(&doctor);
 		examine_round_trip(&doctor);
 		examine_transports(&doctor);
