@@ -13,7 +13,7 @@
 #define DRAIN_NS INT64_C(2000000000)
 /* For a client to close a connection on which it was told that storaged shuts down. */
 #define DRAIN_CLOSING_NS INT64_C(100000000)
-/* Zeroed of a namespace in a turn of the loop: about a millisecond. */
+/* Zeroed of a namespace in a turn of the loop: little enough that nobody notices. */
 #define CLEAN_TURN_BYTES (8 << 20)
 
 uint64_t server_operations(const struct server *server)
