@@ -45,8 +45,10 @@ static void handle_open(struct control *control, const struct control_header *he
 	status = store_open(&control->session->opener, le16_get(open->type),
 			    (const char *)body + sizeof *open, open->name_bytes, open->flags,
 			    parameters, &reference, detail, sizeof detail);
-	if (status == WIRE_NO_MEMORY && store_is_dirty(control->session->space->store)) {
-		/* Memory of deleted objects is being cleaned: it asks again in the next turn. */
+	if ((status == WIRE_NO_MEMORY || status == WIRE_OBJECTS_MAX) &&
+	    store_is_dirty(control->session->space->store)) {
+		/* Deleted objects are being cleaned, and count until then: it asks again in the
+		 * next turn. */
 		control->again = true;
 		return;
 	}

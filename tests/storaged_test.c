@@ -1113,6 +1113,36 @@ START_TEST(the_memory_of_a_deleted_object_is_used_again_when_its_last_client_is_
 }
 END_TEST
 
+/* Cleaning it takes turns of the loop, and meanwhile there is neither room for another one nor memory. */
+START_TEST(an_open_right_behind_the_end_of_a_big_object_waits_until_it_is_cleaned)
+{
+	struct control_close close_request = {0};
+	struct control_opened opened;
+	struct client client, other;
+	struct message reply;
+
+	start((const char *const[]){"--memory", "320MiB", "--objects-max", "1", NULL});
+	client = client_new();
+	other = client_new();
+	ck_assert_uint_eq(
+		try_open(client.fd, OBJECT_MEMORY, "first", 5, (uint64_t)(300 * MIB), &reply),
+		WIRE_OK);
+	memcpy(&opened, reply.body, sizeof opened);
+	close_request.handle = opened.handle;
+	ck_assert_uint_eq(call_name(other.fd, CONTROL_DELETE, "first", &reply), WIRE_OK);
+	ck_assert(receive_message(client.fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_DELETED);
+	ck_assert_uint_eq(
+		call(client.fd, CONTROL_CLOSE, &close_request, sizeof close_request, &reply),
+		WIRE_OK);
+	ck_assert_uint_eq(
+		try_open(client.fd, OBJECT_MEMORY, "second", 6, (uint64_t)(300 * MIB), &reply),
+		WIRE_OK);
+	/* Not finish(): a fresh client would find no room for its object. */
+	ck_assert_int_eq(daemon_stop(&storaged), 0);
+}
+END_TEST
+
 START_TEST(memory_that_a_process_has_mapped_is_not_used_again_before_its_end)
 {
 	struct client client;
@@ -1460,6 +1490,8 @@ static Suite *make_suite(void)
 	tests = tests_of(suite, "death");
 	tcase_add_test(tests,
 		       the_memory_of_a_deleted_object_is_used_again_when_its_last_client_is_dead);
+	tcase_add_test(tests,
+		       an_open_right_behind_the_end_of_a_big_object_waits_until_it_is_cleaned);
 	tcase_add_test(tests, memory_that_a_process_has_mapped_is_not_used_again_before_its_end);
 	tcase_add_test(tests, a_goodbye_gives_mapped_memory_back_although_the_process_lives);
 	tcase_add_test(tests, a_register_that_a_dead_session_was_writing_is_let_go);

@@ -109,8 +109,14 @@ END_TEST
 
 START_TEST(a_store_at_its_widest_limits_is_made_without_touching_its_memory)
 {
-	begin(STORE_REGION_BYTES_MAX / 64, STORE_OBJECTS_MAX, STORE_OPENS_MAX);
-	create_with(OBJECT_MEMORY, "big", 1ULL << 39, 0);
+#ifdef __SANITIZE_THREAD__ /* leaves 1.5 TiB of addresses, not always in one piece */
+	const uint64_t region_bytes = 1ULL << 38;
+#else
+	const uint64_t region_bytes = STORE_REGION_BYTES_MAX / 64;
+#endif
+
+	begin(region_bytes, STORE_OBJECTS_MAX, STORE_OPENS_MAX);
+	create_with(OBJECT_MEMORY, "big", region_bytes / 2, 0);
 	tear_down();
 }
 END_TEST
