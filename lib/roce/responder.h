@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The responder of one queue pair: requests in, responses out, in the order of their PSNs (InfiniBand
+ * specification 9.7.4 and 9.7.5). It does no I/O and does not look at a clock.
+ *
+ * A duplicate request is never executed again but for a READ: a WRITE is acknowledged, an atomic answered
+ * from the replay ring, which has an entry for each atomic that the requester may have outstanding.
+ * A fatal NAK ends it: everything behind is dropped.
+ */
+#ifndef LIB_ROCE_RESPONDER_H
+#define LIB_ROCE_RESPONDER_H
+
+#include "lib/roce/batch.h"
+#include "lib/roce/counters.h"
+
+#define ROCE_REPLAY_MAX 256
+
+/* Packets of one READ's response made in a turn: then others have theirs. */
+#define ROCE_READ_TURN_MAX 64
+
+/* The memory behind an rkey. The engine has checked range, rights and alignment; none of these fails. */
+struct roce_memory_ops {
+	void (*read)(void *context, uint64_t offset, void *buffer, uint32_t bytes);
+	void (*write)(void *context, uint64_t offset, const void *buffer, uint32_t bytes);
+	uint64_t (*compare_swap)(void *context, uint64_t offset, uint64_t compare, uint64_t swap);
+	uint64_t (*fetch_add)(void *context, uint64_t offset, uint64_t addend);
+};
+
+enum roce_access { ROCE_ACCESS_READ = 1, ROCE_ACCESS_WRITE = 2, ROCE_ACCESS_ATOMIC = 4 };
+
+struct roce_memory {
+	const struct roce_memory_ops *ops;
+	void *context;
+	uint64_t address; /* of its first byte, as requests name it */
+	uint64_t bytes;
+	uint32_t rkey;
+	unsigned access;
+};
+
+struct roce_responder_config {
+	struct roce_path path;
+	struct roce_memory memory;
+	uint32_t remote_qpn;
+	uint32_t psn; /* of the first request */
+	uint32_t mtu;
+	uint32_t replay_count; /* 1 to ROCE_REPLAY_MAX */
+};
+
+enum roce_responder_state {
+	ROCE_RESPONDER_READY,   /* waits for a request */
+	ROCE_RESPONDER_WRITING, /* waits for the next packet of a WRITE */
+	ROCE_RESPONDER_READING, /* waits for room to go on with a READ's response; requests are dropped */
+	ROCE_RESPONDER_ERROR, /* waits to be destroyed */
+};
+
+struct roce_replay {
+	uint32_t psn;
+	uint64_t original;
+};
+
+struct roce_responder {
+	struct roce_responder_config config;
+	struct roce_counters *counters;
+	enum roce_responder_state state;
+	uint32_t psn;  /* expected */
+	uint32_t msn;  /* messages completed */
+	bool nak_sent; /* for the gap before `psn` */
+	bool ack_due;
+	/* WRITING: where the next packet's payload goes; READING: where the response goes on */
+	uint64_t offset;
+	uint32_t left_bytes;
+	uint32_t read_psn;
+	bool read_begun;
+	/* the newest atomics */
+	uint64_t replay_total;
+	struct roce_replay replay[ROCE_REPLAY_MAX];
+};
+
+/* @counters outlives it and may be shared by responders of one thread. */
+void roce_responder_init(struct roce_responder *responder,
+			 const struct roce_responder_config *config,
+			 struct roce_counters *counters);
+
+/*
+ * Take a packet whose ICRC and source were checked. What is to be said at once is put into @batch, which
+ * has room for ROCE_RESPONDER_ROOM packets; acknowledges wait for roce_responder_finish.
+ */
+#define ROCE_RESPONDER_ROOM 2
+void roce_responder_receive(struct roce_responder *responder, const struct roce_packet *packet,
+			    struct roce_batch *batch);
+
+/*
+ * At the end of a batch of packets: acknowledge, and go on with a READ's response, as much as there is room
+ * for. Returns whether there is more of it: then call again.
+ */
+bool roce_responder_finish(struct roce_responder *responder, struct roce_batch *batch);
+
+#endif
