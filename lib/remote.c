@@ -640,6 +640,9 @@ static const struct {
 	{"verbs", transport_verbs_connect, CONTROL_VERBS,
 	 "storaged serves this region by its CPU: it uses no RDMA device (dsoctl stat says why)",
 	 "storaged was told not to offer it"},
+	{"roce", transport_roce_connect, CONTROL_ROCE,
+	 "storaged was told not to offer it, or listens at no address",
+	 "storaged was told not to offer it"},
 	{"tcp", transport_tcp_connect, CONTROL_TCP, "storaged was told not to offer it",
 	 "storaged was told not to offer it"},
 };
@@ -673,6 +676,7 @@ static int attach(struct remote *remote, const struct url *url,
 	char why[160];
 	struct attachment attachment = {
 		.welcome = &remote->welcome,
+		.control_fd = remote->client.fd,
 		.host = url->kind == URL_TCP ? remote->host : NULL,
 		.port = (uint16_t)atoi(url->port),
 		.unix_path = url->kind == URL_UNIX ? url->path : NULL,

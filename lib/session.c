@@ -63,14 +63,19 @@ void session_lose(struct dso_session *session, int health, const char *reason)
 static int choose(const char *what, const char *text, const char *const *names, unsigned count,
 		  unsigned *ret_choice)
 {
+	char list[64] = "";
+
 	for (unsigned i = 0; i < count; i++) {
 		if (!strcmp(text, names[i])) {
 			*ret_choice = i;
 			return 0;
 		}
 	}
-	return open_fail(-EINVAL, "%s \"%s\" is not one of %s, %s, %s%s%s", what, text, names[0],
-			 names[1], names[2], count > 3 ? ", " : "", count > 3 ? names[3] : "");
+	for (unsigned i = 0; i < count; i++) {
+		strncat(list, i ? ", " : "", sizeof list - strlen(list) - 1);
+		strncat(list, names[i], sizeof list - strlen(list) - 1);
+	}
+	return open_fail(-EINVAL, "%s \"%s\" is not one of %s", what, text, list);
 }
 
 /* The option, else the environment variable, else the default. */
@@ -104,7 +109,7 @@ static int find_timeout(int64_t option, int64_t *ret_timeout_ns)
 
 static int find_settings(const struct dso_options *options, struct session_settings *settings)
 {
-	static const char *const transports[] = {"auto", "shm", "verbs", "tcp"};
+	static const char *const transports[] = {"auto", "shm", "verbs", "roce", "tcp"};
 	static const char *const polls[] = {"adaptive", "busy", "block"};
 	static const char *const ios[] = {"auto", "io_uring", "poll"};
 	static const struct dso_options none;
@@ -118,7 +123,7 @@ static int find_settings(const struct dso_options *options, struct session_setti
 	settings->transport = pick(options->transport, "DSO_TRANSPORT", "auto");
 	settings->device = pick(options->device, "DSO_DEVICE", NULL);
 	settings->io = pick(options->io, "DSO_IO", "auto");
-	r = choose("the transport", settings->transport, transports, 4, &choice);
+	r = choose("the transport", settings->transport, transports, 5, &choice);
 	if (r == 0)
 		r = choose("the I/O engine", settings->io, ios, 3, &choice);
 	if (r == 0)

@@ -98,6 +98,7 @@ int transport_execute(struct transport *transport, struct op *ops, unsigned coun
 /* What a client's transport needs to know to connect; the pointers outlive the transport. */
 struct attachment {
 	const struct control_welcome *welcome;
+	int control_fd;   /* the control connection, which nobody else uses yet */
 	const char *host; /* of the control connection, numeric; NULL over a unix socket */
 	uint16_t port;
 	const char *unix_path; /* of the control connection, NULL over TCP */
@@ -116,6 +117,7 @@ struct attachment {
 /* Each connects, until the deadline, and returns 0 or a negative errno with *reason filled. */
 int transport_shm_connect(const struct attachment *attachment, struct transport **ret_transport);
 int transport_tcp_connect(const struct attachment *attachment, struct transport **ret_transport);
+int transport_roce_connect(const struct attachment *attachment, struct transport **ret_transport);
 int transport_verbs_connect(const struct attachment *attachment, struct transport **ret_transport);
 
 /* Over @bytes of memory that this process has mapped at @base; the CPU executes. The memory stays the

@@ -177,9 +177,12 @@ int daemon_start(struct daemon *daemon, const struct settings *settings)
 
 const char *daemon_url(const struct daemon *daemon, const struct settings *settings)
 {
-	bool remote = !strcmp(settings->transport, "tcp") || !strcmp(settings->transport, "verbs");
+	static const char *const remote[] = {"verbs", "roce", "tcp"};
 
-	return remote ? daemon->tcp_url : daemon->unix_url;
+	for (unsigned i = 0; i < sizeof remote / sizeof *remote; i++)
+		if (!strcmp(settings->transport, remote[i]))
+			return daemon->tcp_url;
+	return daemon->unix_url;
 }
 
 void daemon_pause(const struct daemon *daemon)

@@ -35,7 +35,8 @@ static const struct argp_option options[] = {
 	{"depth", KEY_DEPTH, "N", 0, "rate: operations outstanding in a session, to 1024 (64)", 0},
 	{"sessions", KEY_SESSIONS, "N", 0, "rate: threads, each with a session (1)", 0},
 	{"seconds", KEY_SECONDS, "S", 0, "how long to measure, with the baseline (3)", 0},
-	{"transport", KEY_TRANSPORT, "NAME", 0, "auto, shm, verbs, tcp or embedded (auto)", 0},
+	{"transport", KEY_TRANSPORT, "NAME", 0, "auto, shm, verbs, roce, tcp or embedded (auto)",
+	 0},
 	{"poll", KEY_POLL, "HOW", 0, "how to wait: busy, block or adaptive (adaptive)", 0},
 	{"server-poll", KEY_SERVER_POLL, "HOW", 0,
 	 "how storaged and the baseline's other end wait (as "
@@ -170,7 +171,8 @@ static void check_together(struct argp_state *state, struct parsing *parsing)
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
-	static const char *const transports[] = {"auto", "shm", "verbs", "tcp", "embedded", NULL};
+	static const char *const transports[] = {"auto", "shm",      "verbs", "roce",
+						 "tcp",  "embedded", NULL};
 	static const char *const ios[] = {"auto", "io_uring", "poll", NULL};
 	struct parsing *parsing = state->input;
 	struct settings *settings = parsing->settings;

@@ -10,6 +10,7 @@ enum body_kind {
 	BODY_NAME,  /* a name follows */
 	BODY_CLOSE, /* struct control_close */
 	BODY_LIST,
+	BODY_QUEUE_PAIR,
 };
 
 struct message {
@@ -39,6 +40,9 @@ static const struct message messages[] = {
 	[CONTROL_LIST] = {"LIST", EXACTLY(sizeof(struct control_list)), .body = BODY_LIST},
 	[CONTROL_STAT] = {"STAT", NAME_AFTER(sizeof(struct control_name)), .body = BODY_NAME},
 	[CONTROL_SERVER_STAT] = {"SERVER_STAT", EXACTLY(0)},
+	[CONTROL_QUEUE_PAIR] = {"QUEUE_PAIR", EXACTLY(sizeof(struct control_queue_pair)),
+				.body = BODY_QUEUE_PAIR},
+	[CONTROL_FIGURES] = {"FIGURES", EXACTLY(0)},
 	[CONTROL_DELETED] = {"DELETED", EXACTLY(sizeof(struct control_close)), .body = BODY_CLOSE,
 			     .is_notice = true},
 	[CONTROL_FENCED] = {"FENCED", AT_MOST(CONTROL_BODY_BYTES_MAX), .is_notice = true},
@@ -101,6 +105,17 @@ static bool open_is_well_formed(const struct control_open *open)
 	       le32_get(open->reserved) == 0;
 }
 
+static bool queue_pair_is_well_formed(const struct control_queue_pair *queue_pair)
+{
+	unsigned mtu = le16_get(queue_pair->mtu);
+
+	return mtu >= 256 && mtu <= 4096 && (mtu & (mtu - 1)) == 0 &&
+	       le16_get(queue_pair->port) != 0 && le16_get(queue_pair->rd_atomic) != 0 &&
+	       le32_get(queue_pair->qpn) >> 24 == 0 && le32_get(queue_pair->psn) >> 24 == 0 &&
+	       le16_get(queue_pair->reserved) == 0 && le32_get(queue_pair->rkey) == 0 &&
+	       le32_get(queue_pair->reserved2) == 0 && le64_get(queue_pair->region_address) == 0;
+}
+
 /* The name of @name_bytes fills the body behind its first @fixed_bytes. */
 static enum wire_status check_name(const struct control_header *header, const void *body,
 				   size_t fixed_bytes, uint8_t name_bytes)
@@ -139,6 +154,8 @@ static enum wire_status check_body(const struct control_header *header,
 		return well_formed_if(le32_get(close->reserved) == 0);
 	case BODY_LIST:
 		return well_formed_if(le32_get(list->reserved) == 0);
+	case BODY_QUEUE_PAIR:
+		return well_formed_if(queue_pair_is_well_formed(body));
 	}
 	return WIRE_MALFORMED;
 }

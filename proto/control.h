@@ -38,6 +38,8 @@ enum control_type {
 	CONTROL_LIST = 8,         /* a page of the directory */
 	CONTROL_STAT = 9,         /* one object by name */
 	CONTROL_SERVER_STAT = 10, /* storaged itself */
+	CONTROL_QUEUE_PAIR = 11,  /* makes a queue pair for transport roce */
+	CONTROL_FIGURES = 12,     /* what storaged counts of transport roce */
 	CONTROL_DELETED = 64,     /* notice: an object that the session has open was deleted */
 	CONTROL_FENCED = 65,      /* notice: the session is over; the last message */
 };
@@ -46,7 +48,7 @@ enum control_type {
 enum control_domain { CONTROL_DOMAIN_CPU = 1, CONTROL_DOMAIN_DEVICE = 2 };
 
 /* Bits of control_welcome.transports; also control_attach.transport. */
-enum control_transport { CONTROL_SHM = 1, CONTROL_VERBS = 2, CONTROL_TCP = 4 };
+enum control_transport { CONTROL_SHM = 1, CONTROL_VERBS = 2, CONTROL_TCP = 4, CONTROL_ROCE = 8 };
 
 enum object_type { OBJECT_MEMORY = 1, OBJECT_COUNTER = 2, OBJECT_REGISTER = 3 };
 
@@ -194,6 +196,39 @@ struct control_server_stat {
 	uint8_t domain_reason[128]; /* why that domain, a sentence */
 };
 _Static_assert(sizeof(struct control_server_stat) == 344, "server stat");
+
+/*
+ * One end of a queue pair: the client's in the request, storaged's in the reply. With the domain DEVICE
+ * storaged's end is its RDMA device's, which answers to port 4791 whatever the client's port is.
+ */
+struct control_queue_pair {
+	uint8_t ip
+		[16]; /* IPv4 as ::ffff:a.b.c.d, as in a GID; the client's is the control connection's */
+	le16_t port;      /* UDP */
+	le16_t mtu;       /* of the path: 256 to 4096, a power of two; storaged's is not larger */
+	le16_t rd_atomic; /* READs and atomics under way, at least 1; storaged's is not larger */
+	le16_t reserved;
+	le32_t qpn; /* 24 bits */
+	le32_t psn; /* 24 bits: of the client's first request; zero in the reply */
+	/* zero in the request */
+	le32_t rkey;
+	le32_t reserved2;
+	le64_t region_address; /* of the region's first byte */
+};
+_Static_assert(sizeof(struct control_queue_pair) == 48, "queue pair");
+
+/* The reply to FIGURES: this, then @count entries. */
+struct control_figures {
+	le32_t count;
+	le32_t reserved;
+};
+_Static_assert(sizeof(struct control_figures) == 8, "figures");
+
+struct control_figure {
+	uint8_t name[40]; /* zero-terminated and -filled */
+	le64_t value;
+};
+_Static_assert(sizeof(struct control_figure) == 48, "figure");
 
 /* DELETED has a struct control_close as its body, FENCED a sentence. */
 

@@ -18,6 +18,9 @@
 #define ROCE_MTU_MAX    4096
 #define ROCE_ICRC_BYTES 4
 
+/* READs and atomics that a queue pair of ours may have under way. */
+#define ROCE_RD_ATOMIC_MAX 256
+
 /* A packet's bytes beside its payload, at most: BTH, AtomicETH, three of padding, ICRC. */
 #define ROCE_OVERHEAD_BYTES   48
 #define ROCE_PACKET_BYTES_MAX (ROCE_MTU_MAX + ROCE_OVERHEAD_BYTES)

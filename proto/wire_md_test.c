@@ -81,6 +81,16 @@ static const struct field fields[] = {
 	FIELD(control_server_stat, device), FIELD(control_server_stat, version),
 	FIELD(control_server_stat, domain_reason),
 
+	FIELD(control_queue_pair, ip), FIELD(control_queue_pair, port),
+	FIELD(control_queue_pair, mtu), FIELD(control_queue_pair, rd_atomic),
+	FIELD(control_queue_pair, reserved), FIELD(control_queue_pair, qpn),
+	FIELD(control_queue_pair, psn), FIELD(control_queue_pair, rkey),
+	FIELD(control_queue_pair, reserved2), FIELD(control_queue_pair, region_address),
+
+	FIELD(control_figures, count), FIELD(control_figures, reserved),
+
+	FIELD(control_figure, name), FIELD(control_figure, value),
+
 	FIELD(data_request, opcode), FIELD(data_request, reserved), FIELD(data_request, region),
 	FIELD(data_request, length_bytes), FIELD(data_request, offset),
 	FIELD(data_request, operand), FIELD(data_request, swap),
@@ -125,9 +135,10 @@ struct number {
 static const struct number numbers[] = {
 	MESSAGE(HELLO), MESSAGE(ATTACH), MESSAGE(GOODBYE), MESSAGE(PING), MESSAGE(OPEN),
 	MESSAGE(CLOSE), MESSAGE(DELETE), MESSAGE(LIST), MESSAGE(STAT), MESSAGE(SERVER_STAT),
+	MESSAGE(QUEUE_PAIR), MESSAGE(FIGURES),
 	MESSAGE(DELETED), MESSAGE(FENCED),
 	DOMAIN(CPU), DOMAIN(DEVICE),
-	TRANSPORT(SHM), TRANSPORT(VERBS), TRANSPORT(TCP),
+	TRANSPORT(SHM), TRANSPORT(VERBS), TRANSPORT(TCP), TRANSPORT(ROCE),
 	OPEN_FLAG(CREATE), OPEN_FLAG(PARAMETERS),
 	TYPE(MEMORY), TYPE(COUNTER), TYPE(REGISTER),
 	OPCODE(READ), OPCODE(WRITE), OPCODE(CAS), OPCODE(FAA),

@@ -120,7 +120,7 @@ void handle_attach(struct control *control, const struct control_header *header,
 		control_refuse(control, header, WIRE_NO_SESSION, NULL);
 		control_finish(control);
 	} else if (!(attach->transport & server_transports(control->server, session->space)) ||
-		   attach->transport == CONTROL_VERBS) {
+		   attach->transport & (CONTROL_VERBS | CONTROL_ROCE)) {
 		control_refuse(control, header, WIRE_TRANSPORT, NULL);
 		control_finish(control);
 	} else if (attach->transport == CONTROL_TCP) {

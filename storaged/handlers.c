@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/handlers.h"
+#include "storaged/queue_pairs.h"
 #include "storaged/server.h"
 #include "lib/clock.h"
 
@@ -193,11 +194,18 @@ static void handle_server_stat(struct control *control, const struct control_hea
 
 static void (*const handlers[])(struct control *control, const struct control_header *header,
 				const uint8_t *body) = {
-	[CONTROL_HELLO] = handle_hello,     [CONTROL_ATTACH] = handle_attach,
-	[CONTROL_GOODBYE] = handle_goodbye, [CONTROL_PING] = handle_ping,
-	[CONTROL_OPEN] = handle_open,       [CONTROL_CLOSE] = handle_close,
-	[CONTROL_DELETE] = handle_delete,   [CONTROL_LIST] = handle_list,
-	[CONTROL_STAT] = handle_stat,       [CONTROL_SERVER_STAT] = handle_server_stat,
+	[CONTROL_HELLO] = handle_hello,
+	[CONTROL_ATTACH] = handle_attach,
+	[CONTROL_GOODBYE] = handle_goodbye,
+	[CONTROL_PING] = handle_ping,
+	[CONTROL_OPEN] = handle_open,
+	[CONTROL_CLOSE] = handle_close,
+	[CONTROL_DELETE] = handle_delete,
+	[CONTROL_LIST] = handle_list,
+	[CONTROL_STAT] = handle_stat,
+	[CONTROL_SERVER_STAT] = handle_server_stat,
+	[CONTROL_QUEUE_PAIR] = handle_queue_pair,
+	[CONTROL_FIGURES] = handle_figures,
 };
 
 void handle_request(struct control *control, const struct control_header *header,

@@ -34,12 +34,14 @@ uint8_t server_transports(const struct server *server, const struct name_space *
 		possible |= CONTROL_SHM;
 	if (space->domain == CONTROL_DOMAIN_DEVICE && server->verbs_listener)
 		possible |= CONTROL_VERBS;
+	if (space->domain == CONTROL_DOMAIN_CPU && server->roce_port_count)
+		possible |= CONTROL_ROCE;
 	return (uint8_t)(possible & server->settings->transports);
 }
 
 void server_ready_line(const struct server *server, char *line, size_t line_bytes)
 {
-	static const char *const names[] = {"shm", "verbs", "tcp"};
+	static const char *const names[] = {"shm", "verbs", "tcp", "roce"};
 	const struct name_space *space = &server->namespaces[0];
 	uint8_t transports = server_transports(server, space);
 	char urls[LISTENERS_MAX * 130] = "", list[32] = "";
@@ -48,7 +50,7 @@ void server_ready_line(const struct server *server, char *line, size_t line_byte
 		strncat(urls, i ? " " : "", sizeof urls - strlen(urls) - 1);
 		strncat(urls, server->listeners[i].url, sizeof urls - strlen(urls) - 1);
 	}
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
 		if (!(transports & 1 << i))
 			continue;
 		strcat(list, list[0] ? "," : "");
@@ -172,7 +174,8 @@ static int turn(struct server *server, int64_t until_ns)
 static bool has_data(const struct server *server)
 {
 	for (uint32_t i = 1; i <= server->sessions.max; i++)
-		if (server->sessions.table[i].data_count)
+		if (server->sessions.table[i].data_count ||
+		    server->sessions.table[i].queue_pair_count)
 			return true;
 	return false;
 }

@@ -6,6 +6,7 @@
 #include "storaged/listen.h"
 #include "storaged/loop.h"
 #include "storaged/namespace.h"
+#include "storaged/roce_worker.h"
 #include "storaged/session.h"
 #include "storaged/settings.h"
 #include "storaged/worker.h"
@@ -37,6 +38,15 @@ struct server {
 	unsigned worker_count, worker_next;
 	struct mailbox inbox; /* from workers */
 	struct source inbox_source;
+
+	/* transport roce, where this CPU is the responder */
+	struct roce_worker *roce_workers;
+	unsigned roce_worker_count;
+	struct roce_address roce_ports[LISTENERS_MAX];
+	unsigned roce_port_count;
+	uint8_t *qpns_taken;       /* a bit each */
+	struct mailbox roce_inbox; /* from its workers */
+	struct source roce_inbox_source;
 
 	struct sessions sessions;
 	struct list controls;      /* control connections */

@@ -5,6 +5,7 @@
 #include "storaged/control.h"
 #include "storaged/log.h"
 #include "storaged/peers.h"
+#include "storaged/queue_pairs.h"
 #include "lib/clock.h"
 
 #include <ctype.h>
@@ -231,14 +232,35 @@ static void inbox_ready(struct source *source, uint32_t events)
 	session_take_mail(container_of(source, struct server, inbox_source));
 }
 
+static void roce_inbox_ready(struct source *source, uint32_t events)
+{
+	(void)events;
+	session_take_roce_mail(container_of(source, struct server, roce_inbox_source));
+}
+
+static int open_inbox(struct server *server, struct mailbox *inbox, struct source *source,
+		      void (*ready)(struct source *source, uint32_t events))
+{
+	int r = mailbox_open(inbox);
+
+	return r ? r : loop_add(&server->loop, source, inbox->event_fd, EPOLLIN, ready);
+}
+
+static void close_inbox(struct server *server, struct mailbox *inbox, struct source *source)
+{
+	if (source->fd >= 0)
+		loop_take(&server->loop, source);
+	if (inbox->event_fd >= 0)
+		mailbox_close(inbox);
+}
+
 static int open_workers(struct server *server, const struct reason *reason)
 {
-	int fd, r = mailbox_open(&server->inbox);
+	int r = open_inbox(server, &server->inbox, &server->inbox_source, inbox_ready);
 
-	if (r)
-		return fail(reason, r, "%s", strerrordesc_np(-r));
-	fd = server->inbox.event_fd;
-	r = loop_add(&server->loop, &server->inbox_source, fd, EPOLLIN, inbox_ready);
+	if (r == 0)
+		r = open_inbox(server, &server->roce_inbox, &server->roce_inbox_source,
+			       roce_inbox_ready);
 	if (r)
 		return fail(reason, r, "%s", strerrordesc_np(-r));
 	for (unsigned i = 0; i < server->settings->workers && r == 0; i++)
@@ -257,6 +279,8 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	*server = (struct server){.settings = settings,
 				  .started_ns = clock_now_ns(),
 				  .inbox.event_fd = -1,
+				  .roce_inbox.event_fd = -1,
+				  .roce_inbox_source.fd = -1,
 				  .signals.fd = -1,
 				  .inbox_source.fd = -1,
 				  .verbs_source.fd = -1};
@@ -282,6 +306,8 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	if (r == 0)
 		r = open_workers(server, &reason);
 	if (r == 0)
+		r = queue_pairs_open(server, text, text_bytes);
+	if (r == 0)
 		r = peers_open(server, text, text_bytes);
 	if (r)
 		return r;
@@ -295,6 +321,7 @@ void server_close(struct server *server)
 		control_close(container_of(server->controls.next, struct control, link));
 	accept_stop(server);
 	peers_close(server);
+	queue_pairs_close(server);
 	while (server->worker_count)
 		worker_stop(&server->workers[--server->worker_count]);
 	if (server->sessions.table)
@@ -303,10 +330,8 @@ void server_close(struct server *server)
 		namespace_close(&server->namespaces[--server->namespace_count]);
 	verbs_device_close(server->device);
 	loop_end(&server->loop, &server->signals);
-	if (server->inbox_source.fd >= 0)
-		loop_take(&server->loop, &server->inbox_source);
-	if (server->inbox.event_fd >= 0)
-		mailbox_close(&server->inbox);
+	close_inbox(server, &server->inbox, &server->inbox_source);
+	close_inbox(server, &server->roce_inbox, &server->roce_inbox_source);
 	if (server->loop.epoll_fd >= 0)
 		loop_close(&server->loop);
 }

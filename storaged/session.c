@@ -2,6 +2,7 @@
 #include "storaged/session.h"
 #include "storaged/control.h"
 #include "storaged/log.h"
+#include "storaged/queue_pairs.h"
 #include "storaged/server.h"
 #include "lib/clock.h"
 
@@ -119,7 +120,7 @@ static void go(struct session *session, enum session_state state)
 static void sweep_when_fenced(struct session *session)
 {
 	if (session->state == SESSION_FENCING && session->data_count == 0 &&
-	    session->process_count == 0)
+	    session->queue_pair_count == 0 && session->process_count == 0)
 		go(session, SESSION_SWEEPING);
 }
 
@@ -159,10 +160,12 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	session->opener = (struct store_opener){0};
 	store_opener_begin(space->store, &session->opener, object_deleted);
 	list_init(&session->data);
+	list_init(&session->queue_pairs);
 	list_init(&session->processes);
 	list_init(&session->sweeping);
 	list_init(&session->silence.link);
-	session->data_count = session->process_count = session->peer_count = 0;
+	session->data_count = session->queue_pair_count = 0;
+	session->process_count = session->peer_count = 0;
 	go(session, SESSION_LIVE);
 	return session;
 }
@@ -216,6 +219,12 @@ void session_end(struct session *session, enum session_end why)
 		verbs_peer_destroy(session->peers[--session->peer_count]);
 	for (struct list *link = session->data.next; link != &session->data; link = link->next)
 		end_data(container_of(link, struct data_connection, link));
+	for (struct list *link = session->queue_pairs.next; link != &session->queue_pairs;
+	     link = link->next) {
+		struct roce_queue_pair *pair = container_of(link, struct roce_queue_pair, link);
+
+		mailbox_post(&pair->worker->inbox, &pair->to_worker, QUEUE_PAIR_END);
+	}
 	/* Its word that the arena is no longer mapped is taken only from a client that says goodbye. */
 	while (why == END_GOODBYE && !list_empty(&session->processes))
 		forget_process(container_of(session->processes.next, struct process, link));
@@ -329,6 +338,23 @@ void session_take_mail(struct server *server)
 			data_connection_free(connection);
 			sweep_when_fenced(session);
 		}
+	}
+}
+
+void session_take_roce_mail(struct server *server)
+{
+	struct mail *mail;
+	uint32_t bits;
+
+	mailbox_quiet(&server->roce_inbox);
+	while ((mail = mailbox_take(&server->roce_inbox, &bits))) {
+		struct roce_queue_pair *pair = container_of(mail, struct roce_queue_pair, to_main);
+		struct session *session = pair->session;
+
+		list_remove(&pair->link);
+		session->queue_pair_count--;
+		queue_pair_free(server, pair);
+		sweep_when_fenced(session);
 	}
 }
 

@@ -9,10 +9,11 @@
 #include "storaged/list.h"
 #include "storaged/loop.h"
 
-#define SESSION_PEERS_MAX     8  /* queue pairs of one session */
-#define SESSION_DATA_MAX      8  /* its data connections */
-#define SESSION_PROCESSES_MAX 8  /* processes that have mapped the arena for it */
-#define SESSION_SWEEP_MAX     64 /* objects looked at in one turn of the loop */
+#define SESSION_PEERS_MAX       8  /* queue pairs of one session, transport verbs */
+#define SESSION_DATA_MAX        8  /* its data connections */
+#define SESSION_QUEUE_PAIRS_MAX 8  /* its queue pairs of transport roce */
+#define SESSION_PROCESSES_MAX   8  /* processes that have mapped the arena for it */
+#define SESSION_SWEEP_MAX       64 /* objects looked at in one turn of the loop */
 
 struct server;
 struct control;
@@ -22,7 +23,7 @@ enum session_state {
 	SESSION_FREE,    /* waits for somebody's HELLO */
 	SESSION_LIVE,    /* waits for requests; for GOODBYE, a disconnect or silence */
 	SESSION_FENCING, /* waits until nothing of its client can land: for the workers' word that its
-			  * data connections are gone, and for the end of its processes */
+			  * data connections and queue pairs are gone, and for the end of its processes */
 	SESSION_SWEEPING, /* waits for turns of the loop, in which what it held is undone and its handles
 			   * are given back */
 };
@@ -40,6 +41,8 @@ struct session {
 	struct deadline silence;
 	struct list data; /* data connections */
 	unsigned data_count;
+	struct list queue_pairs; /* of transport roce */
+	unsigned queue_pair_count;
 	struct list processes;
 	unsigned process_count;
 	struct verbs_peer *peers[SESSION_PEERS_MAX];
@@ -83,8 +86,9 @@ bool sessions_sweep(struct sessions *sessions);
 /* Give the socket @fd, with @bytes received already, to a worker. Returns 0, -EMFILE, -ENOMEM; the
  * socket is the session's only after 0. */
 int session_add_data(struct session *session, int fd, const void *bytes, size_t byte_count);
-/* A worker's mail. */
+/* A worker's mail, and that of a worker of transport roce. */
 void session_take_mail(struct server *server);
+void session_take_roce_mail(struct server *server);
 /* Wait for the end of the process @pidfd before the session is swept. Returns 0, -EMFILE, -ENOMEM,
  * -ENOSPC; the descriptor is the session's only after 0. */
 int session_add_process(struct session *session, int pidfd);

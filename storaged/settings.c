@@ -2,6 +2,7 @@
 #include "storaged/settings.h"
 #include "storaged/settings_value.h"
 #include "lib/store/store.h"
+#include "proto/roce.h"
 
 #include <argp.h>
 #include <ctype.h>
@@ -21,7 +22,7 @@
 
 const char *const settings_io[] = {"auto", "io_uring", "poll", NULL};
 static const char *const domains[] = {"auto", "cpu", "device", NULL};
-static const char *const transports[] = {"shm", "verbs", "tcp",
+static const char *const transports[] = {"shm", "verbs", "tcp", "roce",
 					 NULL}; /* as control_transport's bits */
 static const char *const polls[] = {"adaptive", "busy", "block", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
@@ -106,7 +107,7 @@ static const struct setting {
 
 	{"transports",
 	 "LIST",
-	 "shm,verbs,tcp",
+	 "shm,verbs,roce,tcp",
 	 GROUP_TRANSPORTS,
 	 {SETTINGS_SET, FIELD(transports), 0, 0, transports},
 	 "those that may be offered to clients"},
@@ -131,12 +132,19 @@ static const struct setting {
 	 {SETTINGS_CHOICE, FIELD(io), 0, 0, settings_io},
 	 "how transport tcp speaks to the kernel: `io_uring', `poll', or `auto': io_uring unless "
 	 "refused"},
+	{"roce-port",
+	 "PORT",
+	 STRING(ROCE_PORT),
+	 GROUP_TRANSPORTS,
+	 {SETTINGS_NUMBER, FIELD(roce_port), 0, 65535, NULL},
+	 "UDP port of transport roce, at each address of --listen; where it is taken, and for 0, "
+	 "any"},
 	{"workers",
 	 "N",
 	 "1",
 	 GROUP_TRANSPORTS,
 	 {SETTINGS_NUMBER, FIELD(workers), 1, 64, NULL},
-	 "threads that execute what arrives over tcp"},
+	 "threads that execute what arrives over tcp, and as many for roce"},
 	{"poll",
 	 "POLICY",
 	 "adaptive",

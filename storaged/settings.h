@@ -32,6 +32,7 @@ struct settings {
 	uint64_t domain; /* enum settings_domain */
 	const char *device;
 	uint64_t transports; /* bits of enum control_transport */
+	uint64_t roce_port;
 	uint64_t workers;
 	uint64_t poll; /* enum transport_poll */
 	uint64_t io;   /* index of settings_io */

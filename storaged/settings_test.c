@@ -61,7 +61,8 @@ START_TEST(without_a_word_the_defaults_hold)
 	ck_assert_uint_eq(settings.namespaces.count, 1);
 	ck_assert_str_eq(settings.namespaces.item[0], "default");
 	ck_assert_uint_eq(settings.ttl_ns, 10 * UINT64_C(1000000000));
-	ck_assert_uint_eq(settings.transports, CONTROL_SHM | CONTROL_VERBS | CONTROL_TCP);
+	ck_assert_uint_eq(settings.transports,
+			  CONTROL_SHM | CONTROL_VERBS | CONTROL_ROCE | CONTROL_TCP);
 	ck_assert_uint_eq(settings.poll, TRANSPORT_POLL_ADAPTIVE);
 	ck_assert_uint_eq(settings.workers, 1);
 	ck_assert_uint_eq(settings.ready_fd, SETTINGS_NO_FD);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every transport must do, written once: conformance embedded|shm|tcp|verbs. DSO_IO and DSO_POLL choose
+ * What every transport must do, written once: conformance embedded|shm|verbs|roce|tcp. DSO_IO and DSO_POLL choose
  * further. It starts a storaged of its own, unless DSO_URL says where one is.
  */
 #include "tests/conformance.h"
@@ -52,7 +52,7 @@ int main(int argc, char **argv)
 	int failed;
 
 	if (argc != 2) {
-		fprintf(stderr, "usage: conformance embedded|shm|tcp|verbs\n");
+		fprintf(stderr, "usage: conformance embedded|shm|verbs|roce|tcp\n");
 		return 2;
 	}
 	transport = argv[1];
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 		url = "embedded:conformance";
 	} else if (!url) {
 		daemon_start(&storage, memory);
-		url = conformance_is("tcp") ? storage.tcp_url : storage.unix_url;
+		url = daemon_url(&storage, transport);
 		own = true;
 	}
 	srunner_add_suite(runner, conformance_counter_suite());

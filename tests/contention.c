@@ -31,7 +31,7 @@ static const char *url_of(const char *transport)
 
 	if (!strcmp(transport, "embedded"))
 		return "embedded:contention";
-	return given ? given : !strcmp(transport, "tcp") ? storage.tcp_url : storage.unix_url;
+	return given ? given : daemon_url(&storage, transport);
 }
 
 static int open_word(const char *transport, struct dso_session **session,

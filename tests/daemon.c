@@ -2,6 +2,7 @@
 #include "tests/daemon.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,13 @@ void daemon_start(struct daemon_process *daemon, const char *const *arguments)
 	if (!strchr(daemon->tcp_url + strlen("dso://"), '/'))
 		strcat(daemon->tcp_url, "/default");
 	take_word(line, "dso+unix://", daemon->unix_url, sizeof daemon->unix_url);
+}
+
+const char *daemon_url(const struct daemon_process *daemon, const char *transport)
+{
+	bool over_ip = !strcmp(transport, "tcp") || !strcmp(transport, "roce");
+
+	return over_ip ? daemon->tcp_url : daemon->unix_url;
 }
 
 int daemon_stop(struct daemon_process *daemon)

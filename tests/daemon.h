@@ -19,6 +19,10 @@ struct daemon_process {
  */
 void daemon_start(struct daemon_process *daemon, const char *const *arguments);
 
+/* The URL by which @transport can be had: over the unix socket, unless it needs an IP address or is to be
+ * tried over one. */
+const char *daemon_url(const struct daemon_process *daemon, const char *transport);
+
 /* SIGTERM and wait. Returns the exit status, or 128 + the signal that ended it. */
 int daemon_stop(struct daemon_process *daemon);
 

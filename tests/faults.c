@@ -20,8 +20,8 @@
 
 static struct daemon_process storage;
 static const char *transport; /* set by each loop test */
-static const char *transports[4] = {"shm", "tcp"};
-static int transport_count = 2;
+static const char *transports[4] = {"shm", "roce", "tcp"};
+static int transport_count = 3;
 static unsigned seed;
 
 static int64_t now_ns(void)
@@ -43,8 +43,7 @@ static struct dso_session *open_over(const char *name, int64_t timeout)
 {
 	struct dso_options options = {.transport = name, .timeout = timeout};
 	struct dso_session *session;
-	int r = dso_open(!strcmp(name, "tcp") ? storage.tcp_url : storage.unix_url, &options,
-			 &session);
+	int r = dso_open(daemon_url(&storage, name), &options, &session);
 
 	ck_assert_msg(r == 0, "%s", dso_error(NULL));
 	return session;

@@ -321,7 +321,7 @@ START_TEST(a_hello_is_welcomed_over_tcp_and_over_the_unix_socket)
 	client = client_on(_i ? dial_unix() : dial_tcp());
 	ck_assert_uint_eq(le16_get(welcome->version), 1);
 	ck_assert_uint_eq(welcome->domain, CONTROL_DOMAIN_CPU);
-	ck_assert_uint_eq(welcome->transports, CONTROL_SHM | CONTROL_TCP);
+	ck_assert_uint_eq(welcome->transports, CONTROL_SHM | CONTROL_TCP | CONTROL_ROCE);
 	ck_assert_uint_eq(le32_get(welcome->ttl_ms), 7000);
 	ck_assert_uint_ne(le64_get(welcome->session) & 0xffff, 0);
 	ck_assert_uint_eq(le64_get(welcome->region_bytes), 64 * MIB);

@@ -28,7 +28,6 @@ void roce_batch_commit(struct roce_batch *batch, const struct roce_path *path, s
 	roce_icrc_seal(path, batch->bytes + batch->fill, bytes, run->count);
 	run->length_bytes += whole;
 	run->count++;
-	run->full = whole < run->segment_bytes || run->count == ROCE_RUN_COUNT_MAX;
+	run->full = whole < run->segment_bytes || run->count == ROCE_RUN_COUNT_MAX || batch->single;
 	batch->fill += whole;
-	batch->packets++;
 }

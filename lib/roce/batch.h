@@ -25,7 +25,7 @@ struct roce_run {
 struct roce_batch {
 	uint32_t fill;
 	uint32_t run_count;
-	uint64_t packets; /* ever committed */
+	bool single; /* the kernel takes no segmented sends: a run is one packet */
 	struct roce_run runs[ROCE_BATCH_RUNS_MAX];
 	uint8_t bytes[ROCE_BATCH_BYTES];
 };

@@ -34,7 +34,7 @@ START_TEST(the_icrc_is_that_of_a_packet_that_rxe_accepts)
 	memset(packet + sizeof vector - ROCE_ICRC_BYTES, 0, ROCE_ICRC_BYTES);
 	roce_icrc_seal(&path, packet, sizeof vector - ROCE_ICRC_BYTES, 0);
 	ck_assert_mem_eq(packet, vector, sizeof vector);
-	ck_assert(roce_icrc_holds(&back, vector, sizeof vector));
+	ck_assert(roce_icrc_holds(&back, ROCE_PORT, vector, sizeof vector));
 }
 END_TEST
 
@@ -68,10 +68,11 @@ START_TEST(every_identification_is_recovered_from_a_device_and_from_nobody_else)
 
 		memset(packet, (int)i, bytes);
 		roce_icrc_seal(&path, packet, bytes, i);
-		ck_assert(roce_icrc_holds(&back, packet, bytes + ROCE_ICRC_BYTES));
-		ck_assert(i == 0 || !roce_icrc_holds(&ours, packet, bytes + ROCE_ICRC_BYTES));
+		ck_assert(roce_icrc_holds(&back, ROCE_PORT, packet, bytes + ROCE_ICRC_BYTES));
+		ck_assert(i == 0 ||
+			  !roce_icrc_holds(&ours, ROCE_PORT, packet, bytes + ROCE_ICRC_BYTES));
 		packet[bytes / 2] ^= 1;
-		ck_assert(!roce_icrc_holds(&back, packet, bytes + ROCE_ICRC_BYTES));
+		ck_assert(!roce_icrc_holds(&back, ROCE_PORT, packet, bytes + ROCE_ICRC_BYTES));
 	}
 }
 END_TEST
@@ -84,9 +85,9 @@ START_TEST(a_byte_that_routers_change_is_not_under_the_icrc_and_every_other_is)
 	for (size_t i = 0; i < sizeof vector; i++) {
 		memcpy(packet, vector, sizeof vector);
 		packet[i] ^= 0x10;
-		ck_assert_int_eq(roce_icrc_holds(&back, packet, sizeof packet), i == 4);
+		ck_assert_int_eq(roce_icrc_holds(&back, ROCE_PORT, packet, sizeof packet), i == 4);
 	}
-	ck_assert(!roce_icrc_holds(&stranger, vector, sizeof vector));
+	ck_assert(!roce_icrc_holds(&stranger, ROCE_PORT, vector, sizeof vector));
 }
 END_TEST
 

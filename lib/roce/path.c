@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/roce/path.h"
 
+#include <arpa/inet.h>
 #include <isa-l/crc.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -22,6 +23,18 @@ static const uint8_t ipv4_mapped[12] = {[10] = 0xff, [11] = 0xff};
 bool roce_address_is_ipv4(const struct roce_address *address)
 {
 	return !memcmp(address->ip, ipv4_mapped, sizeof ipv4_mapped);
+}
+
+bool roce_address_same_ip(const struct roce_address *left, const struct roce_address *right)
+{
+	return !memcmp(left->ip, right->ip, sizeof left->ip);
+}
+
+bool roce_address_is_any(const struct roce_address *address)
+{
+	static const struct roce_address any_ipv4 = {.ip = {[10] = 0xff, [11] = 0xff}}, any_ipv6;
+
+	return roce_address_same_ip(address, &any_ipv4) || roce_address_same_ip(address, &any_ipv6);
 }
 
 socklen_t roce_address_to(const struct roce_address *address, struct sockaddr_storage *ret_to)
@@ -59,6 +72,16 @@ void roce_address_from(const struct sockaddr *from, struct roce_address *ret_add
 	}
 }
 
+const char *roce_address_text(const struct roce_address *address, char *text, size_t text_bytes)
+{
+	bool is_ipv4 = roce_address_is_ipv4(address);
+
+	if (!inet_ntop(is_ipv4 ? AF_INET : AF_INET6, address->ip + (is_ipv4 ? 12 : 0), text,
+		       (socklen_t)text_bytes))
+		text[0] = 0;
+	return text;
+}
+
 /* The headers of packets from @from to @to. What a router may change is 0xff. */
 static void fill(uint8_t *pseudo, bool is_ipv6, const struct roce_address *from,
 		 const struct roce_address *to)
@@ -83,8 +106,6 @@ static void fill(uint8_t *pseudo, bool is_ipv6, const struct roce_address *from,
 		memcpy(pseudo + 12, from->ip + 12, 4);
 		memcpy(pseudo + 16, to->ip + 12, 4);
 	}
-	udp[0] = (uint8_t)(from->port >> 8);
-	udp[1] = (uint8_t)from->port;
 	udp[2] = (uint8_t)(to->port >> 8);
 	udp[3] = (uint8_t)to->port;
 	udp[6] = udp[7] = 0xff; /* checksum */
@@ -105,8 +126,8 @@ static void put16(uint8_t *at, size_t value)
 }
 
 /* Of a packet of @bytes without its ICRC, under @pseudo. */
-static uint32_t icrc_of(const struct roce_path *path, const uint8_t *pseudo, const uint8_t *packet,
-			size_t bytes, unsigned identification)
+static uint32_t icrc_of(const struct roce_path *path, const uint8_t *pseudo, uint16_t source_port,
+			const uint8_t *packet, size_t bytes, unsigned identification)
 {
 	size_t pseudo_bytes = path->pseudo_bytes, udp_bytes = UDP_BYTES + bytes + ROCE_ICRC_BYTES;
 	uint8_t head[ROCE_PSEUDO_BYTES + sizeof(struct roce_bth)];
@@ -115,6 +136,7 @@ static uint32_t icrc_of(const struct roce_path *path, const uint8_t *pseudo, con
 	memcpy(head, pseudo, pseudo_bytes);
 	memcpy(head + pseudo_bytes, packet, sizeof(struct roce_bth));
 	head[pseudo_bytes + offsetof(struct roce_bth, congestion)] = 0xff;
+	put16(head + pseudo_bytes - UDP_BYTES, source_port);
 	put16(head + pseudo_bytes - UDP_BYTES + 4, udp_bytes);
 	if (path->is_ipv6) {
 		put16(head + 4, udp_bytes);
@@ -135,7 +157,8 @@ static uint32_t stored(const uint8_t *at)
 
 void roce_icrc_seal(const struct roce_path *path, uint8_t *packet, size_t bytes, unsigned segment)
 {
-	uint32_t icrc = icrc_of(path, path->sent, packet, bytes, path->to_device ? segment : 0);
+	uint32_t icrc = icrc_of(path, path->sent, path->local.port, packet, bytes,
+				path->to_device ? segment : 0);
 
 	for (unsigned i = 0; i < ROCE_ICRC_BYTES; i++)
 		packet[bytes + i] = (uint8_t)(icrc >> 8 * i);
@@ -149,11 +172,12 @@ static bool is_identification(uint32_t difference, size_t bytes_behind)
 	return crc32_combine_op(difference, 0, back) <= UINT16_MAX;
 }
 
-bool roce_icrc_holds(const struct roce_path *path, const uint8_t *payload, size_t count)
+bool roce_icrc_holds(const struct roce_path *path, uint16_t source_port, const uint8_t *payload,
+		     size_t count)
 {
 	size_t bytes = count - ROCE_ICRC_BYTES;
-	uint32_t difference =
-		icrc_of(path, path->received, payload, bytes, 0) ^ stored(payload + bytes);
+	uint32_t difference = icrc_of(path, path->received, source_port, payload, bytes, 0) ^
+			      stored(payload + bytes);
 
 	if (difference == 0)
 		return true;

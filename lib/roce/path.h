@@ -27,7 +27,7 @@ struct roce_path {
 	struct roce_address local, remote;
 	bool is_ipv6;
 	bool to_device; /* the other end is an RDMA device */
-	/* made by roce_path_prepare: the pseudo headers, lengths and identification zero */
+	/* made by roce_path_prepare: the pseudo headers; source port, lengths and identification zero */
 	uint8_t pseudo_bytes;
 	uint8_t sent[ROCE_PSEUDO_BYTES];
 	uint8_t received[ROCE_PSEUDO_BYTES];
@@ -39,12 +39,18 @@ void roce_path_prepare(struct roce_path *path);
 /* Write the ICRC of the packet of @bytes behind it. @segment: its number in its segmented send. */
 void roce_icrc_seal(const struct roce_path *path, uint8_t *packet, size_t bytes, unsigned segment);
 
-/* Whether the UDP payload of @count bytes, at least a BTH and an ICRC, ends with the right ICRC. */
-bool roce_icrc_holds(const struct roce_path *path, const uint8_t *payload, size_t count);
+/* Whether the UDP payload of @count bytes, at least a BTH and an ICRC, ends with the right ICRC. A device
+ * sends from any @source_port. */
+bool roce_icrc_holds(const struct roce_path *path, uint16_t source_port, const uint8_t *payload,
+		     size_t count);
 
 /* To and from socket addresses. A v4-mapped IPv6 address is an IPv4 address. */
 socklen_t roce_address_to(const struct roce_address *address, struct sockaddr_storage *ret_to);
 void roce_address_from(const struct sockaddr *from, struct roce_address *ret_address);
+/* Numeric, without the port. Returns @text. */
+const char *roce_address_text(const struct roce_address *address, char *text, size_t text_bytes);
 bool roce_address_is_ipv4(const struct roce_address *address);
+bool roce_address_is_any(const struct roce_address *address); /* 0.0.0.0 or :: */
+bool roce_address_same_ip(const struct roce_address *left, const struct roce_address *right);
 
 #endif

@@ -7,7 +7,7 @@
 void roce_responder_init(struct roce_responder *responder,
 			 const struct roce_responder_config *config, struct roce_counters *counters)
 {
-	assert(config->replay_count >= 1 && config->replay_count <= ROCE_REPLAY_MAX);
+	assert(config->replay_count >= 1 && config->replay_count <= ROCE_RD_ATOMIC_MAX);
 	assert(config->mtu >= ROCE_MTU_MIN && config->mtu <= ROCE_MTU_MAX);
 	*responder = (struct roce_responder){
 		.config = *config, .counters = counters, .psn = config->psn};

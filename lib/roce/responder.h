@@ -13,10 +13,8 @@
 #include "lib/roce/batch.h"
 #include "lib/roce/counters.h"
 
-#define ROCE_REPLAY_MAX 256
-
 /* Packets of one READ's response made in a turn: then others have theirs. */
-#define ROCE_READ_TURN_MAX 64
+#define ROCE_READ_TURN_MAX 256
 
 /* The memory behind an rkey. The engine has checked range, rights and alignment; none of these fails. */
 struct roce_memory_ops {
@@ -43,7 +41,7 @@ struct roce_responder_config {
 	uint32_t remote_qpn;
 	uint32_t psn; /* of the first request */
 	uint32_t mtu;
-	uint32_t replay_count; /* 1 to ROCE_REPLAY_MAX */
+	uint32_t replay_count; /* 1 to ROCE_RD_ATOMIC_MAX */
 };
 
 enum roce_responder_state {
@@ -73,7 +71,7 @@ struct roce_responder {
 	bool read_begun;
 	/* the newest atomics */
 	uint64_t replay_total;
-	struct roce_replay replay[ROCE_REPLAY_MAX];
+	struct roce_replay replay[ROCE_RD_ATOMIC_MAX];
 };
 
 /* @counters outlives it and may be shared by responders of one thread. */

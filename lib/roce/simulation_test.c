@@ -345,7 +345,7 @@ static void deliver(struct simulation *s, const struct flying *flying)
 	bool more = true;
 
 	if (roce_decode(flying->packet, flying->bytes, &packet) != ROCE_WELL_FORMED ||
-	    !roce_icrc_holds(path, flying->packet, flying->bytes))
+	    !roce_icrc_holds(path, path->remote.port, flying->packet, flying->bytes))
 		return;
 	if (!flying->to_responder) {
 		roce_requester_receive(&client->requester, s->now_ns, &packet);
@@ -365,7 +365,7 @@ static void deliver(struct simulation *s, const struct flying *flying)
 
 static void client_open(struct simulation *s, unsigned index)
 {
-	static const unsigned counts[] = {1, 2, 4, 16, ROCE_REPLAY_MAX};
+	static const unsigned counts[] = {1, 2, 4, 16, ROCE_RD_ATOMIC_MAX};
 	struct client *client = &s->clients[index];
 	struct roce_address requester = {.ip = {[10] = 0xff, 0xff, 10, 1, 0, (uint8_t)(index + 1)},
 					 .port = 40000};

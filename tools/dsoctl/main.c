@@ -20,7 +20,8 @@ static const struct argp_option options[] = {
 	{"url", KEY_URL, "URL", 0,
 	 "where storaged is: dso://HOST[:PORT][/NAMESPACE], dso+unix://PATH or embedded:[NAME] "
 	 "(DSO_URL; its unix socket, then dso://127.0.0.1:7471)"},
-	{"transport", KEY_TRANSPORT, "NAME", 0, "auto, shm, verbs or tcp (DSO_TRANSPORT; auto)"},
+	{"transport", KEY_TRANSPORT, "NAME", 0,
+	 "auto, shm, verbs, roce or tcp (DSO_TRANSPORT; auto)"},
 	{"timeout", KEY_TIMEOUT, "TIME", 0,
 	 "silence after which storaged is given up, as in 2s or 300ms; a bare number is seconds "
 	 "(DSO_TIMEOUT_MS; 500ms)"},

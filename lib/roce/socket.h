@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * UDP sockets for packets: as many in a system call as there are (generic segmentation offload out,
+ * generic receive offload in). No packet is ever fragmented, and a socket that takes no more loses them:
+ * whoever misses an answer sends again.
+ */
+#ifndef LIB_ROCE_SOCKET_H
+#define LIB_ROCE_SOCKET_H
+
+#include "lib/roce/batch.h"
+
+/* Messages of one receive, each of up to 64 KiB of packets. */
+#define ROCE_MESSAGES_MAX      8
+#define ROCE_MESSAGE_BYTES     65536
+#define ROCE_SOCKET_FILL_BYTES (4 << 20) /* asked for; the system's limit may be lower */
+
+struct roce_socket; /* with its receive buffers */
+
+struct roce_socket_options {
+	const struct roce_address *local;  /* its port 0: any */
+	const struct roce_address *remote; /* the only one that is heard; NULL: every one is */
+	bool share_port;                   /* with others that roce_socket_share allows to */
+};
+
+/* Returns 0 or a negative errno: -EADDRINUSE (the port is taken), -EADDRNOTAVAIL. Nonblocking. */
+int roce_socket_open(const struct roce_socket_options *options, struct roce_socket **ret_socket);
+void roce_socket_close(struct roce_socket *socket); /* NULL does nothing */
+
+int roce_socket_fd(const struct roce_socket *socket);
+struct roce_address roce_socket_local(const struct roce_socket *socket);
+/* Bytes that arrive while nobody receives. */
+uint32_t roce_socket_buffer_bytes(const struct roce_socket *socket);
+
+/* From now on others may be opened that share the port of @socket, which had it for itself until then. Returns
+ * 0 or a negative errno. */
+int roce_socket_share(const struct roce_socket *socket);
+/* Of @count sockets that share a port, @socket one of them, number QPN % @count in the order of their
+ * opening gets a packet. Returns 0 or a negative errno. */
+int roce_socket_steer(const struct roce_socket *socket, unsigned count);
+
+/*
+ * The largest path MTU, 256 to 4096, whose packets pass from @local to @remote unfragmented as far as this
+ * host knows; fills in @local's address. Returns it, or a negative errno: there is no way to @remote.
+ */
+int roce_route(const struct roce_address *remote, struct roce_address *ret_local);
+
+/* Send and clear @batch. Where the kernel takes no segmented sends, @batch is told to make none. */
+void roce_socket_send(struct roce_socket *socket, struct roce_batch *batch);
+
+/*
+ * Receive what is there, and call @take with every packet. Returns the number of packets, 0 when there was
+ * none, or -ECONNREFUSED: nobody listens at @remote.
+ */
+int roce_socket_receive(struct roce_socket *socket,
+			void (*take)(void *context, const struct roce_address *source,
+				     const uint8_t *packet, size_t bytes),
+			void *context);
+
+#endif

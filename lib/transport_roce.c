@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Transport `roce`: this process is the requester of a queue pair itself, over a UDP socket (lib/roce). The
+ * other end is storaged's responder, or the storage host's RDMA device, which cannot tell.
+ */
+#include "lib/clock.h"
+#include "lib/dial.h"
+#include "lib/roce/arrival.h"
+#include "lib/roce/requester.h"
+#include "lib/roce/socket.h"
+#include "proto/layout.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define SPIN_NS  50000    /* of the adaptive poll policy: some round trips on loopback */
+#define SLEEP_NS 10000000 /* the longest sleep between two looks at the session's health */
+/* Fruitless looks at the socket between two looks at the clock. */
+#define LOOKS_PER_CLOCK 8
+/* Under way at most, whatever the socket's buffer: more only waits in it. */
+#define WINDOW_BYTES_MAX (512 << 10)
+
+struct transport_roce {
+	struct transport_base base;
+	struct roce_socket *socket;
+	const _Atomic int *health;
+	enum transport_poll poll;
+	uint32_t qpn; /* ours */
+	uint64_t region_address, region_bytes;
+	uint64_t completed; /* operations, ever */
+	bool posted;        /* something since the last emission */
+	struct roce_counters counters;
+	int epoll_fd, timer_fd, ready_fd; /* of fd(); -1 until called */
+	bool ready;
+	struct roce_batch batch;
+	struct roce_requester requester;
+};
+
+static struct transport_roce *roce_of(struct transport *transport)
+{
+	return (struct transport_roce *)transport;
+}
+
+/* ---- operations ---- */
+
+static void complete(void *context, const struct roce_request *request, enum roce_outcome outcome,
+		     uint64_t original)
+{
+	static const int errors[] = {
+		[ROCE_DONE] = 0,
+		[ROCE_REFUSED_REQUEST] = -EINVAL,
+		[ROCE_REFUSED_ACCESS] = -EACCES,
+		[ROCE_REFUSED_OPERATION] = -EIO,
+		[ROCE_UNKNOWN] = -ECONNRESET,
+		[ROCE_NEVER_SENT] = -ENOTCONN,
+	};
+	struct transport_roce *roce = context;
+	struct op *op = request->owner;
+
+	roce->completed++;
+	if (request->length_bytes == 0) { /* see refusal_of */
+		op->status = outcome == ROCE_DONE ? (int32_t)op->value : errors[outcome];
+		return;
+	}
+	op->value = original;
+	op->status = errors[outcome];
+}
+
+/* Why @op cannot be sent, or 0: the far side would end the queue pair over it. */
+static int refusal_of(const struct transport_roce *roce, const struct op *op)
+{
+	bool atomic = op->opcode == DATA_CAS || op->opcode == DATA_FAA;
+
+	if (atomic ? op->length_bytes != 8 || op->offset % 8
+		   : op->length_bytes == 0 || op->length_bytes > DATA_TRANSFER_BYTES_MAX)
+		return -EINVAL;
+	if (op->offset > roce->region_bytes || op->length_bytes > roce->region_bytes - op->offset)
+		return -ERANGE;
+	return 0;
+}
+
+static int roce_submit(struct transport *transport, struct op *op)
+{
+	static const enum roce_operation operations[] = {[DATA_READ] = ROCE_READ,
+							 [DATA_WRITE] = ROCE_WRITE,
+							 [DATA_CAS] = ROCE_CAS,
+							 [DATA_FAA] = ROCE_FAA};
+	struct transport_roce *roce = roce_of(transport);
+	struct roce_request request = {
+		.operation = operations[op->opcode],
+		.length_bytes = op->length_bytes,
+		.address = roce->region_address + op->offset,
+		.operand = op->operand,
+		.swap = op->swap,
+		.buffer = op->buffer,
+		.owner = op,
+	};
+	int refusal = refusal_of(roce, op), r;
+
+	if (refusal) {
+		/* In its place goes a READ of no bytes, which touches nothing and keeps the order. */
+		request.operation = ROCE_READ;
+		request.length_bytes = 0;
+		request.address = roce->region_address;
+		op->value = (uint64_t)(int64_t)refusal;
+	}
+	op->status = -EINPROGRESS;
+	r = roce_requester_post(&roce->requester, &request);
+	roce->posted |= r == 0;
+	return r;
+}
+
+/* Send what may be sent now. */
+static void emit(struct transport_roce *roce, int64_t now_ns)
+{
+	roce->posted = false;
+	while (roce_requester_emit(&roce->requester, now_ns, &roce->batch))
+		roce_socket_send(roce->socket, &roce->batch);
+}
+
+static int roce_flush(struct transport *transport)
+{
+	struct transport_roce *roce = roce_of(transport);
+
+	if (roce->requester.broken)
+		return -ENOTCONN;
+	if (roce->posted)
+		emit(roce, clock_now_ns());
+	return 0;
+}
+
+/* ---- progress ---- */
+
+struct arrival {
+	struct transport_roce *roce;
+	int64_t now_ns;
+};
+
+static void take(void *context, const struct roce_address *source, const uint8_t *bytes,
+		 size_t count)
+{
+	struct arrival *arrival = context;
+	struct transport_roce *roce = arrival->roce;
+	struct roce_packet packet;
+
+	if (!roce_arrival_decode(bytes, count, &packet, &roce->counters))
+		return;
+	if (packet.qpn != roce->qpn)
+		roce->counters.dropped_unknown_queue_pair++;
+	else if (roce_arrival_holds(&roce->requester.config.path, source, bytes, count,
+				    &roce->counters))
+		roce_requester_receive(&roce->requester, arrival->now_ns, &packet);
+}
+
+/* Take what has arrived, let time pass and send what may be sent then. */
+static void turn(struct transport_roce *roce, int64_t now_ns)
+{
+	struct arrival arrival = {roce, now_ns};
+	int packets = roce_socket_receive(roce->socket, take, &arrival);
+
+	if (now_ns >= roce_requester_due(&roce->requester)) {
+		roce_requester_tick(&roce->requester, now_ns);
+		packets++;
+	}
+	if (roce->health && atomic_load_explicit(roce->health, memory_order_relaxed))
+		roce_requester_break(&roce->requester);
+	/* Only an answer, a timer or a new operation makes room to send. */
+	if (packets > 0 || roce->posted)
+		emit(roce, now_ns);
+}
+
+/* Sleep until a packet arrives, a timer is due or @until_ns. */
+static void sleep_until(const struct transport_roce *roce, int64_t now_ns, int64_t until_ns)
+{
+	struct pollfd readable = {.fd = roce_socket_fd(roce->socket), .events = POLLIN};
+	int64_t due_ns = roce_requester_due(&roce->requester), wait_ns;
+	struct timespec timeout;
+
+	if (due_ns < until_ns)
+		until_ns = due_ns;
+	wait_ns = until_ns - now_ns;
+	if (wait_ns <= 0)
+		return;
+	timeout = (struct timespec){.tv_nsec = wait_ns < SLEEP_NS ? wait_ns : SLEEP_NS};
+	ppoll(&readable, 1, &timeout, NULL);
+}
+
+static void wait_for_completion(struct transport_roce *roce, int64_t wait_ns)
+{
+	int64_t begin_ns = clock_now_ns(), now_ns = begin_ns;
+	uint64_t completed = roce->completed;
+
+	for (unsigned looks = 1; roce->completed == completed && !roce->requester.broken; looks++) {
+		int64_t spun_ns = now_ns - begin_ns;
+
+		if (spun_ns >= wait_ns)
+			return;
+		if (roce->poll == TRANSPORT_POLL_BLOCK ||
+		    (roce->poll == TRANSPORT_POLL_ADAPTIVE && spun_ns > SPIN_NS)) {
+			sleep_until(roce, now_ns, begin_ns + wait_ns);
+			now_ns = clock_now_ns();
+		} else if (looks % LOOKS_PER_CLOCK == 0) {
+			now_ns = clock_now_ns();
+			/* Spinning is of no use where it keeps storaged from this processor. */
+			if (roce->poll == TRANSPORT_POLL_ADAPTIVE)
+				sched_yield();
+		}
+		turn(roce, now_ns);
+	}
+}
+
+static int roce_progress(struct transport *transport, int64_t wait_ns)
+{
+	struct transport_roce *roce = roce_of(transport);
+	uint64_t completed = roce->completed, count;
+
+	if (roce->ready && read(roce->ready_fd, &count, sizeof count) > 0)
+		roce->ready = false;
+	if (roce->requester.broken)
+		return -ENOTCONN;
+	if (roce->poll != TRANSPORT_POLL_BLOCK || wait_ns == 0)
+		turn(roce, clock_now_ns());
+	if (roce->completed == completed && wait_ns > 0 &&
+	    roce_requester_outstanding(&roce->requester))
+		wait_for_completion(roce, wait_ns);
+	return 0;
+}
+
+/* ---- the descriptor ---- */
+
+static int open_fds(struct transport_roce *roce)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	roce->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	roce->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	roce->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (roce->epoll_fd >= 0 && roce->timer_fd >= 0 && roce->ready_fd >= 0 &&
+	    !epoll_ctl(roce->epoll_fd, EPOLL_CTL_ADD, roce_socket_fd(roce->socket), &event) &&
+	    !epoll_ctl(roce->epoll_fd, EPOLL_CTL_ADD, roce->timer_fd, &event) &&
+	    !epoll_ctl(roce->epoll_fd, EPOLL_CTL_ADD, roce->ready_fd, &event))
+		return 0;
+	return -errno;
+}
+
+static void close_fds(struct transport_roce *roce)
+{
+	const int fds[] = {roce->epoll_fd, roce->timer_fd, roce->ready_fd};
+
+	for (unsigned i = 0; i < sizeof fds / sizeof *fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	roce->epoll_fd = roce->timer_fd = roce->ready_fd = -1;
+}
+
+static int roce_fd(struct transport *transport)
+{
+	struct transport_roce *roce = roce_of(transport);
+	uint64_t completed = roce->completed;
+	struct itimerspec timer = {0};
+	int64_t due_ns;
+	int r;
+
+	if (roce->epoll_fd < 0) {
+		r = open_fds(roce);
+		if (r) {
+			close_fds(roce);
+			return r;
+		}
+	}
+	if (!roce->requester.broken)
+		turn(roce, clock_now_ns());
+	if ((roce->completed != completed || roce->requester.broken) && !roce->ready)
+		roce->ready = eventfd_write(roce->ready_fd, 1) == 0;
+	/* Whoever polls must come back to send again what was lost. */
+	due_ns = roce_requester_due(&roce->requester);
+	if (due_ns != INT64_MAX)
+		timer.it_value = (struct timespec){.tv_sec = due_ns / DSO_SECOND,
+						   .tv_nsec = due_ns % DSO_SECOND};
+	timerfd_settime(roce->timer_fd, TFD_TIMER_ABSTIME, &timer, NULL);
+	return roce->epoll_fd;
+}
+
+/* ---- life ---- */
+
+static void roce_close(struct transport *transport)
+{
+	struct transport_roce *roce = roce_of(transport);
+
+	roce_socket_close(roce->socket);
+	close_fds(roce);
+	free(roce);
+}
+
+static const struct transport_ops roce_ops = {
+	.name = "roce",
+	.submit = roce_submit,
+	.flush = roce_flush,
+	.progress = roce_progress,
+	.fd = roce_fd,
+	.close = roce_close,
+};
+
+/* ---- connecting ---- */
+
+__attribute__((format(printf, 3, 4))) static int refuse(const struct attachment *attachment,
+							int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(attachment->reason, attachment->reason_bytes, format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+static bool is_device(const struct attachment *attachment)
+{
+	return attachment->welcome->domain == CONTROL_DOMAIN_DEVICE;
+}
+
+/* Where storaged's end of the queue pair is: its device, or where its control connection is. */
+static int find_remote(const struct attachment *attachment, struct roce_address *ret_remote)
+{
+	const char *host = is_device(attachment) ? (const char *)attachment->welcome->verbs_address
+						 : attachment->host;
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST}, *info;
+	char text[sizeof attachment->welcome->verbs_address + 1];
+
+	if (!host)
+		return refuse(attachment, -EOPNOTSUPP,
+			      "storaged was reached over a unix socket, which names no address to "
+			      "send packets to");
+	snprintf(text, sizeof text, "%.*s", (int)sizeof attachment->welcome->verbs_address, host);
+	if (getaddrinfo(text, NULL, &hints, &info))
+		return refuse(attachment, -EPROTO, "storaged names no address of its device");
+	roce_address_from(info->ai_addr, ret_remote);
+	freeaddrinfo(info);
+	return 0;
+}
+
+/* Bind the port that a device answers to, or any that storaged's responder is told of. */
+static int open_socket(struct transport_roce *roce, const struct attachment *attachment,
+		       struct roce_address *local)
+{
+	struct roce_socket_options options = {.local = local};
+	char text[INET6_ADDRSTRLEN + 8];
+	int r;
+
+	local->port = is_device(attachment) ? ROCE_PORT : 0;
+	r = roce_socket_open(&options, &roce->socket);
+	if (r == -EADDRINUSE)
+		return refuse(attachment, r,
+			      "UDP port %d of %s, to which storaged's RDMA device answers, is "
+			      "taken: by another function at this address, or by rdma_rxe, loaded "
+			      "in this network namespace",
+			      ROCE_PORT, roce_address_text(local, text, sizeof text));
+	if (r)
+		return refuse(attachment, r, "no UDP socket at %s: %s",
+			      roce_address_text(local, text, sizeof text), strerror(-r));
+	*local = roce_socket_local(roce->socket);
+	return 0;
+}
+
+/* Random numbers: who cannot see the packets cannot guess them. */
+static int draw(uint32_t *ret_qpn, uint32_t *ret_psn)
+{
+	uint32_t random[2];
+
+	if (getrandom(random, sizeof random, 0) != sizeof random)
+		return -EIO;
+	*ret_qpn = 2 + random[0] % (ROCE_PSN_MASK - 2); /* 0, 1 and the last one are special */
+	*ret_psn = random[1] & ROCE_PSN_MASK;
+	return 0;
+}
+
+/* Tell storaged of our end and hear of its own. */
+static int exchange(const struct attachment *attachment, const struct control_queue_pair *ours,
+		    struct control_queue_pair *theirs)
+{
+	unsigned mtu, rd_atomic;
+	int r = dial_exchange(attachment->control_fd, CONTROL_QUEUE_PAIR, ours, sizeof *ours,
+			      theirs, sizeof *theirs, NULL, attachment->connect_deadline_ns,
+			      attachment->reason, attachment->reason_bytes);
+
+	if (r)
+		return r;
+	mtu = le16_get(theirs->mtu);
+	rd_atomic = le16_get(theirs->rd_atomic);
+	if (mtu < ROCE_MTU_MIN || mtu > le16_get(ours->mtu) || (mtu & (mtu - 1)) ||
+	    rd_atomic == 0 || rd_atomic > le16_get(ours->rd_atomic) ||
+	    le32_get(theirs->qpn) > ROCE_PSN_MASK || le16_get(theirs->port) == 0)
+		return refuse(attachment, -EPROTO,
+			      "storaged's end of the queue pair makes no sense");
+	return 0;
+}
+
+/* What may be under way: what the socket has room for, with the kernel's own bytes for each packet. */
+static uint32_t window_of(const struct transport_roce *roce)
+{
+	uint32_t bytes = roce_socket_buffer_bytes(roce->socket) / 2;
+
+	return bytes < WINDOW_BYTES_MAX ? bytes : WINDOW_BYTES_MAX;
+}
+
+/* Read the region's first bytes: whether packets get there and back is not known before. */
+static int probe(struct transport_roce *roce, const struct attachment *attachment)
+{
+	uint8_t magic[8] = {0};
+	struct op op = {.opcode = DATA_READ, .length_bytes = sizeof magic, .buffer = magic};
+	char text[INET6_ADDRSTRLEN + 8];
+	int r;
+
+	transport_execute((struct transport *)roce, &op, 1);
+	r = op.status;
+	if (r == 0 && memcmp(magic, LAYOUT_MAGIC, sizeof magic))
+		r = -EPROTO;
+	if (r == 0)
+		return 0;
+	return refuse(attachment, r == -ECONNRESET ? -ETIMEDOUT : r,
+		      "no answer over UDP from %s port %u: a firewall, or address translation on "
+		      "the way",
+		      roce_address_text(&roce->requester.config.path.remote, text, sizeof text),
+		      roce->requester.config.path.remote.port);
+}
+
+static int connect_queue_pair(struct transport_roce *roce, const struct attachment *attachment)
+{
+	struct control_queue_pair ours = {.rd_atomic = le16_of(ROCE_RD_ATOMIC_MAX)}, theirs;
+	struct roce_requester_config config = {
+		.path.to_device = is_device(attachment),
+		.silence_ns = attachment->timeout_ns,
+		.complete = complete,
+		.context = roce,
+	};
+	int r = find_remote(attachment, &config.path.remote), mtu;
+
+	if (r)
+		return r;
+	mtu = roce_route(&config.path.remote, &config.path.local);
+	if (mtu < 0)
+		return refuse(attachment, mtu, "no way to storaged's address: %s", strerror(-mtu));
+	r = open_socket(roce, attachment, &config.path.local);
+	if (r == 0)
+		r = draw(&roce->qpn, &config.psn);
+	if (r)
+		return r;
+	memcpy(ours.ip, config.path.local.ip, sizeof ours.ip);
+	ours.port = le16_of(config.path.local.port);
+	ours.mtu = le16_of((uint16_t)mtu);
+	ours.qpn = le32_of(roce->qpn);
+	ours.psn = le32_of(config.psn);
+	r = exchange(attachment, &ours, &theirs);
+	if (r)
+		return r;
+	config.path.remote.port = le16_get(theirs.port);
+	config.remote_qpn = le32_get(theirs.qpn);
+	config.mtu = le16_get(theirs.mtu);
+	config.rkey = le32_get(theirs.rkey);
+	config.rd_atomic_max = le16_get(theirs.rd_atomic);
+	config.window_bytes_max = window_of(roce);
+	roce->region_address = le64_get(theirs.region_address);
+	roce->region_bytes = le64_get(attachment->welcome->region_bytes);
+	roce_requester_init(&roce->requester, &config, &roce->counters);
+	return probe(roce, attachment);
+}
+
+int transport_roce_connect(const struct attachment *attachment, struct transport **ret_transport)
+{
+	struct transport_roce *roce = calloc(1, sizeof *roce);
+	int r;
+
+	if (!roce)
+		return -ENOMEM;
+	roce->base.ops = &roce_ops;
+	roce->health = attachment->health;
+	roce->poll = attachment->poll;
+	roce->epoll_fd = roce->timer_fd = roce->ready_fd = -1;
+	r = connect_queue_pair(roce, attachment);
+	if (r) {
+		roce_close((struct transport *)roce);
+		return r;
+	}
+	*ret_transport = (struct transport *)roce;
+	return 0;
+}
