@@ -102,6 +102,29 @@ int dso_server_stat(struct dso_session *session, struct dso_server_stat *ret_sta
 	return end(session, r, "ask storaged for its figures", NULL, reason);
 }
 
+int dso_transport_stat(struct dso_session *session, struct dso_figure *figures, size_t count_max,
+		       size_t *ret_count)
+{
+	const struct transport_ops *transport = transport_ops(session->transport);
+	char reason[256] = "";
+	size_t count = 0, here;
+	int r = begin(session, "ask for figures", NULL);
+
+	if (r)
+		return r;
+	if (transport->figures)
+		transport->figures(session->transport, figures, count_max, &count);
+	here = count;
+	if (session->directory->figures)
+		r = session->directory->figures(session, figures, count_max, &count, reason,
+						sizeof reason);
+	for (size_t i = here; i < count; i++)
+		figures[i].at_storaged = 1;
+	if (r == 0)
+		*ret_count = count;
+	return end(session, r, "ask for figures", NULL, reason);
+}
+
 int dso_ping(struct dso_session *session, int64_t *ret_round_trip)
 {
 	char reason[256] = "";

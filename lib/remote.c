@@ -590,6 +590,33 @@ static int remote_server_stat(struct dso_session *session, struct dso_server_sta
 	return 0;
 }
 
+static int remote_figures(struct dso_session *session, struct dso_figure *figures, size_t count_max,
+			  size_t *count, char *reason, size_t reason_bytes)
+{
+	struct remote *remote = remote_of(session);
+	struct control_figures head;
+	struct control_figure entry;
+	int r;
+
+	/* A storaged that has no roce may not know the question. */
+	if (!(remote->welcome.transports & CONTROL_ROCE))
+		return 0;
+	pthread_mutex_lock(&session->lock);
+	r = request(remote, CONTROL_FIGURES, NULL, 0, NULL, sizeof head, reason, reason_bytes);
+	if (r == 0) {
+		memcpy(&head, remote->reply.body, sizeof head);
+		if (le32_get(head.count) != (remote->reply_bytes - sizeof head) / sizeof entry)
+			r = -EPROTO;
+	}
+	for (uint32_t i = 0; r == 0 && i < le32_get(head.count); i++) {
+		memcpy(&entry, remote->reply.body + sizeof head + i * sizeof entry, sizeof entry);
+		figure_append(figures, count_max, count, (const char *)entry.name,
+			      sizeof entry.name, le64_get(entry.value));
+	}
+	pthread_mutex_unlock(&session->lock);
+	return r;
+}
+
 static int remote_ping(struct dso_session *session, char *reason, size_t reason_bytes)
 {
 	int r;
@@ -621,6 +648,7 @@ static const struct directory_ops remote_ops = {
 	.stat = remote_stat,
 	.list = remote_list,
 	.server_stat = remote_server_stat,
+	.figures = remote_figures,
 	.ping = remote_ping,
 	.leave = remote_leave,
 };

@@ -57,6 +57,9 @@ struct directory_ops {
 		    unsigned count_max, unsigned *ret_count, char *reason, size_t reason_bytes);
 	int (*server_stat)(struct dso_session *session, struct dso_server_stat *ret_stat,
 			   char *reason, size_t reason_bytes);
+	/* Append what storaged counted to *count figures, at most @count_max. */
+	int (*figures)(struct dso_session *session, struct dso_figure *figures, size_t count_max,
+		       size_t *count, char *reason, size_t reason_bytes);
 	int (*ping)(struct dso_session *session, char *reason, size_t reason_bytes);
 	/* End the session: after it nobody but the caller touches it. The transport is closed before. */
 	void (*leave)(struct dso_session *session);
@@ -71,7 +74,7 @@ struct submitted {
 	uint64_t serial; /* of its entry */
 };
 
-#define TRANSPORT_REPORTS_MAX 4
+#define TRANSPORT_REPORTS_MAX 5
 
 struct dso_session {
 	struct transport *transport;

@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* One operation. The caller fills it and leaves it alone until status is other than -EINPROGRESS. */
 struct op {
@@ -78,7 +79,25 @@ struct transport_ops {
 	 * returns the status. A transport that has it needs none of submit, flush, progress and fd.
 	 */
 	int (*execute)(struct transport *transport, struct op *op);
+
+	/* Optional: append what was counted to *count figures, at most @count_max. Does not block. */
+	void (*figures)(struct transport *transport, struct dso_figure *figures, size_t count_max,
+			size_t *count);
 };
+
+/* Append a figure, if there is room. */
+static inline void figure_append(struct dso_figure *figures, size_t count_max, size_t *count,
+				 const char *name, size_t name_bytes_max, uint64_t value)
+{
+	struct dso_figure *figure = &figures[*count];
+	size_t bytes = strnlen(name, name_bytes_max);
+
+	if (*count >= count_max)
+		return;
+	*figure = (struct dso_figure){.value = value};
+	memcpy(figure->name, name, bytes < sizeof figure->name ? bytes : sizeof figure->name - 1);
+	++*count;
+}
 
 struct transport_base {
 	const struct transport_ops *ops;

@@ -293,6 +293,31 @@ static int roce_fd(struct transport *transport)
 	return roce->epoll_fd;
 }
 
+/* ---- figures ---- */
+
+static void roce_figures(struct transport *transport, struct dso_figure *figures, size_t count_max,
+			 size_t *count)
+{
+	struct transport_roce *roce = roce_of(transport);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} states[] = {
+		{"mtu_bytes", roce->requester.config.mtu},
+		{"window_bytes", roce->requester.window_bytes},
+		{"under_way_bytes", roce->requester.under_way_bytes},
+		{"round_trip_ns", (uint64_t)roce->requester.srtt_ns},
+		{"timeout_ns", (uint64_t)roce->requester.rto_ns},
+	};
+
+	for (unsigned i = 0; i < ROCE_COUNTER_COUNT; i++)
+		figure_append(figures, count_max, count, roce_counter_name(i),
+			      strlen(roce_counter_name(i)), roce_counter_get(&roce->counters, i));
+	for (unsigned i = 0; i < sizeof states / sizeof *states; i++)
+		figure_append(figures, count_max, count, states[i].name, strlen(states[i].name),
+			      states[i].value);
+}
+
 /* ---- life ---- */
 
 static void roce_close(struct transport *transport)
@@ -311,6 +336,7 @@ static const struct transport_ops roce_ops = {
 	.progress = roce_progress,
 	.fd = roce_fd,
 	.close = roce_close,
+	.figures = roce_figures,
 };
 
 /* ---- connecting ---- */
@@ -474,6 +500,12 @@ static int connect_queue_pair(struct transport_roce *roce, const struct attachme
 	roce->region_address = le64_get(theirs.region_address);
 	roce->region_bytes = le64_get(attachment->welcome->region_bytes);
 	roce_requester_init(&roce->requester, &config, &roce->counters);
+	if (!is_device(attachment)) {
+		r = roce_socket_connect(roce->socket, &config.path.remote);
+		if (r)
+			return refuse(attachment, r, "no way to storaged's UDP port: %s",
+				      strerror(-r));
+	}
 	return probe(roce, attachment);
 }
 

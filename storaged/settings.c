@@ -152,7 +152,7 @@ static const struct setting {
 	 {SETTINGS_CHOICE, FIELD(poll), 0, 0, polls},
 	 "how workers wait: `adaptive' spins for 50 us after the last operation, then sleeps; "
 	 "`busy' "
-	 "spins for ever, a processor each; `block' sleeps at once"},
+	 "spins while it serves anybody, a processor each; `block' sleeps at once"},
 
 	{"ttl",
 	 "DURATION",

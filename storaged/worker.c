@@ -20,6 +20,7 @@ static void begin(struct worker *worker, struct data_connection *connection)
 		return;
 	}
 	connection->begun = true;
+	worker->connection_count++;
 	data_turn(worker->engine, connection);
 }
 
@@ -54,8 +55,10 @@ static void report_ended(struct worker *worker, struct executor *executor)
 		if (!connection->end_asked) {
 			mailbox_post(worker->outbox, &connection->to_main, DATA_ENDED);
 		} else if (data_is_over(connection)) {
-			if (connection->begun)
+			if (connection->begun) {
 				io_ops(worker->engine)->remove(worker->engine, &connection->stream);
+				worker->connection_count--;
+			}
 			mailbox_post(worker->outbox, &connection->to_main, DATA_GONE);
 		}
 	}
@@ -127,10 +130,10 @@ static void count_operations(struct worker *worker)
 	atomic_store_explicit(&worker->operations, operations, memory_order_relaxed);
 }
 
-/* Whether to sleep now, rather than to look again. */
+/* Whether to sleep now, rather than to look again. Whoever serves nobody sleeps under every policy. */
 static bool may_sleep(const struct worker *worker, int64_t idle_since_ns)
 {
-	return worker->poll == TRANSPORT_POLL_BLOCK ||
+	return worker->connection_count == 0 || worker->poll == TRANSPORT_POLL_BLOCK ||
 	       (worker->poll == TRANSPORT_POLL_ADAPTIVE && idle_since_ns &&
 		clock_now_ns() - idle_since_ns > SPIN_NS);
 }

@@ -30,6 +30,7 @@ struct worker {
 	struct io_engine *engine;
 	const char *engine_name; /* from start on */
 	struct io_stream inbox_ready;
+	unsigned connection_count;
 	int start_error;
 	sem_t started;
 };

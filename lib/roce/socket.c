@@ -22,7 +22,8 @@ union control {
 struct roce_socket {
 	int fd;
 	bool connected;
-	bool any; /* bound to every address of the host: each run says its own */
+	bool burst; /* the last receive found a message: there may be several */
+	bool any;   /* bound to every address of the host: each run says its own */
 	struct roce_address local;
 	struct mmsghdr messages[ROCE_MESSAGES_MAX];
 	struct iovec parts[ROCE_MESSAGES_MAX];
@@ -66,11 +67,6 @@ static int make(const struct roce_socket_options *options, int *ret_fd)
 	set(fd, SOL_SOCKET, SO_SNDBUF, ROCE_SOCKET_FILL_BYTES);
 	if (r == 0 && bind(fd, (struct sockaddr *)&address, bytes))
 		r = -errno;
-	if (r == 0 && options->remote) {
-		bytes = roce_address_to(options->remote, &address);
-		if (connect(fd, (struct sockaddr *)&address, bytes))
-			r = -errno;
-	}
 	if (r) {
 		close(fd);
 		return r;
@@ -89,7 +85,6 @@ int roce_socket_open(const struct roce_socket_options *options, struct roce_sock
 	if (!socket)
 		return -ENOMEM;
 	socket->fd = -1;
-	socket->connected = options->remote;
 	socket->buffer = malloc((size_t)ROCE_MESSAGES_MAX * ROCE_MESSAGE_BYTES);
 	r = socket->buffer ? make(options, &socket->fd) : -ENOMEM;
 	if (r == 0 && getsockname(socket->fd, (struct sockaddr *)&address, &bytes))
@@ -122,6 +117,17 @@ void roce_socket_close(struct roce_socket *socket)
 		close(socket->fd);
 	free(socket->buffer);
 	free(socket);
+}
+
+int roce_socket_connect(struct roce_socket *socket, const struct roce_address *remote)
+{
+	struct sockaddr_storage address;
+	socklen_t bytes = roce_address_to(remote, &address);
+
+	if (connect(socket->fd, (struct sockaddr *)&address, bytes))
+		return -errno;
+	socket->connected = true;
+	return 0;
 }
 
 int roce_socket_fd(const struct roce_socket *socket)
@@ -223,6 +229,18 @@ static void put_source(struct msghdr *message, union control *control,
 	}
 }
 
+/* Returns 1 or -1, as sendmmsg does. */
+static int send_one(const struct roce_socket *socket, const struct mmsghdr *message)
+{
+	const struct msghdr *header = &message->msg_hdr;
+	ssize_t n = header->msg_controllen ? sendmsg(socket->fd, header, 0)
+					   : sendto(socket->fd, header->msg_iov->iov_base,
+						    header->msg_iov->iov_len, 0, header->msg_name,
+						    header->msg_namelen);
+
+	return n < 0 ? -1 : 1;
+}
+
 /* Send up to SEND_MESSAGES runs from @first on. Returns how many are dealt with. */
 static unsigned send_some(struct roce_socket *socket, struct roce_batch *batch, unsigned first)
 {
@@ -249,8 +267,7 @@ static unsigned send_some(struct roce_socket *socket, struct roce_batch *batch, 
 		if (socket->any)
 			put_source(message, &controls[count], &run->path->local);
 	}
-	sent = count == 1 ? (sendmsg(socket->fd, &messages[0].msg_hdr, 0) < 0 ? -1 : 1)
-			  : sendmmsg(socket->fd, messages, count, 0);
+	sent = count > 1 ? sendmmsg(socket->fd, messages, count, 0) : send_one(socket, messages);
 	if (sent > 0)
 		return (unsigned)sent;
 	/* No segmentation without checksums by the device, or in this kernel: one by one from now on. */
@@ -287,20 +304,37 @@ static size_t segment_bytes_of(struct msghdr *message, size_t bytes)
 	return bytes;
 }
 
-int roce_socket_receive(struct roce_socket *socket,
-			void (*take)(void *context, const struct roce_address *source,
-				     const uint8_t *packet, size_t bytes),
-			void *context)
+/* Receive one message where there was none before, else as many as there may be. Returns their number. */
+static int receive(struct roce_socket *socket)
 {
-	int count, packets = 0;
+	unsigned wanted = socket->burst ? ROCE_MESSAGES_MAX : 1;
+	int count;
 
-	for (unsigned i = 0; i < ROCE_MESSAGES_MAX; i++) {
+	for (unsigned i = 0; i < wanted; i++) {
 		struct msghdr *message = &socket->messages[i].msg_hdr;
 
 		message->msg_namelen = sizeof socket->sources[i];
 		message->msg_controllen = sizeof socket->controls[i];
 	}
-	count = recvmmsg(socket->fd, socket->messages, ROCE_MESSAGES_MAX, MSG_DONTWAIT, NULL);
+	if (wanted > 1) {
+		count = recvmmsg(socket->fd, socket->messages, wanted, MSG_DONTWAIT, NULL);
+	} else {
+		ssize_t n = recvmsg(socket->fd, &socket->messages[0].msg_hdr, MSG_DONTWAIT);
+
+		socket->messages[0].msg_len = n < 0 ? 0 : (unsigned)n;
+		count = n < 0 ? -1 : 1;
+	}
+	socket->burst = count > 0 && (wanted == 1 || count > 1);
+	return count;
+}
+
+int roce_socket_receive(struct roce_socket *socket,
+			void (*take)(void *context, const struct roce_address *source,
+				     const uint8_t *packet, size_t bytes),
+			void *context)
+{
+	int count = receive(socket), packets = 0;
+
 	if (count < 0)
 		return errno == ECONNREFUSED ? -ECONNREFUSED : 0;
 	for (int i = 0; i < count; i++) {

@@ -17,14 +17,17 @@
 struct roce_socket; /* with its receive buffers */
 
 struct roce_socket_options {
-	const struct roce_address *local;  /* its port 0: any */
-	const struct roce_address *remote; /* the only one that is heard; NULL: every one is */
-	bool share_port;                   /* with others that roce_socket_share allows to */
+	const struct roce_address *local; /* its port 0: any */
+	bool share_port;                  /* with others that roce_socket_share allows to */
 };
 
 /* Returns 0 or a negative errno: -EADDRINUSE (the port is taken), -EADDRNOTAVAIL. Nonblocking. */
 int roce_socket_open(const struct roce_socket_options *options, struct roce_socket **ret_socket);
 void roce_socket_close(struct roce_socket *socket); /* NULL does nothing */
+
+/* From now on nobody but @remote is sent to and heard, which is quicker. Then the identifications count up:
+ * not for a device. Returns 0 or a negative errno. */
+int roce_socket_connect(struct roce_socket *socket, const struct roce_address *remote);
 
 int roce_socket_fd(const struct roce_socket *socket);
 struct roce_address roce_socket_local(const struct roce_socket *socket);
@@ -49,7 +52,7 @@ void roce_socket_send(struct roce_socket *socket, struct roce_batch *batch);
 
 /*
  * Receive what is there, and call @take with every packet. Returns the number of packets, 0 when there was
- * none, or -ECONNREFUSED: nobody listens at @remote.
+ * none, or -ECONNREFUSED: nobody listens where it is connected to.
  */
 int roce_socket_receive(struct roce_socket *socket,
 			void (*take)(void *context, const struct roce_address *source,

@@ -23,6 +23,7 @@ enum command_option {
 	OPTION_LONG = 2,
 	OPTION_INITIAL = 4,
 	OPTION_STRIPES = 8,
+	OPTION_FIGURES = 16,
 };
 
 struct dsoctl;

@@ -192,6 +192,9 @@ check "stat describes an object" 0 "*type*counter*stripes*8*" dsoctl stat wide
 check "stat --json has the capacity" 0 1048576 field capacity_bytes dsoctl --json stat bytes-1048576
 check "stat describes storaged" 0 "version*sessions_begun*" dsoctl stat
 check "stat of storaged is JSON" 0 valid json dsoctl stat --json
+check "stat --transport tells of packets" 0 "*packets_sent*window_bytes*" dsoctl --url "$tcp_url" --transport roce stat --transport
+check "stat --transport is JSON" 0 valid json dsoctl --url "$tcp_url" --transport roce stat --transport --json
+check "stat --transport of shm has nothing to tell" 1 "" dsoctl --transport shm stat --transport
 check "stat of nothing fails" 1 "" dsoctl stat missing
 check "rm deletes several" 0 "" dsoctl rm bytes-0 bytes-1
 check "rm goes on after a failure" 1 "" dsoctl rm missing bytes-65536

@@ -13,7 +13,15 @@
 __attribute__((visibility("default"))) const char *argp_program_version =
 	"dsoctl (dso-rdma) " DSO_VERSION;
 
-enum { KEY_JSON = 0x100, KEY_TIMEOUT, KEY_TRANSPORT, KEY_URL, KEY_INITIAL, KEY_STRIPES };
+enum {
+	KEY_JSON = 0x100,
+	KEY_TIMEOUT,
+	KEY_TRANSPORT,
+	KEY_URL,
+	KEY_INITIAL,
+	KEY_STRIPES,
+	KEY_FIGURES
+};
 
 static const struct argp_option options[] = {
 	{NULL, 0, NULL, 0, "Options of every command:", 1},
@@ -30,6 +38,7 @@ static const struct argp_option options[] = {
 	{"count", 'n', "N", 0, "ping: round trips to make (10)"},
 	{"long", 'l', NULL, 0, "ls: with type, generation, size, and sessions that have it open"},
 	{"initial", KEY_INITIAL, "N", 0, "counter open: the value at creation (0)"},
+	{"figures", KEY_FIGURES, NULL, OPTION_HIDDEN, NULL}, /* see name_figures */
 	{"stripes", KEY_STRIPES, "N", 0,
 	 "counter open: words that additions spread over, to 64 (1)"},
 	{NULL, 0, NULL, 0, "Other options:", -1},
@@ -45,7 +54,7 @@ static const char after_options[] =
 	"\n"
 	"Environment:\n"
 	"  DSO_URL         the URL, where --url is not given\n"
-	"  DSO_TRANSPORT   auto, shm, verbs, tcp, where --transport is not given\n"
+	"  DSO_TRANSPORT   auto, shm, verbs, roce, tcp, where --transport is not given\n"
 	"  DSO_TIMEOUT_MS  the timeout in ms, where --timeout is not given\n"
 	"  DSO_POLL        how to wait for an answer: adaptive, busy, block\n"
 	"  DSO_IO          transport tcp: auto, io_uring, poll\n"
@@ -56,6 +65,7 @@ static const char after_options[] =
 	"  $ dsoctl counter add hits\n"
 	"  $ dsoctl register set conf < conf.json\n"
 	"  $ dsoctl ls --json | jq -r .name\n"
+	"  $ dsoctl --transport roce stat --transport\n"
 	"  $ eval \"$(dsoctl completion bash)\"\n";
 
 static const char doc[] = "Look at and change the shared objects of a storaged.\v";
@@ -88,6 +98,16 @@ static void mark_numbers(int argc, char **argv)
 			exit(fail_because("out of memory"));
 		argv[i] = marked;
 	}
+}
+
+/* --transport without a name behind it asks stat for the transport's figures. */
+static void name_figures(int argc, char **argv)
+{
+	static char figures[] = "--figures";
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--transport") && (i + 1 == argc || argv[i + 1][0] == '-'))
+			argv[i] = figures;
 }
 
 static void add_operand(struct dsoctl *ctl, char *argument)
@@ -132,6 +152,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		if (parse_number(argument, 1, DSO_COUNTER_STRIPES_MAX, &ctl->stripes))
 			argp_error(state, "--stripes %s is no number from 1 to %d", argument,
 				   DSO_COUNTER_STRIPES_MAX);
+		return 0;
+	case KEY_FIGURES:
+		ctl->options |= OPTION_FIGURES;
 		return 0;
 	case ARGP_KEY_ARG:
 		add_operand(ctl, argument);
@@ -227,6 +250,7 @@ int main(int argc, char **argv)
 		return fail_because("out of memory");
 	argp_err_exit_status = STATUS_USAGE;
 	mark_numbers(argc, argv);
+	name_figures(argc, argv);
 	if (argp_parse(&argp, argc, argv, 0, NULL, &ctl))
 		return STATUS_USAGE;
 	status = choose_command(&ctl);

@@ -167,8 +167,49 @@ static enum exit_status stat_server(struct dsoctl *ctl)
 	return ctl->json ? print_json(object) : print_members(object);
 }
 
+static enum exit_status print_figures(const struct dso_figure *figures, size_t count)
+{
+	printf("%-28s %14s %14s\n", "", "this session", "storaged");
+	for (size_t i = 0; i < count && !figures[i].at_storaged; i++) {
+		printf("%-28s %14ju", figures[i].name, (uintmax_t)figures[i].value);
+		for (size_t j = i + 1; j < count; j++)
+			if (figures[j].at_storaged && !strcmp(figures[i].name, figures[j].name))
+				printf(" %14ju", (uintmax_t)figures[j].value);
+		putchar('\n');
+	}
+	return STATUS_DONE;
+}
+
+static enum exit_status stat_transport(struct dsoctl *ctl)
+{
+	static const char *const sides[] = {"session", "storaged"};
+	struct dso_figure figures[DSO_FIGURES_MAX];
+	json_t *objects[2];
+	size_t count;
+	int r = dso_transport_stat(ctl->session, figures, DSO_FIGURES_MAX, &count);
+
+	if (r)
+		return fail(ctl, r);
+	if (!ctl->json && (count == 0 || figures[0].at_storaged))
+		return fail_because("transport %s counts no packets: try --transport roce",
+				    dso_transport(ctl->session));
+	if (!ctl->json)
+		return print_figures(figures, count);
+	objects[0] = json_object();
+	objects[1] = json_object();
+	for (size_t i = 0; i < count; i++)
+		json_object_set_new(objects[figures[i].at_storaged != 0], figures[i].name,
+				    json_integer((json_int_t)figures[i].value));
+	return print_json(json_pack("{s:s, s:o, s:o}", "transport", dso_transport(ctl->session),
+				    sides[0], objects[0], sides[1], objects[1]));
+}
+
 enum exit_status run_stat(struct dsoctl *ctl)
 {
+	if (ctl->options & OPTION_FIGURES && ctl->operand_count)
+		return wrong_usage(ctl, "stat describes an object or the transport, not both");
+	if (ctl->options & OPTION_FIGURES)
+		return stat_transport(ctl);
 	return ctl->operand_count ? stat_object(ctl, ctl->operands[0]) : stat_server(ctl);
 }
 

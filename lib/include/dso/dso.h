@@ -117,7 +117,7 @@ struct dso_transport_report {
 size_t dso_transports(const struct dso_session *session, struct dso_transport_report *reports,
 		      size_t count_max);
 
-/* dso_transport - the name of the transport in use: "shm", "verbs", "tcp" or "embedded". */
+/* dso_transport - the name of the transport in use: "shm", "verbs", "roce", "tcp" or "embedded". */
 const char *dso_transport(const struct dso_session *session);
 
 /* dso_url - the URL that the session was opened with, or the default one that answered. */
@@ -148,6 +148,26 @@ struct dso_server_stat {
  * Returns 0, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
  */
 int dso_server_stat(struct dso_session *session, struct dso_server_stat *ret_stat);
+
+#define DSO_FIGURES_MAX 96
+
+/* Something that was counted of the transport's packets. */
+struct dso_figure {
+	char name[40]; /* "packets_sent", "dropped_icrc", "window_bytes" */
+	uint32_t
+		at_storaged; /* 1: by storaged, for all of its sessions since it started; 0: here */
+	uint32_t reserved;   /* zero */
+	uint64_t value;
+};
+
+/*
+ * dso_transport_stat - what this session's transport and storaged counted of packets: sent, received, sent
+ * again, refused and dropped, by cause, and the window and round trip at this moment. Transport roce counts;
+ * of the others there is nothing to tell. Up to @count_max figures, DSO_FIGURES_MAX at most. One control
+ * round trip where storaged offers roce. Returns 0, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
+ */
+int dso_transport_stat(struct dso_session *session, struct dso_figure *figures, size_t count_max,
+		       size_t *ret_count);
 
 /* ---- objects by name ---- */
 
