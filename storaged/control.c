@@ -245,7 +245,7 @@ static uint32_t handle_one(struct control *control)
 	if (control->in_fill < sizeof header + length_bytes)
 		return 0;
 	handle_request(control, &header, control->in + sizeof header);
-	if (control->again)
+	if (control->again || control->waits)
 		return 0;
 	return control->state == CONTROL_CLOSING || !list_empty(&control->doomed)
 		       ? 0
@@ -258,6 +258,8 @@ static void handle_all(struct control *control)
 	unsigned count = 0;
 
 	list_remove(&control->ready);
+	if (control->waits)
+		return;
 	while (!(control->stalled = is_stalled(control)) && (taken = handle_one(control)) > 0) {
 		control->in_fill -= taken;
 		memmove(control->in, control->in + taken, control->in_fill);
@@ -272,6 +274,13 @@ static void handle_all(struct control *control)
 	}
 	if (list_empty(&control->doomed))
 		control_flush(control);
+}
+
+void control_continue(struct control *control)
+{
+	control->waits = false;
+	list_remove(&control->ready);
+	list_append(&control->server->ready, &control->ready);
 }
 
 void control_resume(struct control *control)

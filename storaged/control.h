@@ -32,6 +32,7 @@ struct control {
 	struct session *session; /* while LIVE */
 	enum control_state state;
 	bool is_unix;
+	bool waits;      /* LIVE: for control_continue, with the request just handled */
 	bool again;      /* LIVE: the request just handled was not answered, its turn comes again */
 	bool stalled;    /* LIVE: requests wait until the client has read replies */
 	bool shut;       /* CLOSING: everything was sent */
@@ -50,6 +51,9 @@ int control_open(struct server *server, int fd, bool is_unix);
 void control_close(struct control *control);
 /* Handle requests that were left over from the turn before. */
 void control_resume(struct control *control);
+
+/* What a request waits for, having set `waits`, has come: it is handled again. */
+void control_continue(struct control *control);
 
 /* Send a message: at once as far as the socket takes it. Too much unread dooms the connection. */
 void control_notify(struct control *control, uint16_t type, const void *body, size_t body_bytes);

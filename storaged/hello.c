@@ -39,12 +39,13 @@ static void welcome_of(const struct server *server, const struct session *sessio
 	memcpy(welcome->cookie, session->cookie, sizeof welcome->cookie);
 	memcpy(welcome->host, server->host, sizeof welcome->host);
 	memcpy(welcome->unix_path, server->unix_socket.path, sizeof welcome->unix_path);
-	if (space->region && server->verbs_listener) {
+	if (space->region) {
 		const char *address = verbs_device_address(server->device);
 
 		welcome->region_address = le64_of((uint64_t)(uintptr_t)store_base(space->store));
 		welcome->region_rkey = le32_of(verbs_region_rkey(space->region));
-		welcome->verbs_port = le16_of(verbs_listener_port(server->verbs_listener));
+		if (server->verbs_listener)
+			welcome->verbs_port = le16_of(verbs_listener_port(server->verbs_listener));
 		memcpy(welcome->verbs_address, address,
 		       strnlen(address, sizeof welcome->verbs_address - 1));
 	}

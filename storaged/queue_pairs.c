@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/queue_pairs.h"
 #include "lib/region.h"
+#include "storaged/device_pairs.h"
 #include "storaged/log.h"
 #include "storaged/server.h"
 
@@ -114,12 +115,21 @@ static int open_port(struct server *server, const struct listener *listener)
 	return r;
 }
 
+static bool is_wanted(const struct server *server)
+{
+	bool wanted = false;
+
+	for (unsigned i = 0; i < server->namespace_count; i++)
+		wanted |= server->namespaces[i].domain == CONTROL_DOMAIN_CPU;
+	return wanted && server->settings->transports & CONTROL_ROCE;
+}
+
 int queue_pairs_open(struct server *server, char *reason, size_t reason_bytes)
 {
 	unsigned count = server->settings->workers;
 	int r = 0;
 
-	if (!(server->settings->transports & CONTROL_ROCE))
+	if (!is_wanted(server))
 		return 0;
 	server->qpns_taken = calloc(QPN_COUNT / 8, 1);
 	server->roce_workers = calloc(count, sizeof *server->roce_workers);
@@ -271,13 +281,14 @@ static void reply_with(struct control *control, const struct control_header *hea
 	control_reply(control, header, &ours, sizeof ours);
 }
 
-/* Whether the client is where it says that packets are to be sent to: nobody directs them at others. */
+/* Whether the client is where it says that packets are to be sent to: nobody directs them at others. Behind a
+ * unix socket there is no address to compare, but a process of this host. */
 static bool is_own_address(const struct control *control, const struct control_queue_pair *theirs)
 {
 	struct roce_address peer;
 
-	return address_of(control->source.fd, true, &peer) == 0 &&
-	       !memcmp(peer.ip, theirs->ip, sizeof peer.ip);
+	return control->is_unix || (address_of(control->source.fd, true, &peer) == 0 &&
+				    !memcmp(peer.ip, theirs->ip, sizeof peer.ip));
 }
 
 void handle_queue_pair(struct control *control, const struct control_header *header,
@@ -291,14 +302,16 @@ void handle_queue_pair(struct control *control, const struct control_header *hea
 
 	if (!(server_transports(control->server, session->space) & CONTROL_ROCE)) {
 		control_refuse(control, header, WIRE_TRANSPORT, NULL);
-	} else if (session->queue_pair_count == SESSION_QUEUE_PAIRS_MAX) {
-		control_refuse(control, header, WIRE_ACCESS,
-			       "the session has %d queue pairs, as many as it may",
-			       SESSION_QUEUE_PAIRS_MAX);
 	} else if (!is_own_address(control, theirs)) {
 		control_refuse(control, header, WIRE_ACCESS,
 			       "packets would come from another address than this connection: is "
 			       "there address translation on the way?");
+	} else if (session->space->domain == CONTROL_DOMAIN_DEVICE) {
+		device_pair_handle(control, header, theirs);
+	} else if (session->queue_pair_count == SESSION_QUEUE_PAIRS_MAX) {
+		control_refuse(control, header, WIRE_ACCESS,
+			       "the session has %d queue pairs, as many as it may",
+			       SESSION_QUEUE_PAIRS_MAX);
 	} else if ((r = find_port(control->server, control, &local)) != 0 ||
 		   (r = make(session, theirs, &local, &pair)) != 0) {
 		control_refuse(control, header, WIRE_INTERNAL, "no queue pair can be made: %s",

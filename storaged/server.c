@@ -34,7 +34,7 @@ uint8_t server_transports(const struct server *server, const struct name_space *
 		possible |= CONTROL_SHM;
 	if (space->domain == CONTROL_DOMAIN_DEVICE && server->verbs_listener)
 		possible |= CONTROL_VERBS;
-	if (space->domain == CONTROL_DOMAIN_CPU && server->roce_port_count)
+	if (space->domain == CONTROL_DOMAIN_DEVICE || server->roce_port_count)
 		possible |= CONTROL_ROCE;
 	return (uint8_t)(possible & server->settings->transports);
 }
@@ -174,8 +174,10 @@ static int turn(struct server *server, int64_t until_ns)
 static bool has_data(const struct server *server)
 {
 	for (uint32_t i = 1; i <= server->sessions.max; i++)
-		if (server->sessions.table[i].data_count ||
-		    server->sessions.table[i].queue_pair_count)
+		if (server->sessions.table[i].state != SESSION_FREE &&
+		    (server->sessions.table[i].data_count ||
+		     server->sessions.table[i].queue_pair_count ||
+		     server->sessions.table[i].device_pair))
 			return true;
 	return false;
 }

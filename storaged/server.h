@@ -47,6 +47,10 @@ struct server {
 	uint8_t *qpns_taken;       /* a bit each */
 	struct mailbox roce_inbox; /* from its workers */
 	struct source roce_inbox_source;
+	/* transport roce, where the device is */
+	struct mailbox made_inbox; /* from threads that make queue pairs */
+	struct source made_source;
+	unsigned making_count;
 
 	struct sessions sessions;
 	struct list controls;      /* control connections */

@@ -3,6 +3,7 @@
 #include "storaged/server.h"
 #include "storaged/accept.h"
 #include "storaged/control.h"
+#include "storaged/device_pairs.h"
 #include "storaged/log.h"
 #include "storaged/peers.h"
 #include "storaged/queue_pairs.h"
@@ -146,8 +147,10 @@ static int open_device(struct server *server, const struct reason *reason, char 
 		snprintf(no_device, no_device_bytes, "the setting domain says cpu");
 		return 0;
 	}
-	if (settings->domain == DOMAIN_AUTO && !(settings->transports & CONTROL_VERBS)) {
-		snprintf(no_device, no_device_bytes, "the setting transports leaves verbs out");
+	if (settings->domain == DOMAIN_AUTO &&
+	    !(settings->transports & (CONTROL_VERBS | CONTROL_ROCE))) {
+		snprintf(no_device, no_device_bytes,
+			 "the setting transports leaves verbs and roce out");
 		return 0;
 	}
 	r = verbs_device_open(settings->device, &server->device, no_device, no_device_bytes);
@@ -281,6 +284,8 @@ int server_open(struct server *server, const struct settings *settings, char *te
 				  .inbox.event_fd = -1,
 				  .roce_inbox.event_fd = -1,
 				  .roce_inbox_source.fd = -1,
+				  .made_inbox.event_fd = -1,
+				  .made_source.fd = -1,
 				  .signals.fd = -1,
 				  .inbox_source.fd = -1,
 				  .verbs_source.fd = -1};
@@ -307,6 +312,8 @@ int server_open(struct server *server, const struct settings *settings, char *te
 		r = open_workers(server, &reason);
 	if (r == 0)
 		r = queue_pairs_open(server, text, text_bytes);
+	if (r == 0 && (r = device_pairs_open(server)) != 0)
+		fail(&reason, r, "%s", strerrordesc_np(-r));
 	if (r == 0)
 		r = peers_open(server, text, text_bytes);
 	if (r)
@@ -320,6 +327,7 @@ void server_close(struct server *server)
 	while (!list_empty(&server->controls))
 		control_close(container_of(server->controls.next, struct control, link));
 	accept_stop(server);
+	device_pairs_close(server);
 	peers_close(server);
 	queue_pairs_close(server);
 	while (server->worker_count)

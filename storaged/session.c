@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/session.h"
 #include "storaged/control.h"
+#include "storaged/device_pairs.h"
 #include "storaged/log.h"
 #include "storaged/queue_pairs.h"
 #include "storaged/server.h"
@@ -117,10 +118,11 @@ static void go(struct session *session, enum session_state state)
 	}
 }
 
-static void sweep_when_fenced(struct session *session)
+void session_sweep_if_fenced(struct session *session)
 {
 	if (session->state == SESSION_FENCING && session->data_count == 0 &&
-	    session->queue_pair_count == 0 && session->process_count == 0)
+	    session->queue_pair_count == 0 && session->process_count == 0 &&
+	    device_pair_abandon(session))
 		go(session, SESSION_SWEEPING);
 }
 
@@ -166,6 +168,7 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	list_init(&session->silence.link);
 	session->data_count = session->queue_pair_count = 0;
 	session->process_count = session->peer_count = 0;
+	session->device_pair = NULL;
 	go(session, SESSION_LIVE);
 	return session;
 }
@@ -228,7 +231,7 @@ void session_end(struct session *session, enum session_end why)
 	/* Its word that the arena is no longer mapped is taken only from a client that says goodbye. */
 	while (why == END_GOODBYE && !list_empty(&session->processes))
 		forget_process(container_of(session->processes.next, struct process, link));
-	sweep_when_fenced(session);
+	session_sweep_if_fenced(session);
 }
 
 /* ---- the sweep ---- */
@@ -336,7 +339,7 @@ void session_take_mail(struct server *server)
 			session->data_count--;
 			server->connection_count--;
 			data_connection_free(connection);
-			sweep_when_fenced(session);
+			session_sweep_if_fenced(session);
 		}
 	}
 }
@@ -354,7 +357,7 @@ void session_take_roce_mail(struct server *server)
 		list_remove(&pair->link);
 		session->queue_pair_count--;
 		queue_pair_free(server, pair);
-		sweep_when_fenced(session);
+		session_sweep_if_fenced(session);
 	}
 }
 
@@ -367,7 +370,7 @@ static void process_ended(struct source *source, uint32_t events)
 
 	(void)events;
 	forget_process(process);
-	sweep_when_fenced(session);
+	session_sweep_if_fenced(session);
 }
 
 int session_add_process(struct session *session, int pidfd)

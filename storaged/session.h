@@ -45,6 +45,7 @@ struct session {
 	unsigned queue_pair_count;
 	struct list processes;
 	unsigned process_count;
+	struct device_pair *device_pair; /* being made for it, or NULL */
 	struct verbs_peer *peers[SESSION_PEERS_MAX];
 	unsigned peer_count;
 	struct list sweeping; /* in sessions->sweeping */
@@ -77,6 +78,9 @@ struct session *session_find(struct server *server, uint64_t id,
 void session_heard(struct session *session);
 /* End a live session: from here on its control connection is no longer its. */
 void session_end(struct session *session, enum session_end why);
+
+/* Something that could land for an ended session is gone: if it was the last, have it swept. */
+void session_sweep_if_fenced(struct session *session);
 
 /* Undo what ended sessions held, as much as fits into a turn. Returns whether there is more. */
 bool sessions_sweep(struct sessions *sessions);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What every transport must do, written once: conformance embedded|shm|verbs|roce|tcp. DSO_IO and DSO_POLL choose
- * further. It starts a storaged of its own, unless DSO_URL says where one is.
+ * further. It starts a storaged of its own, unless DSO_URL says where one is. A test's second
+ * session is over CONFORMANCE_ANOTHER, if that is set.
  */
 #include "tests/conformance.h"
 
@@ -18,16 +19,27 @@ static const char *transport, *url;
 static struct daemon_process storage;
 static unsigned name_count;
 
-struct dso_session *conformance_open(void)
+static struct dso_session *open_over(const char *name)
 {
-	struct dso_options options = {.transport =
-					      strcmp(transport, "embedded") ? transport : NULL};
+	struct dso_options options = {.transport = strcmp(name, "embedded") ? name : NULL};
 	struct dso_session *session;
 	int r = dso_open(url, &options, &session);
 
 	ck_assert_msg(r == 0, "dso_open: %s", dso_error(NULL));
-	ck_assert_str_eq(dso_transport(session), transport);
+	ck_assert_str_eq(dso_transport(session), name);
 	return session;
+}
+
+struct dso_session *conformance_open(void)
+{
+	return open_over(transport);
+}
+
+struct dso_session *conformance_open_another(void)
+{
+	const char *another = getenv("CONFORMANCE_ANOTHER");
+
+	return open_over(another ? another : transport);
 }
 
 const char *conformance_name(void)

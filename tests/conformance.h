@@ -8,6 +8,8 @@
 
 /* A session over the transport under test. */
 struct dso_session *conformance_open(void);
+/* A session at the same time as that one, maybe over another transport. */
+struct dso_session *conformance_open_another(void);
 
 /* A name that no object has; valid until the next call. */
 const char *conformance_name(void);

@@ -200,7 +200,7 @@ END_TEST
 START_TEST(closing_a_handle_or_session_with_operations_under_way_is_safe)
 {
 	for (int round = 0; round < 10; round++) {
-		struct dso_session *other = conformance_open();
+		struct dso_session *other = conformance_open_another();
 		const char *name = conformance_name();
 		struct dso_counter *counter;
 

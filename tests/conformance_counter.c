@@ -91,7 +91,7 @@ END_TEST
 
 START_TEST(two_sessions_see_one_counter)
 {
-	struct dso_session *second = conformance_open();
+	struct dso_session *second = conformance_open_another();
 	const char *name = conformance_name();
 	struct dso_counter *here, *there;
 	int64_t value;
@@ -115,7 +115,7 @@ START_TEST(a_striped_counter_counts_the_additions_of_every_session)
 	int64_t value;
 
 	for (int i = 0; i < 20; i++) {
-		struct dso_session *other = conformance_open();
+		struct dso_session *other = conformance_open_another();
 		struct dso_counter *striped;
 
 		OK(other, dso_counter_open(other, name, &params, &striped));
@@ -161,7 +161,7 @@ struct worker {
 static void *add_and_cas(void *argument)
 {
 	struct worker *worker = argument;
-	struct dso_session *own = conformance_open();
+	struct dso_session *own = conformance_open_another();
 	struct dso_counter *shared;
 	int64_t before, expected = 0;
 

@@ -35,7 +35,7 @@ static int add_until_stale(struct dso_counter *counter)
 
 START_TEST(a_deleted_object_is_stale_for_everyone_who_has_it_open)
 {
-	struct dso_session *second = conformance_open();
+	struct dso_session *second = conformance_open_another();
 	const char *name = conformance_name();
 	struct dso_counter *mine, *theirs;
 

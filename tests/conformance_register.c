@@ -147,7 +147,7 @@ END_TEST
 
 START_TEST(a_second_session_reads_what_the_first_one_set_each_time)
 {
-	struct dso_session *second = conformance_open();
+	struct dso_session *second = conformance_open_another();
 	const char *name = conformance_name();
 	struct dso_register *here, *there;
 
@@ -182,7 +182,7 @@ static _Atomic bool stop_reading;
 static void *write_versions(void *argument)
 {
 	struct sharer *sharer = argument;
-	struct dso_session *own = conformance_open();
+	struct dso_session *own = conformance_open_another();
 	uint8_t *value = malloc(SHARED_BYTES);
 	struct dso_register *shared;
 
@@ -206,7 +206,7 @@ static void *write_versions(void *argument)
 static void *read_versions(void *argument)
 {
 	struct sharer *sharer = argument;
-	struct dso_session *own = conformance_open();
+	struct dso_session *own = conformance_open_another();
 	uint8_t *value = malloc(SHARED_BYTES), *expected = malloc(SHARED_BYTES);
 	struct dso_register *shared;
 	uint64_t version, last = 0, seed;

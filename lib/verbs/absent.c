@@ -112,6 +112,17 @@ void verbs_listener_dispatch(struct verbs_listener *listener)
 	abort();
 }
 
+int verbs_peer_make(struct verbs_region *region, const struct verbs_end *theirs,
+		    struct verbs_end *ret_ours, struct verbs_peer **ret_peer, char *reason,
+		    size_t reason_bytes)
+{
+	(void)region;
+	(void)theirs;
+	(void)ret_ours;
+	(void)ret_peer;
+	return absent(reason, reason_bytes);
+}
+
 void verbs_peer_destroy(struct verbs_peer *peer)
 {
 	(void)peer;

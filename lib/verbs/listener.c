@@ -8,6 +8,7 @@
  * before a callback learns of it, so that the callback may destroy the peer.
  */
 #include "lib/verbs/device.h"
+#include "lib/verbs/peer.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -31,12 +32,6 @@ struct verbs_listener {
 	struct rdma_cm_id *id;
 	struct ibv_cq *cq;
 	uint16_t port;
-};
-
-struct verbs_peer {
-	struct rdma_cm_id *id;
-	void *owner;
-	bool left;
 };
 
 /* ---- connection requests ---- */
@@ -245,14 +240,4 @@ uint16_t verbs_listener_port(const struct verbs_listener *listener)
 int verbs_listener_fd(const struct verbs_listener *listener)
 {
 	return listener->channel->fd;
-}
-
-void verbs_peer_destroy(struct verbs_peer *peer)
-{
-	/* The error state, and a disconnect request that lets the client notice at once: of a destroyed
-	 * queue pair alone it would hear nothing. */
-	verbs_api.cm.disconnect(peer->id);
-	verbs_api.cm.destroy_qp(peer->id); /* the fence */
-	verbs_api.cm.destroy_id(peer->id);
-	free(peer);
 }

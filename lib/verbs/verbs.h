@@ -71,6 +71,24 @@ uint16_t verbs_listener_port(const struct verbs_listener *listener);
 int verbs_listener_fd(const struct verbs_listener *listener);  /* readable: call dispatch */
 void verbs_listener_dispatch(struct verbs_listener *listener); /* does not block */
 
+/* One end of a queue pair. */
+struct verbs_end {
+	uint8_t gid[16];
+	uint32_t qpn;
+	uint32_t psn; /* of the first request from there */
+	uint32_t mtu;
+	uint32_t rd_atomic; /* READs and atomics under way */
+};
+
+/*
+ * Make a queue pair in @region for a requester @theirs that is no RDMA device: transport roce. *ret_ours is
+ * our end, with MTU and rd_atomic at most theirs. Blocks for about a second where the kernel gets no answer
+ * to ARP; any thread may call it. Returns 0, -ETIMEDOUT (that), or what the device returned.
+ */
+int verbs_peer_make(struct verbs_region *region, const struct verbs_end *theirs,
+		    struct verbs_end *ret_ours, struct verbs_peer **ret_peer, char *reason,
+		    size_t reason_bytes);
+
 /*
  * Destroy the queue pair: the error state first, then destruction, which alone fences (an rxe queue
  * pair in the error state lets one more packet execute). When it returns nothing of the peer can land.
