@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/baseline.h"
 #include "perf/clock.h"
+#include "tools/parse.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -90,45 +91,72 @@ static int send_all(int socket, const uint8_t *bytes, size_t length)
 	return 0;
 }
 
-/* The child: send everything back, until the other side closes. */
-__attribute__((noreturn)) static void echo(int listener, enum poll_policy how, uint8_t *message,
-					   size_t message_bytes)
+/* Send everything that comes over @socket back until the other side closes. What comes first is the length
+ * of its messages. */
+static void echo(int socket, enum poll_policy how)
 {
-	int socket, one = 1, r = 0;
+	uint64_t message_bytes = 0;
+	uint8_t *message = NULL;
+	int one = 1, r;
 
-	signal(SIGINT, SIG_IGN);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	socket = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	while (r == 0) {
+	r = receive(socket, (uint8_t *)&message_bytes, sizeof message_bytes, POLL_BLOCK);
+	if (r == 0 && message_bytes >= 1 && message_bytes <= SIZE_BYTES_MAX)
+		message = malloc(message_bytes);
+	while (message && r == 0 && !stopped()) {
 		r = sleep_until_readable(socket, -1);
 		do {
 			r = r ? r : receive(socket, message, message_bytes, how);
 			r = r ? r : send_all(socket, message, message_bytes);
 		} while (r == 0 && message[0] == MORE_FOLLOW);
 	}
+	free(message);
+	close(socket);
+}
+
+__attribute__((noreturn)) static void be_child(int listener, enum poll_policy how)
+{
+	signal(SIGINT, SIG_IGN);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	echo(accept4(listener, NULL, NULL, SOCK_CLOEXEC), how);
 	_exit(0);
 }
 
-static int listen_at(const char *address, struct sockaddr_in *ret_at)
+/* Parse IP[:PORT]. Returns 0 or -EINVAL. */
+static int parse_address(const char *text, struct sockaddr_in *ret_at)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET};
-	socklen_t bytes = sizeof at;
-	int listener;
+	char ip[INET_ADDRSTRLEN] = "";
+	size_t ip_bytes = strcspn(text, ":");
+	uint64_t port = 0;
 
-	if (inet_pton(AF_INET, address, &at.sin_addr) != 1)
+	if (ip_bytes >= sizeof ip)
 		return -EINVAL;
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	memcpy(ip, text, ip_bytes);
+	if (inet_pton(AF_INET, ip, &at.sin_addr) != 1 ||
+	    (text[ip_bytes] && parse_number(text + ip_bytes + 1, 1, UINT16_MAX, &port)))
+		return -EINVAL;
+	at.sin_port = htons((uint16_t)port);
+	*ret_at = at;
+	return 0;
+}
+
+/* Returns the socket or a negative errno. @at gets the port. */
+static int listen_at(struct sockaddr_in *at)
+{
+	socklen_t bytes = sizeof *at;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
 	if (listener < 0)
 		return -errno;
-	if (bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 1) ||
-	    getsockname(listener, (struct sockaddr *)&at, &bytes)) {
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (bind(listener, (struct sockaddr *)at, sizeof *at) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)at, &bytes)) {
 		int r = -errno;
 
 		close(listener);
 		return r;
 	}
-	*ret_at = at;
 	return listener;
 }
 
@@ -148,42 +176,78 @@ static int connect_to(const struct sockaddr_in *at)
 	return fd;
 }
 
+/* Start the child at @at, whose port it gets. */
+static int start_child(struct baseline *baseline, const struct settings *settings,
+		       struct sockaddr_in *at)
+{
+	int listener = listen_at(at), r;
+
+	if (listener < 0)
+		return listener;
+	baseline->pid = fork();
+	if (baseline->pid == 0)
+		be_child(listener, settings->server_poll);
+	r = baseline->pid < 0 ? -errno : 0;
+	baseline->pid = r ? 0 : baseline->pid;
+	close(listener);
+	return r;
+}
+
 int baseline_start(struct baseline *baseline, const struct settings *settings)
 {
+	uint64_t message_bytes = settings->size_bytes > 8 ? settings->size_bytes : 8;
 	struct sockaddr_in at;
-	int listener = -1, r = 0;
+	int r;
 
-	*baseline = (struct baseline){.socket = -1, .poll = settings->poll};
+	*baseline = (struct baseline){
+		.socket = -1, .poll = settings->poll, .message_bytes = message_bytes};
 	if (!settings->baseline_address)
 		return 0;
-	baseline->message_bytes = settings->size_bytes > 8 ? settings->size_bytes : 8;
+	r = parse_address(settings->baseline_address, &at);
 	baseline->message = calloc(1, baseline->message_bytes);
 	if (!baseline->message)
 		r = -ENOMEM;
-	if (r == 0) {
-		listener = listen_at(settings->baseline_address, &at);
-		r = listener < 0 ? listener : 0;
-	}
-	if (r == 0) {
-		baseline->pid = fork();
-		if (baseline->pid == 0)
-			echo(listener, settings->server_poll, baseline->message,
-			     baseline->message_bytes);
-		r = baseline->pid < 0 ? -errno : 0;
-		baseline->pid = r ? 0 : baseline->pid;
-	}
+	if (r == 0 && !at.sin_port)
+		r = start_child(baseline, settings, &at);
 	if (r == 0) {
 		baseline->socket = connect_to(&at);
 		r = baseline->socket < 0 ? baseline->socket : 0;
 	}
-	if (listener >= 0)
-		close(listener);
+	if (r == 0)
+		r = send_all(baseline->socket, (uint8_t *)&message_bytes, sizeof message_bytes);
 	if (r) {
 		fprintf(stderr, "dso-perf: cannot start the baseline on %s: %s\n",
 			settings->baseline_address, strerror(-r));
 		baseline_stop(baseline);
 	}
 	return r;
+}
+
+int baseline_serve(const struct settings *settings)
+{
+	struct sockaddr_in at;
+	char ip[INET_ADDRSTRLEN];
+	int listener, r = parse_address(settings->baseline_address, &at);
+
+	listener = r ? r : listen_at(&at);
+	if (listener < 0) {
+		fprintf(stderr, "dso-perf: cannot listen at %s: %s\n", settings->baseline_address,
+			strerror(-listener));
+		return listener;
+	}
+	printf("echo at %s:%u\n", inet_ntop(AF_INET, &at.sin_addr, ip, sizeof ip),
+	       ntohs(at.sin_port));
+	fflush(stdout);
+	while (!stopped()) {
+		int socket = sleep_until_readable(listener, -1) || stopped()
+				     ? -1
+				     : accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (socket >= 0)
+			echo(socket, settings->server_poll);
+	}
+	close(listener);
+	return 0;
 }
 
 static int ping_pong(struct baseline *baseline, uint8_t first_byte, int64_t *ret_took_ns)
@@ -206,7 +270,7 @@ int baseline_round(struct baseline *baseline, int64_t until_ns)
 	unsigned warm_up = WARM_UP_MESSAGES;
 	int r = 0;
 
-	if (!baseline->pid)
+	if (baseline->socket < 0)
 		return 0;
 	while (r == 0 && !stopped() && clock_ns() < until_ns) {
 		r = ping_pong(baseline, MORE_FOLLOW, &took_ns);

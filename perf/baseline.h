@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The baseline: a bare TCP ping-pong with a child process over an address of this host, of messages as
- * long as the operation's data. What the network and the kernel cost with nothing on top.
+ * The baseline: a bare TCP ping-pong, of messages as long as the operation's data, with a child process over
+ * an address of this host or with a dso-perf echo on another. What the network and the kernel cost with
+ * nothing on top.
  */
 #ifndef PERF_BASELINE_H
 #define PERF_BASELINE_H
@@ -12,8 +13,8 @@
 #include <sys/types.h>
 
 struct baseline {
-	pid_t pid; /* 0: none */
-	int socket;
+	pid_t pid;  /* of the child; 0: none */
+	int socket; /* -1: there is no baseline */
 	enum poll_policy poll;
 	size_t message_bytes;
 	uint8_t *message;
@@ -21,7 +22,7 @@ struct baseline {
 };
 
 /*
- * Start the child and connect to it. To be called while the process has one thread. Returns 0, or a
+ * Start the child, unless there is a dso-perf echo, and connect. To be called while the process has one thread. Returns 0, or a
  * negative errno after saying why on stderr.
  */
 int baseline_start(struct baseline *baseline, const struct settings *settings);
@@ -31,6 +32,10 @@ int baseline_start(struct baseline *baseline, const struct settings *settings);
  * calls the child sleeps. Returns 0, or a negative errno after saying why on stderr.
  */
 int baseline_round(struct baseline *baseline, int64_t until_ns);
+
+/* Be the other end for whoever connects to IP[:PORT], one after the other, until a signal. Returns 0, or a
+ * negative errno after saying why on stderr. */
+int baseline_serve(const struct settings *settings);
 
 /* End the child. Does nothing where there is none. */
 void baseline_stop(struct baseline *baseline);

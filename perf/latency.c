@@ -69,7 +69,7 @@ int measure_latency(struct run *run, struct worker *worker)
 		r = warm_up(run, worker);
 		if (r == 0)
 			r = operation_round(run, worker, clock_ns() + ROUND_NS);
-		if (r == 0 && run->baseline.pid) {
+		if (r == 0 && run->baseline.socket >= 0) {
 			daemon_pause(&run->daemon);
 			r = baseline_round(&run->baseline, clock_ns() + ROUND_NS);
 			daemon_resume(&run->daemon);

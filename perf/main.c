@@ -93,6 +93,8 @@ int main(int argc, char **argv)
 
 	settings_parse(argc, argv, &run.settings);
 	catch_signals();
+	if (run.settings.mode == MODE_ECHO)
+		return baseline_serve(&run.settings) ? EXIT_FAILURE : EXIT_SUCCESS;
 	r = start(&run);
 	if (r == 0)
 		r = measure_and_report(&run);

@@ -200,7 +200,7 @@ static int run_baseline(struct run *run, int64_t duration_ns)
 {
 	int r;
 
-	if (!run->baseline.pid)
+	if (run->baseline.socket < 0)
 		return 0;
 	daemon_pause(&run->daemon);
 	r = baseline_round(&run->baseline, clock_ns() + duration_ns);

@@ -46,8 +46,10 @@ static const struct argp_option options[] = {
 	{"url", KEY_URL, "URL", 0, "measure this storaged; else one is started for the run", 0},
 	{"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
 	{"no-baseline", KEY_NO_BASELINE, NULL, 0, "without the bare TCP ping-pong", 0},
-	{"baseline-address", KEY_BASELINE_ADDRESS, "IP", 0,
-	 "an address of this host for the baseline to go over (127.0.0.1)", 0},
+	{"baseline-address", KEY_BASELINE_ADDRESS, "IP[:PORT]", 0,
+	 "an address of this host for the baseline to go over (127.0.0.1); with a port, where "
+	 "dso-perf echo answers, on another host",
+	 0},
 	{0},
 };
 
@@ -56,7 +58,7 @@ static const char doc[] =
 	"of them "
 	"under way for their number a second. A bare TCP ping-pong of the same size is measured "
 	"beside "
-	"them, in the same run."
+	"them, in the same run. echo is the other end of that ping-pong, for a run on another host."
 	"\v"
 	"Latencies are round trips by the monotonic clock. lat alternates between the operation "
 	"and "
@@ -85,7 +87,9 @@ static const char doc[] =
 	"Examples:\n"
 	"  $ dso-perf lat --op faa --transport tcp --poll busy\n"
 	"  $ dso-perf rate --op faa --transport tcp --depth 64 --json\n"
-	"  $ dso-perf lat --op read --size 4KiB --url dso://store:7471\n";
+	"  $ dso-perf lat --op read --size 4KiB --url dso://store:7471\n"
+	"  store$ dso-perf echo --baseline-address 10.0.0.5:7400\n"
+	"  $ dso-perf lat --url dso://10.0.0.5 --baseline-address 10.0.0.5:7400\n";
 
 static const char *const poll_names[] = {
 	[POLL_ADAPTIVE] = "adaptive", [POLL_BUSY] = "busy", [POLL_BLOCK] = "block"};
@@ -131,12 +135,19 @@ static const char *one_of(struct argp_state *state, const char *text, const char
 
 static void take_mode(struct argp_state *state, const char *text, struct parsing *parsing)
 {
+	static const char *const modes[] = {
+		[MODE_LAT] = "lat", [MODE_RATE] = "rate", [MODE_ECHO] = "echo"};
+
 	if (parsing->have_mode)
-		argp_error(state, "one of lat and rate at a time");
-	if (strcmp(text, "lat") && strcmp(text, "rate"))
-		argp_error(state, "%s is neither lat nor rate", text);
-	parsing->settings->mode = strcmp(text, "lat") ? MODE_RATE : MODE_LAT;
-	parsing->have_mode = true;
+		argp_error(state, "one of lat, rate and echo at a time");
+	for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++) {
+		if (strcmp(text, modes[i]))
+			continue;
+		parsing->settings->mode = (enum mode)i;
+		parsing->have_mode = true;
+	}
+	if (!parsing->have_mode)
+		argp_error(state, "%s is none of lat, rate and echo", text);
 }
 
 static void check_together(struct argp_state *state, struct parsing *parsing)
@@ -145,7 +156,7 @@ static void check_together(struct argp_state *state, struct parsing *parsing)
 	bool lat = settings->mode == MODE_LAT;
 
 	if (!parsing->have_mode)
-		argp_error(state, "lat or rate is missing");
+		argp_error(state, "lat, rate or echo is missing");
 	if (lat && (parsing->have_depth || parsing->have_sessions))
 		argp_error(state, "--depth and --sessions belong to rate: lat has 1 of each");
 	if (lat)
@@ -239,7 +250,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 void settings_parse(int argc, char **argv, struct settings *ret_settings)
 {
-	static const struct argp argp = {options, parse_option, "lat|rate", doc, NULL, NULL, NULL};
+	static const struct argp argp = {options, parse_option, "lat|rate|echo", doc, NULL,
+					 NULL,    NULL};
 	struct parsing parsing = {.settings = ret_settings};
 
 	*ret_settings = (struct settings){

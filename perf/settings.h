@@ -14,7 +14,7 @@
 #define SIZE_BYTES_MAX   (16u << 20)
 #define MEMORY_BYTES_MAX (UINT64_C(1) << 30)
 
-enum mode { MODE_LAT, MODE_RATE };
+enum mode { MODE_LAT, MODE_RATE, MODE_ECHO };
 
 /* How to wait; poll_name gives the library's word for it. */
 enum poll_policy { POLL_ADAPTIVE, POLL_BUSY, POLL_BLOCK };
@@ -28,7 +28,7 @@ struct settings {
 	enum poll_policy poll, server_poll;
 	uint64_t size_bytes, depth, sessions, words;
 	int64_t duration_ns;
-	const char *baseline_address; /* NULL: no baseline */
+	const char *baseline_address; /* IP, or IP:PORT of a dso-perf echo; NULL: no baseline */
 	bool json;
 };
 

@@ -9,6 +9,9 @@
  * Counters: "words" is what wc -w counts; "word:NAME" is how often NAME, a run of ASCII letters in lower case,
  * occurs. Every occurrence is one fetch-and-add on storaged's memory.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* tdestroy */
+#endif
 #include <ctype.h>
 #include <dso/dso.h>
 #include <search.h>
