@@ -379,6 +379,7 @@ static void progressed(struct roce_requester *requester, int64_t now_ns)
 
 	requester->may_go_back = true;
 	requester->retries = 0;
+	requester->resume_ns = 0; /* whoever was not ready has gone on */
 	requester->quiet_since_ns = now_ns;
 	if (requester->sampling && roce_psn_distance(oldest, requester->sample_psn) > 0)
 		take_sample(requester, now_ns);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The requester and a receiver that is not ready, which our responder never says and a device may. */
+#include "lib/roce/requester.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define PSN        0xffffff
+#define NOW_NS     INT64_C(1000000000)
+#define NOT_READY  (ROCE_SYNDROME_RNR | 12)
+#define PAUSE_NS   INT64_C(640000) /* of timer 12 (9.7.5.2.8, table 45) */
+#define SILENCE_NS INT64_C(3000000000)
+
+static struct roce_requester requester;
+static struct roce_counters counters;
+static struct roce_batch batch;
+static unsigned completed;
+static enum roce_outcome last_outcome;
+static uint64_t last_original;
+
+static void complete(void *context, const struct roce_request *request, enum roce_outcome outcome,
+		     uint64_t original)
+{
+	(void)context;
+	(void)request;
+	completed++;
+	last_outcome = outcome;
+	last_original = original;
+}
+
+/* A fetch-and-add is under way. */
+static void setup(void)
+{
+	struct roce_requester_config config = {
+		.path = {.local = {.ip = {[10] = 0xff, 0xff, 10, 0, 0, 2}, .port = 40000},
+			 .remote = {.ip = {[10] = 0xff, 0xff, 10, 0, 0, 1}, .port = ROCE_PORT}},
+		.psn = PSN,
+		.mtu = 1024,
+		.rd_atomic_max = 1,
+		.window_bytes_max = 65536,
+		.silence_ns = SILENCE_NS,
+		.complete = complete,
+	};
+	struct roce_request request = {.operation = ROCE_FAA, .length_bytes = 8, .operand = 1};
+
+	counters = (struct roce_counters){0};
+	completed = 0;
+	roce_requester_init(&requester, &config, &counters);
+	ck_assert_int_eq(roce_requester_post(&requester, &request), 0);
+	ck_assert(roce_requester_emit(&requester, NOW_NS, &batch));
+	roce_batch_clear(&batch);
+}
+
+static void receive(int64_t now_ns, uint8_t opcode, uint8_t syndrome)
+{
+	struct roce_packet packet = {
+		.opcode = opcode, .psn = PSN, .syndrome = syndrome, .original = 41};
+
+	roce_requester_receive(&requester, now_ns, &packet);
+}
+
+START_TEST(a_receiver_that_is_not_ready_is_asked_again_after_its_time)
+{
+	receive(NOW_NS, ROCE_ACKNOWLEDGE, NOT_READY);
+	ck_assert_int_eq(roce_requester_due(&requester), NOW_NS + PAUSE_NS);
+	roce_requester_tick(&requester, NOW_NS + PAUSE_NS - 1);
+	ck_assert(!roce_requester_emit(&requester, NOW_NS + PAUSE_NS - 1, &batch));
+	roce_requester_tick(&requester, NOW_NS + PAUSE_NS);
+	ck_assert(roce_requester_emit(&requester, NOW_NS + PAUSE_NS, &batch));
+	roce_batch_clear(&batch);
+	receive(NOW_NS + PAUSE_NS, ROCE_ATOMIC_ACKNOWLEDGE, ROCE_SYNDROME_ACK);
+	ck_assert_uint_eq(completed, 1);
+	ck_assert_int_eq(last_outcome, ROCE_DONE);
+	ck_assert_uint_eq(last_original, 41);
+}
+END_TEST
+
+/* The refusal of a first sending may overtake the answer to a second. */
+START_TEST(an_answer_ends_the_wait_for_a_receiver_that_was_not_ready)
+{
+	receive(NOW_NS, ROCE_ACKNOWLEDGE, NOT_READY);
+	receive(NOW_NS, ROCE_ATOMIC_ACKNOWLEDGE, ROCE_SYNDROME_ACK);
+	ck_assert_uint_eq(completed, 1);
+	ck_assert_int_eq(roce_requester_due(&requester), INT64_MAX);
+}
+END_TEST
+
+START_TEST(a_receiver_that_never_becomes_ready_is_given_up_after_the_silence)
+{
+	int64_t now_ns = NOW_NS;
+
+	while (completed == 0 && now_ns < NOW_NS + 2 * SILENCE_NS) {
+		receive(now_ns, ROCE_ACKNOWLEDGE, NOT_READY);
+		now_ns = roce_requester_due(&requester);
+		roce_requester_tick(&requester, now_ns);
+		roce_requester_emit(&requester, now_ns, &batch);
+		roce_batch_clear(&batch);
+	}
+	ck_assert_uint_eq(completed, 1);
+	ck_assert_int_eq(last_outcome, ROCE_UNKNOWN);
+	ck_assert_int_ge(now_ns, NOW_NS + SILENCE_NS);
+	ck_assert_int_lt(now_ns, NOW_NS + SILENCE_NS + 2 * PAUSE_NS);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("roce requester");
+	TCase *tcase = tcase_create("a receiver that is not ready");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, NULL);
+	tcase_add_test(tcase, a_receiver_that_is_not_ready_is_asked_again_after_its_time);
+	tcase_add_test(tcase, an_answer_ends_the_wait_for_a_receiver_that_was_not_ready);
+	tcase_add_test(tcase, a_receiver_that_never_becomes_ready_is_given_up_after_the_silence);
+	suite_add_tcase(suite, tcase);
+	srunner_set_tap(runner, "-");
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
