@@ -242,6 +242,35 @@ static void examine_fetch_add(struct doctor *doctor)
 		find_broken(doctor, dso_error(session));
 }
 
+/* ---- the way of packets ---- */
+
+/* What this session counted under @name. */
+static uint64_t figure(const struct dso_figure *figures, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!figures[i].at_storaged && !strcmp(figures[i].name, name))
+			return figures[i].value;
+	return 0;
+}
+
+/* After some operations, of the transport that counts packets. */
+static void examine_path(struct doctor *doctor)
+{
+	struct dso_session *session = doctor->ctl->session;
+	struct dso_figure figures[DSO_FIGURES_MAX];
+	size_t count;
+
+	if (strcmp(dso_transport(session), "roce") ||
+	    dso_transport_stat(session, figures, DSO_FIGURES_MAX, &count))
+		return;
+	find(doctor, "path",
+	     "packets of up to %ju bytes; %ju of %ju sent again (dsoctl stat --transport says "
+	     "more)",
+	     (uintmax_t)figure(figures, count, "mtu_bytes"),
+	     (uintmax_t)figure(figures, count, "packets_retransmitted"),
+	     (uintmax_t)figure(figures, count, "packets_sent"));
+}
+
 /* ---- limits of this process ---- */
 
 /* CAP_IPC_LOCK, from the line of /proc/self/status: memory may be locked without a limit. */
@@ -313,6 +342,7 @@ enum exit_status run_doctor(struct dsoctl *ctl)
 		examine_round_trip(&doctor);
 		examine_transports(&doctor);
 		examine_fetch_add(&doctor);
+		examine_path(&doctor);
 	}
 	examine_limits(&doctor);
 	return conclude(&doctor);

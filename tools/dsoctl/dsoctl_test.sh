@@ -208,6 +208,8 @@ check "doctor over the unix socket" 0 "*url*$scratch*(from DSO_URL)*transport*sh
 	dsoctl doctor
 check "doctor over tcp" 0 "*(from --url)*transport*tcp*everything works" \
 	dsoctl --url "$tcp_url" --transport tcp doctor
+check "doctor over roce tells of its packets" 0 "*transport*roce*path*packets of up to *sent again*everything works" \
+	dsoctl --url "$tcp_url" --transport roce doctor
 check "doctor --json is healthy" 0 True field healthy dsoctl --json doctor
 check "doctor leaves nothing behind" 0 $'*x1b\[31mred\nbinary\nbytes-1048576\nhits\ntext\nwide' dsoctl ls
 
