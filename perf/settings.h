@@ -22,7 +22,7 @@ enum poll_policy { POLL_ADAPTIVE, POLL_BUSY, POLL_BLOCK };
 struct settings {
 	enum mode mode;
 	const struct operation *operation;
-	const char *transport; /* "auto", "shm", "verbs", "tcp", "embedded" */
+	const char *transport; /* "auto", "shm", "verbs", "roce", "tcp", "embedded" */
 	const char *url;       /* NULL: a storaged of our own */
 	const char *io;
 	enum poll_policy poll, server_poll;

@@ -60,7 +60,7 @@ struct dso_register;
  * environment variable where one is named, else what the library finds out by itself.
  */
 struct dso_options {
-	const char *transport; /* "auto", "shm", "verbs", "tcp" (DSO_TRANSPORT; "auto") */
+	const char *transport; /* "auto", "shm", "verbs", "roce", "tcp" (DSO_TRANSPORT; "auto") */
 	const char *device;    /* the RDMA device to use, as ibv_devices shows it (DSO_DEVICE) */
 	int64_t timeout; /* silence of storaged after which it is given up (DSO_TIMEOUT_MS; 500 ms) */
 	const char *
