@@ -669,7 +669,7 @@ static const struct {
 	 "storaged serves this region by its CPU: it uses no RDMA device (dsoctl stat says why)",
 	 "storaged was told not to offer it"},
 	{"roce", transport_roce_connect, CONTROL_ROCE,
-	 "storaged was told not to offer it, or listens at no address",
+	 "storaged was told not to offer it, listens at no address, or has no sockets for it",
 	 "storaged was told not to offer it"},
 	{"tcp", transport_tcp_connect, CONTROL_TCP, "storaged was told not to offer it",
 	 "storaged was told not to offer it"},

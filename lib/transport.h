@@ -110,7 +110,8 @@ static inline const struct transport_ops *transport_ops(struct transport *transp
 
 /*
  * Execute @count operations in order and wait for all. Every op's status is set. Returns 0 or the
- * first failing op's status. No more than the transport's timeout passes without progress.
+ * first failing op's status. A far side that is silent is given up after the transport's timeout, over roce
+ * after its retries, which may take longer.
  */
 int transport_execute(struct transport *transport, struct op *ops, unsigned count);
 

@@ -168,16 +168,17 @@ static void take(void *context, const struct roce_address *source, const uint8_t
 static void turn(struct transport_roce *roce, int64_t now_ns)
 {
 	struct arrival arrival = {roce, now_ns};
-	int packets = roce_socket_receive(roce->socket, take, &arrival);
+	/* That nobody listens is no news: an answer is missed, too. */
+	bool any = roce_socket_receive(roce->socket, take, &arrival) > 0;
 
 	if (now_ns >= roce_requester_due(&roce->requester)) {
 		roce_requester_tick(&roce->requester, now_ns);
-		packets++;
+		any = true;
 	}
 	if (roce->health && atomic_load_explicit(roce->health, memory_order_relaxed))
 		roce_requester_break(&roce->requester);
 	/* Only an answer, a timer or a new operation makes room to send. */
-	if (packets > 0 || roce->posted)
+	if (any || roce->posted)
 		emit(roce, now_ns);
 }
 
@@ -441,23 +442,50 @@ static uint32_t window_of(const struct transport_roce *roce)
 	return bytes < WINDOW_BYTES_MAX ? bytes : WINDOW_BYTES_MAX;
 }
 
-/* Read the region's first bytes: whether packets get there and back is not known before. */
+/* How long the probe may take: storaged hears nothing of us meanwhile, and tcp must still be possible. */
+static int64_t probe_deadline(const struct attachment *attachment)
+{
+	int64_t wait_ns = le32_get(attachment->welcome->ttl_ms) * DSO_MILLISECOND / 4;
+	int64_t deadline_ns;
+
+	if (wait_ns > attachment->timeout_ns)
+		wait_ns = attachment->timeout_ns;
+	deadline_ns = clock_now_ns() + wait_ns;
+	return deadline_ns < attachment->connect_deadline_ns ? deadline_ns
+							     : attachment->connect_deadline_ns;
+}
+
+/* Read as much as a packet has room for: whether packets get there and back is not known before, nor whether
+ * large ones do. */
 static int probe(struct transport_roce *roce, const struct attachment *attachment)
 {
-	uint8_t magic[8] = {0};
-	struct op op = {.opcode = DATA_READ, .length_bytes = sizeof magic, .buffer = magic};
+	uint8_t first[ROCE_MTU_MAX];
+	struct op op = {
+		.opcode = DATA_READ, .length_bytes = roce->requester.config.mtu, .buffer = first};
 	char text[INET6_ADDRSTRLEN + 8];
+	int64_t deadline_ns = probe_deadline(attachment), now_ns;
 	int r;
 
-	transport_execute((struct transport *)roce, &op, 1);
+	r = roce_submit((struct transport *)roce, &op);
+	if (r)
+		return r;
+	roce_flush((struct transport *)roce);
+	while (op.status == -EINPROGRESS) {
+		now_ns = clock_now_ns();
+		if (now_ns >= deadline_ns)
+			roce_requester_break(&roce->requester);
+		else
+			roce_progress((struct transport *)roce, deadline_ns - now_ns);
+	}
 	r = op.status;
-	if (r == 0 && memcmp(magic, LAYOUT_MAGIC, sizeof magic))
+	if (r == 0 && memcmp(first, LAYOUT_MAGIC, 8))
 		r = -EPROTO;
 	if (r == 0)
 		return 0;
 	return refuse(attachment, r == -ECONNRESET ? -ETIMEDOUT : r,
-		      "no answer over UDP from %s port %u: a firewall, or address translation on "
-		      "the way",
+		      "no answer of %u bytes over UDP from %s port %u: a firewall, address "
+		      "translation or a narrower link on the way",
+		      roce->requester.config.mtu,
 		      roce_address_text(&roce->requester.config.path.remote, text, sizeof text),
 		      roce->requester.config.path.remote.port);
 }
@@ -491,6 +519,11 @@ static int connect_queue_pair(struct transport_roce *roce, const struct attachme
 	r = exchange(attachment, &ours, &theirs);
 	if (r)
 		return r;
+	if (!is_device(attachment) && memcmp(theirs.ip, config.path.remote.ip, sizeof theirs.ip))
+		return refuse(
+			attachment, -EADDRNOTAVAIL,
+			"storaged has another address than the one it was reached at, which "
+			"the packets' checksum covers: there is address translation on the way");
 	config.path.remote.port = le16_get(theirs.port);
 	config.remote_qpn = le32_get(theirs.qpn);
 	config.mtu = le16_get(theirs.mtu);

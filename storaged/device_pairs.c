@@ -84,6 +84,12 @@ bool device_pair_abandon(struct session *session)
 	return !session->device_pair;
 }
 
+static void refuse_more(struct control *control, const struct control_header *header)
+{
+	control_refuse(control, header, WIRE_ACCESS,
+		       "the session has %d queue pairs, as many as it may", SESSION_PEERS_MAX);
+}
+
 static void answer(struct control *control, const struct control_header *header,
 		   struct device_pair *pair)
 {
@@ -98,6 +104,8 @@ static void answer(struct control *control, const struct control_header *header,
 
 	if (pair->error) {
 		control_refuse(control, header, WIRE_DEVICE, "%s", pair->reason);
+	} else if (session->peer_count == SESSION_PEERS_MAX) {
+		refuse_more(control, header); /* others came meanwhile */
 	} else {
 		memcpy(ours.ip, pair->ours.gid, sizeof ours.ip);
 		ours.rkey = le32_of(verbs_region_rkey(pair->region));
@@ -117,11 +125,12 @@ void device_pair_handle(struct control *control, const struct control_header *he
 	if (session->device_pair) {
 		answer(control, header, session->device_pair);
 	} else if (session->peer_count == SESSION_PEERS_MAX) {
-		control_refuse(control, header, WIRE_ACCESS,
-			       "the session has %d queue pairs, as many as it may",
-			       SESSION_PEERS_MAX);
+		refuse_more(control, header);
 	} else if ((r = begin(session, theirs)) == -EAGAIN) {
-		control->again = true; /* others are at it */
+		/* A neighbour that does not answer takes a second: the client had better use tcp. */
+		control_refuse(control, header, WIRE_DEVICE,
+			       "storaged is making %d queue pairs, as many as it may at a time",
+			       DEVICE_PAIRS_MAKING_MAX);
 	} else if (r) {
 		control_refuse(control, header, WIRE_INTERNAL, "no queue pair can be made: %s",
 			       strerrordesc_np(-r));

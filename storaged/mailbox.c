@@ -31,6 +31,7 @@ void mailbox_post(struct mailbox *mailbox, struct mail *mail, uint32_t bits)
 		mailbox->last = &mail->next;
 	}
 	mail->bits |= bits;
+	atomic_store_explicit(&mailbox->posted, true, memory_order_relaxed);
 	pthread_mutex_unlock(&mailbox->lock);
 	eventfd_write(mailbox->event_fd, 1);
 }
@@ -56,5 +57,6 @@ void mailbox_quiet(struct mailbox *mailbox)
 {
 	eventfd_t count;
 
+	atomic_store_explicit(&mailbox->posted, false, memory_order_relaxed);
 	eventfd_read(mailbox->event_fd, &count);
 }

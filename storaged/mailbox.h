@@ -7,6 +7,8 @@
 #define STORAGED_MAILBOX_H
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct mail {
@@ -18,6 +20,7 @@ struct mailbox {
 	pthread_mutex_t lock;
 	struct mail *first, **last;
 	int event_fd; /* readable while there is mail */
+	_Atomic bool posted;
 };
 
 int mailbox_open(struct mailbox *mailbox);
@@ -28,6 +31,11 @@ void mailbox_post(struct mailbox *mailbox, struct mail *mail, uint32_t bits);
 
 /* The receiver: take the oldest mail, NULL when there is none. mailbox_quiet first. */
 struct mail *mailbox_take(struct mailbox *mailbox, uint32_t *ret_bits);
+/* The receiver: whether something was posted since mailbox_quiet. Costs no system call. */
+static inline bool mailbox_has_mail(struct mailbox *mailbox)
+{
+	return atomic_load_explicit(&mailbox->posted, memory_order_relaxed);
+}
 /* The receiver: event_fd is no longer readable, until something is posted. */
 void mailbox_quiet(struct mailbox *mailbox);
 

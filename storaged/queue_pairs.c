@@ -115,6 +115,29 @@ static int open_port(struct server *server, const struct listener *listener)
 	return r;
 }
 
+static void close_ports(struct server *server)
+{
+	for (unsigned i = 0; i < server->worker_count; i++) {
+		struct roce_worker *worker = &server->roce_workers[i];
+
+		while (worker->socket_count)
+			roce_socket_close(worker->sockets[--worker->socket_count]);
+	}
+	server->roce_port_count = 0;
+}
+
+/* Returns 0 or a negative errno: then nothing is open. */
+static int open_ports(struct server *server)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < server->listener_count && r == 0; i++)
+		r = open_port(server, &server->listeners[i]);
+	if (r)
+		close_ports(server);
+	return r;
+}
+
 static bool is_wanted(const struct server *server)
 {
 	bool wanted = false;
@@ -135,8 +158,14 @@ int queue_pairs_open(struct server *server, char *reason, size_t reason_bytes)
 	server->roce_workers = calloc(count, sizeof *server->roce_workers);
 	if (!server->qpns_taken || !server->roce_workers)
 		r = -ENOMEM;
-	for (unsigned i = 0; i < server->listener_count && r == 0; i++)
-		r = open_port(server, &server->listeners[i]);
+	if (r == 0)
+		r = open_ports(server);
+	if (r && server->settings->transports != CONTROL_ROCE) {
+		/* The others will do: a kernel or a profile may refuse what this one takes. */
+		log_warning("transport roce is not offered, its sockets cannot be had: %s",
+			    strerrordesc_np(-r));
+		return 0;
+	}
 	for (unsigned i = 0; i < count && r == 0; i++) {
 		r = roce_worker_start(&server->roce_workers[i],
 				      (enum transport_poll)server->settings->poll,
@@ -187,6 +216,11 @@ void queue_pair_free(struct server *server, struct roce_queue_pair *pair)
 	free(pair);
 }
 
+static bool is_link_local(const struct roce_address *address)
+{
+	return address->ip[0] == 0xfe && (address->ip[1] & 0xc0) == 0x80;
+}
+
 /* Where the client of @control reached storaged, and the port there. */
 static int find_port(const struct server *server, const struct control *control,
 		     struct roce_address *ret_local)
@@ -195,6 +229,8 @@ static int find_port(const struct server *server, const struct control *control,
 
 	if (r)
 		return r;
+	if (is_link_local(ret_local))
+		return -EADDRNOTAVAIL; /* it takes an interface, too */
 	for (unsigned i = 0; i < server->roce_port_count; i++) {
 		const struct roce_address *port = &server->roce_ports[i];
 

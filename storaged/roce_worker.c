@@ -11,12 +11,15 @@
 #include <unistd.h>
 
 #define SPIN_NS 50000 /* of the policy adaptive: some round trips on loopback */
-/* Looks at the sockets between two looks at the mail, which is seldom. */
-#define LOOKS_PER_MAIL 32
-#define PUBLISH_NS     INT64_C(10000000)
+/* Looks at the sockets between two looks at the clock. */
+#define LOOKS_PER_PUBLISH 32
+#define PUBLISH_NS        INT64_C(10000000)
 /* Packets that the batch has room for before a request is taken: a READ of 64 KiB in full packets, and an
  * acknowledge for what came before it. */
 #define ROOM (DATA_TRANSFER_BYTES_MAX / ROCE_MTU_MAX + ROCE_RESPONDER_ROOM)
+
+/* Packets of long READs' responses in a turn: then requests are looked at again. */
+#define FINISH_PACKETS 256
 
 /* ---- queue pairs ---- */
 
@@ -96,6 +99,13 @@ static void take(void *context, const struct roce_address *source, const uint8_t
 	if (!roce_arrival_holds(&pair->responder.config.path, source, bytes, count,
 				&worker->counters))
 		return;
+	/* Who does not take what he reads must not keep others from what they are told. */
+	if (packet.opcode == ROCE_READ_REQUEST &&
+	    packet.length_bytes > pair->responder.config.mtu &&
+	    roce_socket_is_full(worker->receiving)) {
+		worker->counters.dropped_no_room_to_send++;
+		return;
+	}
 	/* Answers leave by the socket that the question came to. */
 	pair->socket = worker->receiving;
 	if (!roce_batch_has_room(&worker->batch, ROOM))
@@ -108,9 +118,12 @@ static void take(void *context, const struct roce_address *source, const uint8_t
 /* Let each queue pair say what it has to. Those with long READs go on in the next turn. */
 static void finish(struct roce_worker *worker, struct roce_socket *socket)
 {
-	struct list turn;
+	uint64_t end = worker->counters.packets_sent + FINISH_PACKETS;
+	bool full = roce_socket_is_full(socket);
+	struct list turn, more;
 
 	list_init(&turn);
+	list_init(&more);
 	while (!list_empty(&worker->busy)) {
 		struct list *link = worker->busy.next;
 
@@ -126,10 +139,22 @@ static void finish(struct roce_worker *worker, struct roce_socket *socket)
 			list_append(&worker->busy, &pair->busy);
 			continue;
 		}
-		if (roce_responder_finish(&pair->responder, &worker->batch))
+		if (full)
+			roce_responder_abandon_read(&pair->responder);
+		/* Long READs go on in turn, as many as this turn has time for. */
+		if (pair->responder.state == ROCE_RESPONDER_READING &&
+		    worker->counters.packets_sent >= end)
 			list_append(&worker->busy, &pair->busy);
+		else if (roce_responder_finish(&pair->responder, &worker->batch))
+			list_append(&more, &pair->busy);
 		if (!roce_batch_has_room(&worker->batch, ROOM))
 			roce_socket_send(socket, &worker->batch);
+	}
+	while (!list_empty(&more)) {
+		struct list *link = more.next;
+
+		list_remove(link);
+		list_append(&worker->busy, link);
 	}
 	roce_socket_send(socket, &worker->batch);
 }
@@ -181,13 +206,6 @@ static bool may_sleep(const struct roce_worker *worker, int64_t idle_since_ns)
 		clock_now_ns() - idle_since_ns > SPIN_NS);
 }
 
-static bool has_mail(const struct roce_worker *worker)
-{
-	struct pollfd inbox = {.fd = worker->inbox.event_fd, .events = POLLIN};
-
-	return poll(&inbox, 1, 0) > 0;
-}
-
 static void *run(void *argument)
 {
 	struct roce_worker *worker = argument;
@@ -197,11 +215,12 @@ static void *run(void *argument)
 	     looks++) {
 		if (may_sleep(worker, idle_since_ns)) {
 			sleep_until_readable(worker);
-		} else if (looks % LOOKS_PER_MAIL == 0) {
+		} else if (mailbox_has_mail(&worker->inbox)) {
+			/* Before the next packet: it may be the first one of a new queue pair. */
+			take_mail(worker);
+		} else if (looks % LOOKS_PER_PUBLISH == 0) {
 			int64_t now_ns = clock_now_ns();
 
-			if (has_mail(worker))
-				take_mail(worker);
 			if (now_ns - worker->published_ns > PUBLISH_NS) {
 				publish(worker);
 				worker->published_ns = now_ns;

@@ -299,18 +299,18 @@ START_TEST(a_write_that_comes_again_is_acknowledged_and_not_executed)
 	}
 	packet.psn = roce_psn_add(end.psn, ROCE_PSN_MASK - 1);
 	send_packet(&end, &packet, 1);
-	expect_acknowledge(&end, roce_psn_add(end.psn, ROCE_PSN_MASK), ROCE_SYNDROME_ACK);
+	/* No more than it: what came behind it may have been a READ whose response was lost. */
+	expect_acknowledge(&end, packet.psn, ROCE_SYNDROME_ACK);
 	expect_figure(other.control, &before, "duplicates", NULL, "it");
 	ck_assert_uint_eq(word_at(end.base + 8), 0x0202020202020202);
 	serves(&end);
 }
 END_TEST
 
-START_TEST(a_read_that_comes_again_is_answered_again_but_not_beyond_what_was_asked)
+START_TEST(a_read_that_comes_again_is_answered_again_and_may_ask_for_more)
 {
 	struct end end = end_new("end");
 	struct roce_packet packet = request_of(&end, ROCE_READ_REQUEST, end.base), answer;
-	struct figures before;
 
 	packet.length_bytes = 2 * MTU;
 	for (unsigned times = 0; times < 2; times++)
@@ -321,12 +321,15 @@ START_TEST(a_read_that_comes_again_is_answered_again_but_not_beyond_what_was_ask
 			ck_assert_uint_eq(answer.psn, roce_psn_add(end.psn, i));
 			ck_assert_mem_eq(answer.payload, bytes_at(end.base + i * MTU), MTU);
 		}
-	took(&end, 2);
-	before = figures_now(other.control);
+	/* The request behind it was lost, and the window is another now. */
 	packet.length_bytes = 3 * MTU;
 	send_packet(&end, &packet, 0);
-	expect_figure(other.control, &before, "dropped_unanswerable", "duplicates", "it");
-	expect_silence(&end, "it");
+	for (unsigned i = 0; i < 3; i++) {
+		answer = receive_packet(&end);
+		ck_assert_uint_eq(answer.psn, roce_psn_add(end.psn, i));
+		ck_assert_mem_eq(answer.payload, bytes_at(end.base + i * MTU), MTU);
+	}
+	took(&end, 3);
 	serves(&end);
 }
 END_TEST
@@ -576,8 +579,7 @@ static Suite *make_suite(void)
 		tests,
 		an_atomic_that_comes_again_is_answered_by_the_same_original_and_executed_once);
 	tcase_add_test(tests, a_write_that_comes_again_is_acknowledged_and_not_executed);
-	tcase_add_test(tests,
-		       a_read_that_comes_again_is_answered_again_but_not_beyond_what_was_asked);
+	tcase_add_test(tests, a_read_that_comes_again_is_answered_again_and_may_ask_for_more);
 	tests = tests_of(suite, "refused");
 	tcase_add_loop_test(
 		tests, what_breaks_a_rule_is_refused_touches_nothing_and_ends_its_queue_pair_alone,

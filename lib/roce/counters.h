@@ -30,7 +30,8 @@
 	X(dropped_foreign_source)     \
 	X(dropped_in_error_state)     \
 	X(dropped_out_of_order)       \
-	X(dropped_unanswerable)
+	X(dropped_unanswerable)       \
+	X(dropped_no_room_to_send)
 
 #define X(name) uint64_t name;
 struct roce_counters {

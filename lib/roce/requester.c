@@ -12,6 +12,9 @@
 /* Packets that a queue pair may begin with, as TCP does (RFC 6928: ten). */
 #define WINDOW_PACKETS_INITIAL 10
 
+/* Packets of a READ's response that one request to a device asks for, whatever the window. */
+#define READ_PSNS 16
+
 static struct roce_slot *slot_at(struct roce_requester *requester, uint64_t number)
 {
 	return &requester->slots[number % ROCE_REQUESTS_MAX];
@@ -175,6 +178,10 @@ static uint32_t read_count(const struct roce_requester *requester, const struct 
 
 	if (room == 0)
 		room = 1;
+	/* A device answers a request that comes again only if it asks for no more than one before did: where
+	 * one ends must not depend on the window. */
+	if (requester->config.path.to_device)
+		room = READ_PSNS - slot->sent % READ_PSNS;
 	return left < room ? left : (uint32_t)room;
 }
 

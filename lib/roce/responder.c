@@ -92,6 +92,12 @@ static uint64_t offset_of(const struct roce_responder *responder, const struct r
 
 /* ---- requests in their order ---- */
 
+static void expect_next(struct roce_responder *responder, uint32_t count)
+{
+	responder->psn = roce_psn_add(responder->psn, count);
+	responder->position += count;
+}
+
 static void write_payload(struct roce_responder *responder, const struct roce_packet *packet)
 {
 	const struct roce_memory *memory = &responder->config.memory;
@@ -127,10 +133,11 @@ static void take_write(struct roce_responder *responder, const struct roce_packe
 	}
 	write_payload(responder, packet);
 	responder->state = ends ? ROCE_RESPONDER_READY : ROCE_RESPONDER_WRITING;
-	responder->psn = roce_psn_add(responder->psn, 1);
+	expect_next(responder, 1);
 	if (ends)
 		responder->msn = roce_psn_add(responder->msn, 1);
 	responder->ack_due |= packet->ack_request;
+	responder->ack_psn = packet->psn;
 }
 
 static void begin_read(struct roce_responder *responder, const struct roce_packet *packet)
@@ -155,7 +162,7 @@ static void take_read(struct roce_responder *responder, const struct roce_packet
 		refuse(responder, batch, ROCE_SYNDROME_NAK_ACCESS, packet->psn);
 		return;
 	}
-	responder->psn = roce_psn_add(responder->psn, count);
+	expect_next(responder, count);
 	responder->msn = roce_psn_add(responder->msn, 1);
 	responder->ack_due = false; /* the response acknowledges all before it */
 	begin_read(responder, packet);
@@ -181,8 +188,8 @@ static void take_atomic(struct roce_responder *responder, const struct roce_pack
 			   : memory->ops->compare_swap(memory->context, offset, packet->compare,
 						       packet->swap_or_add);
 	replay = &responder->replay[responder->replay_total++ % responder->config.replay_count];
-	*replay = (struct roce_replay){packet->psn, original};
-	responder->psn = roce_psn_add(responder->psn, 1);
+	*replay = (struct roce_replay){responder->position, original};
+	expect_next(responder, 1);
 	responder->msn = roce_psn_add(responder->msn, 1);
 	responder->ack_due = false; /* the response acknowledges all before it */
 	answer_atomic(responder, batch, packet->psn, original);
@@ -222,15 +229,17 @@ static const struct roce_replay *find_replay(const struct roce_responder *respon
 	uint32_t count = responder->config.replay_count;
 	uint64_t newest = responder->replay_total, oldest = newest > count ? newest - count : 0;
 
-	/* PSNs grow along the ring. */
+	uint64_t position =
+		responder->position + (uint64_t)(int64_t)roce_psn_distance(psn, responder->psn);
+
+	/* Positions grow along the ring, PSNs but for their wrap. */
 	while (oldest < newest) {
 		uint64_t middle = oldest + (newest - oldest) / 2;
 		const struct roce_replay *replay = &responder->replay[middle % count];
-		int32_t distance = roce_psn_distance(psn, replay->psn);
 
-		if (distance == 0)
+		if (replay->position == position)
 			return replay;
-		if (distance < 0)
+		if (position < replay->position)
 			newest = middle;
 		else
 			oldest = middle + 1;
@@ -242,15 +251,21 @@ static void take_duplicate_read(struct roce_responder *responder, const struct r
 {
 	uint32_t count = roce_psn_count(packet->length_bytes, responder->config.mtu);
 	uint32_t end = roce_psn_add(packet->psn, count);
+	int32_t beyond;
 
-	/* It asks for a part of what was asked before, and in the middle of a WRITE it would be forgotten
-	 * where that one goes on. */
+	/* In the middle of a WRITE it would be forgotten where that one goes on. */
 	if (packet->length_bytes > INT32_MAX || count > ROCE_PSN_MASK / 2 ||
-	    roce_psn_distance(end, responder->psn) > 0 ||
 	    responder->state == ROCE_RESPONDER_WRITING ||
 	    !may_touch(responder, packet, packet->length_bytes, ROCE_ACCESS_READ)) {
 		responder->counters->dropped_unanswerable++;
 		return;
+	}
+	/* It may go on behind what was asked before: then the request for that was lost, and a requester whose
+	 * window has changed divides a READ in another way when it asks again. */
+	beyond = roce_psn_distance(end, responder->psn);
+	if (beyond > 0) {
+		expect_next(responder, (uint32_t)beyond);
+		responder->nak_sent = false;
 	}
 	begin_read(responder, packet);
 }
@@ -274,6 +289,10 @@ static void take_duplicate(struct roce_responder *responder, const struct roce_p
 			responder->counters->dropped_unanswerable++;
 		return;
 	default:
+		/* Not what came behind it, too: rdma_rxe takes the acknowledge of a READ or an atomic, whose
+		 * response was lost, for its response (rxe_comp.c, check_ack). */
+		if (!responder->ack_due || roce_psn_distance(packet->psn, responder->ack_psn) > 0)
+			responder->ack_psn = packet->psn;
 		responder->ack_due = true;
 		return;
 	}
@@ -370,8 +389,15 @@ void roce_responder_receive(struct roce_responder *responder, const struct roce_
 		responder->nak_sent = true;
 	}
 	/* A READ that fits is answered at once, so that requests may follow it in the same batch. */
-	if (responder->state == ROCE_RESPONDER_READING)
+	if (responder->state == ROCE_RESPONDER_READING &&
+	    responder->left_bytes <= ROCE_READ_AT_ONCE_BYTES)
 		go_on_reading(responder, batch);
+}
+
+void roce_responder_abandon_read(struct roce_responder *responder)
+{
+	if (responder->state == ROCE_RESPONDER_READING)
+		responder->state = ROCE_RESPONDER_READY;
 }
 
 bool roce_responder_finish(struct roce_responder *responder, struct roce_batch *batch)
@@ -381,7 +407,6 @@ bool roce_responder_finish(struct roce_responder *responder, struct roce_batch *
 		return true;
 	if (responder->ack_due && responder->state != ROCE_RESPONDER_ERROR &&
 	    roce_batch_has_room(batch, 1))
-		acknowledge(responder, batch, roce_psn_add(responder->psn, ROCE_PSN_MASK),
-			    ROCE_SYNDROME_ACK);
+		acknowledge(responder, batch, responder->ack_psn, ROCE_SYNDROME_ACK);
 	return responder->ack_due;
 }

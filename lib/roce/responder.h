@@ -15,6 +15,8 @@
 
 /* Packets of one READ's response made in a turn: then others have theirs. */
 #define ROCE_READ_TURN_MAX 256
+/* A READ of this length is answered at once, a longer one in turns. */
+#define ROCE_READ_AT_ONCE_BYTES 65536
 
 /* The memory behind an rkey. The engine has checked range, rights and alignment; none of these fails. */
 struct roce_memory_ops {
@@ -52,7 +54,7 @@ enum roce_responder_state {
 };
 
 struct roce_replay {
-	uint32_t psn;
+	uint64_t position;
 	uint64_t original;
 };
 
@@ -60,10 +62,12 @@ struct roce_responder {
 	struct roce_responder_config config;
 	struct roce_counters *counters;
 	enum roce_responder_state state;
-	uint32_t psn;  /* expected */
-	uint32_t msn;  /* messages completed */
-	bool nak_sent; /* for the gap before `psn` */
+	uint32_t psn;      /* expected */
+	uint64_t position; /* PSNs before it, ever: the replay ring outlives their wrap */
+	uint32_t msn;      /* messages completed */
+	bool nak_sent;     /* for the gap before `psn` */
 	bool ack_due;
+	uint32_t ack_psn; /* of what is due */
 	/* WRITING: where the next packet's payload goes; READING: where the response goes on */
 	uint64_t offset;
 	uint32_t left_bytes;
@@ -92,5 +96,8 @@ void roce_responder_receive(struct roce_responder *responder, const struct roce_
  * for. Returns whether there is more of it: then call again.
  */
 bool roce_responder_finish(struct roce_responder *responder, struct roce_batch *batch);
+
+/* Make no more of a READ's response, as if it were lost: the requester asks again. */
+void roce_responder_abandon_read(struct roce_responder *responder);
 
 #endif

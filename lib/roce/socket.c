@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@ struct roce_socket {
 	int fd;
 	bool connected;
 	bool burst; /* the last receive found a message: there may be several */
+	bool full;  /* the kernel took no more */
 	bool any;   /* bound to every address of the host: each run says its own */
 	struct roce_address local;
 	struct mmsghdr messages[ROCE_MESSAGES_MAX];
@@ -241,6 +243,23 @@ static int send_one(const struct roce_socket *socket, const struct mmsghdr *mess
 	return n < 0 ? -1 : 1;
 }
 
+/*
+ * Whether the first packet of a run that was refused as a whole is taken alone. If not it was not the
+ * segmentation that was refused, but this way: a narrow one, or none at all.
+ */
+static bool sends_first_alone(const struct roce_socket *socket, struct mmsghdr *message,
+			      const struct roce_run *run, union control *control)
+{
+	struct msghdr *header = &message->msg_hdr;
+
+	header->msg_iov->iov_len = run->segment_bytes;
+	header->msg_controllen = 0;
+	header->msg_control = NULL;
+	if (socket->any)
+		put_source(header, control, &run->path->local);
+	return send_one(socket, message) > 0;
+}
+
 /* Send up to SEND_MESSAGES runs from @first on. Returns how many are dealt with. */
 static unsigned send_some(struct roce_socket *socket, struct roce_batch *batch, unsigned first)
 {
@@ -270,10 +289,11 @@ static unsigned send_some(struct roce_socket *socket, struct roce_batch *batch, 
 	sent = count > 1 ? sendmmsg(socket->fd, messages, count, 0) : send_one(socket, messages);
 	if (sent > 0)
 		return (unsigned)sent;
+	socket->full |= errno == EAGAIN;
 	/* No segmentation without checksums by the device, or in this kernel: one by one from now on. */
 	if ((errno == EIO || errno == EINVAL || errno == EOPNOTSUPP) &&
 	    batch->runs[first].count > 1)
-		batch->single = true;
+		batch->single |= sends_first_alone(socket, messages, &batch->runs[first], controls);
 	return 1; /* the run that was refused is lost */
 }
 
@@ -284,6 +304,16 @@ void roce_socket_send(struct roce_socket *socket, struct roce_batch *batch)
 	while (done < batch->run_count)
 		done += send_some(socket, batch, done);
 	roce_batch_clear(batch);
+}
+
+bool roce_socket_is_full(struct roce_socket *socket)
+{
+	/* A UDP socket is writable while less than half of its buffer is in use. */
+	struct pollfd writable = {.fd = socket->fd, .events = POLLOUT};
+
+	if (socket->full && poll(&writable, 1, 0) > 0)
+		socket->full = false;
+	return socket->full;
 }
 
 /* ---- receiving ---- */

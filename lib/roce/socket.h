@@ -50,6 +50,9 @@ int roce_route(const struct roce_address *remote, struct roce_address *ret_local
 /* Send and clear @batch. Where the kernel takes no segmented sends, @batch is told to make none. */
 void roce_socket_send(struct roce_socket *socket, struct roce_batch *batch);
 
+/* Whether the kernel refused a packet for want of room, and has not yet sent half of what it holds. */
+bool roce_socket_is_full(struct roce_socket *socket);
+
 /*
  * Receive what is there, and call @take with every packet. Returns the number of packets, 0 when there was
  * none, or -ECONNREFUSED: nobody listens where it is connected to.
