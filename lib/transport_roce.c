@@ -110,8 +110,9 @@ static int roce_submit(struct transport *transport, struct op *op)
 	int refusal = refusal_of(roce, op), r;
 
 	if (refusal) {
-		/* In its place goes a READ of no bytes, which touches nothing and keeps the order. */
-		request.operation = ROCE_READ;
+		/* In its place goes a WRITE of no bytes, which touches nothing and keeps the order. A READ of none
+		 * is not answered again by rdma_rxe (rxe_resp.c, duplicate_request). */
+		request.operation = ROCE_WRITE;
 		request.length_bytes = 0;
 		request.address = roce->region_address;
 		op->value = (uint64_t)(int64_t)refusal;
