@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The asynchronous form: a ring of submitted operations that complete in order. */
 #include "lib/clock.h"
-#include "lib/object.h"
+#include "lib/objects/object.h"
 
 #include <errno.h>
 #include <string.h>

@@ -14,6 +14,12 @@ static inline int64_t clock_now_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+static inline struct timespec clock_timespec(int64_t ns)
+{
+	return (struct timespec){.tv_sec = ns / INT64_C(1000000000),
+				 .tv_nsec = ns % INT64_C(1000000000)};
+}
+
 /* Milliseconds for poll(2) until @deadline_ns, rounded up, not negative. */
 static inline int clock_poll_ms(int64_t deadline_ns)
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public calls that are answered by the session's directory. */
 #include "lib/clock.h"
-#include "lib/object.h"
+#include "lib/objects/object.h"
+#include "lib/store/types.h"
 
 #include <errno.h>
 #include <string.h>
 
 const char *dso_type_name(enum dso_type type)
 {
-	static const char *const names[] = {
-		[DSO_MEMORY] = "memory", [DSO_COUNTER] = "counter", [DSO_REGISTER] = "register"};
+	const struct object_type_entry *entry = type_entry((unsigned)type);
 
-	return type >= DSO_MEMORY && type <= DSO_REGISTER ? names[type] : "unknown";
+	return entry ? entry->name : "unknown";
 }
 
 /* Check a name and that the session lives, before asking. */

@@ -4,8 +4,10 @@
  * arena that storaged has, without a daemon. Sessions (of several threads) with the same NAME share one; it
  * goes with the last of them.
  */
-#include "lib/object.h"
+#include "lib/clock.h"
+#include "lib/objects/object.h"
 #include "lib/store/store.h"
+#include "lib/sweep.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +23,8 @@
 struct shared {
 	struct shared *next;
 	struct store *store;
+	struct transport *transport; /* of the directory's own, under `lock` */
+	struct embedded *parked;     /* sessions, the longest parked first */
 	unsigned sessions;
 	uint64_t sessions_begun;
 	char name[108];
@@ -31,6 +35,13 @@ struct embedded {
 	struct store_opener opener;
 	struct dso_session *session;
 	struct shared *shared;
+	/* parked on a word; under `lock` */
+	struct embedded *parked_next; /* in shared->parked */
+	pthread_cond_t answered;
+	bool parked;
+	int answer;
+	uint32_t handle;
+	uint64_t object, word, expected;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* taken before any session's */
@@ -43,6 +54,127 @@ static int status_error(enum wire_status status, char *reason, size_t reason_byt
 	return wire_status_error((uint16_t)status);
 }
 
+/* ---- parking and waking ---- */
+
+static void answer(struct embedded *embedded, int result)
+{
+	struct embedded **at = &embedded->shared->parked;
+
+	while (*at != embedded)
+		at = &(*at)->parked_next;
+	*at = embedded->parked_next;
+	embedded->parked = false;
+	embedded->answer = result;
+	pthread_cond_signal(&embedded->answered);
+}
+
+static void park(struct embedded *embedded)
+{
+	struct embedded **at = &embedded->shared->parked;
+
+	while (*at)
+		at = &(*at)->parked_next;
+	embedded->parked_next = NULL;
+	*at = embedded;
+	embedded->parked = true;
+}
+
+static uint64_t load(const struct embedded *embedded, uint64_t word)
+{
+	struct op op = {.opcode = DATA_FAA, .length_bytes = 8, .offset = word};
+	struct transport *transport = embedded->shared->transport;
+
+	transport_ops(transport)->execute(transport, &op);
+	return op.value;
+}
+
+static int embedded_wait(struct dso_session *session, struct object *object, uint64_t offset,
+			 uint64_t expected, uint64_t leave, int64_t deadline_ns, char *reason,
+			 size_t reason_bytes)
+{
+	struct embedded *embedded = session->directory_data;
+	struct timespec deadline = clock_timespec(deadline_ns);
+	int r = 0;
+
+	(void)leave; /* its thread is here, and leaves by itself */
+	(void)reason;
+	(void)reason_bytes;
+	pthread_mutex_lock(&lock);
+	embedded->handle = object->handle;
+	embedded->object = object->offset;
+	embedded->word = object->offset + offset;
+	embedded->expected = expected;
+	park(embedded);
+	if (atomic_load(&object->deleted))
+		answer(embedded, -ESTALE);
+	else if (load(embedded, embedded->word) != expected)
+		answer(embedded, -EAGAIN);
+	while (embedded->parked && r != ETIMEDOUT && !atomic_load(&session->interrupted))
+		r = deadline_ns == INT64_MAX
+			    ? pthread_cond_wait(&embedded->answered, &lock)
+			    : pthread_cond_timedwait(&embedded->answered, &lock, &deadline);
+	if (embedded->parked) {
+		bool interrupted = atomic_load(&session->interrupted);
+
+		answer(embedded, interrupted ? -ECANCELED : -ETIMEDOUT);
+		if (interrupted)
+			atomic_store(&session->interrupted, false);
+	}
+	r = embedded->answer;
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+static void embedded_interrupt(struct dso_session *session)
+{
+	struct embedded *embedded = session->directory_data;
+
+	pthread_mutex_lock(&lock);
+	pthread_cond_signal(&embedded->answered);
+	pthread_mutex_unlock(&lock);
+}
+
+static int embedded_wake(struct dso_session *session, struct object *object, uint64_t offset,
+			 uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes)
+{
+	struct shared *shared = ((struct embedded *)session->directory_data)->shared;
+	struct embedded *next;
+	uint32_t woken = 0;
+
+	(void)reason;
+	(void)reason_bytes;
+	pthread_mutex_lock(&lock);
+	for (struct embedded *parked = shared->parked; parked && woken < count; parked = next) {
+		next = parked->parked_next;
+		if (parked->word != object->offset + offset)
+			continue;
+		answer(parked, 0);
+		woken++;
+	}
+	pthread_mutex_unlock(&lock);
+	if (ret_count)
+		*ret_count = woken;
+	return 0;
+}
+
+/* As storaged does when a session is over: undo what it held, and wake who may have missed a wake-up. */
+static void sweep(struct embedded *embedded, const struct store_reference *reference)
+{
+	unsigned failures = 0; /* of memory: none */
+	bool any = sweep_object(embedded->shared->transport, reference, embedded->session->owner,
+				false, &failures);
+	struct embedded *next;
+
+	for (struct embedded *parked = embedded->shared->parked; parked; parked = next) {
+		next = parked->parked_next;
+		if (parked->object == reference->offset &&
+		    (any || load(parked, parked->word) != parked->expected))
+			answer(parked, 0);
+	}
+}
+
+/* ---- the directory ---- */
+
 /* Its memory stays until the handle is closed, so nobody needs to be waited for. Under `lock`. */
 static void deleted(struct store_opener *opener, uint32_t handle)
 {
@@ -53,6 +185,8 @@ static void deleted(struct store_opener *opener, uint32_t handle)
 		if (object->handle == handle)
 			atomic_store(&object->deleted, true);
 	pthread_mutex_unlock(&session->lock);
+	if (((struct embedded *)opener)->parked && ((struct embedded *)opener)->handle == handle)
+		answer((struct embedded *)opener, -ESTALE);
 }
 
 static int embedded_open_object(struct dso_session *session, struct object *object,
@@ -190,6 +324,7 @@ static void release(struct shared *shared)
 			break;
 		}
 	}
+	transport_ops(shared->transport)->close(shared->transport);
 	store_free(shared->store);
 	free(shared);
 }
@@ -197,12 +332,17 @@ static void release(struct shared *shared)
 static void embedded_leave(struct dso_session *session)
 {
 	struct embedded *embedded = session->directory_data;
+	struct store_reference reference;
+	uint32_t cursor = 0;
 
 	pthread_mutex_lock(&lock);
+	while (store_opener_next(&embedded->opener, &cursor, &reference))
+		sweep(embedded, &reference);
 	store_opener_end(&embedded->opener);
 	store_clean(embedded->shared->store, UINT64_MAX);
 	release(embedded->shared);
 	pthread_mutex_unlock(&lock);
+	pthread_cond_destroy(&embedded->answered);
 	free(embedded);
 }
 
@@ -214,6 +354,9 @@ static const struct directory_ops embedded_ops = {
 	.list = embedded_list,
 	.server_stat = embedded_server_stat,
 	.ping = embedded_ping,
+	.wait = embedded_wait,
+	.interrupt = embedded_interrupt,
+	.wake = embedded_wake,
 	.leave = embedded_leave,
 };
 
@@ -236,7 +379,12 @@ static int acquire(const char *name, struct shared **ret_shared)
 		if (!shared)
 			return -ENOMEM;
 		r = store_new(&limits, &shared->store);
+		if (r == 0)
+			r = transport_cpu_open(store_base(shared->store),
+					       store_region_bytes(shared->store),
+					       &shared->transport);
 		if (r) {
+			store_free(shared->store);
 			free(shared);
 			return r;
 		}
@@ -254,6 +402,7 @@ int embedded_open(struct dso_session *session, const struct url *url,
 		  const struct session_settings *settings, char *reason, size_t reason_bytes)
 {
 	struct embedded *embedded;
+	pthread_condattr_t monotonic;
 	int r;
 
 	if (strcmp(settings->transport, "auto")) {
@@ -265,6 +414,10 @@ int embedded_open(struct dso_session *session, const struct url *url,
 	if (!embedded)
 		return -ENOMEM;
 	embedded->session = session;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&embedded->answered, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	pthread_mutex_lock(&lock);
 	r = acquire(url->path, &embedded->shared);
 	if (r == 0) {

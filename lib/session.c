@@ -230,9 +230,16 @@ void dso_close(struct dso_session *session)
 		struct object *object = session->objects;
 
 		session->objects = object->next;
+		free(object->memory);
 		free(object);
 	}
 	session_free(session);
+}
+
+void dso_interrupt(struct dso_session *session)
+{
+	atomic_store(&session->interrupted, true);
+	session->directory->interrupt(session);
 }
 
 /* ---- what a session says of itself ---- */

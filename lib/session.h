@@ -31,6 +31,7 @@ struct object {
 	uint64_t offset; /* of the header in the region */
 	uint64_t length_bytes;
 	uint64_t parameters[4];
+	void *memory; /* of the type's own; freed with the handle */
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
 
@@ -40,8 +41,8 @@ struct open_request {
 	uint64_t parameters[4];
 };
 
-/* Who knows the names: storaged over a control connection (lib/remote.c), or the store in this process
- * (lib/embedded.c). Each returns 0 or a negative errno with session->error's tail in @reason. */
+/* Who knows the names: storaged over a control connection (lib/remote_directory.c), or the store in this
+ * process (lib/embedded.c). Each returns 0 or a negative errno with session->error's tail in @reason. */
 struct directory_ops {
 	/* Fill object's reference (all below leave_serial but the name) and link it into the session. */
 	int (*open)(struct dso_session *session, struct object *object,
@@ -61,6 +62,21 @@ struct directory_ops {
 	int (*figures)(struct dso_session *session, struct dso_figure *figures, size_t count_max,
 		       size_t *count, char *reason, size_t reason_bytes);
 	int (*ping)(struct dso_session *session, char *reason, size_t reason_bytes);
+	/*
+	 * Park until the word at @offset of the object (from its header) is woken, while it has the value
+	 * @expected. Should the session end meanwhile, @leave is taken off the word behind it. Returns 0
+	 * (woken), -EAGAIN (it has another value), -ETIMEDOUT (at @deadline_ns, of CLOCK_MONOTONIC),
+	 * -ECANCELED (session->interrupted was set: it is taken back), -ESTALE, -ENOTCONN, -ESHUTDOWN.
+	 */
+	int (*wait)(struct dso_session *session, struct object *object, uint64_t offset,
+		    uint64_t expected, uint64_t leave, int64_t deadline_ns, char *reason,
+		    size_t reason_bytes);
+	/* Have who waits look whether session->interrupted is set. Any thread. */
+	void (*interrupt)(struct dso_session *session);
+	/* Wake up to @count of those parked there, the longest parked first. *ret_count, how many there
+	 * were; NULL: nobody wants to know, and it does not wait for the answer. */
+	int (*wake)(struct dso_session *session, struct object *object, uint64_t offset,
+		    uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes);
 	/* End the session: after it nobody but the caller touches it. The transport is closed before. */
 	void (*leave)(struct dso_session *session);
 };
@@ -81,6 +97,8 @@ struct dso_session {
 	const struct directory_ops *directory;
 	void *directory_data; /* struct remote or struct embedded */
 	_Atomic int health;   /* 0; -ENOTCONN or -ESHUTDOWN once it is over. Set once */
+	_Atomic bool interrupted;
+	_Atomic int64_t round_trip_ns; /* of the control connection, as last seen; 0: not yet */
 	/* Operations that entered and left, for the keeper's quiescence. Written by the user's thread. */
 	_Atomic uint64_t entered, left;
 

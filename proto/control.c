@@ -11,6 +11,7 @@ enum body_kind {
 	BODY_CLOSE, /* struct control_close */
 	BODY_LIST,
 	BODY_QUEUE_PAIR,
+	BODY_WAIT,
 };
 
 struct message {
@@ -43,6 +44,11 @@ static const struct message messages[] = {
 	[CONTROL_QUEUE_PAIR] = {"QUEUE_PAIR", EXACTLY(sizeof(struct control_queue_pair)),
 				.body = BODY_QUEUE_PAIR},
 	[CONTROL_FIGURES] = {"FIGURES", EXACTLY(0)},
+	[CONTROL_WAIT] = {"WAIT", EXACTLY(sizeof(struct control_wait)), .body = BODY_WAIT},
+	[CONTROL_WAKE] = {"WAKE", EXACTLY(sizeof(struct control_wake))},
+	[CONTROL_CANCEL] = {"CANCEL", EXACTLY(0)},
+	[CONTROL_WAKE_QUIETLY] = {"WAKE_QUIETLY", EXACTLY(sizeof(struct control_wake)),
+				  .is_notice = true},
 	[CONTROL_DELETED] = {"DELETED", EXACTLY(sizeof(struct control_close)), .body = BODY_CLOSE,
 			     .is_notice = true},
 	[CONTROL_FENCED] = {"FENCED", AT_MOST(CONTROL_BODY_BYTES_MAX), .is_notice = true},
@@ -134,6 +140,7 @@ static enum wire_status check_body(const struct control_header *header,
 	const struct control_name *name = body;
 	const struct control_close *close = body;
 	const struct control_list *list = body;
+	const struct control_wait *wait = body;
 
 	switch ((enum body_kind)message->body) {
 	case BODY_PLAIN:
@@ -156,6 +163,8 @@ static enum wire_status check_body(const struct control_header *header,
 		return well_formed_if(le32_get(list->reserved) == 0);
 	case BODY_QUEUE_PAIR:
 		return well_formed_if(queue_pair_is_well_formed(body));
+	case BODY_WAIT:
+		return well_formed_if(le32_get(wait->reserved) == 0);
 	}
 	return WIRE_MALFORMED;
 }

@@ -23,9 +23,10 @@
 #define CONTROL_NAMESPACE_BYTES_MAX 63
 #define CONTROL_COOKIE_BYTES        16
 
-/* Features: a bit each, in HELLO and WELCOME. None is defined yet; unknown offered bits are ignored,
- * unknown required bits are refused with FEATURE. */
-#define CONTROL_FEATURES 0ULL
+/* Features: a bit each, in HELLO and WELCOME. Unknown offered bits are ignored, unknown required bits are
+ * refused with FEATURE. */
+enum control_feature { CONTROL_FEATURE_WAIT = 1 }; /* WAIT, WAKE and CANCEL */
+#define CONTROL_FEATURES ((uint64_t)CONTROL_FEATURE_WAIT)
 
 enum control_type {
 	CONTROL_HELLO = 1,        /* begins a session */
@@ -40,8 +41,12 @@ enum control_type {
 	CONTROL_SERVER_STAT = 10, /* storaged itself */
 	CONTROL_QUEUE_PAIR = 11,  /* makes a queue pair for transport roce */
 	CONTROL_FIGURES = 12,     /* what storaged counts of transport roce */
-	CONTROL_DELETED = 64,     /* notice: an object that the session has open was deleted */
-	CONTROL_FENCED = 65,      /* notice: the session is over; the last message */
+	CONTROL_WAIT = 13,   /* answered when the word was woken; others are served meanwhile */
+	CONTROL_WAKE = 14,   /* answers the oldest waits of a word */
+	CONTROL_CANCEL = 15, /* has the session's wait answered with CANCELLED */
+	CONTROL_WAKE_QUIETLY = 16, /* notice of the client's: WAKE without an answer */
+	CONTROL_DELETED = 64,      /* notice: an object that the session has open was deleted */
+	CONTROL_FENCED = 65,       /* notice: the session is over; the last message */
 };
 
 /* A region's executor of atomics (see ARCHITECTURE.md, atomicity domain). */
@@ -50,7 +55,19 @@ enum control_domain { CONTROL_DOMAIN_CPU = 1, CONTROL_DOMAIN_DEVICE = 2 };
 /* Bits of control_welcome.transports; also control_attach.transport. */
 enum control_transport { CONTROL_SHM = 1, CONTROL_VERBS = 2, CONTROL_TCP = 4, CONTROL_ROCE = 8 };
 
-enum object_type { OBJECT_MEMORY = 1, OBJECT_COUNTER = 2, OBJECT_REGISTER = 3 };
+enum object_type {
+	OBJECT_MEMORY = 1,
+	OBJECT_COUNTER = 2,
+	OBJECT_REGISTER = 3,
+	OBJECT_MUTEX = 4,
+	OBJECT_RWLOCK = 5,
+	OBJECT_SEMAPHORE = 6,
+	OBJECT_BARRIER = 7,
+	OBJECT_LATCH = 8,
+	OBJECT_CONDITION = 9,
+	OBJECT_ONCE = 10,
+	OBJECT_FUTURE = 11,
+};
 
 struct control_header {
 	le32_t length_bytes; /* of the body, at most CONTROL_BODY_BYTES_MAX */
@@ -229,6 +246,34 @@ struct control_figure {
 	le64_t value;
 };
 _Static_assert(sizeof(struct control_figure) == 48, "figure");
+
+/*
+ * Park until the word is woken. It is answered at once, with CHANGED, where the word has another value than
+ * the one expected. A session has one wait at a time; its deadline is the client's, which cancels. Its
+ * reply is empty: OK, CHANGED, CANCELLED, STALE. When the session ends while it is parked, @leave is taken
+ * off the word behind that one: the count of those who wait for an event (proto/layout.h).
+ */
+struct control_wait {
+	le32_t handle;
+	le32_t reserved;
+	le64_t offset; /* of the word from the object's header */
+	le64_t expected;
+	le64_t leave;
+};
+_Static_assert(sizeof(struct control_wait) == 32, "wait");
+
+struct control_wake {
+	le32_t handle;
+	le32_t count; /* the most to be woken; the longest parked first */
+	le64_t offset;
+};
+_Static_assert(sizeof(struct control_wake) == 16, "wake");
+
+struct control_woken {
+	le32_t count;
+	le32_t reserved;
+};
+_Static_assert(sizeof(struct control_woken) == 8, "woken");
 
 /* DELETED has a struct control_close as its body, FENCED a sentence. */
 

@@ -100,7 +100,7 @@ END_TEST
 
 START_TEST(unknown_types_are_malformed_and_called_unknown)
 {
-	static const unsigned unknown[] = {0, 13, 63, 66, 4711, 65535};
+	static const unsigned unknown[] = {0, 17, 63, 66, 4711, 65535};
 
 	for (unsigned i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
 		ck_assert_int_eq(check_length(unknown[i], 0), WIRE_MALFORMED);
@@ -240,6 +240,7 @@ START_TEST(reserved_bits_in_a_body_are_malformed)
 	struct named open = open_of(4, "counter", 7), stat = name_of("counter", 7);
 	struct control_close close_message = {.reserved = le32_of(1)};
 	struct control_list list = {.reserved = le32_of(1)};
+	struct control_wait wait = {.reserved = le32_of(1)};
 
 	ck_assert_int_eq(check_body(CONTROL_OPEN, open.body, open.bytes), WIRE_MALFORMED);
 	open = open_of(0, "counter", 7);
@@ -250,11 +251,13 @@ START_TEST(reserved_bits_in_a_body_are_malformed)
 	ck_assert_int_eq(check_body(CONTROL_CLOSE, &close_message, 8), WIRE_MALFORMED);
 	ck_assert_int_eq(check_body(CONTROL_DELETED, &close_message, 8), WIRE_MALFORMED);
 	ck_assert_int_eq(check_body(CONTROL_LIST, &list, 8), WIRE_MALFORMED);
+	ck_assert_int_eq(check_body(CONTROL_WAIT, &wait, sizeof wait), WIRE_MALFORMED);
 	close_message.reserved = le32_of(0);
-	list.reserved = le32_of(0);
+	list.reserved = wait.reserved = le32_of(0);
 	ck_assert_int_eq(check_body(CONTROL_CLOSE, &close_message, 8), WIRE_OK);
 	ck_assert_int_eq(check_body(CONTROL_DELETED, &close_message, 8), WIRE_OK);
 	ck_assert_int_eq(check_body(CONTROL_LIST, &list, 8), WIRE_OK);
+	ck_assert_int_eq(check_body(CONTROL_WAIT, &wait, sizeof wait), WIRE_OK);
 }
 END_TEST
 

@@ -80,7 +80,19 @@ struct register_slot {
 };
 _Static_assert(sizeof(struct register_slot) == LAYOUT_LINE_BYTES, "register slot");
 
-/* A lock-like word: {token or version:40, owner:16, flags:8}, from the top. */
+/*
+ * An owned word: {token or version:40, owner:16, flags:8}, from the top. The owner is a session (the low 16
+ * bits of its id), 0: nobody. When a session has ended and nothing of it can land any more, storaged takes
+ * it out of every owned word of the objects that it had open, and may set a flag: see lib/sweep.h.
+ */
+enum owned_flags {
+	OWNED_WAITED = 1, /* somebody may be parked on the word: who lets go wakes */
+	OWNED_DIED = 2,   /* the owner ended; what it guarded may be half done */
+	OWNED_LOST = 4,   /* given back as half done: for ever */
+	OWNED_DONE = 8,   /* once: it was done; future: the value is there */
+	OWNED_ERROR = 16, /* future: it is an error */
+};
+
 static inline uint64_t owned_word(uint64_t token, uint16_t owner)
 {
 	return token << 24 | (uint64_t)owner << 8;
@@ -95,5 +107,77 @@ static inline uint16_t owned_word_owner(uint64_t word)
 {
 	return (uint16_t)(word >> 8);
 }
+
+/* The same token and flags without an owner. */
+static inline uint64_t owned_word_without_owner(uint64_t word)
+{
+	return word & ~((uint64_t)UINT16_MAX << 8);
+}
+
+/*
+ * An event: a word that what is waited for counts up, and behind it a word of how many wait, so that nobody
+ * is woken in vain. Whoever ends while it is parked is taken off by storaged; who ends between stays
+ * counted: that costs wake-ups and nothing else.
+ */
+#define EVENT_WAITERS_OFFSET 8 /* from the event's word */
+
+/* mutex: one owned word. Its token is the number of times it was taken: the fencing token. */
+#define MUTEX_WORD_OFFSET LAYOUT_LINE_BYTES
+
+/*
+ * rwlock: parameter 0 the number of its reader slots. An owned word of the writer, as a mutex's, then a
+ * slot a line: an owned word of a reader.
+ */
+#define RWLOCK_PARAMETER_READERS 0
+#define RWLOCK_READERS_MAX       4096
+#define RWLOCK_WORD_OFFSET       LAYOUT_LINE_BYTES
+#define RWLOCK_SLOT_OFFSET(slot) (LAYOUT_LINE_BYTES * (2 + (uint64_t)(slot)))
+
+/*
+ * semaphore: parameter 0 the number of its permits. An event, counted up when permits come back; of those
+ * who wait for several permits each counts as SEMAPHORE_MANY. Then, from the next line on, an owned word a
+ * permit: who has it.
+ */
+#define SEMAPHORE_PARAMETER_PERMITS    0
+#define SEMAPHORE_PERMITS_MAX          4096
+#define SEMAPHORE_MANY                 (UINT64_C(1) << 32)
+#define SEMAPHORE_EVENT_OFFSET         LAYOUT_LINE_BYTES
+#define SEMAPHORE_PERMIT_OFFSET(index) (2 * LAYOUT_LINE_BYTES + 8 * (uint64_t)(index))
+
+/*
+ * barrier: parameter 0 the number of its parties. A word {round:32, arrived:24, flags:8}: the last to
+ * arrive begins the next round, a reset the one BARRIER_RESET rounds on. On the next line a word that is
+ * counted up behind every change but arrivals, which is what parties park on. When a session ends without a
+ * goodbye while it has the barrier open, storaged sets BARRIER_BROKEN.
+ */
+#define BARRIER_PARAMETER_PARTIES 0
+#define BARRIER_PARTIES_MAX       65535
+#define BARRIER_WORD_OFFSET       LAYOUT_LINE_BYTES
+#define BARRIER_EVENT_OFFSET      (2 * LAYOUT_LINE_BYTES)
+#define BARRIER_BROKEN            1
+#define BARRIER_ARRIVAL           256
+#define BARRIER_ROUND             (UINT64_C(1) << 32)
+#define BARRIER_RESET             65536 /* rounds that a reset goes on */
+
+/* latch: parameter 0 the count that it begins with. A word, counted down to 0. */
+#define LATCH_PARAMETER_COUNT 0
+#define LATCH_COUNT_MAX       INT64_MAX
+#define LATCH_WORD_OFFSET     LAYOUT_LINE_BYTES
+
+/* condition: an event, counted up by every signal. */
+#define CONDITION_EVENT_OFFSET LAYOUT_LINE_BYTES
+
+/* once: an owned word, OWNED_DONE in the end. */
+#define ONCE_WORD_OFFSET LAYOUT_LINE_BYTES
+
+/*
+ * future: parameter 0 the most bytes of its value. An owned word: the owner is who sets it. With OWNED_DONE
+ * the value is in the slot: a header line as a register's, of version 1, and the bytes. With OWNED_DIED
+ * the promise is broken.
+ */
+#define FUTURE_PARAMETER_CAPACITY 0
+#define FUTURE_CAPACITY_BYTES_MAX (64ULL << 20)
+#define FUTURE_WORD_OFFSET        LAYOUT_LINE_BYTES
+#define FUTURE_SLOT_OFFSET        (2 * LAYOUT_LINE_BYTES)
 
 #endif

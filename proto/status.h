@@ -32,7 +32,9 @@
 	X(TRANSPORT, 18, EOPNOTSUPP, "storaged does not offer that transport")                  \
 	X(DRAINING, 19, ECONNREFUSED, "storaged is shutting down")                              \
 	X(DEVICE, 20, EIO, "storaged's RDMA device failed the operation")                       \
-	X(INTERNAL, 21, EIO, "storaged could not do it")
+	X(INTERNAL, 21, EIO, "storaged could not do it")                                        \
+	X(CHANGED, 22, EAGAIN, "the word has another value than the one that was expected")     \
+	X(CANCELLED, 23, ECANCELED, "the wait was cancelled")
 
 enum wire_status {
 #define X(name, number, error, sentence) WIRE_##name = number,

@@ -87,6 +87,13 @@ static const struct field fields[] = {
 	FIELD(control_queue_pair, psn), FIELD(control_queue_pair, rkey),
 	FIELD(control_queue_pair, reserved2), FIELD(control_queue_pair, region_address),
 
+	FIELD(control_wait, handle), FIELD(control_wait, reserved),
+	FIELD(control_wait, offset), FIELD(control_wait, expected), FIELD(control_wait, leave),
+
+	FIELD(control_wake, handle), FIELD(control_wake, count), FIELD(control_wake, offset),
+
+	FIELD(control_woken, count), FIELD(control_woken, reserved),
+
 	FIELD(control_figures, count), FIELD(control_figures, reserved),
 
 	FIELD(control_figure, name), FIELD(control_figure, value),
@@ -124,10 +131,12 @@ struct number {
 
 /* clang-format off */
 #define MESSAGE(name)	 {"control_type", #name, CONTROL_##name, NULL, NULL}
+#define FEATURE(name)	 {"control_feature", #name, CONTROL_FEATURE_##name, NULL, NULL}
 #define DOMAIN(name)	 {"control_domain", #name, CONTROL_DOMAIN_##name, NULL, NULL}
 #define TRANSPORT(name)	 {"control_transport", #name, CONTROL_##name, NULL, NULL}
 #define OPEN_FLAG(name)	 {"control_open_flags", #name, CONTROL_OPEN_##name, NULL, NULL}
 #define TYPE(name)	 {"object_type", #name, OBJECT_##name, NULL, NULL}
+#define OWNED(name)	 {"owned_flags", #name, OWNED_##name, NULL, NULL}
 #define OPCODE(name)	 {"data_opcode", #name, DATA_##name, NULL, NULL}
 #define CONSTANT(number) {"Constants", #number, number, NULL, NULL}
 #define X(name, number, error, sentence) {"wire_status", #name, number, #error, sentence},
@@ -135,12 +144,14 @@ struct number {
 static const struct number numbers[] = {
 	MESSAGE(HELLO), MESSAGE(ATTACH), MESSAGE(GOODBYE), MESSAGE(PING), MESSAGE(OPEN),
 	MESSAGE(CLOSE), MESSAGE(DELETE), MESSAGE(LIST), MESSAGE(STAT), MESSAGE(SERVER_STAT),
-	MESSAGE(QUEUE_PAIR), MESSAGE(FIGURES),
+	MESSAGE(QUEUE_PAIR), MESSAGE(FIGURES), MESSAGE(WAIT), MESSAGE(WAKE), MESSAGE(CANCEL), MESSAGE(WAKE_QUIETLY),
 	MESSAGE(DELETED), MESSAGE(FENCED),
-	DOMAIN(CPU), DOMAIN(DEVICE),
+	FEATURE(WAIT), DOMAIN(CPU), DOMAIN(DEVICE),
 	TRANSPORT(SHM), TRANSPORT(VERBS), TRANSPORT(TCP), TRANSPORT(ROCE),
 	OPEN_FLAG(CREATE), OPEN_FLAG(PARAMETERS),
-	TYPE(MEMORY), TYPE(COUNTER), TYPE(REGISTER),
+	TYPE(MEMORY), TYPE(COUNTER), TYPE(REGISTER), TYPE(MUTEX), TYPE(RWLOCK), TYPE(SEMAPHORE),
+	TYPE(BARRIER), TYPE(LATCH), TYPE(CONDITION), TYPE(ONCE), TYPE(FUTURE),
+	OWNED(WAITED), OWNED(DIED), OWNED(LOST), OWNED(DONE), OWNED(ERROR),
 	OPCODE(READ), OPCODE(WRITE), OPCODE(CAS), OPCODE(FAA),
 	CONSTANT(CONTROL_VERSION), CONSTANT(CONTROL_PORT), CONSTANT(CONTROL_BODY_BYTES_MAX),
 	CONSTANT(CONTROL_NAME_BYTES_MAX), CONSTANT(CONTROL_NAMESPACE_BYTES_MAX),
@@ -366,7 +377,8 @@ START_TEST(the_lengths_of_the_messages_are_those_that_are_checked)
 		if (strcmp(reader.section, "control_type") || !reader.cell_count)
 			continue;
 		seen++;
-		is_notice = !strcmp(reader.cells[2], "storaged");
+		is_notice = !strcmp(reader.cells[2], "storaged") ||
+			    !strcmp(reader.cells[1], "WAKE_QUIETLY");
 		type = (uint16_t)strtoul(reader.cells[0], NULL, 10);
 		ck_assert_str_eq(control_type_name(type), reader.cells[1]);
 		cells = (unsigned)sscanf(reader.cells[3], "%u..%u", &min, &max);

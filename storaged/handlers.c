@@ -81,6 +81,7 @@ static void handle_close(struct control *control, const struct control_header *h
 {
 	const struct control_close *close = (const void *)body;
 
+	futex_answer_of(control->session, le32_get(close->handle), WIRE_STALE);
 	answer(control, header, store_close(&control->session->opener, le32_get(close->handle)));
 }
 
@@ -206,6 +207,10 @@ static void (*const handlers[])(struct control *control, const struct control_he
 	[CONTROL_SERVER_STAT] = handle_server_stat,
 	[CONTROL_QUEUE_PAIR] = handle_queue_pair,
 	[CONTROL_FIGURES] = handle_figures,
+	[CONTROL_WAIT] = handle_wait,
+	[CONTROL_WAKE] = handle_wake,
+	[CONTROL_CANCEL] = handle_cancel,
+	[CONTROL_WAKE_QUIETLY] = handle_wake_quietly,
 };
 
 void handle_request(struct control *control, const struct control_header *header,

@@ -15,4 +15,12 @@ void handle_hello(struct control *control, const struct control_header *header,
 void handle_attach(struct control *control, const struct control_header *header,
 		   const uint8_t *body);
 
+/* Parking on words and waking (futex.c). */
+void handle_wait(struct control *control, const struct control_header *header, const uint8_t *body);
+void handle_wake(struct control *control, const struct control_header *header, const uint8_t *body);
+void handle_wake_quietly(struct control *control, const struct control_header *header,
+			 const uint8_t *body);
+void handle_cancel(struct control *control, const struct control_header *header,
+		   const uint8_t *body);
+
 #endif

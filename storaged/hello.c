@@ -23,8 +23,9 @@ static const char *printable(const char *name)
 }
 
 static void welcome_of(const struct server *server, const struct session *session,
-		       struct control_welcome *welcome)
+		       const struct control_hello *hello, struct control_welcome *welcome)
 {
+	uint64_t asked = le64_get(hello->features_offered) | le64_get(hello->features_required);
 	const struct name_space *space = session->space;
 
 	*welcome = (struct control_welcome){
@@ -32,7 +33,7 @@ static void welcome_of(const struct server *server, const struct session *sessio
 		.domain = (uint8_t)space->domain,
 		.transports = server_transports(server, space),
 		.ttl_ms = le32_of((uint32_t)(server->settings->ttl_ns / 1000000)),
-		.features = le64_of(CONTROL_FEATURES),
+		.features = le64_of(asked & CONTROL_FEATURES),
 		.session = le64_of(session->id),
 		.region_bytes = le64_of(store_region_bytes(space->store)),
 	};
@@ -108,6 +109,6 @@ void handle_hello(struct control *control, const struct control_header *header, 
 	}
 	control->state = CONTROL_LIVE;
 	list_remove(&control->deadline.link);
-	welcome_of(control->server, control->session, &welcome);
+	welcome_of(control->server, control->session, hello, &welcome);
 	control_reply(control, header, &welcome, sizeof welcome);
 }

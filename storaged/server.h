@@ -53,6 +53,7 @@ struct server {
 	unsigned making_count;
 
 	struct sessions sessions;
+	struct futexes futexes;
 	struct list controls;      /* control connections */
 	struct list ready;         /* of them, those with a whole request left for the next turn */
 	struct list doomed;        /* of them, those to be dropped at the end of this turn */

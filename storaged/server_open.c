@@ -303,6 +303,8 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	if (r == 0)
 		r = sessions_open(&server->sessions, (uint32_t)settings->sessions_max,
 				  (int64_t)settings->ttl_ns);
+	if (r == 0)
+		r = futexes_open(&server->futexes, (uint32_t)settings->sessions_max);
 	if (r)
 		return fail(&reason, r, "%s", strerrordesc_np(-r));
 	r = open_listeners(server, &reason);
@@ -334,6 +336,7 @@ void server_close(struct server *server)
 		worker_stop(&server->workers[--server->worker_count]);
 	if (server->sessions.table)
 		sessions_close(&server->sessions);
+	futexes_close(&server->futexes);
 	while (server->namespace_count)
 		namespace_close(&server->namespaces[--server->namespace_count]);
 	verbs_device_close(server->device);

@@ -6,10 +6,13 @@
 #include "storaged/queue_pairs.h"
 #include "storaged/server.h"
 #include "lib/clock.h"
+#include "lib/sweep.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define OWNER_BITS 16
@@ -106,6 +109,7 @@ static void go(struct session *session, enum session_state state)
 	case SESSION_FENCING:
 		sessions->live_count--;
 		list_remove(&session->silence.link);
+		futex_forget(session);
 		session->control = NULL;
 		break;
 	case SESSION_SWEEPING:
@@ -133,8 +137,10 @@ static void object_deleted(struct store_opener *opener, uint32_t handle)
 	struct session *session = container_of(opener, struct session, opener);
 	struct control_close notice = {.handle = le32_of(handle)};
 
-	if (session->control)
-		control_notify(session->control, CONTROL_DELETED, &notice, sizeof notice);
+	if (!session->control)
+		return;
+	futex_answer_of(session, handle, WIRE_STALE);
+	control_notify(session->control, CONTROL_DELETED, &notice, sizeof notice);
 }
 
 struct session *session_begin(struct server *server, struct name_space *space,
@@ -165,6 +171,7 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	list_init(&session->queue_pairs);
 	list_init(&session->processes);
 	list_init(&session->sweeping);
+	list_init(&session->waiter.link);
 	list_init(&session->silence.link);
 	session->data_count = session->queue_pair_count = 0;
 	session->process_count = session->peer_count = 0;
@@ -211,12 +218,27 @@ static void end_data(struct data_connection *connection)
 	mailbox_post(&connection->worker->inbox, &connection->to_worker, DATA_END);
 }
 
+/* Nothing else takes a mapping away from a process that is frozen. */
+static void kill_processes(struct session *session)
+{
+	for (struct list *link = session->processes.next; link != &session->processes;
+	     link = link->next) {
+		struct process *process = container_of(link, struct process, link);
+
+		if (syscall(SYS_pidfd_send_signal, process->source.fd, SIGKILL, NULL, 0))
+			log_limited(LOG_LEVEL_WARNING,
+				    "session %u: its process cannot be killed: %s",
+				    place_of(session), strerrordesc_np(errno));
+	}
+}
+
 void session_end(struct session *session, enum session_end why)
 {
 	struct sessions *sessions = &session->server->sessions;
 
 	sessions->fenced += why == END_SILENCE;
 	sessions->lost += why == END_DISCONNECT;
+	session->died = why == END_DISCONNECT || why == END_SILENCE;
 	go(session, SESSION_FENCING);
 	while (session->peer_count)
 		verbs_peer_destroy(session->peers[--session->peer_count]);
@@ -228,6 +250,8 @@ void session_end(struct session *session, enum session_end why)
 
 		mailbox_post(&pair->worker->inbox, &pair->to_worker, QUEUE_PAIR_END);
 	}
+	if (why == END_SILENCE && session->server->settings->shm_fence == SHM_FENCE_KILL)
+		kill_processes(session);
 	/* Its word that the arena is no longer mapped is taken only from a client that says goodbye. */
 	while (why == END_GOODBYE && !list_empty(&session->processes))
 		forget_process(container_of(session->processes.next, struct process, link));
@@ -236,36 +260,21 @@ void session_end(struct session *session, enum session_end why)
 
 /* ---- the sweep ---- */
 
-/* Let go of the registers among @count objects that the dead session was writing. */
-static void release(struct session *session, const struct store_reference *references,
-		    unsigned count)
+/* Undo what the session held in one object, and wake whoever waits there for it. */
+static void sweep(struct session *session, const struct store_reference *reference)
 {
-	struct op ops[SESSION_SWEEP_MAX];
-	unsigned op_count = 0, owned_count = 0;
+	struct futexes *futexes = &session->server->futexes;
+	unsigned failures = 0;
 
-	for (unsigned i = 0; i < count; i++)
-		if (references[i].type == OBJECT_REGISTER)
-			ops[op_count++] =
-				(struct op){.opcode = DATA_FAA,
-					    .length_bytes = 8,
-					    .offset = references[i].offset + REGISTER_HEAD_OFFSET};
-	if (op_count && transport_execute(session->space->transport, ops, op_count))
-		log_limited(LOG_LEVEL_ERROR, "session %u: what it held cannot be looked at",
-			    place_of(session));
-	for (unsigned i = 0; i < op_count; i++) {
-		uint64_t word = ops[i].value;
-
-		if (ops[i].status || owned_word_owner(word) != place_of(session))
-			continue;
-		ops[owned_count++] = (struct op){.opcode = DATA_CAS,
-						 .length_bytes = 8,
-						 .offset = ops[i].offset,
-						 .operand = word,
-						 .swap = owned_word(owned_word_token(word), 0)};
-	}
-	if (owned_count && transport_execute(session->space->transport, ops, owned_count))
-		log_limited(LOG_LEVEL_ERROR, "session %u: what it held cannot be undone",
-			    place_of(session));
+	if (sweep_object(session->space->transport, reference, place_of(session), session->died,
+			 &failures))
+		futex_wake_object(futexes, session->space, reference);
+	else
+		futex_recheck(futexes, session->space, reference);
+	if (failures)
+		log_limited(LOG_LEVEL_ERROR,
+			    "session %u: %u words that it may hold cannot be reached",
+			    place_of(session), failures);
 }
 
 bool sessions_sweep(struct sessions *sessions)
@@ -280,9 +289,10 @@ bool sessions_sweep(struct sessions *sessions)
 	while (count < SESSION_SWEEP_MAX &&
 	       store_opener_next(&session->opener, &session->sweep_handle, &references[count]))
 		count++;
-	release(session, references, count);
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		sweep(session, &references[i]);
 		store_close(&session->opener, references[i].handle);
+	}
 	list_remove(&session->sweeping);
 	if (count == SESSION_SWEEP_MAX)
 		list_append(&sessions->sweeping, &session->sweeping);

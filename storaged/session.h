@@ -6,6 +6,7 @@
 #include "lib/store/store.h"
 #include "lib/verbs/verbs.h"
 #include "storaged/data.h"
+#include "storaged/futex.h"
 #include "storaged/list.h"
 #include "storaged/loop.h"
 
@@ -48,6 +49,8 @@ struct session {
 	struct device_pair *device_pair; /* being made for it, or NULL */
 	struct verbs_peer *peers[SESSION_PEERS_MAX];
 	unsigned peer_count;
+	struct waiter waiter;
+	bool died;            /* it ended without a goodbye */
 	struct list sweeping; /* in sessions->sweeping */
 	uint32_t sweep_handle;
 };

@@ -24,6 +24,7 @@ const char *const settings_io[] = {"auto", "io_uring", "poll", NULL};
 static const char *const domains[] = {"auto", "cpu", "device", NULL};
 static const char *const transports[] = {"shm", "verbs", "tcp", "roce",
 					 NULL}; /* as control_transport's bits */
+static const char *const shm_fences[] = {"wait", "kill", NULL};
 static const char *const polls[] = {"adaptive", "busy", "block", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
@@ -119,6 +120,16 @@ static const struct setting {
 	 "who executes atomics, one for all transports: `device' (an RDMA device), `cpu', or "
 	 "`auto': the "
 	 "device when there is one that passes its self-test"},
+	{"shm-fence",
+	 "HOW",
+	 "wait",
+	 GROUP_TRANSPORTS,
+	 {SETTINGS_CHOICE, FIELD(shm_fence), 0, 0, shm_fences},
+	 "what becomes of a process that has the memory mapped (transport shm) when its session "
+	 "was "
+	 "silent for the TTL: `wait' for its end, what it holds stays held until then; or `kill' "
+	 "it, if "
+	 "storaged may"},
 	{"device",
 	 "NAME",
 	 NULL,

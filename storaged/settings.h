@@ -13,6 +13,7 @@
 #define SETTINGS_ITEMS_MAX 16 /* listen addresses; namespaces */
 
 enum settings_domain { DOMAIN_AUTO, DOMAIN_CPU, DOMAIN_DEVICE };
+enum settings_shm_fence { SHM_FENCE_WAIT, SHM_FENCE_KILL };
 
 struct settings_list {
 	const char *item[SETTINGS_ITEMS_MAX];
@@ -29,7 +30,8 @@ struct settings {
 	uint64_t memory_bytes;
 	uint64_t objects_max;
 	uint64_t opens_max;
-	uint64_t domain; /* enum settings_domain */
+	uint64_t domain;    /* enum settings_domain */
+	uint64_t shm_fence; /* enum settings_shm_fence */
 	const char *device;
 	uint64_t transports; /* bits of enum control_transport */
 	uint64_t roce_port;
@@ -49,8 +51,8 @@ extern const char *const settings_io[]; /* names of I/O engines, for io_engine_o
 
 /*
  * Read flags, environment and file. Does not return for --help, --version and flags that do not exist.
- * After success or failure the texts are freed by settings_free. Returns 0 or a negative errno, with a sentence in @reason
- * that begins with the flag, the variable or the line of the file that is wrong.
+ * After success or failure the texts are freed by settings_free. Returns 0 or a negative errno, with a
+ * sentence in @reason that begins with the flag, the variable or the line of the file that is wrong.
  */
 int settings_read(struct settings *settings, int argc, char **argv, char *reason,
 		  size_t reason_bytes);

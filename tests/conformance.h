@@ -29,5 +29,8 @@ Suite *conformance_register_suite(void);
 Suite *conformance_memory_suite(void);
 Suite *conformance_async_suite(void);
 Suite *conformance_names_suite(void);
+Suite *conformance_wait_suite(void);
+Suite *conformance_locks_suite(void);
+Suite *conformance_gates_suite(void);
 
 #endif

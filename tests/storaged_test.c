@@ -1229,6 +1229,116 @@ START_TEST(a_register_that_a_dead_session_was_writing_is_let_go)
 }
 END_TEST
 
+/* ---- waits ---- */
+
+/* A memory object "words", opened by @fd. Returns its handle. */
+static le32_t open_words(int fd)
+{
+	struct message reply;
+	struct control_opened opened;
+
+	ck_assert_uint_eq(try_open(fd, OBJECT_MEMORY, "words", 5, 64, &reply), WIRE_OK);
+	memcpy(&opened, reply.body, sizeof opened);
+	return opened.handle;
+}
+
+START_TEST(a_wait_is_answered_when_it_may_not_be_parked)
+{
+	struct client client;
+	struct control_wait wait = {0};
+	struct message reply;
+
+	START();
+	client = client_new();
+	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply), WIRE_STALE);
+	wait.handle = open_words(client.fd);
+	wait.offset = le64_of(MEMORY_DATA_OFFSET + 4);
+	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply),
+			  WIRE_MISALIGNED);
+	wait.offset = le64_of(UINT64_MAX - 7);
+	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply), WIRE_RANGE);
+	/* The last word has none behind it to take something off. */
+	wait.offset = le64_of(MEMORY_DATA_OFFSET + 56);
+	wait.leave = le64_of(1);
+	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply), WIRE_RANGE);
+	wait.leave = le64_of(0);
+	wait.expected = le64_of(1);
+	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply), WIRE_CHANGED);
+	close(client.fd);
+	finish();
+}
+END_TEST
+
+START_TEST(a_parked_session_is_served_and_may_cancel)
+{
+	struct client client;
+	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET)};
+	struct message reply;
+
+	START();
+	client = client_new();
+	wait.handle = open_words(client.fd);
+	send_request(client.fd, CONTROL_WAIT, &wait, sizeof wait);
+	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	send_request(client.fd, CONTROL_CANCEL, NULL, 0);
+	ck_assert(receive_message(client.fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_WAIT);
+	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_CANCELLED);
+	ck_assert(receive_message(client.fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_CANCEL);
+	/* Without a wait there is nothing to cancel. */
+	ck_assert_uint_eq(call(client.fd, CONTROL_CANCEL, NULL, 0, &reply), WIRE_OK);
+	close(client.fd);
+	finish();
+}
+END_TEST
+
+START_TEST(a_second_wait_of_a_session_breaks_the_protocol)
+{
+	struct client client;
+	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET)};
+	struct message reply;
+
+	START();
+	client = client_new();
+	wait.handle = open_words(client.fd);
+	send_request(client.fd, CONTROL_WAIT, &wait, sizeof wait);
+	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply),
+			  WIRE_MALFORMED);
+	ck_assert(is_closed(client.fd));
+	close(client.fd);
+	finish();
+}
+END_TEST
+
+START_TEST(a_session_that_ends_while_parked_is_taken_off_those_who_wait)
+{
+	struct client client, other;
+	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET), .leave = le64_of(5)};
+	struct message reply;
+	uint64_t words;
+	int data;
+
+	START();
+	client = client_new();
+	other = client_new();
+	words = open_object(other.fd, OBJECT_MEMORY, "words", 64) + MEMORY_DATA_OFFSET;
+	data = attach_tcp(&other);
+	wait.handle = open_words(client.fd);
+	add(data, words + 8, 7);
+	send_request(client.fd, CONTROL_WAIT, &wait, sizeof wait);
+	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	ck_assert_uint_eq(add(data, words + 8, 0), 7);
+	close(client.fd);
+	while (le64_get(server_stat(other.fd).sessions) > 1)
+		usleep(1000);
+	ck_assert_uint_eq(add(data, words + 8, 0), 2);
+	close(other.fd);
+	close(data);
+	finish();
+}
+END_TEST
+
 START_TEST(a_silent_client_is_told_fenced_and_its_data_connection_closed)
 {
 	struct client silent, lively;
@@ -1495,6 +1605,10 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, memory_that_a_process_has_mapped_is_not_used_again_before_its_end);
 	tcase_add_test(tests, a_goodbye_gives_mapped_memory_back_although_the_process_lives);
 	tcase_add_test(tests, a_register_that_a_dead_session_was_writing_is_let_go);
+	tcase_add_test(tests, a_wait_is_answered_when_it_may_not_be_parked);
+	tcase_add_test(tests, a_parked_session_is_served_and_may_cancel);
+	tcase_add_test(tests, a_second_wait_of_a_session_breaks_the_protocol);
+	tcase_add_test(tests, a_session_that_ends_while_parked_is_taken_off_those_who_wait);
 	tcase_add_test(tests, a_silent_client_is_told_fenced_and_its_data_connection_closed);
 	tcase_add_test(tests, a_notice_of_deletion_does_not_wait_for_who_does_not_read);
 	tcase_add_test(tests, sigterm_ends_it_with_0_although_clients_are_connected);

@@ -561,6 +561,18 @@ enum wire_status store_open(struct store_opener *opener, enum object_type type, 
 	return status;
 }
 
+bool store_refer(const struct store_opener *opener, uint32_t handle,
+		 struct store_reference *ret_reference, bool *ret_deleted)
+{
+	const struct store_open *open = open_of(opener, handle);
+
+	if (!open)
+		return false;
+	refer(open, ret_reference);
+	*ret_deleted = !object_at(opener->store, open->object)->name;
+	return true;
+}
+
 enum wire_status store_close(struct store_opener *opener, uint32_t handle)
 {
 	struct store_open *open = open_of(opener, handle);

@@ -84,9 +84,9 @@ int store_new(const struct store_limits *limits, struct store **ret_store);
 void store_free(struct store *store);
 
 /*
- * Memory is zeroed before it is used again. Up to CLEAN_AT_ONCE_BYTES that happens when the last handle of a
- * deleted object comes back; longer objects wait for this call, which zeroes up to @bytes_max, so that nobody waits
- * for long. Returns whether there is more: then NO_MEMORY may be only for the moment.
+ * Memory is zeroed before it is used again. Up to CLEAN_AT_ONCE_BYTES that happens when the last handle of
+ * a deleted object comes back; longer objects wait for this call, which zeroes up to @bytes_max, so that
+ * nobody waits for long. Returns whether there is more: then NO_MEMORY may be only for the moment.
  */
 bool store_clean(struct store *store, uint64_t bytes_max);
 bool store_is_dirty(const struct store *store);
@@ -120,6 +120,11 @@ enum wire_status store_open(struct store_opener *opener, enum object_type type, 
 			    size_t name_bytes, unsigned flags, const uint64_t parameters[4],
 			    struct store_reference *ret_reference, char *detail,
 			    size_t detail_bytes);
+
+/* What @handle, any number, refers to. Returns false when there is no such handle. A deleted object's is
+ * one still, and *ret_deleted is set. */
+bool store_refer(const struct store_opener *opener, uint32_t handle,
+		 struct store_reference *ret_reference, bool *ret_deleted);
 
 /* Give @handle, any number, back. Returns WIRE_OK, or STALE when there is no such handle. */
 enum wire_status store_close(struct store_opener *opener, uint32_t handle);

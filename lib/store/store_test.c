@@ -268,7 +268,7 @@ START_TEST(an_object_of_another_type_and_a_type_that_does_not_exist_are_refused)
 			 WIRE_TYPE);
 	ck_assert_str_eq(detail, "a register was asked for, it is a counter");
 	for (unsigned type = 0; type < 65536; type++)
-		if (type < OBJECT_MEMORY || type > OBJECT_REGISTER)
+		if (type < OBJECT_MEMORY || type > OBJECT_FUTURE)
 			ck_assert_int_eq(open_with((enum object_type)type, "x", CONTROL_OPEN_CREATE,
 						   0, 0, &reference),
 					 WIRE_MALFORMED);

@@ -34,6 +34,40 @@ static uint64_t register_length_bytes(const uint64_t parameters[TYPE_PARAMETERS]
 	return REGISTER_SLOT_OFFSET(2, parameters[REGISTER_PARAMETER_CAPACITY]);
 }
 
+static uint64_t one_word_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
+{
+	(void)parameters;
+	return 2 * LAYOUT_LINE_BYTES;
+}
+
+static uint64_t rwlock_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
+{
+	return RWLOCK_SLOT_OFFSET(parameters[RWLOCK_PARAMETER_READERS]);
+}
+
+static uint64_t semaphore_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
+{
+	return whole_lines(SEMAPHORE_PERMIT_OFFSET(parameters[SEMAPHORE_PARAMETER_PERMITS]));
+}
+
+static uint64_t barrier_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
+{
+	(void)parameters;
+	return BARRIER_EVENT_OFFSET + LAYOUT_LINE_BYTES;
+}
+
+static void latch_initialise(uint8_t *object, const uint64_t parameters[TYPE_PARAMETERS])
+{
+	le64_t count = le64_of(parameters[LATCH_PARAMETER_COUNT]);
+
+	region_write(object + LATCH_WORD_OFFSET, &count, sizeof count);
+}
+
+static uint64_t future_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
+{
+	return FUTURE_SLOT_OFFSET + REGISTER_SLOT_BYTES(parameters[FUTURE_PARAMETER_CAPACITY]);
+}
+
 /* clang-format off */
 static const struct object_type_entry table[] = {
 	[OBJECT_MEMORY] = {
@@ -58,6 +92,41 @@ static const struct object_type_entry table[] = {
 			.at_creation = 65536},
 		.length_bytes = register_length_bytes,
 	},
+	[OBJECT_MUTEX] = {.name = "mutex", .length_bytes = one_word_length_bytes},
+	[OBJECT_RWLOCK] = {
+		.name = "rwlock",
+		.parameters[RWLOCK_PARAMETER_READERS] = {
+			.name = "readers", .min = 1, .max = RWLOCK_READERS_MAX, .at_creation = 64},
+		.length_bytes = rwlock_length_bytes,
+	},
+	[OBJECT_SEMAPHORE] = {
+		.name = "semaphore",
+		.parameters[SEMAPHORE_PARAMETER_PERMITS] = {
+			.name = "permits", .min = 1, .max = SEMAPHORE_PERMITS_MAX},
+		.length_bytes = semaphore_length_bytes,
+	},
+	[OBJECT_BARRIER] = {
+		.name = "barrier",
+		.parameters[BARRIER_PARAMETER_PARTIES] = {
+			.name = "parties", .min = 1, .max = BARRIER_PARTIES_MAX},
+		.length_bytes = barrier_length_bytes,
+	},
+	[OBJECT_LATCH] = {
+		.name = "latch",
+		.parameters[LATCH_PARAMETER_COUNT] = {
+			.name = "count", .min = 1, .max = LATCH_COUNT_MAX},
+		.length_bytes = one_word_length_bytes,
+		.initialise = latch_initialise,
+	},
+	[OBJECT_CONDITION] = {.name = "condition", .length_bytes = one_word_length_bytes},
+	[OBJECT_ONCE] = {.name = "once", .length_bytes = one_word_length_bytes},
+	[OBJECT_FUTURE] = {
+		.name = "future",
+		.parameters[FUTURE_PARAMETER_CAPACITY] = {
+			.name = "capacity", .min = 1, .max = FUTURE_CAPACITY_BYTES_MAX,
+			.at_creation = 4096},
+		.length_bytes = future_length_bytes,
+	},
 };
 /* clang-format on */
 
@@ -66,6 +135,16 @@ const struct object_type_entry *type_entry(unsigned type)
 	if (type >= sizeof table / sizeof table[0] || !table[type].name)
 		return NULL;
 	return &table[type];
+}
+
+bool type_has_room(const struct object_type_entry *type, const uint64_t parameters[TYPE_PARAMETERS],
+		   uint64_t length_bytes)
+{
+	for (unsigned i = 0; i < TYPE_PARAMETERS; i++)
+		if (parameters[i] < type->parameters[i].min ||
+		    parameters[i] > type->parameters[i].max)
+			return false;
+	return length_bytes >= type->length_bytes(parameters);
 }
 
 void type_detail(char *detail, size_t detail_bytes, const char *format, ...)
@@ -95,6 +174,25 @@ struct type_digits type_digits_of(uint64_t value)
 	return digits;
 }
 
+/* Whether parameter @index may be @value. Returns WIRE_OK, or PARAMETERS with @detail filled. */
+static enum wire_status check_parameter(const struct object_type_entry *type, unsigned index,
+					uint64_t value, char *detail, size_t detail_bytes)
+{
+	const struct type_parameter *parameter = &type->parameters[index];
+
+	if (!parameter->name && value)
+		type_detail(detail, detail_bytes, "parameter %u: %s asked, a %s has no such", index,
+			    type_digits_of(value).text, type->name);
+	else if (value < parameter->min || value > parameter->max)
+		type_detail(detail, detail_bytes, "%s: %s asked, a %s has %s to %s",
+			    parameter->name, type_digits_of(value).text, type->name,
+			    type_digits_of(parameter->min).text,
+			    type_digits_of(parameter->max).text);
+	else
+		return WIRE_OK;
+	return WIRE_PARAMETERS;
+}
+
 enum wire_status type_complete(const struct object_type_entry *type,
 			       const uint64_t asked[TYPE_PARAMETERS],
 			       uint64_t ret_parameters[TYPE_PARAMETERS], char *detail,
@@ -103,22 +201,12 @@ enum wire_status type_complete(const struct object_type_entry *type,
 	uint64_t complete[TYPE_PARAMETERS];
 
 	for (unsigned i = 0; i < TYPE_PARAMETERS; i++) {
-		const struct type_parameter *parameter = &type->parameters[i];
+		enum wire_status status;
 
-		complete[i] = asked[i] ? asked[i] : parameter->at_creation;
-		if (!parameter->name && asked[i]) {
-			type_detail(detail, detail_bytes,
-				    "parameter %u: %s asked, a %s has no such", i,
-				    type_digits_of(asked[i]).text, type->name);
-			return WIRE_PARAMETERS;
-		}
-		if (complete[i] < parameter->min || complete[i] > parameter->max) {
-			type_detail(detail, detail_bytes, "%s: %s asked, a %s has %s to %s",
-				    parameter->name, type_digits_of(asked[i]).text, type->name,
-				    type_digits_of(parameter->min).text,
-				    type_digits_of(parameter->max).text);
-			return WIRE_PARAMETERS;
-		}
+		complete[i] = asked[i] ? asked[i] : type->parameters[i].at_creation;
+		status = check_parameter(type, i, complete[i], detail, detail_bytes);
+		if (status != WIRE_OK)
+			return status;
 	}
 	memcpy(ret_parameters, complete, sizeof complete);
 	return WIRE_OK;
@@ -129,13 +217,15 @@ enum wire_status type_match(const struct object_type_entry *type,
 			    const uint64_t actual[TYPE_PARAMETERS], char *detail,
 			    size_t detail_bytes)
 {
-	uint64_t complete[TYPE_PARAMETERS];
-	enum wire_status status = type_complete(type, asked, complete, detail, detail_bytes);
-
-	if (status != WIRE_OK)
-		return status;
 	for (unsigned i = 0; i < TYPE_PARAMETERS; i++) {
-		if (!asked[i] || type->parameters[i].initial || asked[i] == actual[i])
+		enum wire_status status;
+
+		if (!asked[i])
+			continue;
+		status = check_parameter(type, i, asked[i], detail, detail_bytes);
+		if (status != WIRE_OK)
+			return status;
+		if (type->parameters[i].initial || asked[i] == actual[i])
 			continue;
 		type_detail(detail, detail_bytes, "%s: %s asked, the %s has %s",
 			    type->parameters[i].name, type_digits_of(asked[i]).text, type->name,

@@ -32,6 +32,10 @@ struct object_type_entry {
 /* The table's entry of @type, a number of any origin; NULL where there is none. */
 const struct object_type_entry *type_entry(unsigned type);
 
+/* Whether @parameters are in their ranges and @length_bytes are enough for an object that has them. */
+bool type_has_room(const struct object_type_entry *type, const uint64_t parameters[TYPE_PARAMETERS],
+		   uint64_t length_bytes);
+
 /*
  * Write a sentence into @detail (of @detail_bytes, may be NULL).
  */

@@ -43,15 +43,27 @@ extern "C" {
 #define DSO_SECOND      INT64_C(1000000000)
 
 /* Limits. */
-#define DSO_NAME_BYTES_MAX      255           /* of an object's name */
-#define DSO_COUNTER_STRIPES_MAX 64            /* of a counter */
-#define DSO_REGISTER_BYTES_MAX  (64ULL << 20) /* capacity of a register */
-#define DSO_OUTSTANDING_MAX     1024          /* submitted and not yet reaped, a session */
+#define DSO_NAME_BYTES_MAX        255           /* of an object's name */
+#define DSO_COUNTER_STRIPES_MAX   64            /* of a counter */
+#define DSO_REGISTER_BYTES_MAX    (64ULL << 20) /* capacity of a register */
+#define DSO_OUTSTANDING_MAX       1024          /* submitted and not yet reaped, a session */
+#define DSO_RWLOCK_READERS_MAX    4096          /* of a rwlock at a time */
+#define DSO_SEMAPHORE_PERMITS_MAX 4096          /* of a semaphore */
+#define DSO_BARRIER_PARTIES_MAX   65535         /* of a barrier */
+#define DSO_FUTURE_BYTES_MAX      (64ULL << 20) /* capacity of a future */
 
 struct dso_session;
 struct dso_memory;
 struct dso_counter;
 struct dso_register;
+struct dso_mutex;
+struct dso_rwlock;
+struct dso_semaphore;
+struct dso_barrier;
+struct dso_latch;
+struct dso_condition;
+struct dso_once;
+struct dso_future;
 
 /* ---- sessions ---- */
 
@@ -90,6 +102,12 @@ int dso_open(const char *url, const struct dso_options *options, struct dso_sess
  * Operations submitted and not reaped may or may not have been executed. NULL does nothing.
  */
 void dso_close(struct dso_session *session);
+
+/*
+ * dso_interrupt - end a wait of @session with -ECANCELED: the one that another thread is in, or the next
+ * one. The one function that any thread may call for a session in use; not from a signal handler.
+ */
+void dso_interrupt(struct dso_session *session);
 
 /*
  * dso_error - the sentence behind the last failure in @session: what failed, on what, why. With
@@ -162,16 +180,28 @@ struct dso_figure {
 
 /*
  * dso_transport_stat - what this session's transport and storaged counted of packets: sent, received, sent
- * again, refused and dropped, by cause, and the window and round trip at this moment. Transport roce counts;
- * of the others there is nothing to tell. Up to @count_max figures, DSO_FIGURES_MAX at most. One control
- * round trip where storaged offers roce. Returns 0, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
+ * again, refused and dropped, by cause, and the window and round trip at this moment. Transport roce
+ * counts; of the others there is nothing to tell. Up to @count_max figures, DSO_FIGURES_MAX at most. One
+ * control round trip where storaged offers roce. Returns 0, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
  */
 int dso_transport_stat(struct dso_session *session, struct dso_figure *figures, size_t count_max,
 		       size_t *ret_count);
 
 /* ---- objects by name ---- */
 
-enum dso_type { DSO_MEMORY = 1, DSO_COUNTER = 2, DSO_REGISTER = 3 };
+enum dso_type {
+	DSO_MEMORY = 1,
+	DSO_COUNTER = 2,
+	DSO_REGISTER = 3,
+	DSO_MUTEX = 4,
+	DSO_RWLOCK = 5,
+	DSO_SEMAPHORE = 6,
+	DSO_BARRIER = 7,
+	DSO_LATCH = 8,
+	DSO_CONDITION = 9,
+	DSO_ONCE = 10,
+	DSO_FUTURE = 11
+};
 
 struct dso_stat {
 	enum dso_type type;
@@ -386,6 +416,257 @@ int dso_memory_cas(struct dso_memory *memory, uint64_t offset, uint64_t expected
  */
 int dso_memory_fetch_add(struct dso_memory *memory, uint64_t offset, uint64_t delta,
 			 uint64_t *ret_before);
+
+/*
+ * dso_memory_wait - sleep until somebody wakes the word at @offset, if it still has the value @expected:
+ * futex(2) on memory of another host. It spins for about a control round trip before it sleeps at storaged.
+ * Afterwards look at the word by fetch_add of 0: being woken says nothing of its value, and it may happen
+ * without a wake, as when a session ended that had the memory open. Changes of the word wake nobody by
+ * themselves. @timeout: nanoseconds, DSO_NOWAIT, DSO_FOREVER. Returns 0 (woken, or the word had another
+ * value), -ETIMEDOUT, -ECANCELED (dso_interrupt()), -ERANGE, -EINVAL (@offset is no multiple of 8, or the
+ * timeout negative), -EOPNOTSUPP (storaged is older than this library).
+ */
+int dso_memory_wait(struct dso_memory *memory, uint64_t offset, uint64_t expected, int64_t timeout);
+
+/*
+ * dso_memory_wake - wake up to @count of those that sleep on the word at @offset, the longest sleeping
+ * first; UINT32_MAX: all. To be called after the word was changed. *ret_woken is how many there were; where
+ * it is not wanted (NULL) storaged is not waited for. Returns 0, -ERANGE, -EINVAL, -EOPNOTSUPP as
+ * dso_memory_wait().
+ */
+int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count,
+		    uint32_t *ret_woken);
+
+/* ---- coordination ---- */
+
+/*
+ * Locks and the like that outlive the functions that use them. A holder is a session. When a session ends,
+ * for whatever reason, storaged first makes sure that nothing of it can land any more (see
+ * ARCHITECTURE.md), and then takes back what it held and wakes who waits for it: within the TTL of silence,
+ * or at once when its process ended and the connection closed. Over transport shm a process that is frozen
+ * keeps what it holds until it ends: the kernel offers no way to take a mapping back.
+ *
+ * A handle that is closed gives back what it holds. Two handles of a session are one holder, and each gives
+ * back what was taken through it.
+ *
+ * Fairness: whoever is first takes what has become free, whether he has just come or waited. That is quick,
+ * and keeps nobody who is slow or dead in front of others; who has parked is woken in the order in which he
+ * parked.
+ *
+ * Errors that any call which waits can return, beside its own:
+ *	-ETIMEDOUT   not in time (DSO_NOWAIT: not at once)
+ *	-ECANCELED   dso_interrupt()
+ *	-EINVAL      a negative timeout other than DSO_FOREVER
+ *	-EOPNOTSUPP  it would have had to wait, and storaged is older than this library
+ */
+
+/* Parameters of a mutex. NULL stands for the defaults, here and for every type. */
+struct dso_mutex_params {
+	uint64_t reserved; /* zero */
+};
+
+/*
+ * dso_mutex_open - open the mutex @name, creating it when there is none. Errors as dso_counter_open().
+ */
+int dso_mutex_open(struct dso_session *session, const char *name,
+		   const struct dso_mutex_params *params, struct dso_mutex **ret_mutex);
+/* dso_mutex_close - give the mutex back, unlocked, and free it. NULL does nothing. */
+void dso_mutex_close(struct dso_mutex *mutex);
+
+/*
+ * dso_mutex_lock - lock. Without contention one compare-and-swap. *ret_token is the fencing token: larger
+ * than that of every holder before, to be handed to other systems that refuse smaller ones than they have
+ * seen. As with a robust mutex of POSIX: Returns 0; -EOWNERDEAD (locked, but the holder before ended while
+ * it had it: make good what it guards and call dso_mutex_consistent()); -ENOTRECOVERABLE (such a one was
+ * unlocked without that; delete it); -EDEADLK (this session has it locked). Waits at most @timeout.
+ */
+int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token);
+/* dso_mutex_unlock - unlock, and wake one who waits. Returns 0, -EPERM (it is not locked by this handle). */
+int dso_mutex_unlock(struct dso_mutex *mutex);
+/* dso_mutex_consistent - what the mutex guards is whole again, after -EOWNERDEAD. Returns 0, -EINVAL (it is
+ * not locked by this handle, or nobody died). */
+int dso_mutex_consistent(struct dso_mutex *mutex);
+/*
+ * dso_mutex_force_unlock - take the mutex from its holder, if the newest token is @token still. The next
+ * one has -EOWNERDEAD; the holder before, who may be at it still, has -EPERM when it unlocks: only a
+ * fencing token keeps what it does from having an effect elsewhere. Returns 0, -EAGAIN (it is not held with
+ * that token).
+ */
+int dso_mutex_force_unlock(struct dso_mutex *mutex, uint64_t token);
+/* dso_mutex_holder - who has it at this moment: the owner number of a session, 0 for nobody, and the newest
+ * token. */
+int dso_mutex_holder(struct dso_mutex *mutex, uint32_t *ret_session, uint64_t *ret_token);
+
+struct dso_rwlock_params {
+	uint32_t readers;  /* at a time, 1 to DSO_RWLOCK_READERS_MAX; 0 at creation: 64 */
+	uint32_t reserved; /* zero */
+};
+
+/* dso_rwlock_open - open the readers-writer lock @name, creating it when there is none. Errors as
+ * dso_counter_open(). */
+int dso_rwlock_open(struct dso_session *session, const char *name,
+		    const struct dso_rwlock_params *params, struct dso_rwlock **ret_rwlock);
+/* dso_rwlock_close - give the lock back, unlocked, and free it. NULL does nothing. */
+void dso_rwlock_close(struct dso_rwlock *rwlock);
+
+/*
+ * dso_rwlock_rdlock - lock for reading. One round trip without a writer. A reader that comes after a writer
+ * waits for it, though others are reading still. Where more than the lock's readers want to read, one too
+ * many waits for one of those who are in: give it enough. Returns as dso_mutex_lock(): -EOWNERDEAD when a writer ended while it had it, as long as no writer
+ * has said that it is consistent.
+ */
+int dso_rwlock_rdlock(struct dso_rwlock *rwlock, int64_t timeout);
+/* dso_rwlock_wrlock - lock for writing: wait for the writer before, then for all readers. Returns as
+ * dso_mutex_lock(). */
+int dso_rwlock_wrlock(struct dso_rwlock *rwlock, int64_t timeout);
+/* dso_rwlock_unlock - unlock, either way. Returns 0, -EPERM (it is not locked by this handle). */
+int dso_rwlock_unlock(struct dso_rwlock *rwlock);
+/* dso_rwlock_consistent - as dso_mutex_consistent(), by a writer. */
+int dso_rwlock_consistent(struct dso_rwlock *rwlock);
+
+struct dso_semaphore_params {
+	uint32_t
+		permits; /* 1 to DSO_SEMAPHORE_PERMITS_MAX; 0: those of the semaphore that is there */
+	uint32_t reserved; /* zero */
+};
+
+/* dso_semaphore_open - open the semaphore @name; to create it, say how many permits it has. Errors as
+ * dso_counter_open(). */
+int dso_semaphore_open(struct dso_session *session, const char *name,
+		       const struct dso_semaphore_params *params,
+		       struct dso_semaphore **ret_semaphore);
+/* dso_semaphore_close - give the permits of this handle back, and free it. NULL does nothing. */
+void dso_semaphore_close(struct dso_semaphore *semaphore);
+/*
+ * dso_semaphore_acquire - take @count permits, all or none. Permits belong to who took them, who alone can
+ * release them, and come back when its session ends. (To signal to another, take a condition, a latch or a
+ * future.) Returns 0, -EINVAL (@count is 0, or more than there are).
+ */
+int dso_semaphore_acquire(struct dso_semaphore *semaphore, uint32_t count, int64_t timeout);
+/* dso_semaphore_release - give @count permits back. Returns 0, -EPERM (this handle has fewer, or @count is
+ * 0). */
+int dso_semaphore_release(struct dso_semaphore *semaphore, uint32_t count);
+/* dso_semaphore_available - how many permits nobody has at this moment. */
+int dso_semaphore_available(struct dso_semaphore *semaphore, uint32_t *ret_count);
+
+struct dso_barrier_params {
+	uint32_t parties;  /* 1 to DSO_BARRIER_PARTIES_MAX; 0: those of the barrier that is there */
+	uint32_t reserved; /* zero */
+};
+
+/*
+ * dso_barrier_open - open the barrier @name; to create it, say how many parties it has. Who has it open is
+ * a party: when its session ends without dso_close(), the barrier breaks. Errors as dso_counter_open().
+ */
+int dso_barrier_open(struct dso_session *session, const char *name,
+		     const struct dso_barrier_params *params, struct dso_barrier **ret_barrier);
+/* dso_barrier_close - free it. NULL does nothing. */
+void dso_barrier_close(struct dso_barrier *barrier);
+/*
+ * dso_barrier_wait - wait until as many have come as there are parties; then all go on, and the barrier is
+ * as new. *ret_last is 1 for the last to come, one a round, else 0. Who leaves without the others, with
+ * -ETIMEDOUT or -ECANCELED, breaks it. Returns 0, -ENOTRECOVERABLE (it is broken, or was reset).
+ */
+int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last);
+/* dso_barrier_reset - make it as new. Who waits there gets -ENOTRECOVERABLE. */
+int dso_barrier_reset(struct dso_barrier *barrier);
+/* dso_barrier_stat - its parties, how many have come in this round, and whether it is broken. */
+int dso_barrier_stat(struct dso_barrier *barrier, uint32_t *ret_parties, uint32_t *ret_waiting,
+		     int *ret_broken);
+
+struct dso_latch_params {
+	int64_t count;     /* that it begins with, at least 1; 0: that of the latch that is there */
+	uint64_t reserved; /* zero */
+};
+
+/* dso_latch_open - open the latch @name; to create it, say what count it begins with. Errors as
+ * dso_counter_open(). */
+int dso_latch_open(struct dso_session *session, const char *name,
+		   const struct dso_latch_params *params, struct dso_latch **ret_latch);
+/* dso_latch_close - free it. NULL does nothing. */
+void dso_latch_close(struct dso_latch *latch);
+/* dso_latch_count_down - take @n off the count, which stops at 0, where all who wait go on. *ret_count is
+ * what is left. Returns 0, -EINVAL (@n is less than 1). */
+int dso_latch_count_down(struct dso_latch *latch, int64_t n, int64_t *ret_count);
+/* dso_latch_wait - wait until the count is 0. */
+int dso_latch_wait(struct dso_latch *latch, int64_t timeout);
+/* dso_latch_count - what is left at this moment. */
+int dso_latch_count(struct dso_latch *latch, int64_t *ret_count);
+
+struct dso_condition_params {
+	uint64_t reserved; /* zero */
+};
+
+/* dso_condition_open - open the condition variable @name, creating it when there is none. Errors as
+ * dso_counter_open(). */
+int dso_condition_open(struct dso_session *session, const char *name,
+		       const struct dso_condition_params *params,
+		       struct dso_condition **ret_condition);
+/* dso_condition_close - free it. NULL does nothing. */
+void dso_condition_close(struct dso_condition *condition);
+/*
+ * dso_condition_wait - unlock @mutex, which is locked by this handle, wait for a signal, and lock it again,
+ * however long that takes. It may return without a signal: look again at what is waited for. Returns 0,
+ * -ETIMEDOUT, -ECANCELED, and what dso_mutex_lock() returns, which comes first: also with -EOWNERDEAD,
+ * -ETIMEDOUT and -ECANCELED the mutex is locked; -EPERM (@mutex is not locked by this handle), -EINVAL (it
+ * is another session's).
+ */
+int dso_condition_wait(struct dso_condition *condition, struct dso_mutex *mutex, int64_t timeout);
+/* dso_condition_signal - wake one who waits. */
+int dso_condition_signal(struct dso_condition *condition);
+/* dso_condition_broadcast - wake all who wait. */
+int dso_condition_broadcast(struct dso_condition *condition);
+
+struct dso_once_params {
+	uint64_t reserved; /* zero */
+};
+
+/* dso_once_open - open the once @name, creating it when there is none. Errors as dso_counter_open(). */
+int dso_once_open(struct dso_session *session, const char *name,
+		  const struct dso_once_params *params, struct dso_once **ret_once);
+/* dso_once_close - free it. What was begun and not done is for the next one to do. NULL does nothing. */
+void dso_once_close(struct dso_once *once);
+/*
+ * dso_once_begin - *ret_mine is 1 for the one who is to do it now, and 0 when it was done; while another is
+ * at it, it waits. When that one's session ends before dso_once_done(), the next is told to do it. Returns
+ * 0, -EDEADLK (this session is at it).
+ */
+int dso_once_begin(struct dso_once *once, int64_t timeout, int *ret_mine);
+/* dso_once_done - it was done, for ever. Returns 0, -EPERM (this handle has not begun). */
+int dso_once_done(struct dso_once *once);
+/* dso_once_abandon - it could not be done: the next one is to do it. Returns 0, -EPERM. */
+int dso_once_abandon(struct dso_once *once);
+
+struct dso_future_params {
+	uint64_t capacity_bytes; /* of its value, 1 to DSO_FUTURE_BYTES_MAX; 0 at creation: 4096 */
+	uint64_t reserved;       /* zero */
+};
+
+/* dso_future_open - open the future @name, creating it when there is none. Errors as dso_counter_open(). */
+int dso_future_open(struct dso_session *session, const char *name,
+		    const struct dso_future_params *params, struct dso_future **ret_future);
+/* dso_future_close - free it. What was promised and not set is a broken promise. NULL does nothing. */
+void dso_future_close(struct dso_future *future);
+/*
+ * dso_future_promise - say that this session will set it. When the session ends before it did, the promise
+ * is broken: who gets has -EOWNERDEAD at once. Returns 0, -EALREADY (another has set or promised it).
+ */
+int dso_future_promise(struct dso_future *future);
+/* dso_future_set - set the value, for ever, and wake who waits. The first one wins: Returns 0, -EALREADY
+ * (another was first), -EMSGSIZE (more than the capacity). */
+int dso_future_set(struct dso_future *future, const void *value, size_t length_bytes);
+/* dso_future_set_error - set it to an error, of which @sentence tells, cut at the capacity. Returns as
+ * dso_future_set(). */
+int dso_future_set_error(struct dso_future *future, const char *sentence);
+/*
+ * dso_future_get - wait until it is set, and read the value. Returns 0, -EMSGSIZE (the buffer is too small;
+ * *ret_length is what it takes), -EREMOTEIO (it was set to an error; dso_error() has its sentence),
+ * -EOWNERDEAD (the promise was broken), -EBADMSG (what lies there was never set).
+ */
+int dso_future_get(struct dso_future *future, void *buffer, size_t buffer_bytes, int64_t timeout,
+		   size_t *ret_length);
+/* dso_future_is_done - whether a get would not wait. */
+int dso_future_is_done(struct dso_future *future, int *ret_done);
 
 /* ---- the asynchronous form ---- */
 

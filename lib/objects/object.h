@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What every object type's open, close and failure have in common. */
-#ifndef LIB_OBJECT_H
-#define LIB_OBJECT_H
+#ifndef LIB_OBJECTS_OBJECT_H
+#define LIB_OBJECTS_OBJECT_H
 
 #include "lib/session.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/object.h"
+#include "lib/objects/object.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,12 +15,19 @@ static const struct {
 	{ECONNRESET,
 	 "the connection was lost while it was under way: it may or may not have been done"},
 	{ERANGE, "outside the object"},
-	{EINVAL, "an atomic's offset is a multiple of 8"},
+	{EINVAL, "an argument is out of its range (an atomic's offset is a multiple of 8)"},
 	{EMSGSIZE, "too long"},
 	{EAGAIN, "too much is outstanding; reap completions first"},
-	{ETIMEDOUT, "others changed it all the time"},
+	{EPERM, "this handle does not hold it"},
+	{EDEADLK, "this session holds it already"},
+	{EOWNERDEAD, "the session that held it ended"},
+	{ENOTRECOVERABLE, "it is broken for good, or until it is reset"},
+	{EALREADY, "another was first"},
+	{ETIMEDOUT, "not in time"},
+	{ECANCELED, "dso_interrupt() ended the wait"},
 	{EBADMSG, "what lies there is not what a writer wrote; delete it and make it anew"},
-	{EOPNOTSUPP, "a striped counter has no one word to do that on"},
+	{EOPNOTSUPP,
+	 "a striped counter has no one word to do that on, or storaged is too old for it"},
 	{EACCES, "the session may not do that"},
 	{EIO, "storaged's RDMA device failed it"},
 };
@@ -112,5 +119,6 @@ void object_close(struct object *object)
 	/* The handle goes back when nothing that was submitted under it can land any more. */
 	session_drain(object->session);
 	object->session->directory->close(object->session, object);
+	free(object->memory);
 	free(object);
 }

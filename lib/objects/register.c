@@ -8,8 +8,9 @@
  * Death: an unpublished slot is never looked at. The owner number of a dead session is taken out of the
  * head by storaged, after the session was fenced.
  */
+#include "lib/objects/bytes.h"
 #include "lib/clock.h"
-#include "lib/object.h"
+#include "lib/objects/object.h"
 #include "proto/layout.h"
 
 #include <errno.h>
@@ -92,30 +93,9 @@ static int look(struct dso_register *reg, struct register_slot *slot, uint8_t *b
 	return 0;
 }
 
-static int read_bytes(struct dso_register *reg, uint64_t offset, uint8_t *buffer,
-		      size_t length_bytes)
+static int read_bytes(struct dso_register *reg, uint64_t offset, void *buffer, size_t length_bytes)
 {
-	struct op ops[BATCH];
-	unsigned count = 0;
-
-	while (length_bytes) {
-		uint32_t part = length_bytes < DATA_TRANSFER_BYTES_MAX ? (uint32_t)length_bytes
-								       : DATA_TRANSFER_BYTES_MAX;
-
-		ops[count++] = (struct op){.opcode = DATA_READ,
-					   .length_bytes = part,
-					   .offset = offset,
-					   .buffer = buffer};
-		buffer += part, offset += part, length_bytes -= part;
-		if (count == BATCH || length_bytes == 0) {
-			int r = session_execute(&reg->object, ops, count);
-
-			if (r)
-				return r;
-			count = 0;
-		}
-	}
-	return 0;
+	return bytes_transfer(&reg->object, DATA_READ, offset, buffer, length_bytes);
 }
 
 /*
@@ -144,7 +124,7 @@ static int try_read(struct dso_register *reg, uint8_t *buffer, size_t buffer_byt
 		return 0;
 	if (version % 2 != guess % 2) {
 		/* The other slot is current: one more round trip. */
-		r = read_bytes(reg, slot_offset(reg, version), (uint8_t *)&slot, sizeof slot);
+		r = read_bytes(reg, slot_offset(reg, version), &slot, sizeof slot);
 		if (r)
 			return r;
 		have = 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/object.h"
+#include "lib/objects/bytes.h"
+#include "lib/objects/futex.h"
+#include "lib/objects/object.h"
+#include "lib/objects/word.h"
 #include "proto/layout.h"
 
 #include <errno.h>
-
-/* Operations of one long READ or WRITE under way at once. */
-#define BATCH 64
 
 struct dso_memory {
 	struct object object;
@@ -31,30 +31,9 @@ static int check_word(const struct dso_memory *memory, uint64_t offset)
 static int transfer(struct dso_memory *memory, uint8_t opcode, uint64_t offset, void *buffer,
 		    size_t length_bytes)
 {
-	struct op ops[BATCH];
-	unsigned count = 0;
-	uint8_t *at = buffer;
-	int r;
-
 	if (!inside(memory, offset, length_bytes))
 		return -ERANGE;
-	while (length_bytes) {
-		uint32_t part = length_bytes < DATA_TRANSFER_BYTES_MAX ? (uint32_t)length_bytes
-								       : DATA_TRANSFER_BYTES_MAX;
-
-		ops[count++] = (struct op){.opcode = opcode,
-					   .length_bytes = part,
-					   .offset = place(memory, offset),
-					   .buffer = at};
-		at += part, offset += part, length_bytes -= part;
-		if (count < BATCH && length_bytes)
-			continue;
-		r = session_execute(&memory->object, ops, count);
-		if (r)
-			return r;
-		count = 0;
-	}
-	return 0;
+	return bytes_transfer(&memory->object, opcode, place(memory, offset), buffer, length_bytes);
 }
 
 int dso_memory_open(struct dso_session *session, const char *name,
@@ -162,6 +141,45 @@ static uint32_t submit_length(size_t length_bytes)
 {
 	return length_bytes > DSO_SUBMIT_BYTES_MAX ? DSO_SUBMIT_BYTES_MAX + 1
 						   : (uint32_t)length_bytes;
+}
+
+static int wait_while(struct dso_memory *memory, uint64_t offset, uint64_t expected,
+		      int64_t deadline_ns)
+{
+	struct spin spin = spin_begin(memory->object.session, deadline_ns);
+	uint64_t value;
+	int r;
+
+	do {
+		r = word_load(&memory->object, offset, &value);
+		if (r || value != expected)
+			return r;
+	} while (spin_on(&spin, &memory->object, offset, expected));
+	return futex_wait(&memory->object, offset, expected, deadline_ns);
+}
+
+int dso_memory_wait(struct dso_memory *memory, uint64_t offset, uint64_t expected, int64_t timeout)
+{
+	int64_t deadline_ns;
+	int r = check_word(memory, offset);
+
+	if (r == 0)
+		r = futex_deadline(timeout, &deadline_ns);
+	if (r == 0)
+		r = wait_while(memory, MEMORY_DATA_OFFSET + offset, expected, deadline_ns);
+	return r ? object_fail(&memory->object, "wait", r) : 0;
+}
+
+int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count, uint32_t *ret_woken)
+{
+	int r = check_word(memory, offset);
+
+	offset += MEMORY_DATA_OFFSET;
+	if (r == 0)
+		r = ret_woken || count > FUTEX_ALL
+			    ? futex_wake_counted(&memory->object, offset, count, ret_woken)
+			    : futex_wake(&memory->object, offset, count);
+	return r ? object_fail(&memory->object, "wake", r) : 0;
 }
 
 int dso_memory_read_submit(struct dso_memory *memory, uint64_t offset, void *buffer,

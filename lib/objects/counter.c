@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/clock.h"
-#include "lib/object.h"
+#include "lib/objects/object.h"
 #include "proto/layout.h"
 
 #include <errno.h>

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/objects/event.h"
+#include "lib/objects/mutex.h"
+
+#include <errno.h>
+
+struct dso_condition {
+	struct object object;
+};
+
+static struct event event_of(struct dso_condition *condition)
+{
+	return (struct event){&condition->object, CONDITION_EVENT_OFFSET};
+}
+
+int dso_condition_open(struct dso_session *session, const char *name,
+		       const struct dso_condition_params *params,
+		       struct dso_condition **ret_condition)
+{
+	struct open_request request = {.type = OBJECT_CONDITION};
+
+	if (params && params->reserved)
+		return session_fail(session, -EINVAL,
+				    "cannot open condition %s: a reserved parameter is not zero",
+				    name);
+	return object_open(session, name, &request, sizeof(struct dso_condition), ret_condition);
+}
+
+void dso_condition_close(struct dso_condition *condition)
+{
+	object_close((struct object *)condition);
+}
+
+/* Let the mutex go, wait for a signal that is sent from here on, and take the mutex again. */
+static int wait_without(struct dso_condition *condition, struct dso_mutex *mutex,
+			int64_t deadline_ns)
+{
+	struct event event = event_of(condition);
+	struct spin spin = spin_begin(condition->object.session, deadline_ns);
+	uint64_t count;
+	int r = event_enlist(&event, 1, &count), relocked;
+
+	if (r)
+		return r;
+	r = mutex_unlock(mutex);
+	if (r)
+		return event_leave(&event, 1, r);
+	r = event_leave(&event, 1, event_wait(&event, 1, count, &spin, deadline_ns));
+	relocked = mutex_lock(mutex, INT64_MAX);
+	/* What became of the mutex is more to know than that it was not in time. */
+	return relocked ? relocked : r;
+}
+
+int dso_condition_wait(struct dso_condition *condition, struct dso_mutex *mutex, int64_t timeout)
+{
+	int64_t deadline_ns;
+	int r = futex_deadline(timeout, &deadline_ns);
+
+	if (r == 0 && mutex_session(mutex) != condition->object.session)
+		r = -EINVAL;
+	if (r == 0 && !mutex_is_held(mutex))
+		r = -EPERM;
+	if (r == 0)
+		r = wait_without(condition, mutex, deadline_ns);
+	return r ? object_fail(&condition->object, "wait", r) : 0;
+}
+
+static int notify(struct dso_condition *condition, bool all)
+{
+	struct event event = event_of(condition);
+	uint64_t waiters;
+	int r = event_raise(&event, &waiters);
+
+	if (r || waiters == 0)
+		return r;
+	return all ? futex_wake_all(&condition->object, CONDITION_EVENT_OFFSET)
+		   : futex_wake(&condition->object, CONDITION_EVENT_OFFSET, 1);
+}
+
+int dso_condition_signal(struct dso_condition *condition)
+{
+	int r = notify(condition, false);
+
+	return r ? object_fail(&condition->object, "signal", r) : 0;
+}
+
+int dso_condition_broadcast(struct dso_condition *condition)
+{
+	int r = notify(condition, true);
+
+	return r ? object_fail(&condition->object, "broadcast", r) : 0;
+}

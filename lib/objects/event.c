@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/objects/event.h"
+#include "lib/objects/word.h"
+
+/* Two atomics in one round trip: @addend to the word of those who wait, then the count, or the other way
+ * round. */
+static int both(const struct event *event, uint64_t waiters, uint64_t count, bool count_first,
+		struct op ops[2])
+{
+	ops[count_first] =
+		word_op(event->object, DATA_FAA, event->offset + EVENT_WAITERS_OFFSET, waiters, 0);
+	ops[!count_first] = word_op(event->object, DATA_FAA, event->offset, count, 0);
+	return session_execute(event->object, ops, 2);
+}
+
+int event_enlist(const struct event *event, uint64_t weight, uint64_t *ret_count)
+{
+	struct op ops[2];
+	int r = both(event, weight, 0, false, ops);
+
+	*ret_count = ops[1].value;
+	return r;
+}
+
+int event_count(const struct event *event, uint64_t *ret_count)
+{
+	return word_load(event->object, event->offset, ret_count);
+}
+
+int event_leave(const struct event *event, uint64_t weight, int r)
+{
+	uint64_t before;
+	int s = word_add(event->object, event->offset + EVENT_WAITERS_OFFSET, 0 - weight, &before);
+
+	return r ? r : s;
+}
+
+int event_wait(const struct event *event, uint64_t weight, uint64_t count, struct spin *spin,
+	       int64_t deadline_ns)
+{
+	uint64_t now;
+	int r;
+
+	while (spin_on(spin, event->object, event->offset, count)) {
+		r = event_count(event, &now);
+		if (r || now != count)
+			return r;
+	}
+	return futex_wait_enlisted(event->object, event->offset, count, weight, deadline_ns);
+}
+
+int event_raise(const struct event *event, uint64_t *ret_waiters)
+{
+	struct op ops[2];
+	int r = both(event, 0, 1, true, ops);
+
+	*ret_waiters = ops[1].value;
+	return r;
+}

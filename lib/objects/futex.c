@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/objects/futex.h"
+#include "lib/clock.h"
+
+#include <errno.h>
+#include <sched.h>
+
+#define SPIN_NS_UNKNOWN 50000 /* before a round trip was seen */
+#define SPIN_NS_MAX     200000
+#define PAUSES_MAX      256 /* between two looks */
+
+int futex_deadline(int64_t timeout, int64_t *ret_deadline_ns)
+{
+	int64_t now_ns = clock_now_ns();
+
+	if (timeout < DSO_FOREVER)
+		return -EINVAL;
+	*ret_deadline_ns = timeout == DSO_FOREVER || timeout > INT64_MAX - now_ns
+				   ? INT64_MAX
+				   : now_ns + timeout;
+	return 0;
+}
+
+struct spin spin_begin(const struct dso_session *session, int64_t deadline_ns)
+{
+	int64_t ns = atomic_load_explicit(&session->round_trip_ns, memory_order_relaxed);
+	struct spin spin = {.pauses = 1};
+
+	if (session->poll == TRANSPORT_POLL_BLOCK)
+		return spin;
+	ns = ns == 0 ? SPIN_NS_UNKNOWN : ns < SPIN_NS_MAX ? ns : SPIN_NS_MAX;
+	spin.until_ns = clock_now_ns() + ns;
+	if (deadline_ns < spin.until_ns)
+		spin.until_ns = deadline_ns;
+	return spin;
+}
+
+static void pause_for(unsigned count)
+{
+	while (count--)
+		__builtin_ia32_pause();
+}
+
+/* A READ is a hint, and enough of one here: the caller decides by an atomic. */
+static bool has_changed(struct object *object, uint64_t offset, uint64_t value)
+{
+	uint64_t now = value;
+	struct op op = {.opcode = DATA_READ,
+			.length_bytes = 8,
+			.offset = object->offset + offset,
+			.buffer = &now};
+
+	return session_execute_one(object, &op) || now != value;
+}
+
+bool spin_on(struct spin *spin, struct object *object, uint64_t offset, uint64_t value)
+{
+	bool is_near = transport_ops(object->session->transport)->execute;
+
+	while (clock_now_ns() < spin->until_ns) {
+		pause_for(spin->pauses);
+		if (spin->pauses < PAUSES_MAX)
+			spin->pauses *= 2;
+		else
+			sched_yield(); /* who will change it may need this processor */
+		if (!is_near || has_changed(object, offset, value))
+			return true;
+	}
+	return false;
+}
+
+int futex_wait(struct object *object, uint64_t offset, uint64_t expected, int64_t deadline_ns)
+{
+	return futex_wait_enlisted(object, offset, expected, 0, deadline_ns);
+}
+
+int futex_wait_enlisted(struct object *object, uint64_t offset, uint64_t expected, uint64_t leave,
+			int64_t deadline_ns)
+{
+	struct dso_session *session = object->session;
+	char reason[256];
+	int r;
+
+	if (clock_now_ns() >= deadline_ns)
+		return -ETIMEDOUT;
+	if (atomic_load_explicit(&object->deleted, memory_order_relaxed))
+		return -ESTALE;
+	r = session->directory->wait(session, object, offset, expected, leave, deadline_ns, reason,
+				     sizeof reason);
+	return r == -EAGAIN ? 0 : r;
+}
+
+int futex_wake(struct object *object, uint64_t offset, uint32_t count)
+{
+	struct dso_session *session = object->session;
+	char reason[256];
+
+	return session->directory->wake(session, object, offset, count, NULL, reason,
+					sizeof reason);
+}
+
+int futex_wake_counted(struct object *object, uint64_t offset, uint32_t count, uint32_t *ret_woken)
+{
+	struct dso_session *session = object->session;
+	uint32_t total = 0, woken;
+	char reason[256];
+	int r;
+
+	/* storaged wakes so many at a time. */
+	do {
+		uint32_t some = count - total < FUTEX_ALL ? count - total : FUTEX_ALL;
+
+		r = session->directory->wake(session, object, offset, some, &woken, reason,
+					     sizeof reason);
+		total += r ? 0 : woken;
+	} while (r == 0 && woken == FUTEX_ALL && total < count);
+	if (r == 0 && ret_woken)
+		*ret_woken = total;
+	return r;
+}
+
+int futex_wake_all(struct object *object, uint64_t offset)
+{
+	return futex_wake_counted(object, offset, UINT32_MAX, NULL);
+}

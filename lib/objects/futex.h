@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Waiting for a word to change, for the objects that block. Whoever waits first spins, with looks further
+ * and further apart, for about a round trip of the control connection, and then parks at storaged.
+ */
+#ifndef LIB_OBJECTS_FUTEX_H
+#define LIB_OBJECTS_FUTEX_H
+
+#include "lib/session.h"
+
+#define FUTEX_ALL 1024 /* more than storaged wakes at once are none */
+
+/* A deadline for a timeout as the public header has it: DSO_NOWAIT, DSO_FOREVER or nanoseconds. Returns 0
+ * or -EINVAL (another negative number). */
+int futex_deadline(int64_t timeout, int64_t *ret_deadline_ns);
+
+/* How long somebody may spin yet. */
+struct spin {
+	int64_t until_ns;
+	unsigned pauses;
+};
+
+/* The time that a waiter may spin, at most until @deadline_ns. */
+struct spin spin_begin(const struct dso_session *session, int64_t deadline_ns);
+
+/*
+ * Let a moment pass, a longer one each time. Returns false when it was long enough. Where this process
+ * reaches the memory itself, the moment ends when the word is other than @value; over a network the
+ * caller's next atomic is what looks.
+ */
+bool spin_on(struct spin *spin, struct object *object, uint64_t offset, uint64_t value);
+
+/*
+ * Park while the word at @offset of the object (from its header) has the value @expected. Returns 0 when it
+ * is worth to look again: it was woken, or had another value; -ETIMEDOUT, -ECANCELED (dso_interrupt),
+ * -ESTALE, -ENOTCONN, -ESHUTDOWN, -EOPNOTSUPP (storaged is too old).
+ */
+int futex_wait(struct object *object, uint64_t offset, uint64_t expected, int64_t deadline_ns);
+/* The same; should the session end meanwhile, storaged takes @leave off the word behind that one. */
+int futex_wait_enlisted(struct object *object, uint64_t offset, uint64_t expected, uint64_t leave,
+			int64_t deadline_ns);
+
+/* Wake up to @count of those parked on the word; does not wait for that to be done. Returns 0, -ENOTCONN,
+ * -ESHUTDOWN, -EOPNOTSUPP. */
+int futex_wake(struct object *object, uint64_t offset, uint32_t count);
+/* The same; returns when it is done, with how many there were (ret_woken may be NULL). */
+int futex_wake_counted(struct object *object, uint64_t offset, uint32_t count, uint32_t *ret_woken);
+/* Wake all of them. Returns when that is done. */
+int futex_wake_all(struct object *object, uint64_t offset);
+
+#endif

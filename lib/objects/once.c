@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/objects/object.h"
+#include "lib/objects/owned.h"
+#include "lib/objects/word.h"
+
+#include <errno.h>
+
+struct dso_once {
+	struct object object;
+	uint64_t word; /* as it was last seen */
+	bool mine;
+};
+
+int dso_once_open(struct dso_session *session, const char *name,
+		  const struct dso_once_params *params, struct dso_once **ret_once)
+{
+	struct open_request request = {.type = OBJECT_ONCE};
+
+	if (params && params->reserved)
+		return session_fail(session, -EINVAL,
+				    "cannot open once %s: a reserved parameter is not zero", name);
+	return object_open(session, name, &request, sizeof(struct dso_once), ret_once);
+}
+
+/* Begun and not done: the next one is to do it. */
+static int give_up(struct dso_once *once)
+{
+	unsigned woken = 0;
+
+	once->mine = false;
+	/* All: the one woken may find it done by another, who saw nobody wait. */
+	return owned_give(&once->object, ONCE_WORD_OFFSET, &once->word, 0, 0, OWNED_WAKE_ALL,
+			  &woken);
+}
+
+void dso_once_close(struct dso_once *once)
+{
+	if (once && once->mine)
+		give_up(once);
+	object_close((struct object *)once);
+}
+
+int dso_once_begin(struct dso_once *once, int64_t timeout, int *ret_mine)
+{
+	int64_t deadline_ns;
+	int r = futex_deadline(timeout, &deadline_ns);
+
+	if (r == 0)
+		r = owned_take(&once->object, ONCE_WORD_OFFSET, &once->word, OWNED_DONE,
+			       deadline_ns);
+	if (r && r != -EALREADY)
+		return object_fail(&once->object, "begin", r);
+	once->mine = r == 0;
+	if (ret_mine)
+		*ret_mine = once->mine;
+	return 0;
+}
+
+int dso_once_done(struct dso_once *once)
+{
+	unsigned woken = 0;
+	int r = -EPERM;
+
+	if (once->mine)
+		r = owned_give(&once->object, ONCE_WORD_OFFSET, &once->word, 0, OWNED_DONE,
+			       OWNED_WAKE_ALL, &woken);
+	once->mine = false;
+	return r ? object_fail(&once->object, "done", r) : 0;
+}
+
+int dso_once_abandon(struct dso_once *once)
+{
+	int r = once->mine ? give_up(once) : -EPERM;
+
+	return r ? object_fail(&once->object, "abandon", r) : 0;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/objects/owned.h"
+#include "lib/clock.h"
+#include "lib/objects/word.h"
+
+#include <errno.h>
+
+#define COURTESY 8
+
+/* As its owner will leave it, if nothing else happens. */
+static uint64_t given_back(uint64_t word)
+{
+	return owned_word_without_owner(word) & ~(uint64_t)OWNED_WAITED;
+}
+
+struct patience patience_until(const struct dso_session *session, int64_t deadline_ns)
+{
+	return (struct patience){.spin = spin_begin(session, deadline_ns),
+				 .deadline_ns = deadline_ns};
+}
+
+int owned_wait(struct object *object, uint64_t offset, uint64_t *value, struct patience *patience)
+{
+	int r;
+
+	/* Where somebody is parked there is a queue: no spinning past it. */
+	if (!(*value & OWNED_WAITED) && spin_on(&patience->spin, object, offset, *value)) {
+		*value = given_back(*value);
+		return 0;
+	}
+	/* Who was woken says first that others may be parked behind him: he had their wake-up. */
+	if (!patience->waited && clock_now_ns() >= patience->deadline_ns)
+		return -ETIMEDOUT;
+	r = word_flag(object, offset, OWNED_WAITED, value);
+	if (r)
+		return r == -EAGAIN ? 0 : r;
+	r = futex_wait(object, offset, *value, patience->deadline_ns);
+	if (r)
+		return r;
+	patience->waited = OWNED_WAITED;
+	*value = given_back(*value);
+	return 0;
+}
+
+/* Take the word, which has no owner if it is *value still. Returns as owned_take, and -EAGAIN with *value,
+ * what it is instead. */
+static int try_take(struct object *object, uint64_t offset, uint64_t *value, uint64_t waited)
+{
+	uint16_t me = object->session->owner;
+	uint64_t taken =
+		owned_word(owned_word_token(*value) + 1, me) | (*value & UINT8_MAX) | waited;
+	uint64_t before;
+	int r = word_cas(object, offset, *value, taken, &before);
+
+	if (r)
+		return r;
+	if (before != *value) {
+		*value = before;
+		return owned_word_owner(before) == me ? -EDEADLK : -EAGAIN;
+	}
+	*value = taken;
+	return taken & OWNED_DIED ? -EOWNERDEAD : 0;
+}
+
+int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
+	       int64_t deadline_ns)
+{
+	struct patience patience = patience_until(object->session, deadline_ns);
+	uint64_t value = given_back(*word);
+
+	for (;;) {
+		int r;
+
+		if (owned_word_owner(value)) {
+			r = owned_wait(object, offset, &value, &patience);
+			if (r)
+				return r;
+			continue;
+		}
+		r = value & stop ? -EALREADY : try_take(object, offset, &value, patience.waited);
+		if (r != -EAGAIN) {
+			*word = value;
+			return r;
+		}
+	}
+}
+
+/* Replace the word, which this session has as *word, without the flags or owner @clear, with @set; others
+ * may set flags. *word is then what it was before. */
+static int replace(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear,
+		   uint64_t set)
+{
+	for (;;) {
+		uint64_t before;
+		int r = word_cas(object, offset, *word, (*word & ~clear) | set, &before);
+
+		if (r)
+			return r;
+		if (before == *word)
+			return 0;
+		if ((before ^ *word) >> 8)
+			return -EPERM;
+		*word = before;
+	}
+}
+
+int owned_give(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear, uint64_t set,
+	       uint32_t wake, unsigned *ret_woken)
+{
+	uint64_t gone = clear | OWNED_WAITED | (uint64_t)UINT16_MAX << 8;
+	int r = replace(object, offset, word, gone, set);
+	bool waited = *word & OWNED_WAITED;
+
+	if (r)
+		return r;
+	*word = (*word & ~gone) | set;
+	if (!waited)
+		return 0;
+	++*ret_woken;
+	return wake == OWNED_WAKE_ALL ? futex_wake_all(object, offset)
+				      : futex_wake(object, offset, wake);
+}
+
+int owned_let_pass(struct object *object, uint64_t offset, uint64_t word, unsigned woken)
+{
+	struct spin spin = spin_begin(object->session, INT64_MAX);
+	uint64_t value = word;
+	int r = 0;
+
+	if (woken % COURTESY)
+		return 0;
+	/* The way of the wake-up, and that of whom it wakes. */
+	spin.until_ns += spin.until_ns - clock_now_ns();
+	while (r == 0 && value == word && spin_on(&spin, object, offset, word))
+		r = word_load(object, offset, &value);
+	return r;
+}
+
+int owned_clear(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear)
+{
+	int r = replace(object, offset, word, clear, 0);
+
+	if (r == 0)
+		*word &= ~clear;
+	return r;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A reader puts itself into a slot and looks at the writer's word behind that, in one round trip; a writer
+ * takes its word and looks at the slots behind that. So one of them sees the other. Who wants to read finds
+ * the word of a writer that waits for readers taken: no stream of readers keeps a writer out.
+ */
+#include "lib/objects/object.h"
+#include "lib/objects/owned.h"
+#include "lib/objects/word.h"
+
+#include <errno.h>
+
+#define LOOK_BATCH 64
+
+enum mode { UNLOCKED, READING, WRITING };
+
+struct dso_rwlock {
+	struct object object;
+	uint32_t readers;
+	enum mode mode;
+	uint32_t slot;      /* of this session, most likely */
+	uint64_t slot_word; /* as it was last seen */
+	uint64_t word;      /* the writer's, likewise */
+	bool given;         /* to those who waited, and not taken again since */
+	unsigned woken;
+};
+
+int dso_rwlock_open(struct dso_session *session, const char *name,
+		    const struct dso_rwlock_params *params, struct dso_rwlock **ret_rwlock)
+{
+	struct open_request request = {.type = OBJECT_RWLOCK, .given = params != NULL};
+	struct dso_rwlock *rwlock;
+	int r;
+
+	if (params) {
+		if (params->readers > DSO_RWLOCK_READERS_MAX || params->reserved)
+			return session_fail(session, -EINVAL,
+					    "cannot open rwlock %s: it has 1 to %d readers, not %u",
+					    name, DSO_RWLOCK_READERS_MAX, params->readers);
+		request.parameters[RWLOCK_PARAMETER_READERS] = params->readers;
+	}
+	r = object_open(session, name, &request, sizeof *rwlock, &rwlock);
+	if (r)
+		return r;
+	rwlock->readers = (uint32_t)rwlock->object.parameters[RWLOCK_PARAMETER_READERS];
+	rwlock->slot = session->owner % rwlock->readers;
+	*ret_rwlock = rwlock;
+	return 0;
+}
+
+/* ---- reading ---- */
+
+/* Leave the slot, and wake a writer that waits for that. */
+static int leave_slot(struct dso_rwlock *rwlock)
+{
+	unsigned woken = 0;
+
+	return owned_give(&rwlock->object, RWLOCK_SLOT_OFFSET(rwlock->slot), &rwlock->slot_word, 0,
+			  0, OWNED_WAKE_ALL, &woken);
+}
+
+/*
+ * Take the slot and look at the writer's word. Returns 0 (the slot is this session's), -EAGAIN (it is
+ * another's; then it is known what is in it), or an error.
+ */
+static int try_slot(struct dso_rwlock *rwlock)
+{
+	struct object *object = &rwlock->object;
+	uint64_t seen = owned_word(owned_word_token(rwlock->slot_word), 0);
+	uint64_t mine = owned_word(owned_word_token(seen) + 1, object->session->owner);
+	struct op ops[2] = {
+		word_op(object, DATA_CAS, RWLOCK_SLOT_OFFSET(rwlock->slot), seen, mine),
+		word_op(object, DATA_FAA, RWLOCK_WORD_OFFSET, 0, 0),
+	};
+	int r = session_execute(object, ops, 2);
+
+	if (r)
+		return r;
+	rwlock->word = ops[1].value;
+	rwlock->slot_word = ops[0].value == seen ? mine : ops[0].value;
+	return ops[0].value == seen ? 0 : -EAGAIN;
+}
+
+/* Take any slot. Returns as try_slot; -EAGAIN: all are taken. */
+static int take_slot(struct dso_rwlock *rwlock)
+{
+	for (uint32_t tries = 0; tries < rwlock->readers;) {
+		int r = try_slot(rwlock);
+
+		if (r != -EAGAIN)
+			return r;
+		if (owned_word_owner(rwlock->slot_word) == 0)
+			continue; /* free, with another token */
+		if (owned_word_owner(rwlock->slot_word) == rwlock->object.session->owner)
+			return -EDEADLK;
+		if (++tries < rwlock->readers) {
+			rwlock->slot = (rwlock->slot + 1) % rwlock->readers;
+			rwlock->slot_word = 0;
+		}
+	}
+	return -EAGAIN;
+}
+
+static int lock_for_reading(struct dso_rwlock *rwlock, int64_t deadline_ns)
+{
+	struct object *object = &rwlock->object;
+	struct patience patience = patience_until(object->session, deadline_ns);
+
+	for (;;) {
+		int r = take_slot(rwlock);
+
+		if (r == -EAGAIN) {
+			r = owned_wait(object, RWLOCK_SLOT_OFFSET(rwlock->slot), &rwlock->slot_word,
+				       &patience);
+			if (r)
+				return r;
+			continue;
+		}
+		if (r)
+			return r;
+		if (owned_word_owner(rwlock->word) == 0 && !(rwlock->word & OWNED_LOST)) {
+			rwlock->mode = READING;
+			return rwlock->word & OWNED_DIED ? -EOWNERDEAD : 0;
+		}
+		r = leave_slot(rwlock);
+		if (r)
+			return r;
+		if (rwlock->word & OWNED_LOST)
+			return -ENOTRECOVERABLE;
+		if (owned_word_owner(rwlock->word) == object->session->owner)
+			return -EDEADLK;
+		r = owned_wait(object, RWLOCK_WORD_OFFSET, &rwlock->word, &patience);
+		if (r)
+			return r;
+	}
+}
+
+/* ---- writing ---- */
+
+static int unlock_writing(struct dso_rwlock *rwlock, uint64_t clear, uint64_t set)
+{
+	unsigned woken = rwlock->woken;
+	int r = owned_give(&rwlock->object, RWLOCK_WORD_OFFSET, &rwlock->word, clear, set,
+			   OWNED_WAKE_ALL, &rwlock->woken);
+
+	rwlock->given = rwlock->woken != woken;
+	return r;
+}
+
+/* Wait until the reader in slot @slot, which was *value when it was looked at, has left. */
+static int wait_for_reader(struct dso_rwlock *rwlock, uint32_t slot, uint64_t value,
+			   struct patience *patience)
+{
+	uint64_t offset = RWLOCK_SLOT_OFFSET(slot);
+	uint16_t me = rwlock->object.session->owner;
+	int r = 0;
+
+	while (r == 0 && owned_word_owner(value)) {
+		if (owned_word_owner(value) == me)
+			return -EDEADLK;
+		r = owned_wait(&rwlock->object, offset, &value, patience);
+		if (r == 0)
+			r = word_load(&rwlock->object, offset, &value);
+	}
+	return r;
+}
+
+/* Wait until there is no reader. */
+static int drain(struct dso_rwlock *rwlock, int64_t deadline_ns)
+{
+	struct patience patience = patience_until(rwlock->object.session, deadline_ns);
+	struct op ops[LOOK_BATCH];
+	int r = 0;
+
+	for (uint32_t done = 0; r == 0 && done < rwlock->readers; done += LOOK_BATCH) {
+		uint32_t left = rwlock->readers - done;
+		unsigned count = left < LOOK_BATCH ? left : LOOK_BATCH;
+
+		for (unsigned i = 0; i < count; i++)
+			ops[i] = word_op(&rwlock->object, DATA_FAA, RWLOCK_SLOT_OFFSET(done + i), 0,
+					 0);
+		r = session_execute(&rwlock->object, ops, count);
+		for (unsigned i = 0; r == 0 && i < count; i++)
+			r = wait_for_reader(rwlock, done + i, ops[i].value, &patience);
+	}
+	return r;
+}
+
+static int lock_for_writing(struct dso_rwlock *rwlock, int64_t deadline_ns)
+{
+	int r = rwlock->given ? owned_let_pass(&rwlock->object, RWLOCK_WORD_OFFSET, rwlock->word,
+					       rwlock->woken)
+			      : 0;
+	int taken;
+
+	rwlock->given = false;
+	if (r)
+		return r;
+	taken = owned_take(&rwlock->object, RWLOCK_WORD_OFFSET, &rwlock->word, OWNED_LOST,
+			   deadline_ns);
+	if (taken && taken != -EOWNERDEAD)
+		return taken == -EALREADY ? -ENOTRECOVERABLE : taken;
+	r = drain(rwlock, deadline_ns);
+	if (r) {
+		unlock_writing(rwlock, 0, 0);
+		return r;
+	}
+	rwlock->mode = WRITING;
+	return taken;
+}
+
+/* ---- the verbs ---- */
+
+static int lock(struct dso_rwlock *rwlock, int64_t timeout, const char *verb,
+		int (*take)(struct dso_rwlock *rwlock, int64_t deadline_ns))
+{
+	int64_t deadline_ns;
+	int r = futex_deadline(timeout, &deadline_ns);
+
+	if (r == 0 && rwlock->mode != UNLOCKED)
+		r = -EDEADLK;
+	if (r == 0)
+		r = take(rwlock, deadline_ns);
+	return r ? object_fail(&rwlock->object, verb, r) : 0;
+}
+
+int dso_rwlock_rdlock(struct dso_rwlock *rwlock, int64_t timeout)
+{
+	return lock(rwlock, timeout, "rdlock", lock_for_reading);
+}
+
+int dso_rwlock_wrlock(struct dso_rwlock *rwlock, int64_t timeout)
+{
+	return lock(rwlock, timeout, "wrlock", lock_for_writing);
+}
+
+static int unlock(struct dso_rwlock *rwlock)
+{
+	enum mode mode = rwlock->mode;
+
+	rwlock->mode = UNLOCKED;
+	if (mode == READING)
+		return leave_slot(rwlock);
+	if (mode == WRITING)
+		return unlock_writing(rwlock, OWNED_DIED,
+				      rwlock->word & OWNED_DIED ? OWNED_LOST : 0);
+	return -EPERM;
+}
+
+int dso_rwlock_unlock(struct dso_rwlock *rwlock)
+{
+	int r = unlock(rwlock);
+
+	return r ? object_fail(&rwlock->object, "unlock", r) : 0;
+}
+
+int dso_rwlock_consistent(struct dso_rwlock *rwlock)
+{
+	int r = -EINVAL;
+
+	if (rwlock->mode == WRITING && rwlock->word & OWNED_DIED)
+		r = owned_clear(&rwlock->object, RWLOCK_WORD_OFFSET, &rwlock->word, OWNED_DIED);
+	return r ? object_fail(&rwlock->object, "consistent", r) : 0;
+}
+
+void dso_rwlock_close(struct dso_rwlock *rwlock)
+{
+	if (rwlock && rwlock->mode != UNLOCKED)
+		unlock(rwlock);
+	object_close((struct object *)rwlock);
+}

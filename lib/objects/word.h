@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Single atomics on a word of an object; @offset is from the object's header. Each returns 0 or what
+ * session_execute_one does. */
+#ifndef LIB_OBJECTS_WORD_H
+#define LIB_OBJECTS_WORD_H
+
+#include "lib/session.h"
+#include "proto/layout.h"
+
+static inline struct op word_op(const struct object *object, uint8_t opcode, uint64_t offset,
+				uint64_t operand, uint64_t swap)
+{
+	return (struct op){.opcode = opcode,
+			   .length_bytes = 8,
+			   .offset = object->offset + offset,
+			   .operand = operand,
+			   .swap = swap};
+}
+
+static inline int word_cas(struct object *object, uint64_t offset, uint64_t expected,
+			   uint64_t value, uint64_t *ret_before)
+{
+	struct op op = word_op(object, DATA_CAS, offset, expected, value);
+	int r = session_execute_one(object, &op);
+
+	*ret_before = op.value;
+	return r;
+}
+
+static inline int word_add(struct object *object, uint64_t offset, uint64_t addend,
+			   uint64_t *ret_before)
+{
+	struct op op = word_op(object, DATA_FAA, offset, addend, 0);
+	int r = session_execute_one(object, &op);
+
+	*ret_before = op.value;
+	return r;
+}
+
+static inline int word_load(struct object *object, uint64_t offset, uint64_t *ret_value)
+{
+	return word_add(object, offset, 0, ret_value);
+}
+
+/* Set @flags in the word, which was *value when it was last looked at, unless it has changed: then *value
+ * is what it is now and the return is -EAGAIN. */
+int word_flag(struct object *object, uint64_t offset, uint64_t flags, uint64_t *value);
+
+#endif

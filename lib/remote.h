@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A control connection to storaged. The user's thread sends a request and waits for its reply; the keeper's
+ * thread reads replies and notices, sends heartbeats and acknowledges deletions. Everything here is under
+ * session->lock.
+ *
+ * remote.c has the connection, remote_directory.c what is asked over it, remote_wait.c parking and waking,
+ * remote_open.c its beginning.
+ */
+#ifndef LIB_REMOTE_H
+#define LIB_REMOTE_H
+
+#include "lib/keeper.h"
+#include "lib/objects/object.h"
+#include "proto/control.h"
+
+#define REMOTE_OUT_BYTES 16384
+/* Requests whose replies nobody waits for. */
+#define REMOTE_NOBODY 0x80000000u
+
+struct frame {
+	struct control_header header;
+	uint8_t body[CONTROL_BODY_BYTES_MAX];
+};
+
+struct remote {
+	struct keeper_client client;
+	struct dso_session *session;
+	struct control_welcome welcome;
+	char host[64]; /* numeric */
+	pthread_cond_t answered;
+	_Atomic bool keeper_waits; /* for the lock */
+	/* the request of the user's thread: 0 when there is none */
+	uint32_t request, last_request;
+	bool replied;
+	uint16_t reply_status;
+	uint32_t reply_bytes;
+	/* a handle of a reply to OPEN that the user's thread has not seen yet */
+	uint32_t opened_handle;
+	bool opened_deleted;
+	unsigned unacknowledged; /* deleted objects that operations may still be under way on */
+	int64_t ping_sent_ns;    /* 0: none is unanswered */
+	int64_t ping_due_ns;
+	size_t out_fill, in_fill;
+	uint8_t out[REMOTE_OUT_BYTES];
+	struct frame in, reply;
+};
+
+static inline struct remote *remote_of(struct dso_session *session)
+{
+	return session->directory_data;
+}
+
+/* Fill in the calls of the keeper. */
+void remote_prepare(struct remote *remote);
+
+/* The session is over. The first reason stays. */
+void remote_lose(struct remote *remote, int health, const char *reason);
+
+/* Send a message: a header, @body and @tail, which may be empty. Returns 0, or -ENOTCONN and the session is
+ * lost. */
+int remote_put(struct remote *remote, uint16_t type, uint32_t request, const void *body,
+	       uint32_t body_bytes, const void *tail, uint32_t tail_bytes);
+
+/* Wait until there is room for many more messages. Returns 0, or -ENOTCONN: storaged does not read. */
+int remote_make_room(struct remote *remote);
+/* Without the lock: let the keeper have it, if it waits. Whoever takes it again and again calls this in
+ * between. */
+void remote_let_keeper(struct remote *remote);
+
+/*
+ * A request and its reply, then in remote->reply, whose body has at least @reply_bytes_min. @name, which
+ * may be NULL, follows the body. Returns 0, the error that the reply's status stands for, or why there is
+ * none.
+ */
+int remote_request(struct remote *remote, uint16_t type, const void *body, uint32_t body_bytes,
+		   const char *name, uint32_t reply_bytes_min, char *reason, size_t reason_bytes);
+
+/* What a reply's status stands for, with *reason filled where it is no success. */
+int remote_reply_error(const struct remote *remote, char *reason, size_t reason_bytes);
+/* Begin a request whose reply comes when it comes: then remote->replied is set, and `answered` is
+ * signalled. */
+int remote_begin(struct remote *remote, uint16_t type, const void *body, uint32_t body_bytes,
+		 const char *name);
+
+/* The handle is given back, and nothing of it can land any more. */
+void remote_acknowledge(struct remote *remote, struct object *object);
+/* The object was deleted by somebody. */
+void remote_mark_deleted(struct remote *remote, struct object *object);
+
+extern const struct directory_ops remote_ops;
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parking at storaged and waking, over the control connection. The deadline is this side's: it cancels. */
+#include "lib/remote_wait.h"
+#include "lib/clock.h"
+#include "lib/remote.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* Sleep until something is answered, the session is lost or interrupted, or @until_ns. */
+static void sleep_until(struct remote *remote, int64_t until_ns)
+{
+	struct timespec until = clock_timespec(until_ns);
+
+	if (until_ns == INT64_MAX)
+		pthread_cond_wait(&remote->answered, &remote->session->lock);
+	else
+		pthread_cond_timedwait(&remote->answered, &remote->session->lock, &until);
+}
+
+/* Wait for the reply to WAIT; cancel it at the deadline. Returns whether it was interrupted. */
+static bool await_wake(struct remote *remote, int64_t deadline_ns)
+{
+	struct dso_session *session = remote->session;
+	bool cancelled = false, interrupted = false;
+
+	while (!remote->replied && !atomic_load(&session->health)) {
+		if (!cancelled && (atomic_load(&session->interrupted) ||
+				   (deadline_ns != INT64_MAX && clock_now_ns() >= deadline_ns))) {
+			interrupted = atomic_load(&session->interrupted);
+			cancelled = true;
+			deadline_ns = clock_now_ns() + session->timeout_ns;
+			remote_put(remote, CONTROL_CANCEL, REMOTE_NOBODY, NULL, 0, NULL, 0);
+		} else if (cancelled && clock_now_ns() >= deadline_ns) {
+			remote_lose(remote, -ENOTCONN, "storaged did not answer a request in time");
+		} else {
+			sleep_until(remote, deadline_ns);
+		}
+	}
+	return interrupted;
+}
+
+int remote_wait(struct dso_session *session, struct object *object, uint64_t offset,
+		uint64_t expected, uint64_t leave, int64_t deadline_ns, char *reason,
+		size_t reason_bytes)
+{
+	struct remote *remote = remote_of(session);
+	struct control_wait body = {.handle = le32_of(object->handle),
+				    .offset = le64_of(offset),
+				    .expected = le64_of(expected),
+				    .leave = le64_of(leave)};
+	bool interrupted = false;
+	int r;
+
+	if (!(le64_get(remote->welcome.features) & CONTROL_FEATURE_WAIT))
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&session->lock);
+	r = remote_begin(remote, CONTROL_WAIT, &body, sizeof body, NULL);
+	if (r == 0)
+		interrupted = await_wake(remote, deadline_ns);
+	if (r == 0 && !remote->replied)
+		r = atomic_load(&session->health);
+	remote->request = 0;
+	if (r)
+		snprintf(reason, reason_bytes, "%s", session->lost_reason);
+	else
+		r = remote_reply_error(remote, reason, reason_bytes);
+	pthread_mutex_unlock(&session->lock);
+	if (r != -ECANCELED)
+		return r;
+	if (!interrupted)
+		return -ETIMEDOUT;
+	atomic_store(&session->interrupted, false);
+	return r;
+}
+
+void remote_interrupt(struct dso_session *session)
+{
+	struct remote *remote = remote_of(session);
+
+	pthread_mutex_lock(&session->lock);
+	pthread_cond_broadcast(&remote->answered);
+	pthread_mutex_unlock(&session->lock);
+}
+
+int remote_wake(struct dso_session *session, struct object *object, uint64_t offset, uint32_t count,
+		uint32_t *ret_count, char *reason, size_t reason_bytes)
+{
+	struct remote *remote = remote_of(session);
+	struct control_wake body = {.handle = le32_of(object->handle),
+				    .count = le32_of(count),
+				    .offset = le64_of(offset)};
+	struct control_woken woken;
+	int r;
+
+	if (!(le64_get(remote->welcome.features) & CONTROL_FEATURE_WAIT))
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&session->lock);
+	if (!ret_count) {
+		r = remote_make_room(remote);
+		if (r == 0)
+			r = remote_put(remote, CONTROL_WAKE_QUIETLY, 0, &body, sizeof body, NULL,
+				       0);
+	} else {
+		r = remote_request(remote, CONTROL_WAKE, &body, sizeof body, NULL, sizeof woken,
+				   reason, reason_bytes);
+		if (r == 0) {
+			memcpy(&woken, remote->reply.body, sizeof woken);
+			*ret_count = le32_get(woken.count);
+		}
+	}
+	pthread_mutex_unlock(&session->lock);
+	remote_let_keeper(remote);
+	return r;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/sweep.h"
+#include "proto/layout.h"
+
+#define BATCH 64
+
+/* The owned words of a type: the first, how far apart, and how many. */
+struct swept {
+	uint64_t offset;
+	uint64_t stride;
+	int count_parameter; /* of the object; -1: there is one word */
+	uint64_t died_flags; /* set where a session is taken out */
+	uint64_t event;      /* offset of an event that is counted up then; 0: there is none */
+};
+
+static const struct swept *swept_of(enum object_type type, unsigned index)
+{
+	/* Who was parked is woken anyway, so that OWNED_WAITED goes. */
+	static const struct swept table[][2] = {
+		[OBJECT_REGISTER] = {{REGISTER_HEAD_OFFSET, 8, -1, 0, 0}},
+		[OBJECT_MUTEX] = {{MUTEX_WORD_OFFSET, 8, -1, OWNED_DIED, 0}},
+		[OBJECT_RWLOCK] = {{RWLOCK_WORD_OFFSET, 8, -1, OWNED_DIED, 0},
+				   {RWLOCK_SLOT_OFFSET(0), LAYOUT_LINE_BYTES,
+				    RWLOCK_PARAMETER_READERS, 0, 0}},
+		[OBJECT_SEMAPHORE] = {{SEMAPHORE_PERMIT_OFFSET(0), 8, SEMAPHORE_PARAMETER_PERMITS,
+				       0, SEMAPHORE_EVENT_OFFSET}},
+		[OBJECT_ONCE] = {{ONCE_WORD_OFFSET, 8, -1, 0, 0}},
+		[OBJECT_FUTURE] = {{FUTURE_WORD_OFFSET, 8, -1, OWNED_DIED, 0}},
+	};
+
+	if (type >= sizeof table / sizeof *table || index >= 2 || table[type][index].stride == 0)
+		return NULL;
+	return &table[type][index];
+}
+
+static struct op load_of(uint64_t offset)
+{
+	return (struct op){.opcode = DATA_FAA, .length_bytes = 8, .offset = offset};
+}
+
+static void count_up(struct transport *transport, uint64_t offset, unsigned *failures)
+{
+	struct op op = load_of(offset);
+
+	op.operand = 1;
+	if (transport_execute(transport, &op, 1))
+		++*failures;
+}
+
+/* Take @owner out of the word that was @value when it was looked at; others may set flags meanwhile. */
+static bool let_go(struct transport *transport, const struct swept *swept, uint64_t offset,
+		   uint64_t value, uint16_t owner, unsigned *failures)
+{
+	struct op op = {.opcode = DATA_CAS, .length_bytes = 8, .offset = offset};
+
+	while (owned_word_owner(value) == owner) {
+		op.operand = value;
+		op.swap = owned_word(owned_word_token(value), 0) | swept->died_flags;
+		if (transport_execute(transport, &op, 1)) {
+			++*failures;
+			return false;
+		}
+		if (op.value == value)
+			return true;
+		value = op.value;
+	}
+	return false;
+}
+
+static bool sweep_words(struct transport *transport, const struct store_reference *reference,
+			const struct swept *swept, uint16_t owner, bool died, unsigned *failures)
+{
+	uint64_t count =
+		swept->count_parameter < 0 ? 1 : reference->parameters[swept->count_parameter];
+	bool any = false;
+
+	for (uint64_t done = 0; done < count;) {
+		struct op ops[BATCH];
+		unsigned batch = count - done < BATCH ? (unsigned)(count - done) : BATCH;
+
+		for (unsigned i = 0; i < batch; i++)
+			ops[i] = load_of(reference->offset + swept->offset +
+					 (done + i) * swept->stride);
+		transport_execute(transport, ops, batch);
+		for (unsigned i = 0; i < batch; i++) {
+			if (ops[i].status)
+				++*failures;
+			else
+				any |= let_go(transport, swept, ops[i].offset, ops[i].value, owner,
+					      failures);
+		}
+		done += batch;
+	}
+	/* Who has looked and means to park finds another value. Who died may have given words back and not
+	 * come to say so. */
+	if ((any || died) && swept->event)
+		count_up(transport, reference->offset + swept->event, failures);
+	return any;
+}
+
+/* Somebody who had it open ended without a goodbye: nobody is to wait for him. */
+static void break_barrier(struct transport *transport, const struct store_reference *reference,
+			  unsigned *failures)
+{
+	struct op op = {.opcode = DATA_CAS,
+			.length_bytes = 8,
+			.offset = reference->offset + BARRIER_WORD_OFFSET,
+			.swap = BARRIER_BROKEN};
+
+	for (;;) {
+		if (transport_execute(transport, &op, 1)) {
+			++*failures;
+			return;
+		}
+		if (op.value == op.operand)
+			break;
+		op.operand = op.value;
+		op.swap = op.value | BARRIER_BROKEN;
+	}
+	count_up(transport, reference->offset + BARRIER_EVENT_OFFSET, failures);
+}
+
+bool sweep_object(struct transport *transport, const struct store_reference *reference,
+		  uint16_t owner, bool died, unsigned *failures)
+{
+	const struct swept *swept;
+	bool any = false;
+
+	if (reference->type == OBJECT_BARRIER && died) {
+		break_barrier(transport, reference, failures);
+		any = true;
+	}
+	for (unsigned i = 0; (swept = swept_of(reference->type, i)); i++)
+		any |= sweep_words(transport, reference, swept, owner, died, failures);
+	return any;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storaged/futex.h"
+#include "storaged/control.h"
+#include "storaged/handlers.h"
+#include "storaged/log.h"
+#include "storaged/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define ANY_WORD 0 /* the region begins with its header */
+
+int futexes_open(struct futexes *futexes, uint32_t waiters_max)
+{
+	uint32_t count = 1;
+
+	while (count < waiters_max)
+		count *= 2;
+	futexes->buckets = calloc(count, sizeof *futexes->buckets);
+	if (!futexes->buckets)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++)
+		list_init(&futexes->buckets[i]);
+	futexes->mask = count - 1;
+	futexes->parked = 0;
+	return 0;
+}
+
+void futexes_close(struct futexes *futexes)
+{
+	free(futexes->buckets);
+	futexes->buckets = NULL;
+}
+
+/* Objects of several namespaces may share one; there are as many buckets as there can be sessions. */
+static struct list *bucket_of(const struct futexes *futexes, uint64_t object)
+{
+	/* Fibonacci hashing: offsets are multiples of a line. */
+	return &futexes->buckets[(object * 0x9e3779b97f4a7c15u >> 32) & futexes->mask];
+}
+
+static struct session *session_of(struct list *link)
+{
+	return container_of(link, struct session, waiter.link);
+}
+
+static void unpark(struct session *session)
+{
+	list_remove(&session->waiter.link);
+	session->server->futexes.parked--;
+}
+
+void futex_answer(struct session *session, enum wire_status status)
+{
+	struct control_header wait = control_header_of(CONTROL_WAIT, 0, session->waiter.request, 0);
+
+	if (!futex_is_parked(&session->waiter))
+		return;
+	unpark(session);
+	if (status == WIRE_OK)
+		control_reply(session->control, &wait, NULL, 0);
+	else
+		control_refuse(session->control, &wait, status, NULL);
+	control_flush(session->control);
+}
+
+void futex_answer_of(struct session *session, uint32_t handle, enum wire_status status)
+{
+	if (session->waiter.handle == handle)
+		futex_answer(session, status);
+}
+
+/* ---- looking at words ---- */
+
+/* Read @count words by atomics, as everything is decided. Returns 0 or a negative errno. */
+static int load(const struct name_space *space, struct op *ops, unsigned count)
+{
+	int r = transport_execute(space->transport, ops, count);
+
+	if (r)
+		log_limited(LOG_LEVEL_ERROR, "words that sessions are parked on cannot be read: %s",
+			    strerror(-r));
+	return r;
+}
+
+static struct op load_of(uint64_t word)
+{
+	return (struct op){.opcode = DATA_FAA, .length_bytes = 8, .offset = word};
+}
+
+void futex_forget(struct session *session)
+{
+	struct op op = load_of(session->waiter.word + 8);
+
+	if (!futex_is_parked(&session->waiter))
+		return;
+	unpark(session);
+	op.operand = 0 - session->waiter.leave;
+	if (session->waiter.leave)
+		load(session->space, &op, 1);
+}
+
+/* Wake those of @sessions whose words, read into @ops, have changed. */
+static void wake_changed(struct session *const *sessions, const struct op *ops, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (ops[i].status || ops[i].value != sessions[i]->waiter.expected)
+			futex_answer(sessions[i], WIRE_OK);
+}
+
+void futex_recheck(struct futexes *futexes, const struct name_space *space,
+		   const struct store_reference *reference)
+{
+	struct list *bucket = bucket_of(futexes, reference->offset);
+	struct list *link = bucket->next;
+
+	while (link != bucket) {
+		struct session *sessions[FUTEX_RECHECK_MAX];
+		struct op ops[FUTEX_RECHECK_MAX];
+		unsigned count = 0;
+
+		for (; link != bucket && count < FUTEX_RECHECK_MAX; link = link->next) {
+			struct session *session = session_of(link);
+
+			if (session->space != space || session->waiter.object != reference->offset)
+				continue;
+			sessions[count] = session;
+			ops[count++] = load_of(session->waiter.word);
+		}
+		/* @link stays in the bucket: only those before it are woken. */
+		if (count) {
+			load(space, ops, count);
+			wake_changed(sessions, ops, count);
+		}
+	}
+}
+
+static uint32_t wake(const struct futexes *futexes, const struct name_space *space, uint64_t object,
+		     uint64_t word, uint32_t count_max)
+{
+	struct list *bucket = bucket_of(futexes, object);
+	struct list *link = bucket->next;
+	uint32_t count = 0;
+
+	while (link != bucket && count < count_max) {
+		struct session *session = session_of(link);
+
+		link = link->next;
+		if (session->space != space || session->waiter.object != object ||
+		    (word != ANY_WORD && session->waiter.word != word))
+			continue;
+		futex_answer(session, WIRE_OK);
+		count++;
+	}
+	return count;
+}
+
+void futex_wake_object(struct futexes *futexes, const struct name_space *space,
+		       const struct store_reference *reference)
+{
+	wake(futexes, space, reference->offset, ANY_WORD, UINT32_MAX);
+}
+
+/* ---- messages ---- */
+
+/* The word at @offset of the object that @handle refers to. */
+static enum wire_status find(const struct session *session, uint32_t handle, uint64_t offset,
+			     struct store_reference *ret_reference)
+{
+	bool deleted;
+
+	if (!store_refer(&session->opener, handle, ret_reference, &deleted) || deleted)
+		return WIRE_STALE;
+	if (offset % 8)
+		return WIRE_MISALIGNED;
+	return offset < ret_reference->length_bytes ? WIRE_OK : WIRE_RANGE;
+}
+
+void handle_wait(struct control *control, const struct control_header *header, const uint8_t *body)
+{
+	const struct control_wait *wait = (const void *)body;
+	struct session *session = control->session;
+	struct futexes *futexes = &control->server->futexes;
+	struct store_reference reference;
+	enum wire_status status;
+	struct op op;
+
+	if (futex_is_parked(&session->waiter)) {
+		control_reject(control, header, "a session has one WAIT at a time");
+		return;
+	}
+	status = find(session, le32_get(wait->handle), le64_get(wait->offset), &reference);
+	if (status == WIRE_OK && le64_get(wait->leave))
+		status = find(session, le32_get(wait->handle), le64_get(wait->offset) + 8,
+			      &reference);
+	if (status != WIRE_OK) {
+		control_refuse(control, header, status, NULL);
+		return;
+	}
+	session->waiter.handle = reference.handle;
+	session->waiter.request = le32_get(header->request);
+	session->waiter.object = reference.offset;
+	session->waiter.word = reference.offset + le64_get(wait->offset);
+	session->waiter.expected = le64_get(wait->expected);
+	session->waiter.leave = le64_get(wait->leave);
+	list_append(bucket_of(futexes, reference.offset), &session->waiter.link);
+	futexes->parked++;
+	/* Only now: a WAKE is taken by this thread too, so that none falls between look and park. */
+	op = load_of(session->waiter.word);
+	if (load(session->space, &op, 1))
+		futex_answer(session, WIRE_DEVICE);
+	else if (op.value != session->waiter.expected)
+		futex_answer(session, WIRE_CHANGED);
+}
+
+/* Returns a status; *ret_count is how many were woken. */
+static enum wire_status wake_for(struct session *session, const struct control_wake *ask,
+				 uint32_t *ret_count)
+{
+	uint64_t offset = le64_get(ask->offset);
+	uint32_t count = le32_get(ask->count);
+	struct store_reference reference;
+	enum wire_status status = find(session, le32_get(ask->handle), offset, &reference);
+
+	if (status == WIRE_OK)
+		*ret_count = wake(&session->server->futexes, session->space, reference.offset,
+				  reference.offset + offset,
+				  count < FUTEX_WAKE_MAX ? count : FUTEX_WAKE_MAX);
+	return status;
+}
+
+void handle_wake(struct control *control, const struct control_header *header, const uint8_t *body)
+{
+	struct control_woken woken = {0};
+	uint32_t count;
+	enum wire_status status = wake_for(control->session, (const void *)body, &count);
+
+	if (status != WIRE_OK) {
+		control_refuse(control, header, status, NULL);
+		return;
+	}
+	woken.count = le32_of(count);
+	control_reply(control, header, &woken, sizeof woken);
+}
+
+void handle_wake_quietly(struct control *control, const struct control_header *header,
+			 const uint8_t *body)
+{
+	uint32_t count;
+
+	(void)header;
+	wake_for(control->session, (const void *)body, &count);
+}
+
+void handle_cancel(struct control *control, const struct control_header *header,
+		   const uint8_t *body)
+{
+	(void)body;
+	futex_answer(control->session, WIRE_CANCELLED);
+	control_reply(control, header, NULL, 0);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The remote futex: sessions parked on words, until somebody wakes them. What a word means is the objects'
+ * affair; here it is eight bytes that are compared once, after the session was parked.
+ *
+ * Whoever changes a word and means to wake may die between the two. So when a session has ended, everybody
+ * who is parked on an object that it had open, and whose word has changed, is woken: see futex_recheck.
+ *
+ * Those parked on an object are woken in the order in which they came. Being woken gives nobody the right
+ * to anything: the word is anybody's who is there first.
+ */
+#ifndef STORAGED_FUTEX_H
+#define STORAGED_FUTEX_H
+
+#include "lib/store/store.h"
+#include "storaged/list.h"
+
+#include <stdbool.h>
+
+#define FUTEX_RECHECK_MAX 64   /* words looked at in one go */
+#define FUTEX_WAKE_MAX    1024 /* sessions woken by one WAKE */
+
+struct name_space;
+struct session;
+
+/* Of each session, which has one wait at a time. */
+struct waiter {
+	struct list link; /* in a bucket; alone: not parked */
+	uint32_t handle;
+	uint32_t request; /* to be answered */
+	uint64_t object;  /* offset of its header */
+	uint64_t word;    /* offset in the region */
+	uint64_t expected;
+	uint64_t leave; /* taken off the word behind it when the session ends */
+};
+
+struct futexes {
+	struct list *buckets; /* by object */
+	uint32_t mask;
+	uint32_t parked;
+};
+
+/* For up to @waiters_max sessions. Returns 0 or -ENOMEM. */
+int futexes_open(struct futexes *futexes, uint32_t waiters_max);
+void futexes_close(struct futexes *futexes);
+
+static inline bool futex_is_parked(const struct waiter *waiter)
+{
+	return !list_empty(&waiter->link);
+}
+
+/* Answer the session's wait, if it has one, with @status. */
+void futex_answer(struct session *session, enum wire_status status);
+/* The same where the wait is on the open @handle. */
+void futex_answer_of(struct session *session, uint32_t handle, enum wire_status status);
+/* The session is over: there is nobody to be answered. */
+void futex_forget(struct session *session);
+
+/* Wake everybody who is parked on the object of @reference. */
+void futex_wake_object(struct futexes *futexes, const struct name_space *space,
+		       const struct store_reference *reference);
+/* The same for those who do not find the value any more that they expected. */
+void futex_recheck(struct futexes *futexes, const struct name_space *space,
+		   const struct store_reference *reference);
+
+#endif

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Semaphore, barrier, latch and future. */
+#include "tests/conformance.h"
+#include "tests/conformance_party.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SHORT   (30 * DSO_MILLISECOND)
+#define PARTIES 4
+#define ROUNDS  50
+
+static struct dso_session *session, *other;
+static char name[64];
+static _Atomic unsigned count, last_count;
+
+static void setup(void)
+{
+	strcpy(name, conformance_name());
+	session = conformance_open();
+	other = conformance_open_another();
+	count = last_count = 0;
+}
+
+static void teardown(void)
+{
+	dso_close(session);
+	dso_close(other);
+}
+
+/* ---- semaphore ---- */
+
+static struct dso_semaphore *semaphore_in(struct dso_session *in, uint32_t permits)
+{
+	struct dso_semaphore_params params = {.permits = permits};
+	struct dso_semaphore *semaphore;
+
+	OK(in, dso_semaphore_open(in, name, &params, &semaphore));
+	return semaphore;
+}
+
+START_TEST(a_semaphore_has_as_many_permits_as_it_has)
+{
+	struct dso_semaphore *mine = semaphore_in(session, 3), *theirs = semaphore_in(other, 3);
+	uint32_t available;
+
+	OK(session, dso_semaphore_acquire(mine, 2, DSO_NOWAIT));
+	ck_assert_int_eq(dso_semaphore_acquire(theirs, 2, DSO_NOWAIT), -ETIMEDOUT);
+	OK(other, dso_semaphore_acquire(theirs, 1, DSO_NOWAIT));
+	ck_assert_int_eq(dso_semaphore_acquire(theirs, 1, SHORT), -ETIMEDOUT);
+	OK(other, dso_semaphore_available(theirs, &available));
+	ck_assert_uint_eq(available, 0);
+	OK(session, dso_semaphore_release(mine, 1));
+	OK(other, dso_semaphore_acquire(theirs, 1, PATIENCE));
+	ck_assert_int_eq(dso_semaphore_release(mine, 2), -EPERM);
+	ck_assert_int_eq(dso_semaphore_release(mine, 0), -EPERM);
+	ck_assert_int_eq(dso_semaphore_acquire(mine, 0, DSO_NOWAIT), -EINVAL);
+	ck_assert_int_eq(dso_semaphore_acquire(mine, 4, DSO_NOWAIT), -EINVAL);
+	OK(other, dso_semaphore_release(theirs, 2));
+	OK(session, dso_semaphore_release(mine, 1));
+	OK(session, dso_semaphore_acquire(mine, 3, DSO_NOWAIT));
+}
+END_TEST
+
+START_TEST(a_semaphore_is_created_with_its_permits_and_opened_with_no_others)
+{
+	struct dso_semaphore_params params = {.permits = 5};
+	struct dso_semaphore *semaphore;
+
+	ck_assert_int_eq(dso_semaphore_open(session, name, NULL, &semaphore), -EINVAL);
+	semaphore_in(session, 4);
+	OK(session, dso_semaphore_open(session, name, NULL, &semaphore));
+	semaphore_in(session, 0);
+	ck_assert_int_eq(dso_semaphore_open(session, name, &params, &semaphore), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "permits"));
+	params.permits = DSO_SEMAPHORE_PERMITS_MAX + 1;
+	ck_assert_int_eq(dso_semaphore_open(session, "x", &params, &semaphore), -EINVAL);
+}
+END_TEST
+
+static void pass(struct party *party)
+{
+	struct dso_semaphore *semaphore = semaphore_in(party->session, 3);
+
+	for (unsigned i = 0; i < 60; i++) {
+		uint32_t permits = 1 + (i + party->number) % 3;
+
+		OK(party->session, dso_semaphore_acquire(semaphore, permits, PATIENCE));
+		ck_assert_uint_le(count += permits, 3);
+		count -= permits;
+		OK(party->session, dso_semaphore_release(semaphore, permits));
+	}
+}
+
+START_TEST(never_more_are_in_than_there_are_permits)
+{
+	struct dso_semaphore *mine = semaphore_in(session, 3);
+
+	parties_run(PARTIES, pass);
+	OK(session, dso_semaphore_acquire(mine, 3, DSO_NOWAIT));
+}
+END_TEST
+
+static void wait_for_permit(struct party *party)
+{
+	OK(party->session, dso_semaphore_acquire(semaphore_in(party->session, 2), 1, PATIENCE));
+}
+
+START_TEST(permits_of_a_session_that_ended_come_back)
+{
+	struct dso_session *dying = conformance_open_another();
+	struct dso_semaphore *mine = semaphore_in(session, 2);
+
+	OK(dying, dso_semaphore_acquire(semaphore_in(dying, 2), 2, DSO_FOREVER));
+	parties_begin(2, wait_for_permit);
+	nap(50 * DSO_MILLISECOND);
+	dso_close(dying);
+	parties_end();
+	OK(session, dso_semaphore_acquire(mine, 2, PATIENCE));
+	dso_semaphore_close(mine);
+	OK(other, dso_semaphore_acquire(semaphore_in(other, 2), 2, PATIENCE));
+}
+END_TEST
+
+/* ---- barrier ---- */
+
+static struct dso_barrier *barrier_in(struct dso_session *in, uint32_t parties)
+{
+	struct dso_barrier_params params = {.parties = parties};
+	struct dso_barrier *barrier;
+
+	OK(in, dso_barrier_open(in, name, &params, &barrier));
+	return barrier;
+}
+
+/* Until @parties have come. */
+static void until_waiting(struct dso_barrier *barrier, uint32_t parties)
+{
+	uint32_t waiting = 0;
+
+	for (int i = 0; i < 10000 && waiting < parties; i++) {
+		nap(DSO_MILLISECOND);
+		OK(session, dso_barrier_stat(barrier, NULL, &waiting, NULL));
+	}
+	ck_assert_uint_eq(waiting, parties);
+}
+
+static void cross(struct party *party)
+{
+	struct dso_barrier *barrier = barrier_in(party->session, PARTIES);
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		int last;
+
+		ck_assert_uint_ge(++count, round * PARTIES + 1);
+		OK(party->session, dso_barrier_wait(barrier, PATIENCE, &last));
+		ck_assert_uint_ge(count, (round + 1) * PARTIES);
+		last_count += (unsigned)last;
+		/* Nobody is in the next round before all are out of the check above. */
+		OK(party->session, dso_barrier_wait(barrier, PATIENCE, NULL));
+	}
+}
+
+START_TEST(nobody_crosses_a_barrier_before_the_others_have_come)
+{
+	parties_run(PARTIES, cross);
+	ck_assert_uint_eq(count, PARTIES * ROUNDS);
+	ck_assert_uint_eq(last_count, ROUNDS);
+}
+END_TEST
+
+START_TEST(a_barrier_of_one_is_always_open)
+{
+	struct dso_barrier *barrier = barrier_in(session, 1);
+	uint32_t parties, waiting;
+	int last, broken;
+
+	for (int i = 0; i < 3; i++) {
+		OK(session, dso_barrier_wait(barrier, DSO_NOWAIT, &last));
+		ck_assert_int_eq(last, 1);
+	}
+	OK(session, dso_barrier_stat(barrier, &parties, &waiting, &broken));
+	ck_assert(parties == 1 && waiting == 0 && !broken);
+}
+END_TEST
+
+static void find_it_broken(struct party *party)
+{
+	ck_assert_int_eq(dso_barrier_wait(barrier_in(party->session, 4), PATIENCE, NULL),
+			 -ENOTRECOVERABLE);
+}
+
+static void cross_once(struct party *party)
+{
+	OK(party->session, dso_barrier_wait(barrier_in(party->session, 4), PATIENCE, NULL));
+}
+
+START_TEST(who_leaves_a_barrier_breaks_it_until_it_is_reset)
+{
+	struct dso_barrier *mine = barrier_in(session, 4);
+	uint32_t waiting;
+	int broken;
+
+	parties_begin(2, find_it_broken);
+	until_waiting(mine, 2);
+	ck_assert_int_eq(dso_barrier_wait(mine, SHORT, NULL), -ETIMEDOUT);
+	parties_end();
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(dso_barrier_wait(mine, DSO_FOREVER, NULL), -ENOTRECOVERABLE);
+	OK(session, dso_barrier_reset(mine));
+	OK(session, dso_barrier_stat(mine, NULL, &waiting, &broken));
+	ck_assert(waiting == 0 && !broken);
+	parties_begin(3, cross_once);
+	OK(session, dso_barrier_wait(mine, PATIENCE, NULL));
+	parties_end();
+}
+END_TEST
+
+START_TEST(a_reset_sends_away_who_waits)
+{
+	struct dso_barrier *mine = barrier_in(session, 4);
+
+	parties_begin(3, find_it_broken);
+	until_waiting(mine, 3);
+	OK(session, dso_barrier_reset(mine));
+	parties_end();
+	parties_begin(3, cross_once);
+	OK(session, dso_barrier_wait(mine, PATIENCE, NULL));
+	parties_end();
+}
+END_TEST
+
+START_TEST(a_barrier_has_parties)
+{
+	struct dso_barrier_params params = {0};
+	struct dso_barrier *barrier;
+
+	ck_assert_int_eq(dso_barrier_open(session, name, &params, &barrier), -EINVAL);
+	ck_assert_int_eq(dso_barrier_open(session, name, NULL, &barrier), -EINVAL);
+	barrier_in(session, 2);
+	params.parties = 3;
+	ck_assert_int_eq(dso_barrier_open(session, name, &params, &barrier), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "parties"));
+}
+END_TEST
+
+/* ---- latch ---- */
+
+static struct dso_latch *latch_in(struct dso_session *in, int64_t begin)
+{
+	struct dso_latch_params params = {.count = begin};
+	struct dso_latch *latch;
+
+	OK(in, dso_latch_open(in, name, &params, &latch));
+	return latch;
+}
+
+static void wait_for_latch(struct party *party)
+{
+	OK(party->session, dso_latch_wait(latch_in(party->session, 5), PATIENCE));
+	count++;
+}
+
+START_TEST(a_latch_opens_at_zero_and_stays_open)
+{
+	struct dso_latch *latch = latch_in(session, 5);
+	int64_t left;
+
+	parties_begin(3, wait_for_latch);
+	OK(session, dso_latch_count_down(latch, 2, &left));
+	ck_assert_int_eq(left, 3);
+	ck_assert_int_eq(dso_latch_wait(latch, SHORT), -ETIMEDOUT);
+	ck_assert_uint_eq(count, 0);
+	OK(other, dso_latch_count_down(latch_in(other, 5), 3, &left));
+	ck_assert_int_eq(left, 0);
+	parties_end();
+	OK(session, dso_latch_count_down(latch, 1, &left));
+	ck_assert_int_eq(left, 0);
+	OK(session, dso_latch_wait(latch, DSO_NOWAIT));
+	OK(session, dso_latch_count(latch, &left));
+	ck_assert_int_eq(left, 0);
+}
+END_TEST
+
+START_TEST(a_latch_counts_down_and_never_up)
+{
+	struct dso_latch_params params = {.count = -1};
+	struct dso_latch *latch;
+	int64_t left;
+
+	ck_assert_int_eq(dso_latch_open(session, name, &params, &latch), -EINVAL);
+	latch = latch_in(session, 2);
+	ck_assert_int_eq(dso_latch_count_down(latch, 0, NULL), -EINVAL);
+	ck_assert_int_eq(dso_latch_count_down(latch, -1, NULL), -EINVAL);
+	OK(session, dso_latch_count_down(latch, INT64_MAX, &left));
+	ck_assert_int_eq(left, 0);
+}
+END_TEST
+
+/* ---- future ---- */
+
+static struct dso_future *future_in(struct dso_session *in)
+{
+	struct dso_future_params params = {.capacity_bytes = 200000};
+	struct dso_future *future;
+
+	OK(in, dso_future_open(in, name, &params, &future));
+	return future;
+}
+
+static void get_it(struct party *party)
+{
+	struct dso_future *future = future_in(party->session);
+	uint8_t *value = malloc(200000);
+	size_t length;
+
+	OK(party->session, dso_future_get(future, value, 200000, PATIENCE, &length));
+	ck_assert_uint_eq(length, 150000);
+	for (size_t i = 0; i < length; i++)
+		ck_assert_uint_eq(value[i], 7);
+	free(value);
+}
+
+START_TEST(a_future_is_set_once_and_everybody_gets_it)
+{
+	struct dso_future *mine = future_in(session), *theirs = future_in(other);
+	uint8_t *value = malloc(200001);
+	size_t length;
+	int done;
+
+	memset(value, 7, 200001);
+	ck_assert_int_eq(dso_future_get(theirs, value, 200000, SHORT, NULL), -ETIMEDOUT);
+	OK(session, dso_future_is_done(mine, &done));
+	ck_assert_int_eq(done, 0);
+	ck_assert_int_eq(dso_future_set(mine, value, 200001), -EMSGSIZE);
+	parties_begin(3, get_it);
+	nap(30 * DSO_MILLISECOND);
+	OK(session, dso_future_set(mine, value, 150000));
+	ck_assert_int_eq(dso_future_set(theirs, "other", 5), -EALREADY);
+	ck_assert_int_eq(dso_future_set(mine, "again", 5), -EALREADY);
+	parties_end();
+	OK(other, dso_future_is_done(theirs, &done));
+	ck_assert_int_eq(done, 1);
+	ck_assert_int_eq(dso_future_get(theirs, value, 10, DSO_NOWAIT, &length), -EMSGSIZE);
+	ck_assert_uint_eq(length, 150000);
+	free(value);
+}
+END_TEST
+
+START_TEST(a_future_may_be_empty_or_an_error)
+{
+	struct dso_future *mine = future_in(session);
+	size_t length;
+	char value[8];
+
+	OK(session, dso_future_set(mine, NULL, 0));
+	OK(other, dso_future_get(future_in(other), value, sizeof value, PATIENCE, &length));
+	ck_assert_uint_eq(length, 0);
+	OK(session, dso_object_delete(session, name));
+	dso_future_close(mine);
+	strcpy(name, conformance_name());
+	OK(session, dso_future_set_error(future_in(session), "the pot is broken"));
+	ck_assert_int_eq(dso_future_get(future_in(other), value, sizeof value, PATIENCE, &length),
+			 -EREMOTEIO);
+	ck_assert_ptr_nonnull(strstr(dso_error(other), "the pot is broken"));
+}
+END_TEST
+
+static void find_the_promise_broken(struct party *party)
+{
+	char value[8];
+
+	ck_assert_int_eq(
+		dso_future_get(future_in(party->session), value, sizeof value, PATIENCE, NULL),
+		-EOWNERDEAD);
+}
+
+START_TEST(a_promise_breaks_when_its_session_ends)
+{
+	struct dso_session *dying = conformance_open_another();
+	struct dso_future *mine = future_in(session);
+
+	OK(dying, dso_future_promise(future_in(dying)));
+	ck_assert_int_eq(dso_future_promise(mine), -EALREADY);
+	ck_assert_int_eq(dso_future_set(mine, "x", 1), -EALREADY);
+	parties_begin(2, find_the_promise_broken);
+	nap(30 * DSO_MILLISECOND);
+	dso_close(dying);
+	parties_end();
+	ck_assert_int_eq(dso_future_set(mine, "x", 1), -EALREADY);
+}
+END_TEST
+
+Suite *conformance_gates_suite(void)
+{
+	Suite *suite = suite_create("gates");
+	TCase *tcase = tcase_create("gates");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, a_semaphore_has_as_many_permits_as_it_has);
+	tcase_add_test(tcase, a_semaphore_is_created_with_its_permits_and_opened_with_no_others);
+	tcase_add_test(tcase, never_more_are_in_than_there_are_permits);
+	tcase_add_test(tcase, permits_of_a_session_that_ended_come_back);
+	tcase_add_test(tcase, nobody_crosses_a_barrier_before_the_others_have_come);
+	tcase_add_test(tcase, a_barrier_of_one_is_always_open);
+	tcase_add_test(tcase, who_leaves_a_barrier_breaks_it_until_it_is_reset);
+	tcase_add_test(tcase, a_reset_sends_away_who_waits);
+	tcase_add_test(tcase, a_barrier_has_parties);
+	tcase_add_test(tcase, a_latch_opens_at_zero_and_stays_open);
+	tcase_add_test(tcase, a_latch_counts_down_and_never_up);
+	tcase_add_test(tcase, a_future_is_set_once_and_everybody_gets_it);
+	tcase_add_test(tcase, a_future_may_be_empty_or_an_error);
+	tcase_add_test(tcase, a_promise_breaks_when_its_session_ends);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Waiting on words and waking. */
+#include "tests/conformance.h"
+#include "tests/conformance_party.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#define WAITERS 5
+
+static struct dso_session *session;
+static struct dso_memory *memory;
+static char name[64];
+
+/* A thread with a session of its own that waits on the word @offset while it is @expected. */
+struct waiter {
+	pthread_t thread;
+	struct dso_session *session;
+	uint64_t offset, expected;
+	int64_t timeout;
+	int result;
+	_Atomic bool done;
+};
+
+static _Atomic unsigned done_count;
+
+static int64_t now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * DSO_SECOND + now.tv_nsec;
+}
+
+static void setup(void)
+{
+	struct dso_memory_params params = {.size_bytes = 4096};
+
+	strcpy(name, conformance_name());
+	session = conformance_open();
+	OK(session, dso_memory_open(session, name, &params, &memory));
+	done_count = 0;
+}
+
+static void teardown(void)
+{
+	dso_close(session);
+}
+
+static void *wait_in_thread(void *argument)
+{
+	struct waiter *waiter = argument;
+	struct dso_memory *own;
+
+	waiter->result = dso_memory_open(waiter->session, name, NULL, &own);
+	if (waiter->result == 0)
+		waiter->result =
+			dso_memory_wait(own, waiter->offset, waiter->expected, waiter->timeout);
+	done_count++;
+	waiter->done = true;
+	return NULL;
+}
+
+/* @waiter has offset, expected and timeout. It has parked when this returns, as far as time can tell. */
+static void begin(struct waiter *waiter)
+{
+	waiter->session = conformance_open_another();
+	waiter->done = false;
+	ck_assert_int_eq(pthread_create(&waiter->thread, NULL, wait_in_thread, waiter), 0);
+	nap(30 * DSO_MILLISECOND);
+}
+
+static void end(struct waiter *waiter)
+{
+	pthread_join(waiter->thread, NULL);
+	dso_close(waiter->session);
+}
+
+START_TEST(a_word_of_another_value_is_not_waited_for)
+{
+	int64_t begin_ns = now();
+
+	OK(session, dso_memory_wait(memory, 8, 1, PATIENCE));
+	ck_assert_int_lt(now() - begin_ns, PATIENCE / 2);
+}
+END_TEST
+
+START_TEST(a_wait_ends_at_its_deadline_and_not_before)
+{
+	int64_t begin_ns = now();
+
+	ck_assert_int_eq(dso_memory_wait(memory, 0, 0, 50 * DSO_MILLISECOND), -ETIMEDOUT);
+	ck_assert_int_ge(now() - begin_ns, 50 * DSO_MILLISECOND);
+	ck_assert_int_eq(dso_memory_wait(memory, 0, 0, DSO_NOWAIT), -ETIMEDOUT);
+	ck_assert_int_eq(dso_memory_wait(memory, 0, 0, -2), -EINVAL);
+	ck_assert_int_eq(dso_memory_wait(memory, 4, 0, 1), -EINVAL);
+	ck_assert_int_eq(dso_memory_wait(memory, 4096, 0, 1), -ERANGE);
+	ck_assert_int_eq(dso_memory_wake(memory, 4096, 1, NULL), -ERANGE);
+	OK(session, dso_memory_wake(memory, 0, 1, NULL));
+}
+END_TEST
+
+START_TEST(who_waits_is_woken)
+{
+	struct waiter waiter = {.offset = 16, .timeout = PATIENCE};
+
+	begin(&waiter);
+	ck_assert(!waiter.done);
+	OK(session, dso_memory_fetch_add(memory, 16, 1, NULL));
+	OK(session, dso_memory_wake(memory, 16, 1, NULL));
+	end(&waiter);
+	ck_assert_int_eq(waiter.result, 0);
+}
+END_TEST
+
+START_TEST(a_wake_of_another_word_wakes_nobody)
+{
+	struct waiter waiter = {.offset = 16, .timeout = 300 * DSO_MILLISECOND};
+
+	begin(&waiter);
+	OK(session, dso_memory_wake(memory, 24, UINT32_MAX, NULL));
+	OK(session, dso_memory_wake(memory, 16, 0, NULL));
+	end(&waiter);
+	ck_assert_int_eq(waiter.result, -ETIMEDOUT);
+}
+END_TEST
+
+/* Wake up to @count, who may not have parked yet. */
+static void wake(uint64_t offset, uint32_t count)
+{
+	int64_t begin_ns = now();
+	uint32_t woken;
+
+	while (count && now() - begin_ns < PATIENCE) {
+		OK(session, dso_memory_wake(memory, offset, count, &woken));
+		ck_assert_uint_le(woken, count);
+		count -= woken;
+		nap(DSO_MILLISECOND);
+	}
+	ck_assert_uint_eq(count, 0);
+}
+
+START_TEST(as_many_are_woken_as_were_asked_for)
+{
+	struct waiter waiters[WAITERS];
+
+	for (unsigned i = 0; i < WAITERS; i++) {
+		waiters[i] = (struct waiter){.offset = 64, .timeout = PATIENCE};
+		begin(&waiters[i]);
+	}
+	wake(64, 2);
+	nap(50 * DSO_MILLISECOND);
+	ck_assert_uint_eq(done_count, 2);
+	wake(64, WAITERS - 2);
+	for (unsigned i = 0; i < WAITERS; i++) {
+		end(&waiters[i]);
+		ck_assert_int_eq(waiters[i].result, 0);
+	}
+}
+END_TEST
+
+START_TEST(a_wait_is_interrupted_by_another_thread)
+{
+	struct waiter waiter = {.offset = 0, .timeout = DSO_FOREVER};
+
+	begin(&waiter);
+	dso_interrupt(waiter.session);
+	pthread_join(waiter.thread, NULL);
+	ck_assert_int_eq(waiter.result, -ECANCELED);
+	/* It was meant for that one alone. */
+	waiter.timeout = DSO_MILLISECOND;
+	wait_in_thread(&waiter);
+	ck_assert_int_eq(waiter.result, -ETIMEDOUT);
+	/* Without one it is the next. */
+	dso_interrupt(waiter.session);
+	waiter.timeout = DSO_FOREVER;
+	wait_in_thread(&waiter);
+	ck_assert_int_eq(waiter.result, -ECANCELED);
+	dso_close(waiter.session);
+}
+END_TEST
+
+START_TEST(deletion_ends_a_wait)
+{
+	struct waiter waiter = {.offset = 0, .timeout = DSO_FOREVER};
+
+	begin(&waiter);
+	OK(session, dso_object_delete(session, name));
+	end(&waiter);
+	ck_assert_int_eq(waiter.result, -ESTALE);
+}
+END_TEST
+
+/* Whoever changed the word may have died before it could wake. */
+START_TEST(the_end_of_a_session_wakes_whose_word_has_changed)
+{
+	struct waiter changed = {.offset = 0, .timeout = PATIENCE};
+	struct waiter unchanged = {.offset = 8, .timeout = 500 * DSO_MILLISECOND};
+	struct dso_session *other = conformance_open_another();
+	struct dso_memory *own;
+
+	OK(other, dso_memory_open(other, name, NULL, &own));
+	begin(&changed);
+	begin(&unchanged);
+	OK(other, dso_memory_fetch_add(own, 0, 1, NULL));
+	dso_close(other);
+	end(&changed);
+	ck_assert_int_eq(changed.result, 0);
+	end(&unchanged);
+	ck_assert_int_eq(unchanged.result, -ETIMEDOUT);
+}
+END_TEST
+
+struct player {
+	pthread_t thread;
+	struct dso_session *session;
+	uint64_t parity;
+	int result;
+};
+
+#define PASSES 200
+
+/* Pass a number to and fro: each adds one to it when it is theirs. */
+static void *play(void *argument)
+{
+	struct player *player = argument;
+	struct dso_memory *own;
+	uint64_t value = 0;
+	int r = dso_memory_open(player->session, name, NULL, &own);
+
+	while (r == 0 && value < PASSES) {
+		r = dso_memory_fetch_add(own, 0, 0, &value);
+		if (r || value >= PASSES)
+			break;
+		if (value % 2 != player->parity) {
+			r = dso_memory_wait(own, 0, value, PATIENCE);
+			continue;
+		}
+		r = dso_memory_fetch_add(own, 0, 1, NULL);
+		if (r == 0)
+			r = dso_memory_wake(own, 0, 1, NULL);
+	}
+	player->result = r;
+	return NULL;
+}
+
+START_TEST(no_wake_up_is_lost_between_two)
+{
+	struct player players[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		players[i] = (struct player){.session = conformance_open_another(), .parity = i};
+		ck_assert_int_eq(pthread_create(&players[i].thread, NULL, play, &players[i]), 0);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		pthread_join(players[i].thread, NULL);
+		ck_assert_int_eq(players[i].result, 0);
+		dso_close(players[i].session);
+	}
+}
+END_TEST
+
+Suite *conformance_wait_suite(void)
+{
+	Suite *suite = suite_create("wait");
+	TCase *tcase = tcase_create("wait");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, a_word_of_another_value_is_not_waited_for);
+	tcase_add_test(tcase, a_wait_ends_at_its_deadline_and_not_before);
+	tcase_add_test(tcase, who_waits_is_woken);
+	tcase_add_test(tcase, a_wake_of_another_word_wakes_nobody);
+	tcase_add_test(tcase, as_many_are_woken_as_were_asked_for);
+	tcase_add_test(tcase, a_wait_is_interrupted_by_another_thread);
+	tcase_add_test(tcase, deletion_ends_a_wait);
+	tcase_add_test(tcase, the_end_of_a_session_wakes_whose_word_has_changed);
+	tcase_add_test(tcase, no_wake_up_is_lost_between_two);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
