@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Holders that die or freeze at any moment: deaths TRANSPORT... A victim takes and gives back an object in
+ * a loop until it is killed, or stopped for longer than the TTL; others go on taking it all the while. No
+ * hold may be lost, none be there twice, and nothing that a fenced victim does later may have an effect.
+ * The moments are drawn from a seed (DEATHS_SEED), which is printed; DEATHS_ROUNDS kills and DEATHS_FREEZES
+ * an object and transport.
+ */
+#include <check.h>
+#include <dso/dso.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/daemon.h"
+
+#define SURVIVORS 2
+#define PERMITS   2
+#define PATIENCE  (20 * DSO_SECOND)
+#define TTL_MS    1000
+#define AT_ONCE_NS \
+	(DSO_SECOND * 3 / 4) /* for the next holder, when a process died; below the TTL */
+
+static struct daemon_process storage;
+static const char *transports[8] = {"shm", "roce", "tcp"};
+static int transport_count = 3;
+static int rounds = 40, freezes = 1;
+static unsigned seed;
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * DSO_SECOND + now.tv_nsec;
+}
+
+static void nap(int64_t ns)
+{
+	struct timespec pause = {.tv_sec = ns / DSO_SECOND, .tv_nsec = ns % DSO_SECOND};
+
+	nanosleep(&pause, NULL);
+}
+
+/* ---- what is held ---- */
+
+/* Everything that one session needs for any of the objects. */
+struct hand {
+	struct dso_session *session;
+	struct dso_mutex *mutex;
+	struct dso_rwlock *rwlock;
+	struct dso_semaphore *semaphore;
+	struct dso_once *once;
+	struct dso_condition *condition;
+	struct dso_memory *memory;
+	uint64_t me; /* never 0 */
+};
+
+/* In the memory: who is in, a word for each permit's place; then what must end exact. */
+#define INSIDE(place) (64 * (uint64_t)(place))
+#define DONE          1024
+
+struct kind {
+	const char *name;
+	/* Take and give back; 0, or a negative errno. -EOWNERDEAD: taken from one who died. */
+	int (*take)(struct hand *hand, int64_t timeout);
+	int (*give)(struct hand *hand);
+	bool tells; /* that the holder before died */
+	unsigned places;
+};
+
+static int take_mutex(struct hand *hand, int64_t timeout)
+{
+	int r = dso_mutex_lock(hand->mutex, timeout, NULL);
+
+	if (r == -EOWNERDEAD && dso_mutex_consistent(hand->mutex))
+		return -EIO;
+	return r;
+}
+
+static int give_mutex(struct hand *hand)
+{
+	return dso_mutex_unlock(hand->mutex);
+}
+
+static int take_rwlock(struct hand *hand, int64_t timeout)
+{
+	int r;
+
+	/* A look as a reader, now and then: a dead reader must not keep writers out. */
+	if (hand->me % 2) {
+		r = dso_rwlock_rdlock(hand->rwlock, timeout);
+		if (r && r != -EOWNERDEAD)
+			return r;
+		r = dso_rwlock_unlock(hand->rwlock);
+		if (r)
+			return r;
+	}
+	r = dso_rwlock_wrlock(hand->rwlock, timeout);
+	if (r == -EOWNERDEAD && dso_rwlock_consistent(hand->rwlock))
+		return -EIO;
+	return r;
+}
+
+static int give_rwlock(struct hand *hand)
+{
+	return dso_rwlock_unlock(hand->rwlock);
+}
+
+static int take_permit(struct hand *hand, int64_t timeout)
+{
+	return dso_semaphore_acquire(hand->semaphore, 1, timeout);
+}
+
+static int give_permit(struct hand *hand)
+{
+	return dso_semaphore_release(hand->semaphore, 1);
+}
+
+static int take_once(struct hand *hand, int64_t timeout)
+{
+	int mine = 0, r = dso_once_begin(hand->once, timeout, &mine);
+
+	return r ? r : mine ? 0 : -EIO;
+}
+
+static int give_once(struct hand *hand)
+{
+	return dso_once_abandon(hand->once);
+}
+
+/* A mutex that is let go and taken again by a condition. */
+static int take_by_condition(struct hand *hand, int64_t timeout)
+{
+	int r = take_mutex(hand, timeout);
+
+	if (r && r != -EOWNERDEAD)
+		return r;
+	if (r == -EOWNERDEAD)
+		return r;
+	r = dso_condition_wait(hand->condition, hand->mutex, DSO_MILLISECOND);
+	if (r == -EOWNERDEAD && dso_mutex_consistent(hand->mutex))
+		return -EIO;
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+static int give_by_condition(struct hand *hand)
+{
+	int r = dso_condition_signal(hand->condition);
+
+	return r ? r : dso_mutex_unlock(hand->mutex);
+}
+
+static const struct kind kinds[] = {
+	{"mutex", take_mutex, give_mutex, true, 1},
+	{"rwlock", take_rwlock, give_rwlock, true, 1},
+	{"semaphore", take_permit, give_permit, false, PERMITS},
+	{"once", take_once, give_once, false, 1},
+	{"condition", take_by_condition, give_by_condition, true, 1},
+};
+#define KINDS ((int)(sizeof kinds / sizeof *kinds))
+
+static int open_hand(const char *url, const char *transport, struct hand *hand)
+{
+	struct dso_options options = {.transport = transport, .timeout = PATIENCE};
+	struct dso_semaphore_params permits = {.permits = PERMITS};
+	int r = dso_open(url, &options, &hand->session);
+
+	if (r)
+		return r;
+	r = dso_mutex_open(hand->session, "m", NULL, &hand->mutex);
+	if (r == 0)
+		r = dso_rwlock_open(hand->session, "r", NULL, &hand->rwlock);
+	if (r == 0)
+		r = dso_semaphore_open(hand->session, "s", &permits, &hand->semaphore);
+	if (r == 0)
+		r = dso_once_open(hand->session, "o", NULL, &hand->once);
+	if (r == 0)
+		r = dso_condition_open(hand->session, "c", NULL, &hand->condition);
+	if (r == 0)
+		r = dso_memory_open(hand->session, "inside", NULL, &hand->memory);
+	return r;
+}
+
+static _Atomic uint64_t dead; /* the number of the victim that is known to be */
+
+#define NOTED_NS \
+	(4 * DSO_SECOND) /* within which a death is noted; somebody may know of it before */
+
+/* Step into @place. Returns 0; -EBUSY when somebody is in; or an errno of the session. @told: that the
+ * holder before died. */
+static int step_into(struct hand *hand, const struct kind *kind, unsigned place, bool told)
+{
+	uint64_t before, value;
+	int r = dso_memory_cas(hand->memory, INSIDE(place), 0, hand->me, &before);
+
+	if (r || before == 0)
+		return r;
+	if ((kind->tells && !told) || dead != before)
+		return -EBUSY;
+	r = dso_memory_cas(hand->memory, INSIDE(place), before, hand->me, &value);
+	return r ? r : value == before ? 0 : -EBUSY;
+}
+
+/* Be where nobody else is, for a moment. Returns as step_into. */
+static int stand_inside(struct hand *hand, const struct kind *kind, bool told)
+{
+	int64_t begin_ns = now_ns();
+	uint64_t before;
+	unsigned place = 0;
+	int r = step_into(hand, kind, place, told);
+
+	/* Others go from place to place where there are several, and the dead one may not be known yet. */
+	while (r == -EBUSY && (kind->places > 1 || told || !kind->tells) &&
+	       now_ns() - begin_ns < NOTED_NS) {
+		place = (place + 1) % kind->places;
+		r = step_into(hand, kind, place, told);
+	}
+	if (r)
+		return r;
+	r = dso_memory_fetch_add(hand->memory, DONE, 1, NULL);
+	if (r == 0)
+		r = dso_memory_cas(hand->memory, INSIDE(place), hand->me, 0, &before);
+	return r ? r : before == hand->me ? 0 : -EBUSY;
+}
+
+/* One turn: take, stand inside, give back. */
+static int turn(struct hand *hand, const struct kind *kind, int64_t timeout)
+{
+	int r = kind->take(hand, timeout), s;
+
+	if (r && r != -EOWNERDEAD)
+		return r;
+	s = stand_inside(hand, kind, r == -EOWNERDEAD);
+	return s ? s : kind->give(hand);
+}
+
+/* ---- who takes part ---- */
+
+/* Until it dies. It closes @ready_fd when it has begun. */
+static int be_victim(const char *url, const char *transport, const struct kind *kind, uint64_t me,
+		     int ready_fd)
+{
+	struct hand hand = {.me = me};
+	int r = open_hand(url, transport, &hand);
+
+	close(ready_fd);
+	while (r == 0)
+		r = turn(&hand, kind, PATIENCE);
+	/* A frozen one finds its session over when it goes on; anything else is a fault. */
+	return r == -ESHUTDOWN || r == -ENOTCONN || r == -ECONNRESET ? 0 : r == -EBUSY ? 3 : 2;
+}
+
+struct survivor {
+	pthread_t thread;
+	struct hand hand;
+	const struct kind *kind;
+	_Atomic bool stop;
+	_Atomic uint64_t turns;
+	_Atomic int result;
+	char error[512];
+};
+
+static void *survive(void *argument)
+{
+	struct survivor *survivor = argument;
+
+	while (!survivor->stop && survivor->result == 0) {
+		int r = turn(&survivor->hand, survivor->kind, PATIENCE);
+
+		if (r) {
+			snprintf(survivor->error, sizeof survivor->error, "%s",
+				 r == -EBUSY ? "two are in where one may be"
+					     : dso_error(survivor->hand.session));
+			survivor->result = r;
+		}
+		survivor->turns++;
+	}
+	return NULL;
+}
+
+/* Until each of the survivors has had a turn. Returns how long that took. */
+static int64_t until_turns(struct survivor *survivors, const char *what)
+{
+	int64_t begin_ns = now_ns();
+
+	for (unsigned i = 0; i < SURVIVORS; i++) {
+		uint64_t turns = survivors[i].turns;
+
+		while (survivors[i].turns == turns) {
+			ck_assert_msg(survivors[i].result == 0, "%s: %d, %s", what,
+				      survivors[i].result, survivors[i].error);
+			ck_assert_msg(now_ns() - begin_ns < PATIENCE, "%s: nobody gets it", what);
+			nap(DSO_MILLISECOND / 5);
+		}
+	}
+	return now_ns() - begin_ns;
+}
+
+/* ---- the tests ---- */
+
+static struct survivor survivors[SURVIVORS];
+static uint64_t victims;
+
+static void setup(void)
+{
+	static const char *const arguments[] = {"--memory",    "64MiB", "--ttl", "1s",
+						"--shm-fence", "kill",  NULL};
+
+	daemon_start(&storage, arguments);
+	victims = 1000;
+	dead = 0;
+}
+
+static void teardown(void)
+{
+	ck_assert_int_eq(daemon_stop(&storage), 0);
+}
+
+static void begin_survivors(const char *transport, const struct kind *kind)
+{
+	for (unsigned i = 0; i < SURVIVORS; i++) {
+		survivors[i] = (struct survivor){.hand.me = 10 + i, .kind = kind};
+		ck_assert_msg(open_hand(daemon_url(&storage, transport), transport,
+					&survivors[i].hand) == 0,
+			      "%s", dso_error(NULL));
+		pthread_create(&survivors[i].thread, NULL, survive, &survivors[i]);
+	}
+}
+
+static void end_survivors(const char *what)
+{
+	for (unsigned i = 0; i < SURVIVORS; i++)
+		survivors[i].stop = true;
+	for (unsigned i = 0; i < SURVIVORS; i++) {
+		pthread_join(survivors[i].thread, NULL);
+		ck_assert_msg(survivors[i].result == 0, "%s: %d, %s", what, survivors[i].result,
+			      survivors[i].error);
+		dso_close(survivors[i].hand.session);
+	}
+}
+
+/* A program of its own: rdma-core serves no child of a process that uses it. It has begun on return. */
+static pid_t begin_victim(const char *transport, const struct kind *kind)
+{
+	char number[24], me[24], fd[24], byte;
+	int ready[2];
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(ready), 0);
+	snprintf(number, sizeof number, "%d", (int)(kind - kinds));
+	snprintf(me, sizeof me, "%llu", (unsigned long long)++victims);
+	snprintf(fd, sizeof fd, "%d", ready[1]);
+	pid = fork();
+	if (pid == 0) {
+		close(ready[0]);
+		execl("/proc/self/exe", "deaths", "--victim", daemon_url(&storage, transport),
+		      transport, number, me, fd, NULL);
+		_exit(2);
+	}
+	close(ready[1]);
+	ck_assert_int_eq((int)read(ready[0], &byte, 1), 0);
+	close(ready[0]);
+	return pid;
+}
+
+START_TEST(a_holder_that_is_killed_leaves_nothing_held)
+{
+	const char *transport = transports[_i / KINDS];
+	const struct kind *kind = &kinds[_i % KINDS];
+	int64_t longest_ns = 0;
+	char what[64];
+
+	snprintf(what, sizeof what, "%s over %s", kind->name, transport);
+	begin_survivors(transport, kind);
+	for (int round = 0; round < rounds; round++) {
+		pid_t pid = begin_victim(transport, kind);
+		int64_t took_ns;
+		int status;
+
+		nap(rand_r(&seed) % 20 * DSO_MILLISECOND + rand_r(&seed) % 1000000);
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		ck_assert_msg(WIFSIGNALED(status), "%s: the victim ended with %d", what,
+			      WEXITSTATUS(status));
+		dead = victims;
+		took_ns = until_turns(survivors, what);
+		longest_ns = took_ns > longest_ns ? took_ns : longest_ns;
+	}
+	end_survivors(what);
+	printf("# %s: %d kills, the longest wait %lld ms\n", what, rounds,
+	       (long long)(longest_ns / DSO_MILLISECOND));
+}
+END_TEST
+
+START_TEST(a_holder_that_is_frozen_is_fenced_and_nothing_of_it_comes_later)
+{
+	const char *transport = transports[_i / KINDS];
+	const struct kind *kind = &kinds[_i % KINDS];
+	char what[64];
+
+	snprintf(what, sizeof what, "%s over %s, frozen", kind->name, transport);
+	begin_survivors(transport, kind);
+	for (int round = 0; round < freezes; round++) {
+		pid_t pid = begin_victim(transport, kind);
+		int status;
+
+		nap(20 * DSO_MILLISECOND + rand_r(&seed) % 1000000);
+		kill(pid, SIGSTOP);
+		nap((TTL_MS + 400) * DSO_MILLISECOND);
+		dead = victims;
+		until_turns(survivors, what);
+		kill(pid, SIGCONT);
+		waitpid(pid, &status, 0);
+		/* Over shm storaged has killed it. */
+		ck_assert_msg(WIFSIGNALED(status) || WEXITSTATUS(status) == 0,
+			      "%s: the victim ended with %d", what, WEXITSTATUS(status));
+		until_turns(survivors, what);
+	}
+	end_survivors(what);
+}
+END_TEST
+
+static int number_of(const char *variable, int otherwise)
+{
+	const char *text = getenv(variable);
+
+	return text ? atoi(text) : otherwise;
+}
+
+int main(int argc, char **argv)
+{
+	Suite *suite = suite_create("deaths");
+	TCase *tcase = tcase_create("deaths");
+	SRunner *runner;
+	int failed;
+
+	if (argc == 7 && !strcmp(argv[1], "--victim"))
+		return be_victim(argv[2], argv[3], &kinds[atoi(argv[4])],
+				 strtoull(argv[5], NULL, 10), atoi(argv[6]));
+	for (int i = 1; i < argc && i <= 8; i++)
+		transports[(transport_count = i) - 1] = argv[i];
+	rounds = number_of("DEATHS_ROUNDS", rounds);
+	freezes = number_of("DEATHS_FREEZES", freezes);
+	seed = (unsigned)number_of("DEATHS_SEED", (int)time(NULL));
+	printf("# DEATHS_SEED=%u\n", seed);
+	tcase_set_timeout(tcase, 1200);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, a_holder_that_is_killed_leaves_nothing_held, 0,
+			    transport_count * KINDS);
+	tcase_add_loop_test(tcase, a_holder_that_is_frozen_is_fenced_and_nothing_of_it_comes_later,
+			    0, transport_count * KINDS);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_set_fork_status(runner, CK_NOFORK);
+	srunner_set_tap(runner, "-");
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
