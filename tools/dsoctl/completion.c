@@ -52,6 +52,30 @@ static void print_commands_with_names(void)
 	}
 }
 
+/* "--url|--count|-n" of the options that have an argument. */
+static void print_options_with_argument(void)
+{
+	const char *separator = "";
+
+	for (const struct argp_option *option = option_table; option->name || option->doc;
+	     option++) {
+		if (!option->arg)
+			continue;
+		printf("%s--%s", separator, option->name);
+		if (option->key < 0x80)
+			printf("|-%c", option->key);
+		separator = "|";
+	}
+}
+
+static void print_options(void)
+{
+	printf("--help --usage --version");
+	for (const struct argp_option *option = option_table; option->name || option->doc; option++)
+		if (option->name && !(option->flags & OPTION_HIDDEN))
+			printf(" --%s", option->name);
+}
+
 enum exit_status run_completion(struct dsoctl *ctl)
 {
 	(void)ctl;
@@ -61,7 +85,14 @@ enum exit_status run_completion(struct dsoctl *ctl)
 	       "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 	       "\t\tif [[ $skip ]]; then skip=; continue; fi\n"
 	       "\t\tcase ${COMP_WORDS[i]} in\n"
-	       "\t\t--url|--transport|--timeout|--count|-n|--initial|--stripes) skip=1 ;;\n"
+	       /* Behind it is a command, for whose arguments files may do. */
+	       "\t\t--)\n"
+	       "\t\t\t((i + 1 < COMP_CWORD)) || COMPREPLY=($(compgen -c -- \"$cur\"))\n"
+	       "\t\t\tcompopt -o default 2>/dev/null\n"
+	       "\t\t\treturn ;;\n"
+	       "\t\t");
+	print_options_with_argument();
+	printf(") skip=1 ;;\n"
 	       "\t\t-*|:|//*) ;;\n"
 	       "\t\t*) given+=(\"${COMP_WORDS[i]}\") ;;\n"
 	       "\t\tesac\n"
@@ -70,11 +101,14 @@ enum exit_status run_completion(struct dsoctl *ctl)
 	       "\t--transport) COMPREPLY=($(compgen -W 'auto shm verbs roce tcp' -- \"$cur\")); "
 	       "return "
 	       ";;\n"
-	       "\t--url|--timeout|--count|-n|--initial|--stripes) return ;;\n"
+	       "\t");
+	print_options_with_argument();
+	printf(") return ;;\n"
 	       "\tesac\n"
 	       "\tif [[ $cur == -* ]]; then\n"
-	       "\t\tCOMPREPLY=($(compgen -W '--url --transport --timeout --json --help --usage "
-	       "--version --long --count --initial --stripes' -- \"$cur\"))\n"
+	       "\t\tCOMPREPLY=($(compgen -W '");
+	print_options();
+	printf("' -- \"$cur\"))\n"
 	       "\t\treturn\n"
 	       "\tfi\n"
 	       "\tif [[ ${given[0]-} == help ]]; then given=(\"${given[@]:1}\"); fi\n"

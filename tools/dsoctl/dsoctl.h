@@ -5,6 +5,7 @@
 
 #include <dso/dso.h>
 
+#include <argp.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +25,10 @@ enum command_option {
 	OPTION_INITIAL = 4,
 	OPTION_STRIPES = 8,
 	OPTION_FIGURES = 16,
+	OPTION_TIMEOUT = 32, /* it waits for others; elsewhere --timeout is --silence */
+	OPTION_PERMITS = 64,
+	OPTION_HELD = 128,
+	OPTION_FORCE = 256,
 };
 
 struct dsoctl;
@@ -41,16 +46,19 @@ struct command {
 struct dsoctl {
 	const char *url; /* NULL: not given */
 	const char *transport;
-	int64_t timeout_ns; /* 0: not given */
+	int64_t silence_ns; /* of storaged; 0: not given */
+	int64_t wait_ns;    /* for others; DSO_FOREVER: not given */
 	bool json;
 	unsigned options; /* given, of enum command_option */
 	uint64_t count;
 	int64_t initial;
 	uint64_t stripes;
+	uint64_t permits;
 	const struct command *command;
 	char **operands; /* behind the command's name */
 	unsigned operand_count;
 	struct dso_session *session;
+	int signal; /* that ended it, and that main() is to end by */
 };
 
 /* ---- commands.c ---- */
@@ -67,6 +75,9 @@ unsigned commands_print_family(FILE *to, const char *word);
 char *commands_help(void);
 
 /* ---- main.c ---- */
+
+/* The options of the command line, as argp has them. */
+extern const struct argp_option option_table[];
 
 /* The options of the command line as dso_open() wants them. */
 struct dso_options dsoctl_options(const struct dsoctl *ctl);
@@ -89,6 +100,9 @@ __attribute__((format(printf, 2, 3))) enum exit_status wrong_usage(const struct 
 /* Print @object on a line, and free it. NULL is taken for a lack of memory. */
 enum exit_status print_json(json_t *object);
 
+/* Print the members of @object, one a line, and free it. NULL is taken for a lack of memory. */
+enum exit_status print_members(json_t *object);
+
 /* @name as a person may see it: bytes that a terminal might obey are written as \xNN. */
 #define PRINTABLE_BYTES (4 * DSO_NAME_BYTES_MAX + 1)
 const char *printable(const char *name, char text[static PRINTABLE_BYTES]);
@@ -102,6 +116,25 @@ const char *duration(int64_t ns, char text[static DURATION_BYTES]);
 
 /* A number of bytes for people: "64 MiB". */
 const char *size(uint64_t bytes, char text[static DURATION_BYTES]);
+
+/* ---- bytes.c ---- */
+
+/* Add the length of @bytes and themselves: text as a string, others in base64. */
+void json_set_bytes(json_t *object, const uint8_t *bytes, size_t count);
+
+/* Write @bytes to stdout. */
+enum exit_status write_bytes(const uint8_t *bytes, size_t count);
+
+/*
+ * Read stdin to its end, or to a byte more than @bytes_max: that shows that there is too much. To be
+ * freed; NULL after saying why not.
+ */
+uint8_t *read_input(size_t bytes_max, size_t *ret_length);
+
+/* ---- held.c ---- */
+
+/* Print who holds what, of the objects @entries. */
+enum exit_status print_held(const struct dsoctl *ctl, const struct dso_stat *entries, size_t count);
 
 /* ---- the commands ---- */
 
@@ -117,6 +150,21 @@ enum exit_status run_counter_add(struct dsoctl *ctl);
 enum exit_status run_counter_cas(struct dsoctl *ctl);
 enum exit_status run_register_get(struct dsoctl *ctl);
 enum exit_status run_register_set(struct dsoctl *ctl);
+enum exit_status run_lock(struct dsoctl *ctl);
+enum exit_status run_unlock(struct dsoctl *ctl);
+enum exit_status run_semaphore_run(struct dsoctl *ctl);
+enum exit_status run_semaphore_available(struct dsoctl *ctl);
+enum exit_status run_barrier_wait(struct dsoctl *ctl);
+enum exit_status run_barrier_reset(struct dsoctl *ctl);
+enum exit_status run_barrier_stat(struct dsoctl *ctl);
+enum exit_status run_latch_open(struct dsoctl *ctl);
+enum exit_status run_latch_count_down(struct dsoctl *ctl);
+enum exit_status run_latch_wait(struct dsoctl *ctl);
+enum exit_status run_latch_get(struct dsoctl *ctl);
+enum exit_status run_future_set(struct dsoctl *ctl);
+enum exit_status run_future_error(struct dsoctl *ctl);
+enum exit_status run_future_get(struct dsoctl *ctl);
+enum exit_status run_once(struct dsoctl *ctl);
 enum exit_status run_completion(struct dsoctl *ctl);
 enum exit_status run_version(struct dsoctl *ctl);
 enum exit_status run_help(struct dsoctl *ctl);

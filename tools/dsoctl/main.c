@@ -2,12 +2,14 @@
 #include "tools/dsoctl/dsoctl.h"
 #include "tools/parse.h"
 
-#include <argp.h>
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SILENCE_NS_OF_RUNS (2 * DSO_SECOND)
 
 /* Visible, for libc to find it. */
 __attribute__((visibility("default"))) const char *argp_program_version =
@@ -15,28 +17,41 @@ __attribute__((visibility("default"))) const char *argp_program_version =
 
 enum {
 	KEY_JSON = 0x100,
+	KEY_SILENCE,
 	KEY_TIMEOUT,
 	KEY_TRANSPORT,
 	KEY_URL,
 	KEY_INITIAL,
 	KEY_STRIPES,
+	KEY_PERMITS,
+	KEY_HELD,
+	KEY_FORCE,
 	KEY_FIGURES
 };
 
-static const struct argp_option options[] = {
+const struct argp_option option_table[] = {
 	{NULL, 0, NULL, 0, "Options of every command:", 1},
 	{"url", KEY_URL, "URL", 0,
 	 "where storaged is: dso://HOST[:PORT][/NAMESPACE], dso+unix://PATH or embedded:[NAME] "
 	 "(DSO_URL; its unix socket, then dso://127.0.0.1:7471)"},
 	{"transport", KEY_TRANSPORT, "NAME", 0,
 	 "auto, shm, verbs, roce or tcp (DSO_TRANSPORT; auto)"},
-	{"timeout", KEY_TIMEOUT, "TIME", 0,
+	{"silence", KEY_SILENCE, "TIME", 0,
 	 "silence after which storaged is given up, as in 2s or 300ms; a bare number is seconds "
-	 "(DSO_TIMEOUT_MS; 500ms)"},
+	 "(DSO_TIMEOUT_MS; 500ms, or 2s of lock, semaphore run and once)"},
+	{"timeout", KEY_TIMEOUT, "TIME", 0,
+	 "the longest wait for others, as in 10s, 500ms, 2m or 0: lock, semaphore run, barrier "
+	 "wait, "
+	 "latch wait, future get, once (for ever); elsewhere it is --silence"},
 	{"json", KEY_JSON, NULL, 0, "print JSON: one object, or for ls one a line"},
 	{NULL, 0, NULL, 0, "Options of single commands:", 2},
-	{"count", 'n', "N", 0, "ping: round trips to make (10)"},
+	{"count", 'n', "N", 0,
+	 "ping: round trips to make (10); barrier wait: how many wait for each other; semaphore "
+	 "run: permits to take (1)"},
 	{"long", 'l', NULL, 0, "ls: with type, generation, size, and sessions that have it open"},
+	{"held", KEY_HELD, NULL, 0, "ls: mutexes that are locked, with owner and fencing token"},
+	{"force", KEY_FORCE, NULL, 0, "unlock: although another has it"},
+	{"permits", KEY_PERMITS, "N", 0, "semaphore run: permits of a new semaphore"},
 	{"initial", KEY_INITIAL, "N", 0, "counter open: the value at creation (0)"},
 	{"figures", KEY_FIGURES, NULL, OPTION_HIDDEN, NULL}, /* see name_figures */
 	{"stripes", KEY_STRIPES, "N", 0,
@@ -51,20 +66,30 @@ static const char after_options[] =
 	"  1    it failed: stderr says what, on what, and why; counter cas: not swapped\n"
 	"  2    the command line is wrong\n"
 	"  124  timed out\n"
+	"lock, semaphore run and once end with the status of their command: its own,\n"
+	"128+N when signal N ended it, 126 or 127 when it could not be started. Signals\n"
+	"that dsoctl gets are passed on to it. When the session is lost, and so what the\n"
+	"command runs under, it gets SIGTERM, after 5 s SIGKILL, and the status is 1.\n"
 	"\n"
 	"Environment:\n"
 	"  DSO_URL         the URL, where --url is not given\n"
 	"  DSO_TRANSPORT   auto, shm, verbs, roce, tcp, where --transport is not given\n"
-	"  DSO_TIMEOUT_MS  the timeout in ms, where --timeout is not given\n"
+	"  DSO_TIMEOUT_MS  the silence in ms, where --silence is not given\n"
 	"  DSO_POLL        how to wait for an answer: adaptive, busy, block\n"
 	"  DSO_IO          transport tcp: auto, io_uring, poll\n"
 	"  DSO_DEVICE      transport verbs: the RDMA device, as ibv_devices shows it\n"
+	"\n"
+	"Environment of the command that lock runs:\n"
+	"  DSO_LOCK_TOKEN       the fencing token: larger than every holder's before\n"
+	"  DSO_LOCK_OWNER_DIED  1 when the holder before ended without unlocking\n"
 	"\n"
 	"Examples:\n"
 	"  $ dsoctl doctor\n"
 	"  $ dsoctl counter add hits\n"
 	"  $ dsoctl register set conf < conf.json\n"
 	"  $ dsoctl ls --json | jq -r .name\n"
+	"  $ dsoctl lock nightly --timeout 10s -- ./backup.sh\n"
+	"  $ dsoctl barrier wait phase1 -n 8\n"
 	"  $ dsoctl --transport roce stat --transport\n"
 	"  $ eval \"$(dsoctl completion bash)\"\n";
 
@@ -115,6 +140,34 @@ static void add_operand(struct dsoctl *ctl, char *argument)
 	ctl->operands[ctl->operand_count++] = unmarked(argument);
 }
 
+/* A time to wait for others: parse_duration()'s and 0, and longer ones in minutes, hours and days. */
+static int parse_wait(const char *text, int64_t *ret_ns)
+{
+	static const struct {
+		const char *name;
+		int64_t seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	size_t digits = strspn(text, "0123456789.");
+	int64_t thousandths;
+	char number[32];
+
+	if (parse_duration(text, DSO_SECOND, ret_ns) == 0)
+		return 0;
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+		if (strcmp(text + digits, units[i].name) || digits >= sizeof number)
+			continue;
+		snprintf(number, sizeof number, "%.*s", (int)digits, text);
+		if (strspn(number, "0") == digits && digits)
+			thousandths = 0;
+		else if (parse_duration(number, 1000, &thousandths) ||
+			 thousandths > INT64_MAX / DSO_MILLISECOND / units[i].seconds)
+			return -EINVAL;
+		*ret_ns = thousandths * DSO_MILLISECOND * units[i].seconds;
+		return 0;
+	}
+	return -EINVAL;
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
 	struct dsoctl *ctl = state->input;
@@ -127,9 +180,15 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case KEY_TRANSPORT:
 		ctl->transport = argument;
 		return 0;
+	case KEY_SILENCE:
+		if (parse_duration(argument, DSO_SECOND, &ctl->silence_ns))
+			argp_error(state, "--silence %s is no time such as 2s or 300ms", argument);
+		return 0;
 	case KEY_TIMEOUT:
-		if (parse_duration(argument, DSO_SECOND, &ctl->timeout_ns))
-			argp_error(state, "--timeout %s is no time such as 2s or 300ms", argument);
+		ctl->options |= OPTION_TIMEOUT;
+		if (parse_wait(argument, &ctl->wait_ns))
+			argp_error(state, "--timeout %s is no time such as 10s, 500ms or 2m",
+				   argument);
 		return 0;
 	case KEY_JSON:
 		ctl->json = true;
@@ -152,6 +211,18 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		if (parse_number(argument, 1, DSO_COUNTER_STRIPES_MAX, &ctl->stripes))
 			argp_error(state, "--stripes %s is no number from 1 to %d", argument,
 				   DSO_COUNTER_STRIPES_MAX);
+		return 0;
+	case KEY_PERMITS:
+		ctl->options |= OPTION_PERMITS;
+		if (parse_number(argument, 1, DSO_SEMAPHORE_PERMITS_MAX, &ctl->permits))
+			argp_error(state, "--permits %s is no number from 1 to %d", argument,
+				   DSO_SEMAPHORE_PERMITS_MAX);
+		return 0;
+	case KEY_HELD:
+		ctl->options |= OPTION_HELD;
+		return 0;
+	case KEY_FORCE:
+		ctl->options |= OPTION_FORCE;
 		return 0;
 	case KEY_FIGURES:
 		ctl->options |= OPTION_FIGURES;
@@ -179,7 +250,7 @@ static char *filter_help(int key, const char *text, void *input)
 }
 
 static const struct argp argp = {
-	options, parse_option, "COMMAND [ARGUMENT...]", doc, NULL, filter_help, NULL,
+	option_table, parse_option, "COMMAND [ARGUMENT...]", doc, NULL, filter_help, NULL,
 };
 
 void dsoctl_help(void)
@@ -190,7 +261,28 @@ void dsoctl_help(void)
 
 struct dso_options dsoctl_options(const struct dsoctl *ctl)
 {
-	return (struct dso_options){.transport = ctl->transport, .timeout = ctl->timeout_ns};
+	return (struct dso_options){.transport = ctl->transport, .timeout = ctl->silence_ns};
+}
+
+/*
+ * --timeout is for waiting where the command does that, else for storaged, which it then has to wait for.
+ */
+static enum exit_status place_timeout(struct dsoctl *ctl)
+{
+	bool waits = ctl->command->options & OPTION_TIMEOUT;
+
+	if (ctl->options & OPTION_TIMEOUT && !waits) {
+		if (ctl->wait_ns < 1 || ctl->wait_ns > 3600 * DSO_SECOND)
+			return wrong_usage(ctl, "--timeout is above 0 and up to an hour here");
+		if (ctl->silence_ns == 0)
+			ctl->silence_ns = ctl->wait_ns;
+		ctl->options &= ~(unsigned)OPTION_TIMEOUT;
+	}
+	/* A short hiccup is no reason to end a long command. */
+	if (strstr(ctl->command->arguments, "COMMAND...") && ctl->silence_ns == 0 &&
+	    !getenv("DSO_TIMEOUT_MS"))
+		ctl->silence_ns = SILENCE_NS_OF_RUNS;
+	return STATUS_DONE;
 }
 
 /* Find the command that the operands begin with. */
@@ -216,6 +308,8 @@ static enum exit_status choose_command(struct dsoctl *ctl)
 		return wrong_usage(ctl, "an argument is missing");
 	if (ctl->operand_count > command->operands_max)
 		return wrong_usage(ctl, "too many arguments");
+	if (place_timeout(ctl))
+		return STATUS_USAGE;
 	if (ctl->options & ~command->options)
 		return wrong_usage(ctl, "%s does not have that option", command->name);
 	return STATUS_DONE;
@@ -239,9 +333,21 @@ static enum exit_status run_command(struct dsoctl *ctl)
 	return status;
 }
 
+/* As it would have ended dsoctl at once, for a shell to see. */
+static void end_by(int signal_number)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, signal_number);
+	raise(signal_number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct dsoctl ctl = {.count = 10,
+			     .wait_ns = DSO_FOREVER,
 			     .operands = calloc((size_t)argc + 1, sizeof *ctl.operands)};
 	char **operands = ctl.operands;
 	enum exit_status status;
@@ -257,5 +363,7 @@ int main(int argc, char **argv)
 	if (status == STATUS_DONE)
 		status = run_command(&ctl);
 	free(operands);
+	if (ctl.signal)
+		end_by(ctl.signal);
 	return status;
 }

@@ -39,9 +39,10 @@ static int by_name(const void *left, const void *right)
 static void add_parameters(json_t *object, const struct dso_stat *stat)
 {
 	static const char *const names[][2] = {
-		[DSO_MEMORY] = {"size_bytes"},
-		[DSO_COUNTER] = {"initial", "stripes"},
-		[DSO_REGISTER] = {"capacity_bytes"},
+		[DSO_MEMORY] = {"size_bytes"},       [DSO_COUNTER] = {"initial", "stripes"},
+		[DSO_REGISTER] = {"capacity_bytes"}, [DSO_RWLOCK] = {"readers"},
+		[DSO_SEMAPHORE] = {"permits"},       [DSO_BARRIER] = {"parties"},
+		[DSO_LATCH] = {"initial"},           [DSO_FUTURE] = {"capacity_bytes"},
 	};
 
 	if ((unsigned)stat->type >= sizeof names / sizeof *names)
@@ -102,29 +103,12 @@ enum exit_status run_ls(struct dsoctl *ctl)
 	} else {
 		if (listing.count)
 			qsort(listing.entries, listing.count, sizeof *listing.entries, by_name);
-		status = print_listing(ctl, &listing);
+		status = ctl->options & OPTION_HELD
+				 ? print_held(ctl, listing.entries, listing.count)
+				 : print_listing(ctl, &listing);
 	}
 	free(listing.entries);
 	return status;
-}
-
-/* The members of @object, one a line. */
-static enum exit_status print_members(json_t *object)
-{
-	const char *key;
-	json_t *value;
-
-	if (!object)
-		return fail_because("out of memory");
-	json_object_foreach(object, key, value)
-	{
-		if (json_is_string(value))
-			printf("%-18s %s\n", key, json_string_value(value));
-		else
-			printf("%-18s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
-	}
-	json_decref(object);
-	return STATUS_DONE;
 }
 
 static enum exit_status stat_object(struct dsoctl *ctl, const char *name)

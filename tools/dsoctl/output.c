@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* What to try, where the sentence of the library does not say it. */
-static const char *advice(int error)
+static const char *advice(const struct dsoctl *ctl, int error)
 {
 	switch (-error) {
 	case ECONNREFUSED:
@@ -16,7 +16,9 @@ static const char *advice(int error)
 	case EOPNOTSUPP:
 		return "; dsoctl doctor explains";
 	case ETIMEDOUT:
-		return "; --timeout waits longer";
+		return ctl->session ? "; --timeout waits longer" : "; --silence waits longer";
+	case ENOTRECOVERABLE:
+		return "; dsoctl barrier reset NAME, or dsoctl rm NAME, makes it as new";
 	case ENOENT:
 		return "; dsoctl ls shows what there is";
 	case EEXIST:
@@ -37,7 +39,7 @@ enum exit_status fail(const struct dsoctl *ctl, int error)
 	bool advise = ctl->session || error == -ECONNREFUSED || error == -ETIMEDOUT;
 
 	fprintf(stderr, "dsoctl: %s%s\n", *sentence ? sentence : strerror(-error),
-		advise ? advice(error) : "");
+		advise ? advice(ctl, error) : "");
 	return error == -ETIMEDOUT ? STATUS_TIMED_OUT : STATUS_FAILED;
 }
 
@@ -75,6 +77,26 @@ enum exit_status print_json(json_t *object)
 		return fail_because("out of memory");
 	json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	putchar('\n');
+	json_decref(object);
+	return STATUS_DONE;
+}
+
+enum exit_status print_members(json_t *object)
+{
+	const char *key;
+	json_t *value;
+
+	if (!object)
+		return fail_because("out of memory");
+	json_object_foreach(object, key, value)
+	{
+		if (json_is_string(value))
+			printf("%-18s %s\n", key, json_string_value(value));
+		else if (json_is_boolean(value))
+			printf("%-18s %s\n", key, json_is_true(value) ? "yes" : "no");
+		else
+			printf("%-18s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
+	}
 	json_decref(object);
 	return STATUS_DONE;
 }

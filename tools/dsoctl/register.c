@@ -8,55 +8,14 @@
 
 #define CAPACITY_BYTES_MIN 65536
 
-static char *base64(const uint8_t *bytes, size_t count)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *text = malloc((count + 2) / 3 * 4 + 1), *to = text;
-
-	if (!text)
-		return NULL;
-	for (size_t i = 0; i < count; i += 3) {
-		size_t left = count - i;
-		uint32_t group = (uint32_t)bytes[i] << 16 |
-				 (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-				 (left > 2 ? bytes[i + 2] : 0);
-
-		*to++ = digits[group >> 18];
-		*to++ = digits[group >> 12 & 63];
-		*to++ = left > 1 ? digits[group >> 6 & 63] : '=';
-		*to++ = left > 2 ? digits[group & 63] : '=';
-	}
-	*to = 0;
-	return text;
-}
-
-/* Text as a string, other bytes in base64. */
 static enum exit_status print_value(const struct dsoctl *ctl, const uint8_t *bytes, size_t count,
 				    uint64_t version)
 {
-	json_t *object =
-		json_pack("{s:o, s:I, s:I}", "name", json_name(ctl->operands[0]), "version",
-			  (json_int_t)version, "length_bytes", (json_int_t)count);
-	json_t *text = json_stringn((const char *)bytes, count);
+	json_t *object = json_pack("{s:o, s:I}", "name", json_name(ctl->operands[0]), "version",
+				   (json_int_t)version);
 
-	if (text) {
-		json_object_set_new(object, "value", text);
-	} else {
-		char *coded = base64(bytes, count);
-
-		if (coded)
-			json_object_set_new(object, "value_base64", json_string(coded));
-		free(coded);
-	}
+	json_set_bytes(object, bytes, count);
 	return print_json(object);
-}
-
-static enum exit_status write_value(const uint8_t *bytes, size_t count)
-{
-	if (fwrite(bytes, 1, count, stdout) != count)
-		return fail_because("cannot write to stdout: %s", strerror(errno));
-	return STATUS_DONE;
 }
 
 enum exit_status run_register_get(struct dsoctl *ctl)
@@ -84,42 +43,9 @@ enum exit_status run_register_get(struct dsoctl *ctl)
 	else if (ctl->json)
 		status = print_value(ctl, buffer, length, version);
 	else
-		status = write_value(buffer, length);
+		status = write_bytes(buffer, length);
 	free(buffer);
 	return status;
-}
-
-/*
- * Read stdin to its end, or to a byte more than a register may hold: that shows that there is too much.
- * To be freed; NULL after saying why not.
- */
-static uint8_t *read_input(size_t *ret_length)
-{
-	size_t room = 0, length = 0;
-	uint8_t *bytes = NULL;
-
-	while (length == room && room <= DSO_REGISTER_BYTES_MAX) {
-		uint8_t *grown;
-
-		room = room == 0 ? CAPACITY_BYTES_MIN : 2 * room;
-		if (room > DSO_REGISTER_BYTES_MAX)
-			room = DSO_REGISTER_BYTES_MAX + 1;
-		grown = realloc(bytes, room);
-		if (!grown) {
-			fail_because("out of memory for %zu bytes of stdin", room);
-			free(bytes);
-			return NULL;
-		}
-		bytes = grown;
-		length += fread(bytes + length, 1, room - length, stdin);
-	}
-	if (ferror(stdin)) {
-		fail_because("cannot read stdin: %s", strerror(errno));
-		free(bytes);
-		return NULL;
-	}
-	*ret_length = length;
-	return bytes;
 }
 
 /* Open the register, or make it with room to spare for @length. */
@@ -172,7 +98,7 @@ enum exit_status run_register_set(struct dsoctl *ctl)
 {
 	enum exit_status status;
 	size_t length;
-	uint8_t *bytes = read_input(&length);
+	uint8_t *bytes = read_input(DSO_REGISTER_BYTES_MAX, &length);
 
 	if (!bytes)
 		return STATUS_FAILED;

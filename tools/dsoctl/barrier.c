@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/dsoctl/dsoctl.h"
+
+/* Without -n it is one that is there. */
+static int open_barrier(struct dsoctl *ctl, struct dso_barrier **ret_barrier)
+{
+	struct dso_barrier_params params = {.parties = (uint32_t)ctl->count};
+	bool given = ctl->options & OPTION_COUNT;
+	struct dso_stat stat;
+	int r = given ? 0 : dso_object_stat(ctl->session, ctl->operands[0], &stat);
+
+	return r ? r
+		 : dso_barrier_open(ctl->session, ctl->operands[0], given ? &params : NULL,
+				    ret_barrier);
+}
+
+enum exit_status run_barrier_wait(struct dsoctl *ctl)
+{
+	struct dso_barrier *barrier;
+	int last = 0;
+	int r;
+
+	if (ctl->options & OPTION_COUNT && ctl->count > DSO_BARRIER_PARTIES_MAX)
+		return wrong_usage(ctl, "-n is 1 to %d parties", DSO_BARRIER_PARTIES_MAX);
+	r = open_barrier(ctl, &barrier);
+	if (r == 0)
+		r = dso_barrier_wait(barrier, ctl->wait_ns, &last);
+	if (r)
+		return fail(ctl, r);
+	if (ctl->json)
+		return print_json(
+			json_pack("{s:o, s:b}", "name", json_name(ctl->operands[0]), "last", last));
+	if (last)
+		puts("last");
+	return STATUS_DONE;
+}
+
+enum exit_status run_barrier_reset(struct dsoctl *ctl)
+{
+	struct dso_barrier *barrier;
+	int r = open_barrier(ctl, &barrier);
+
+	if (r == 0)
+		r = dso_barrier_reset(barrier);
+	return r ? fail(ctl, r) : STATUS_DONE;
+}
+
+enum exit_status run_barrier_stat(struct dsoctl *ctl)
+{
+	struct dso_barrier *barrier;
+	char text[PRINTABLE_BYTES];
+	uint32_t parties, waiting;
+	json_t *object;
+	int broken;
+	int r = open_barrier(ctl, &barrier);
+
+	if (r == 0)
+		r = dso_barrier_stat(barrier, &parties, &waiting, &broken);
+	if (r)
+		return fail(ctl, r);
+	object = json_pack("{s:o, s:I, s:I, s:b}", "name", json_name(ctl->operands[0]), "parties",
+			   (json_int_t)parties, "waiting", (json_int_t)waiting, "broken", broken);
+	if (ctl->json)
+		return print_json(object);
+	json_object_set_new(object, "name", json_string(printable(ctl->operands[0], text)));
+	return print_members(object);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running a command while something is held for it, as flock(1) does: lock, semaphore run, once. */
+#ifndef TOOLS_DSOCTL_CHILD_H
+#define TOOLS_DSOCTL_CHILD_H
+
+#include "tools/dsoctl/dsoctl.h"
+
+#include <pthread.h>
+
+/* ---- waiting for it ---- */
+
+struct wait {
+	pthread_t thread;
+	struct dso_session *session;
+	int signal;
+};
+
+/*
+ * From here to the end of dsoctl, signals that are meant for the command are kept; one that comes
+ * before wait_end() ends the wait of the session with -ECANCELED. Returns 0 or a negative errno.
+ */
+int wait_begin(struct wait *wait, struct dsoctl *ctl);
+
+/* Whether a signal came: then give back what was got and return, main() ends dsoctl by that signal. */
+bool wait_end(struct wait *wait, struct dsoctl *ctl);
+
+/* ---- running it ---- */
+
+/*
+ * Run the command @words (ends with NULL), and pass on to it what signals dsoctl gets. Its exit status, or
+ * 128 and the signal that ended it, or 126 or 127 when it could not be started, is *ret_status.
+ * Returns 0; or, when the session was lost meanwhile, a negative errno after the command was ended, and
+ * that was said.
+ */
+int command_run(struct dsoctl *ctl, char **words, enum exit_status *ret_status);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/dsoctl/dsoctl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define CAPACITY_BYTES_MIN 65536
+
+/* Open the future, or make it with room for @length, and to spare. */
+static int open_for(struct dsoctl *ctl, size_t length, struct dso_future **ret_future)
+{
+	struct dso_future_params params = {.capacity_bytes = CAPACITY_BYTES_MIN};
+	struct dso_stat stat;
+	int r = dso_object_stat(ctl->session, ctl->operands[0], &stat);
+
+	while (params.capacity_bytes < length)
+		params.capacity_bytes *= 2;
+	if (r == -ENOENT) {
+		r = dso_future_open(ctl->session, ctl->operands[0], &params, ret_future);
+		/* Somebody else made it meanwhile, with another capacity: -EINVAL. */
+		if (r != -EINVAL)
+			return r;
+		r = 0;
+	}
+	return r ? r : dso_future_open(ctl->session, ctl->operands[0], NULL, ret_future);
+}
+
+static enum exit_status set(struct dsoctl *ctl, const uint8_t *bytes, size_t length)
+{
+	char text[PRINTABLE_BYTES];
+	struct dso_future *future;
+	int r = open_for(ctl, length, &future);
+
+	if (r == 0)
+		r = dso_future_set(future, bytes, length);
+	if (r == -EMSGSIZE) {
+		const char *name = printable(ctl->operands[0], text);
+
+		return fail_because(
+			"future %s has less room than the %zu bytes of stdin, since somebody "
+			"waited for it before: nothing was set",
+			name, length);
+	}
+	return r ? fail(ctl, r) : STATUS_DONE;
+}
+
+enum exit_status run_future_set(struct dsoctl *ctl)
+{
+	enum exit_status status;
+	size_t length;
+	uint8_t *bytes = read_input(DSO_FUTURE_BYTES_MAX, &length);
+
+	if (!bytes)
+		return STATUS_FAILED;
+	if (length > DSO_FUTURE_BYTES_MAX)
+		status = fail_because("stdin has more than the %llu MiB that a future holds: "
+				      "nothing was set",
+				      DSO_FUTURE_BYTES_MAX >> 20);
+	else
+		status = set(ctl, bytes, length);
+	free(bytes);
+	return status;
+}
+
+enum exit_status run_future_error(struct dsoctl *ctl)
+{
+	struct dso_future *future;
+	int r = open_for(ctl, 0, &future);
+
+	if (r == 0)
+		r = dso_future_set_error(future, ctl->operands[1]);
+	return r ? fail(ctl, r) : STATUS_DONE;
+}
+
+/* Wait for it, then read as much as there is: it does not change any more. To be freed. */
+static int get(struct dsoctl *ctl, uint8_t **ret_bytes, size_t *ret_length)
+{
+	struct dso_future *future;
+	size_t length = 0;
+	int r = open_for(ctl, 0, &future);
+
+	if (r == 0)
+		r = dso_future_get(future, NULL, 0, ctl->wait_ns, &length);
+	if (r && r != -EMSGSIZE)
+		return r;
+	*ret_bytes = malloc(length + 1);
+	if (!*ret_bytes)
+		return -ENOMEM;
+	return dso_future_get(future, *ret_bytes, length + 1, DSO_NOWAIT, ret_length);
+}
+
+enum exit_status run_future_get(struct dsoctl *ctl)
+{
+	enum exit_status status;
+	uint8_t *bytes = NULL;
+	size_t length;
+	int r = get(ctl, &bytes, &length);
+
+	if (r == -ENOMEM) {
+		status = fail_because("out of memory for the value");
+	} else if (r) {
+		status = fail(ctl, r);
+	} else if (ctl->json) {
+		json_t *object = json_pack("{s:o}", "name", json_name(ctl->operands[0]));
+
+		json_set_bytes(object, bytes, length);
+		status = print_json(object);
+	} else {
+		status = write_bytes(bytes, length);
+	}
+	free(bytes);
+	return status;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/dsoctl/dsoctl.h"
+#include "tools/parse.h"
+
+#include <stdio.h>
+
+static enum exit_status print_count(const struct dsoctl *ctl, int64_t count)
+{
+	if (ctl->json)
+		return print_json(json_pack("{s:o, s:I}", "name", json_name(ctl->operands[0]),
+					    "count", (json_int_t)count));
+	printf("%jd\n", (intmax_t)count);
+	return STATUS_DONE;
+}
+
+/* One that is there: what a new one begins with is for latch open to say. */
+static int open_latch(struct dsoctl *ctl, struct dso_latch **ret_latch)
+{
+	struct dso_stat stat;
+	int r = dso_object_stat(ctl->session, ctl->operands[0], &stat);
+
+	return r ? r : dso_latch_open(ctl->session, ctl->operands[0], NULL, ret_latch);
+}
+
+/* The second operand as a number above 0; false after saying that it is none. */
+static bool positive(const struct dsoctl *ctl, int64_t *ret_value)
+{
+	uint64_t value;
+
+	if (parse_number(ctl->operands[1], 1, INT64_MAX, &value)) {
+		wrong_usage(ctl, "%s is no number above 0", ctl->operands[1]);
+		return false;
+	}
+	*ret_value = (int64_t)value;
+	return true;
+}
+
+enum exit_status run_latch_open(struct dsoctl *ctl)
+{
+	struct dso_latch_params params = {0};
+	struct dso_latch *latch;
+	int64_t count;
+	int r;
+
+	if (!positive(ctl, &params.count))
+		return STATUS_USAGE;
+	r = dso_latch_open(ctl->session, ctl->operands[0], &params, &latch);
+	if (r == 0)
+		r = dso_latch_count(latch, &count);
+	return r ? fail(ctl, r) : print_count(ctl, count);
+}
+
+enum exit_status run_latch_count_down(struct dsoctl *ctl)
+{
+	struct dso_latch *latch;
+	int64_t n = 1, count;
+	int r;
+
+	if (ctl->operand_count > 1 && !positive(ctl, &n))
+		return STATUS_USAGE;
+	r = open_latch(ctl, &latch);
+	if (r == 0)
+		r = dso_latch_count_down(latch, n, &count);
+	return r ? fail(ctl, r) : print_count(ctl, count);
+}
+
+enum exit_status run_latch_wait(struct dsoctl *ctl)
+{
+	struct dso_latch *latch;
+	int r = open_latch(ctl, &latch);
+
+	if (r == 0)
+		r = dso_latch_wait(latch, ctl->wait_ns);
+	return r ? fail(ctl, r) : STATUS_DONE;
+}
+
+enum exit_status run_latch_get(struct dsoctl *ctl)
+{
+	struct dso_latch *latch;
+	int64_t count;
+	int r = open_latch(ctl, &latch);
+
+	if (r == 0)
+		r = dso_latch_count(latch, &count);
+	return r ? fail(ctl, r) : print_count(ctl, count);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/dsoctl/child.h"
+
+enum exit_status run_once(struct dsoctl *ctl)
+{
+	struct dso_once *once;
+	enum exit_status status;
+	struct wait wait;
+	int mine = 0;
+	int r = dso_once_open(ctl->session, ctl->operands[0], NULL, &once);
+
+	if (r)
+		return fail(ctl, r);
+	r = wait_begin(&wait, ctl);
+	if (r)
+		return fail_because("out of threads");
+	r = dso_once_begin(once, ctl->wait_ns, &mine);
+	if (wait_end(&wait, ctl)) {
+		if (mine)
+			dso_once_abandon(once);
+		return STATUS_FAILED;
+	}
+	if (r)
+		return fail(ctl, r);
+	if (!mine)
+		return STATUS_DONE;
+	if (command_run(ctl, ctl->operands + 1, &status))
+		return STATUS_FAILED;
+	r = status == STATUS_DONE ? dso_once_done(once) : dso_once_abandon(once);
+	return r ? fail(ctl, r) : status;
+}
