@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the models share: words, clients that may die between any two of their steps, and storaged's remote futex.
+ * A model defines WORDS, includes this, defines sweep_object(), includes
+ * storaged.pml, and defines how its clients go.
+ *
+ * - A one-sided atomic is one step. One that is on its way when its client dies either lands before storaged sweeps
+ *   (that is what fencing is for) or never: the client did its step before it died, or did not.
+ * - WAIT is one step of storaged's one thread: park, then compare (storaged/futex.c: handle_wait). A client does nothing
+ *   between sending it and that step, so that here the client makes it, when storaged is free and the client's
+ *   WAKEs from before are through: a connection keeps its order.
+ * - WAKE lies in `wakes` until storaged comes to it, while the client goes on. futex_wake_all() waits for the answer: it
+ *   is one step as WAIT is.
+ * - CANCEL, at a deadline, is a step like WAIT. A deadline may be over whenever it is looked at.
+ * - A dead client's session ends some time later: until then it stays parked, can be woken in vain, and its WAKEs
+ *   may yet be taken. Then `fence` (storaged/session.c: session_end, and all data connections gone; what was in the
+ *   connection is lost) and, later still, `sweep`, one word after the other while the clients go on.
+ * - Abstracted: sessions begin once, so no owner number is used twice (storaged gives one out again only after its
+ *   sweep); nothing is deleted; no operation fails but by the death of who issued it; there is one object; READs as hints
+ *   are atomic, and decide nothing; spinning is: try again at any moment. Tokens, rounds and events are small
+ *   numbers that do not come round in so few steps; in C they have 32 to 64 bits and do not either.
+ */
+#ifndef CLIENTS
+#define CLIENTS 3
+#endif
+#ifndef ROUNDS /* that each client makes, and the first one */
+#define ROUNDS 1
+#endif
+#ifndef ROUNDS_OF_FIRST
+#define ROUNDS_OF_FIRST 2
+#endif
+#ifndef CRASHES
+#define CRASHES 1
+#endif
+
+#define EVERYBODY 255
+#define NOTHING   255 /* no word */
+
+/* Results. */
+#define OK             0
+#define AGAIN          1
+#define TIMEDOUT       2
+#define OWNERDEAD      3
+#define NOTRECOVERABLE 4
+#define ALREADY        5
+
+short mem[WORDS];
+
+bool dead[CLIENTS + 1];   /* makes no step any more */
+bool fenced[CLIENTS + 1]; /* and nothing of it can land; storaged knows */
+bool ended[CLIENTS + 1];  /* and was swept */
+byte crashes; /* that are left */
+
+#define ROUNDS_OF(me) (me == 1 -> ROUNDS_OF_FIRST : ROUNDS)
+
+/* Clients have deadlines from this one on; one who has none must not be left alone. */
+#ifndef IMPATIENT_FROM
+#define IMPATIENT_FROM CLIENTS
+#endif
+#ifndef IMPATIENT
+#define IMPATIENT(me) (me >= IMPATIENT_FROM)
+#endif
+#ifndef MORTAL
+#define MORTAL(me) true
+#endif
+
+/* Between any two steps; a client has the label `gone` at its end. */
+#ifdef MUTANT_NO_FENCE
+#define DIES :: d_step { false -> skip }
+#else
+#define DIES :: atomic { crashes > 0 && MORTAL(me) -> crashes--; dead[me] = true }; goto gone
+#endif
+
+/* ---- one-sided atomics ---- */
+
+/* lib/objects/word.h: word_cas. To be used in an atomic step. `before` is the caller's. */
+inline cas(w, old, new)
+{
+	before = mem[w];
+	if
+	:: before == (old) -> mem[w] = (new)
+	:: else
+	fi
+}
+
+/* ---- storaged/futex.c ---- */
+
+/* Who is parked, the longest parked first; on which word; while it has which value. */
+byte queue[CLIENTS];
+byte queue_length;
+byte parked_on[CLIENTS + 1] = NOTHING;
+short expected[CLIENTS + 1];
+bool woken[CLIENTS + 1];                         /* a reply to WAIT is there */
+chan wakes[CLIENTS + 1] = [2] of { byte, byte }; /* WAKEs on their way: word, count */
+bool sweeping;                                   /* storaged's thread is at it */
+
+#define IS_FREE_FOR(me) (!sweeping && empty(wakes[me]))
+
+/* futex.c: unpark of who is at @place. Callers of what follows have variables n, who and place; all of it is in one step. */
+inline unpark(place)
+{
+	parked_on[queue[place]] = NOTHING;
+	expected[queue[place]] = 0;
+	queue_length--;
+	who = place;
+	do
+	:: who < queue_length -> queue[who] = queue[who + 1]; who++
+	:: else -> break
+	od;
+	queue[who] = 0;
+	who = 0
+}
+
+/* futex.c: wake */
+inline wake(w, count)
+{
+	n = count;
+	place = 0;
+	do
+	:: n > 0 && place < queue_length ->
+		if
+		:: parked_on[queue[place]] == w ->
+			woken[queue[place]] = true;
+			unpark(place);
+			n = (n == EVERYBODY -> n : n - 1)
+		:: else -> place++
+		fi
+	:: else -> break
+	od;
+	n = 0;
+	place = 0
+}
+
+/* futex.c: futex_wake_object */
+inline wake_object()
+{
+#ifdef MUTANT_SWEEP_WITHOUT_WAKE
+	skip
+#else
+	do
+	:: queue_length > 0 ->
+		woken[queue[0]] = true;
+		unpark(0)
+	:: else -> break
+	od
+#endif
+}
+
+/* futex.c: futex_recheck */
+inline recheck()
+{
+#ifdef MUTANT_NO_RECHECK
+	skip
+#else
+	place = 0;
+	do
+	:: place < queue_length ->
+		if
+		:: mem[parked_on[queue[place]]] != expected[queue[place]] ->
+			woken[queue[place]] = true;
+			unpark(place)
+		:: else -> place++
+		fi
+	:: else -> break
+	od;
+	place = 0
+#endif
+}
+
+/* futex.c: futex_forget, and futex_answer to a CANCEL: whoever it is, he is not parked any more. */
+inline forget(i)
+{
+	place = 0;
+	do
+	:: place < queue_length && queue[place] != i -> place++
+	:: place < queue_length && queue[place] == i -> unpark(place); break
+	:: else -> break
+	od;
+	place = 0
+}
+
+/* lib/objects/futex.c: futex_wait, and handle_wait, handle_cancel. r is OK or TIMEDOUT. */
+inline futex_wait(w, value)
+{
+	if
+	:: IMPATIENT(me) -> r = TIMEDOUT /* before it is sent */
+	:: atomic {
+		IS_FREE_FOR(me) ->
+#ifdef MUTANT_WAIT_WITHOUT_COMPARE
+		if
+		:: true ->
+#else
+		if
+		:: mem[w] != (value) -> woken[me] = true
+		:: else ->
+#endif
+			parked_on[me] = w;
+			expected[me] = value;
+			queue[queue_length] = me;
+			queue_length++
+		fi
+	   };
+	   if
+	   :: atomic { woken[me] -> woken[me] = false; r = OK }
+	   :: atomic {
+		IMPATIENT(me) && !woken[me] && IS_FREE_FOR(me) -> /* CANCEL */
+		forget(me);
+		r = TIMEDOUT
+	   }
+	   DIES
+	   fi
+	DIES
+	fi
+}
+
+/* lib/objects/futex.c: futex_wake: does not wait */
+inline futex_wake(w, count)
+{
+	if
+	:: wakes[me] ! w, count
+	DIES
+	fi
+}
+
+/* lib/objects/futex.c: futex_wake_all */
+inline futex_wake_all(w)
+{
+	if
+	:: atomic { IS_FREE_FOR(me) -> wake(w, EVERYBODY) }
+	DIES
+	fi
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lib/objects/mutex.c: lock, unlock with or without consistent, an owner that dies, one who waits no longer. */
+#define WORDS 1
+#define MUTEX 0
+#include "futex.pml"
+#include "owned.pml"
+
+/* ---- what must hold ---- */
+
+byte holder;   /* 0: nobody */
+bool is_owed;  /* the owner before died with it, and nobody has said that it is consistent */
+bool is_lost;  /* given back like that */
+byte taken;    /* times */
+
+inline took(w)
+{
+	assert(holder == 0);
+	assert(!is_lost);
+	assert((r == OWNERDEAD) == is_owed); /* told to exactly the next */
+	holder = me;
+	taken++;
+	assert(TOKEN(mem[MUTEX]) == taken) /* larger than any before */
+}
+
+inline gave(w, clear, set)
+{
+	assert(holder == me);
+	holder = 0;
+	is_lost = is_owed
+}
+
+inline cleared(w)
+{
+	assert(holder == me && is_owed);
+	is_owed = false
+}
+
+inline took_back(w)
+{
+	assert(holder == owner);
+	holder = 0;
+	is_owed = true
+}
+
+/* ---- lib/sweep.c: sweep_object ---- */
+
+inline sweep_object()
+{
+	let_go(MUTEX, DIED);
+	assert(holder != owner) /* no hold of a dead owner stays */
+}
+
+inline at_the_end()
+{
+	assert(holder == 0 && OWNER(mem[MUTEX]) == 0)
+}
+
+/* ---- the clients ---- */
+
+proctype client(byte me)
+{
+	short word;
+	byte round;
+	OWNED_VARIABLES;
+
+	do
+	:: round < ROUNDS_OF(me) ->
+		round++;
+		owned_take(MUTEX, word, LOST); /* mutex.c: mutex_lock */
+		if
+		:: r == OK
+		:: r == OWNERDEAD -> owned_clear(MUTEX, word, DIED) /* dso_mutex_consistent */
+		:: r == OWNERDEAD /* or he forgets about it */
+		:: r == ALREADY -> assert(is_lost); goto gone
+		:: r == TIMEDOUT -> goto gone
+		fi;
+		/* mutex.c: mutex_unlock */
+		if
+		:: word & DIED -> owned_give(MUTEX, word, DIED, LOST, EVERYBODY)
+		:: !(word & DIED) -> owned_give(MUTEX, word, DIED, 0, 1)
+		fi
+	:: round == ROUNDS_OF(me) -> break
+	od;
+gone:	atomic { word = 0; before = 0; r = 0; round = 0; waited = false }
+}
+
+#include "storaged.pml"

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* storaged: its one thread. */
+
+/* A session ends: storaged/session.c: session_end, session_sweep_if_fenced; control.c: what is in the connection is dropped */
+inline fence(i)
+{
+	do
+	:: len(wakes[i]) > 0 -> wakes[i] ? _, _
+	:: len(wakes[i]) == 0 -> break
+	od;
+	if
+#ifdef ENLISTED /* futex_forget: who waits for an event is not counted any more */
+	:: parked_on[i] == ENLISTED -> mem[ENLISTED + 1] = mem[ENLISTED + 1] - WEIGHT(i)
+	:: parked_on[i] != ENLISTED
+#else
+	:: true
+#endif
+	fi;
+	forget(i);
+	woken[i] = false;
+	fenced[i] = true
+}
+
+#ifdef MUTANT_NO_FENCE /* what a client has under way lands whenever it wants */
+#define KILL(i) :: atomic { crashes > 0 && !dead[i] -> crashes--; dead[i] = true }
+#else
+#define KILL(i)
+#endif
+
+#define SERVE(i) \
+	:: d_step { nempty(wakes[i]) -> wakes[i] ? w, count; wake(w, count); w = 0; count = 0 } \
+	KILL(i) \
+	:: d_step { dead[i] && !fenced[i] -> fence(i) } \
+	:: atomic { fenced[i] && !ended[i] -> owner = i; sweeping = true }; \
+		any = false; \
+		sweep_object(); \
+		d_step { \
+			if \
+			:: any -> wake_object() \
+			:: else -> recheck() \
+			fi; \
+			any = false; \
+			owner = 0; \
+			value = 0; \
+			before = 0; \
+			sweeping = false; \
+			ended[i] = true; \
+		}
+
+active proctype storaged()
+{
+	byte w, n, who, place, count, owner;
+	short value, before;
+	bool any;
+
+end:	do
+	SERVE(1)
+	SERVE(2)
+#if CLIENTS >= 3
+	SERVE(3)
+#endif
+#if CLIENTS >= 4
+	SERVE(4)
+#endif
+	od
+}
+
+/* How many will die is said beforehand: that one could die yet saves nobody who is parked for ever. */
+init
+{
+	atomic {
+		select(crashes : 0 .. CRASHES);
+		run client(1);
+		run client(2);
+#if CLIENTS >= 3
+		run client(3);
+#endif
+#if CLIENTS >= 4
+		run client(4)
+#endif
+	};
+end:	timeout -> at_the_end()
+}
