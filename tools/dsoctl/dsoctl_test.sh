@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Every command of dsoctl against a storaged of its own. DSOCTL and STORAGED name the programs. TAP.
+# Whoever starts this may have had signals ignored, as nohup does.
+[ -n "${SIGNALS_ARE_DEFAULT-}" ] || SIGNALS_ARE_DEFAULT=yes exec env --default-signal "$0" "$@"
 set -u
 
 scratch=$(mktemp -d) || exit 1
