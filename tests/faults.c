@@ -16,8 +16,7 @@
 
 #include "tests/daemon.h"
 
-#define ROUNDS 40
-
+static int rounds = 40; /* of kills: FAULTS_ROUNDS */
 static struct daemon_process storage;
 static const char *transport; /* set by each loop test */
 static const char *transports[4] = {"shm", "roce", "tcp"};
@@ -130,7 +129,7 @@ START_TEST(a_client_killed_at_any_moment_leaves_nothing_behind)
 	transport = transports[_i];
 	ck_assert_int_eq(dso_server_stat(session, &stat), 0);
 	used = stat.region_used_bytes;
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < rounds; round++) {
 		pid_t pid = fork();
 
 		if (pid == 0)
@@ -160,7 +159,7 @@ START_TEST(a_client_killed_at_any_moment_leaves_nothing_behind)
 	ck_assert_int_eq(dso_server_stat(session, &stat), 0);
 	/* What the dead made without deleting it is objects like any other: nothing else may be left. */
 	ck_assert_uint_le(stat.region_used_bytes, used + stat.objects * 500000);
-	ck_assert_uint_le(stat.objects, ROUNDS);
+	ck_assert_uint_le(stat.objects, (unsigned)rounds);
 	dso_close(session);
 }
 END_TEST
@@ -326,6 +325,8 @@ int main(int argc, char **argv)
 	SRunner *runner;
 	int failed;
 
+	if (getenv("FAULTS_ROUNDS"))
+		rounds = atoi(getenv("FAULTS_ROUNDS"));
 	for (int i = 1; i < argc && i <= 4; i++)
 		transports[(transport_count = i) - 1] = argv[i];
 	/* The library's own timeout is what is tested. */
