@@ -4,6 +4,7 @@
 #include "tests/conformance_party.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,8 +88,8 @@ static void pass(struct party *party)
 		uint32_t permits = 1 + (i + party->number) % 3;
 
 		OK(party->session, dso_semaphore_acquire(semaphore, permits, PATIENCE));
-		ck_assert_uint_le(count += permits, 3);
-		count -= permits;
+		ck_assert_uint_le(atomic_fetch_add(&count, permits) + permits, 3);
+		atomic_fetch_sub(&count, permits);
 		OK(party->session, dso_semaphore_release(semaphore, permits));
 	}
 }
@@ -153,7 +154,7 @@ static void cross(struct party *party)
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		int last;
 
-		ck_assert_uint_ge(++count, round * PARTIES + 1);
+		ck_assert_uint_ge(atomic_fetch_add(&count, 1), round * PARTIES);
 		OK(party->session, dso_barrier_wait(barrier, PATIENCE, &last));
 		ck_assert_uint_ge(count, (round + 1) * PARTIES);
 		last_count += (unsigned)last;
