@@ -22,7 +22,6 @@ int futexes_open(struct futexes *futexes, uint32_t waiters_max)
 	for (uint32_t i = 0; i < count; i++)
 		list_init(&futexes->buckets[i]);
 	futexes->mask = count - 1;
-	futexes->parked = 0;
 	return 0;
 }
 
@@ -44,19 +43,13 @@ static struct session *session_of(struct list *link)
 	return container_of(link, struct session, waiter.link);
 }
 
-static void unpark(struct session *session)
-{
-	list_remove(&session->waiter.link);
-	session->server->futexes.parked--;
-}
-
 void futex_answer(struct session *session, enum wire_status status)
 {
 	struct control_header wait = control_header_of(CONTROL_WAIT, 0, session->waiter.request, 0);
 
 	if (!futex_is_parked(&session->waiter))
 		return;
-	unpark(session);
+	list_remove(&session->waiter.link);
 	if (status == WIRE_OK)
 		control_reply(session->control, &wait, NULL, 0);
 	else
@@ -94,7 +87,7 @@ void futex_forget(struct session *session)
 
 	if (!futex_is_parked(&session->waiter))
 		return;
-	unpark(session);
+	list_remove(&session->waiter.link);
 	op.operand = 0 - session->waiter.leave;
 	if (session->waiter.leave)
 		load(session->space, &op, 1);
@@ -204,7 +197,6 @@ void handle_wait(struct control *control, const struct control_header *header, c
 	session->waiter.expected = le64_get(wait->expected);
 	session->waiter.leave = le64_get(wait->leave);
 	list_append(bucket_of(futexes, reference.offset), &session->waiter.link);
-	futexes->parked++;
 	/* Only now: a WAKE is taken by this thread too, so that none falls between look and park. */
 	op = load_of(session->waiter.word);
 	if (load(session->space, &op, 1))

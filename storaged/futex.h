@@ -37,7 +37,6 @@ struct waiter {
 struct futexes {
 	struct list *buckets; /* by object */
 	uint32_t mask;
-	uint32_t parked;
 };
 
 /* For up to @waiters_max sessions. Returns 0 or -ENOMEM. */
