@@ -50,11 +50,9 @@ int dso_future_open(struct dso_session *session, const char *name,
 /* A promise that is taken back is a broken one. */
 void dso_future_close(struct dso_future *future)
 {
-	unsigned woken = 0;
-
 	if (future && future->mine)
 		owned_give(&future->object, FUTURE_WORD_OFFSET, &future->word, 0, OWNED_DIED,
-			   OWNED_WAKE_ALL, &woken);
+			   OWNED_WAKE_ALL, NULL);
 	object_close((struct object *)future);
 }
 
@@ -65,7 +63,8 @@ static int promise(struct dso_future *future)
 	int r = 0;
 
 	if (!future->mine)
-		r = owned_take(&future->object, FUTURE_WORD_OFFSET, &future->word, SETTLED, 0);
+		r = owned_take(&future->object, FUTURE_WORD_OFFSET, &future->word, SETTLED, NULL,
+			       0);
 	/* Another one has promised it, and will be first. */
 	if (r == -ETIMEDOUT)
 		r = -EALREADY;
@@ -99,7 +98,6 @@ static int write_slot(struct dso_future *future, const void *value, size_t lengt
 static int settle(struct dso_future *future, const void *value, size_t length_bytes, uint64_t flags)
 {
 	int r = length_bytes > future->capacity ? -EMSGSIZE : promise(future);
-	unsigned woken = 0;
 
 	if (r == 0)
 		r = write_slot(future, value, length_bytes);
@@ -107,7 +105,7 @@ static int settle(struct dso_future *future, const void *value, size_t length_by
 		return r;
 	future->mine = false;
 	return owned_give(&future->object, FUTURE_WORD_OFFSET, &future->word, 0, flags,
-			  OWNED_WAKE_ALL, &woken);
+			  OWNED_WAKE_ALL, NULL);
 }
 
 int dso_future_promise(struct dso_future *future)

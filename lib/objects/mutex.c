@@ -9,20 +9,14 @@ struct dso_mutex {
 	struct object object;
 	uint64_t word; /* as it was last seen */
 	bool held;
-	bool given; /* to one who waited, and not taken again since */
-	unsigned woken;
+	struct courtesy courtesy;
 };
 
 int mutex_lock(struct dso_mutex *mutex, int64_t deadline_ns)
 {
-	int r = mutex->given ? owned_let_pass(&mutex->object, MUTEX_WORD_OFFSET, mutex->word,
-					      mutex->woken)
-			     : 0;
+	int r = owned_take(&mutex->object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_LOST,
+			   &mutex->courtesy, deadline_ns);
 
-	mutex->given = false;
-	if (r == 0)
-		r = owned_take(&mutex->object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_LOST,
-			       deadline_ns);
 	mutex->held |= r == 0 || r == -EOWNERDEAD;
 	return r == -EALREADY ? -ENOTRECOVERABLE : r;
 }
@@ -31,16 +25,12 @@ int mutex_unlock(struct dso_mutex *mutex)
 {
 	/* What nobody said to be consistent is lost for everybody, as POSIX has it. */
 	bool lost = mutex->word & OWNED_DIED;
-	unsigned woken = mutex->woken;
-	int r;
 
 	if (!mutex->held)
 		return -EPERM;
 	mutex->held = false;
-	r = owned_give(&mutex->object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_DIED,
-		       lost ? OWNED_LOST : 0, lost ? OWNED_WAKE_ALL : 1, &mutex->woken);
-	mutex->given = mutex->woken != woken;
-	return r;
+	return owned_give(&mutex->object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_DIED,
+			  lost ? OWNED_LOST : 0, lost ? OWNED_WAKE_ALL : 1, &mutex->courtesy);
 }
 
 bool mutex_is_held(const struct dso_mutex *mutex)

@@ -25,12 +25,9 @@ int dso_once_open(struct dso_session *session, const char *name,
 /* Begun and not done: the next one is to do it. */
 static int give_up(struct dso_once *once)
 {
-	unsigned woken = 0;
-
 	once->mine = false;
 	/* All: the one woken may find it done by another, who saw nobody wait. */
-	return owned_give(&once->object, ONCE_WORD_OFFSET, &once->word, 0, 0, OWNED_WAKE_ALL,
-			  &woken);
+	return owned_give(&once->object, ONCE_WORD_OFFSET, &once->word, 0, 0, OWNED_WAKE_ALL, NULL);
 }
 
 void dso_once_close(struct dso_once *once)
@@ -46,7 +43,7 @@ int dso_once_begin(struct dso_once *once, int64_t timeout, int *ret_mine)
 	int r = futex_deadline(timeout, &deadline_ns);
 
 	if (r == 0)
-		r = owned_take(&once->object, ONCE_WORD_OFFSET, &once->word, OWNED_DONE,
+		r = owned_take(&once->object, ONCE_WORD_OFFSET, &once->word, OWNED_DONE, NULL,
 			       deadline_ns);
 	if (r && r != -EALREADY)
 		return object_fail(&once->object, "begin", r);
@@ -58,12 +55,11 @@ int dso_once_begin(struct dso_once *once, int64_t timeout, int *ret_mine)
 
 int dso_once_done(struct dso_once *once)
 {
-	unsigned woken = 0;
 	int r = -EPERM;
 
 	if (once->mine)
 		r = owned_give(&once->object, ONCE_WORD_OFFSET, &once->word, 0, OWNED_DONE,
-			       OWNED_WAKE_ALL, &woken);
+			       OWNED_WAKE_ALL, NULL);
 	once->mine = false;
 	return r ? object_fail(&once->object, "done", r) : 0;
 }

@@ -62,15 +62,37 @@ static int try_take(struct object *object, uint64_t offset, uint64_t *value, uin
 	return taken & OWNED_DIED ? -EOWNERDEAD : 0;
 }
 
-int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
-	       int64_t deadline_ns)
+/* Let one of those who wait for the word, which was given back as @word, be first. */
+static int let_pass(struct object *object, uint64_t offset, uint64_t word, int64_t deadline_ns)
 {
-	struct patience patience = patience_until(object->session, deadline_ns);
+	struct spin spin = spin_begin(object->session, deadline_ns);
+	uint64_t value = word;
+	int r = 0;
+
+	/* The way of the wake-up, and that of whom it wakes. */
+	spin.until_ns += spin.until_ns - clock_now_ns();
+	if (deadline_ns < spin.until_ns)
+		spin.until_ns = deadline_ns;
+	while (r == 0 && value == word && spin_on(&spin, object, offset, word))
+		r = word_load(object, offset, &value);
+	return r;
+}
+
+int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
+	       struct courtesy *courtesy, int64_t deadline_ns)
+{
+	struct patience patience;
 	uint64_t value = given_back(*word);
+	int r;
 
+	if (courtesy && courtesy->due) {
+		courtesy->due = false;
+		r = let_pass(object, offset, *word, deadline_ns);
+		if (r)
+			return r;
+	}
+	patience = patience_until(object->session, deadline_ns);
 	for (;;) {
-		int r;
-
 		if (owned_word_owner(value)) {
 			r = owned_wait(object, offset, &value, &patience);
 			if (r)
@@ -105,7 +127,7 @@ static int replace(struct object *object, uint64_t offset, uint64_t *word, uint6
 }
 
 int owned_give(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear, uint64_t set,
-	       uint32_t wake, unsigned *ret_woken)
+	       uint32_t wake, struct courtesy *courtesy)
 {
 	uint64_t gone = clear | OWNED_WAITED | (uint64_t)UINT16_MAX << 8;
 	int r = replace(object, offset, word, gone, set);
@@ -116,24 +138,10 @@ int owned_give(struct object *object, uint64_t offset, uint64_t *word, uint64_t 
 	*word = (*word & ~gone) | set;
 	if (!waited)
 		return 0;
-	++*ret_woken;
+	if (courtesy)
+		courtesy->due = ++courtesy->given % COURTESY == 0;
 	return wake == OWNED_WAKE_ALL ? futex_wake_all(object, offset)
 				      : futex_wake(object, offset, wake);
-}
-
-int owned_let_pass(struct object *object, uint64_t offset, uint64_t word, unsigned woken)
-{
-	struct spin spin = spin_begin(object->session, INT64_MAX);
-	uint64_t value = word;
-	int r = 0;
-
-	if (woken % COURTESY)
-		return 0;
-	/* The way of the wake-up, and that of whom it wakes. */
-	spin.until_ns += spin.until_ns - clock_now_ns();
-	while (r == 0 && value == word && spin_on(&spin, object, offset, word))
-		r = word_load(object, offset, &value);
-	return r;
 }
 
 int owned_clear(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear)

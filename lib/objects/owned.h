@@ -25,6 +25,12 @@ struct patience {
 
 struct patience patience_until(const struct dso_session *session, int64_t deadline_ns);
 
+/* Of who takes and gives back one word again and again; zero at first. */
+struct courtesy {
+	unsigned given; /* to those who waited */
+	bool due;       /* the next time he lets one of them pass */
+};
+
 /*
  * Take the word at @offset of the object. *word is what it was when it was last seen (0 will do), and what
  * it is now. Returns 0; -EOWNERDEAD (taken; the owner before ended while it had it); -EALREADY (it has one
@@ -32,7 +38,7 @@ struct patience patience_until(const struct dso_session *session, int64_t deadli
  * -ECANCELED, -ESTALE and the errors of any operation.
  */
 int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
-	       int64_t deadline_ns);
+	       struct courtesy *courtesy, int64_t deadline_ns);
 
 /* Wait a while, or parked, for the word to be given back, which was *value when it was last seen. *value is
  * then what to try. Returns 0 or an error as above. */
@@ -40,15 +46,11 @@ int owned_wait(struct object *object, uint64_t offset, uint64_t *value, struct p
 
 /*
  * Give the word back that was taken as *word: without the flags @clear, with the flags @set, and wake up to
- * @wake of those who wait; *ret_woken is 1 more where there were any. Returns 0, -EPERM (somebody else has
+ * @wake of those who wait. @courtesy may be NULL, here and in owned_take. Returns 0, -EPERM (somebody else has
  * it, or nobody: it was forced), or the errors of any operation.
  */
 int owned_give(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear, uint64_t set,
-	       uint32_t wake, unsigned *ret_woken);
-
-/* Before taking a word again that was given back as @word, with @woken, the sum of *ret_woken, then: let
- * one of those who wait be first, every COURTESY times. Errors as of any operation. */
-int owned_let_pass(struct object *object, uint64_t offset, uint64_t word, unsigned woken);
+	       uint32_t wake, struct courtesy *courtesy);
 
 /* Clear flags of the word, which this session has. Returns as owned_give. */
 int owned_clear(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear);

@@ -18,11 +18,10 @@ struct dso_rwlock {
 	struct object object;
 	uint32_t readers;
 	enum mode mode;
-	uint32_t slot;      /* of this session, most likely */
-	uint64_t slot_word; /* as it was last seen */
-	uint64_t word;      /* the writer's, likewise */
-	bool given;         /* to those who waited, and not taken again since */
-	unsigned woken;
+	uint32_t slot;            /* of this session, most likely */
+	uint64_t slot_word;       /* as it was last seen */
+	uint64_t word;            /* the writer's, likewise */
+	struct courtesy courtesy; /* of writing */
 };
 
 int dso_rwlock_open(struct dso_session *session, const char *name,
@@ -53,10 +52,8 @@ int dso_rwlock_open(struct dso_session *session, const char *name,
 /* Leave the slot, and wake a writer that waits for that. */
 static int leave_slot(struct dso_rwlock *rwlock)
 {
-	unsigned woken = 0;
-
 	return owned_give(&rwlock->object, RWLOCK_SLOT_OFFSET(rwlock->slot), &rwlock->slot_word, 0,
-			  0, OWNED_WAKE_ALL, &woken);
+			  0, OWNED_WAKE_ALL, NULL);
 }
 
 /*
@@ -139,12 +136,8 @@ static int lock_for_reading(struct dso_rwlock *rwlock, int64_t deadline_ns)
 
 static int unlock_writing(struct dso_rwlock *rwlock, uint64_t clear, uint64_t set)
 {
-	unsigned woken = rwlock->woken;
-	int r = owned_give(&rwlock->object, RWLOCK_WORD_OFFSET, &rwlock->word, clear, set,
-			   OWNED_WAKE_ALL, &rwlock->woken);
-
-	rwlock->given = rwlock->woken != woken;
-	return r;
+	return owned_give(&rwlock->object, RWLOCK_WORD_OFFSET, &rwlock->word, clear, set,
+			  OWNED_WAKE_ALL, &rwlock->courtesy);
 }
 
 /* Wait until the reader in slot @slot, which was *value when it was looked at, has left. */
@@ -188,16 +181,10 @@ static int drain(struct dso_rwlock *rwlock, int64_t deadline_ns)
 
 static int lock_for_writing(struct dso_rwlock *rwlock, int64_t deadline_ns)
 {
-	int r = rwlock->given ? owned_let_pass(&rwlock->object, RWLOCK_WORD_OFFSET, rwlock->word,
-					       rwlock->woken)
-			      : 0;
-	int taken;
+	int taken = owned_take(&rwlock->object, RWLOCK_WORD_OFFSET, &rwlock->word, OWNED_LOST,
+			       &rwlock->courtesy, deadline_ns);
+	int r;
 
-	rwlock->given = false;
-	if (r)
-		return r;
-	taken = owned_take(&rwlock->object, RWLOCK_WORD_OFFSET, &rwlock->word, OWNED_LOST,
-			   deadline_ns);
 	if (taken && taken != -EOWNERDEAD)
 		return taken == -EALREADY ? -ENOTRECOVERABLE : taken;
 	r = drain(rwlock, deadline_ns);
