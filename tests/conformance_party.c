@@ -2,7 +2,6 @@
 #include "tests/conformance_party.h"
 
 #include <pthread.h>
-#include <time.h>
 
 #define PARTIES_MAX 16
 
@@ -40,11 +39,4 @@ void parties_end(void)
 		pthread_join(parties[i].thread, NULL);
 	for (unsigned i = 0; i < party_count; i++)
 		dso_close(parties[i].party.session);
-}
-
-void nap(int64_t ns)
-{
-	struct timespec pause = {.tv_sec = ns / DSO_SECOND, .tv_nsec = ns % DSO_SECOND};
-
-	nanosleep(&pause, NULL);
 }

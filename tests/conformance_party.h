@@ -3,6 +3,7 @@
 #ifndef TESTS_CONFORMANCE_PARTY_H
 #define TESTS_CONFORMANCE_PARTY_H
 
+#include "tests/clock.h"
 #include "tests/conformance.h"
 
 #define PATIENCE (20 * DSO_SECOND) /* for what must happen; far more than it takes */
@@ -22,7 +23,5 @@ static inline void parties_run(unsigned count, void (*run)(struct party *party))
 	parties_begin(count, run);
 	parties_end();
 }
-
-void nap(int64_t ns);
 
 #endif

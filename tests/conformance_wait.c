@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 #define WAITERS 5
 
@@ -26,14 +25,6 @@ struct waiter {
 };
 
 static _Atomic unsigned done_count;
-
-static int64_t now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * DSO_SECOND + now.tv_nsec;
-}
 
 static void setup(void)
 {
@@ -81,19 +72,19 @@ static void end(struct waiter *waiter)
 
 START_TEST(a_word_of_another_value_is_not_waited_for)
 {
-	int64_t begin_ns = now();
+	int64_t begin_ns = clock_now_ns();
 
 	OK(session, dso_memory_wait(memory, 8, 1, PATIENCE));
-	ck_assert_int_lt(now() - begin_ns, PATIENCE / 2);
+	ck_assert_int_lt(clock_now_ns() - begin_ns, PATIENCE / 2);
 }
 END_TEST
 
 START_TEST(a_wait_ends_at_its_deadline_and_not_before)
 {
-	int64_t begin_ns = now();
+	int64_t begin_ns = clock_now_ns();
 
 	ck_assert_int_eq(dso_memory_wait(memory, 0, 0, 50 * DSO_MILLISECOND), -ETIMEDOUT);
-	ck_assert_int_ge(now() - begin_ns, 50 * DSO_MILLISECOND);
+	ck_assert_int_ge(clock_now_ns() - begin_ns, 50 * DSO_MILLISECOND);
 	ck_assert_int_eq(dso_memory_wait(memory, 0, 0, DSO_NOWAIT), -ETIMEDOUT);
 	ck_assert_int_eq(dso_memory_wait(memory, 0, 0, -2), -EINVAL);
 	ck_assert_int_eq(dso_memory_wait(memory, 4, 0, 1), -EINVAL);
@@ -131,10 +122,10 @@ END_TEST
 /* Wake up to @count, who may not have parked yet. */
 static void wake(uint64_t offset, uint32_t count)
 {
-	int64_t begin_ns = now();
+	int64_t begin_ns = clock_now_ns();
 	uint32_t woken;
 
-	while (count && now() - begin_ns < PATIENCE) {
+	while (count && clock_now_ns() - begin_ns < PATIENCE) {
 		OK(session, dso_memory_wake(memory, offset, count, &woken));
 		ck_assert_uint_le(woken, count);
 		count -= woken;

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/clock.h"
 #include "tests/daemon.h"
 
 #define SURVIVORS 2
@@ -33,21 +34,6 @@ static const char *transports[8] = {"shm", "roce", "tcp"};
 static int transport_count = 3;
 static int rounds = 40, freezes = 1, ttl_ms = 2000;
 static unsigned seed;
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * DSO_SECOND + now.tv_nsec;
-}
-
-static void nap(int64_t ns)
-{
-	struct timespec pause = {.tv_sec = ns / DSO_SECOND, .tv_nsec = ns % DSO_SECOND};
-
-	nanosleep(&pause, NULL);
-}
 
 /* ---- what is held ---- */
 
@@ -212,14 +198,14 @@ static int step_into(struct hand *hand, const struct kind *kind, unsigned place,
 /* Be where nobody else is, for a moment. Returns as step_into. */
 static int stand_inside(struct hand *hand, const struct kind *kind, bool told)
 {
-	int64_t begin_ns = now_ns();
+	int64_t begin_ns = clock_now_ns();
 	uint64_t before;
 	unsigned place = 0;
 	int r = step_into(hand, kind, place, told);
 
 	/* Others go from place to place where there are several, and the dead one may not be known yet. */
 	while (r == -EBUSY && (kind->places > 1 || told || !kind->tells) &&
-	       now_ns() - begin_ns < NOTED_NS) {
+	       clock_now_ns() - begin_ns < NOTED_NS) {
 		place = (place + 1) % kind->places;
 		r = step_into(hand, kind, place, told);
 	}
@@ -289,7 +275,7 @@ static void *survive(void *argument)
 /* Until each of the survivors has had a turn. Returns how long that took. */
 static int64_t until_turns(struct survivor *survivors, const char *what)
 {
-	int64_t begin_ns = now_ns();
+	int64_t begin_ns = clock_now_ns();
 
 	for (unsigned i = 0; i < SURVIVORS; i++) {
 		uint64_t turns = survivors[i].turns;
@@ -297,11 +283,12 @@ static int64_t until_turns(struct survivor *survivors, const char *what)
 		while (survivors[i].turns == turns) {
 			ck_assert_msg(survivors[i].result == 0, "%s: %d, %s", what,
 				      survivors[i].result, survivors[i].error);
-			ck_assert_msg(now_ns() - begin_ns < PATIENCE, "%s: nobody gets it", what);
+			ck_assert_msg(clock_now_ns() - begin_ns < PATIENCE, "%s: nobody gets it",
+				      what);
 			nap(DSO_MILLISECOND / 5);
 		}
 	}
-	return now_ns() - begin_ns;
+	return clock_now_ns() - begin_ns;
 }
 
 /* ---- the tests ---- */

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/clock.h"
 #include "tests/daemon.h"
 
 static int rounds = 40; /* of kills: FAULTS_ROUNDS */
@@ -22,21 +23,6 @@ static const char *transport; /* set by each loop test */
 static const char *transports[4] = {"shm", "roce", "tcp"};
 static int transport_count = 3;
 static unsigned seed;
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * DSO_SECOND + now.tv_nsec;
-}
-
-static void nap(int64_t ns)
-{
-	struct timespec pause = {.tv_sec = ns / DSO_SECOND, .tv_nsec = ns % DSO_SECOND};
-
-	nanosleep(&pause, NULL);
-}
 
 static struct dso_session *open_over(const char *name, int64_t timeout)
 {
@@ -65,14 +51,14 @@ static uint64_t sessions(struct dso_session *session)
 /* Wait until only @count sessions are left; the time it took. */
 static int64_t until_sessions(struct dso_session *session, uint64_t count, int64_t most_ns)
 {
-	int64_t begin_ns = now_ns();
+	int64_t begin_ns = clock_now_ns();
 
 	while (sessions(session) > count) {
-		ck_assert_msg(now_ns() - begin_ns < most_ns,
+		ck_assert_msg(clock_now_ns() - begin_ns < most_ns,
 			      "a dead client's session is still there");
 		nap(DSO_MILLISECOND);
 	}
-	return now_ns() - begin_ns;
+	return clock_now_ns() - begin_ns;
 }
 
 static void setup(void)
@@ -195,8 +181,8 @@ START_TEST(memory_that_a_dead_client_had_open_is_used_again)
 	ck_assert_int_eq(dso_register_open(session, "other", &params, &reg), -ENOSPC);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	for (begin_ns = now_ns(); dso_register_open(session, "other", &params, &reg);) {
-		ck_assert_msg(now_ns() - begin_ns < 2 * DSO_SECOND, "%s", dso_error(session));
+	for (begin_ns = clock_now_ns(); dso_register_open(session, "other", &params, &reg);) {
+		ck_assert_msg(clock_now_ns() - begin_ns < 2 * DSO_SECOND, "%s", dso_error(session));
 		nap(DSO_MILLISECOND);
 	}
 	dso_close(session);
@@ -226,9 +212,9 @@ START_TEST(a_client_that_is_silent_for_the_ttl_is_fenced_and_told_so)
 		_exit(r == -ESHUTDOWN || r == -ENOTCONN || r == -ECONNRESET ? 0 : 2);
 	}
 	waitpid(pid, NULL, WUNTRACED);
-	begin_ns = now_ns();
+	begin_ns = clock_now_ns();
 	until_sessions(session, 1, 4 * DSO_SECOND);
-	ck_assert_int_ge(now_ns() - begin_ns, DSO_SECOND);
+	ck_assert_int_ge(clock_now_ns() - begin_ns, DSO_SECOND);
 	kill(pid, SIGCONT);
 	waitpid(pid, &status, 0);
 	ck_assert_int_eq(status, 0);
@@ -250,12 +236,12 @@ START_TEST(a_killed_daemon_is_noticed_in_well_under_a_second)
 	session = open_over(transport, 0);
 	ck_assert_int_eq(dso_counter_open(session, "c", NULL, &counter), 0);
 	kill(storage.pid, SIGKILL);
-	begin_ns = now_ns();
+	begin_ns = clock_now_ns();
 	do
 		r = dso_counter_add(counter, 1, NULL);
-	while (r == 0 && now_ns() - begin_ns < 5 * DSO_SECOND);
+	while (r == 0 && clock_now_ns() - begin_ns < 5 * DSO_SECOND);
 	ck_assert_msg(r == -ENOTCONN || r == -ECONNRESET, "%d", r);
-	ck_assert_int_lt(now_ns() - begin_ns, DSO_SECOND * 9 / 10);
+	ck_assert_int_lt(clock_now_ns() - begin_ns, DSO_SECOND * 9 / 10);
 	ck_assert_ptr_nonnull(strstr(dso_error(session), "lost"));
 	ck_assert_int_eq(dso_counter_add(counter, 1, NULL), -ENOTCONN);
 	dso_close(session);
@@ -275,13 +261,13 @@ START_TEST(a_stopped_daemon_is_noticed_in_well_under_a_second)
 	session = open_over(transport, 0);
 	ck_assert_int_eq(dso_counter_open(session, "c", NULL, &counter), 0);
 	kill(storage.pid, SIGSTOP);
-	begin_ns = now_ns();
+	begin_ns = clock_now_ns();
 	do
 		r = dso_counter_add(counter, 1, NULL);
-	while (r == 0 && now_ns() - begin_ns < 5 * DSO_SECOND);
+	while (r == 0 && clock_now_ns() - begin_ns < 5 * DSO_SECOND);
 	kill(storage.pid, SIGCONT);
 	ck_assert_msg(r == -ENOTCONN || r == -ECONNRESET, "%d", r);
-	ck_assert_int_lt(now_ns() - begin_ns, DSO_SECOND * 9 / 10);
+	ck_assert_int_lt(clock_now_ns() - begin_ns, DSO_SECOND * 9 / 10);
 	dso_close(session);
 }
 END_TEST

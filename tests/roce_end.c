@@ -1,90 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/roce_end.h"
 #include "proto/layout.h"
-#include "tests/daemon.h"
+#include "tests/clock.h"
 
 #include <check.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RESEND_MS 50
 
-struct daemon_process storaged;
-
 static uint8_t *region; /* the whole of it, over shm */
 
 /* ---- the control connection ---- */
-
-int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 static bool is_readable(int fd, int timeout_ms)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
 
 	return poll(&poll_fd, 1, timeout_ms) == 1;
-}
-
-static int dial_tcp(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	address.sin_port = htons((uint16_t)atoi(strrchr(storaged.tcp_url, ':') + 1));
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-	return fd;
-}
-
-static int dial_unix(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	strcpy(address.sun_path, storaged.unix_url + strlen("dso+unix://"));
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-	return fd;
-}
-
-static void send_request(int fd, uint16_t type, const void *body, uint32_t body_bytes)
-{
-	struct message request = {control_header_of(type, 0, 7, body_bytes), {0}};
-	size_t bytes = sizeof request.header + body_bytes;
-
-	if (body_bytes)
-		memcpy(request.body, body, body_bytes);
-	ck_assert_int_eq(send(fd, &request, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
-}
-
-static void receive(int fd, void *to, size_t bytes)
-{
-	ck_assert_msg(is_readable(fd, PATIENCE_MS), "storaged does not answer");
-	ck_assert_int_eq(recv(fd, to, bytes, MSG_WAITALL), (ssize_t)bytes);
-}
-
-unsigned call(int fd, uint16_t type, const void *body, uint32_t body_bytes, struct message *reply)
-{
-	uint32_t length_bytes;
-
-	send_request(fd, type, body, body_bytes);
-	receive(fd, &reply->header, sizeof reply->header);
-	length_bytes = le32_get(reply->header.length_bytes);
-	ck_assert_uint_le(length_bytes, sizeof reply->body);
-	if (length_bytes)
-		receive(fd, reply->body, length_bytes);
-	return le16_get(reply->header.status);
 }
 
 static struct control_welcome greet(int fd)

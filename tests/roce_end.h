@@ -8,23 +8,14 @@
 #define TESTS_ROCE_END_H
 
 #include "lib/roce/path.h"
-#include "proto/control.h"
-#include "tests/daemon.h"
+#include "tests/raw_client.h"
 
-#define PATIENCE_MS  10000 /* for what must happen; far more than it takes */
 #define REGION_BYTES (UINT64_C(1) << 20)
 #define MTU          1024
 #define RD_ATOMIC    4
 #define QPN          0x00face /* of the client's end */
 #define PSN          0xfffffe /* it wraps soon */
 #define FIGURES_MAX  64
-
-extern struct daemon_process storaged;
-
-struct message {
-	struct control_header header;
-	uint8_t body[CONTROL_BODY_BYTES_MAX];
-};
 
 struct figures {
 	unsigned count;
@@ -49,9 +40,6 @@ struct wire {
 
 /* ---- the control connection ---- */
 
-int64_t now_ms(void);
-/* Send a request and receive its reply. Returns its status. */
-unsigned call(int fd, uint16_t type, const void *body, uint32_t body_bytes, struct message *reply);
 uint64_t sessions_of_storaged(int fd);
 
 /* A request for a queue pair whose other end is at @local. */

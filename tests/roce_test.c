@@ -4,6 +4,7 @@
  * dropped or refused as the InfiniBand specification says (9.7.4, 9.7.5), counted by its name, and touches
  * no memory, while others are served.
  */
+#include "tests/clock.h"
 #include "tests/roce_end.h"
 
 #include <check.h>

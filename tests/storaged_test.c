@@ -6,12 +6,12 @@
 #include "proto/control.h"
 #include "proto/data.h"
 #include "proto/layout.h"
-#include "tests/daemon.h"
+#include "tests/clock.h"
+#include "tests/raw_client.h"
 
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,121 +20,17 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 10000 /* for what must happen; far more than it takes */
-#define MIB         (UINT64_C(1) << 20)
-
-static struct daemon_process storaged;
+#define MIB (UINT64_C(1) << 20)
 
 /* ---- a raw client ---- */
-
-struct message {
-	struct control_header header;
-	uint8_t body[CONTROL_BODY_BYTES_MAX + 1]; /* zero-terminated */
-};
 
 struct client {
 	int fd;
 	struct control_welcome welcome;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
-static int dial_tcp(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	address.sin_port = htons((uint16_t)atoi(strrchr(storaged.tcp_url, ':') + 1));
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-	return fd;
-}
-
-static int dial_unix(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	strcpy(address.sun_path, storaged.unix_url + strlen("dso+unix://"));
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-	return fd;
-}
-
-static void send_all(int fd, const void *bytes, size_t count)
-{
-	ck_assert_int_eq(send(fd, bytes, count, MSG_NOSIGNAL), (ssize_t)count);
-}
-
-/* Receive exactly @count bytes. Returns how many came before the end of the stream. */
-static size_t receive(int fd, void *bytes, size_t count)
-{
-	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-	size_t got = 0;
-
-	while (got < count) {
-		ssize_t n;
-
-		ck_assert_msg(poll(&poll_fd, 1, PATIENCE_MS) == 1, "storaged does not answer");
-		n = recv(fd, (char *)bytes + got, count - got, 0);
-		if (n <= 0)
-			break;
-		got += (size_t)n;
-	}
-	return got;
-}
-
-static bool is_closed(int fd)
-{
-	char byte;
-
-	return receive(fd, &byte, 1) == 0;
-}
-
-/* The next message, false at the end of the stream. */
-static bool receive_message(int fd, struct message *message)
-{
-	uint32_t length_bytes;
-
-	if (receive(fd, &message->header, sizeof message->header) != sizeof message->header)
-		return false;
-	length_bytes = le32_get(message->header.length_bytes);
-	ck_assert_uint_le(length_bytes, CONTROL_BODY_BYTES_MAX);
-	message->body[length_bytes] = 0;
-	return receive(fd, message->body, length_bytes) == length_bytes;
-}
-
-static void send_request(int fd, uint16_t type, const void *body, uint32_t body_bytes)
-{
-	uint8_t bytes[sizeof(struct control_header) + CONTROL_BODY_BYTES_MAX];
-	struct control_header header = control_header_of(type, 0, 77, body_bytes);
-
-	memcpy(bytes, &header, sizeof header);
-	if (body_bytes)
-		memcpy(bytes + sizeof header, body, body_bytes);
-	send_all(fd, bytes, sizeof header + body_bytes);
-}
-
-/* Send a request and receive its reply. Returns its status. */
-static unsigned call(int fd, uint16_t type, const void *body, uint32_t body_bytes,
-		     struct message *reply)
-{
-	send_request(fd, type, body, body_bytes);
-	ck_assert_msg(receive_message(fd, reply), "no reply to a request of type %u", type);
-	ck_assert_uint_eq(le16_get(reply->header.type), type);
-	ck_assert_uint_eq(le32_get(reply->header.request), 77);
-	return le16_get(reply->header.status);
-}
 
 static struct control_hello hello_of(unsigned version_min, unsigned version_max)
 {

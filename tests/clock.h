@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time for tests: clock_now_ns() of the library's, and a pause. */
+#ifndef TESTS_CLOCK_H
+#define TESTS_CLOCK_H
+
+#include "lib/clock.h"
+
+static inline int64_t now_ms(void)
+{
+	return clock_now_ns() / 1000000;
+}
+
+static inline void nap(int64_t ns)
+{
+	struct timespec pause = clock_timespec(ns);
+
+	nanosleep(&pause, NULL);
+}
+
+#endif
