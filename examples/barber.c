@@ -8,19 +8,12 @@
  * chair is a mutex. Where the original uses a semaphore to tell somebody something there is a
  * condition: a permit can be given back only by who took it.
  */
-#include <dso/dso.h>
+#include "example.h"
+
 #include <errno.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #define CUSTOMERS 8
 #define CHAIRS    3
-#define PATIENCE  (30 * DSO_SECOND) /* after which a wait is a failure */
 
 /* The shop. IN_CHAIR is 0 for nobody and changes, as CLOSED does, under its mutex. */
 #define IN_CHAIR      0
@@ -29,36 +22,13 @@
 #define HAIRCUTS(who) (24 + 8 * (uint64_t)(who))
 #define SHOP_BYTES    HAIRCUTS(CUSTOMERS)
 
-static char run[64]; /* what the names of this run begin with */
 static int visits = 120;
 
-static struct dso_session *session;
 static struct dso_semaphore *chairs;
 static struct dso_mutex *barbers_chair, *mutex;
 static struct dso_condition *came, *cut;
 static struct dso_memory *shop;
 static struct dso_counter *served, *turned_away;
-
-static void check(bool holds, const char *otherwise)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "barber: %s\n", otherwise);
-	exit(1);
-}
-
-static void must(int r)
-{
-	check(r == 0, dso_error(session));
-}
-
-static const char *name(const char *thing)
-{
-	static char text[DSO_NAME_BYTES_MAX];
-
-	snprintf(text, sizeof text, "%s-%s", run, thing);
-	return text;
-}
 
 /* Opens everything: whoever comes first creates it. */
 static void come_in(void)
@@ -98,11 +68,6 @@ static uint64_t add(uint64_t offset, uint64_t delta)
 static uint64_t get(uint64_t offset)
 {
 	return add(offset, 0);
-}
-
-static void nap(int us_max)
-{
-	usleep((useconds_t)(rand() % us_max));
 }
 
 /* ---- the barber ---- */
@@ -178,14 +143,6 @@ static void be_customer(int who)
 	dso_close(session);
 }
 
-static bool ended_well(pid_t pid)
-{
-	int status = 1;
-
-	waitpid(pid, &status, 0);
-	return status == 0;
-}
-
 static void close_shop(void)
 {
 	must(dso_mutex_lock(mutex, PATIENCE, NULL));
@@ -206,7 +163,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: barber [VISITS]\n");
 		return 2;
 	}
-	snprintf(run, sizeof run, "barber-%d-%lld", (int)getpid(), (long long)time(NULL));
+	begin_run("barber");
 
 	for (int i = 0; i <= CUSTOMERS; i++) {
 		pids[i] = fork();

@@ -9,24 +9,17 @@
  * with -EOWNERDEAD, ends what the dead one had begun, and wakes everybody, as a signal may have died
  * with him.
  */
-#include <dso/dso.h>
+#include "example.h"
+
 #include <errno.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #define PRODUCERS 3
 #define CONSUMERS 3
 #define PROCESSES (PRODUCERS + CONSUMERS)
 #define SLOTS     8
-#define PATIENCE  (30 * DSO_SECOND) /* after which a wait is a failure */
-#define STAGES    3                 /* of a put and of a get, where --kill may strike */
-#define END       PRODUCERS         /* the producer of items that send a consumer home */
+#define STAGES    3         /* of a put and of a get, where --kill may strike */
+#define END       PRODUCERS /* the producer of items that send a consumer home */
 
 /* The ring. An item is in it from when PUT counts it until GOT does. */
 #define GOT            0
@@ -36,7 +29,6 @@
 #define SLOT(number)   (INHERITED + 8 + 8 * ((number) % SLOTS))
 #define RING_BYTES     (SLOT(SLOTS - 1) + 8)
 
-static char run[64]; /* what the names of this run begin with */
 static int items = 150;
 static struct {
 	int who; /* -1: nobody; the consumers come after the producers */
@@ -44,31 +36,9 @@ static struct {
 	int stage;
 } victim = {.who = -1};
 
-static struct dso_session *session;
 static struct dso_mutex *mutex;
 static struct dso_condition *not_full, *not_empty;
 static struct dso_memory *ring;
-
-static void check(bool holds, const char *otherwise)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "bounded_buffer: %s\n", otherwise);
-	exit(1);
-}
-
-static void must(int r)
-{
-	check(r == 0, dso_error(session));
-}
-
-static const char *name(const char *thing)
-{
-	static char text[DSO_NAME_BYTES_MAX];
-
-	snprintf(text, sizeof text, "%s-%s", run, thing);
-	return text;
-}
 
 /* Opens everything: whoever comes first creates it. */
 static void come_in(void)
@@ -212,12 +182,9 @@ static void work(int me)
 	dso_close(session);
 }
 
-static bool ended_well(int who, pid_t pid)
+static bool ended_as_meant(int who, pid_t pid)
 {
-	int status = 1;
-
-	waitpid(pid, &status, 0);
-	return who == victim.who ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL : status == 0;
+	return who == victim.who ? was_killed(pid) : ended_well(pid);
 }
 
 static void look_over_the_ring(void)
@@ -258,7 +225,7 @@ int main(int argc, char **argv)
 	}
 	victim.item = rand() % items;
 	victim.stage = rand() % STAGES;
-	snprintf(run, sizeof run, "bounded_buffer-%d-%lld", (int)getpid(), (long long)time(NULL));
+	begin_run("bounded_buffer");
 
 	for (int i = 0; i < PROCESSES; i++) {
 		pids[i] = fork();
@@ -269,11 +236,11 @@ int main(int argc, char **argv)
 	}
 	come_in();
 	for (int i = 0; i < PRODUCERS; i++)
-		good &= ended_well(i, pids[i]);
+		good &= ended_as_meant(i, pids[i]);
 	for (int i = 0; i < CONSUMERS; i++)
 		put(-1, END, (uint32_t)i);
 	for (int i = PRODUCERS; i < PROCESSES; i++)
-		good &= ended_well(i, pids[i]);
+		good &= ended_as_meant(i, pids[i]);
 	check(good, "a process did not do its part");
 	look_over_the_ring();
 	printf("bounded_buffer: over %s, %d items through %d slots, none lost or doubled",

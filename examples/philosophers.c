@@ -8,26 +8,18 @@
  * --kill one of them is killed with one fork or both in his hands: his neighbours get them with
  * -EOWNERDEAD, clear his plate, and go on.
  */
-#include <dso/dso.h>
+#include "example.h"
+
 #include <errno.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #define PHILOSOPHERS 5
-#define PATIENCE     (30 * DSO_SECOND) /* after which a wait is a failure */
 
 /* The table: for each of them whether he eats, and how often he has eaten. */
 #define EATING(who) (64 * (uint64_t)(who))
 #define EATEN(who)  (EATING(who) + 8)
 #define TABLE_BYTES EATING(PHILOSOPHERS)
 
-static char run[64]; /* what the names of this run begin with */
 static int meals = 150;
 static struct {
 	int who; /* -1: nobody */
@@ -35,36 +27,17 @@ static struct {
 	int forks; /* in his hands by then */
 } victim = {.who = -1};
 
-static struct dso_session *session;
 static struct dso_mutex *forks[PHILOSOPHERS];
 static struct dso_memory *table;
 static struct dso_latch *seated;
 static struct dso_counter *inherited; /* forks of the dead */
 
-static void check(bool holds, const char *otherwise)
+static const char *fork_name(int number)
 {
-	if (holds)
-		return;
-	fprintf(stderr, "philosophers: %s\n", otherwise);
-	exit(1);
-}
+	char thing[16];
 
-static void must(int r)
-{
-	check(r == 0, dso_error(session));
-}
-
-static void nap(int us_max)
-{
-	usleep((useconds_t)(rand() % us_max));
-}
-
-static const char *name(const char *thing, int number)
-{
-	static char text[DSO_NAME_BYTES_MAX];
-
-	snprintf(text, sizeof text, "%s-%s-%d", run, thing, number);
-	return text;
+	snprintf(thing, sizeof thing, "fork-%d", number);
+	return name(thing);
 }
 
 /* Opens everything: whoever comes first creates it. */
@@ -72,21 +45,21 @@ static void come_in(void)
 {
 	must(dso_open(NULL, NULL, &session));
 	for (int i = 0; i < PHILOSOPHERS; i++)
-		must(dso_mutex_open(session, name("fork", i), NULL, &forks[i]));
-	must(dso_memory_open(session, name("table", 0),
+		must(dso_mutex_open(session, fork_name(i), NULL, &forks[i]));
+	must(dso_memory_open(session, name("table"),
 			     &(struct dso_memory_params){.size_bytes = TABLE_BYTES}, &table));
-	must(dso_latch_open(session, name("seated", 0),
+	must(dso_latch_open(session, name("seated"),
 			    &(struct dso_latch_params){.count = PHILOSOPHERS}, &seated));
-	must(dso_counter_open(session, name("inherited", 0), NULL, &inherited));
+	must(dso_counter_open(session, name("inherited"), NULL, &inherited));
 }
 
 static void clear_up(void)
 {
 	for (int i = 0; i < PHILOSOPHERS; i++)
-		must(dso_object_delete(session, name("fork", i)));
-	must(dso_object_delete(session, name("table", 0)));
-	must(dso_object_delete(session, name("seated", 0)));
-	must(dso_object_delete(session, name("inherited", 0)));
+		must(dso_object_delete(session, fork_name(i)));
+	must(dso_object_delete(session, name("table")));
+	must(dso_object_delete(session, name("seated")));
+	must(dso_object_delete(session, name("inherited")));
 	dso_close(session);
 }
 
@@ -190,7 +163,7 @@ int main(int argc, char **argv)
 		victim.meal = rand() % meals;
 		victim.forks = 1 + rand() % 2;
 	}
-	snprintf(run, sizeof run, "philosophers-%d-%lld", (int)getpid(), (long long)time(NULL));
+	begin_run("philosophers");
 
 	for (int i = 0; i < PHILOSOPHERS; i++) {
 		pids[i] = fork();
@@ -200,13 +173,8 @@ int main(int argc, char **argv)
 		}
 	}
 	come_in();
-	for (int i = 0; i < PHILOSOPHERS; i++) {
-		int status = 1;
-
-		waitpid(pids[i], &status, 0);
-		good &= i == victim.who ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL
-					: status == 0;
-	}
+	for (int i = 0; i < PHILOSOPHERS; i++)
+		good &= i == victim.who ? was_killed(pids[i]) : ended_well(pids[i]);
 	check(good, "a process did not do its part");
 	look_over_the_table();
 	printf("philosophers: over %s, %d had %d meals each, and no two neighbours at a time",

@@ -7,18 +7,10 @@
  * The text is many words that all hold the number of the edition: one that was read while it was
  * written would show. The first edition is written by whoever is first, by a once.
  */
-#include <dso/dso.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "example.h"
 
-#define READERS  4
-#define WRITERS  2
-#define PATIENCE (30 * DSO_SECOND) /* after which a wait is a failure */
+#define READERS 4
+#define WRITERS 2
 
 /* The memory: who is in, and what is read and written. */
 #define READING      0
@@ -28,40 +20,12 @@
 #define TEXT_BYTES   (TEXT_WORDS * sizeof(uint64_t))
 #define MEMORY_BYTES (TEXT + TEXT_BYTES)
 
-static char run[64]; /* what the names of this run begin with */
 static int rounds = 200;
 
-static struct dso_session *session;
 static struct dso_rwlock *lock;
 static struct dso_once *first;
 static struct dso_memory *memory;
 static struct dso_counter *beside; /* how often a reader was not alone */
-
-static void check(bool holds, const char *otherwise)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "readers_writers: %s\n", otherwise);
-	exit(1);
-}
-
-static void must(int r)
-{
-	check(r == 0, dso_error(session));
-}
-
-static void nap(int us_max)
-{
-	usleep((useconds_t)(rand() % us_max));
-}
-
-static const char *name(const char *thing)
-{
-	static char text[DSO_NAME_BYTES_MAX];
-
-	snprintf(text, sizeof text, "%s-%s", run, thing);
-	return text;
-}
 
 /* ---- the text ---- */
 
@@ -180,7 +144,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: readers_writers [ROUNDS]\n");
 		return 2;
 	}
-	snprintf(run, sizeof run, "readers_writers-%d-%lld", (int)getpid(), (long long)time(NULL));
+	begin_run("readers_writers");
 
 	for (int i = 0; i < READERS + WRITERS; i++) {
 		pids[i] = fork();

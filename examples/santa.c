@@ -8,21 +8,14 @@
  * A group and Santa begin together and end together, at two barriers. After the last year he breaks
  * the barrier at his door, which sends home who waits there; what he did is in a future.
  */
-#include <dso/dso.h>
+#include "example.h"
+
 #include <errno.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #define REINDEER  9
 #define ELVES     10
 #define GROUP     3 /* of elves */
 #define PROCESSES (1 + REINDEER + ELVES)
-#define PATIENCE  (30 * DSO_SECOND) /* after which a wait is a failure */
 
 /* What is on the notice board. The first five change under the mutex. */
 #define BACK         0  /* reindeer */
@@ -35,10 +28,8 @@
 #define ADVISED      56 /* elves that did */
 #define BOARD_BYTES  64
 
-static char run[64]; /* what the names of this run begin with */
 static int years = 40;
 
-static struct dso_session *session;
 static struct dso_mutex *mutex;
 static struct dso_condition *wake_up;
 static struct dso_memory *board;
@@ -50,32 +41,6 @@ struct report {
 	uint64_t deliveries;
 	uint64_t advices;
 };
-
-static void check(bool holds, const char *otherwise)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "santa: %s\n", otherwise);
-	exit(1);
-}
-
-static void must(int r)
-{
-	check(r == 0, dso_error(session));
-}
-
-static void nap(int us_max)
-{
-	usleep((useconds_t)(rand() % us_max));
-}
-
-static const char *name(const char *thing)
-{
-	static char text[DSO_NAME_BYTES_MAX];
-
-	snprintf(text, sizeof text, "%s-%s", run, thing);
-	return text;
-}
 
 /* Opens everything: whoever comes first creates it. */
 static void come_in(void)
@@ -245,7 +210,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: santa [YEARS]\n");
 		return 2;
 	}
-	snprintf(run, sizeof run, "santa-%d-%lld", (int)getpid(), (long long)time(NULL));
+	begin_run("santa");
 
 	for (int i = 0; i < PROCESSES; i++) {
 		pids[i] = fork();
