@@ -205,6 +205,16 @@ START_TEST(the_end_of_a_session_wakes_whose_word_has_changed)
 }
 END_TEST
 
+/* They are not answered one by one: who sends them faster than storaged reads must be slowed down. */
+START_TEST(a_flood_of_wake_ups_costs_nobody_the_session)
+{
+	for (int i = 0; i < 50000; i++)
+		OK(session, dso_memory_wake(memory, 0, 1, NULL));
+	OK(session, dso_ping(session, NULL));
+	OK(session, dso_memory_fetch_add(memory, 0, 1, NULL));
+}
+END_TEST
+
 struct player {
 	pthread_t thread;
 	struct dso_session *session;
@@ -269,6 +279,7 @@ Suite *conformance_wait_suite(void)
 	tcase_add_test(tcase, a_wait_is_interrupted_by_another_thread);
 	tcase_add_test(tcase, deletion_ends_a_wait);
 	tcase_add_test(tcase, the_end_of_a_session_wakes_whose_word_has_changed);
+	tcase_add_test(tcase, a_flood_of_wake_ups_costs_nobody_the_session);
 	tcase_add_test(tcase, no_wake_up_is_lost_between_two);
 	suite_add_tcase(suite, tcase);
 	return suite;
