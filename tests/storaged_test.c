@@ -1235,6 +1235,32 @@ START_TEST(a_session_that_ends_while_parked_is_taken_off_those_who_wait)
 }
 END_TEST
 
+/* It may have given a permit back and died before it could tell of that. */
+START_TEST(the_death_of_a_session_is_an_event_of_the_semaphores_that_it_had_open)
+{
+	struct client dying, client;
+	struct control_wait wait = {.offset = le64_of(SEMAPHORE_EVENT_OFFSET)};
+	struct control_opened opened;
+	struct message reply;
+
+	START();
+	dying = client_new();
+	client = client_new();
+	open_object(dying.fd, OBJECT_SEMAPHORE, "permits", 2);
+	ck_assert_uint_eq(try_open(client.fd, OBJECT_SEMAPHORE, "permits", 7, 2, &reply), WIRE_OK);
+	memcpy(&opened, reply.body, sizeof opened);
+	wait.handle = opened.handle;
+	send_request(client.fd, CONTROL_WAIT, &wait, sizeof wait);
+	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	close(dying.fd);
+	ck_assert(receive_message(client.fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_WAIT);
+	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_OK);
+	close(client.fd);
+	finish();
+}
+END_TEST
+
 START_TEST(a_silent_client_is_told_fenced_and_its_data_connection_closed)
 {
 	struct client silent, lively;
@@ -1505,6 +1531,8 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, a_parked_session_is_served_and_may_cancel);
 	tcase_add_test(tests, a_second_wait_of_a_session_breaks_the_protocol);
 	tcase_add_test(tests, a_session_that_ends_while_parked_is_taken_off_those_who_wait);
+	tcase_add_test(tests,
+		       the_death_of_a_session_is_an_event_of_the_semaphores_that_it_had_open);
 	tcase_add_test(tests, a_silent_client_is_told_fenced_and_its_data_connection_closed);
 	tcase_add_test(tests, a_notice_of_deletion_does_not_wait_for_who_does_not_read);
 	tcase_add_test(tests, sigterm_ends_it_with_0_although_clients_are_connected);
