@@ -20,6 +20,7 @@
 #define SLOTS     8
 #define STAGES    3         /* of a put and of a get, where --kill may strike */
 #define END       PRODUCERS /* the producer of items that send a consumer home */
+#define HOST      PROCESSES /* who puts those, and is never the victim */
 
 /* The ring. An item is in it from when PUT counts it until GOT does. */
 #define GOT            0
@@ -238,7 +239,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < PRODUCERS; i++)
 		good &= ended_as_meant(i, pids[i]);
 	for (int i = 0; i < CONSUMERS; i++)
-		put(-1, END, (uint32_t)i);
+		put(HOST, END, (uint32_t)i);
 	for (int i = PRODUCERS; i < PROCESSES; i++)
 		good &= ended_as_meant(i, pids[i]);
 	check(good, "a process did not do its part");
