@@ -80,6 +80,11 @@ struct transport_ops {
 	 */
 	int (*execute)(struct transport *transport, struct op *op);
 
+	/* Where there is execute: a CAS like that, with nothing to fill in. *ret_before is set where it
+	 * returns 0. */
+	int (*cas)(struct transport *transport, uint64_t offset, uint64_t expected, uint64_t value,
+		   uint64_t *ret_before);
+
 	/* Optional: append what was counted to *count figures, at most @count_max. Does not block. */
 	void (*figures)(struct transport *transport, struct dso_figure *figures, size_t count_max,
 			size_t *count);

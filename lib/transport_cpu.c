@@ -53,6 +53,21 @@ static int cpu_execute(struct transport *transport, struct op *op)
 	return -EINVAL;
 }
 
+static int cpu_cas(struct transport *transport, uint64_t offset, uint64_t expected, uint64_t value,
+		   uint64_t *ret_before)
+{
+	struct transport_cpu *cpu = (struct transport_cpu *)transport;
+
+	if (offset > cpu->bytes || cpu->bytes - offset < 8)
+		return -ERANGE;
+	if (offset % 8)
+		return -EINVAL;
+	__atomic_compare_exchange_n((uint64_t *)(void *)(cpu->memory + offset), &expected, value,
+				    false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	*ret_before = expected;
+	return 0;
+}
+
 static void cpu_close(struct transport *transport)
 {
 	struct transport_cpu *cpu = (struct transport_cpu *)transport;
@@ -66,12 +81,14 @@ static const struct transport_ops cpu_ops = {
 	.name = "embedded",
 	.close = cpu_close,
 	.execute = cpu_execute,
+	.cas = cpu_cas,
 };
 
 static const struct transport_ops shm_ops = {
 	.name = "shm",
 	.close = cpu_close,
 	.execute = cpu_execute,
+	.cas = cpu_cas,
 };
 
 static int cpu_new(const struct transport_ops *ops, void *memory, uint64_t bytes, bool mapped,

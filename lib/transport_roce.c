@@ -215,8 +215,9 @@ static void wait_for_completion(struct transport_roce *roce, int64_t wait_ns)
 			now_ns = clock_now_ns();
 		} else if (looks % LOOKS_PER_CLOCK == 0) {
 			now_ns = clock_now_ns();
-			/* Spinning is of no use where it keeps storaged from this processor. */
-			if (roce->poll == TRANSPORT_POLL_ADAPTIVE)
+			/* Spinning is of no use where it keeps storaged, or who has a lock, from
+			 * this processor. */
+			if (roce->poll == TRANSPORT_POLL_ADAPTIVE || spun_ns > SPIN_NS)
 				sched_yield();
 		}
 		turn(roce, now_ns);

@@ -232,8 +232,8 @@ static int tcp_progress(struct transport *transport, int64_t wait_ns)
 		}
 		if (now_ns - begin_ns >= wait_ns)
 			break;
-		/* Spinning is of no use where it keeps storaged from this processor. */
-		if (tcp->poll == TRANSPORT_POLL_ADAPTIVE)
+		/* Spinning is of no use where it keeps storaged, or who has a lock, from this processor. */
+		if (tcp->poll == TRANSPORT_POLL_ADAPTIVE || now_ns - begin_ns > SPIN_NS)
 			sched_yield();
 		turn(tcp, sleep_ns(tcp, now_ns, begin_ns, begin_ns + wait_ns));
 	}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "perf/lock.h"
 #include "perf/run.h"
 #include "perf/clock.h"
 
@@ -42,6 +43,25 @@ static int measure(struct run *run, struct worker *worker)
 						   : measure_rate(run, worker);
 	if (r == 0)
 		r = places_check(worker, run->completed, run->additions);
+	return r;
+}
+
+static int measure_and_report_lock(struct run *run)
+{
+	static struct lock_figures figures;
+	struct worker worker = {0};
+	int r = worker_open(&worker, &run->settings, run->url, run->object, run->patterns, 0);
+
+	if (r == 0) {
+		snprintf(run->transport, sizeof run->transport, "%s",
+			 dso_transport(worker.session));
+		r = measure_lock(run, &worker, &figures);
+		report_lock(run, &figures, r != 0);
+		dso_object_delete(worker.session, run->object);
+	}
+	if (r)
+		fprintf(stderr, "dso-perf: %s\n", *worker.error ? worker.error : strerror(-r));
+	worker_close(&worker);
 	return r;
 }
 
@@ -97,7 +117,8 @@ int main(int argc, char **argv)
 		return baseline_serve(&run.settings) ? EXIT_FAILURE : EXIT_SUCCESS;
 	r = start(&run);
 	if (r == 0)
-		r = measure_and_report(&run);
+		r = run.settings.mode == MODE_LOCK ? measure_and_report_lock(&run)
+						   : measure_and_report(&run);
 	baseline_stop(&run.baseline);
 	daemon_stop(&run.daemon);
 	free(run.patterns);

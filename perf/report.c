@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "perf/lock.h"
 #include "perf/run.h"
 #include "perf/clock.h"
 
@@ -17,21 +18,22 @@ static json_t *ns(const struct histogram *histogram, double percent)
 }
 
 /* The keys up to "poll", and their order, are what scripts rely on. */
-static void report_json(const struct run *run, uint64_t errors)
+static json_t *result(const struct run *run, const char *op, uint64_t sessions,
+		      const struct histogram *latencies, double rate)
 {
 	const struct settings *settings = &run->settings;
-	const struct histogram *latencies = &run->latencies, *baseline = &run->baseline.round_trips;
+	const struct histogram *baseline = &run->baseline.round_trips;
 	json_t *object = json_object();
 
 	json_object_set_new(object, "transport", json_string(run->transport));
-	json_object_set_new(object, "op", json_string(settings->operation->name));
+	json_object_set_new(object, "op", json_string(op));
 	json_object_set_new(object, "size_bytes", json_integer((json_int_t)settings->size_bytes));
 	json_object_set_new(object, "depth", json_integer((json_int_t)settings->depth));
-	json_object_set_new(object, "sessions", json_integer((json_int_t)settings->sessions));
+	json_object_set_new(object, "sessions", json_integer((json_int_t)sessions));
 	json_object_set_new(object, "p50_ns", ns(latencies, 50));
 	json_object_set_new(object, "p99_ns", ns(latencies, 99));
 	json_object_set_new(object, "p999_ns", ns(latencies, 99.9));
-	json_object_set_new(object, "rate_per_s", json_real(run->rate));
+	json_object_set_new(object, "rate_per_s", json_real(rate));
 	json_object_set_new(object, "baseline_p50_ns",
 			    baseline->count ? ns(baseline, 50) : json_null());
 	json_object_set_new(object, "baseline_p99_ns",
@@ -39,14 +41,28 @@ static void report_json(const struct run *run, uint64_t errors)
 	json_object_set_new(object, "poll", json_string(poll_name(settings->poll)));
 	json_object_set_new(object, "server_poll", json_string(poll_name(settings->server_poll)));
 	json_object_set_new(object, "io", json_string(settings->io));
-	json_object_set_new(object, "words", json_integer((json_int_t)settings->words));
-	json_object_set_new(object, "operations", json_integer((json_int_t)run->completed));
-	json_object_set_new(object, "samples", json_integer((json_int_t)latencies->count));
-	json_object_set_new(object, "operations_a_sample", json_integer((json_int_t)run->batch));
-	json_object_set_new(object, "errors", json_integer((json_int_t)errors));
+	return object;
+}
+
+static void print_json(json_t *object)
+{
 	json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	putchar('\n');
 	json_decref(object);
+}
+
+static void report_json(const struct run *run, uint64_t errors)
+{
+	const struct settings *settings = &run->settings;
+	json_t *object = result(run, settings->operation->name, settings->sessions, &run->latencies,
+				run->rate);
+
+	json_object_set_new(object, "words", json_integer((json_int_t)settings->words));
+	json_object_set_new(object, "operations", json_integer((json_int_t)run->completed));
+	json_object_set_new(object, "samples", json_integer((json_int_t)run->latencies.count));
+	json_object_set_new(object, "operations_a_sample", json_integer((json_int_t)run->batch));
+	json_object_set_new(object, "errors", json_integer((json_int_t)errors));
+	print_json(object);
 }
 
 /* perftest's columns, and what the row is of. */
@@ -59,6 +75,13 @@ static void print_row(uint64_t bytes, uint64_t iterations, const struct histogra
 	       us(histogram_mean(histogram)), us(histogram_deviation(histogram)),
 	       us((double)histogram_percentile(histogram, 99)),
 	       us((double)histogram_percentile(histogram, 99.9)), of);
+}
+
+static void print_head(void)
+{
+	printf(" %-7s %-12s %-12s %-12s %-16s %-12s %-13s %-20s %-22s\n", "#bytes", "#iterations",
+	       "t_min[usec]", "t_max[usec]", "t_typical[usec]", "t_avg[usec]", "t_stdev[usec]",
+	       "99% percentile[usec]", "99.9% percentile[usec]");
 }
 
 static void report_text(const struct run *run, uint64_t errors)
@@ -76,9 +99,7 @@ static void report_text(const struct run *run, uint64_t errors)
 		       settings->operation->name, (uintmax_t)run->batch);
 	if (!lat)
 		printf("# %.6f million operations a second\n", run->rate / 1e6);
-	printf(" %-7s %-12s %-12s %-12s %-16s %-12s %-13s %-20s %-22s\n", "#bytes", "#iterations",
-	       "t_min[usec]", "t_max[usec]", "t_typical[usec]", "t_avg[usec]", "t_stdev[usec]",
-	       "99% percentile[usec]", "99.9% percentile[usec]");
+	print_head();
 	print_row(settings->size_bytes, lat ? run->latencies.count : run->completed,
 		  &run->latencies, settings->operation->name);
 	if (run->baseline.round_trips.count)
@@ -92,6 +113,97 @@ void report(const struct run *run, uint64_t errors)
 		report_json(run, errors);
 	else
 		report_text(run, errors);
+}
+
+/* ---- the mutex ---- */
+
+/* A row, and the one that it is compared with: itself, where it is none. */
+static const struct {
+	const char *op, *text;
+	enum lock_row compared;
+} lock_rows[] = {
+	[LOCK_FAA] = {"faa", "faa", LOCK_FAA},
+	[LOCK_PAIR] = {"lock", "lock and unlock", LOCK_FAA},
+	[LOCK_PING] = {"ping", "control round trip", LOCK_PING},
+	[LOCK_FAA_AWAY] = {"faa-away", "faa after another's", LOCK_FAA_AWAY},
+	[LOCK_SPINNING] = {"hand-over-spinning", "hand-over, spinning", LOCK_FAA_AWAY},
+	[LOCK_PARKED] = {"hand-over-parked", "hand-over, parked", LOCK_PING},
+	[LOCK_CONTENDED] = {"lock-contended", "lock and unlock, 2", LOCK_CONTENDED},
+	[LOCK_CROWDED] = {"lock-contended", "lock and unlock, all", LOCK_CONTENDED},
+};
+
+static double lock_rate(const struct lock_figures *figures, enum lock_row row)
+{
+	double took_ns = (double)figures->took_ns[row];
+
+	/* Alone: one at a time. */
+	return took_ns > 0 ? (double)figures->pairs[row] * 1e9 / took_ns
+			   : 1e12 / histogram_mean(&figures->latencies[row]);
+}
+
+/* By what it takes, or, contended, by how many there are in a second. */
+static double times_compared(const struct lock_figures *figures, enum lock_row row)
+{
+	enum lock_row with = lock_rows[row].compared;
+
+	if (figures->took_ns[row] > 0)
+		return lock_rate(figures, row) / lock_rate(figures, with);
+	return (double)histogram_percentile(&figures->latencies[row], 50) /
+	       (double)histogram_percentile(&figures->latencies[with], 50);
+}
+
+static void report_lock_json(const struct run *run, const struct lock_figures *figures,
+			     enum lock_row row, uint64_t sessions, uint64_t errors)
+{
+	const struct histogram *latencies = &figures->latencies[row];
+	json_t *object =
+		result(run, lock_rows[row].op, sessions, latencies, lock_rate(figures, row));
+
+	json_object_set_new(object, "samples", json_integer((json_int_t)latencies->count));
+	json_object_set_new(object, "compared_with",
+			    json_string(lock_rows[lock_rows[row].compared].op));
+	json_object_set_new(object, "times_compared", json_real(times_compared(figures, row)));
+	json_object_set_new(object, "errors", json_integer((json_int_t)errors));
+	print_json(object);
+}
+
+static void report_lock_text(const struct lock_figures *figures, enum lock_row row)
+{
+	char of[128];
+	int n = snprintf(of, sizeof of, "%s", lock_rows[row].text);
+
+	if (figures->took_ns[row] > 0)
+		n += snprintf(of + n, sizeof of - (size_t)n, ": %.6f million a second",
+			      lock_rate(figures, row) / 1e6);
+	if (lock_rows[row].compared != row)
+		snprintf(of + n, sizeof of - (size_t)n, " (%.2f x %s)",
+			 times_compared(figures, row), lock_rows[lock_rows[row].compared].text);
+	print_row(8, figures->latencies[row].count, &figures->latencies[row], of);
+}
+
+void report_lock(const struct run *run, const struct lock_figures *figures, uint64_t errors)
+{
+	const struct settings *settings = &run->settings;
+
+	if (!settings->json) {
+		printf("# lock over %s, sessions %ju, poll %s, server poll %s%s\n", run->transport,
+		       (uintmax_t)settings->sessions, poll_name(settings->poll),
+		       poll_name(settings->server_poll),
+		       errors ? ", FAILED" : ", never two at once");
+		print_head();
+	}
+	for (unsigned row = 0; row < LOCK_ROWS; row++) {
+		uint64_t sessions = row == LOCK_CROWDED   ? settings->sessions
+				    : row < LOCK_FAA_AWAY ? 1
+							  : 2;
+
+		if (figures->latencies[row].count == 0)
+			continue;
+		if (settings->json)
+			report_lock_json(run, figures, row, sessions, errors);
+		else
+			report_lock_text(figures, row);
+	}
 }
 
 void report_progress(int64_t begin_ns, int64_t duration_ns)

@@ -33,7 +33,7 @@ static const struct argp_option options[] = {
 	{"size", KEY_SIZE, "BYTES", 0, "of a read or write, as in 64 or 4KiB (8)", 0},
 	{"words", KEY_WORDS, "N", 0, "places that operations go to in turn (1)", 0},
 	{"depth", KEY_DEPTH, "N", 0, "rate: operations outstanding in a session, to 1024 (64)", 0},
-	{"sessions", KEY_SESSIONS, "N", 0, "rate: threads, each with a session (1)", 0},
+	{"sessions", KEY_SESSIONS, "N", 0, "threads, each with a session: rate (1), lock (32)", 0},
 	{"seconds", KEY_SECONDS, "S", 0, "how long to measure, with the baseline (3)", 0},
 	{"transport", KEY_TRANSPORT, "NAME", 0, "auto, shm, verbs, roce, tcp or embedded (auto)",
 	 0},
@@ -58,7 +58,10 @@ static const char doc[] =
 	"of them "
 	"under way for their number a second. A bare TCP ping-pong of the same size is measured "
 	"beside "
-	"them, in the same run. echo is the other end of that ping-pong, for a run on another host."
+	"them, in the same run. lock measures a mutex: alone, handed over to one who waits, and "
+	"with 2 and "
+	"all --sessions at it, beside one fetch-and-add and one round trip of the control "
+	"connection. echo is the other end of that ping-pong, for a run on another host."
 	"\v"
 	"Latencies are round trips by the monotonic clock. lat alternates between the operation "
 	"and "
@@ -87,6 +90,7 @@ static const char doc[] =
 	"Examples:\n"
 	"  $ dso-perf lat --op faa --transport tcp --poll busy\n"
 	"  $ dso-perf rate --op faa --transport tcp --depth 64 --json\n"
+	"  $ dso-perf lock --transport tcp --sessions 32\n"
 	"  $ dso-perf lat --op read --size 4KiB --url dso://store:7471\n"
 	"  store$ dso-perf echo --baseline-address 10.0.0.5:7400\n"
 	"  $ dso-perf lat --url dso://10.0.0.5 --baseline-address 10.0.0.5:7400\n";
@@ -135,11 +139,13 @@ static const char *one_of(struct argp_state *state, const char *text, const char
 
 static void take_mode(struct argp_state *state, const char *text, struct parsing *parsing)
 {
-	static const char *const modes[] = {
-		[MODE_LAT] = "lat", [MODE_RATE] = "rate", [MODE_ECHO] = "echo"};
+	static const char *const modes[] = {[MODE_LAT] = "lat",
+					    [MODE_RATE] = "rate",
+					    [MODE_LOCK] = "lock",
+					    [MODE_ECHO] = "echo"};
 
 	if (parsing->have_mode)
-		argp_error(state, "one of lat, rate and echo at a time");
+		argp_error(state, "one of lat, rate, lock and echo at a time");
 	for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++) {
 		if (strcmp(text, modes[i]))
 			continue;
@@ -147,7 +153,22 @@ static void take_mode(struct argp_state *state, const char *text, struct parsing
 		parsing->have_mode = true;
 	}
 	if (!parsing->have_mode)
-		argp_error(state, "%s is none of lat, rate and echo", text);
+		argp_error(state, "%s is none of lat, rate, lock and echo", text);
+}
+
+/* It has operations and words of its own. */
+static void check_lock(struct argp_state *state, struct parsing *parsing)
+{
+	struct settings *settings = parsing->settings;
+
+	if (parsing->have_depth || settings->words != 1 || settings->size_bytes != 8)
+		argp_error(state, "--depth, --words and --size belong to lat and rate");
+	if (!parsing->have_sessions)
+		settings->sessions = 32;
+	if (settings->sessions < 2)
+		argp_error(state, "lock takes 2 --sessions or more");
+	settings->words = 2;
+	parsing->no_baseline = true;
 }
 
 static void check_together(struct argp_state *state, struct parsing *parsing)
@@ -156,11 +177,13 @@ static void check_together(struct argp_state *state, struct parsing *parsing)
 	bool lat = settings->mode == MODE_LAT;
 
 	if (!parsing->have_mode)
-		argp_error(state, "lat, rate or echo is missing");
+		argp_error(state, "lat, rate, lock or echo is missing");
 	if (lat && (parsing->have_depth || parsing->have_sessions))
 		argp_error(state, "--depth and --sessions belong to rate: lat has 1 of each");
-	if (lat)
+	if (lat || settings->mode == MODE_LOCK)
 		settings->depth = 1;
+	if (settings->mode == MODE_LOCK)
+		check_lock(state, parsing);
 	if (settings->operation->atomic && settings->size_bytes != 8)
 		argp_error(state, "--op %s always has 8 bytes", settings->operation->name);
 	if (!lat && settings->size_bytes > DSO_SUBMIT_BYTES_MAX)
@@ -250,7 +273,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 void settings_parse(int argc, char **argv, struct settings *ret_settings)
 {
-	static const struct argp argp = {options, parse_option, "lat|rate|echo", doc, NULL,
+	static const struct argp argp = {options, parse_option, "lat|rate|lock|echo", doc, NULL,
 					 NULL,    NULL};
 	struct parsing parsing = {.settings = ret_settings};
 

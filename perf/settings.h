@@ -14,7 +14,7 @@
 #define SIZE_BYTES_MAX   (16u << 20)
 #define MEMORY_BYTES_MAX (UINT64_C(1) << 30)
 
-enum mode { MODE_LAT, MODE_RATE, MODE_ECHO };
+enum mode { MODE_LAT, MODE_RATE, MODE_LOCK, MODE_ECHO };
 
 /* How to wait; poll_name gives the library's word for it. */
 enum poll_policy { POLL_ADAPTIVE, POLL_BUSY, POLL_BLOCK };

@@ -7,7 +7,9 @@
 
 #define SPIN_NS_UNKNOWN 50000 /* before a round trip was seen */
 #define SPIN_NS_MAX     200000
-#define PAUSES_MAX      256 /* between two looks */
+#define PAUSES_MAX      256 /* between two looks over a network */
+#define LOOKS_PER_CLOCK 32
+#define SPIN_ALONE_NS   10000
 
 int futex_deadline(int64_t timeout, int64_t *ret_deadline_ns)
 {
@@ -53,20 +55,37 @@ static bool has_changed(struct object *object, uint64_t offset, uint64_t value)
 	return session_execute_one(object, &op) || now != value;
 }
 
-bool spin_on(struct spin *spin, struct object *object, uint64_t offset, uint64_t value)
+/* Looking costs nothing but this processor: the word lies in its cache until it changes. */
+static bool spin_near(const struct spin *spin, struct object *object, uint64_t offset,
+		      uint64_t value)
 {
-	bool is_near = transport_ops(object->session->transport)->execute;
+	int64_t begin_ns = clock_now_ns(), now_ns = begin_ns;
 
-	while (clock_now_ns() < spin->until_ns) {
-		pause_for(spin->pauses);
-		if (spin->pauses < PAUSES_MAX)
-			spin->pauses *= 2;
-		else
-			sched_yield(); /* who will change it may need this processor */
-		if (!is_near || has_changed(object, offset, value))
+	for (unsigned looks = 1; now_ns < spin->until_ns; looks++) {
+		pause_for(1);
+		if (has_changed(object, offset, value))
 			return true;
+		if (looks % LOOKS_PER_CLOCK)
+			continue;
+		now_ns = clock_now_ns();
+		if (now_ns - begin_ns > SPIN_ALONE_NS)
+			sched_yield(); /* who will change it may need this processor */
 	}
 	return false;
+}
+
+bool spin_on(struct spin *spin, struct object *object, uint64_t offset, uint64_t value)
+{
+	if (transport_ops(object->session->transport)->execute)
+		return spin_near(spin, object, offset, value);
+	if (clock_now_ns() >= spin->until_ns)
+		return false;
+	pause_for(spin->pauses);
+	if (spin->pauses < PAUSES_MAX)
+		spin->pauses *= 2;
+	else
+		sched_yield();
+	return true;
 }
 
 int futex_wait(struct object *object, uint64_t offset, uint64_t expected, int64_t deadline_ns)

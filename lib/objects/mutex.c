@@ -12,16 +12,23 @@ struct dso_mutex {
 	struct courtesy courtesy;
 };
 
-int mutex_lock(struct dso_mutex *mutex, int64_t deadline_ns)
+static inline int lock(struct dso_mutex *mutex, int64_t timeout)
 {
-	int r = owned_take(&mutex->object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_LOST,
-			   &mutex->courtesy, deadline_ns);
+	struct object *object = &mutex->object;
+	int64_t deadline_ns;
+	int r = owned_try(object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_LOST, &mutex->courtesy);
 
+	if (r == -EAGAIN) {
+		r = futex_deadline(timeout, &deadline_ns);
+		if (r == 0)
+			r = owned_await(object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_LOST,
+					&mutex->courtesy, deadline_ns);
+	}
 	mutex->held |= r == 0 || r == -EOWNERDEAD;
 	return r == -EALREADY ? -ENOTRECOVERABLE : r;
 }
 
-int mutex_unlock(struct dso_mutex *mutex)
+static inline int unlock(struct dso_mutex *mutex)
 {
 	/* What nobody said to be consistent is lost for everybody, as POSIX has it. */
 	bool lost = mutex->word & OWNED_DIED;
@@ -31,6 +38,16 @@ int mutex_unlock(struct dso_mutex *mutex)
 	mutex->held = false;
 	return owned_give(&mutex->object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_DIED,
 			  lost ? OWNED_LOST : 0, lost ? OWNED_WAKE_ALL : 1, &mutex->courtesy);
+}
+
+int mutex_lock(struct dso_mutex *mutex, int64_t timeout)
+{
+	return lock(mutex, timeout);
+}
+
+int mutex_unlock(struct dso_mutex *mutex)
+{
+	return unlock(mutex);
 }
 
 bool mutex_is_held(const struct dso_mutex *mutex)
@@ -63,11 +80,8 @@ void dso_mutex_close(struct dso_mutex *mutex)
 
 int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token)
 {
-	int64_t deadline_ns;
-	int r = futex_deadline(timeout, &deadline_ns);
+	int r = timeout < DSO_FOREVER ? -EINVAL : lock(mutex, timeout);
 
-	if (r == 0)
-		r = mutex_lock(mutex, deadline_ns);
 	if (ret_token && (r == 0 || r == -EOWNERDEAD))
 		*ret_token = owned_word_token(mutex->word);
 	return r ? object_fail(&mutex->object, "lock", r) : 0;
@@ -75,7 +89,7 @@ int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token
 
 int dso_mutex_unlock(struct dso_mutex *mutex)
 {
-	int r = mutex_unlock(mutex);
+	int r = unlock(mutex);
 
 	return r ? object_fail(&mutex->object, "unlock", r) : 0;
 }

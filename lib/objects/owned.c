@@ -7,12 +7,6 @@
 
 #define COURTESY 8
 
-/* As its owner will leave it, if nothing else happens. */
-static uint64_t given_back(uint64_t word)
-{
-	return owned_word_without_owner(word) & ~(uint64_t)OWNED_WAITED;
-}
-
 struct patience patience_until(const struct dso_session *session, int64_t deadline_ns)
 {
 	return (struct patience){.spin = spin_begin(session, deadline_ns),
@@ -25,7 +19,7 @@ int owned_wait(struct object *object, uint64_t offset, uint64_t *value, struct p
 
 	/* Where somebody is parked there is a queue: no spinning past it. */
 	if (!(*value & OWNED_WAITED) && spin_on(&patience->spin, object, offset, *value)) {
-		*value = given_back(*value);
+		*value = owned_given_back(*value);
 		return 0;
 	}
 	/* Who was woken says first that others may be parked behind him: he had their wake-up. */
@@ -38,28 +32,8 @@ int owned_wait(struct object *object, uint64_t offset, uint64_t *value, struct p
 	if (r)
 		return r;
 	patience->waited = OWNED_WAITED;
-	*value = given_back(*value);
+	*value = owned_given_back(*value);
 	return 0;
-}
-
-/* Take the word, which has no owner if it is *value still. Returns as owned_take, and -EAGAIN with *value,
- * what it is instead. */
-static int try_take(struct object *object, uint64_t offset, uint64_t *value, uint64_t waited)
-{
-	uint16_t me = object->session->owner;
-	uint64_t taken =
-		owned_word(owned_word_token(*value) + 1, me) | (*value & UINT8_MAX) | waited;
-	uint64_t before;
-	int r = word_cas(object, offset, *value, taken, &before);
-
-	if (r)
-		return r;
-	if (before != *value) {
-		*value = before;
-		return owned_word_owner(before) == me ? -EDEADLK : -EAGAIN;
-	}
-	*value = taken;
-	return taken & OWNED_DIED ? -EOWNERDEAD : 0;
 }
 
 /* Let one of those who wait for the word, which was given back as @word, be first. */
@@ -78,11 +52,11 @@ static int let_pass(struct object *object, uint64_t offset, uint64_t word, int64
 	return r;
 }
 
-int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
-	       struct courtesy *courtesy, int64_t deadline_ns)
+int owned_await(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
+		struct courtesy *courtesy, int64_t deadline_ns)
 {
 	struct patience patience;
-	uint64_t value = given_back(*word);
+	uint64_t value = *word;
 	int r;
 
 	if (courtesy && courtesy->due) {
@@ -90,6 +64,7 @@ int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t 
 		r = let_pass(object, offset, *word, deadline_ns);
 		if (r)
 			return r;
+		value = owned_given_back(value);
 	}
 	patience = patience_until(object->session, deadline_ns);
 	for (;;) {
@@ -99,12 +74,21 @@ int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t 
 				return r;
 			continue;
 		}
-		r = value & stop ? -EALREADY : try_take(object, offset, &value, patience.waited);
+		r = value & stop ? -EALREADY
+				 : owned_try_take(object, offset, &value, patience.waited);
 		if (r != -EAGAIN) {
 			*word = value;
 			return r;
 		}
 	}
+}
+
+int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
+	       struct courtesy *courtesy, int64_t deadline_ns)
+{
+	int r = owned_try(object, offset, word, stop, courtesy);
+
+	return r == -EAGAIN ? owned_await(object, offset, word, stop, courtesy, deadline_ns) : r;
 }
 
 /* Replace the word, which this session has as *word, without the flags or owner @clear, with @set; others
@@ -126,8 +110,8 @@ static int replace(struct object *object, uint64_t offset, uint64_t *word, uint6
 	}
 }
 
-int owned_give(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear, uint64_t set,
-	       uint32_t wake, struct courtesy *courtesy)
+int owned_give_to(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear,
+		  uint64_t set, uint32_t wake, struct courtesy *courtesy)
 {
 	uint64_t gone = clear | OWNED_WAITED | (uint64_t)UINT16_MAX << 8;
 	int r = replace(object, offset, word, gone, set);

@@ -12,7 +12,10 @@
 #define LIB_OBJECTS_OWNED_H
 
 #include "lib/objects/futex.h"
+#include "lib/objects/word.h"
 #include "proto/layout.h"
+
+#include <errno.h>
 
 #define OWNED_WAKE_ALL UINT32_MAX
 
@@ -31,6 +34,33 @@ struct courtesy {
 	bool due;       /* the next time he lets one of them pass */
 };
 
+/* As its owner will leave it, if nothing else happens. */
+static inline uint64_t owned_given_back(uint64_t word)
+{
+	return owned_word_without_owner(word) & ~(uint64_t)OWNED_WAITED;
+}
+
+/* Take the word, which has no owner if it is *value still, setting @flags. *value is then what it is.
+ * Returns as owned_take, and -EAGAIN where it was not. */
+static inline int owned_try_take(struct object *object, uint64_t offset, uint64_t *value,
+				 uint64_t flags)
+{
+	uint16_t me = object->session->owner;
+	uint64_t taken =
+		owned_word(owned_word_token(*value) + 1, me) | (*value & UINT8_MAX) | flags;
+	uint64_t before;
+	int r = word_cas(object, offset, *value, taken, &before);
+
+	if (__builtin_expect(r != 0, 0))
+		return r;
+	if (__builtin_expect(before != *value, 0)) {
+		*value = before;
+		return owned_word_owner(before) == me ? -EDEADLK : -EAGAIN;
+	}
+	*value = taken;
+	return taken & OWNED_DIED ? -EOWNERDEAD : 0;
+}
+
 /*
  * Take the word at @offset of the object. *word is what it was when it was last seen (0 will do), and what
  * it is now. Returns 0; -EOWNERDEAD (taken; the owner before ended while it had it); -EALREADY (it has one
@@ -40,6 +70,24 @@ struct courtesy {
 int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
 	       struct courtesy *courtesy, int64_t deadline_ns);
 
+/* The two halves of that: one compare-and-swap, with no look at the clock; -EAGAIN: it takes the other half,
+ * which has to come next. */
+static inline int owned_try(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
+			    const struct courtesy *courtesy)
+{
+	uint64_t value = owned_given_back(*word);
+	int r;
+
+	if (courtesy && courtesy->due)
+		return -EAGAIN;
+	r = value & stop ? -EALREADY : owned_try_take(object, offset, &value, 0);
+	*word = value;
+	return r;
+}
+__attribute__((cold)) int owned_await(struct object *object, uint64_t offset, uint64_t *word,
+				      uint64_t stop, struct courtesy *courtesy,
+				      int64_t deadline_ns);
+
 /* Wait a while, or parked, for the word to be given back, which was *value when it was last seen. *value is
  * then what to try. Returns 0 or an error as above. */
 int owned_wait(struct object *object, uint64_t offset, uint64_t *value, struct patience *patience);
@@ -47,10 +95,27 @@ int owned_wait(struct object *object, uint64_t offset, uint64_t *value, struct p
 /*
  * Give the word back that was taken as *word: without the flags @clear, with the flags @set, and wake up to
  * @wake of those who wait. @courtesy may be NULL, here and in owned_take. Returns 0, -EPERM (somebody else has
- * it, or nobody: it was forced), or the errors of any operation.
+ * it, or nobody: it was forced), or the errors of any operation. owned_give_to is the half of it where somebody waits, or somebody else has it.
  */
-int owned_give(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear, uint64_t set,
-	       uint32_t wake, struct courtesy *courtesy);
+__attribute__((cold)) int owned_give_to(struct object *object, uint64_t offset, uint64_t *word,
+					uint64_t clear, uint64_t set, uint32_t wake,
+					struct courtesy *courtesy);
+static inline int owned_give(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear,
+			     uint64_t set, uint32_t wake, struct courtesy *courtesy)
+{
+	uint64_t free = (owned_word_without_owner(*word) & ~clear) | set, before;
+	int r;
+
+	if (*word & OWNED_WAITED)
+		return owned_give_to(object, offset, word, clear, set, wake, courtesy);
+	r = word_cas(object, offset, *word, free, &before);
+	if (r)
+		return r;
+	if (before != *word)
+		return owned_give_to(object, offset, word, clear, set, wake, courtesy);
+	*word = free;
+	return 0;
+}
 
 /* Clear flags of the word, which this session has. Returns as owned_give. */
 int owned_clear(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear);

@@ -17,13 +17,22 @@ static inline struct op word_op(const struct object *object, uint8_t opcode, uin
 			   .swap = swap};
 }
 
+int word_cas_far(struct object *object, uint64_t offset, uint64_t expected, uint64_t value,
+		 uint64_t *ret_before);
 static inline int word_cas(struct object *object, uint64_t offset, uint64_t expected,
 			   uint64_t value, uint64_t *ret_before)
 {
-	struct op op = word_op(object, DATA_CAS, offset, expected, value);
-	int r = session_execute_one(object, &op);
+	struct dso_session *session = object->session;
+	const struct transport_ops *transport = transport_ops(session->transport);
+	int r;
 
-	*ret_before = op.value;
+	if (!transport->cas)
+		return word_cas_far(object, offset, expected, value, ret_before);
+	r = session_enter(object);
+	if (__builtin_expect(r == 0, 1))
+		r = transport->cas(session->transport, object->offset + offset, expected, value,
+				   ret_before);
+	session_leave(session);
 	return r;
 }
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a mutex costs: alone, handed over, and contended, beside one fetch-and-add and one control round trip. */
+#ifndef PERF_LOCK_H
+#define PERF_LOCK_H
+
+#include "perf/run.h"
+
+/* A row of the report. */
+enum lock_row {
+	LOCK_FAA,       /* fetch-and-add of a word that nobody else touches */
+	LOCK_PAIR,      /* lock and unlock, likewise */
+	LOCK_PING,      /* a round trip of the control connection */
+	LOCK_FAA_AWAY,  /* fetch-and-add of a word that another session has just changed */
+	LOCK_SPINNING,  /* from the unlock to the return of the lock of one who spins */
+	LOCK_PARKED,    /* likewise, of one who is parked */
+	LOCK_CONTENDED, /* lock and unlock by 2 sessions, whole */
+	LOCK_CROWDED,   /* likewise by all of --sessions */
+	LOCK_ROWS
+};
+
+struct lock_figures {
+	struct histogram latencies[LOCK_ROWS]; /* ps */
+	uint64_t pairs[LOCK_ROWS];             /* CONTENDED and CROWDED: how many in which time */
+	int64_t took_ns[LOCK_ROWS];
+};
+
+/* @worker is open. Returns as measure_latency(). */
+int measure_lock(struct run *run, struct worker *worker, struct lock_figures *figures);
+
+/* Print the rows on stdout. */
+void report_lock(const struct run *run, const struct lock_figures *figures, uint64_t errors);
+
+#endif
