@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ALONE_NS      (50 * DSO_MILLISECOND)
@@ -326,17 +327,20 @@ static int rounds(struct run *run, struct lane *lanes, struct hand_over *hand_ov
 	return r;
 }
 
-int measure_lock(struct run *run, struct worker *worker, struct lock_figures *figures)
+int measure_lock(struct run *run, struct worker *worker)
 {
-	static struct lane lanes[SESSIONS_MAX];
+	static struct lock_figures figures;
+	struct lane *lanes = calloc(run->settings.sessions, sizeof *lanes);
 	struct hand_over hand_over = {
-		.waiter = &lanes[1],
+		.waiter = lanes + 1,
 		.near = !strcmp(run->transport, "shm") || !strcmp(run->transport, "embedded"),
 	};
 	unsigned count = (unsigned)run->settings.sessions, opened = 0;
 	char name[80];
 	int r = 0;
 
+	if (!lanes)
+		return worker_wrong(worker, "out of memory");
 	snprintf(name, sizeof name, "%s.mutex", run->object);
 	sem_init(&hand_over.go, 0, 0);
 	sem_init(&hand_over.done, 0, 0);
@@ -345,7 +349,8 @@ int measure_lock(struct run *run, struct worker *worker, struct lock_figures *fi
 	if (r == 0 && pthread_create(&hand_over.thread, NULL, waiter_main, &hand_over))
 		r = worker_wrong(&lanes[opened - 1].worker, "cannot start a thread");
 	if (r == 0) {
-		r = rounds(run, lanes, &hand_over, figures);
+		r = rounds(run, lanes, &hand_over, &figures);
+		run->lock = &figures;
 		hand_over.over = true;
 		sem_post(&hand_over.go);
 		pthread_join(hand_over.thread, NULL);
@@ -355,6 +360,7 @@ int measure_lock(struct run *run, struct worker *worker, struct lock_figures *fi
 			worker_wrong(worker, "%s", lanes[i].worker.error);
 		lane_close(&lanes[i]);
 	}
+	free(lanes);
 	dso_object_delete(worker->session, name);
 	return r;
 }

@@ -24,10 +24,10 @@ struct lock_figures {
 	int64_t took_ns[LOCK_ROWS];
 };
 
-/* @worker is open. Returns as measure_latency(). */
-int measure_lock(struct run *run, struct worker *worker, struct lock_figures *figures);
+/* Into run->lock. @worker is open. Returns as measure_latency(). */
+int measure_lock(struct run *run, struct worker *worker);
 
 /* Print the rows on stdout. */
-void report_lock(const struct run *run, const struct lock_figures *figures, uint64_t errors);
+void report_lock(const struct run *run, uint64_t errors);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "perf/barrier.h"
 #include "perf/lock.h"
 #include "perf/run.h"
 #include "perf/clock.h"
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 atomic_bool run_stopped;
@@ -29,55 +31,61 @@ static void catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* Returns 0, or a negative errno with worker->error or after telling stderr. */
-static int measure(struct run *run, struct worker *worker)
+static int measure_operations(struct run *run, struct worker *worker)
 {
-	int r = worker_open(worker, &run->settings, run->url, run->object, run->patterns, 0);
+	int r = places_fill(worker);
 
-	if (r)
-		return r;
-	snprintf(run->transport, sizeof run->transport, "%s", dso_transport(worker->session));
-	r = places_fill(worker);
 	if (r == 0)
 		r = run->settings.mode == MODE_LAT ? measure_latency(run, worker)
 						   : measure_rate(run, worker);
-	if (r == 0)
-		r = places_check(worker, run->completed, run->additions);
-	return r;
+	return r ? r : places_check(worker, run->completed, run->additions);
 }
 
-static int measure_and_report_lock(struct run *run)
+static void report_if_any(const struct run *run, uint64_t errors)
 {
-	static struct lock_figures figures;
+	if (run->completed)
+		report(run, errors);
+}
+
+static const struct {
+	/* Returns 0, or a negative errno with worker->error or after telling stderr. */
+	int (*measure)(struct run *run, struct worker *worker);
+	void (*report)(const struct run *run, uint64_t errors);
+} modes[] = {
+	[MODE_LAT] = {measure_operations, report_if_any},
+	[MODE_RATE] = {measure_operations, report_if_any},
+	[MODE_LOCK] = {measure_lock, report_lock},
+	[MODE_BARRIER] = {measure_barrier, report_if_any},
+};
+
+static int measure_and_report(struct run *run)
+{
 	struct worker worker = {0};
 	int r = worker_open(&worker, &run->settings, run->url, run->object, run->patterns, 0);
 
 	if (r == 0) {
 		snprintf(run->transport, sizeof run->transport, "%s",
 			 dso_transport(worker.session));
-		r = measure_lock(run, &worker, &figures);
-		report_lock(run, &figures, r != 0);
-		dso_object_delete(worker.session, run->object);
+		r = modes[run->settings.mode].measure(run, &worker);
 	}
 	if (r)
 		fprintf(stderr, "dso-perf: %s\n", *worker.error ? worker.error : strerror(-r));
-	worker_close(&worker);
-	return r;
-}
-
-static int measure_and_report(struct run *run)
-{
-	struct worker worker = {0};
-	int r = measure(run, &worker);
-
-	if (r)
-		fprintf(stderr, "dso-perf: %s\n", *worker.error ? worker.error : strerror(-r));
-	if (run->completed)
-		report(run, r != 0);
+	modes[run->settings.mode].report(run, r != 0);
 	if (worker.memory)
 		dso_object_delete(worker.session, run->object);
 	worker_close(&worker);
 	return r;
+}
+
+/* Sessions have some descriptors each; storaged inherits the limit. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 static int start(struct run *run)
@@ -113,12 +121,12 @@ int main(int argc, char **argv)
 
 	settings_parse(argc, argv, &run.settings);
 	catch_signals();
+	allow_descriptors();
 	if (run.settings.mode == MODE_ECHO)
 		return baseline_serve(&run.settings) ? EXIT_FAILURE : EXIT_SUCCESS;
 	r = start(&run);
 	if (r == 0)
-		r = run.settings.mode == MODE_LOCK ? measure_and_report_lock(&run)
-						   : measure_and_report(&run);
+		r = measure_and_report(&run);
 	baseline_stop(&run.baseline);
 	daemon_stop(&run.daemon);
 	free(run.patterns);

@@ -54,8 +54,8 @@ static void print_json(json_t *object)
 static void report_json(const struct run *run, uint64_t errors)
 {
 	const struct settings *settings = &run->settings;
-	json_t *object = result(run, settings->operation->name, settings->sessions, &run->latencies,
-				run->rate);
+	const char *op = settings->mode == MODE_BARRIER ? "barrier" : settings->operation->name;
+	json_t *object = result(run, op, settings->sessions, &run->latencies, run->rate);
 
 	json_object_set_new(object, "words", json_integer((json_int_t)settings->words));
 	json_object_set_new(object, "operations", json_integer((json_int_t)run->completed));
@@ -84,11 +84,25 @@ static void print_head(void)
 	       "99% percentile[usec]", "99.9% percentile[usec]");
 }
 
+static void report_barrier_text(const struct run *run, uint64_t errors)
+{
+	printf("# barrier of %ju sessions over %s, crossed %ju times%s\n",
+	       (uintmax_t)run->settings.sessions, run->transport, (uintmax_t)run->completed,
+	       errors ? ", FAILED" : ", nobody ahead of the others, one last a round");
+	printf("# %.3f ms a crossing\n", 1e3 / run->rate);
+	print_head();
+	print_row(8, run->latencies.count, &run->latencies, "a party's wait");
+}
+
 static void report_text(const struct run *run, uint64_t errors)
 {
 	const struct settings *settings = &run->settings;
 	bool lat = settings->mode == MODE_LAT;
 
+	if (settings->mode == MODE_BARRIER) {
+		report_barrier_text(run, errors);
+		return;
+	}
 	printf("# %s %s over %s, depth %ju, sessions %ju, words %ju, poll %s, server poll %s%s\n",
 	       lat ? "lat" : "rate", settings->operation->name, run->transport,
 	       (uintmax_t)settings->depth, (uintmax_t)settings->sessions,
@@ -181,10 +195,13 @@ static void report_lock_text(const struct lock_figures *figures, enum lock_row r
 	print_row(8, figures->latencies[row].count, &figures->latencies[row], of);
 }
 
-void report_lock(const struct run *run, const struct lock_figures *figures, uint64_t errors)
+void report_lock(const struct run *run, uint64_t errors)
 {
 	const struct settings *settings = &run->settings;
+	const struct lock_figures *figures = run->lock;
 
+	if (!figures)
+		return;
 	if (!settings->json) {
 		printf("# lock over %s, sessions %ju, poll %s, server poll %s%s\n", run->transport,
 		       (uintmax_t)settings->sessions, poll_name(settings->poll),

@@ -8,6 +8,8 @@
 #include "perf/histogram.h"
 #include "perf/operation.h"
 
+struct lock_figures;
+
 struct run {
 	struct settings settings;
 	struct daemon daemon;
@@ -18,8 +20,9 @@ struct run {
 	char transport[16];         /* the one in use */
 	struct histogram latencies; /* ps */
 	uint64_t completed, additions;
-	uint64_t batch; /* operations a sample is the mean of */
-	double rate;    /* operations a second */
+	uint64_t batch;            /* operations a sample is the mean of */
+	double rate;               /* operations a second */
+	struct lock_figures *lock; /* of the mode lock */
 };
 
 /*

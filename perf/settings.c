@@ -17,6 +17,7 @@ enum {
 	KEY_SIZE,
 	KEY_DEPTH,
 	KEY_SESSIONS,
+	KEY_ROUNDS,
 	KEY_WORDS,
 	KEY_SECONDS,
 	KEY_POLL,
@@ -33,8 +34,11 @@ static const struct argp_option options[] = {
 	{"size", KEY_SIZE, "BYTES", 0, "of a read or write, as in 64 or 4KiB (8)", 0},
 	{"words", KEY_WORDS, "N", 0, "places that operations go to in turn (1)", 0},
 	{"depth", KEY_DEPTH, "N", 0, "rate: operations outstanding in a session, to 1024 (64)", 0},
-	{"sessions", KEY_SESSIONS, "N", 0, "threads, each with a session: rate (1), lock (32)", 0},
-	{"seconds", KEY_SECONDS, "S", 0, "how long to measure, with the baseline (3)", 0},
+	{"sessions", KEY_SESSIONS, "N", 0,
+	 "threads, each with a session: rate (1), lock (32), barrier (1000)", 0},
+	{"rounds", KEY_ROUNDS, "N", 0, "barrier: how often all of them cross it (100)", 0},
+	{"seconds", KEY_SECONDS, "S", 0, "but barrier: how long to measure, with the baseline (3)",
+	 0},
 	{"transport", KEY_TRANSPORT, "NAME", 0, "auto, shm, verbs, roce, tcp or embedded (auto)",
 	 0},
 	{"poll", KEY_POLL, "HOW", 0, "how to wait: busy, block or adaptive (adaptive)", 0},
@@ -91,6 +95,7 @@ static const char doc[] =
 	"  $ dso-perf lat --op faa --transport tcp --poll busy\n"
 	"  $ dso-perf rate --op faa --transport tcp --depth 64 --json\n"
 	"  $ dso-perf lock --transport tcp --sessions 32\n"
+	"  $ dso-perf barrier --transport shm --sessions 1000\n"
 	"  $ dso-perf lat --op read --size 4KiB --url dso://store:7471\n"
 	"  store$ dso-perf echo --baseline-address 10.0.0.5:7400\n"
 	"  $ dso-perf lat --url dso://10.0.0.5 --baseline-address 10.0.0.5:7400\n";
@@ -142,10 +147,11 @@ static void take_mode(struct argp_state *state, const char *text, struct parsing
 	static const char *const modes[] = {[MODE_LAT] = "lat",
 					    [MODE_RATE] = "rate",
 					    [MODE_LOCK] = "lock",
+					    [MODE_BARRIER] = "barrier",
 					    [MODE_ECHO] = "echo"};
 
 	if (parsing->have_mode)
-		argp_error(state, "one of lat, rate, lock and echo at a time");
+		argp_error(state, "one of lat, rate, lock, barrier and echo at a time");
 	for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++) {
 		if (strcmp(text, modes[i]))
 			continue;
@@ -153,20 +159,20 @@ static void take_mode(struct argp_state *state, const char *text, struct parsing
 		parsing->have_mode = true;
 	}
 	if (!parsing->have_mode)
-		argp_error(state, "%s is none of lat, rate, lock and echo", text);
+		argp_error(state, "%s is none of lat, rate, lock, barrier and echo", text);
 }
 
-/* It has operations and words of its own. */
-static void check_lock(struct argp_state *state, struct parsing *parsing)
+/* These have operations and words of their own. */
+static void check_objects(struct argp_state *state, struct parsing *parsing)
 {
 	struct settings *settings = parsing->settings;
 
 	if (parsing->have_depth || settings->words != 1 || settings->size_bytes != 8)
 		argp_error(state, "--depth, --words and --size belong to lat and rate");
 	if (!parsing->have_sessions)
-		settings->sessions = 32;
+		settings->sessions = settings->mode == MODE_LOCK ? 32 : 1000;
 	if (settings->sessions < 2)
-		argp_error(state, "lock takes 2 --sessions or more");
+		argp_error(state, "lock and barrier take 2 --sessions or more");
 	settings->words = 2;
 	parsing->no_baseline = true;
 }
@@ -175,15 +181,16 @@ static void check_together(struct argp_state *state, struct parsing *parsing)
 {
 	struct settings *settings = parsing->settings;
 	bool lat = settings->mode == MODE_LAT;
+	bool objects = settings->mode == MODE_LOCK || settings->mode == MODE_BARRIER;
 
 	if (!parsing->have_mode)
-		argp_error(state, "lat, rate, lock or echo is missing");
+		argp_error(state, "lat, rate, lock, barrier or echo is missing");
 	if (lat && (parsing->have_depth || parsing->have_sessions))
 		argp_error(state, "--depth and --sessions belong to rate: lat has 1 of each");
-	if (lat || settings->mode == MODE_LOCK)
+	if (lat || objects)
 		settings->depth = 1;
-	if (settings->mode == MODE_LOCK)
-		check_lock(state, parsing);
+	if (objects)
+		check_objects(state, parsing);
 	if (settings->operation->atomic && settings->size_bytes != 8)
 		argp_error(state, "--op %s always has 8 bytes", settings->operation->name);
 	if (!lat && settings->size_bytes > DSO_SUBMIT_BYTES_MAX)
@@ -232,6 +239,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		take_number(state, "sessions", argument, SESSIONS_MAX, &settings->sessions);
 		parsing->have_sessions = true;
 		return 0;
+	case KEY_ROUNDS:
+		take_number(state, "rounds", argument, ROUNDS_MAX, &settings->rounds);
+		return 0;
 	case KEY_WORDS:
 		take_number(state, "words", argument, WORDS_MAX, &settings->words);
 		return 0;
@@ -273,8 +283,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 void settings_parse(int argc, char **argv, struct settings *ret_settings)
 {
-	static const struct argp argp = {options, parse_option, "lat|rate|lock|echo", doc, NULL,
-					 NULL,    NULL};
+	static const struct argp argp = {
+		options, parse_option, "lat|rate|lock|barrier|echo", doc, NULL, NULL, NULL};
 	struct parsing parsing = {.settings = ret_settings};
 
 	*ret_settings = (struct settings){
@@ -285,6 +295,7 @@ void settings_parse(int argc, char **argv, struct settings *ret_settings)
 		.depth = 64,
 		.sessions = 1,
 		.words = 1,
+		.rounds = 100,
 		.duration_ns = 3 * DSO_SECOND,
 		.baseline_address = "127.0.0.1",
 	};

@@ -9,12 +9,13 @@
 #include <stdint.h>
 
 #define DEPTH_MAX        DSO_OUTSTANDING_MAX
-#define SESSIONS_MAX     256
+#define SESSIONS_MAX     4096
+#define ROUNDS_MAX       1000000
 #define WORDS_MAX        1048576
 #define SIZE_BYTES_MAX   (16u << 20)
 #define MEMORY_BYTES_MAX (UINT64_C(1) << 30)
 
-enum mode { MODE_LAT, MODE_RATE, MODE_LOCK, MODE_ECHO };
+enum mode { MODE_LAT, MODE_RATE, MODE_LOCK, MODE_BARRIER, MODE_ECHO };
 
 /* How to wait; poll_name gives the library's word for it. */
 enum poll_policy { POLL_ADAPTIVE, POLL_BUSY, POLL_BLOCK };
@@ -26,7 +27,7 @@ struct settings {
 	const char *url;       /* NULL: a storaged of our own */
 	const char *io;
 	enum poll_policy poll, server_poll;
-	uint64_t size_bytes, depth, sessions, words;
+	uint64_t size_bytes, depth, sessions, words, rounds;
 	int64_t duration_ns;
 	const char *baseline_address; /* IP, or IP:PORT of a dso-perf echo; NULL: no baseline */
 	bool json;

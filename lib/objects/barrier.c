@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#define SPIN_MISSING_MAX 8 /* parties */
+
 struct dso_barrier {
 	struct object object;
 	uint64_t parties;
@@ -94,11 +96,11 @@ static int outcome(int32_t past)
 	return past % BARRIER_RESET ? 0 : -ENOTRECOVERABLE;
 }
 
-/* Look at both words, at the event first. */
-static int look(struct dso_barrier *barrier, uint64_t *event, uint64_t *word)
+/* Look at both words, at the event first, and add @arrivals to the other. */
+static int look(struct dso_barrier *barrier, uint64_t arrivals, uint64_t *event, uint64_t *word)
 {
 	struct op ops[2] = {word_op(&barrier->object, DATA_FAA, BARRIER_EVENT_OFFSET, 0, 0),
-			    word_op(&barrier->object, DATA_FAA, BARRIER_WORD_OFFSET, 0, 0)};
+			    word_op(&barrier->object, DATA_FAA, BARRIER_WORD_OFFSET, arrivals, 0)};
 	int r = session_execute(&barrier->object, ops, 2);
 
 	*event = ops[0].value;
@@ -106,32 +108,40 @@ static int look(struct dso_barrier *barrier, uint64_t *event, uint64_t *word)
 	return r;
 }
 
-/* Wait until round @round is over. */
-static int wait_for_others(struct dso_barrier *barrier, uint32_t round, int64_t deadline_ns)
+/* Whether so few are missing that it is worth to spin for them. */
+static bool is_nearly_full(const struct dso_barrier *barrier, uint64_t word)
+{
+	return barrier->parties - arrived_of(word) % barrier->parties <= SPIN_MISSING_MAX;
+}
+
+/* Wait until round @round is over. @event was looked at, and then @word. */
+static int wait_for_others(struct dso_barrier *barrier, uint32_t round, uint64_t event,
+			   uint64_t word, int64_t deadline_ns)
 {
 	struct spin spin = spin_begin(barrier->object.session, deadline_ns);
+	int r, s;
 
-	for (;;) {
-		uint64_t event, word;
-		int r = look(barrier, &event, &word), s;
+	do {
 		int32_t past = (int32_t)(round_of(word) - round);
 
-		if (r)
-			return r;
 		if (past > 0)
 			return outcome(past);
 		if (word & BARRIER_BROKEN)
 			return -ENOTRECOVERABLE;
-		if (spin_on(&spin, &barrier->object, BARRIER_EVENT_OFFSET, event))
-			continue;
-		r = futex_wait(&barrier->object, BARRIER_EVENT_OFFSET, event, deadline_ns);
-		if (r && r != -ETIMEDOUT && r != -ECANCELED)
-			return r;
-		/* Who leaves before the others came breaks it for them, unless they just came. */
-		s = r ? change(barrier, word, broken) : -EAGAIN;
-		if (s != -EAGAIN)
-			return s ? s : r;
-	}
+		if (!is_nearly_full(barrier, word) ||
+		    !spin_on(&spin, &barrier->object, BARRIER_EVENT_OFFSET, event)) {
+			r = futex_wait(&barrier->object, BARRIER_EVENT_OFFSET, event, deadline_ns);
+			if (r && r != -ETIMEDOUT && r != -ECANCELED)
+				return r;
+			/* Who leaves before the others came breaks it for them, unless they just
+			 * came. */
+			s = r ? change(barrier, word, broken) : -EAGAIN;
+			if (s != -EAGAIN)
+				return s ? s : r;
+		}
+		r = look(barrier, 0, &event, &word);
+	} while (r == 0);
+	return r;
 }
 
 /* It was broken when this party arrived in the round of @word: it did not. */
@@ -176,9 +186,9 @@ static int complete(struct dso_barrier *barrier, uint64_t value, uint32_t round)
 
 static int arrive(struct dso_barrier *barrier, int64_t deadline_ns, bool *ret_last)
 {
-	uint64_t before, arrived;
+	uint64_t event, before, arrived;
 	uint32_t round;
-	int r = word_add(&barrier->object, BARRIER_WORD_OFFSET, BARRIER_ARRIVAL, &before);
+	int r = look(barrier, BARRIER_ARRIVAL, &event, &before);
 
 	if (r)
 		return r;
@@ -189,7 +199,8 @@ static int arrive(struct dso_barrier *barrier, int64_t deadline_ns, bool *ret_la
 	round = round_of(before) + (uint32_t)(arrived / barrier->parties);
 	*ret_last = arrived % barrier->parties + 1 == barrier->parties;
 	return *ret_last ? complete(barrier, before + BARRIER_ARRIVAL, round)
-			 : wait_for_others(barrier, round, deadline_ns);
+			 : wait_for_others(barrier, round, event, before + BARRIER_ARRIVAL,
+					   deadline_ns);
 }
 
 int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last)

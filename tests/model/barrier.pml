@@ -165,24 +165,18 @@ inline complete()
 #endif
 }
 
-/* barrier.c: wait_for_others */
+/* barrier.c: wait_for_others. v is what was seen of the word behind the look at the event. */
 inline wait_for_others()
 {
 	r = AGAIN;
 	do
-	:: atomic { r == AGAIN -> event = mem[EVENT] }; /* look: the event first */
+	:: atomic { r == AGAIN ->
 		if
-		:: atomic {
-			true ->
-			v = mem[BARRIER];
-			if
-			:: ROUND_OF(v) > mine -> r = OUTCOME(ROUND_OF(v) - mine)
-			:: ROUND_OF(v) <= mine && (v & BROKEN) -> r = NOTRECOVERABLE
-			:: else
-			fi
-		   }
-		DIES
-		fi;
+		:: ROUND_OF(v) > mine -> r = OUTCOME(ROUND_OF(v) - mine)
+		:: ROUND_OF(v) <= mine && (v & BROKEN) -> r = NOTRECOVERABLE
+		:: else
+		fi
+	   };
 		if
 		:: r == AGAIN ->
 			futex_wait(EVENT, event);
@@ -195,6 +189,18 @@ inline wait_for_others()
 #else
 				r = TIMEDOUT
 #endif
+			fi;
+			if
+			:: r == AGAIN -> /* look: the event first */
+				if
+				:: event = mem[EVENT]
+				DIES
+				fi;
+				if
+				:: v = mem[BARRIER]
+				DIES
+				fi
+			:: r != AGAIN
 			fi
 		:: r != AGAIN
 		fi
@@ -211,8 +217,14 @@ proctype client(byte me)
 
 	do
 	:: me <= WAITERS && crossed < ROUNDS_OF(me) ->
+#ifndef MUTANT_EVENT_BEHIND_THE_ARRIVAL
 		if
-		:: atomic { /* arrive */
+		:: event = mem[EVENT] /* arrive, behind a look at the event */
+		DIES
+		fi;
+#endif
+		if
+		:: atomic {
 			true ->
 			before = mem[BARRIER];
 			mem[BARRIER] = before + ARRIVAL;
@@ -230,6 +242,12 @@ proctype client(byte me)
 		   }
 		DIES
 		fi;
+#ifdef MUTANT_EVENT_BEHIND_THE_ARRIVAL
+		if
+		:: event = mem[EVENT]
+		DIES
+		fi;
+#endif
 		if
 		:: r == NOTRECOVERABLE -> step_back()
 		:: atomic { r == OK && last -> last = false }; complete(); told()
