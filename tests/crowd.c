@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Many processes at one mutex, some of which die or freeze at any moment: crowd TRANSPORT... What the mutex guards is a plain
+ * register, read and written by READ and WRITE. In the end it has counted every turn exactly once, and nothing
+ * that a fenced holder wrote later is in it.
+ *
+ * A turn: lock, READ {value, writer}, note in the ledger that value + 1 is mine, WRITE it, note that it is done, unlock. The ledger
+ * is memory that the processes share and that outlives them: so it is known of each write whose it is, and whether it
+ * was done. CROWD_PROCESSES, CROWD_KILLS, CROWD_FREEZES a transport; CROWD_SEED draws the moments and is printed.
+ */
+#include <check.h>
+#include <dso/dso.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/clock.h"
+#include "tests/daemon.h"
+
+#define PATIENCE    (60 * DSO_SECOND)
+#define WRITERS     65536 /* of the last values */
+#define PROCESS_MAX 256
+#define TTL_MS      2000
+#define NOTED_NS    (8 * DSO_SECOND) /* a death is, within it */
+
+/* What a process is asked to do to itself, in its next turn. */
+enum fate { LIVE, DIE_WHILE_IT_HOLDS, FREEZE_BEFORE_IT_WRITES, COME_TO_AN_END };
+
+struct ledger {
+	_Atomic uint64_t done; /* the last value of which the WRITE returned */
+	struct place {
+		_Atomic uint32_t fate;
+		_Atomic uint64_t turns;       /* that were done */
+		_Atomic uint32_t incarnation; /* of who is dead or fenced: smaller than this */
+		_Atomic uint64_t late; /* 1: written, or not, behind a freeze; 2: it was refused */
+	} places[PROCESS_MAX];
+	_Atomic uint32_t writers[WRITERS]; /* of a value: incarnation * PROCESS_MAX + place */
+};
+
+/* In the register: one WRITE of 16 bytes. */
+struct content {
+	uint64_t value, writer;
+};
+
+static struct daemon_process storage;
+static const char *transports[8] = {"shm", "roce", "tcp"};
+static int transport_count = 3;
+static int processes = 64, kills = 30, freezes = 1;
+static unsigned seed;
+static struct ledger *ledger;
+static int ledger_fd;
+
+/* ---- a process of the crowd ---- */
+
+struct member {
+	struct dso_session *session;
+	struct dso_mutex *mutex;
+	struct dso_memory *memory;
+	struct place *place;
+	uint32_t me; /* incarnation * PROCESS_MAX + place */
+	unsigned seed;
+};
+
+enum { OVER = 0, WRONG = 2, STRANGE = 3 };
+
+__attribute__((format(printf, 2, 3))) static int wrong(const struct member *member,
+						       const char *format, ...)
+{
+	va_list arguments;
+
+	fprintf(stderr, "# %u of %u: ", member->me / PROCESS_MAX, member->me % PROCESS_MAX);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	return WRONG;
+}
+
+static _Atomic uint32_t *writer_of(uint64_t value)
+{
+	return &ledger->writers[value % WRITERS];
+}
+
+static bool is_gone(uint32_t writer)
+{
+	return writer / PROCESS_MAX < ledger->places[writer % PROCESS_MAX].incarnation;
+}
+
+/* What the register has must be what was written last, or what one who is gone meant to write behind that. */
+static int look(const struct member *member, const struct content *content)
+{
+	uint64_t done = ledger->done;
+
+	if (content->value && content->writer != *writer_of(content->value))
+		return wrong(member, "the register has %ju of writer %ju, who did not write that",
+			     (uintmax_t)content->value, (uintmax_t)content->writer);
+	if (content->value == done)
+		return 0;
+	/* That he is gone may be known here before it is noted. */
+	for (int64_t begin_ns = clock_now_ns(); clock_now_ns() - begin_ns < NOTED_NS;
+	     nap(DSO_MILLISECOND))
+		if (content->value == done + 1 && is_gone((uint32_t)content->writer))
+			return 0;
+	return wrong(member, "the register has %ju where %ju was written last",
+		     (uintmax_t)content->value, (uintmax_t)done);
+}
+
+static bool is_over(int r)
+{
+	return r == -ESHUTDOWN || r == -ENOTCONN || r == -ECONNRESET;
+}
+
+/* Between reading and writing. */
+static void meet_fate(struct member *member, enum fate fate)
+{
+	if (fate == DIE_WHILE_IT_HOLDS)
+		raise(SIGKILL);
+	if (fate != FREEZE_BEFORE_IT_WRITES)
+		return;
+	member->place->late = 1;
+	raise(SIGSTOP);
+}
+
+static int turn(struct member *member)
+{
+	enum fate fate = member->place->fate;
+	struct content content, next;
+	int r = dso_mutex_lock(member->mutex, PATIENCE, NULL), s;
+
+	if (r && r != -EOWNERDEAD)
+		return is_over(r) ? OVER : wrong(member, "lock: %s", dso_error(member->session));
+	if (dso_memory_read(member->memory, 0, &content, sizeof content))
+		return OVER;
+	s = look(member, &content);
+	if (s)
+		return s;
+	if (r == -EOWNERDEAD && dso_mutex_consistent(member->mutex))
+		return OVER;
+	next = (struct content){content.value + 1, member->me};
+	*writer_of(next.value) = member->me;
+	meet_fate(member, fate);
+	r = dso_memory_write(member->memory, 0, &next, sizeof next);
+	if (member->place->late) {
+		/* Nobody takes a process's mapping away but by ending it, which storaged has done over shm. */
+		if (r == 0)
+			return wrong(member, "a write behind the fence was done");
+		member->place->late = 2;
+		return OVER;
+	}
+	if (r)
+		return OVER;
+	ledger->done = next.value;
+	member->place->turns++;
+	r = dso_mutex_unlock(member->mutex);
+	return r == 0 ? -1 : OVER;
+}
+
+/* Until it dies, is fenced or is to come to an end. Returns an exit status. */
+static int take_part(const char *url, const char *transport, struct member *member)
+{
+	struct dso_options options = {.transport = transport, .timeout = PATIENCE};
+	struct dso_memory_params params = {.size_bytes = sizeof(struct content)};
+	int r = dso_open(url, &options, &member->session);
+
+	if (r == 0)
+		r = dso_mutex_open(member->session, "mutex", NULL, &member->mutex);
+	if (r == 0)
+		r = dso_memory_open(member->session, "register", &params, &member->memory);
+	if (r)
+		return wrong(member, "%s", dso_error(member->session));
+	while (member->place->fate != COME_TO_AN_END) {
+		r = turn(member);
+		if (r >= 0)
+			return r;
+	}
+	dso_close(member->session);
+	return OVER;
+}
+
+static int be_member(char **argv)
+{
+	struct member member = {.me = (uint32_t)strtoul(argv[4], NULL, 10)};
+
+	ledger = mmap(NULL, sizeof *ledger, PROT_READ | PROT_WRITE, MAP_SHARED, atoi(argv[5]), 0);
+	if (ledger == MAP_FAILED)
+		return STRANGE;
+	member.place = &ledger->places[member.me % PROCESS_MAX];
+	return take_part(argv[2], argv[3], &member);
+}
+
+/* ---- who watches over them ---- */
+
+static pid_t pids[PROCESS_MAX];
+static uint32_t incarnations[PROCESS_MAX];
+
+static void begin(const char *transport, int place)
+{
+	char me[24], fd[24];
+	pid_t pid;
+
+	ledger->places[place].fate = LIVE;
+	ledger->places[place].late = 0;
+	snprintf(me, sizeof me, "%u", ++incarnations[place] * PROCESS_MAX + (unsigned)place);
+	snprintf(fd, sizeof fd, "%d", ledger_fd);
+	pid = fork();
+	if (pid == 0) {
+		execl("/proc/self/exe", "crowd", "--member", daemon_url(&storage, transport),
+		      transport, me, fd, NULL);
+		_exit(STRANGE);
+	}
+	ck_assert_int_gt(pid, 0);
+	pids[place] = pid;
+}
+
+/* It is dead, or fenced: nothing of it may come any more. */
+static void note_gone(int place)
+{
+	ledger->places[place].incarnation = incarnations[place] + 1;
+}
+
+/* Wait for @count turns, by whomever. Returns how long that took. */
+static int64_t until_turns(const char *what, uint64_t count)
+{
+	int64_t begin_ns = clock_now_ns();
+	uint64_t until = ledger->done + count;
+
+	while (ledger->done < until) {
+		ck_assert_msg(clock_now_ns() - begin_ns < PATIENCE,
+			      "%s: nobody gets the mutex any more", what);
+		nap(DSO_MILLISECOND / 5);
+	}
+	return clock_now_ns() - begin_ns;
+}
+
+static void must_end_by(const char *what, int place, bool killed)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pids[place], &status, 0), pids[place]);
+	if (killed)
+		ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+			      "%s: one who was to be killed ended with %#x", what, status);
+	else
+		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == OVER,
+			      "%s: one ended with %#x", what, status);
+}
+
+/* Anywhere in its turn, or where it holds the mutex and has not written. */
+static void kill_one(const char *transport, const char *what)
+{
+	int place = rand_r(&seed) % processes;
+	bool anywhere = rand_r(&seed) % 2;
+
+	if (anywhere)
+		kill(pids[place], SIGKILL);
+	else
+		ledger->places[place].fate = DIE_WHILE_IT_HOLDS;
+	must_end_by(what, place, true);
+	note_gone(place);
+	begin(transport, place);
+}
+
+static void freeze_one(const char *transport, const char *what)
+{
+	int place = rand_r(&seed) % processes, status;
+
+	ledger->places[place].fate = FREEZE_BEFORE_IT_WRITES;
+	ck_assert_int_eq(waitpid(pids[place], &status, WUNTRACED), pids[place]);
+	ck_assert_msg(WIFSTOPPED(status), "%s: one who was to stop ended with %#x", what, status);
+	note_gone(place);
+	/* It holds the mutex: all the others wait until it is fenced. */
+	until_turns(what, (uint64_t)processes);
+	kill(pids[place], SIGCONT);
+	ck_assert_int_eq(waitpid(pids[place], &status, 0), pids[place]);
+	if (!strcmp(transport, "shm"))
+		ck_assert_msg(WIFSIGNALED(status), "%s: storaged did not end it", what);
+	else
+		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == OVER &&
+				      ledger->places[place].late == 2,
+			      "%s: the fenced one ended with %#x", what, status);
+	until_turns(what, (uint64_t)processes);
+	begin(transport, place);
+}
+
+static void end_all(const char *what)
+{
+	for (int place = 0; place < processes; place++)
+		ledger->places[place].fate = COME_TO_AN_END;
+	for (int place = 0; place < processes; place++)
+		must_end_by(what, place, false);
+}
+
+/* As many as the processes noted, and one more at most of each that died. */
+static void look_over(const char *transport, const char *what)
+{
+	struct dso_options options = {.transport = transport};
+	struct member member = {0};
+	struct content content;
+	uint64_t counted = 0, died = 0;
+
+	ck_assert_int_eq(dso_open(daemon_url(&storage, transport), &options, &member.session), 0);
+	ck_assert_int_eq(dso_memory_open(member.session, "register", NULL, &member.memory), 0);
+	ck_assert_int_eq(dso_memory_read(member.memory, 0, &content, sizeof content), 0);
+	ck_assert_int_eq(look(&member, &content), 0);
+	for (int place = 0; place < processes; place++) {
+		counted += ledger->places[place].turns;
+		died += incarnations[place] - 1;
+	}
+	/* Who was killed between the WRITE and its note has written one that is not noted. */
+	ck_assert_msg(content.value >= counted && content.value <= counted + died,
+		      "%s: %ju in the register after %ju turns and %ju deaths", what,
+		      (uintmax_t)content.value, (uintmax_t)counted, (uintmax_t)died);
+	printf("# %s: %d processes, %ju turns, %ju of whom died or froze; the register is exact\n",
+	       what, processes, (uintmax_t)content.value, (uintmax_t)died);
+	dso_close(member.session);
+}
+
+static void setup(void)
+{
+	const char *const arguments[] = {"--memory",    "64MiB", "--ttl", "2s",
+					 "--shm-fence", "kill",  NULL};
+
+	daemon_start(&storage, arguments);
+	ledger_fd = memfd_create("ledger", 0); /* the members inherit it */
+	ck_assert_int_eq(ftruncate(ledger_fd, sizeof *ledger), 0);
+	ledger = mmap(NULL, sizeof *ledger, PROT_READ | PROT_WRITE, MAP_SHARED, ledger_fd, 0);
+	ck_assert_ptr_ne(ledger, MAP_FAILED);
+	memset(incarnations, 0, sizeof incarnations);
+}
+
+static void teardown(void)
+{
+	munmap(ledger, sizeof *ledger);
+	close(ledger_fd);
+	ck_assert_int_eq(daemon_stop(&storage), 0);
+}
+
+START_TEST(a_plain_register_under_a_mutex_counts_every_turn_of_a_crowd_that_dies)
+{
+	const char *transport = transports[_i];
+	int64_t longest_ns = 0, took_ns;
+	char what[64];
+
+	snprintf(what, sizeof what, "a crowd over %s", transport);
+	for (int place = 0; place < processes; place++)
+		begin(transport, place);
+	until_turns(what, 10 * (uint64_t)processes);
+	for (int i = 0; i < kills; i++) {
+		kill_one(transport, what);
+		took_ns = until_turns(what, 1 + (uint64_t)rand_r(&seed) % 50);
+		longest_ns = took_ns > longest_ns ? took_ns : longest_ns;
+	}
+	ck_assert_msg(longest_ns < TTL_MS * DSO_MILLISECOND,
+		      "%s: the next holder came after %lld ms", what,
+		      (long long)(longest_ns / DSO_MILLISECOND));
+	for (int i = 0; i < freezes; i++)
+		freeze_one(transport, what);
+	end_all(what);
+	look_over(transport, what);
+	printf("# %s: the longest that a death was waited for: %lld ms\n", what,
+	       (long long)(longest_ns / DSO_MILLISECOND));
+}
+END_TEST
+
+static int number_of(const char *variable, int otherwise, int max)
+{
+	const char *text = getenv(variable);
+	int number = text ? atoi(text) : otherwise;
+
+	return number < max ? number : max;
+}
+
+int main(int argc, char **argv)
+{
+	Suite *suite = suite_create("crowd");
+	TCase *tcase = tcase_create("crowd");
+	SRunner *runner;
+	int failed;
+
+	if (argc == 6 && !strcmp(argv[1], "--member"))
+		return be_member(argv);
+	for (int i = 1; i < argc && i <= 8; i++)
+		transports[(transport_count = i) - 1] = argv[i];
+	processes = number_of("CROWD_PROCESSES", processes, PROCESS_MAX);
+	kills = number_of("CROWD_KILLS", kills, INT32_MAX);
+	freezes = number_of("CROWD_FREEZES", freezes, INT32_MAX);
+	seed = (unsigned)number_of("CROWD_SEED", (int)time(NULL), INT32_MAX);
+	printf("# CROWD_SEED=%u\n", seed);
+	tcase_set_timeout(tcase, 1200);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase,
+			    a_plain_register_under_a_mutex_counts_every_turn_of_a_crowd_that_dies,
+			    0, transport_count);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_set_fork_status(runner, CK_NOFORK);
+	srunner_set_tap(runner, "-");
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
