@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@
 #define NOTED_NS    (8 * DSO_SECOND) /* a death is, within it */
 
 /* What a process is asked to do to itself, in its next turn. */
-enum fate { LIVE, DIE_WHILE_IT_HOLDS, FREEZE_BEFORE_IT_WRITES, COME_TO_AN_END };
+enum fate { LIVE, DIE_WHILE_IT_HOLDS, FREEZE_WHILE_IT_WRITES, COME_TO_AN_END };
 
 struct ledger {
 	_Atomic uint64_t done; /* the last value of which the WRITE returned */
@@ -41,7 +42,7 @@ struct ledger {
 		_Atomic uint32_t fate;
 		_Atomic uint64_t turns;       /* that were done */
 		_Atomic uint32_t incarnation; /* of who is dead or fenced: smaller than this */
-		_Atomic uint64_t late; /* 1: written, or not, behind a freeze; 2: it was refused */
+		atomic_bool refused;          /* behind a freeze */
 	} places[PROCESS_MAX];
 	_Atomic uint32_t writers[WRITERS]; /* of a value: incarnation * PROCESS_MAX + place */
 };
@@ -67,7 +68,6 @@ struct member {
 	struct dso_memory *memory;
 	struct place *place;
 	uint32_t me; /* incarnation * PROCESS_MAX + place */
-	unsigned seed;
 };
 
 enum { OVER = 0, WRONG = 2, STRANGE = 3 };
@@ -119,15 +119,28 @@ static bool is_over(int r)
 	return r == -ESHUTDOWN || r == -ENOTCONN || r == -ECONNRESET;
 }
 
-/* Between reading and writing. */
-static void meet_fate(struct member *member, enum fate fate)
+static void freeze(int signal_number)
 {
-	if (fate == DIE_WHILE_IT_HOLDS)
-		raise(SIGKILL);
-	if (fate != FREEZE_BEFORE_IT_WRITES)
-		return;
-	member->place->late = 1;
+	(void)signal_number;
 	raise(SIGSTOP);
+}
+
+/*
+ * Write the same again and again, be frozen at any moment of that, and go on when it was fenced: then others have written, and
+ * whatever of this lands shows in the register. Returns an exit status.
+ */
+static int freeze_while_it_writes(struct member *member, const struct content *next)
+{
+	struct itimerval moment = {.it_value.tv_usec = 1000 + rand() % 2000};
+	int64_t begin_ns = clock_now_ns();
+
+	signal(SIGALRM, freeze);
+	setitimer(ITIMER_REAL, &moment, NULL);
+	while (dso_memory_write(member->memory, 0, next, sizeof *next) == 0)
+		if (clock_now_ns() - begin_ns > PATIENCE)
+			return wrong(member, "a fenced one can write");
+	member->place->refused = true;
+	return OVER;
 }
 
 static int turn(struct member *member)
@@ -147,16 +160,11 @@ static int turn(struct member *member)
 		return OVER;
 	next = (struct content){content.value + 1, member->me};
 	*writer_of(next.value) = member->me;
-	meet_fate(member, fate);
-	r = dso_memory_write(member->memory, 0, &next, sizeof next);
-	if (member->place->late) {
-		/* Nobody takes a process's mapping away but by ending it, which storaged has done over shm. */
-		if (r == 0)
-			return wrong(member, "a write behind the fence was done");
-		member->place->late = 2;
-		return OVER;
-	}
-	if (r)
+	if (fate == DIE_WHILE_IT_HOLDS)
+		raise(SIGKILL);
+	if (fate == FREEZE_WHILE_IT_WRITES)
+		return freeze_while_it_writes(member, &next);
+	if (dso_memory_write(member->memory, 0, &next, sizeof next))
 		return OVER;
 	ledger->done = next.value;
 	member->place->turns++;
@@ -208,7 +216,7 @@ static void begin(const char *transport, int place)
 	pid_t pid;
 
 	ledger->places[place].fate = LIVE;
-	ledger->places[place].late = 0;
+	ledger->places[place].refused = false;
 	snprintf(me, sizeof me, "%u", ++incarnations[place] * PROCESS_MAX + (unsigned)place);
 	snprintf(fd, sizeof fd, "%d", ledger_fd);
 	pid = fork();
@@ -273,7 +281,7 @@ static void freeze_one(const char *transport, const char *what)
 {
 	int place = rand_r(&seed) % processes, status;
 
-	ledger->places[place].fate = FREEZE_BEFORE_IT_WRITES;
+	ledger->places[place].fate = FREEZE_WHILE_IT_WRITES;
 	ck_assert_int_eq(waitpid(pids[place], &status, WUNTRACED), pids[place]);
 	ck_assert_msg(WIFSTOPPED(status), "%s: one who was to stop ended with %#x", what, status);
 	note_gone(place);
@@ -285,7 +293,7 @@ static void freeze_one(const char *transport, const char *what)
 		ck_assert_msg(WIFSIGNALED(status), "%s: storaged did not end it", what);
 	else
 		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == OVER &&
-				      ledger->places[place].late == 2,
+				      ledger->places[place].refused,
 			      "%s: the fenced one ended with %#x", what, status);
 	until_turns(what, (uint64_t)processes);
 	begin(transport, place);
