@@ -22,158 +22,13 @@
 
 #include "tests/clock.h"
 #include "tests/daemon.h"
-
-#define SURVIVORS 2
-#define PERMITS   2
-#define PATIENCE  (20 * DSO_SECOND)
-#define AT_ONCE_NS \
-	(DSO_SECOND * 3 / 4) /* for the next holder, when a process died; below the TTL */
+#include "tests/holds.h"
 
 static struct daemon_process storage;
 static const char *transports[8] = {"shm", "roce", "tcp"};
 static int transport_count = 3;
 static int rounds = 40, freezes = 1, ttl_ms = 2000;
 static unsigned seed;
-
-/* ---- what is held ---- */
-
-/* Everything that one session needs for any of the objects. */
-struct hand {
-	struct dso_session *session;
-	struct dso_mutex *mutex;
-	struct dso_rwlock *rwlock;
-	struct dso_semaphore *semaphore;
-	struct dso_once *once;
-	struct dso_condition *condition;
-	struct dso_memory *memory;
-	uint64_t me; /* never 0 */
-};
-
-/* In the memory: who is in, a word for each permit's place; then what must end exact. */
-#define INSIDE(place) (64 * (uint64_t)(place))
-#define DONE          1024
-
-struct kind {
-	const char *name;
-	/* Take and give back; 0, or a negative errno. -EOWNERDEAD: taken from one who died. */
-	int (*take)(struct hand *hand, int64_t timeout);
-	int (*give)(struct hand *hand);
-	bool tells; /* that the holder before died */
-	unsigned places;
-};
-
-static int take_mutex(struct hand *hand, int64_t timeout)
-{
-	int r = dso_mutex_lock(hand->mutex, timeout, NULL);
-
-	if (r == -EOWNERDEAD && dso_mutex_consistent(hand->mutex))
-		return -EIO;
-	return r;
-}
-
-static int give_mutex(struct hand *hand)
-{
-	return dso_mutex_unlock(hand->mutex);
-}
-
-static int take_rwlock(struct hand *hand, int64_t timeout)
-{
-	int r;
-
-	/* A look as a reader, now and then: a dead reader must not keep writers out. */
-	if (hand->me % 2) {
-		r = dso_rwlock_rdlock(hand->rwlock, timeout);
-		if (r && r != -EOWNERDEAD)
-			return r;
-		r = dso_rwlock_unlock(hand->rwlock);
-		if (r)
-			return r;
-	}
-	r = dso_rwlock_wrlock(hand->rwlock, timeout);
-	if (r == -EOWNERDEAD && dso_rwlock_consistent(hand->rwlock))
-		return -EIO;
-	return r;
-}
-
-static int give_rwlock(struct hand *hand)
-{
-	return dso_rwlock_unlock(hand->rwlock);
-}
-
-static int take_permit(struct hand *hand, int64_t timeout)
-{
-	return dso_semaphore_acquire(hand->semaphore, 1, timeout);
-}
-
-static int give_permit(struct hand *hand)
-{
-	return dso_semaphore_release(hand->semaphore, 1);
-}
-
-static int take_once(struct hand *hand, int64_t timeout)
-{
-	int mine = 0, r = dso_once_begin(hand->once, timeout, &mine);
-
-	return r ? r : mine ? 0 : -EIO;
-}
-
-static int give_once(struct hand *hand)
-{
-	return dso_once_abandon(hand->once);
-}
-
-/* A mutex that is let go and taken again by a condition. */
-static int take_by_condition(struct hand *hand, int64_t timeout)
-{
-	int r = take_mutex(hand, timeout);
-
-	if (r && r != -EOWNERDEAD)
-		return r;
-	if (r == -EOWNERDEAD)
-		return r;
-	r = dso_condition_wait(hand->condition, hand->mutex, DSO_MILLISECOND);
-	if (r == -EOWNERDEAD && dso_mutex_consistent(hand->mutex))
-		return -EIO;
-	return r == -ETIMEDOUT ? 0 : r;
-}
-
-static int give_by_condition(struct hand *hand)
-{
-	int r = dso_condition_signal(hand->condition);
-
-	return r ? r : dso_mutex_unlock(hand->mutex);
-}
-
-static const struct kind kinds[] = {
-	{"mutex", take_mutex, give_mutex, true, 1},
-	{"rwlock", take_rwlock, give_rwlock, true, 1},
-	{"semaphore", take_permit, give_permit, false, PERMITS},
-	{"once", take_once, give_once, false, 1},
-	{"condition", take_by_condition, give_by_condition, true, 1},
-};
-#define KINDS ((int)(sizeof kinds / sizeof *kinds))
-
-static int open_hand(const char *url, const char *transport, struct hand *hand)
-{
-	struct dso_options options = {.transport = transport, .timeout = PATIENCE};
-	struct dso_semaphore_params permits = {.permits = PERMITS};
-	int r = dso_open(url, &options, &hand->session);
-
-	if (r)
-		return r;
-	r = dso_mutex_open(hand->session, "m", NULL, &hand->mutex);
-	if (r == 0)
-		r = dso_rwlock_open(hand->session, "r", NULL, &hand->rwlock);
-	if (r == 0)
-		r = dso_semaphore_open(hand->session, "s", &permits, &hand->semaphore);
-	if (r == 0)
-		r = dso_once_open(hand->session, "o", NULL, &hand->once);
-	if (r == 0)
-		r = dso_condition_open(hand->session, "c", NULL, &hand->condition);
-	if (r == 0)
-		r = dso_memory_open(hand->session, "inside", NULL, &hand->memory);
-	return r;
-}
 
 static _Atomic uint64_t dead; /* the number of the victim that is known to be */
 
@@ -230,7 +85,7 @@ static int turn(struct hand *hand, const struct kind *kind, int64_t timeout)
 
 /* ---- who takes part ---- */
 
-/* Until it dies. It closes @ready_fd when it has begun. */
+/* Until it dies. It closes @ready_fd when it has begun. @kind: NULL is the barrier. */
 static int be_victim(const char *url, const char *transport, const struct kind *kind, uint64_t me,
 		     int ready_fd)
 {
@@ -239,7 +94,8 @@ static int be_victim(const char *url, const char *transport, const struct kind *
 
 	close(ready_fd);
 	while (r == 0)
-		r = turn(&hand, kind, PATIENCE);
+		r = kind ? turn(&hand, kind, PATIENCE)
+			 : dso_barrier_wait(hand.barrier, PATIENCE, NULL);
 	/* A frozen one finds its session over when it goes on; anything else is a fault. */
 	return r == -ESHUTDOWN || r == -ENOTCONN || r == -ECONNRESET ? 0 : r == -EBUSY ? 3 : 2;
 }
@@ -250,9 +106,12 @@ struct survivor {
 	const struct kind *kind;
 	_Atomic bool stop;
 	_Atomic uint64_t turns;
+	_Atomic uint64_t breaks; /* of the barrier */
 	_Atomic int result;
 	char error[512];
 };
+
+static _Atomic uint64_t resets; /* of the barrier */
 
 static void *survive(void *argument)
 {
@@ -268,6 +127,29 @@ static void *survive(void *argument)
 			survivor->result = r;
 		}
 		survivor->turns++;
+	}
+	return NULL;
+}
+
+/* At the barrier, whose reset is waited for when it breaks. */
+static void *survive_at_barrier(void *argument)
+{
+	struct survivor *survivor = argument;
+
+	while (!survivor->stop && survivor->result == 0) {
+		int r = dso_barrier_wait(survivor->hand.barrier, PATIENCE, NULL);
+
+		if (r == 0) {
+			survivor->turns++;
+		} else if (r == -ENOTRECOVERABLE) {
+			survivor->breaks++;
+			while (survivor->breaks > resets && !survivor->stop)
+				nap(DSO_MILLISECOND / 5);
+		} else {
+			snprintf(survivor->error, sizeof survivor->error, "%s",
+				 dso_error(survivor->hand.session));
+			survivor->result = r;
+		}
 	}
 	return NULL;
 }
@@ -320,7 +202,8 @@ static void begin_survivors(const char *transport, const struct kind *kind)
 		ck_assert_msg(open_hand(daemon_url(&storage, transport), transport,
 					&survivors[i].hand) == 0,
 			      "%s", dso_error(NULL));
-		pthread_create(&survivors[i].thread, NULL, survive, &survivors[i]);
+		pthread_create(&survivors[i].thread, NULL, kind ? survive : survive_at_barrier,
+			       &survivors[i]);
 	}
 }
 
@@ -344,7 +227,7 @@ static pid_t begin_victim(const char *transport, const struct kind *kind)
 	pid_t pid;
 
 	ck_assert_int_eq(pipe(ready), 0);
-	snprintf(number, sizeof number, "%d", (int)(kind - kinds));
+	snprintf(number, sizeof number, "%d", kind ? (int)(kind - kinds) : KINDS);
 	snprintf(me, sizeof me, "%llu", (unsigned long long)++victims);
 	snprintf(fd, sizeof fd, "%d", ready[1]);
 	pid = fork();
@@ -384,8 +267,65 @@ START_TEST(a_holder_that_is_killed_leaves_nothing_held)
 		longest_ns = took_ns > longest_ns ? took_ns : longest_ns;
 	}
 	end_survivors(what);
+	/* By its connection's end, not by its silence. */
+	ck_assert_int_lt(longest_ns, ttl_ms * DSO_MILLISECOND);
 	printf("# %s: %d kills, the longest wait %lld ms\n", what, rounds,
 	       (long long)(longest_ns / DSO_MILLISECOND));
+}
+END_TEST
+
+/* Each of the survivors has seen it break as often as a party died. Returns how long that took. */
+static int64_t until_breaks(uint64_t count, const char *what)
+{
+	int64_t begin_ns = clock_now_ns();
+
+	for (unsigned i = 0; i < SURVIVORS; i++)
+		while (survivors[i].breaks < count) {
+			ck_assert_msg(survivors[i].result == 0, "%s: %d, %s", what,
+				      survivors[i].result, survivors[i].error);
+			ck_assert_msg(clock_now_ns() - begin_ns < PATIENCE,
+				      "%s: a party that waits is not told", what);
+			nap(DSO_MILLISECOND / 5);
+		}
+	return clock_now_ns() - begin_ns;
+}
+
+START_TEST(a_barrier_breaks_once_for_each_party_that_is_killed)
+{
+	const char *transport = transports[_i];
+	struct hand hand;
+	int64_t longest_ns = 0;
+	uint64_t turns = 0;
+	char what[64];
+
+	snprintf(what, sizeof what, "barrier over %s", transport);
+	resets = 0;
+	begin_survivors(transport, NULL);
+	ck_assert_int_eq(open_hand(daemon_url(&storage, transport), transport, &hand), 0);
+	for (int round = 1; round <= rounds; round++) {
+		pid_t pid = begin_victim(transport, NULL);
+		int64_t took_ns;
+
+		nap(rand_r(&seed) % 20 * DSO_MILLISECOND + rand_r(&seed) % 1000000);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		took_ns = until_breaks((uint64_t)round, what);
+		longest_ns = took_ns > longest_ns ? took_ns : longest_ns;
+		if (round == rounds)
+			break;
+		ck_assert_int_eq(dso_barrier_reset(hand.barrier), 0);
+		resets++;
+	}
+	for (unsigned i = 0; i < SURVIVORS; i++)
+		turns += survivors[i].turns;
+	ck_assert_msg(turns % SURVIVORS == 0, "%s: one crossed it alone", what);
+	end_survivors(what);
+	for (unsigned i = 0; i < SURVIVORS; i++)
+		ck_assert_uint_eq(survivors[i].breaks, rounds);
+	dso_close(hand.session);
+	ck_assert_int_lt(longest_ns, ttl_ms * DSO_MILLISECOND);
+	printf("# %s: %d kills, crossed %llu times, the longest wait %lld ms\n", what, rounds,
+	       (unsigned long long)turns / SURVIVORS, (long long)(longest_ns / DSO_MILLISECOND));
 }
 END_TEST
 
@@ -432,7 +372,8 @@ int main(int argc, char **argv)
 	int failed;
 
 	if (argc == 7 && !strcmp(argv[1], "--victim"))
-		return be_victim(argv[2], argv[3], &kinds[atoi(argv[4])],
+		return be_victim(argv[2], argv[3],
+				 atoi(argv[4]) < KINDS ? &kinds[atoi(argv[4])] : NULL,
 				 strtoull(argv[5], NULL, 10), atoi(argv[6]));
 	for (int i = 1; i < argc && i <= 8; i++)
 		transports[(transport_count = i) - 1] = argv[i];
@@ -445,6 +386,8 @@ int main(int argc, char **argv)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, a_holder_that_is_killed_leaves_nothing_held, 0,
 			    transport_count * KINDS);
+	tcase_add_loop_test(tcase, a_barrier_breaks_once_for_each_party_that_is_killed, 0,
+			    transport_count);
 	tcase_add_loop_test(tcase, a_holder_that_is_frozen_is_fenced_and_nothing_of_it_comes_later,
 			    0, transport_count * KINDS);
 	suite_add_tcase(suite, tcase);
