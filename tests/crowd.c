@@ -30,7 +30,6 @@
 #define PATIENCE    (60 * DSO_SECOND)
 #define WRITERS     65536 /* of the last values */
 #define PROCESS_MAX 256
-#define TTL_MS      2000
 #define NOTED_NS    (8 * DSO_SECOND) /* a death is, within it */
 
 /* What a process is asked to do to itself, in its next turn. */
@@ -55,7 +54,7 @@ struct content {
 static struct daemon_process storage;
 static const char *transports[8] = {"shm", "roce", "tcp"};
 static int transport_count = 3;
-static int processes = 64, kills = 30, freezes = 1;
+static int processes = 64, kills = 30, freezes = 1, ttl_ms = 2000;
 static unsigned seed;
 static struct ledger *ledger;
 static int ledger_fd;
@@ -334,9 +333,11 @@ static void look_over(const char *transport, const char *what)
 
 static void setup(void)
 {
-	const char *const arguments[] = {"--memory",    "64MiB", "--ttl", "2s",
+	char ttl[24];
+	const char *const arguments[] = {"--memory",    "64MiB", "--ttl", ttl,
 					 "--shm-fence", "kill",  NULL};
 
+	snprintf(ttl, sizeof ttl, "%dms", ttl_ms);
 	daemon_start(&storage, arguments);
 	ledger_fd = memfd_create("ledger", 0); /* the members inherit it */
 	ck_assert_int_eq(ftruncate(ledger_fd, sizeof *ledger), 0);
@@ -367,7 +368,7 @@ START_TEST(a_plain_register_under_a_mutex_counts_every_turn_of_a_crowd_that_dies
 		took_ns = until_turns(what, 1 + (uint64_t)rand_r(&seed) % 50);
 		longest_ns = took_ns > longest_ns ? took_ns : longest_ns;
 	}
-	ck_assert_msg(longest_ns < TTL_MS * DSO_MILLISECOND,
+	ck_assert_msg(longest_ns < ttl_ms * DSO_MILLISECOND,
 		      "%s: the next holder came after %lld ms", what,
 		      (long long)(longest_ns / DSO_MILLISECOND));
 	for (int i = 0; i < freezes; i++)
@@ -401,6 +402,7 @@ int main(int argc, char **argv)
 	processes = number_of("CROWD_PROCESSES", processes, PROCESS_MAX);
 	kills = number_of("CROWD_KILLS", kills, INT32_MAX);
 	freezes = number_of("CROWD_FREEZES", freezes, INT32_MAX);
+	ttl_ms = number_of("CROWD_TTL_MS", ttl_ms, INT32_MAX);
 	seed = (unsigned)number_of("CROWD_SEED", (int)time(NULL), INT32_MAX);
 	printf("# CROWD_SEED=%u\n", seed);
 	tcase_set_timeout(tcase, 1200);
