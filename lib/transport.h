@@ -80,8 +80,8 @@ struct transport_ops {
 	 */
 	int (*execute)(struct transport *transport, struct op *op);
 
-	/* Where there is execute: a CAS like that, with nothing to fill in. *ret_before is set where it
-	 * returns 0. */
+	/* Where there is execute: a CAS of 8 bytes without a struct op, for locks. *ret_before is set where
+	 * it returns 0. */
 	int (*cas)(struct transport *transport, uint64_t offset, uint64_t expected, uint64_t value,
 		   uint64_t *ret_before);
 

@@ -70,8 +70,8 @@ static inline int owned_try_take(struct object *object, uint64_t offset, uint64_
 int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
 	       struct courtesy *courtesy, int64_t deadline_ns);
 
-/* The two halves of that: one compare-and-swap, with no look at the clock; -EAGAIN: it takes the other half,
- * which has to come next. */
+/* The two halves of that. The first is one compare-and-swap and looks at no clock; after -EAGAIN the other has
+ * to come next. */
 static inline int owned_try(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
 			    const struct courtesy *courtesy)
 {
@@ -84,6 +84,7 @@ static inline int owned_try(struct object *object, uint64_t offset, uint64_t *wo
 	*word = value;
 	return r;
 }
+
 __attribute__((cold)) int owned_await(struct object *object, uint64_t offset, uint64_t *word,
 				      uint64_t stop, struct courtesy *courtesy,
 				      int64_t deadline_ns);
@@ -92,14 +93,16 @@ __attribute__((cold)) int owned_await(struct object *object, uint64_t offset, ui
  * then what to try. Returns 0 or an error as above. */
 int owned_wait(struct object *object, uint64_t offset, uint64_t *value, struct patience *patience);
 
-/*
- * Give the word back that was taken as *word: without the flags @clear, with the flags @set, and wake up to
- * @wake of those who wait. @courtesy may be NULL, here and in owned_take. Returns 0, -EPERM (somebody else has
- * it, or nobody: it was forced), or the errors of any operation. owned_give_to is the half of it where somebody waits, or somebody else has it.
- */
+/* The half of owned_give where somebody waits, or the word is another than it was. */
 __attribute__((cold)) int owned_give_to(struct object *object, uint64_t offset, uint64_t *word,
 					uint64_t clear, uint64_t set, uint32_t wake,
 					struct courtesy *courtesy);
+
+/*
+ * Give the word back that was taken as *word: without the flags @clear, with the flags @set, and wake up to
+ * @wake of those who wait. @courtesy may be NULL, here and in owned_take. Returns 0, -EPERM (somebody else has
+ * it, or nobody: it was forced), or the errors of any operation.
+ */
 static inline int owned_give(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear,
 			     uint64_t set, uint32_t wake, struct courtesy *courtesy)
 {

@@ -17,8 +17,10 @@ static inline struct op word_op(const struct object *object, uint8_t opcode, uin
 			   .swap = swap};
 }
 
+/* The half of word_cas where this processor does not reach the memory. */
 int word_cas_far(struct object *object, uint64_t offset, uint64_t expected, uint64_t value,
 		 uint64_t *ret_before);
+
 static inline int word_cas(struct object *object, uint64_t offset, uint64_t expected,
 			   uint64_t value, uint64_t *ret_before)
 {
