@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #define WAITERS 5
@@ -264,6 +265,63 @@ START_TEST(no_wake_up_is_lost_between_two)
 }
 END_TEST
 
+static const char *named(const char *thing)
+{
+	static char text[96];
+
+	snprintf(text, sizeof text, "%s-%s", name, thing);
+	return text;
+}
+
+START_TEST(no_verb_that_waits_takes_a_deadline_before_time_began)
+{
+	static const int64_t wrong[] = {-2, -DSO_SECOND, INT64_MIN};
+	struct dso_semaphore_params permits = {.permits = 1};
+	struct dso_barrier_params parties = {.parties = 2};
+	struct dso_latch_params count = {.count = 1};
+	struct dso_mutex *mutex;
+	struct dso_rwlock *rwlock;
+	struct dso_semaphore *semaphore;
+	struct dso_barrier *barrier;
+	struct dso_latch *latch;
+	struct dso_condition *condition;
+	struct dso_once *once;
+	struct dso_future *future;
+	uint32_t arrived;
+	int mine;
+
+	OK(session, dso_mutex_open(session, named("m"), NULL, &mutex));
+	OK(session, dso_rwlock_open(session, named("r"), NULL, &rwlock));
+	OK(session, dso_semaphore_open(session, named("s"), &permits, &semaphore));
+	OK(session, dso_barrier_open(session, named("b"), &parties, &barrier));
+	OK(session, dso_latch_open(session, named("l"), &count, &latch));
+	OK(session, dso_condition_open(session, named("c"), NULL, &condition));
+	OK(session, dso_once_open(session, named("o"), NULL, &once));
+	OK(session, dso_future_open(session, named("f"), NULL, &future));
+	for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		ck_assert_int_eq(dso_memory_wait(memory, 0, 0, wrong[i]), -EINVAL);
+		ck_assert_int_eq(dso_mutex_lock(mutex, wrong[i], NULL), -EINVAL);
+		ck_assert_int_eq(dso_rwlock_rdlock(rwlock, wrong[i]), -EINVAL);
+		ck_assert_int_eq(dso_rwlock_wrlock(rwlock, wrong[i]), -EINVAL);
+		ck_assert_int_eq(dso_semaphore_acquire(semaphore, 1, wrong[i]), -EINVAL);
+		ck_assert_int_eq(dso_barrier_wait(barrier, wrong[i], NULL), -EINVAL);
+		ck_assert_int_eq(dso_latch_wait(latch, wrong[i]), -EINVAL);
+		ck_assert_int_eq(dso_once_begin(once, wrong[i], &mine), -EINVAL);
+		ck_assert_int_eq(dso_future_get(future, NULL, 0, wrong[i], NULL), -EINVAL);
+		OK(session, dso_mutex_lock(mutex, INT64_MAX, NULL));
+		ck_assert_int_eq(dso_condition_wait(condition, mutex, wrong[i]), -EINVAL);
+		OK(session, dso_mutex_unlock(mutex));
+	}
+	/* And nothing has come of it. */
+	OK(session, dso_barrier_stat(barrier, NULL, &arrived, NULL));
+	ck_assert_uint_eq(arrived, 0);
+	OK(session, dso_rwlock_wrlock(rwlock, DSO_NOWAIT));
+	OK(session, dso_semaphore_acquire(semaphore, 1, DSO_NOWAIT));
+	OK(session, dso_once_begin(once, DSO_NOWAIT, &mine));
+	ck_assert_int_eq(mine, 1);
+}
+END_TEST
+
 Suite *conformance_wait_suite(void)
 {
 	Suite *suite = suite_create("wait");
@@ -273,6 +331,7 @@ Suite *conformance_wait_suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_word_of_another_value_is_not_waited_for);
 	tcase_add_test(tcase, a_wait_ends_at_its_deadline_and_not_before);
+	tcase_add_test(tcase, no_verb_that_waits_takes_a_deadline_before_time_began);
 	tcase_add_test(tcase, who_waits_is_woken);
 	tcase_add_test(tcase, a_wake_of_another_word_wakes_nobody);
 	tcase_add_test(tcase, as_many_are_woken_as_were_asked_for);
