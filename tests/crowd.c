@@ -54,7 +54,7 @@ struct content {
 static struct daemon_process storage;
 static const char *transports[8] = {"shm", "roce", "tcp"};
 static int transport_count = 3;
-static int processes = 64, kills = 30, freezes = 1, ttl_ms = 2000;
+static int processes = 64, kills = 30, freezes = 1, ttl_ms = 4000;
 static unsigned seed;
 static struct ledger *ledger;
 static int ledger_fd;
