@@ -161,6 +161,24 @@ START_TEST(a_mutex_is_taken_from_its_holder_by_force)
 }
 END_TEST
 
+START_TEST(a_mutex_that_was_taken_by_force_is_not_made_consistent_by_its_holder_before)
+{
+	struct dso_mutex *mine = mutex_in(session), *theirs = mutex_in(other);
+	uint64_t token;
+
+	OK(session, dso_mutex_lock(mine, DSO_FOREVER, &token));
+	OK(other, dso_mutex_force_unlock(theirs, token));
+	ck_assert_int_eq(dso_mutex_unlock(mine), -EPERM);
+	ck_assert_int_eq(dso_mutex_lock(theirs, PATIENCE, &token), -EOWNERDEAD);
+	OK(session, dso_mutex_force_unlock(mine, token));
+	ck_assert_int_eq(dso_mutex_consistent(theirs), -EINVAL);
+	ck_assert_int_eq(dso_mutex_unlock(theirs), -EPERM);
+	ck_assert_int_eq(dso_mutex_lock(mine, PATIENCE, NULL), -EOWNERDEAD);
+	OK(session, dso_mutex_consistent(mine));
+	OK(session, dso_mutex_unlock(mine));
+}
+END_TEST
+
 static void lock_and_unlock(struct party *party)
 {
 	struct dso_mutex *mutex = mutex_in(party->session);
@@ -469,6 +487,8 @@ Suite *conformance_locks_suite(void)
 	tcase_add_test(tcase, the_end_of_a_holder_is_told_to_the_next);
 	tcase_add_test(tcase, what_nobody_made_consistent_is_not_recoverable);
 	tcase_add_test(tcase, a_mutex_is_taken_from_its_holder_by_force);
+	tcase_add_test(tcase,
+		       a_mutex_that_was_taken_by_force_is_not_made_consistent_by_its_holder_before);
 	tcase_add_test(tcase, all_who_are_parked_on_a_mutex_get_it_one_after_the_other);
 	tcase_add_test(tcase, who_waits_for_a_mutex_hears_of_its_deletion);
 	tcase_add_test(tcase, many_may_read_or_one_may_write);

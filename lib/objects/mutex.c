@@ -100,6 +100,9 @@ int dso_mutex_consistent(struct dso_mutex *mutex)
 
 	if (mutex->held && mutex->word & OWNED_DIED)
 		r = owned_clear(&mutex->object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_DIED);
+	/* It was taken away by force: it is not locked by this handle any more. */
+	if (r == -EPERM)
+		r = -EINVAL;
 	return r ? object_fail(&mutex->object, "consistent", r) : 0;
 }
 
