@@ -3,8 +3,8 @@
  * What each object promises, as a sequential specification. An operation has its effect at one
  * instant between its call and its return; one that waits has it when it gets what it waited for.
  * What has its effect in two steps is two operations with the same call and return; they are told
- * apart below. Where an object promises less than an order of its operations explains, its step says
- * what and why.
+ * apart below. Where an object promises less than an order of its operations explains, its step
+ * says what and why.
  *
  * Left out, since they have no value and hold nothing: dso_memory_wait and wake. A striped
  * counter's get is a sum of words that were read at different instants, and explicitly not a value
