@@ -56,6 +56,7 @@ struct store {
 	struct chunks objects;
 	uint32_t vacant_object; /* index + 1, 0: none */
 	uint64_t *named;        /* a bit an object: has a name. Lets a listing pass over gaps */
+	uint64_t *opened;       /* a bit an object: has a name, and somebody has it open */
 	uint32_t named_count;
 	uint32_t deleted_count; /* and still open, or to be cleaned */
 	uint32_t dirty_first;   /* to be cleaned, in this order: index + 1, 0: none */
@@ -99,6 +100,18 @@ static uint32_t *find_link(const struct store *store, uint64_t hash, const char 
 	return link;
 }
 
+/* Keep the bit of an object whose name or opens have changed. */
+static void mark_opened(struct store *store, uint32_t index)
+{
+	const struct object *object = object_at(store, index);
+	uint64_t bit = 1ULL << index % 64;
+
+	if (object->name && object->opens)
+		store->opened[index / 64] |= bit;
+	else
+		store->opened[index / 64] &= ~bit;
+}
+
 static void directory_add(struct store *store, uint32_t index)
 {
 	struct object *object = object_at(store, index);
@@ -119,6 +132,7 @@ static void directory_remove(struct store *store, uint32_t *link)
 	free(object->name);
 	object->name = NULL;
 	store->named[index / 64] &= ~(1ULL << index % 64);
+	mark_opened(store, index);
 	store->named_count--;
 	store->deleted_count++;
 }
@@ -329,6 +343,7 @@ static struct store_open *open_object(struct store_opener *opener, uint32_t inde
 		open->next->previous = open;
 	object->open_list = open;
 	object->opens++;
+	mark_opened(opener->store, index);
 	return open;
 }
 
@@ -344,6 +359,7 @@ static void close_open(struct store_open *open)
 	else
 		object->open_list = open->next;
 	object->opens--;
+	mark_opened(opener->store, open->object);
 	if (!object->name && !object->opens)
 		reclaim(opener->store, open->object);
 	open->is_open = false;
@@ -401,7 +417,8 @@ static int directory_open(struct store *store)
 	store->bucket_mask = bucket_count - 1;
 	store->buckets = calloc(bucket_count, sizeof *store->buckets);
 	store->named = calloc((objects_max + 63) / 64, sizeof *store->named);
-	if (!store->buckets || !store->named)
+	store->opened = calloc((objects_max + 63) / 64, sizeof *store->opened);
+	if (!store->buckets || !store->named || !store->opened)
 		return -ENOMEM;
 	if (getrandom(store->secret, sizeof store->secret, 0) != sizeof store->secret)
 		return -errno;
@@ -448,6 +465,7 @@ void store_free(struct store *store)
 	chunks_clear(&store->objects);
 	free(store->buckets);
 	free(store->named);
+	free(store->opened);
 	arena_close(&store->arena);
 	free(store);
 }
@@ -619,21 +637,34 @@ enum wire_status store_stat(const struct store *store, const char *name, size_t 
 	return WIRE_OK;
 }
 
-bool store_next(const struct store *store, uint32_t *cursor, struct store_object_stat *ret_stat)
+/* The object at or after *cursor whose bit in @bits is set. */
+static bool next_of(const struct store *store, const uint64_t *bits, uint32_t *cursor,
+		    struct store_object_stat *ret_stat)
 {
 	for (uint64_t index = *cursor; index < store->objects.count;) {
-		uint64_t named = store->named[index / 64] >> index % 64;
+		uint64_t left = bits[index / 64] >> index % 64;
 
-		if (!named) {
+		if (!left) {
 			index = (index / 64 + 1) * 64;
 			continue;
 		}
-		index += (unsigned)__builtin_ctzll(named);
+		index += (unsigned)__builtin_ctzll(left);
 		describe(object_at(store, (uint32_t)index), ret_stat);
 		*cursor = (uint32_t)index + 1;
 		return true;
 	}
 	return false;
+}
+
+bool store_next(const struct store *store, uint32_t *cursor, struct store_object_stat *ret_stat)
+{
+	return next_of(store, store->named, cursor, ret_stat);
+}
+
+bool store_next_open(const struct store *store, uint32_t *cursor,
+		     struct store_object_stat *ret_stat)
+{
+	return next_of(store, store->opened, cursor, ret_stat);
 }
 
 bool store_opener_next(const struct store_opener *opener, uint32_t *cursor,

@@ -146,6 +146,11 @@ enum wire_status store_stat(const struct store *store, const char *name, size_t 
  */
 bool store_next(const struct store *store, uint32_t *cursor, struct store_object_stat *ret_stat);
 
+/* The same for objects that somebody has open; what nobody has open is passed over 64 at a time. Where it
+ * returns true, *cursor - 1 finds the same object again. */
+bool store_next_open(const struct store *store, uint32_t *cursor,
+		     struct store_object_stat *ret_stat);
+
 /*
  * For a sweep after a session's death: the next of the opener's open handles at or after *cursor (0
  * or 1 at first), as a reference (deleted objects too); *cursor moves behind it. The cursor is no

@@ -351,6 +351,33 @@ START_TEST(a_listing_shows_every_object_once_and_passes_over_gaps)
 }
 END_TEST
 
+START_TEST(objects_that_nobody_has_open_or_that_are_deleted_are_not_among_the_open_ones)
+{
+	struct store_reference first = create_with(OBJECT_MUTEX, "first", 0, 0), again, second;
+	struct store_object_stat stat;
+	uint32_t cursor = 0;
+
+	ck_assert_int_eq(open_with(OBJECT_MUTEX, "first", 0, 0, 0, &again), WIRE_OK);
+	second = create_with(OBJECT_MUTEX, "second", 0, 0);
+	ck_assert_int_eq(store_close(&opener, first.handle), WIRE_OK);
+	ck_assert(store_next_open(store, &cursor, &stat));
+	ck_assert_str_eq(stat.name, "first");
+	cursor--;
+	ck_assert(store_next_open(store, &cursor, &stat));
+	ck_assert_uint_eq(stat.offset, first.offset);
+	ck_assert_int_eq(store_close(&opener, again.handle), WIRE_OK);
+	cursor = 0;
+	ck_assert(store_next_open(store, &cursor, &stat));
+	ck_assert_str_eq(stat.name, "second");
+	ck_assert_int_eq(store_delete(store, "second", 6), WIRE_OK);
+	cursor = 0;
+	ck_assert(!store_next_open(store, &cursor, &stat));
+	ck_assert_int_eq(open_with(OBJECT_MUTEX, "first", 0, 0, 0, &again), WIRE_OK);
+	ck_assert(store_next_open(store, &cursor, &stat));
+	ck_assert_int_eq(store_close(&opener, second.handle), WIRE_OK);
+}
+END_TEST
+
 /* ---- delete ---- */
 
 START_TEST(a_deleted_objects_memory_is_reused_only_when_its_last_handle_is_back)
@@ -604,6 +631,9 @@ int main(void)
 	tcase_add_test(fresh, names_have_1_to_255_bytes_and_no_zero);
 	tcase_add_test(fresh, a_name_that_begins_with_another_is_another);
 	tcase_add_test(fresh, a_listing_shows_every_object_once_and_passes_over_gaps);
+	tcase_add_test(
+		fresh,
+		objects_that_nobody_has_open_or_that_are_deleted_are_not_among_the_open_ones);
 	tcase_add_test(fresh, a_deleted_objects_memory_is_reused_only_when_its_last_handle_is_back);
 	tcase_add_test(fresh, a_deleted_name_can_be_created_anew_at_once_as_another_object);
 	tcase_add_test(fresh, reused_memory_is_zeroed);
