@@ -2,6 +2,8 @@
 #include "lib/sweep.h"
 #include "proto/layout.h"
 
+#include <assert.h>
+
 #define BATCH 64
 
 /* The owned words of a type: the first, how far apart, and how many. */
@@ -31,6 +33,11 @@ static const struct swept *swept_of(enum object_type type, unsigned index)
 	if (type >= sizeof table / sizeof *table || index >= 2 || table[type][index].stride == 0)
 		return NULL;
 	return &table[type][index];
+}
+
+static uint64_t word_count(const struct swept *swept, const uint64_t parameters[4])
+{
+	return swept->count_parameter < 0 ? 1 : parameters[swept->count_parameter];
 }
 
 static struct op load_of(uint64_t offset)
@@ -70,8 +77,7 @@ static bool let_go(struct transport *transport, const struct swept *swept, uint6
 static bool sweep_words(struct transport *transport, const struct store_reference *reference,
 			const struct swept *swept, uint16_t owner, bool died, unsigned *failures)
 {
-	uint64_t count =
-		swept->count_parameter < 0 ? 1 : reference->parameters[swept->count_parameter];
+	uint64_t count = word_count(swept, reference->parameters);
 	bool any = false;
 
 	for (uint64_t done = 0; done < count;) {
@@ -133,4 +139,50 @@ bool sweep_object(struct transport *transport, const struct store_reference *ref
 	for (unsigned i = 0; (swept = swept_of(reference->type, i)); i++)
 		any |= sweep_words(transport, reference, swept, owner, died, failures);
 	return any;
+}
+
+/* ---- without changing anything ---- */
+
+uint64_t sweep_count(enum object_type type, const uint64_t parameters[4])
+{
+	const struct swept *swept;
+	uint64_t count = 0;
+
+	for (unsigned i = 0; (swept = swept_of(type, i)); i++)
+		count += word_count(swept, parameters);
+	return count;
+}
+
+struct sweep_word sweep_word(enum object_type type, const uint64_t parameters[4], uint64_t object,
+			     uint64_t index)
+{
+	const struct swept *swept;
+	unsigned part = 0;
+
+	while ((swept = swept_of(type, part)) && index >= word_count(swept, parameters)) {
+		index -= word_count(swept, parameters);
+		part++;
+	}
+	assert(swept);
+	return (struct sweep_word){
+		.offset = object + swept->offset + index * swept->stride,
+		.part = part,
+	};
+}
+
+int sweep_load(struct transport *transport, struct sweep_word *words, unsigned count)
+{
+	int r = 0;
+
+	for (unsigned done = 0; r == 0 && done < count; done += BATCH) {
+		struct op ops[BATCH];
+		unsigned batch = count - done < BATCH ? count - done : BATCH;
+
+		for (unsigned i = 0; i < batch; i++)
+			ops[i] = load_of(words[done + i].offset);
+		r = transport_execute(transport, ops, batch);
+		for (unsigned i = 0; i < batch; i++)
+			words[done + i].value = ops[i].value;
+	}
+	return r;
 }

@@ -17,4 +17,22 @@
 bool sweep_object(struct transport *transport, const struct store_reference *reference,
 		  uint16_t owner, bool died, unsigned *failures);
 
+/* ---- the same words, to be looked at alone ---- */
+
+struct sweep_word {
+	uint64_t offset; /* in the region */
+	uint64_t value;  /* as sweep_load read it */
+	uint64_t tag;    /* the caller's */
+	unsigned part;   /* of the object: rwlock 0 the writer's word, 1 a reader's; else 0 */
+};
+
+/* How many words an object of @type has that can name a session; 0: nobody can hold it. */
+uint64_t sweep_count(enum object_type type, const uint64_t parameters[4]);
+/* Word @index of them, not read yet, of the object whose header is at @object. */
+struct sweep_word sweep_word(enum object_type type, const uint64_t parameters[4], uint64_t object,
+			     uint64_t index);
+/* Read @words, which may be of several objects, by atomics. Returns 0, or a negative errno: some could not
+ * be reached, and what was read is not to be believed. */
+int sweep_load(struct transport *transport, struct sweep_word *words, unsigned count);
+
 #endif
