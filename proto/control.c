@@ -49,6 +49,7 @@ static const struct message messages[] = {
 	[CONTROL_CANCEL] = {"CANCEL", EXACTLY(0)},
 	[CONTROL_WAKE_QUIETLY] = {"WAKE_QUIETLY", EXACTLY(sizeof(struct control_wake)),
 				  .is_notice = true},
+	[CONTROL_HELD] = {"HELD", EXACTLY(sizeof(struct control_held))},
 	[CONTROL_DELETED] = {"DELETED", EXACTLY(sizeof(struct control_close)), .body = BODY_CLOSE,
 			     .is_notice = true},
 	[CONTROL_FENCED] = {"FENCED", AT_MOST(CONTROL_BODY_BYTES_MAX), .is_notice = true},

@@ -25,8 +25,11 @@
 
 /* Features: a bit each, in HELLO and WELCOME. Unknown offered bits are ignored, unknown required bits are
  * refused with FEATURE. */
-enum control_feature { CONTROL_FEATURE_WAIT = 1 }; /* WAIT, WAKE and CANCEL */
-#define CONTROL_FEATURES ((uint64_t)CONTROL_FEATURE_WAIT)
+enum control_feature {
+	CONTROL_FEATURE_WAIT = 1, /* WAIT, WAKE and CANCEL */
+	CONTROL_FEATURE_HELD = 2, /* HELD */
+};
+#define CONTROL_FEATURES ((uint64_t)(CONTROL_FEATURE_WAIT | CONTROL_FEATURE_HELD))
 
 enum control_type {
 	CONTROL_HELLO = 1,        /* begins a session */
@@ -45,6 +48,7 @@ enum control_type {
 	CONTROL_WAKE = 14,   /* answers the oldest waits of a word */
 	CONTROL_CANCEL = 15, /* has the session's wait answered with CANCELLED */
 	CONTROL_WAKE_QUIETLY = 16, /* notice of the client's: WAKE without an answer */
+	CONTROL_HELD = 17,         /* a page of who holds what */
 	CONTROL_DELETED = 64,      /* notice: an object that the session has open was deleted */
 	CONTROL_FENCED = 65,       /* notice: the session is over; the last message */
 };
@@ -274,6 +278,40 @@ struct control_woken {
 	le32_t reserved;
 };
 _Static_assert(sizeof(struct control_woken) == 8, "woken");
+
+struct control_held {
+	le64_t cursor; /* 0 at first, then what the last page said; any number does no harm */
+};
+_Static_assert(sizeof(struct control_held) == 8, "held");
+
+/* The reply to HELD: this, then @count holds, each with its object's name behind it. It may have none and
+ * not be the last. */
+struct control_holds {
+	le64_t cursor; /* of the next page; 0 after the last */
+	le32_t count;
+	le32_t reserved;
+};
+_Static_assert(sizeof(struct control_holds) == 16, "holds");
+
+/* What a session may be to an object. */
+enum control_hold_role { CONTROL_HOLDER = 0, CONTROL_WRITER = 1, CONTROL_READER = 2 };
+
+#define CONTROL_HELD_UNKNOWN UINT64_MAX
+
+/* What one session has of one object, by the object's words; since when, by what storaged saw of them. */
+struct control_hold {
+	le16_t type; /* enum object_type */
+	uint8_t name_bytes;
+	uint8_t role;       /* enum control_hold_role */
+	le32_t generation;  /* of the object */
+	le32_t owner;       /* the session's owner number */
+	le32_t count;       /* of words: permits of a semaphore, else 1 */
+	le64_t token;       /* the newest of those words */
+	le64_t held_min_ns; /* it has been held without a break for so long at least, */
+	le64_t held_max_ns; /* and for no longer than that; CONTROL_HELD_UNKNOWN: nobody knows */
+	uint8_t who[64];    /* "pid 4711" or "192.0.2.7:40312", zero-terminated and -filled */
+};
+_Static_assert(sizeof(struct control_hold) == 104, "hold");
 
 /* DELETED has a struct control_close as its body, FENCED a sentence. */
 

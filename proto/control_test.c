@@ -80,11 +80,14 @@ START_TEST(lengths_other_than_the_messages_own_are_malformed)
 		unsigned type;
 		size_t min, max;
 	} lengths[] = {
-		{CONTROL_HELLO, 96, 96},     {CONTROL_ATTACH, 32, 32},     {CONTROL_GOODBYE, 0, 0},
-		{CONTROL_PING, 0, 0},        {CONTROL_OPEN, 40, 295},      {CONTROL_CLOSE, 8, 8},
-		{CONTROL_DELETE, 8, 263},    {CONTROL_LIST, 8, 8},         {CONTROL_STAT, 8, 263},
-		{CONTROL_SERVER_STAT, 0, 0}, {CONTROL_QUEUE_PAIR, 48, 48}, {CONTROL_FIGURES, 0, 0},
-		{CONTROL_DELETED, 8, 8},     {CONTROL_FENCED, 0, 4080},
+		{CONTROL_HELLO, 96, 96},      {CONTROL_ATTACH, 32, 32},
+		{CONTROL_GOODBYE, 0, 0},      {CONTROL_PING, 0, 0},
+		{CONTROL_OPEN, 40, 295},      {CONTROL_CLOSE, 8, 8},
+		{CONTROL_DELETE, 8, 263},     {CONTROL_LIST, 8, 8},
+		{CONTROL_STAT, 8, 263},       {CONTROL_SERVER_STAT, 0, 0},
+		{CONTROL_QUEUE_PAIR, 48, 48}, {CONTROL_FIGURES, 0, 0},
+		{CONTROL_HELD, 8, 8},         {CONTROL_DELETED, 8, 8},
+		{CONTROL_FENCED, 0, 4080},
 	};
 
 	for (unsigned i = 0; i < sizeof lengths / sizeof lengths[0]; i++)
@@ -100,7 +103,7 @@ END_TEST
 
 START_TEST(unknown_types_are_malformed_and_called_unknown)
 {
-	static const unsigned unknown[] = {0, 17, 63, 66, 4711, 65535};
+	static const unsigned unknown[] = {0, 18, 63, 66, 4711, 65535};
 
 	for (unsigned i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
 		ck_assert_int_eq(check_length(unknown[i], 0), WIRE_MALFORMED);

@@ -98,6 +98,15 @@ static const struct field fields[] = {
 
 	FIELD(control_figure, name), FIELD(control_figure, value),
 
+	FIELD(control_held, cursor),
+
+	FIELD(control_holds, cursor), FIELD(control_holds, count), FIELD(control_holds, reserved),
+
+	FIELD(control_hold, type), FIELD(control_hold, name_bytes), FIELD(control_hold, role),
+	FIELD(control_hold, generation), FIELD(control_hold, owner), FIELD(control_hold, count),
+	FIELD(control_hold, token), FIELD(control_hold, held_min_ns),
+	FIELD(control_hold, held_max_ns), FIELD(control_hold, who),
+
 	FIELD(data_request, opcode), FIELD(data_request, reserved), FIELD(data_request, region),
 	FIELD(data_request, length_bytes), FIELD(data_request, offset),
 	FIELD(data_request, operand), FIELD(data_request, swap),
@@ -134,6 +143,7 @@ struct number {
 #define FEATURE(name)	 {"control_feature", #name, CONTROL_FEATURE_##name, NULL, NULL}
 #define DOMAIN(name)	 {"control_domain", #name, CONTROL_DOMAIN_##name, NULL, NULL}
 #define TRANSPORT(name)	 {"control_transport", #name, CONTROL_##name, NULL, NULL}
+#define ROLE(name)	 {"control_hold_role", #name, CONTROL_##name, NULL, NULL}
 #define OPEN_FLAG(name)	 {"control_open_flags", #name, CONTROL_OPEN_##name, NULL, NULL}
 #define TYPE(name)	 {"object_type", #name, OBJECT_##name, NULL, NULL}
 #define OWNED(name)	 {"owned_flags", #name, OWNED_##name, NULL, NULL}
@@ -145,9 +155,10 @@ static const struct number numbers[] = {
 	MESSAGE(HELLO), MESSAGE(ATTACH), MESSAGE(GOODBYE), MESSAGE(PING), MESSAGE(OPEN),
 	MESSAGE(CLOSE), MESSAGE(DELETE), MESSAGE(LIST), MESSAGE(STAT), MESSAGE(SERVER_STAT),
 	MESSAGE(QUEUE_PAIR), MESSAGE(FIGURES), MESSAGE(WAIT), MESSAGE(WAKE), MESSAGE(CANCEL), MESSAGE(WAKE_QUIETLY),
-	MESSAGE(DELETED), MESSAGE(FENCED),
-	FEATURE(WAIT), DOMAIN(CPU), DOMAIN(DEVICE),
+	MESSAGE(HELD), MESSAGE(DELETED), MESSAGE(FENCED),
+	FEATURE(WAIT), FEATURE(HELD), DOMAIN(CPU), DOMAIN(DEVICE),
 	TRANSPORT(SHM), TRANSPORT(VERBS), TRANSPORT(TCP), TRANSPORT(ROCE),
+	ROLE(HOLDER), ROLE(WRITER), ROLE(READER),
 	OPEN_FLAG(CREATE), OPEN_FLAG(PARAMETERS),
 	TYPE(MEMORY), TYPE(COUNTER), TYPE(REGISTER), TYPE(MUTEX), TYPE(RWLOCK), TYPE(SEMAPHORE),
 	TYPE(BARRIER), TYPE(LATCH), TYPE(CONDITION), TYPE(ONCE), TYPE(FUTURE),

@@ -260,10 +260,11 @@ static void handle_all(struct control *control)
 	list_remove(&control->ready);
 	if (control->waits)
 		return;
+	control->yields = false;
 	while (!(control->stalled = is_stalled(control)) && (taken = handle_one(control)) > 0) {
 		control->in_fill -= taken;
 		memmove(control->in, control->in + taken, control->in_fill);
-		if (++count == CONTROL_TURN_MAX && control->in_fill) {
+		if ((++count == CONTROL_TURN_MAX || control->yields) && control->in_fill) {
 			list_append(&control->server->ready, &control->ready);
 			break;
 		}

@@ -34,6 +34,7 @@ struct control {
 	bool is_unix;
 	bool waits;      /* LIVE: for control_continue, with the request just handled */
 	bool again;      /* LIVE: the request just handled was not answered, its turn comes again */
+	bool yields;     /* LIVE: the request just handled took its time, others have their turn */
 	bool stalled;    /* LIVE: requests wait until the client has read replies */
 	bool shut;       /* CLOSING: everything was sent */
 	const char *why; /* doomed; for the log */

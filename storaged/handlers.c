@@ -211,6 +211,7 @@ static void (*const handlers[])(struct control *control, const struct control_he
 	[CONTROL_WAKE] = handle_wake,
 	[CONTROL_CANCEL] = handle_cancel,
 	[CONTROL_WAKE_QUIETLY] = handle_wake_quietly,
+	[CONTROL_HELD] = handle_held,
 };
 
 void handle_request(struct control *control, const struct control_header *header,

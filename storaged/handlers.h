@@ -23,4 +23,7 @@ void handle_wake_quietly(struct control *control, const struct control_header *h
 void handle_cancel(struct control *control, const struct control_header *header,
 		   const uint8_t *body);
 
+/* Who holds what (holds.c). */
+void handle_held(struct control *control, const struct control_header *header, const uint8_t *body);
+
 #endif

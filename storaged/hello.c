@@ -3,7 +3,10 @@
 #include "storaged/handlers.h"
 #include "storaged/server.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
+#include <stdio.h>
+#include <sys/socket.h>
 
 static struct name_space *find_namespace(struct server *server, const char *name)
 {
@@ -76,6 +79,40 @@ static bool may_begin(struct control *control, const struct control_header *head
 	return false;
 }
 
+/* Who is at the other end, as a person would look for it. */
+static void describe_peer(const struct control *control, char who[SESSION_WHO_BYTES])
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} peer = {0};
+	struct ucred credentials;
+	socklen_t bytes = sizeof credentials;
+	char host[INET6_ADDRSTRLEN];
+
+	if (control->is_unix) {
+		/* 0: a process that this container's numbers do not reach. */
+		if (getsockopt(control->source.fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) ||
+		    credentials.pid <= 0)
+			snprintf(who, SESSION_WHO_BYTES, "a process on this host");
+		else
+			snprintf(who, SESSION_WHO_BYTES, "pid %d", (int)credentials.pid);
+		return;
+	}
+	bytes = sizeof peer;
+	if (getpeername(control->source.fd, &peer.any, &bytes))
+		return;
+	if (peer.any.sa_family == AF_INET)
+		snprintf(who, SESSION_WHO_BYTES, "%s:%u",
+			 inet_ntop(AF_INET, &peer.v4.sin_addr, host, sizeof host),
+			 ntohs(peer.v4.sin_port));
+	else if (peer.any.sa_family == AF_INET6)
+		snprintf(who, SESSION_WHO_BYTES, "[%s]:%u",
+			 inet_ntop(AF_INET6, &peer.v6.sin6_addr, host, sizeof host),
+			 ntohs(peer.v6.sin6_port));
+}
+
 static struct session *begin(struct control *control, const struct control_header *header,
 			     const struct control_hello *hello)
 {
@@ -93,6 +130,8 @@ static struct session *begin(struct control *control, const struct control_heade
 	if (!session)
 		control_refuse(control, header, WIRE_SESSIONS_MAX,
 			       "storaged has %u sessions, as many as it may", server->sessions.max);
+	else
+		describe_peer(control, session->who);
 	return session;
 }
 

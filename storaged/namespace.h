@@ -5,6 +5,7 @@
 
 #include "lib/store/store.h"
 #include "lib/verbs/verbs.h"
+#include "storaged/holds.h"
 #include "storaged/settings.h"
 
 #define REASON_BYTES 256
@@ -16,6 +17,7 @@ struct name_space {
 	char domain_reason[REASON_BYTES];
 	struct verbs_region *region; /* NULL in the domain cpu */
 	struct transport *transport; /* the main thread's own way to the words */
+	struct looks looks;
 };
 
 /*

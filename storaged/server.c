@@ -166,6 +166,7 @@ static int turn(struct server *server, int64_t until_ns)
 	expire_pauses(server, now_ns);
 	expire_sessions(&server->sessions, now_ns);
 	sessions_sweep(&server->sessions);
+	holds_look(server, now_ns);
 	drop_doomed(server);
 	server->dirty = clean_namespaces(server);
 	return 0;

@@ -54,6 +54,8 @@ struct server {
 
 	struct sessions sessions;
 	struct futexes futexes;
+	int64_t looked_ns;         /* at who holds what, last */
+	unsigned look_space;       /* the namespace whose turn it is */
 	struct list controls;      /* control connections */
 	struct list ready;         /* of them, those with a whole request left for the next turn */
 	struct list doomed;        /* of them, those to be dropped at the end of this turn */

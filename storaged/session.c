@@ -62,6 +62,7 @@ void sessions_close(struct sessions *sessions)
 		while (!list_empty(&session->processes))
 			forget_process(container_of(session->processes.next, struct process, link));
 		store_opener_end(&session->opener);
+		holds_forget(session);
 	}
 	free(sessions->table);
 	free(sessions->free);
@@ -84,6 +85,7 @@ static void go_free(struct session *session)
 {
 	struct sessions *sessions = &session->server->sessions;
 
+	holds_forget(session);
 	/* Every handle is back; this frees what the opener itself has. */
 	store_opener_end(&session->opener);
 	list_remove(&session->sweeping);
@@ -176,6 +178,8 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	session->data_count = session->queue_pair_count = 0;
 	session->process_count = session->peer_count = 0;
 	session->device_pair = NULL;
+	session->begun_ns = clock_now_ns();
+	session->who[0] = 0;
 	go(session, SESSION_LIVE);
 	return session;
 }

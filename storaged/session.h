@@ -7,6 +7,7 @@
 #include "lib/verbs/verbs.h"
 #include "storaged/data.h"
 #include "storaged/futex.h"
+#include "storaged/holds.h"
 #include "storaged/list.h"
 #include "storaged/loop.h"
 
@@ -15,6 +16,7 @@
 #define SESSION_QUEUE_PAIRS_MAX 8  /* its queue pairs of transport roce */
 #define SESSION_PROCESSES_MAX   8  /* processes that have mapped the arena for it */
 #define SESSION_SWEEP_MAX       64 /* objects looked at in one turn of the loop */
+#define SESSION_WHO_BYTES       56
 
 struct server;
 struct control;
@@ -50,6 +52,9 @@ struct session {
 	struct verbs_peer *peers[SESSION_PEERS_MAX];
 	unsigned peer_count;
 	struct waiter waiter;
+	int64_t begun_ns;
+	char who[SESSION_WHO_BYTES]; /* for people: the client's process or address */
+	struct sightings sightings;
 	bool died;            /* it ended without a goodbye */
 	struct list sweeping; /* in sessions->sweeping */
 	uint32_t sweep_handle;
