@@ -88,6 +88,31 @@ int dso_list(struct dso_session *session, int (*each)(const struct dso_stat *sta
 	return 0;
 }
 
+int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *hold, void *context),
+	      void *context)
+{
+	struct dso_hold page[DIRECTORY_PAGE_MAX];
+	char reason[256] = "";
+	uint64_t cursor = 0;
+	unsigned count;
+	int r = begin(session, "ask who holds what", NULL);
+
+	if (r)
+		return r;
+	do {
+		r = session->directory->holds(session, &cursor, page, DIRECTORY_PAGE_MAX, &count,
+					      reason, sizeof reason);
+		if (r)
+			return end(session, r, "ask who holds what", NULL, reason);
+		for (unsigned i = 0; i < count; i++) {
+			r = each(&page[i], context);
+			if (r)
+				return r;
+		}
+	} while (cursor);
+	return 0;
+}
+
 int dso_server_stat(struct dso_session *session, struct dso_server_stat *ret_stat)
 {
 	struct dso_server_stat stat = {0};

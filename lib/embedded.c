@@ -5,6 +5,7 @@
  * goes with the last of them.
  */
 #include "lib/clock.h"
+#include "lib/holds.h"
 #include "lib/objects/object.h"
 #include "lib/store/store.h"
 #include "lib/sweep.h"
@@ -285,6 +286,49 @@ static int embedded_list(struct dso_session *session, uint32_t *cursor, struct d
 	return 0;
 }
 
+struct answer {
+	struct dso_hold *holds;
+	unsigned count, count_max;
+};
+
+static bool put_hold(const struct hold *hold, void *context)
+{
+	struct answer *answer = context;
+	struct dso_hold *to = &answer->holds[answer->count];
+
+	if (answer->count == answer->count_max)
+		return false;
+	*to = (struct dso_hold){
+		.type = (enum dso_type)hold->stat->type,
+		.role = (enum dso_role)hold->role,
+		.generation = hold->stat->generation,
+		.owner = hold->owner,
+		.count = hold->count,
+		.token = hold->token,
+		.held_max = DSO_FOREVER,
+	};
+	snprintf(to->who, sizeof to->who, "pid %d", (int)getpid());
+	memcpy(to->name, hold->stat->name, hold->stat->name_bytes);
+	answer->count++;
+	return true;
+}
+
+/* Nobody looks between the questions: since when is not known. */
+static int embedded_holds(struct dso_session *session, uint64_t *cursor, struct dso_hold *holds,
+			  unsigned count_max, unsigned *ret_count, char *reason,
+			  size_t reason_bytes)
+{
+	struct shared *shared = ((struct embedded *)session->directory_data)->shared;
+	struct answer answer = {.holds = holds, .count_max = count_max};
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = holds_page(shared->store, shared->transport, cursor, put_hold, &answer);
+	pthread_mutex_unlock(&lock);
+	*ret_count = answer.count;
+	return r;
+}
+
 static int embedded_server_stat(struct dso_session *session, struct dso_server_stat *ret_stat,
 				char *reason, size_t reason_bytes)
 {
@@ -352,6 +396,7 @@ static const struct directory_ops embedded_ops = {
 	.delete = embedded_delete,
 	.stat = embedded_stat,
 	.list = embedded_list,
+	.holds = embedded_holds,
 	.server_stat = embedded_server_stat,
 	.ping = embedded_ping,
 	.wait = embedded_wait,

@@ -173,6 +173,77 @@ static void text_of(char *to, size_t to_bytes, const uint8_t *from, size_t from_
 	snprintf(to, to_bytes, "%.*s", (int)from_bytes, (const char *)from);
 }
 
+static void hold_of(const struct control_hold *from, const uint8_t *name, struct dso_hold *to)
+{
+	uint64_t min_ns = le64_get(from->held_min_ns), max_ns = le64_get(from->held_max_ns);
+
+	*to = (struct dso_hold){
+		.type = (enum dso_type)le16_get(from->type),
+		.role = (enum dso_role)from->role,
+		.generation = le32_get(from->generation),
+		.owner = le32_get(from->owner),
+		.count = le32_get(from->count),
+		.token = le64_get(from->token),
+		.held_min = min_ns > INT64_MAX ? INT64_MAX : (int64_t)min_ns,
+		.held_max = max_ns > INT64_MAX ? DSO_FOREVER : (int64_t)max_ns,
+	};
+	text_of(to->who, sizeof to->who, from->who, sizeof from->who);
+	memcpy(to->name, name, from->name_bytes);
+}
+
+/* As take_entry. */
+static size_t take_hold(const uint8_t *at, size_t left, struct dso_hold *hold)
+{
+	struct control_hold entry;
+
+	if (left < sizeof entry)
+		return 0;
+	memcpy(&entry, at, sizeof entry);
+	if (left - sizeof entry < entry.name_bytes)
+		return 0;
+	hold_of(&entry, at + sizeof entry, hold);
+	return sizeof entry + entry.name_bytes;
+}
+
+static int remote_holds(struct dso_session *session, uint64_t *cursor, struct dso_hold *holds,
+			unsigned count_max, unsigned *ret_count, char *reason, size_t reason_bytes)
+{
+	struct remote *remote = remote_of(session);
+	struct control_held body = {.cursor = le64_of(*cursor)};
+	struct control_holds page;
+	size_t at = sizeof page;
+	int r;
+
+	if (!(le64_get(remote->welcome.features) & CONTROL_FEATURE_HELD)) {
+		snprintf(reason, reason_bytes, "this storaged is too old to know");
+		return -EOPNOTSUPP;
+	}
+	pthread_mutex_lock(&session->lock);
+	r = remote_request(remote, CONTROL_HELD, &body, sizeof body, NULL, sizeof page, reason,
+			   reason_bytes);
+	if (r == 0) {
+		memcpy(&page, remote->reply.body, sizeof page);
+		/* It only ever goes on: no storaged keeps anybody asking for ever. */
+		if (le32_get(page.count) > count_max ||
+		    (le64_get(page.cursor) && le64_get(page.cursor) <= *cursor))
+			r = -EPROTO;
+	}
+	for (uint32_t i = 0; r == 0 && i < le32_get(page.count); i++) {
+		size_t taken =
+			take_hold(remote->reply.body + at, remote->reply_bytes - at, &holds[i]);
+
+		at += taken;
+		if (taken == 0)
+			r = -EPROTO;
+	}
+	if (r == 0) {
+		*cursor = le64_get(page.cursor);
+		*ret_count = le32_get(page.count);
+	}
+	pthread_mutex_unlock(&session->lock);
+	return r;
+}
+
 static int remote_server_stat(struct dso_session *session, struct dso_server_stat *stat,
 			      char *reason, size_t reason_bytes)
 {
@@ -272,6 +343,7 @@ const struct directory_ops remote_ops = {
 	.delete = remote_delete,
 	.stat = remote_stat,
 	.list = remote_list,
+	.holds = remote_holds,
 	.server_stat = remote_server_stat,
 	.figures = remote_figures,
 	.ping = remote_ping,

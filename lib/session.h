@@ -56,6 +56,9 @@ struct directory_ops {
 	/* Up to @count_max entries from *cursor (0 at first) on; *cursor is 0 after the last. */
 	int (*list)(struct dso_session *session, uint32_t *cursor, struct dso_stat *entries,
 		    unsigned count_max, unsigned *ret_count, char *reason, size_t reason_bytes);
+	/* The same for who holds what. A page may be empty and not the last. */
+	int (*holds)(struct dso_session *session, uint64_t *cursor, struct dso_hold *holds,
+		     unsigned count_max, unsigned *ret_count, char *reason, size_t reason_bytes);
 	int (*server_stat)(struct dso_session *session, struct dso_server_stat *ret_stat,
 			   char *reason, size_t reason_bytes);
 	/* Append what storaged counted to *count figures, at most @count_max. */

@@ -84,6 +84,7 @@ int main(int argc, char **argv)
 	srunner_add_suite(runner, conformance_wait_suite());
 	srunner_add_suite(runner, conformance_locks_suite());
 	srunner_add_suite(runner, conformance_gates_suite());
+	srunner_add_suite(runner, conformance_holds_suite());
 	/* One process: sessions have threads, and an embedded store lives in this one. */
 	srunner_set_fork_status(runner, CK_NOFORK);
 	srunner_set_tap(runner, "-");

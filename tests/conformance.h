@@ -32,5 +32,6 @@ Suite *conformance_names_suite(void);
 Suite *conformance_wait_suite(void);
 Suite *conformance_locks_suite(void);
 Suite *conformance_gates_suite(void);
+Suite *conformance_holds_suite(void);
 
 #endif

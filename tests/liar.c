@@ -40,6 +40,11 @@ enum lie {
 	DATA_WITH_A_HUGE_LENGTH,
 	DATA_RANDOM,
 	LIE_COUNT,
+	HOLDS_THAT_NEVER_END,
+	HOLDS_TOO_MANY,
+	HOLDS_CUT_SHORT,
+	HOLDS_RANDOM,
+	HOLDS_UNKNOWN, /* no feature HELD */
 };
 
 static int listener;
@@ -82,6 +87,7 @@ static void welcome(int fd, const struct control_header *request)
 					 .domain = CONTROL_DOMAIN_CPU,
 					 .transports = CONTROL_TCP,
 					 .ttl_ms = le32_of(10000),
+					 .features = le64_of(CONTROL_FEATURES),
 					 .session = le64_of(65536 + 7),
 					 .region_bytes = le64_of(REGION_BYTES)};
 	struct control_header header = *request;
@@ -107,6 +113,9 @@ static void welcome(int fd, const struct control_header *request)
 		return;
 	case OTHER_VERSION:
 		honest.version = le16_of(2);
+		break;
+	case HOLDS_UNKNOWN:
+		honest.features = le64_of(CONTROL_FEATURE_WAIT);
 		break;
 	case NO_OWNER:
 		honest.session = le64_of(65536);
@@ -135,6 +144,22 @@ static void opened(int fd, const struct control_header *request)
 	if (lie == OPEN_WITH_TOO_MANY_STRIPES)
 		honest.parameters.parameter[1] = le64_of(1000);
 	reply(fd, request, WIRE_OK, &honest, sizeof honest - (lie == OPEN_TOO_SHORT ? 8 : 0));
+}
+
+static void held(int fd, const struct control_header *request)
+{
+	struct {
+		struct control_holds page;
+		struct control_hold hold;
+		uint8_t name[3];
+	} honest = {.page = {.cursor = le64_of(1), .count = le32_of(1)},
+		    .hold = {.name_bytes = sizeof honest.name}};
+
+	if (lie == HOLDS_TOO_MANY)
+		honest.page.count = le32_of(65);
+	if (lie == HOLDS_RANDOM)
+		random_bytes((uint8_t *)&honest, sizeof honest);
+	reply(fd, request, WIRE_OK, &honest, sizeof honest - (lie == HOLDS_CUT_SHORT));
 }
 
 static void execute(int fd)
@@ -175,6 +200,9 @@ static void *serve(void *argument)
 			break;
 		case CONTROL_OPEN:
 			opened(fd, &request);
+			break;
+		case CONTROL_HELD:
+			held(fd, &request);
 			break;
 		default:
 			reply(fd, &request, WIRE_OK, NULL, 0);
@@ -224,6 +252,30 @@ START_TEST(a_lying_storaged_costs_an_error_and_nothing_else)
 }
 END_TEST
 
+static int count_hold(const struct dso_hold *hold, void *context)
+{
+	(void)hold;
+	++*(unsigned *)context;
+	return 0;
+}
+
+START_TEST(lies_about_holds_are_not_believed)
+{
+	struct dso_options options = {.transport = "tcp", .timeout = DSO_SECOND / 5};
+	struct dso_session *session;
+	unsigned count = 0;
+	int r;
+
+	lie = (enum lie)_i;
+	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
+	r = dso_holds(session, count_hold, &count);
+	ck_assert_msg(r == (lie == HOLDS_UNKNOWN ? -EOPNOTSUPP : -EPROTO), "lie %d: %d %s",
+		      (int)lie, r, dso_error(session));
+	ck_assert_uint_eq(count, lie == HOLDS_THAT_NEVER_END);
+	dso_close(session);
+}
+END_TEST
+
 int main(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
@@ -245,6 +297,8 @@ int main(void)
 	snprintf(url, sizeof url, "dso://127.0.0.1:%u", ntohs(address.sin_port));
 	tcase_add_loop_test(tcase, a_lying_storaged_costs_an_error_and_nothing_else, 0,
 			    2 * LIE_COUNT);
+	tcase_add_loop_test(tcase, lies_about_holds_are_not_believed, HOLDS_THAT_NEVER_END,
+			    HOLDS_UNKNOWN + 1);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

@@ -237,6 +237,41 @@ int dso_object_stat(struct dso_session *session, const char *name, struct dso_st
 int dso_list(struct dso_session *session, int (*each)(const struct dso_stat *stat, void *context),
 	     void *context);
 
+/* What a session may be to an object that it holds. */
+enum dso_role {
+	DSO_HOLDER = 0, /* has a mutex, or permits; does a once; has promised a future */
+	DSO_WRITER = 1, /* of a rwlock, still waiting for readers or not; is writing a register */
+	DSO_READER = 2  /* of a rwlock */
+};
+
+/* What one session has of one object. */
+struct dso_hold {
+	enum dso_type type;
+	enum dso_role role;
+	uint32_t generation; /* of the object */
+	uint32_t owner;      /* the session's owner number, as of dso_mutex_holder() */
+	uint32_t count;      /* permits of a semaphore, else 1 */
+	uint32_t reserved;   /* zero */
+	uint64_t token;      /* the fencing token; of several permits the largest */
+	int64_t held_min;    /* ns: it has had it without a break for so long at least, */
+	int64_t held_max;    /* and no longer than this; DSO_FOREVER: that is not known */
+	char who[64]; /* "pid 4711" of a client on storaged's unix socket, or "192.0.2.7:40312" */
+	char name[DSO_NAME_BYTES_MAX + 1];
+};
+
+/*
+ * dso_holds - call @each with every hold in the namespace, an object after the other, until it returns
+ * other than 0: locked mutexes, writers and readers of rwlocks, permits, onces that were begun and are not
+ * done, futures that were promised and are not set, registers in the middle of a write. What is taken or
+ * given back meanwhile may be missed. Since when is what storaged saw in passing: it looks now and then, so
+ * that the two times of a hold are some heartbeats apart; of several permits they are those of the oldest.
+ * An embedded store does not look. One control round trip a page, and nothing on the path of the holders.
+ * @each must not use the session. Returns 0, what @each returned, -EOPNOTSUPP (storaged is older than this
+ * function), -EIO (its RDMA device failed), -ENOMEM, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
+ */
+int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *hold, void *context),
+	      void *context);
+
 /* ---- counter: an int64 ---- */
 
 struct dso_counter_params {
