@@ -10,7 +10,7 @@ const struct command commands[] = {
 	{"ping", "[-n N]", "measure the round trip to storaged", OPTION_COUNT, 0, 0, false,
 	 run_ping},
 	{"doctor", "", "say what is used, why, and what is missing", 0, 0, 0, true, run_doctor},
-	{"ls", "[-l | --held]", "list the objects, or who holds which mutex",
+	{"ls", "[-l | --held]", "list the objects, or who holds what, since when",
 	 OPTION_LONG | OPTION_HELD, 0, 0, false, run_ls},
 	{"stat", "[NAME | --transport]", "describe an object, storaged, or packets", OPTION_FIGURES,
 	 0, 1, false, run_stat},

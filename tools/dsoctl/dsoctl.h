@@ -133,8 +133,8 @@ uint8_t *read_input(size_t bytes_max, size_t *ret_length);
 
 /* ---- held.c ---- */
 
-/* Print who holds what, of the objects @entries. */
-enum exit_status print_held(const struct dsoctl *ctl, const struct dso_stat *entries, size_t count);
+/* Print who holds what, since when. */
+enum exit_status print_held(const struct dsoctl *ctl);
 
 /* ---- the commands ---- */
 

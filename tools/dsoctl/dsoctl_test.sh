@@ -230,6 +230,7 @@ eventually() {
 	return 1
 }
 held() { dsoctl ls --held | grep -q " $1\$"; }
+since() { dsoctl ls --held | grep -q " $2  $1\$"; }
 gone() { ! kill -0 "$(<"$1")" 2>/dev/null; }
 taken() { [[ $(dsoctl semaphore available "$1") -eq 0 ]]; }
 waiting() { [[ $(field waiting dsoctl --json barrier stat "$1") -eq $2 ]]; }
@@ -278,9 +279,16 @@ kill -TERM $holder
 ended "who had it hears of it at the end" 1 $holder
 
 hold m sleep 60
-check "ls --held tells who holds what" 0 "TYPE*OWNER*TOKEN*NAME"$'\n'"mutex *[1-9]* *[1-9]* m" dsoctl ls --held
+check "ls --held tells who holds what" 0 \
+	"TYPE*ROLE*OWNER*WHO*TOKEN*COUNT*SINCE*NAME"$'\n'"mutex *holder *[1-9]* pid $holder *[1-9]* 1 *[1-9]s  m" \
+	dsoctl ls --held
+check "and since when" 0 "" eventually since m '[1-9]s'
+check "which grows" 0 "" eventually since m '[2-9]s'
 check "ls --held --json is an object a line" 0 valid json dsoctl ls --held --json
 check "with the fencing token" 0 m field name dsoctl ls --held --json
+check "and the shortest time that it may be" 0 True bash -c \
+	'"$0" ls --held --json | python3 -c "import json, sys; hold = json.load(sys.stdin)
+print(2e9 <= hold[\"held_min_ns\"] <= hold[\"held_max_ns\"] < 6e10)"' "$DSOCTL"
 check "a lock not got at once exits with 124" 124 "" dsoctl lock m --timeout 0 -- echo no
 check "a lock not got in time exits with 124" 124 "" dsoctl lock m --timeout 200ms -- echo no
 complains "dsoctl: mutex m lock *not in time*"
@@ -319,6 +327,7 @@ check "the one after it is not told" 0 no dsoctl lock m -- sh -c 'echo ${DSO_LOC
 
 DSO_URL=$tcp_url DSO_TRANSPORT=tcp hold n sleep 60
 check "a lock that is held over tcp is locked" 124 "" dsoctl lock n --timeout 0 -- true
+check "and ls --held has its address" 0 "mutex *holder *127.0.0.1:[1-9]* 1 *s  n" bash -c '"$0" ls --held | tail -n 1' "$DSOCTL"
 killed $holder
 check "and comes back when its holder is killed" 0 1 dsoctl lock n --timeout 10s -- sh -c 'echo $DSO_LOCK_OWNER_DIED'
 
@@ -349,6 +358,8 @@ complains "dsoctl: *two*"
 "$DSOCTL" semaphore run two --count 2 -- sleep 60 &
 holder=$!
 eventually taken two
+check "ls --held counts the permits of each" 0 "*semaphore *holder *[1-9]* pid $holder *[1-9]* 2 *[1-9]s  two" \
+	dsoctl ls --held
 check "permits not got in time exit with 124" 124 "" dsoctl semaphore run two --timeout 200ms -- true
 killed $holder
 check "permits of who is killed come back" 0 "" dsoctl semaphore run two --count 2 --timeout 10s -- true
@@ -415,6 +426,7 @@ check "until it succeeded" 0 "" dsoctl once made -- echo again
 "$DSOCTL" once making -- bash -c 'echo $$ >"$0"; exec sleep 60' "$scratch/making" &
 holder=$!
 eventually test -s "$scratch/making"
+check "ls --held tells who is at it" 0 "*once *holder *[1-9]* pid $holder *[1-9]* 1 *[1-9]s  making" dsoctl ls --held
 check "while one is at it others wait" 124 "" dsoctl once making --timeout 200ms -- echo no
 killed $holder
 check "and one does it when the first was killed" 0 second dsoctl once making --timeout 10s -- echo second

@@ -1,53 +1,128 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ls --held: the mutexes that somebody holds. */
+/* ls --held: who holds what, since when. */
 #include "tools/dsoctl/dsoctl.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
-static enum exit_status print_holder(const struct dsoctl *ctl, const struct dso_stat *stat,
-				     uint32_t owner, uint64_t token)
+struct holds {
+	struct dso_hold *entries;
+	size_t count, room;
+};
+
+static int collect(const struct dso_hold *hold, void *context)
 {
-	char name[PRINTABLE_BYTES];
+	struct holds *holds = context;
 
-	if (ctl->json)
-		return print_json(json_pack("{s:o, s:s, s:I, s:I}", "name", json_name(stat->name),
-					    "type", dso_type_name(stat->type), "owner",
-					    (json_int_t)owner, "token", (json_int_t)token));
-	printf("%-10s %6u %14" PRIu64 "  %s\n", dso_type_name(stat->type), owner, token,
-	       printable(stat->name, name));
-	return STATUS_DONE;
+	if (holds->count == holds->room) {
+		size_t room = holds->room ? 2 * holds->room : 64;
+		struct dso_hold *entries = reallocarray(holds->entries, room, sizeof *entries);
+
+		if (!entries)
+			return -ENOMEM;
+		holds->entries = entries;
+		holds->room = room;
+	}
+	holds->entries[holds->count++] = *hold;
+	return 0;
 }
 
-enum exit_status print_held(const struct dsoctl *ctl, const struct dso_stat *entries, size_t count)
+/* In an order that does not change while nobody takes or gives back anything. */
+static int by_name(const void *left, const void *right)
+{
+	const struct dso_hold *a = left, *b = right;
+	int order = strcmp(a->name, b->name);
+
+	if (order == 0)
+		order = (a->generation > b->generation) - (a->generation < b->generation);
+	if (order == 0)
+		order = (a->role > b->role) - (a->role < b->role);
+	return order ? order : (a->owner > b->owner) - (a->owner < b->owner);
+}
+
+static const char *role_name(enum dso_role role)
+{
+	static const char *const names[] = {"holder", "writer", "reader"};
+
+	return (unsigned)role < sizeof names / sizeof *names ? names[role] : "unknown";
+}
+
+/* "12s", "3m12s", "5h04m", "2d03h" */
+static void put_seconds(char *text, size_t bytes, int64_t seconds)
+{
+	static const struct {
+		int64_t seconds;
+		char name;
+	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+
+	for (size_t i = 0; i + 1 < sizeof units / sizeof *units; i++) {
+		if (seconds < units[i].seconds)
+			continue;
+		snprintf(text, bytes, "%" PRId64 "%c%02" PRId64 "%c", seconds / units[i].seconds,
+			 units[i].name, seconds % units[i].seconds / units[i + 1].seconds,
+			 units[i + 1].name);
+		return;
+	}
+	snprintf(text, bytes, "%" PRId64 "s", seconds);
+}
+
+/* How long at least; of what is young how long at most, as in "<4s"; "-" where neither is known. */
+static const char *since(const struct dso_hold *hold, char text[static DURATION_BYTES])
+{
+	if (hold->held_min >= DSO_SECOND) {
+		put_seconds(text, DURATION_BYTES, hold->held_min / DSO_SECOND);
+	} else if (hold->held_max != DSO_FOREVER) {
+		text[0] = '<';
+		put_seconds(text + 1, DURATION_BYTES - 1, hold->held_max / DSO_SECOND + 1);
+	} else {
+		strcpy(text, "-");
+	}
+	return text;
+}
+
+static enum exit_status print_as_json(const struct dso_hold *hold)
+{
+	return print_json(json_pack(
+		"{s:o, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:o}", "name", json_name(hold->name),
+		"type", dso_type_name(hold->type), "role", role_name(hold->role), "owner",
+		(json_int_t)hold->owner, "who", json_name(hold->who), "token",
+		(json_int_t)hold->token, "count", (json_int_t)hold->count, "held_min_ns",
+		(json_int_t)hold->held_min, "held_max_ns",
+		hold->held_max == DSO_FOREVER ? json_null() : json_integer(hold->held_max)));
+}
+
+static void print_as_text(const struct dso_hold *hold)
+{
+	char who[PRINTABLE_BYTES], name[PRINTABLE_BYTES], time[DURATION_BYTES];
+
+	printf("%-10s %-6s %6u %-22s %10" PRIu64 " %5u %8s  %s\n", dso_type_name(hold->type),
+	       role_name(hold->role), hold->owner, hold->who[0] ? printable(hold->who, who) : "-",
+	       hold->token, hold->count, since(hold, time), printable(hold->name, name));
+}
+
+enum exit_status print_held(const struct dsoctl *ctl)
 {
 	enum exit_status status = STATUS_DONE;
-	bool headed = ctl->json;
+	struct holds holds = {0};
+	int r = dso_holds(ctl->session, collect, &holds);
 
-	for (size_t i = 0; i < count && status == STATUS_DONE; i++) {
-		struct dso_mutex *mutex;
-		uint32_t owner;
-		uint64_t token;
-		int r;
-
-		if (entries[i].type != DSO_MUTEX)
-			continue;
-		r = dso_mutex_open(ctl->session, entries[i].name, NULL, &mutex);
-		if (r == 0) {
-			r = dso_mutex_holder(mutex, &owner, &token);
-			dso_mutex_close(mutex);
-		}
-		/* Deleted since it was listed, or another object by now. */
-		if (r == -ESTALE || r == -EEXIST)
-			continue;
-		if (r)
-			return fail(ctl, r);
-		if (owner == 0)
-			continue;
-		if (!headed)
-			printf("%-10s %6s %14s  %s\n", "TYPE", "OWNER", "TOKEN", "NAME");
-		headed = true;
-		status = print_holder(ctl, &entries[i], owner, token);
+	if (r == -ENOMEM)
+		status = fail_because("out of memory for the list");
+	else if (r)
+		status = fail(ctl, r);
+	else if (holds.count)
+		qsort(holds.entries, holds.count, sizeof *holds.entries, by_name);
+	if (status == STATUS_DONE && holds.count && !ctl->json)
+		printf("%-10s %-6s %6s %-22s %10s %5s %8s  %s\n", "TYPE", "ROLE", "OWNER", "WHO",
+		       "TOKEN", "COUNT", "SINCE", "NAME");
+	for (size_t i = 0; i < holds.count && status == STATUS_DONE; i++) {
+		if (ctl->json)
+			status = print_as_json(&holds.entries[i]);
+		else
+			print_as_text(&holds.entries[i]);
 	}
+	free(holds.entries);
 	return status;
 }

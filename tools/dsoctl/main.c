@@ -49,7 +49,8 @@ const struct argp_option option_table[] = {
 	 "ping: round trips to make (10); barrier wait: how many wait for each other; semaphore "
 	 "run: permits to take (1)"},
 	{"long", 'l', NULL, 0, "ls: with type, generation, size, and sessions that have it open"},
-	{"held", KEY_HELD, NULL, 0, "ls: mutexes that are locked, with owner and fencing token"},
+	{"held", KEY_HELD, NULL, 0,
+	 "ls: who holds what, since when: locks, permits, onces under way, promised futures"},
 	{"force", KEY_FORCE, NULL, 0, "unlock: although another has it"},
 	{"permits", KEY_PERMITS, "N", 0, "semaphore run: permits of a new semaphore"},
 	{"initial", KEY_INITIAL, "N", 0, "counter open: the value at creation (0)"},
@@ -89,6 +90,7 @@ static const char after_options[] =
 	"  $ dsoctl register set conf < conf.json\n"
 	"  $ dsoctl ls --json | jq -r .name\n"
 	"  $ dsoctl lock nightly --timeout 10s -- ./backup.sh\n"
+	"  $ dsoctl ls --held\n"
 	"  $ dsoctl barrier wait phase1 -n 8\n"
 	"  $ dsoctl --transport roce stat --transport\n"
 	"  $ eval \"$(dsoctl completion bash)\"\n";

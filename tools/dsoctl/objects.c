@@ -94,8 +94,11 @@ enum exit_status run_ls(struct dsoctl *ctl)
 {
 	struct listing listing = {0};
 	enum exit_status status;
-	int r = dso_list(ctl->session, collect, &listing);
+	int r;
 
+	if (ctl->options & OPTION_HELD)
+		return print_held(ctl);
+	r = dso_list(ctl->session, collect, &listing);
 	if (r == -ENOMEM) {
 		status = fail_because("out of memory for the list");
 	} else if (r) {
@@ -103,9 +106,7 @@ enum exit_status run_ls(struct dsoctl *ctl)
 	} else {
 		if (listing.count)
 			qsort(listing.entries, listing.count, sizeof *listing.entries, by_name);
-		status = ctl->options & OPTION_HELD
-				 ? print_held(ctl, listing.entries, listing.count)
-				 : print_listing(ctl, &listing);
+		status = print_listing(ctl, &listing);
 	}
 	free(listing.entries);
 	return status;
