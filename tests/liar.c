@@ -261,7 +261,8 @@ static int count_hold(const struct dso_hold *hold, void *context)
 
 START_TEST(lies_about_holds_are_not_believed)
 {
-	struct dso_options options = {.transport = "tcp", .timeout = DSO_SECOND / 5};
+	/* Every lie here is told at once: a loaded machine has all the time it takes. */
+	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
 	struct dso_session *session;
 	unsigned count = 0;
 	int r;
