@@ -40,6 +40,12 @@ struct op {
 /* How a transport waits: spin for about a round trip and then sleep, spin, or sleep at once. */
 enum transport_poll { TRANSPORT_POLL_ADAPTIVE, TRANSPORT_POLL_BUSY, TRANSPORT_POLL_BLOCK };
 
+/* How long the adaptive policy spins: some round trips on loopback. Between looks it yields: spinning is of no
+ * use where it keeps the other side from this processor. */
+#define TRANSPORT_SPIN_NS 50000
+/* After so long without an answer the busy policy yields too: there may be more who spin than processors. */
+#define TRANSPORT_SPIN_ALONE_NS 15000
+
 struct transport; /* begins with struct transport_base */
 
 struct transport_ops {

@@ -25,7 +25,6 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define SPIN_NS  50000    /* of the adaptive poll policy: some round trips on loopback */
 #define SLEEP_NS 10000000 /* the longest sleep between two looks at the session's health */
 /* Fruitless looks at the socket between two looks at the clock. */
 #define LOOKS_PER_CLOCK 8
@@ -210,14 +209,13 @@ static void wait_for_completion(struct transport_roce *roce, int64_t wait_ns)
 		if (spun_ns >= wait_ns)
 			return;
 		if (roce->poll == TRANSPORT_POLL_BLOCK ||
-		    (roce->poll == TRANSPORT_POLL_ADAPTIVE && spun_ns > SPIN_NS)) {
+		    (roce->poll == TRANSPORT_POLL_ADAPTIVE && spun_ns > TRANSPORT_SPIN_NS)) {
 			sleep_until(roce, now_ns, begin_ns + wait_ns);
 			now_ns = clock_now_ns();
 		} else if (looks % LOOKS_PER_CLOCK == 0) {
 			now_ns = clock_now_ns();
-			/* Spinning is of no use where it keeps storaged, or who has a lock, from
-			 * this processor. */
-			if (roce->poll == TRANSPORT_POLL_ADAPTIVE || spun_ns > SPIN_NS)
+			if (roce->poll == TRANSPORT_POLL_ADAPTIVE ||
+			    spun_ns > TRANSPORT_SPIN_ALONE_NS)
 				sched_yield();
 		}
 		turn(roce, now_ns);

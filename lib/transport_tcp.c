@@ -17,7 +17,6 @@
 
 #define SEND_BYTES (4 * (DATA_TRANSFER_BYTES_MAX + sizeof(struct data_request)))
 #define RECV_BYTES (4 * (DATA_TRANSFER_BYTES_MAX + sizeof(struct data_response)))
-#define SPIN_NS    50000    /* of the adaptive poll policy: some round trips on loopback */
 #define SLEEP_NS   50000000 /* the longest sleep between two looks at the session's health */
 
 struct transport_tcp {
@@ -208,7 +207,7 @@ static int64_t sleep_ns(const struct transport_tcp *tcp, int64_t now_ns, int64_t
 	int64_t left_ns = end_ns - now_ns;
 
 	if (tcp->poll == TRANSPORT_POLL_BUSY ||
-	    (tcp->poll == TRANSPORT_POLL_ADAPTIVE && now_ns - begin_ns < SPIN_NS))
+	    (tcp->poll == TRANSPORT_POLL_ADAPTIVE && now_ns - begin_ns < TRANSPORT_SPIN_NS))
 		return 0;
 	return left_ns < SLEEP_NS ? left_ns : SLEEP_NS;
 }
@@ -232,8 +231,8 @@ static int tcp_progress(struct transport *transport, int64_t wait_ns)
 		}
 		if (now_ns - begin_ns >= wait_ns)
 			break;
-		/* Spinning is of no use where it keeps storaged, or who has a lock, from this processor. */
-		if (tcp->poll == TRANSPORT_POLL_ADAPTIVE || now_ns - begin_ns > SPIN_NS)
+		if (tcp->poll == TRANSPORT_POLL_ADAPTIVE ||
+		    now_ns - begin_ns > TRANSPORT_SPIN_ALONE_NS)
 			sched_yield();
 		turn(tcp, sleep_ns(tcp, now_ns, begin_ns, begin_ns + wait_ns));
 	}

@@ -183,7 +183,8 @@ static int hand_over_once(struct hand_over *hand_over, struct lane *lane, int64_
 		nanosleep(&(struct timespec){.tv_nsec = hold_ns}, NULL);
 	else
 		for (begin_ns = clock_ns(); clock_ns() - begin_ns < hold_ns;)
-			continue;
+			if (!hand_over->near)
+				sched_yield(); /* storaged may need this processor */
 	begin_ns = clock_ns();
 	r = dso_mutex_unlock(lane->mutex);
 	sem_wait(&hand_over->done);

@@ -10,7 +10,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define SPIN_NS 50000 /* of the policy adaptive: some round trips on loopback */
 /* Looks at the sockets between two looks at the clock. */
 #define LOOKS_PER_PUBLISH 32
 #define PUBLISH_NS        INT64_C(10000000)
@@ -196,6 +195,18 @@ static void sleep_until_readable(struct roce_worker *worker)
 		take_mail(worker);
 }
 
+/* There was nothing to do. */
+static void let_others_run(const struct roce_worker *worker, int64_t *idle_since_ns)
+{
+	int64_t now_ns = clock_now_ns();
+
+	if (*idle_since_ns == 0)
+		*idle_since_ns = now_ns;
+	if (worker->poll == TRANSPORT_POLL_ADAPTIVE ||
+	    now_ns - *idle_since_ns > TRANSPORT_SPIN_ALONE_NS)
+		sched_yield();
+}
+
 /* Whether to sleep now, rather than to look again. Whoever serves nobody sleeps under every policy. */
 static bool may_sleep(const struct roce_worker *worker, int64_t idle_since_ns)
 {
@@ -203,7 +214,7 @@ static bool may_sleep(const struct roce_worker *worker, int64_t idle_since_ns)
 		return false;
 	return worker->queue_pair_count == 0 || worker->poll == TRANSPORT_POLL_BLOCK ||
 	       (worker->poll == TRANSPORT_POLL_ADAPTIVE && idle_since_ns &&
-		clock_now_ns() - idle_since_ns > SPIN_NS);
+		clock_now_ns() - idle_since_ns > TRANSPORT_SPIN_NS);
 }
 
 static void *run(void *argument)
@@ -228,11 +239,8 @@ static void *run(void *argument)
 		}
 		if (turn(worker)) {
 			idle_since_ns = 0;
-		} else if (worker->poll == TRANSPORT_POLL_ADAPTIVE) {
-			if (idle_since_ns == 0)
-				idle_since_ns = clock_now_ns();
-			/* Spinning is of no use where it keeps the client from this processor. */
-			sched_yield();
+		} else if (worker->poll != TRANSPORT_POLL_BLOCK) {
+			let_others_run(worker, &idle_since_ns);
 		}
 	}
 	return NULL;

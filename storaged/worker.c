@@ -8,7 +8,6 @@
 #include <sys/eventfd.h>
 
 #define EVENTS_MAX 64
-#define SPIN_NS    50000 /* of the policy adaptive: some round trips on loopback */
 /* The longest sleep while a device owes completions: its transport notices a dead device by its own
  * timeout, but only when it is asked. */
 #define DEVICE_SLEEP_NS 100000000
@@ -130,12 +129,24 @@ static void count_operations(struct worker *worker)
 	atomic_store_explicit(&worker->operations, operations, memory_order_relaxed);
 }
 
+/* There was nothing to do. */
+static void let_others_run(const struct worker *worker, int64_t *idle_since_ns)
+{
+	int64_t now_ns = clock_now_ns();
+
+	if (*idle_since_ns == 0)
+		*idle_since_ns = now_ns;
+	if (worker->poll == TRANSPORT_POLL_ADAPTIVE ||
+	    now_ns - *idle_since_ns > TRANSPORT_SPIN_ALONE_NS)
+		sched_yield();
+}
+
 /* Whether to sleep now, rather than to look again. Whoever serves nobody sleeps under every policy. */
 static bool may_sleep(const struct worker *worker, int64_t idle_since_ns)
 {
 	return worker->connection_count == 0 || worker->poll == TRANSPORT_POLL_BLOCK ||
 	       (worker->poll == TRANSPORT_POLL_ADAPTIVE && idle_since_ns &&
-		clock_now_ns() - idle_since_ns > SPIN_NS);
+		clock_now_ns() - idle_since_ns > TRANSPORT_SPIN_NS);
 }
 
 static void serve(struct worker *worker)
@@ -164,11 +175,8 @@ static void serve(struct worker *worker)
 		if (turn_executors(worker, &owed) || count > 0) {
 			idle_since_ns = 0;
 			count_operations(worker);
-		} else if (worker->poll == TRANSPORT_POLL_ADAPTIVE) {
-			if (idle_since_ns == 0)
-				idle_since_ns = clock_now_ns();
-			/* Spinning is of no use where it keeps the client from this processor. */
-			sched_yield();
+		} else if (worker->poll != TRANSPORT_POLL_BLOCK) {
+			let_others_run(worker, &idle_since_ns);
 		}
 	}
 }

@@ -83,8 +83,7 @@ bool spin_on(struct spin *spin, struct object *object, uint64_t offset, uint64_t
 	pause_for(spin->pauses);
 	if (spin->pauses < PAUSES_MAX)
 		spin->pauses *= 2;
-	else
-		sched_yield();
+	sched_yield(); /* little beside a round trip, and who has the word may need this processor */
 	return true;
 }
 
