@@ -164,6 +164,11 @@ static void *waiter_main(void *argument)
 	}
 }
 
+static void pause_for(int64_t ns)
+{
+	nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
+}
+
 /* Hold the mutex until the other has waited for @hold_ns, and hand it over. */
 static int hand_over_once(struct hand_over *hand_over, struct lane *lane, int64_t hold_ns,
 			  struct lock_figures *figures, enum lock_row row)
@@ -180,7 +185,7 @@ static int hand_over_once(struct hand_over *hand_over, struct lane *lane, int64_
 	while (!atomic_load(&hand_over->waits))
 		sched_yield();
 	if (hold_ns >= DSO_MILLISECOND)
-		nanosleep(&(struct timespec){.tv_nsec = hold_ns}, NULL);
+		pause_for(hold_ns);
 	else
 		for (begin_ns = clock_ns(); clock_ns() - begin_ns < hold_ns;)
 			if (!hand_over->near)
@@ -197,6 +202,19 @@ static int hand_over_once(struct hand_over *hand_over, struct lane *lane, int64_
 	histogram_add(&figures->latencies[row], (uint64_t)(hand_over->got_ns - begin_ns) * 1000);
 	histogram_add(&figures->latencies[LOCK_FAA_AWAY], (uint64_t)hand_over->faa_ns * 1000);
 	return 0;
+}
+
+/* As those who hand over find things where one is parked: everybody has been asleep. */
+static int ping_once(struct lane *lane, struct histogram *latencies)
+{
+	int64_t begin_ns;
+	int r;
+
+	pause_for(PARKED_NS);
+	begin_ns = clock_ns();
+	r = dso_ping(lane->worker.session, NULL);
+	histogram_add(latencies, (uint64_t)(clock_ns() - begin_ns) * 1000);
+	return r ? worker_fail(&lane->worker, r) : 0;
 }
 
 /* How long to hold it, so that the other is sure to wait and to spin yet. */
@@ -225,6 +243,8 @@ static int hand_overs(struct hand_over *hand_over, struct lane *lane, bool spins
 			r = hand_over_once(hand_over, lane, spin_ns, figures, LOCK_SPINNING);
 		if (r == 0)
 			r = hand_over_once(hand_over, lane, PARKED_NS, figures, LOCK_PARKED);
+		if (r == 0)
+			r = ping_once(lane, &figures->latencies[LOCK_PING_COLD]);
 	}
 	pthread_setaffinity_np(pthread_self(), sizeof allowed, &allowed);
 	return r;

@@ -9,7 +9,8 @@
 enum lock_row {
 	LOCK_FAA,       /* fetch-and-add of a word that nobody else touches */
 	LOCK_PAIR,      /* lock and unlock, likewise */
-	LOCK_PING,      /* a round trip of the control connection */
+	LOCK_PING,      /* a round trip of the control connection, one after the other */
+	LOCK_PING_COLD, /* one after a pause, in which everybody has gone to sleep */
 	LOCK_FAA_AWAY,  /* fetch-and-add of a word that another session has just changed */
 	LOCK_SPINNING,  /* from the unlock to the return of the lock of one who spins */
 	LOCK_PARKED,    /* likewise, of one who is parked */

@@ -139,9 +139,10 @@ static const struct {
 	[LOCK_FAA] = {"faa", "faa", LOCK_FAA},
 	[LOCK_PAIR] = {"lock", "lock and unlock", LOCK_FAA},
 	[LOCK_PING] = {"ping", "control round trip", LOCK_PING},
+	[LOCK_PING_COLD] = {"ping-cold", "control round trip after a pause", LOCK_PING_COLD},
 	[LOCK_FAA_AWAY] = {"faa-away", "faa after another's", LOCK_FAA_AWAY},
 	[LOCK_SPINNING] = {"hand-over-spinning", "hand-over, spinning", LOCK_FAA_AWAY},
-	[LOCK_PARKED] = {"hand-over-parked", "hand-over, parked", LOCK_PING},
+	[LOCK_PARKED] = {"hand-over-parked", "hand-over, parked", LOCK_PING_COLD},
 	[LOCK_CONTENDED] = {"lock-contended", "lock and unlock, 2", LOCK_CONTENDED},
 	[LOCK_CROWDED] = {"lock-contended", "lock and unlock, all", LOCK_CONTENDED},
 };
