@@ -81,14 +81,19 @@ static int take(struct dso_semaphore *semaphore, uint32_t index)
 	return 1;
 }
 
-/* Take up to @count of those that look free, beginning at one that depends on the session. */
+/*
+ * Take @count of those that look free, or as many as there are before it is seen that there are not enough.
+ * Who wants one begins at one that depends on the session, not to meet others there. Who wants several goes
+ * from the first on as all of those do: then of any two the one who is behind sees it and steps back, and
+ * they do not both.
+ */
 static int take_free(struct dso_semaphore *semaphore, uint32_t count, uint32_t *ret_taken)
 {
-	uint32_t first = semaphore->object.session->owner % semaphore->permits;
+	uint32_t permits = semaphore->permits, i = 0;
+	uint32_t first = count == 1 ? semaphore->object.session->owner % permits : 0;
 
-	*ret_taken = 0;
-	for (uint32_t i = 0; i < semaphore->permits && *ret_taken < count; i++) {
-		uint32_t index = (first + i) % semaphore->permits;
+	for (*ret_taken = 0; *ret_taken < count && *ret_taken + permits - i >= count; i++) {
+		uint32_t index = (first + i) % permits;
 		int r = owned_word_owner(semaphore->words[index]) ? 0 : take(semaphore, index);
 
 		if (r < 0)
