@@ -5,8 +5,6 @@
 
 #include <errno.h>
 
-#define COURTESY 8
-
 struct patience patience_until(const struct dso_session *session, int64_t deadline_ns)
 {
 	return (struct patience){.spin = spin_begin(session, deadline_ns),
@@ -36,17 +34,23 @@ int owned_wait(struct object *object, uint64_t offset, uint64_t *value, struct p
 	return 0;
 }
 
-/* Let one of those who wait for the word, which was given back as @word, be first. */
-static int let_pass(struct object *object, uint64_t offset, uint64_t word, int64_t deadline_ns)
+struct spin courtesy_spin(const struct dso_session *session, int64_t deadline_ns)
 {
-	struct spin spin = spin_begin(object->session, deadline_ns);
-	uint64_t value = word;
-	int r = 0;
+	struct spin spin = spin_begin(session, deadline_ns);
 
-	/* The way of the wake-up, and that of whom it wakes. */
 	spin.until_ns += spin.until_ns - clock_now_ns();
 	if (deadline_ns < spin.until_ns)
 		spin.until_ns = deadline_ns;
+	return spin;
+}
+
+/* Let one of those who wait for the word, which was given back as @word, be first. */
+static int let_pass(struct object *object, uint64_t offset, uint64_t word, int64_t deadline_ns)
+{
+	struct spin spin = courtesy_spin(object->session, deadline_ns);
+	uint64_t value = word;
+	int r = 0;
+
 	while (r == 0 && value == word && spin_on(&spin, object, offset, word))
 		r = word_load(object, offset, &value);
 	return r;
@@ -123,7 +127,7 @@ int owned_give_to(struct object *object, uint64_t offset, uint64_t *word, uint64
 	if (!waited)
 		return 0;
 	if (courtesy)
-		courtesy->due = ++courtesy->given % COURTESY == 0;
+		courtesy_count(courtesy);
 	return wake == OWNED_WAKE_ALL ? futex_wake_all(object, offset)
 				      : futex_wake(object, offset, wake);
 }

@@ -18,6 +18,7 @@
 #include <errno.h>
 
 #define OWNED_WAKE_ALL UINT32_MAX
+#define COURTESY       8
 
 /* How somebody waits for a word to be given back. */
 struct patience {
@@ -33,6 +34,15 @@ struct courtesy {
 	unsigned given; /* to those who waited */
 	bool due;       /* the next time he lets one of them pass */
 };
+
+/* Something was given to one who waits. */
+static inline void courtesy_count(struct courtesy *courtesy)
+{
+	courtesy->due = ++courtesy->given % COURTESY == 0;
+}
+
+/* How long to let somebody pass: the way of the wake-up, and that of whom it wakes. */
+struct spin courtesy_spin(const struct dso_session *session, int64_t deadline_ns);
 
 /* As its owner will leave it, if nothing else happens. */
 static inline uint64_t owned_given_back(uint64_t word)

@@ -2,6 +2,7 @@
 #include "lib/clock.h"
 #include "lib/objects/event.h"
 #include "lib/objects/object.h"
+#include "lib/objects/owned.h"
 #include "lib/objects/word.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@ struct dso_semaphore {
 	uint32_t held_count;
 	uint32_t *held;  /* indices of the permits that this handle has */
 	uint64_t *words; /* of all permits, as they were last seen */
+	struct courtesy courtesy;
 };
 
 int dso_semaphore_open(struct dso_session *session, const char *name,
@@ -135,6 +137,7 @@ static int announce(struct dso_semaphore *semaphore, uint32_t count)
 	/* Somebody who wants several may not be satisfied by what is there, and another one be. */
 	if (waiters >= SEMAPHORE_MANY)
 		count = FUTEX_ALL;
+	courtesy_count(&semaphore->courtesy);
 	return futex_wake(&semaphore->object, SEMAPHORE_EVENT_OFFSET, count);
 }
 
@@ -181,10 +184,30 @@ static int wait_and_try(struct dso_semaphore *semaphore, uint32_t count, int64_t
 	return event_leave(&event, weight, r);
 }
 
+/* Let one of those who wait be first, for a moment. */
+static int let_pass(struct dso_semaphore *semaphore, int64_t deadline_ns)
+{
+	struct spin spin = courtesy_spin(semaphore->object.session, deadline_ns);
+	uint32_t before, free;
+	int r = look(semaphore, &before);
+
+	free = before;
+	while (r == 0 && free >= before &&
+	       spin_on(&spin, &semaphore->object, SEMAPHORE_PERMIT_OFFSET(0), semaphore->words[0]))
+		r = look(semaphore, &free);
+	return r;
+}
+
 static int acquire(struct dso_semaphore *semaphore, uint32_t count, int64_t deadline_ns)
 {
-	int r = try(semaphore, count);
+	int r = 0;
 
+	if (semaphore->courtesy.due) {
+		semaphore->courtesy.due = false;
+		r = let_pass(semaphore, deadline_ns);
+	}
+	if (r == 0)
+		r = try(semaphore, count);
 	if (r != -EAGAIN)
 		return r;
 	return clock_now_ns() >= deadline_ns ? -ETIMEDOUT

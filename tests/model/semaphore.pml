@@ -154,8 +154,8 @@ inline try()
 		/* take_free, take */
 		do
 		:: atomic {
-			i < PERMITS && taken < WANTED(me) ->
-			index = (me + i) % PERMITS;
+			taken < WANTED(me) && taken + PERMITS - i >= WANTED(me) ->
+			index = (WANTED(me) == 1 -> (me + i) % PERMITS : i);
 			if
 			:: OWNER(words[index]) -> skip
 			:: else ->
@@ -172,7 +172,7 @@ inline try()
 			index = 0;
 			i++
 		   }
-		:: atomic { i == PERMITS || taken == WANTED(me) -> i = 0; forget_words(); break }
+		:: atomic { taken == WANTED(me) || taken + PERMITS - i < WANTED(me) -> i = 0; forget_words(); break }
 		DIES
 		od;
 		if
