@@ -24,7 +24,7 @@
 static struct daemon_process storage;
 static const char *transports[TRANSPORTS_MAX] = {"shm", "roce", "tcp"};
 static int transport_count = 3;
-static unsigned rounds = 20, seed;
+static unsigned rounds = 10, seed;
 
 /* What may lose a client, over what. */
 static struct {
