@@ -40,14 +40,9 @@ static uint64_t word_count(const struct swept *swept, const uint64_t parameters[
 	return swept->count_parameter < 0 ? 1 : parameters[swept->count_parameter];
 }
 
-static struct op load_of(uint64_t offset)
-{
-	return (struct op){.opcode = DATA_FAA, .length_bytes = 8, .offset = offset};
-}
-
 static void count_up(struct transport *transport, uint64_t offset, unsigned *failures)
 {
-	struct op op = load_of(offset);
+	struct op op = op_load(offset);
 
 	op.operand = 1;
 	if (transport_execute(transport, &op, 1))
@@ -85,7 +80,7 @@ static bool sweep_words(struct transport *transport, const struct store_referenc
 		unsigned batch = count - done < BATCH ? (unsigned)(count - done) : BATCH;
 
 		for (unsigned i = 0; i < batch; i++)
-			ops[i] = load_of(reference->offset + swept->offset +
+			ops[i] = op_load(reference->offset + swept->offset +
 					 (done + i) * swept->stride);
 		transport_execute(transport, ops, batch);
 		for (unsigned i = 0; i < batch; i++) {
@@ -179,7 +174,7 @@ int sweep_load(struct transport *transport, struct sweep_word *words, unsigned c
 		unsigned batch = count - done < BATCH ? count - done : BATCH;
 
 		for (unsigned i = 0; i < batch; i++)
-			ops[i] = load_of(words[done + i].offset);
+			ops[i] = op_load(words[done + i].offset);
 		r = transport_execute(transport, ops, batch);
 		for (unsigned i = 0; i < batch; i++)
 			words[done + i].value = ops[i].value;

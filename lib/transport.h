@@ -34,6 +34,12 @@ struct op {
 	void *buffer;     /* READ: filled; WRITE: read, not written to. Until completion */
 };
 
+/* An atomic load of the word at @offset: a fetch-and-add of 0. */
+static inline struct op op_load(uint64_t offset)
+{
+	return (struct op){.opcode = DATA_FAA, .length_bytes = 8, .offset = offset};
+}
+
 /* The most operations that a transport holds between submit and completion. A power of two. */
 #define TRANSPORT_INFLIGHT_MAX 1024
 

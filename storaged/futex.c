@@ -76,14 +76,9 @@ static int load(const struct name_space *space, struct op *ops, unsigned count)
 	return r;
 }
 
-static struct op load_of(uint64_t word)
-{
-	return (struct op){.opcode = DATA_FAA, .length_bytes = 8, .offset = word};
-}
-
 void futex_forget(struct session *session)
 {
-	struct op op = load_of(session->waiter.word + 8);
+	struct op op = op_load(session->waiter.word + 8);
 
 	if (!futex_is_parked(&session->waiter))
 		return;
@@ -118,7 +113,7 @@ void futex_recheck(struct futexes *futexes, const struct name_space *space,
 			if (session->space != space || session->waiter.object != reference->offset)
 				continue;
 			sessions[count] = session;
-			ops[count++] = load_of(session->waiter.word);
+			ops[count++] = op_load(session->waiter.word);
 		}
 		/* @link stays in the bucket: only those before it are woken. */
 		if (count) {
@@ -198,7 +193,7 @@ void handle_wait(struct control *control, const struct control_header *header, c
 	session->waiter.leave = le64_get(wait->leave);
 	list_append(bucket_of(futexes, reference.offset), &session->waiter.link);
 	/* Only now: a WAKE is taken by this thread too, so that none falls between look and park. */
-	op = load_of(session->waiter.word);
+	op = op_load(session->waiter.word);
 	if (load(session->space, &op, 1))
 		futex_answer(session, WIRE_DEVICE);
 	else if (op.value != session->waiter.expected)
