@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "tests/daemon.h"
+#include "tests/runner.h"
 
 static const char *transport, *url;
 static struct daemon_process storage;
@@ -85,12 +86,7 @@ int main(int argc, char **argv)
 	srunner_add_suite(runner, conformance_locks_suite());
 	srunner_add_suite(runner, conformance_gates_suite());
 	srunner_add_suite(runner, conformance_holds_suite());
-	/* One process: sessions have threads, and an embedded store lives in this one. */
-	srunner_set_fork_status(runner, CK_NOFORK);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
+	failed = run_all(runner); /* an embedded store lives in this process */
 	if (own && daemon_stop(&storage) != 0) {
 		printf("not ok - storaged did not drain and exit with 0\n");
 		failed++;

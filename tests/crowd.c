@@ -26,6 +26,7 @@
 
 #include "tests/clock.h"
 #include "tests/daemon.h"
+#include "tests/runner.h"
 
 #define PATIENCE    (60 * DSO_SECOND)
 #define WRITERS     65536 /* of the last values */
@@ -380,30 +381,21 @@ START_TEST(a_plain_register_under_a_mutex_counts_every_turn_of_a_crowd_that_dies
 }
 END_TEST
 
-static int number_of(const char *variable, int otherwise, int max)
-{
-	const char *text = getenv(variable);
-	int number = text ? atoi(text) : otherwise;
-
-	return number < max ? number : max;
-}
-
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("crowd");
 	TCase *tcase = tcase_create("crowd");
-	SRunner *runner;
-	int failed;
 
 	if (argc == 6 && !strcmp(argv[1], "--member"))
 		return be_member(argv);
 	for (int i = 1; i < argc && i <= 8; i++)
 		transports[(transport_count = i) - 1] = argv[i];
-	processes = number_of("CROWD_PROCESSES", processes, PROCESS_MAX);
-	kills = number_of("CROWD_KILLS", kills, INT32_MAX);
-	freezes = number_of("CROWD_FREEZES", freezes, INT32_MAX);
-	ttl_ms = number_of("CROWD_TTL_MS", ttl_ms, INT32_MAX);
-	seed = (unsigned)number_of("CROWD_SEED", (int)time(NULL), INT32_MAX);
+	processes = number_of("CROWD_PROCESSES", processes);
+	processes = processes < PROCESS_MAX ? processes : PROCESS_MAX;
+	kills = number_of("CROWD_KILLS", kills);
+	freezes = number_of("CROWD_FREEZES", freezes);
+	ttl_ms = number_of("CROWD_TTL_MS", ttl_ms);
+	seed = (unsigned)number_of("CROWD_SEED", (int)time(NULL));
 	printf("# CROWD_SEED=%u\n", seed);
 	tcase_set_timeout(tcase, 1200);
 	tcase_add_checked_fixture(tcase, setup, teardown);
@@ -411,11 +403,5 @@ int main(int argc, char **argv)
 			    a_plain_register_under_a_mutex_counts_every_turn_of_a_crowd_that_dies,
 			    0, transport_count);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_set_fork_status(runner, CK_NOFORK);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -23,6 +23,7 @@
 #include "tests/clock.h"
 #include "tests/daemon.h"
 #include "tests/holds.h"
+#include "tests/runner.h"
 
 #define KILLS_TTL_MS 10000
 
@@ -395,19 +396,10 @@ static void choose_kind(const char *name)
 	}
 }
 
-static int number_of(const char *variable, int otherwise)
-{
-	const char *text = getenv(variable);
-
-	return text ? atoi(text) : otherwise;
-}
-
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("deaths");
 	TCase *tcase = tcase_create("kills");
-	SRunner *runner;
-	int failed;
 
 	if (argc == 7 && !strcmp(argv[1], "--victim"))
 		return be_victim(argv[2], argv[3],
@@ -434,11 +426,5 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(tcase, a_holder_that_is_frozen_is_fenced_and_nothing_of_it_comes_later,
 			    0, transport_count * kind_count);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_set_fork_status(runner, CK_NOFORK);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -16,6 +16,7 @@
 
 #include "tests/clock.h"
 #include "tests/daemon.h"
+#include "tests/runner.h"
 
 static int rounds = 40; /* of kills: FAULTS_ROUNDS */
 static struct daemon_process storage;
@@ -308,16 +309,13 @@ int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("faults");
 	TCase *tcase = tcase_create("faults");
-	SRunner *runner;
-	int failed;
 
-	if (getenv("FAULTS_ROUNDS"))
-		rounds = atoi(getenv("FAULTS_ROUNDS"));
+	rounds = number_of("FAULTS_ROUNDS", rounds);
 	for (int i = 1; i < argc && i <= 4; i++)
 		transports[(transport_count = i) - 1] = argv[i];
 	/* The library's own timeout is what is tested. */
 	unsetenv("DSO_TIMEOUT_MS");
-	seed = getenv("FAULTS_SEED") ? (unsigned)atoi(getenv("FAULTS_SEED")) : (unsigned)time(NULL);
+	seed = (unsigned)number_of("FAULTS_SEED", (int)time(NULL));
 	printf("# FAULTS_SEED=%u\n", seed);
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
@@ -334,11 +332,5 @@ int main(int argc, char **argv)
 			    a_forked_child_cannot_use_its_parents_session_and_the_parent_goes_on, 0,
 			    transport_count);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_set_fork_status(runner, CK_NOFORK);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

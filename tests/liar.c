@@ -18,6 +18,7 @@
 
 #include "proto/control.h"
 #include "proto/data.h"
+#include "tests/runner.h"
 
 #define REGION_BYTES 65536
 
@@ -284,11 +285,9 @@ int main(void)
 	socklen_t address_bytes = sizeof address;
 	Suite *suite = suite_create("liar");
 	TCase *tcase = tcase_create("liar");
-	SRunner *runner;
 	pthread_t thread;
-	int failed;
 
-	seed = getenv("LIAR_SEED") ? (unsigned)atoi(getenv("LIAR_SEED")) : (unsigned)time(NULL);
+	seed = (unsigned)number_of("LIAR_SEED", (int)time(NULL));
 	printf("# LIAR_SEED=%u\n", seed);
 	listener = socket(AF_INET, SOCK_STREAM, 0);
 	if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 64) ||
@@ -302,11 +301,5 @@ int main(void)
 			    HOLDS_UNKNOWN + 1);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_set_fork_status(runner, CK_NOFORK);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -16,6 +16,7 @@
 #include "tests/daemon.h"
 #include "tests/linearizability/faults.h"
 #include "tests/linearizability/round.h"
+#include "tests/runner.h"
 
 #define BUDGET         (1 << 18) /* configurations of a history */
 #define FAULT_ROUNDS   200       /* in which a fault must be found */
@@ -185,26 +186,17 @@ static void list_mortals(void)
 	}
 }
 
-static unsigned number_of(const char *variable, unsigned otherwise)
-{
-	const char *text = getenv(variable);
-
-	return text ? (unsigned)strtoul(text, NULL, 10) : otherwise;
-}
-
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("linearizability");
 	TCase *tcase = tcase_create("linearizability");
-	SRunner *runner;
-	int failed;
 
 	round_be_victim(argc, argv);
 	for (int i = 1; i < argc && i <= TRANSPORTS_MAX; i++)
 		transports[(transport_count = i) - 1] = argv[i];
 	list_mortals();
-	rounds = number_of("LIN_ROUNDS", rounds);
-	seed = number_of("LIN_SEED", (unsigned)time(NULL));
+	rounds = (unsigned)number_of("LIN_ROUNDS", (int)rounds);
+	seed = (unsigned)number_of("LIN_SEED", (int)time(NULL));
 	printf("# LIN_SEED=%u\n", seed);
 	tcase_set_timeout(tcase, 600);
 	tcase_add_unchecked_fixture(tcase, setup, teardown);
@@ -214,11 +206,5 @@ int main(int argc, char **argv)
 			    mortal_count);
 	tcase_add_loop_test(tcase, a_fault_is_found, 0, (int)fault_count);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_set_fork_status(runner, CK_NOFORK);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }
