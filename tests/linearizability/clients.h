@@ -55,6 +55,7 @@ struct client {
 	bool ending;      /* it has done what it was to do */
 	unsigned drawn;   /* operations, so far */
 	unsigned step;    /* in what it does step by step */
+	unsigned slept;   /* at a condition, so often */
 	unsigned held;    /* the object's affair; 0: nothing */
 	int64_t seen[2];  /* the last value that it knows of, and version or token */
 	unsigned pretend; /* a fault's affair */

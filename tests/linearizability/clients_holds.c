@@ -376,6 +376,9 @@ const struct object_kind barrier_kind = {
 /* ---- condition ---- */
 
 #define TICKETS 4 /* that a client makes, or takes */
+/* Of a taker, who then goes, while there is room to write down that it lets go of the mutex: with
+ * it, nobody would get on. */
+#define SLEEPS_MAX 12
 
 static int condition_open(struct client *client, const char *name, int64_t parameter)
 {
@@ -439,6 +442,10 @@ static void draw_of_taker(struct client *client, struct operation *operations, u
 		operations[0].arguments[0] = -1;
 		break;
 	case HAS_SEEN_NONE:
+		if (client->slept == SLEEPS_MAX) {
+			operations[0].kind = CONDITION_UNLOCK;
+			break;
+		}
 		operations[0].kind = CONDITION_SLEEP;
 		operations[1].kind = CONDITION_AWAKE;
 		operations[1].arguments[0] = draw_below(client, 4) ? PATIENCE : DSO_MILLISECOND / 5;
@@ -454,10 +461,10 @@ static bool is_maker(const struct client *client)
 	return client->number % 2 == 0;
 }
 
-/* There are as many of either: as many tickets are made as are taken. */
+/* There are as many of either: as many tickets are made as are taken, or more. */
 static bool condition_draw(struct client *client, struct operation *operations, unsigned *ret_count)
 {
-	if (client->held == LET_GO && client->step == TICKETS)
+	if (client->held == LET_GO && (client->step == TICKETS || client->slept == SLEEPS_MAX))
 		return false;
 	if (is_maker(client))
 		draw_of_maker(client, operations);
@@ -503,6 +510,7 @@ static void condition_learn(struct client *client, const struct operation *opera
 	case CONDITION_LOCK:
 	case CONDITION_SLEEP:
 		client->held = LOCKED;
+		client->slept += operations[0].kind == CONDITION_SLEEP;
 		break;
 	case CONDITION_TICKETS:
 		client->held = operations[0].arguments[0]     ? CHANGED

@@ -23,6 +23,7 @@
 #define BEFORE_DEATH  14
 #define DEATH_WAIT_NS (20 * DSO_MILLISECOND)
 #define GO_NS         (DSO_MILLISECOND / 5)
+#define ROUND_MAX_S   120 /* far more than it takes */
 
 /* Of one client. An operation that is begun and not ended when it dies has an unknown outcome. */
 struct log {
@@ -269,6 +270,17 @@ static void *run_hand(void *argument)
 	return NULL;
 }
 
+/* Somebody waits for what does not come. */
+static void give_up(int signal)
+{
+	static const char words[] = "Bail out! a round does not end: ";
+	ssize_t written = write(STDOUT_FILENO, words, sizeof words - 1);
+
+	written += write(STDOUT_FILENO, now.object, strlen(now.object));
+	written += write(STDOUT_FILENO, "\n", 1);
+	_exit(written > 0);
+}
+
 void round_hands_begin(const char *url, const char *transport)
 {
 	int fd = memfd_create("linearizability", 0);
@@ -335,6 +347,8 @@ void round_run(const struct round *round, struct history *ret_history)
 	pid_t victim = 0;
 
 	memset(shared, 0, sizeof *shared);
+	signal(SIGALRM, give_up);
+	alarm(ROUND_MAX_S);
 	now.round = round;
 	now.parameter = round->kind->parameter(round->clients);
 	snprintf(now.object, sizeof now.object, "%s-%u", round->kind->specification->name,
@@ -354,5 +368,6 @@ void round_run(const struct round *round, struct history *ret_history)
 	pthread_barrier_wait(&gate);
 	take_down(ret_history);
 	pthread_barrier_wait(&gate);
+	alarm(0);
 	delete_objects();
 }
