@@ -42,7 +42,8 @@ struct embedded {
 	bool parked;
 	int answer;
 	uint32_t handle;
-	uint64_t object, word, expected;
+	uint64_t object, word;
+	struct park park;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* taken before any session's */
@@ -69,7 +70,7 @@ static void answer(struct embedded *embedded, int result)
 	pthread_cond_signal(&embedded->answered);
 }
 
-static void park(struct embedded *embedded)
+static void enqueue(struct embedded *embedded)
 {
 	struct embedded **at = &embedded->shared->parked;
 
@@ -89,26 +90,25 @@ static uint64_t load(const struct embedded *embedded, uint64_t word)
 	return op.value;
 }
 
-static int embedded_wait(struct dso_session *session, struct object *object, uint64_t offset,
-			 uint64_t expected, uint64_t leave, int64_t deadline_ns, char *reason,
+static int embedded_wait(struct dso_session *session, struct object *object,
+			 const struct park *park, int64_t deadline_ns, char *reason,
 			 size_t reason_bytes)
 {
 	struct embedded *embedded = session->directory_data;
 	struct timespec deadline = clock_timespec(deadline_ns);
 	int r = 0;
 
-	(void)leave; /* its thread is here, and leaves by itself */
 	(void)reason;
 	(void)reason_bytes;
 	pthread_mutex_lock(&lock);
 	embedded->handle = object->handle;
 	embedded->object = object->offset;
-	embedded->word = object->offset + offset;
-	embedded->expected = expected;
-	park(embedded);
+	embedded->word = object->offset + park->offset;
+	embedded->park = *park; /* its thread is here, and leaves by itself */
+	enqueue(embedded);
 	if (atomic_load(&object->deleted))
 		answer(embedded, -ESTALE);
-	else if (load(embedded, embedded->word) != expected)
+	else if (park_look(embedded->shared->transport, park, embedded->word))
 		answer(embedded, -EAGAIN);
 	while (embedded->parked && r != ETIMEDOUT && !atomic_load(&session->interrupted))
 		r = deadline_ns == INT64_MAX
@@ -169,7 +169,7 @@ static void sweep(struct embedded *embedded, const struct store_reference *refer
 	for (struct embedded *parked = embedded->shared->parked; parked; parked = next) {
 		next = parked->parked_next;
 		if (parked->object == reference->offset &&
-		    (any || load(parked, parked->word) != parked->expected))
+		    (any || park_is_over(&parked->park, load(parked, parked->word))))
 			answer(parked, 0);
 	}
 }

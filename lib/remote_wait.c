@@ -40,15 +40,15 @@ static bool await_wake(struct remote *remote, int64_t deadline_ns)
 	return interrupted;
 }
 
-int remote_wait(struct dso_session *session, struct object *object, uint64_t offset,
-		uint64_t expected, uint64_t leave, int64_t deadline_ns, char *reason,
-		size_t reason_bytes)
+int remote_wait(struct dso_session *session, struct object *object, const struct park *park,
+		int64_t deadline_ns, char *reason, size_t reason_bytes)
 {
 	struct remote *remote = remote_of(session);
 	struct control_wait body = {.handle = le32_of(object->handle),
-				    .offset = le64_of(offset),
-				    .expected = le64_of(expected),
-				    .leave = le64_of(leave)};
+				    .until = le32_of(park->until),
+				    .offset = le64_of(park->offset),
+				    .expected = le64_of(park->expected),
+				    .leave = le64_of(park->leave)};
 	bool interrupted = false;
 	int r;
 

@@ -5,9 +5,8 @@
 
 #include "lib/session.h"
 
-int remote_wait(struct dso_session *session, struct object *object, uint64_t offset,
-		uint64_t expected, uint64_t leave, int64_t deadline_ns, char *reason,
-		size_t reason_bytes);
+int remote_wait(struct dso_session *session, struct object *object, const struct park *park,
+		int64_t deadline_ns, char *reason, size_t reason_bytes);
 void remote_interrupt(struct dso_session *session);
 int remote_wake(struct dso_session *session, struct object *object, uint64_t offset, uint32_t count,
 		uint32_t *ret_count, char *reason, size_t reason_bytes);

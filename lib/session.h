@@ -6,6 +6,7 @@
 #ifndef LIB_SESSION_H
 #define LIB_SESSION_H
 
+#include "lib/park.h"
 #include "lib/transport.h"
 #include "lib/url.h"
 
@@ -66,14 +67,12 @@ struct directory_ops {
 		       size_t *count, char *reason, size_t reason_bytes);
 	int (*ping)(struct dso_session *session, char *reason, size_t reason_bytes);
 	/*
-	 * Park until the word at @offset of the object (from its header) is woken, while it has the value
-	 * @expected. Should the session end meanwhile, @leave is taken off the word behind it. Returns 0
-	 * (woken), -EAGAIN (it has another value), -ETIMEDOUT (at @deadline_ns, of CLOCK_MONOTONIC),
-	 * -ECANCELED (session->interrupted was set: it is taken back), -ESTALE, -ENOTCONN, -ESHUTDOWN.
+	 * Park until the word of the object is woken. Returns 0 (woken), -EAGAIN (there is nothing to wait
+	 * for), -ETIMEDOUT (at @deadline_ns, of CLOCK_MONOTONIC), -ECANCELED (session->interrupted was set:
+	 * it is taken back), -ESTALE, -ENOTCONN, -ESHUTDOWN.
 	 */
-	int (*wait)(struct dso_session *session, struct object *object, uint64_t offset,
-		    uint64_t expected, uint64_t leave, int64_t deadline_ns, char *reason,
-		    size_t reason_bytes);
+	int (*wait)(struct dso_session *session, struct object *object, const struct park *park,
+		    int64_t deadline_ns, char *reason, size_t reason_bytes);
 	/* Have who waits look whether session->interrupted is set. Any thread. */
 	void (*interrupt)(struct dso_session *session);
 	/* Wake up to @count of those parked there, the longest parked first. *ret_count, how many there

@@ -134,6 +134,14 @@ static enum wire_status check_name(const struct control_header *header, const vo
 	return WIRE_OK;
 }
 
+static bool wait_is_well_formed(const struct control_wait *wait)
+{
+	uint32_t until = le32_get(wait->until);
+
+	return until == CONTROL_WAIT_CHANGED ||
+	       (until == CONTROL_WAIT_GIVEN_BACK && le64_get(wait->expected) == 0);
+}
+
 static enum wire_status check_body(const struct control_header *header,
 				   const struct message *message, const void *body)
 {
@@ -141,7 +149,6 @@ static enum wire_status check_body(const struct control_header *header,
 	const struct control_name *name = body;
 	const struct control_close *close = body;
 	const struct control_list *list = body;
-	const struct control_wait *wait = body;
 
 	switch ((enum body_kind)message->body) {
 	case BODY_PLAIN:
@@ -165,7 +172,7 @@ static enum wire_status check_body(const struct control_header *header,
 	case BODY_QUEUE_PAIR:
 		return well_formed_if(queue_pair_is_well_formed(body));
 	case BODY_WAIT:
-		return well_formed_if(le32_get(wait->reserved) == 0);
+		return well_formed_if(wait_is_well_formed(body));
 	}
 	return WIRE_MALFORMED;
 }

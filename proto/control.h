@@ -251,17 +251,21 @@ struct control_figure {
 };
 _Static_assert(sizeof(struct control_figure) == 48, "figure");
 
+/* What there is to wait for: that the word has another value than the one expected; or that the owned word
+ * (proto/layout.h) has no owner, whoever it is now. Before that storaged sets OWNED_WAITED in it. */
+enum control_wait_until { CONTROL_WAIT_CHANGED = 0, CONTROL_WAIT_GIVEN_BACK = 1 };
+
 /*
- * Park until the word is woken. It is answered at once, with CHANGED, where the word has another value than
- * the one expected. A session has one wait at a time; its deadline is the client's, which cancels. Its
- * reply is empty: OK, CHANGED, CANCELLED, STALE. When the session ends while it is parked, @leave is taken
- * off the word behind that one: the count of those who wait for an event (proto/layout.h).
+ * Park until the word is woken. It is answered at once, with CHANGED, where there is nothing to wait for. A
+ * session has one wait at a time; its deadline is the client's, which cancels. Its reply is empty: OK,
+ * CHANGED, CANCELLED, STALE. When the session ends while it is parked, @leave is taken off the word behind
+ * that one: the count of those who wait for an event (proto/layout.h).
  */
 struct control_wait {
 	le32_t handle;
-	le32_t reserved;
-	le64_t offset; /* of the word from the object's header */
-	le64_t expected;
+	le32_t until;    /* enum control_wait_until */
+	le64_t offset;   /* of the word from the object's header */
+	le64_t expected; /* zero with GIVEN_BACK */
 	le64_t leave;
 };
 _Static_assert(sizeof(struct control_wait) == 32, "wait");

@@ -87,7 +87,7 @@ static const struct field fields[] = {
 	FIELD(control_queue_pair, psn), FIELD(control_queue_pair, rkey),
 	FIELD(control_queue_pair, reserved2), FIELD(control_queue_pair, region_address),
 
-	FIELD(control_wait, handle), FIELD(control_wait, reserved),
+	FIELD(control_wait, handle), FIELD(control_wait, until),
 	FIELD(control_wait, offset), FIELD(control_wait, expected), FIELD(control_wait, leave),
 
 	FIELD(control_wake, handle), FIELD(control_wake, count), FIELD(control_wake, offset),
@@ -143,6 +143,7 @@ struct number {
 #define FEATURE(name)	 {"control_feature", #name, CONTROL_FEATURE_##name, NULL, NULL}
 #define DOMAIN(name)	 {"control_domain", #name, CONTROL_DOMAIN_##name, NULL, NULL}
 #define TRANSPORT(name)	 {"control_transport", #name, CONTROL_##name, NULL, NULL}
+#define UNTIL(name)	 {"control_wait_until", #name, CONTROL_WAIT_##name, NULL, NULL}
 #define ROLE(name)	 {"control_hold_role", #name, CONTROL_##name, NULL, NULL}
 #define OPEN_FLAG(name)	 {"control_open_flags", #name, CONTROL_OPEN_##name, NULL, NULL}
 #define TYPE(name)	 {"object_type", #name, OBJECT_##name, NULL, NULL}
@@ -158,7 +159,7 @@ static const struct number numbers[] = {
 	MESSAGE(HELD), MESSAGE(DELETED), MESSAGE(FENCED),
 	FEATURE(WAIT), FEATURE(HELD), DOMAIN(CPU), DOMAIN(DEVICE),
 	TRANSPORT(SHM), TRANSPORT(VERBS), TRANSPORT(TCP), TRANSPORT(ROCE),
-	ROLE(HOLDER), ROLE(WRITER), ROLE(READER),
+	UNTIL(CHANGED), UNTIL(GIVEN_BACK), ROLE(HOLDER), ROLE(WRITER), ROLE(READER),
 	OPEN_FLAG(CREATE), OPEN_FLAG(PARAMETERS),
 	TYPE(MEMORY), TYPE(COUNTER), TYPE(REGISTER), TYPE(MUTEX), TYPE(RWLOCK), TYPE(SEMAPHORE),
 	TYPE(BARRIER), TYPE(LATCH), TYPE(CONDITION), TYPE(ONCE), TYPE(FUTURE),

@@ -65,15 +65,19 @@ void futex_answer_of(struct session *session, uint32_t handle, enum wire_status 
 
 /* ---- looking at words ---- */
 
-/* Read @count words by atomics, as everything is decided. Returns 0 or a negative errno. */
-static int load(const struct name_space *space, struct op *ops, unsigned count)
+static void complain(int r)
+{
+	log_limited(LOG_LEVEL_ERROR, "words that sessions are parked on cannot be read: %s",
+		    strerror(-r));
+}
+
+/* Read words by atomics, as everything is decided. */
+static void load(const struct name_space *space, struct op *ops, unsigned count)
 {
 	int r = transport_execute(space->transport, ops, count);
 
 	if (r)
-		log_limited(LOG_LEVEL_ERROR, "words that sessions are parked on cannot be read: %s",
-			    strerror(-r));
-	return r;
+		complain(r);
 }
 
 void futex_forget(struct session *session)
@@ -83,16 +87,16 @@ void futex_forget(struct session *session)
 	if (!futex_is_parked(&session->waiter))
 		return;
 	list_remove(&session->waiter.link);
-	op.operand = 0 - session->waiter.leave;
-	if (session->waiter.leave)
+	op.operand = 0 - session->waiter.park.leave;
+	if (session->waiter.park.leave)
 		load(session->space, &op, 1);
 }
 
-/* Wake those of @sessions whose words, read into @ops, have changed. */
+/* Wake those of @sessions who need not wait any more for their words, read into @ops. */
 static void wake_changed(struct session *const *sessions, const struct op *ops, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (ops[i].status || ops[i].value != sessions[i]->waiter.expected)
+		if (ops[i].status || park_is_over(&sessions[i]->waiter.park, ops[i].value))
 			futex_answer(sessions[i], WIRE_OK);
 }
 
@@ -170,17 +174,20 @@ void handle_wait(struct control *control, const struct control_header *header, c
 	struct session *session = control->session;
 	struct futexes *futexes = &control->server->futexes;
 	struct store_reference reference;
+	struct park park = {.offset = le64_get(wait->offset),
+			    .expected = le64_get(wait->expected),
+			    .leave = le64_get(wait->leave),
+			    .until = (enum control_wait_until)le32_get(wait->until)};
 	enum wire_status status;
-	struct op op;
+	int r;
 
 	if (futex_is_parked(&session->waiter)) {
 		control_reject(control, header, "a session has one WAIT at a time");
 		return;
 	}
-	status = find(session, le32_get(wait->handle), le64_get(wait->offset), &reference);
-	if (status == WIRE_OK && le64_get(wait->leave))
-		status = find(session, le32_get(wait->handle), le64_get(wait->offset) + 8,
-			      &reference);
+	status = find(session, le32_get(wait->handle), park.offset, &reference);
+	if (status == WIRE_OK && park.leave)
+		status = find(session, le32_get(wait->handle), park.offset + 8, &reference);
 	if (status != WIRE_OK) {
 		control_refuse(control, header, status, NULL);
 		return;
@@ -188,16 +195,15 @@ void handle_wait(struct control *control, const struct control_header *header, c
 	session->waiter.handle = reference.handle;
 	session->waiter.request = le32_get(header->request);
 	session->waiter.object = reference.offset;
-	session->waiter.word = reference.offset + le64_get(wait->offset);
-	session->waiter.expected = le64_get(wait->expected);
-	session->waiter.leave = le64_get(wait->leave);
+	session->waiter.word = reference.offset + park.offset;
+	session->waiter.park = park;
 	list_append(bucket_of(futexes, reference.offset), &session->waiter.link);
 	/* Only now: a WAKE is taken by this thread too, so that none falls between look and park. */
-	op = op_load(session->waiter.word);
-	if (load(session->space, &op, 1))
-		futex_answer(session, WIRE_DEVICE);
-	else if (op.value != session->waiter.expected)
-		futex_answer(session, WIRE_CHANGED);
+	r = park_look(session->space->transport, &park, session->waiter.word);
+	if (r && r != -EAGAIN)
+		complain(r);
+	if (r)
+		futex_answer(session, r == -EAGAIN ? WIRE_CHANGED : WIRE_DEVICE);
 }
 
 /* Returns a status; *ret_count is how many were woken. */

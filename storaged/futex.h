@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The remote futex: sessions parked on words, until somebody wakes them. What a word means is the objects'
- * affair; here it is eight bytes that are compared once, after the session was parked.
+ * affair; here it is looked at once, after the session was parked (lib/park.h).
  *
  * Whoever changes a word and means to wake may die between the two. So when a session has ended, everybody
- * who is parked on an object that it had open, and whose word has changed, is woken: see futex_recheck.
+ * who is parked on an object that it had open, and has nothing to wait for any more, is woken: see
+ * futex_recheck.
  *
  * Those parked on an object are woken in the order in which they came. Being woken gives nobody the right
  * to anything: the word is anybody's who is there first.
@@ -12,6 +13,7 @@
 #ifndef STORAGED_FUTEX_H
 #define STORAGED_FUTEX_H
 
+#include "lib/park.h"
 #include "lib/store/store.h"
 #include "storaged/list.h"
 
@@ -30,8 +32,7 @@ struct waiter {
 	uint32_t request; /* to be answered */
 	uint64_t object;  /* offset of its header */
 	uint64_t word;    /* offset in the region */
-	uint64_t expected;
-	uint64_t leave; /* taken off the word behind it when the session ends */
+	struct park park;
 };
 
 struct futexes {
@@ -58,7 +59,7 @@ void futex_forget(struct session *session);
 /* Wake everybody who is parked on the object of @reference. */
 void futex_wake_object(struct futexes *futexes, const struct name_space *space,
 		       const struct store_reference *reference);
-/* The same for those who do not find the value any more that they expected. */
+/* The same for those who have nothing to wait for any more. */
 void futex_recheck(struct futexes *futexes, const struct name_space *space,
 		   const struct store_reference *reference);
 

@@ -1408,6 +1408,85 @@ START_TEST(a_session_that_ends_while_parked_is_taken_off_those_who_wait)
 }
 END_TEST
 
+/* Whoever has it by then: it may be another than its client saw. */
+START_TEST(who_parks_on_an_owned_word_is_made_known_in_it)
+{
+	struct client client, other;
+	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET),
+				    .until = le32_of(CONTROL_WAIT_GIVEN_BACK)};
+	struct control_wake wake = {.offset = wait.offset, .count = le32_of(1)};
+	struct message reply;
+	uint64_t word, owned = owned_word(5, 77) | OWNED_DIED;
+	int data;
+
+	START();
+	client = client_new();
+	other = client_new();
+	word = open_object(other.fd, OBJECT_MEMORY, "words", 64) + MEMORY_DATA_OFFSET;
+	data = attach_tcp(&other);
+	wait.handle = open_words(client.fd);
+	wake.handle = open_words(other.fd);
+	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply), WIRE_CHANGED);
+	ck_assert_uint_eq(add(data, word, owned), 0);
+	send_request(client.fd, CONTROL_WAIT, &wait, sizeof wait);
+	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	ck_assert_uint_eq(add(data, word, 0), owned | OWNED_WAITED);
+	ck_assert_uint_eq(call(other.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
+	ck_assert(receive_message(client.fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_WAIT);
+	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_OK);
+	close(client.fd);
+	close(other.fd);
+	close(data);
+	finish();
+}
+END_TEST
+
+/* One who had the words open ends. */
+static void pass_by(int watcher)
+{
+	uint64_t before = le64_get(server_stat(watcher).sessions);
+	struct client client = client_new();
+
+	open_words(client.fd);
+	close(client.fd);
+	while (le64_get(server_stat(watcher).sessions) > before)
+		usleep(1000);
+}
+
+/* Who cleared the flag died before it could wake anybody, and whoever has the word now knows of nobody. */
+START_TEST(a_death_wakes_who_is_parked_on_an_owned_word_without_its_flag)
+{
+	struct client client, other;
+	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET),
+				    .until = le32_of(CONTROL_WAIT_GIVEN_BACK)};
+	struct message reply;
+	uint64_t word;
+	int data;
+
+	START();
+	client = client_new();
+	other = client_new();
+	word = open_object(other.fd, OBJECT_MEMORY, "words", 64) + MEMORY_DATA_OFFSET;
+	data = attach_tcp(&other);
+	wait.handle = open_words(client.fd);
+	add(data, word, owned_word(5, 77));
+	send_request(client.fd, CONTROL_WAIT, &wait, sizeof wait);
+	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	pass_by(other.fd);
+	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	add(data, word, owned_word(6, 78) - owned_word(5, 77) - OWNED_WAITED);
+	pass_by(other.fd);
+	ck_assert(receive_message(client.fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_WAIT);
+	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_OK);
+	close(client.fd);
+	close(other.fd);
+	close(data);
+	finish();
+}
+END_TEST
+
 /* It may have given a permit back and died before it could tell of that. */
 START_TEST(the_death_of_a_session_is_an_event_of_the_semaphores_that_it_had_open)
 {
@@ -1709,6 +1788,8 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, a_parked_session_is_served_and_may_cancel);
 	tcase_add_test(tests, a_second_wait_of_a_session_breaks_the_protocol);
 	tcase_add_test(tests, a_session_that_ends_while_parked_is_taken_off_those_who_wait);
+	tcase_add_test(tests, who_parks_on_an_owned_word_is_made_known_in_it);
+	tcase_add_test(tests, a_death_wakes_who_is_parked_on_an_owned_word_without_its_flag);
 	tcase_add_test(tests,
 		       the_death_of_a_session_is_an_event_of_the_semaphores_that_it_had_open);
 	tcase_add_test(tests, a_silent_client_is_told_fenced_and_its_data_connection_closed);

@@ -87,6 +87,18 @@ bool spin_on(struct spin *spin, struct object *object, uint64_t offset, uint64_t
 	return true;
 }
 
+static int wait(struct object *object, const struct park *park, int64_t deadline_ns)
+{
+	struct dso_session *session = object->session;
+	char reason[256];
+
+	if (clock_now_ns() >= deadline_ns)
+		return -ETIMEDOUT;
+	if (atomic_load_explicit(&object->deleted, memory_order_relaxed))
+		return -ESTALE;
+	return session->directory->wait(session, object, park, deadline_ns, reason, sizeof reason);
+}
+
 int futex_wait(struct object *object, uint64_t offset, uint64_t expected, int64_t deadline_ns)
 {
 	return futex_wait_enlisted(object, offset, expected, 0, deadline_ns);
@@ -95,17 +107,20 @@ int futex_wait(struct object *object, uint64_t offset, uint64_t expected, int64_
 int futex_wait_enlisted(struct object *object, uint64_t offset, uint64_t expected, uint64_t leave,
 			int64_t deadline_ns)
 {
-	struct dso_session *session = object->session;
-	char reason[256];
-	int r;
+	struct park park = {.offset = offset,
+			    .expected = expected,
+			    .leave = leave,
+			    .until = CONTROL_WAIT_CHANGED};
+	int r = wait(object, &park, deadline_ns);
 
-	if (clock_now_ns() >= deadline_ns)
-		return -ETIMEDOUT;
-	if (atomic_load_explicit(&object->deleted, memory_order_relaxed))
-		return -ESTALE;
-	r = session->directory->wait(session, object, offset, expected, leave, deadline_ns, reason,
-				     sizeof reason);
 	return r == -EAGAIN ? 0 : r;
+}
+
+int futex_wait_owned(struct object *object, uint64_t offset, int64_t deadline_ns)
+{
+	struct park park = {.offset = offset, .until = CONTROL_WAIT_GIVEN_BACK};
+
+	return wait(object, &park, deadline_ns);
 }
 
 int futex_wake(struct object *object, uint64_t offset, uint32_t count)

@@ -39,6 +39,9 @@ int futex_wait(struct object *object, uint64_t offset, uint64_t expected, int64_
 /* The same; should the session end meanwhile, storaged takes @leave off the word behind that one. */
 int futex_wait_enlisted(struct object *object, uint64_t offset, uint64_t expected, uint64_t leave,
 			int64_t deadline_ns);
+/* Park while the owned word has an owner, whoever that is; storaged sets OWNED_WAITED in it. Returns 0 only
+ * when it was woken, -EAGAIN where it has no owner, and the errors above. */
+int futex_wait_owned(struct object *object, uint64_t offset, int64_t deadline_ns);
 
 /* Wake up to @count of those parked on the word; does not wait for that to be done. Returns 0, -ENOTCONN,
  * -ESHUTDOWN, -EOPNOTSUPP. */

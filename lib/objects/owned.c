@@ -26,10 +26,11 @@ int owned_wait(struct object *object, uint64_t offset, uint64_t *value, struct p
 	r = word_flag(object, offset, OWNED_WAITED, value);
 	if (r)
 		return r == -EAGAIN ? 0 : r;
-	r = futex_wait(object, offset, *value, patience->deadline_ns);
-	if (r)
+	r = futex_wait_owned(object, offset, patience->deadline_ns);
+	if (r && r != -EAGAIN)
 		return r;
-	patience->waited = OWNED_WAITED;
+	if (r == 0)
+		patience->waited = OWNED_WAITED;
 	*value = owned_given_back(*value);
 	return 0;
 }

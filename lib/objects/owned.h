@@ -3,8 +3,9 @@
  * Taking and giving back an owned word (proto/layout.h), which is what every lock here is made of.
  *
  * The algorithm is that of futexes (U. Drepper, "Futexes Are Tricky", mutex 2), with the owner in the word:
- * who finds it owned spins for a while, then sets OWNED_WAITED and parks. Who gives it back clears the flag
- * and wakes one, who sets it again, since there may be more behind him. A word that was given back is
+ * who finds it owned spins for a while, sets OWNED_WAITED, unless the word has changed again, and parks.
+ * storaged sets it once more, since by then it may have changed hands, and whoever has it now is to know. Who
+ * gives it back clears the flag and wakes one, who sets it again: there may be more behind him. A word that was given back is
  * anybody's who is first, woken or not: that is quick, and not fair. So that nobody waits for ever behind
  * one who takes it again and again, who has given it to waiters COURTESY times lets one of them pass.
  */

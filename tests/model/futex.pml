@@ -44,6 +44,21 @@
 #define NOTRECOVERABLE 4
 #define ALREADY        5
 
+/* Owned words: proto/layout.h */
+#define WAITED 1
+#define DIED   2
+#define LOST   4
+#define DONE   8
+#define FLAGS  15
+
+#define WORD(token, owner)  ((token) << 7 | (owner) << 4)
+#define TOKEN(word)         ((word) >> 7)
+#define OWNER(word)         ((word) >> 4 & 7)
+#define WITHOUT_OWNER(word) ((word) & ~(7 << 4))
+#ifndef TOKENS
+#define TOKENS 256 /* they do not come round */
+#endif
+
 short mem[WORDS];
 
 bool dead[CLIENTS + 1];   /* makes no step any more */
@@ -89,7 +104,8 @@ inline cas(w, old, new)
 byte queue[CLIENTS];
 byte queue_length;
 byte parked_on[CLIENTS + 1] = NOTHING;
-short expected[CLIENTS + 1];
+short expected[CLIENTS + 1]; /* or: */
+#define UNTIL_GIVEN_BACK -1 /* while it is an owned word that has an owner */
 bool woken[CLIENTS + 1];                         /* a reply to WAIT is there */
 chan wakes[CLIENTS + 1] = [2] of { byte, byte }; /* WAKEs on their way: word, count */
 bool sweeping;                                   /* storaged's thread is at it */
@@ -146,6 +162,16 @@ inline wake_object()
 #endif
 }
 
+/* park.c: park_is_over; that the client that is parked has nothing to wait for */
+#ifdef MUTANT_RECHECK_OWNERS_ALONE
+#define HAS_FLAG(word) true
+#else
+#define HAS_FLAG(word) ((word) & WAITED)
+#endif
+#define IS_OVER(i) \
+	(expected[i] == UNTIL_GIVEN_BACK -> OWNER(mem[parked_on[i]]) == 0 || !HAS_FLAG(mem[parked_on[i]]) : \
+	 mem[parked_on[i]] != expected[i])
+
 /* futex.c: futex_recheck */
 inline recheck()
 {
@@ -156,7 +182,7 @@ inline recheck()
 	do
 	:: place < queue_length ->
 		if
-		:: mem[parked_on[queue[place]]] != expected[queue[place]] ->
+		:: IS_OVER(queue[place]) ->
 			woken[queue[place]] = true;
 			unpark(place)
 		:: else -> place++
@@ -179,6 +205,36 @@ inline forget(i)
 	place = 0
 }
 
+/* futex.c: handle_wait, after it was parked; park.c: park_look. `ok`: there is something to wait for. */
+#ifdef MUTANT_WAIT_WITHOUT_COMPARE
+#define ELSE_CHANGED(changed)
+#else
+#define ELSE_CHANGED(changed) :: changed -> r = AGAIN
+#endif
+inline park(w, value)
+{
+	parked_on[me] = w;
+	expected[me] = value;
+	queue[queue_length] = me;
+	queue_length++;
+	r = OK
+}
+
+/* Parked or not: the reply to WAIT, or CANCEL. */
+inline await_reply()
+{
+	if
+	:: atomic { r == AGAIN -> skip }
+	:: atomic { r == OK && woken[me] -> woken[me] = false }
+	:: atomic {
+		r == OK && IMPATIENT(me) && !woken[me] && IS_FREE_FOR(me) -> /* CANCEL */
+		forget(me);
+		r = TIMEDOUT
+	   }
+	DIES
+	fi
+}
+
 /* lib/objects/futex.c: futex_wait, and handle_wait, handle_cancel. r is OK or TIMEDOUT. */
 inline futex_wait(w, value)
 {
@@ -186,29 +242,34 @@ inline futex_wait(w, value)
 	:: IMPATIENT(me) -> r = TIMEDOUT /* before it is sent */
 	:: atomic {
 		IS_FREE_FOR(me) ->
-#ifdef MUTANT_WAIT_WITHOUT_COMPARE
 		if
-		:: true ->
-#else
-		if
-		:: mem[w] != (value) -> woken[me] = true
-		:: else ->
-#endif
-			parked_on[me] = w;
-			expected[me] = value;
-			queue[queue_length] = me;
-			queue_length++
+		ELSE_CHANGED(mem[w] != (value))
+		:: else -> park(w, value)
 		fi
 	   };
-	   if
-	   :: atomic { woken[me] -> woken[me] = false; r = OK }
-	   :: atomic {
-		IMPATIENT(me) && !woken[me] && IS_FREE_FOR(me) -> /* CANCEL */
-		forget(me);
-		r = TIMEDOUT
-	   }
-	   DIES
-	   fi
+	   await_reply();
+	   r = (r == AGAIN -> OK : r)
+	DIES
+	fi
+}
+
+/* futex_wait_owned. r is OK, AGAIN or TIMEDOUT. */
+inline futex_wait_owned(w)
+{
+	if
+	:: IMPATIENT(me) -> r = TIMEDOUT
+	:: atomic {
+		IS_FREE_FOR(me) ->
+		if
+		ELSE_CHANGED(OWNER(mem[w]) == 0)
+		:: else ->
+#ifndef MUTANT_PARK_WITHOUT_FLAG
+			mem[w] = mem[w] | WAITED;
+#endif
+			park(w, UNTIL_GIVEN_BACK)
+		fi
+	   };
+	   await_reply()
 	DIES
 	fi
 }

@@ -3,22 +3,8 @@
  * Owned words: lib/objects/owned.c, step by step, and lib/sweep.c. What is within one atomic step here is one atomic on
  * the word and what its client makes of the answer.
  */
-#define WAITED 1
-#define DIED   2
-#define LOST   4
-#define DONE   8
-#define FLAGS  15
-
-/* proto/layout.h */
-#define WORD(token, owner)  ((token) << 7 | (owner) << 4)
-#define TOKEN(word)         ((word) >> 7)
-#define OWNER(word)         ((word) >> 4 & 7)
-#define WITHOUT_OWNER(word) ((word) & ~(7 << 4))
-#ifndef TOKENS
-#define TOKENS 256 /* they do not come round */
-#endif
-#define TAKEN(word)         (WORD((TOKEN(word) + 1) % TOKENS, me) | ((word) & FLAGS))
-#define GIVEN_BACK(word)    (WITHOUT_OWNER(word) & ~WAITED)
+#define TAKEN(word) (WORD((TOKEN(word) + 1) % TOKENS, me) | ((word) & FLAGS))
+#define GIVEN_BACK(word) (WITHOUT_OWNER(word) & ~WAITED)
 
 /* Of a client; waited is patience.waited. */
 #ifdef MUTANT_TAKE_WHAT_IS_OWNED /* a flag that could not be set, because the word has another owner now */
@@ -60,7 +46,7 @@ inline owned_wait(w, v)
 		if
 		:: atomic { r == AGAIN -> r = OK }
 		:: atomic { r != AGAIN -> skip };
-			futex_wait(w, v);
+			futex_wait_owned(w);
 			if
 			:: atomic {
 				r == OK ->
@@ -69,7 +55,8 @@ inline owned_wait(w, v)
 #endif
 				v = GIVEN_BACK(v)
 			   }
-			:: r != OK
+			:: atomic { r == AGAIN -> r = OK; v = GIVEN_BACK(v) }
+			:: r == TIMEDOUT
 			fi
 		fi
 	DIES
