@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define WAITERS 5
 
@@ -322,6 +323,77 @@ START_TEST(no_verb_that_waits_takes_a_deadline_before_time_began)
 }
 END_TEST
 
+static int64_t processor_ns(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return used.tv_sec * DSO_SECOND + used.tv_nsec;
+}
+
+/* @wait waits in vain for as long as a turn is. */
+#define TURN_NS (150 * DSO_MILLISECOND)
+#define IS_PARKED(wait)                                                                        \
+	do {                                                                                   \
+		int64_t begin_ns = processor_ns();                                             \
+                                                                                               \
+		ck_assert_int_eq(wait, -ETIMEDOUT);                                            \
+		ck_assert_msg(processor_ns() - begin_ns < TURN_NS / 10, #wait " took %lld us", \
+			      (long long)(processor_ns() - begin_ns) / 1000);                  \
+	} while (0)
+
+START_TEST(who_waits_needs_no_processor)
+{
+	struct dso_session *other = conformance_open_another();
+	struct dso_barrier_params parties = {.parties = 2};
+	struct dso_semaphore_params permits = {.permits = 1};
+	struct dso_latch_params count = {.count = 1};
+	struct dso_mutex *mutex, *held;
+	struct dso_rwlock *rwlock, *read;
+	struct dso_semaphore *semaphore;
+	struct dso_barrier *barrier;
+	struct dso_latch *latch;
+	struct dso_condition *condition;
+	struct dso_once *once, *begun;
+	struct dso_future *future;
+
+	OK(session, dso_mutex_open(session, named("m"), NULL, &mutex));
+	OK(other, dso_mutex_open(other, named("m"), NULL, &held));
+	OK(session, dso_rwlock_open(session, named("r"), NULL, &rwlock));
+	OK(other, dso_rwlock_open(other, named("r"), NULL, &read));
+	OK(session, dso_semaphore_open(session, named("s"), &permits, &semaphore));
+	OK(session, dso_barrier_open(session, named("b"), &parties, &barrier));
+	OK(session, dso_latch_open(session, named("l"), &count, &latch));
+	OK(session, dso_condition_open(session, named("c"), NULL, &condition));
+	OK(session, dso_once_open(session, named("o"), NULL, &once));
+	OK(other, dso_once_open(other, named("o"), NULL, &begun));
+	OK(session, dso_future_open(session, named("f"), NULL, &future));
+
+	OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
+	IS_PARKED(dso_condition_wait(condition, mutex, TURN_NS));
+	OK(session, dso_mutex_unlock(mutex));
+	OK(other, dso_mutex_lock(held, PATIENCE, NULL));
+	IS_PARKED(dso_mutex_lock(mutex, TURN_NS, NULL));
+	OK(other, dso_rwlock_rdlock(read, PATIENCE));
+	IS_PARKED(dso_rwlock_wrlock(rwlock, TURN_NS));
+	OK(other, dso_rwlock_unlock(read));
+	OK(other, dso_rwlock_wrlock(read, PATIENCE));
+	IS_PARKED(dso_rwlock_rdlock(rwlock, TURN_NS));
+	IS_PARKED(dso_rwlock_wrlock(rwlock, TURN_NS));
+	OK(session, dso_semaphore_acquire(semaphore, 1, DSO_NOWAIT));
+	IS_PARKED(dso_semaphore_acquire(semaphore, 1, TURN_NS));
+	IS_PARKED(dso_latch_wait(latch, TURN_NS));
+	OK(other, dso_once_begin(begun, PATIENCE, NULL));
+	IS_PARKED(dso_once_begin(once, TURN_NS, NULL));
+	/* Nobody has promised it; then somebody has. */
+	IS_PARKED(dso_future_get(future, NULL, 0, TURN_NS, NULL));
+	OK(session, dso_future_promise(future));
+	IS_PARKED(dso_future_get(future, NULL, 0, TURN_NS, NULL));
+	IS_PARKED(dso_barrier_wait(barrier, TURN_NS, NULL));
+	dso_close(other);
+}
+END_TEST
+
 Suite *conformance_wait_suite(void)
 {
 	Suite *suite = suite_create("wait");
@@ -332,6 +404,7 @@ Suite *conformance_wait_suite(void)
 	tcase_add_test(tcase, a_word_of_another_value_is_not_waited_for);
 	tcase_add_test(tcase, a_wait_ends_at_its_deadline_and_not_before);
 	tcase_add_test(tcase, no_verb_that_waits_takes_a_deadline_before_time_began);
+	tcase_add_test(tcase, who_waits_needs_no_processor);
 	tcase_add_test(tcase, who_waits_is_woken);
 	tcase_add_test(tcase, a_wake_of_another_word_wakes_nobody);
 	tcase_add_test(tcase, as_many_are_woken_as_were_asked_for);

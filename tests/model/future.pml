@@ -46,6 +46,31 @@ inline at_the_end()
 	assert(is_settled)
 }
 
+/* future.c: wait_for_change. It may have no owner yet. */
+inline wait_for_change()
+{
+	if
+	:: atomic { !(word & WAITED) -> r = OK } /* spin_on: a moment passed */
+	:: atomic { /* word.c: word_flag */
+		if
+		:: word & WAITED -> r = OK
+		:: !(word & WAITED) ->
+			cas(FUTURE, word, word | WAITED);
+			if
+			:: before == word -> word = word | WAITED; r = OK
+			:: else -> word = before; r = AGAIN
+			fi
+		fi
+	   };
+		if
+		:: atomic { r == AGAIN -> r = OK }
+		:: atomic { r != AGAIN -> skip };
+			futex_wait(FUTURE, word)
+		fi
+	DIES
+	fi
+}
+
 proctype client(byte me)
 {
 	short word;
@@ -97,7 +122,7 @@ proctype client(byte me)
 	:: atomic { r == OK && !(word & SETTLED) -> word = mem[FUTURE] };
 		if
 		:: word & SETTLED
-		:: !(word & SETTLED) -> owned_wait(FUTURE, word)
+		:: !(word & SETTLED) -> wait_for_change()
 		fi
 	:: r != OK || (word & SETTLED) -> break
 	DIES
