@@ -85,17 +85,24 @@ static void expire_pauses(struct server *server, int64_t now_ns)
 		accept_resume(server, deadline);
 }
 
-static void expire_sessions(struct sessions *sessions, int64_t now_ns)
+/*
+ * When storaged has stood still, so may have its clients, or what they sent lies unread: the last part of the TTL begins
+ * when storaged sees that the first is over, whenever that is, and whoever is heard of in it has not been silent.
+ */
+static void expire_sessions(struct server *server, int64_t now_ns)
 {
+	struct sessions *sessions = &server->sessions;
 	struct deadline *deadline;
 
-	while ((deadline = deadline_first(&sessions->silences)) && deadline->at_ns <= now_ns) {
+	while ((deadline = deadline_first(&sessions->silences)) && deadline->at_ns <= now_ns)
+		deadline_set(&sessions->doubts, deadline, now_ns);
+	while ((deadline = deadline_first(&sessions->doubts)) && deadline->at_ns <= now_ns) {
 		struct session *session = container_of(deadline, struct session, silence);
 		struct control *control = session->control;
 
 		log_limited(LOG_LEVEL_INFO, "session %u was silent for %lld ms and is fenced",
 			    (unsigned)(session->id & 0xffff),
-			    (long long)(sessions->silences.duration_ns / 1000000));
+			    (long long)(server->settings->ttl_ns / 1000000));
 		session_end(session, END_SILENCE);
 		control_fence(control, "the session was silent for longer than the TTL");
 	}
@@ -120,7 +127,7 @@ static void drop_doomed(struct server *server)
 static int next_due_ms(const struct server *server, int64_t until_ns)
 {
 	const struct deadlines *all[] = {&server->hellos, &server->closings, &server->pauses,
-					 &server->sessions.silences};
+					 &server->sessions.silences, &server->sessions.doubts};
 	int64_t due_ns = until_ns;
 
 	if (!list_empty(&server->ready) || !list_empty(&server->sessions.sweeping) ||
@@ -164,7 +171,7 @@ static int turn(struct server *server, int64_t until_ns)
 	expire_controls(&server->hellos, now_ns, "it did not say HELLO in time");
 	expire_controls(&server->closings, now_ns, NULL);
 	expire_pauses(server, now_ns);
-	expire_sessions(&server->sessions, now_ns);
+	expire_sessions(server, now_ns);
 	sessions_sweep(&server->sessions);
 	holds_look(server, now_ns);
 	drop_doomed(server);

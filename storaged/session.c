@@ -38,7 +38,8 @@ static void forget_process(struct process *process)
 int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
 {
 	*sessions = (struct sessions){.max = max};
-	deadlines_init(&sessions->silences, ttl_ns);
+	deadlines_init(&sessions->silences, ttl_ns - ttl_ns / 4);
+	deadlines_init(&sessions->doubts, ttl_ns / 4);
 	list_init(&sessions->sweeping);
 	sessions->table = calloc(max + 1, sizeof *sessions->table);
 	sessions->free = calloc(max, sizeof *sessions->free);

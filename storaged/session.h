@@ -66,7 +66,8 @@ struct sessions {
 	uint32_t free_head, free_count;
 	uint32_t max;
 	uint32_t live_count;
-	struct deadlines silences;
+	struct deadlines silences; /* most of the TTL, and then */
+	struct deadlines doubts;   /* the rest of it */
 	struct list sweeping;
 	uint64_t begun, fenced, lost;
 };

@@ -1546,6 +1546,29 @@ START_TEST(a_silent_client_is_told_fenced_and_its_data_connection_closed)
 }
 END_TEST
 
+/* Of more clients than it looks at in one turn of its loop. */
+START_TEST(what_came_while_it_stood_still_is_heard_before_anybody_is_fenced)
+{
+	enum { COUNT = 200 };
+	struct client clients[COUNT];
+	struct message reply;
+
+	START("--ttl", "1s");
+	for (unsigned i = 0; i < COUNT; i++)
+		clients[i] = client_new();
+	kill(storaged.pid, SIGSTOP);
+	for (unsigned i = 0; i < COUNT; i++)
+		send_request(clients[i].fd, CONTROL_PING, NULL, 0);
+	usleep(1100000);
+	kill(storaged.pid, SIGCONT);
+	for (unsigned i = 0; i < COUNT; i++) {
+		ck_assert(receive_message(clients[i].fd, &reply));
+		ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_PING);
+	}
+	finish();
+}
+END_TEST
+
 START_TEST(a_notice_of_deletion_does_not_wait_for_who_does_not_read)
 {
 	struct client deaf, client;
@@ -1793,6 +1816,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests,
 		       the_death_of_a_session_is_an_event_of_the_semaphores_that_it_had_open);
 	tcase_add_test(tests, a_silent_client_is_told_fenced_and_its_data_connection_closed);
+	tcase_add_test(tests, what_came_while_it_stood_still_is_heard_before_anybody_is_fenced);
 	tcase_add_test(tests, a_notice_of_deletion_does_not_wait_for_who_does_not_read);
 	tcase_add_test(tests, sigterm_ends_it_with_0_although_clients_are_connected);
 	tests = tests_of(suite, "starting");
