@@ -110,6 +110,17 @@ static struct control_server_stat server_stat(int fd)
 	return stat;
 }
 
+/* Wait until no more than @count sessions are left. */
+static void until_sessions(int fd, uint64_t count)
+{
+	int64_t end_ms = now_ms() + PATIENCE_MS;
+
+	while (le64_get(server_stat(fd).sessions) > count) {
+		ck_assert_msg(now_ms() < end_ms, "a session does not end");
+		usleep(1000);
+	}
+}
+
 static struct control_attach attach_of(const struct client *client, uint8_t transport)
 {
 	struct control_attach attach = {.session = client->welcome.session, .transport = transport};
@@ -813,9 +824,9 @@ START_TEST(a_client_that_floods_its_control_connection_and_never_reads_is_droppe
 	ck_assert_uint_lt(flood(client.fd, pings, sizeof pings), 64 * MIB);
 	serves_a_fresh_client();
 	/* What it sends is not taken, so it is as silent as if it sent nothing. */
-	usleep(2500000);
 	other = client_new();
-	ck_assert_uint_eq(le64_get(server_stat(other.fd).sessions), 1);
+	until_sessions(other.fd, 1);
+	ck_assert_uint_eq(le64_get(server_stat(other.fd).sessions_fenced), 1);
 	finish();
 }
 END_TEST
@@ -885,28 +896,37 @@ START_TEST(places_of_sessions_are_used_again_with_another_id)
 }
 END_TEST
 
+static unsigned count_closed(const int *fds, unsigned count)
+{
+	unsigned closed = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct pollfd poll_fd = {.fd = fds[i], .events = POLLIN};
+
+		closed += poll(&poll_fd, 1, 0) == 1;
+	}
+	return closed;
+}
+
 START_TEST(a_flood_of_connections_is_cut_off_and_passes)
 {
+	int64_t end_ms = now_ms() + PATIENCE_MS;
 	struct client client;
 	struct message reply;
-	unsigned closed = 0;
 	int fds[64];
 
 	START("--connections-max", "16");
 	client = client_new();
 	for (unsigned i = 0; i < 64; i++)
 		fds[i] = dial_tcp();
-	usleep(300000);
-	for (unsigned i = 0; i < 64; i++) {
-		struct pollfd poll_fd = {.fd = fds[i], .events = POLLIN};
-
-		closed += poll(&poll_fd, 1, 0) == 1;
-	}
-	ck_assert_uint_eq(closed, 64 - 15);
+	while (count_closed(fds, 64) < 64 - 15 && now_ms() < end_ms)
+		usleep(1000);
+	ck_assert_uint_eq(count_closed(fds, 64), 64 - 15);
 	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
 	for (unsigned i = 0; i < 64; i++)
 		close(fds[i]);
-	usleep(300000);
+	/* It sees their ends before what is sent behind them. */
+	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
 	finish();
 }
 END_TEST
@@ -1399,8 +1419,7 @@ START_TEST(a_session_that_ends_while_parked_is_taken_off_those_who_wait)
 	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
 	ck_assert_uint_eq(add(data, words + 8, 0), 7);
 	close(client.fd);
-	while (le64_get(server_stat(other.fd).sessions) > 1)
-		usleep(1000);
+	until_sessions(other.fd, 1);
 	ck_assert_uint_eq(add(data, words + 8, 0), 2);
 	close(other.fd);
 	close(data);
@@ -1515,23 +1534,26 @@ END_TEST
 
 START_TEST(a_silent_client_is_told_fenced_and_its_data_connection_closed)
 {
+	int64_t end_ms = now_ms() + PATIENCE_MS;
+	struct pollfd fenced = {.events = POLLIN};
 	struct client silent, lively;
 	struct control_server_stat stat;
 	struct message reply;
 	uint64_t word;
 	int fd;
 
-	START("--ttl", "500ms");
+	START("--ttl", "1s");
 	silent = client_new();
 	lively = client_new();
 	word = open_object(silent.fd, OBJECT_COUNTER, "word", 0) + COUNTER_STRIPE_OFFSET(0);
 	fd = attach_tcp(&silent);
+	fenced.fd = silent.fd;
 	/* Operations are no sign of life: who freezes between two of them must not keep its locks. */
-	for (unsigned i = 0; i < 10; i++) {
+	for (unsigned i = 0; poll(&fenced, 1, 20) == 0; i++) {
 		ck_assert_uint_eq(call(lively.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+		ck_assert_msg(now_ms() < end_ms, "a silent client is not fenced");
 		if (i < 3)
 			add(fd, word, 1);
-		usleep(100000);
 	}
 	ck_assert(receive_message(silent.fd, &reply));
 	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_FENCED);
