@@ -358,21 +358,40 @@ START_TEST(a_barrier_breaks_once_for_each_party_that_is_killed)
 }
 END_TEST
 
+/* Until no more than @count sessions are left. */
+static void until_sessions(struct dso_session *session, uint64_t count, const char *what)
+{
+	int64_t begin_ns = clock_now_ns();
+	struct dso_server_stat stat;
+
+	for (;;) {
+		ck_assert_msg(dso_server_stat(session, &stat) == 0, "%s", dso_error(session));
+		if (stat.sessions <= count)
+			return;
+		ck_assert_msg(clock_now_ns() - begin_ns < PATIENCE, "%s: it is not fenced", what);
+		nap(DSO_MILLISECOND);
+	}
+}
+
 START_TEST(a_holder_that_is_frozen_is_fenced_and_nothing_of_it_comes_later)
 {
 	const char *transport = transports[_i / kind_count];
 	const struct kind *kind = &kinds[first_kind + _i % kind_count];
+	struct dso_options options = {.transport = "tcp", .timeout = PATIENCE};
+	struct dso_session *observer;
 	char what[64];
 
 	snprintf(what, sizeof what, "%s over %s, frozen", kind->name, transport);
 	begin_survivors(transport, kind);
+	ck_assert_msg(dso_open(daemon_url(&storage, "tcp"), &options, &observer) == 0, "%s",
+		      dso_error(NULL));
 	for (int round = 0; round < freezes; round++) {
 		pid_t pid = begin_victim(transport, kind);
 		int status;
 
 		nap(20 * DSO_MILLISECOND + rand_r(&seed) % 1000000);
 		kill(pid, SIGSTOP);
-		nap((ttl_ms + 400) * DSO_MILLISECOND);
+		until_sessions(observer, SURVIVORS + 1, what);
 		dead = victims;
 		until_turns(survivors, what);
 		kill(pid, SIGCONT);
@@ -383,6 +402,7 @@ START_TEST(a_holder_that_is_frozen_is_fenced_and_nothing_of_it_comes_later)
 		until_turns(survivors, what);
 	}
 	end_survivors(what);
+	dso_close(observer);
 }
 END_TEST
 
