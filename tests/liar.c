@@ -18,6 +18,7 @@
 
 #include "proto/control.h"
 #include "proto/data.h"
+#include "tests/awake.h"
 #include "tests/runner.h"
 
 #define REGION_BYTES 65536
@@ -231,11 +232,13 @@ START_TEST(a_lying_storaged_costs_an_error_and_nothing_else)
 	struct dso_options options = {.transport = "tcp", .timeout = DSO_SECOND / 5};
 	struct dso_session *session = NULL;
 	struct dso_counter *counter = NULL;
-	struct timespec begin, end;
+	int64_t begin_ns = awake_now_ns();
 	int r;
 
 	lie = (enum lie)(_i % LIE_COUNT);
-	clock_gettime(CLOCK_MONOTONIC, &begin);
+	/* These are told at once: a loaded machine has all the time it takes. */
+	if (lie >= OPEN_OUTSIDE_THE_REGION && lie < DATA_OF_ANOTHER_OPCODE)
+		options.timeout = 20 * DSO_SECOND;
 	r = dso_open(url, &options, &session);
 	if (lie < OPEN_OUTSIDE_THE_REGION)
 		ck_assert_msg(r < 0 && strlen(dso_error(NULL)) > 20, "lie %d: %d %s", (int)lie, r,
@@ -247,8 +250,7 @@ START_TEST(a_lying_storaged_costs_an_error_and_nothing_else)
 	if (r == 0)
 		r = dso_counter_add(counter, 1, NULL);
 	ck_assert_msg(r < 0, "lie %d was believed", (int)lie);
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	ck_assert_int_lt(end.tv_sec - begin.tv_sec, 3);
+	ck_assert_int_lt(awake_now_ns() - begin_ns, 3 * DSO_SECOND);
 	dso_close(session);
 }
 END_TEST
@@ -287,6 +289,7 @@ int main(void)
 	TCase *tcase = tcase_create("liar");
 	pthread_t thread;
 
+	awake_begin();
 	seed = (unsigned)number_of("LIAR_SEED", (int)time(NULL));
 	printf("# LIAR_SEED=%u\n", seed);
 	listener = socket(AF_INET, SOCK_STREAM, 0);
