@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/clock.h"
+#include "tests/awake.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
 
@@ -235,10 +235,10 @@ static void note_gone(int place)
 	ledger->places[place].incarnation = incarnations[place] + 1;
 }
 
-/* Wait for @count turns, by whomever. Returns how long that took. */
+/* Wait for @count turns, by whomever. Returns how long that took while the machine did not stand still. */
 static int64_t until_turns(const char *what, uint64_t count)
 {
-	int64_t begin_ns = clock_now_ns();
+	int64_t begin_ns = clock_now_ns(), begin_awake_ns = awake_now_ns();
 	uint64_t until = ledger->done + count;
 
 	while (ledger->done < until) {
@@ -246,7 +246,7 @@ static int64_t until_turns(const char *what, uint64_t count)
 			      "%s: nobody gets the mutex any more", what);
 		nap(DSO_MILLISECOND / 5);
 	}
-	return clock_now_ns() - begin_ns;
+	return awake_now_ns() - begin_awake_ns;
 }
 
 static void must_end_by(const char *what, int place, bool killed)
@@ -388,6 +388,7 @@ int main(int argc, char **argv)
 
 	if (argc == 6 && !strcmp(argv[1], "--member"))
 		return be_member(argv);
+	awake_begin();
 	for (int i = 1; i < argc && i <= 8; i++)
 		transports[(transport_count = i) - 1] = argv[i];
 	processes = number_of("CROWD_PROCESSES", processes);
