@@ -199,6 +199,19 @@ START_TEST(all_who_are_parked_on_a_mutex_get_it_one_after_the_other)
 }
 END_TEST
 
+/* Until @count sessions have it open. */
+static void until_opened(uint32_t count)
+{
+	int64_t begin_ns = clock_now_ns();
+	struct dso_stat stat = {0};
+
+	while (stat.opens < count) {
+		ck_assert_int_lt(clock_now_ns() - begin_ns, PATIENCE);
+		nap(DSO_MILLISECOND);
+		OK(session, dso_object_stat(session, name, &stat));
+	}
+}
+
 static void lock_what_is_deleted(struct party *party)
 {
 	ck_assert_int_eq(dso_mutex_lock(mutex_in(party->session), PATIENCE, NULL), -ESTALE);
@@ -210,6 +223,7 @@ START_TEST(who_waits_for_a_mutex_hears_of_its_deletion)
 
 	OK(session, dso_mutex_lock(mine, DSO_FOREVER, NULL));
 	parties_begin(2, lock_what_is_deleted);
+	until_opened(3);
 	nap(50 * DSO_MILLISECOND);
 	OK(session, dso_object_delete(session, name));
 	parties_end();
@@ -273,11 +287,17 @@ static void write_once(struct party *party)
 
 START_TEST(a_writer_that_waits_comes_before_new_readers)
 {
+	int64_t begin_ns = clock_now_ns();
 	struct dso_rwlock *mine = rwlock_in(session), *theirs = rwlock_in(other);
 
 	OK(session, dso_rwlock_rdlock(mine, DSO_NOWAIT));
 	parties_begin(1, write_once);
-	nap(50 * DSO_MILLISECOND);
+	/* Who reads before it has come is let in. */
+	while (dso_rwlock_rdlock(theirs, DSO_NOWAIT) == 0) {
+		ck_assert_int_lt(clock_now_ns() - begin_ns, PATIENCE);
+		OK(other, dso_rwlock_unlock(theirs));
+		nap(DSO_MILLISECOND);
+	}
 	ck_assert_int_eq(dso_rwlock_rdlock(theirs, SHORT), -ETIMEDOUT);
 	OK(session, dso_rwlock_unlock(mine));
 	parties_end();

@@ -23,7 +23,7 @@ struct waiter {
 	uint64_t offset, expected;
 	int64_t timeout;
 	int result;
-	_Atomic bool done;
+	_Atomic bool opened, done;
 };
 
 static _Atomic unsigned done_count;
@@ -49,6 +49,7 @@ static void *wait_in_thread(void *argument)
 	struct dso_memory *own;
 
 	waiter->result = dso_memory_open(waiter->session, name, NULL, &own);
+	waiter->opened = true;
 	if (waiter->result == 0)
 		waiter->result =
 			dso_memory_wait(own, waiter->offset, waiter->expected, waiter->timeout);
@@ -61,8 +62,10 @@ static void *wait_in_thread(void *argument)
 static void begin(struct waiter *waiter)
 {
 	waiter->session = conformance_open_another();
-	waiter->done = false;
+	waiter->opened = waiter->done = false;
 	ck_assert_int_eq(pthread_create(&waiter->thread, NULL, wait_in_thread, waiter), 0);
+	while (!waiter->opened)
+		nap(DSO_MILLISECOND);
 	nap(30 * DSO_MILLISECOND);
 }
 
@@ -145,6 +148,9 @@ START_TEST(as_many_are_woken_as_were_asked_for)
 		begin(&waiters[i]);
 	}
 	wake(64, 2);
+	for (int64_t begin_ns = clock_now_ns();
+	     done_count < 2 && clock_now_ns() - begin_ns < PATIENCE;)
+		nap(DSO_MILLISECOND);
 	nap(50 * DSO_MILLISECOND);
 	ck_assert_uint_eq(done_count, 2);
 	wake(64, WAITERS - 2);
