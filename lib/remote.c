@@ -224,7 +224,7 @@ static int64_t tick(struct keeper_client *client, int64_t now_ns)
 	char text[160];
 
 	lock_in_keeper(remote);
-	if (remote->ping_sent_ns && now_ns - remote->ping_sent_ns > session->timeout_ns) {
+	if (remote->ping_sent_ns && patience_is_over(&remote->pong, now_ns)) {
 		snprintf(text, sizeof text, "storaged has not answered a heartbeat for %lld ms",
 			 (long long)(session->timeout_ns / DSO_MILLISECOND));
 		remote_lose(remote, -ENOTCONN, text);
@@ -235,14 +235,15 @@ static int64_t tick(struct keeper_client *client, int64_t now_ns)
 	}
 	if (remote->ping_sent_ns == 0 && now_ns >= remote->ping_due_ns) {
 		remote->ping_sent_ns = now_ns;
+		patience_begin(&remote->pong, now_ns, session->timeout_ns);
 		remote->ping_due_ns = now_ns + interval_ns;
 		remote_put(remote, CONTROL_PING, REMOTE_NOBODY, NULL, 0, NULL, 0);
 	}
 	send_some(remote);
 	quiesce(remote);
 	due_ns = remote->ping_sent_ns ? now_ns + interval_ns : remote->ping_due_ns;
-	if (remote->ping_sent_ns && remote->ping_sent_ns + session->timeout_ns < due_ns)
-		due_ns = remote->ping_sent_ns + session->timeout_ns + 1;
+	if (remote->ping_sent_ns && remote->pong.until_ns < due_ns)
+		due_ns = remote->pong.until_ns;
 	if ((remote->unacknowledged || remote->out_fill) && now_ns + RETRY_NS < due_ns)
 		due_ns = now_ns + RETRY_NS;
 	pthread_mutex_unlock(&session->lock);
@@ -271,16 +272,16 @@ void remote_prepare(struct remote *remote)
 /* ---- requests, in the user's thread ---- */
 
 /* Wait until no more than @fill bytes are left to be sent. The lock is let go meanwhile. */
-static void drain(struct remote *remote, size_t fill, int64_t deadline_ns)
+static void drain(struct remote *remote, size_t fill, struct patience *patience)
 {
 	struct dso_session *session = remote->session;
 
 	while (remote->out_fill > fill && !atomic_load(&session->health) &&
-	       clock_now_ns() < deadline_ns) {
+	       !patience_is_over(patience, clock_now_ns())) {
 		struct pollfd writable = {.fd = remote->client.fd, .events = POLLOUT};
 
 		pthread_mutex_unlock(&session->lock);
-		poll(&writable, 1, clock_poll_ms(deadline_ns));
+		poll(&writable, 1, clock_poll_ms(patience->until_ns));
 		pthread_mutex_lock(&session->lock);
 		send_some(remote);
 	}
@@ -288,7 +289,10 @@ static void drain(struct remote *remote, size_t fill, int64_t deadline_ns)
 
 int remote_make_room(struct remote *remote)
 {
-	drain(remote, REMOTE_OUT_BYTES / 2, clock_now_ns() + remote->session->timeout_ns);
+	struct patience patience;
+
+	patience_begin(&patience, clock_now_ns(), remote->session->timeout_ns);
+	drain(remote, REMOTE_OUT_BYTES / 2, &patience);
 	return atomic_load(&remote->session->health);
 }
 
@@ -302,14 +306,16 @@ void remote_let_keeper(struct remote *remote)
 static int await(struct remote *remote, char *reason, size_t reason_bytes)
 {
 	struct dso_session *session = remote->session;
-	int64_t deadline_ns = clock_now_ns() + session->timeout_ns;
-	struct timespec deadline = clock_timespec(deadline_ns);
+	struct patience patience;
+	struct timespec until;
 
-	drain(remote, 0, deadline_ns);
-	while (!remote->replied && !atomic_load(&session->health))
-		if (pthread_cond_timedwait(&remote->answered, &session->lock, &deadline) ==
-		    ETIMEDOUT)
-			break;
+	patience_begin(&patience, clock_now_ns(), session->timeout_ns);
+	drain(remote, 0, &patience);
+	while (!remote->replied && !atomic_load(&session->health) &&
+	       !patience_is_over(&patience, clock_now_ns())) {
+		until = clock_timespec(patience.until_ns);
+		pthread_cond_timedwait(&remote->answered, &session->lock, &until);
+	}
 	if (remote->replied)
 		return 0;
 	if (atomic_load(&session->health)) {

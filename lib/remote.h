@@ -12,6 +12,7 @@
 
 #include "lib/keeper.h"
 #include "lib/objects/object.h"
+#include "lib/patience.h"
 #include "proto/control.h"
 
 #define REMOTE_OUT_BYTES 16384
@@ -40,6 +41,7 @@ struct remote {
 	bool opened_deleted;
 	unsigned unacknowledged; /* deleted objects that operations may still be under way on */
 	int64_t ping_sent_ns;    /* 0: none is unanswered */
+	struct patience pong;    /* with its answer */
 	int64_t ping_due_ns;
 	size_t out_fill, in_fill;
 	uint8_t out[REMOTE_OUT_BYTES];

@@ -23,18 +23,19 @@ static bool await_wake(struct remote *remote, int64_t deadline_ns)
 {
 	struct dso_session *session = remote->session;
 	bool cancelled = false, interrupted = false;
+	struct patience patience = {0};
 
 	while (!remote->replied && !atomic_load(&session->health)) {
 		if (!cancelled && (atomic_load(&session->interrupted) ||
 				   (deadline_ns != INT64_MAX && clock_now_ns() >= deadline_ns))) {
 			interrupted = atomic_load(&session->interrupted);
 			cancelled = true;
-			deadline_ns = clock_now_ns() + session->timeout_ns;
+			patience_begin(&patience, clock_now_ns(), session->timeout_ns);
 			remote_put(remote, CONTROL_CANCEL, REMOTE_NOBODY, NULL, 0, NULL, 0);
-		} else if (cancelled && clock_now_ns() >= deadline_ns) {
+		} else if (cancelled && patience_is_over(&patience, clock_now_ns())) {
 			remote_lose(remote, -ENOTCONN, "storaged did not answer a request in time");
 		} else {
-			sleep_until(remote, deadline_ns);
+			sleep_until(remote, cancelled ? patience.until_ns : deadline_ns);
 		}
 	}
 	return interrupted;

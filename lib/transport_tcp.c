@@ -7,6 +7,7 @@
 #include "lib/clock.h"
 #include "lib/dial.h"
 #include "lib/io/engine.h"
+#include "lib/patience.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -26,7 +27,7 @@ struct transport_tcp {
 	const _Atomic int *health;
 	enum transport_poll poll;
 	int64_t timeout_ns;
-	int64_t silent_since_ns; /* 0: it was heard of since the last look */
+	struct patience patience; /* begun while it was not heard of since the last look */
 	bool broken;
 	/* In flight, oldest first: a ring of TRANSPORT_INFLIGHT_MAX. */
 	uint32_t head, tail;
@@ -130,7 +131,7 @@ static void received(struct transport_tcp *tcp, size_t bytes)
 	ssize_t taken;
 
 	tcp->recv_fill += bytes;
-	tcp->silent_since_ns = 0;
+	tcp->patience.until_ns = 0;
 	while ((taken = take_response(tcp)) > 0)
 		tcp->recv_taken += (size_t)taken;
 	if (taken < 0) {
@@ -194,9 +195,9 @@ static int tcp_flush(struct transport *transport)
 /* Whether storaged has been silent for too long, or the control plane gave up. */
 static bool given_up(struct transport_tcp *tcp, int64_t now_ns)
 {
-	if (tcp->silent_since_ns == 0)
-		tcp->silent_since_ns = now_ns;
-	return now_ns - tcp->silent_since_ns > tcp->timeout_ns ||
+	if (tcp->patience.until_ns == 0)
+		patience_begin(&tcp->patience, now_ns, tcp->timeout_ns);
+	return patience_is_over(&tcp->patience, now_ns) ||
 	       atomic_load_explicit(tcp->health, memory_order_relaxed) != 0;
 }
 

@@ -7,6 +7,7 @@
 #include <dso/dso.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,6 +284,64 @@ START_TEST(a_stopped_daemon_is_noticed_in_well_under_a_second)
 }
 END_TEST
 
+#define STANDSTILL_TIMEOUT (2 * DSO_SECOND)
+
+/* Ask storaged again and again: by the control connection where operations do not need it. */
+static void ask(void)
+{
+	struct dso_session *session = open_over(transport, STANDSTILL_TIMEOUT);
+	bool needed = !strcmp(transport, "tcp") || !strcmp(transport, "roce");
+	struct dso_counter *counter;
+
+	if (dso_counter_open(session, "asked", NULL, &counter))
+		_exit(1);
+	for (;;)
+		if ((!needed && dso_ping(session, NULL)) || dso_counter_add(counter, 1, NULL))
+			_exit(2);
+}
+
+/* Until @counter is larger than now. */
+static void until_counted(struct dso_counter *counter, pid_t pid)
+{
+	int64_t begin_ns = clock_now_ns(), first, value;
+
+	ck_assert_int_eq(dso_counter_get(counter, &first), 0);
+	do {
+		ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
+		ck_assert_int_lt(clock_now_ns() - begin_ns, PATIENCE);
+		nap(DSO_MILLISECOND);
+		ck_assert_int_eq(dso_counter_get(counter, &value), 0);
+	} while (value <= first);
+}
+
+/* As a machine does that is paused: a client wakes up with its time over, and before storaged does. */
+START_TEST(a_standstill_of_all_ends_no_session)
+{
+	struct dso_session *session = observer();
+	struct dso_counter *counter;
+	pid_t pid;
+
+	transport = transports[_i];
+	ck_assert_int_eq(dso_counter_open(session, "asked", NULL, &counter), 0);
+	pid = fork();
+	if (pid == 0)
+		ask();
+	until_counted(counter, pid);
+	kill(storage.pid, SIGSTOP);
+	/* Then it has asked. */
+	nap(5 * DSO_MILLISECOND);
+	kill(pid, SIGSTOP);
+	nap(STANDSTILL_TIMEOUT * 5 / 4);
+	kill(pid, SIGCONT);
+	nap(5 * DSO_MILLISECOND);
+	kill(storage.pid, SIGCONT);
+	until_counted(counter, pid);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	dso_close(session);
+}
+END_TEST
+
 START_TEST(a_forked_child_cannot_use_its_parents_session_and_the_parent_goes_on)
 {
 	struct dso_session *session, *own;
@@ -338,6 +397,7 @@ int main(int argc, char **argv)
 			    transport_count);
 	tcase_add_loop_test(tcase, a_stopped_daemon_is_noticed_in_well_under_a_second, 0,
 			    transport_count);
+	tcase_add_loop_test(tcase, a_standstill_of_all_ends_no_session, 0, transport_count);
 	tcase_add_loop_test(tcase,
 			    a_forked_child_cannot_use_its_parents_session_and_the_parent_goes_on, 0,
 			    transport_count);

@@ -281,7 +281,7 @@ bool roce_requester_emit(struct roce_requester *requester, int64_t now_ns, struc
 	}
 	if (any && requester->due_ns == 0) {
 		requester->due_ns = now_ns + requester->rto_ns;
-		requester->quiet_since_ns = now_ns;
+		patience_begin(&requester->patience, now_ns, requester->config.silence_ns);
 	}
 	return any;
 }
@@ -387,7 +387,7 @@ static void progressed(struct roce_requester *requester, int64_t now_ns)
 	requester->may_go_back = true;
 	requester->retries = 0;
 	requester->resume_ns = 0; /* whoever was not ready has gone on */
-	requester->quiet_since_ns = now_ns;
+	patience_begin(&requester->patience, now_ns, requester->config.silence_ns);
 	if (requester->sampling && roce_psn_distance(oldest, requester->sample_psn) > 0)
 		take_sample(requester, now_ns);
 	requester->due_ns =
@@ -568,6 +568,8 @@ int64_t roce_requester_due(const struct roce_requester *requester)
 
 void roce_requester_tick(struct roce_requester *requester, int64_t now_ns)
 {
+	bool over;
+
 	if (requester->broken || now_ns < roce_requester_due(requester))
 		return;
 	if (requester->resume_ns) {
@@ -580,7 +582,7 @@ void roce_requester_tick(struct roce_requester *requester, int64_t now_ns)
 									   : RTO_NS_LONGEST;
 		go_back(requester, now_ns);
 	}
-	if (++requester->retries > ROCE_RETRY_MAX &&
-	    now_ns - requester->quiet_since_ns >= requester->config.silence_ns)
+	over = patience_is_over(&requester->patience, now_ns);
+	if (++requester->retries > ROCE_RETRY_MAX && over)
 		break_with(requester, ROCE_UNKNOWN);
 }

@@ -14,6 +14,7 @@
 
 #include "lib/roce/batch.h"
 #include "lib/roce/counters.h"
+#include "lib/patience.h"
 
 /* Operations between post and completion. A power of two. */
 #define ROCE_REQUESTS_MAX 1024
@@ -88,8 +89,8 @@ struct roce_requester {
 	bool may_go_back; /* something was answered since it went back */
 	/* timers; 0: none */
 	int64_t due_ns;
-	int64_t resume_ns; /* after RNR NAK: not before */
-	int64_t quiet_since_ns;
+	int64_t resume_ns;        /* after RNR NAK: not before */
+	struct patience patience; /* since the last progress */
 	unsigned retries;
 	int64_t srtt_ns, rttvar_ns, rto_ns;
 	bool sampling;
