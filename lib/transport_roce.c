@@ -443,16 +443,18 @@ static uint32_t window_of(const struct transport_roce *roce)
 }
 
 /* How long the probe may take: storaged hears nothing of us meanwhile, and tcp must still be possible. */
-static int64_t probe_deadline(const struct attachment *attachment)
+static struct patience probe_patience(const struct attachment *attachment)
 {
 	int64_t wait_ns = le32_get(attachment->welcome->ttl_ms) * DSO_MILLISECOND / 4;
-	int64_t deadline_ns;
+	int64_t now_ns = clock_now_ns();
+	struct patience patience;
 
 	if (wait_ns > attachment->timeout_ns)
 		wait_ns = attachment->timeout_ns;
-	deadline_ns = clock_now_ns() + wait_ns;
-	return deadline_ns < attachment->connect_deadline_ns ? deadline_ns
-							     : attachment->connect_deadline_ns;
+	if (wait_ns > attachment->connect_deadline_ns - now_ns)
+		wait_ns = attachment->connect_deadline_ns - now_ns;
+	patience_begin(&patience, now_ns, wait_ns);
+	return patience;
 }
 
 /* Read as much as a packet has room for: whether packets get there and back is not known before, nor whether
@@ -463,7 +465,8 @@ static int probe(struct transport_roce *roce, const struct attachment *attachmen
 	struct op op = {
 		.opcode = DATA_READ, .length_bytes = roce->requester.config.mtu, .buffer = first};
 	char text[INET6_ADDRSTRLEN + 8];
-	int64_t deadline_ns = probe_deadline(attachment), now_ns;
+	struct patience patience = probe_patience(attachment);
+	int64_t now_ns;
 	int r;
 
 	r = roce_submit((struct transport *)roce, &op);
@@ -472,10 +475,10 @@ static int probe(struct transport_roce *roce, const struct attachment *attachmen
 	roce_flush((struct transport *)roce);
 	while (op.status == -EINPROGRESS) {
 		now_ns = clock_now_ns();
-		if (now_ns >= deadline_ns)
+		if (patience_is_over(&patience, now_ns))
 			roce_requester_break(&roce->requester);
 		else
-			roce_progress((struct transport *)roce, deadline_ns - now_ns);
+			roce_progress((struct transport *)roce, patience.until_ns - now_ns);
 	}
 	r = op.status;
 	if (r == 0 && memcmp(first, LAYOUT_MAGIC, 8))
