@@ -10,10 +10,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* How long a wait for nothing takes. */
+static int64_t time_wait(int64_t timeout_ns)
+{
+	int64_t start_ns = clock_now_ns();
+	struct io_event event;
+
+	ck_assert_int_eq(ops->wait(engine, &event, 1, timeout_ns), 0);
+	return clock_now_ns() - start_ns;
+}
+
 START_TEST(timeouts_are_kept)
 {
 	static const int64_t timeouts_ns[] = {300000, 3 * MILLISECOND_NS, 30 * MILLISECOND_NS};
-	struct io_event event;
 	struct link link;
 	char byte;
 
@@ -21,13 +30,17 @@ START_TEST(timeouts_are_kept)
 	link_tcp(&link);
 	for (int pending = 0; pending < 2; pending++) {
 		for (int i = 0; i < 3; i++) {
-			int64_t start_ns = clock_now_ns();
-			int64_t passed_ns;
+			int64_t shortest_ns = INT64_MAX;
 
-			ck_assert_int_eq(ops->wait(engine, &event, 1, timeouts_ns[i]), 0);
-			passed_ns = clock_now_ns() - start_ns;
-			ck_assert_int_ge(passed_ns, timeouts_ns[i]);
-			ck_assert_int_lt(passed_ns, timeouts_ns[i] + 500 * MILLISECOND_NS);
+			/* A standstill of the machine is in one of them, not in all. */
+			for (int tries = 0; tries < 3; tries++) {
+				int64_t passed_ns = time_wait(timeouts_ns[i]);
+
+				ck_assert_int_ge(passed_ns, timeouts_ns[i]);
+				if (passed_ns < shortest_ns)
+					shortest_ns = passed_ns;
+			}
+			ck_assert_int_lt(shortest_ns, timeouts_ns[i] + 500 * MILLISECOND_NS);
 		}
 		if (!pending)
 			ops->recv(engine, &link.end[1], &byte, 1);
