@@ -355,7 +355,7 @@ int control_open(struct server *server, int fd, bool is_unix)
 	list_init(&control->doomed);
 	list_init(&control->deadline.link);
 	list_append(&server->controls, &control->link);
-	deadline_set(&server->hellos, &control->deadline, clock_now_ns());
+	silence_begin(&server->hellos, &control->deadline, clock_now_ns());
 	server->connection_count++;
 	return 0;
 }

@@ -74,4 +74,35 @@ static inline struct deadline *deadline_first(const struct deadlines *deadlines)
 		       : container_of(deadlines->list.next, struct deadline, link);
 }
 
+/*
+ * Deadlines for somebody to be heard of. When storaged has stood still, so may they, or what they sent lies unread: the last
+ * quarter begins when storaged sees that the first three are over, whenever that is.
+ */
+struct silences {
+	struct deadlines most, rest;
+};
+
+static inline void silences_init(struct silences *silences, int64_t duration_ns)
+{
+	deadlines_init(&silences->most, duration_ns - duration_ns / 4);
+	deadlines_init(&silences->rest, duration_ns / 4);
+}
+
+static inline void silence_begin(struct silences *silences, struct deadline *deadline,
+				 int64_t now_ns)
+{
+	deadline_set(&silences->most, deadline, now_ns);
+}
+
+/* One that is over, NULL when there is none. */
+static inline struct deadline *silence_over(struct silences *silences, int64_t now_ns)
+{
+	struct deadline *first;
+
+	while ((first = deadline_first(&silences->most)) && first->at_ns <= now_ns)
+		deadline_set(&silences->rest, first, now_ns);
+	first = deadline_first(&silences->rest);
+	return first && first->at_ns <= now_ns ? first : NULL;
+}
+
 #endif

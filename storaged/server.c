@@ -65,15 +65,24 @@ void server_ready_line(const struct server *server, char *line, size_t line_byte
 
 /* ---- time ---- */
 
-static void expire_controls(struct deadlines *deadlines, int64_t now_ns, const char *why)
+static void expire_hellos(struct server *server, int64_t now_ns)
 {
 	struct deadline *deadline;
 
-	while ((deadline = deadline_first(deadlines)) && deadline->at_ns <= now_ns) {
-		struct control *control = container_of(deadline, struct control, deadline);
-
+	while ((deadline = silence_over(&server->hellos, now_ns))) {
 		list_remove(&deadline->link);
-		control_doom(control, why);
+		control_doom(container_of(deadline, struct control, deadline),
+			     "it did not say HELLO in time");
+	}
+}
+
+static void expire_closings(struct server *server, int64_t now_ns)
+{
+	struct deadline *deadline;
+
+	while ((deadline = deadline_first(&server->closings)) && deadline->at_ns <= now_ns) {
+		list_remove(&deadline->link);
+		control_doom(container_of(deadline, struct control, deadline), NULL);
 	}
 }
 
@@ -85,18 +94,11 @@ static void expire_pauses(struct server *server, int64_t now_ns)
 		accept_resume(server, deadline);
 }
 
-/*
- * When storaged has stood still, so may have its clients, or what they sent lies unread: the last part of the TTL begins
- * when storaged sees that the first is over, whenever that is, and whoever is heard of in it has not been silent.
- */
 static void expire_sessions(struct server *server, int64_t now_ns)
 {
-	struct sessions *sessions = &server->sessions;
 	struct deadline *deadline;
 
-	while ((deadline = deadline_first(&sessions->silences)) && deadline->at_ns <= now_ns)
-		deadline_set(&sessions->doubts, deadline, now_ns);
-	while ((deadline = deadline_first(&sessions->doubts)) && deadline->at_ns <= now_ns) {
+	while ((deadline = silence_over(&server->sessions.silences, now_ns))) {
 		struct session *session = container_of(deadline, struct session, silence);
 		struct control *control = session->control;
 
@@ -126,8 +128,9 @@ static void drop_doomed(struct server *server)
 /* Milliseconds until something is due, -1 for never. */
 static int next_due_ms(const struct server *server, int64_t until_ns)
 {
-	const struct deadlines *all[] = {&server->hellos, &server->closings, &server->pauses,
-					 &server->sessions.silences, &server->sessions.doubts};
+	const struct silences *hellos = &server->hellos, *silences = &server->sessions.silences;
+	const struct deadlines *all[] = {&hellos->most,   &hellos->rest,     &silences->most,
+					 &silences->rest, &server->closings, &server->pauses};
 	int64_t due_ns = until_ns;
 
 	if (!list_empty(&server->ready) || !list_empty(&server->sessions.sweeping) ||
@@ -168,8 +171,8 @@ static int turn(struct server *server, int64_t until_ns)
 	if (r)
 		return r;
 	resume_ready(server);
-	expire_controls(&server->hellos, now_ns, "it did not say HELLO in time");
-	expire_controls(&server->closings, now_ns, NULL);
+	expire_hellos(server, now_ns);
+	expire_closings(server, now_ns);
 	expire_pauses(server, now_ns);
 	expire_sessions(server, now_ns);
 	sessions_sweep(&server->sessions);

@@ -59,7 +59,7 @@ struct server {
 	struct list controls;      /* control connections */
 	struct list ready;         /* of them, those with a whole request left for the next turn */
 	struct list doomed;        /* of them, those to be dropped at the end of this turn */
-	struct deadlines hellos;   /* connections whose first message has not come yet */
+	struct silences hellos;    /* connections whose first message has not come yet */
 	struct deadlines closings; /* connections whose last reply is on its way */
 	struct deadlines pauses;   /* listeners that do not accept for a while */
 	uint64_t connection_count; /* control and data */

@@ -292,7 +292,7 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	list_init(&server->controls);
 	list_init(&server->ready);
 	list_init(&server->doomed);
-	deadlines_init(&server->hellos, CONTROL_HELLO_NS);
+	silences_init(&server->hellos, CONTROL_HELLO_NS);
 	deadlines_init(&server->closings, CONTROL_CLOSING_NS);
 	deadlines_init(&server->pauses, ACCEPT_PAUSE_NS);
 	read_boot_id(server->host);

@@ -38,8 +38,7 @@ static void forget_process(struct process *process)
 int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
 {
 	*sessions = (struct sessions){.max = max};
-	deadlines_init(&sessions->silences, ttl_ns - ttl_ns / 4);
-	deadlines_init(&sessions->doubts, ttl_ns / 4);
+	silences_init(&sessions->silences, ttl_ns);
 	list_init(&sessions->sweeping);
 	sessions->table = calloc(max + 1, sizeof *sessions->table);
 	sessions->free = calloc(max, sizeof *sessions->free);
@@ -107,7 +106,7 @@ static void go(struct session *session, enum session_state state)
 	case SESSION_LIVE:
 		sessions->live_count++;
 		sessions->begun++;
-		deadline_set(&sessions->silences, &session->silence, clock_now_ns());
+		silence_begin(&sessions->silences, &session->silence, clock_now_ns());
 		break;
 	case SESSION_FENCING:
 		sessions->live_count--;
@@ -212,7 +211,7 @@ struct session *session_find(struct server *server, uint64_t id,
 
 void session_heard(struct session *session)
 {
-	deadline_set(&session->server->sessions.silences, &session->silence, clock_now_ns());
+	silence_begin(&session->server->sessions.silences, &session->silence, clock_now_ns());
 }
 
 static void end_data(struct data_connection *connection)

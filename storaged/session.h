@@ -66,8 +66,7 @@ struct sessions {
 	uint32_t free_head, free_count;
 	uint32_t max;
 	uint32_t live_count;
-	struct deadlines silences; /* most of the TTL, and then */
-	struct deadlines doubts;   /* the rest of it */
+	struct silences silences;
 	struct list sweeping;
 	uint64_t begun, fenced, lost;
 };

@@ -1572,20 +1572,29 @@ END_TEST
 START_TEST(what_came_while_it_stood_still_is_heard_before_anybody_is_fenced)
 {
 	enum { COUNT = 200 };
+	struct control_hello hello = hello_of(1, 1);
 	struct client clients[COUNT];
 	struct message reply;
+	int fds[COUNT];
 
-	START("--ttl", "1s");
+	START("--ttl", "2s");
+	for (unsigned i = 0; i < COUNT; i++)
+		fds[i] = dial_tcp();
+	/* They come after those, who are connected then. */
 	for (unsigned i = 0; i < COUNT; i++)
 		clients[i] = client_new();
 	kill(storaged.pid, SIGSTOP);
-	for (unsigned i = 0; i < COUNT; i++)
+	for (unsigned i = 0; i < COUNT; i++) {
 		send_request(clients[i].fd, CONTROL_PING, NULL, 0);
-	usleep(1100000);
+		send_request(fds[i], CONTROL_HELLO, &hello, sizeof hello);
+	}
+	usleep(2200000);
 	kill(storaged.pid, SIGCONT);
 	for (unsigned i = 0; i < COUNT; i++) {
 		ck_assert(receive_message(clients[i].fd, &reply));
 		ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_PING);
+		ck_assert(receive_message(fds[i], &reply));
+		ck_assert_uint_eq(le16_get(reply.header.status), WIRE_OK);
 	}
 	finish();
 }
