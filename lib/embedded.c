@@ -28,6 +28,7 @@ struct shared {
 	struct embedded *parked;     /* sessions, the longest parked first */
 	unsigned sessions;
 	uint64_t sessions_begun;
+	int64_t given_ns; /* when somebody was last given the word that he was parked on */
 	char name[108];
 };
 
@@ -44,6 +45,7 @@ struct embedded {
 	uint32_t handle;
 	uint64_t object, word;
 	struct park park;
+	uint64_t taken; /* the word, which is this session's now; or 0 */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* taken before any session's */
@@ -90,12 +92,58 @@ static uint64_t load(const struct embedded *embedded, uint64_t word)
 	return op.value;
 }
 
+/* The first that is parked on @word, from @parked on; or NULL. */
+static struct embedded *parked_from(struct embedded *parked, uint64_t word)
+{
+	while (parked && parked->word != word)
+		parked = parked->parked_next;
+	return parked;
+}
+
+/* Look at the word of one who is parked for @until; he is answered, with @over where the word was not taken, if he
+ * need not wait any more. Returns a verdict; *ret_value is the word. */
+static int look(struct embedded *embedded, enum control_wait_until until, int over,
+		uint64_t *ret_value)
+{
+	struct shared *shared = embedded->shared;
+	bool others = parked_from(shared->parked, embedded->word) != embedded ||
+		      parked_from(embedded->parked_next, embedded->word);
+	struct park park = embedded->park;
+	int verdict;
+
+	park.until = until;
+	verdict = park_look(shared->transport, &park, embedded->word, others, ret_value);
+	if (verdict == PARK_STAYS)
+		return verdict;
+	answer(embedded, verdict == PARK_TAKEN ? 0 : over);
+	if (verdict == PARK_TAKEN)
+		embedded->taken = *ret_value;
+	return verdict;
+}
+
+/* storaged/futex.c: pass_on */
+static bool pass_on(struct embedded *first)
+{
+	struct shared *shared = first->shared;
+	int64_t now_ns = clock_now_ns();
+	bool tries = now_ns - shared->given_ns < PARK_GIVE_NS;
+	uint64_t value;
+	int verdict = look(first, tries ? CONTROL_WAIT_GIVEN_BACK : CONTROL_WAIT_TAKEN, 0, &value);
+
+	if (verdict == PARK_TAKEN)
+		shared->given_ns = now_ns;
+	if (verdict == PARK_OVER)
+		return !(value & first->park.expected);
+	return verdict == PARK_STAYS || verdict == PARK_TAKEN;
+}
+
 static int embedded_wait(struct dso_session *session, struct object *object,
-			 const struct park *park, int64_t deadline_ns, char *reason,
-			 size_t reason_bytes)
+			 const struct park *park, int64_t deadline_ns, uint64_t *ret_taken,
+			 char *reason, size_t reason_bytes)
 {
 	struct embedded *embedded = session->directory_data;
 	struct timespec deadline = clock_timespec(deadline_ns);
+	uint64_t value;
 	int r = 0;
 
 	(void)reason;
@@ -105,11 +153,13 @@ static int embedded_wait(struct dso_session *session, struct object *object,
 	embedded->object = object->offset;
 	embedded->word = object->offset + park->offset;
 	embedded->park = *park; /* its thread is here, and leaves by itself */
+	embedded->park.owner = session->owner;
+	embedded->taken = 0;
 	enqueue(embedded);
 	if (atomic_load(&object->deleted))
 		answer(embedded, -ESTALE);
-	else if (park_look(embedded->shared->transport, park, embedded->word))
-		answer(embedded, -EAGAIN);
+	else
+		look(embedded, park->until, -EAGAIN, &value);
 	while (embedded->parked && r != ETIMEDOUT && !atomic_load(&session->interrupted))
 		r = deadline_ns == INT64_MAX
 			    ? pthread_cond_wait(&embedded->answered, &lock)
@@ -122,6 +172,7 @@ static int embedded_wait(struct dso_session *session, struct object *object,
 			atomic_store(&session->interrupted, false);
 	}
 	r = embedded->answer;
+	*ret_taken = embedded->taken;
 	pthread_mutex_unlock(&lock);
 	return r;
 }
@@ -139,18 +190,28 @@ static int embedded_wake(struct dso_session *session, struct object *object, uin
 			 uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes)
 {
 	struct shared *shared = ((struct embedded *)session->directory_data)->shared;
-	struct embedded *next;
+	uint64_t word = object->offset + offset;
+	struct embedded *parked, *next;
+	bool are_takers = true; /* storaged/futex.c: wake */
 	uint32_t woken = 0;
 
 	(void)reason;
 	(void)reason_bytes;
 	pthread_mutex_lock(&lock);
-	for (struct embedded *parked = shared->parked; parked && woken < count; parked = next) {
-		next = parked->parked_next;
-		if (parked->word != object->offset + offset)
-			continue;
-		answer(parked, 0);
+	next = parked_from(shared->parked, word);
+	while ((parked = next) && woken < count) {
+		next = parked_from(parked->parked_next, word);
+		are_takers &= parked->park.until == CONTROL_WAIT_TAKEN;
 		woken++;
+		if (!are_takers) {
+			answer(parked, 0);
+			continue;
+		}
+		if (pass_on(parked)) {
+			woken -= parked->parked;
+			break;
+		}
+		count = UINT32_MAX;
 	}
 	pthread_mutex_unlock(&lock);
 	if (ret_count)

@@ -4,38 +4,54 @@
 
 #include <errno.h>
 
+/* Without the flag its owner does not know that there is somebody to wake. */
 bool park_is_over(const struct park *park, uint64_t value)
 {
 	if (park->until == CONTROL_WAIT_CHANGED)
 		return value != park->expected;
-	/* Without the flag its owner does not know that there is somebody to wake. */
 	return owned_word_owner(value) == 0 || !(value & OWNED_WAITED);
 }
 
-int park_look(struct transport *transport, const struct park *park, uint64_t word)
+/* What to make of the word @value, for the verdict that is returned. */
+static enum park_verdict decide(const struct park *park, uint64_t value, bool others,
+				uint64_t *ret_value)
+{
+	uint64_t flags = value & UINT8_MAX & ~(uint64_t)OWNED_WAITED;
+
+	*ret_value = value;
+	if (park->until == CONTROL_WAIT_CHANGED)
+		return value == park->expected ? PARK_STAYS : PARK_OVER;
+	if (owned_word_owner(value)) {
+		*ret_value = value | OWNED_WAITED;
+		return PARK_STAYS;
+	}
+	if (park->until == CONTROL_WAIT_GIVEN_BACK || value & park->expected)
+		return PARK_OVER;
+	*ret_value = owned_word(owned_word_token(value) + 1, park->owner) | flags |
+		     (others ? OWNED_WAITED : 0);
+	return PARK_TAKEN;
+}
+
+int park_look(struct transport *transport, const struct park *park, uint64_t word, bool others,
+	      uint64_t *ret_value)
 {
 	struct op op = op_load(word);
 	int r = transport_execute(transport, &op, 1);
 
-	if (r)
-		return r;
-	if (park->until == CONTROL_WAIT_CHANGED)
-		return park_is_over(park, op.value) ? -EAGAIN : 0;
-	for (unsigned tries = 0; tries < PARK_FLAG_TRIES; tries++) {
+	for (unsigned tries = 0; r == 0 && tries < PARK_TRIES; tries++) {
 		uint64_t value = op.value;
+		enum park_verdict verdict = decide(park, value, others, ret_value);
 
-		if (owned_word_owner(value) == 0)
-			break;
-		if (value & OWNED_WAITED)
-			return 0;
+		if (*ret_value == value)
+			return verdict;
 		op = (struct op){.opcode = DATA_CAS,
 				 .length_bytes = 8,
 				 .offset = word,
 				 .operand = value,
-				 .swap = value | OWNED_WAITED};
+				 .swap = *ret_value};
 		r = transport_execute(transport, &op, 1);
-		if (r || op.value == value)
-			return r;
+		if (r == 0 && op.value == value)
+			return verdict;
 	}
-	return -EAGAIN;
+	return r ? r : -EBUSY;
 }

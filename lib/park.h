@@ -11,23 +11,36 @@
 
 #include <stdbool.h>
 
-#define PARK_FLAG_TRIES 8
+#define PARK_TRIES 8
+/* A word is given to one who is parked so often at most; in between he is woken to try for it, while others do who
+ * need not be woken. That is what keeps it busy: a word that was given away stands idle until its new owner has
+ * come. As parking_lot's mutexes (A. d'Antras) are fair "eventually". */
+#define PARK_GIVE_NS (4 * INT64_C(1000000))
 
 struct park {
 	uint64_t offset;   /* of the word, from the object's header */
-	uint64_t expected; /* CONTROL_WAIT_CHANGED: its value */
+	uint64_t expected; /* struct control_wait's */
 	uint64_t leave;    /* taken off the word behind it when the session ends */
 	enum control_wait_until until;
+	uint16_t owner; /* CONTROL_WAIT_TAKEN: whose the word is to be */
+};
+
+enum park_verdict {
+	PARK_STAYS, /* its owner knows that somebody waits */
+	PARK_OVER,  /* there is nothing to wait for */
+	PARK_TAKEN, /* the word is park->owner's */
 };
 
 /*
- * Look at @word (an offset in the region) by atomics, after somebody was parked on it, and with
- * CONTROL_WAIT_GIVEN_BACK set OWNED_WAITED in it. Returns 0 (there is something to wait for), -EAGAIN
- * (there is not, or the word changed at every try), or another negative errno: it cannot be reached.
+ * Look at @word (an offset in the region), by atomics, for somebody who is parked there already: take it for
+ * him, or set OWNED_WAITED in it. @others are parked there, too. Returns a verdict, or a negative errno:
+ * -EBUSY (the word changed at every try) or it cannot be reached; whether its owner knows is unknown then.
+ * *ret_value is the word as it was left.
  */
-int park_look(struct transport *transport, const struct park *park, uint64_t word);
+int park_look(struct transport *transport, const struct park *park, uint64_t word, bool others,
+	      uint64_t *ret_value);
 
-/* Whether there is nothing to wait for, now that the word is @value. */
+/* Whether who is parked is to look at the word himself, now that it is @value. */
 bool park_is_over(const struct park *park, uint64_t value);
 
 #endif

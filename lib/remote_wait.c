@@ -3,6 +3,7 @@
 #include "lib/remote_wait.h"
 #include "lib/clock.h"
 #include "lib/remote.h"
+#include "proto/layout.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -41,8 +42,23 @@ static bool await_wake(struct remote *remote, int64_t deadline_ns)
 	return interrupted;
 }
 
+/* What storaged took for this session. Returns 0, or -ENOTCONN: it took nothing like that. */
+static int taken(struct remote *remote, uint64_t *ret_taken)
+{
+	struct control_waited waited = {0};
+
+	if (remote->reply_bytes == sizeof waited)
+		memcpy(&waited, remote->reply.body, sizeof waited);
+	*ret_taken = le64_get(waited.taken);
+	if (remote->reply_bytes == sizeof waited &&
+	    (*ret_taken == 0 || owned_word_owner(*ret_taken) == remote->session->owner))
+		return 0;
+	remote_lose(remote, -ENOTCONN, "storaged broke the protocol");
+	return -ENOTCONN;
+}
+
 int remote_wait(struct dso_session *session, struct object *object, const struct park *park,
-		int64_t deadline_ns, char *reason, size_t reason_bytes)
+		int64_t deadline_ns, uint64_t *ret_taken, char *reason, size_t reason_bytes)
 {
 	struct remote *remote = remote_of(session);
 	struct control_wait body = {.handle = le32_of(object->handle),
@@ -66,6 +82,8 @@ int remote_wait(struct dso_session *session, struct object *object, const struct
 		snprintf(reason, reason_bytes, "%s", session->lost_reason);
 	else
 		r = remote_reply_error(remote, reason, reason_bytes);
+	if (r == 0)
+		r = taken(remote, ret_taken);
 	pthread_mutex_unlock(&session->lock);
 	if (r != -ECANCELED)
 		return r;

@@ -67,12 +67,13 @@ struct directory_ops {
 		       size_t *count, char *reason, size_t reason_bytes);
 	int (*ping)(struct dso_session *session, char *reason, size_t reason_bytes);
 	/*
-	 * Park until the word of the object is woken. Returns 0 (woken), -EAGAIN (there is nothing to wait
-	 * for), -ETIMEDOUT (at @deadline_ns, of CLOCK_MONOTONIC), -ECANCELED (session->interrupted was set:
-	 * it is taken back), -ESTALE, -ENOTCONN, -ESHUTDOWN.
+	 * Park until the word of the object is woken, or taken. Returns 0 (then *ret_taken is the word, where
+	 * it is the session's now, or 0), -EAGAIN (there is nothing to wait for), -ETIMEDOUT (at
+	 * @deadline_ns, of CLOCK_MONOTONIC), -ECANCELED (session->interrupted was set: it is taken back),
+	 * -ESTALE, -ENOTCONN, -ESHUTDOWN.
 	 */
 	int (*wait)(struct dso_session *session, struct object *object, const struct park *park,
-		    int64_t deadline_ns, char *reason, size_t reason_bytes);
+		    int64_t deadline_ns, uint64_t *ret_taken, char *reason, size_t reason_bytes);
 	/* Have who waits look whether session->interrupted is set. Any thread. */
 	void (*interrupt)(struct dso_session *session);
 	/* Wake up to @count of those parked there, the longest parked first. *ret_count, how many there

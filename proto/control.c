@@ -138,8 +138,8 @@ static bool wait_is_well_formed(const struct control_wait *wait)
 {
 	uint32_t until = le32_get(wait->until);
 
-	return until == CONTROL_WAIT_CHANGED ||
-	       (until == CONTROL_WAIT_GIVEN_BACK && le64_get(wait->expected) == 0);
+	return until <= CONTROL_WAIT_TAKEN &&
+	       (until != CONTROL_WAIT_GIVEN_BACK || le64_get(wait->expected) == 0);
 }
 
 static enum wire_status check_body(const struct control_header *header,

@@ -251,24 +251,34 @@ struct control_figure {
 };
 _Static_assert(sizeof(struct control_figure) == 48, "figure");
 
-/* What there is to wait for: that the word has another value than the one expected; or that the owned word
- * (proto/layout.h) has no owner, whoever it is now. Before that storaged sets OWNED_WAITED in it. */
-enum control_wait_until { CONTROL_WAIT_CHANGED = 0, CONTROL_WAIT_GIVEN_BACK = 1 };
+/* What there is to wait for. With the last two the word is an owned one (proto/layout.h), and storaged sets
+ * OWNED_WAITED in it while it has an owner, whoever that is. */
+enum control_wait_until {
+	CONTROL_WAIT_CHANGED = 0,    /* it has another value than the one expected */
+	CONTROL_WAIT_GIVEN_BACK = 1, /* it has no owner */
+	CONTROL_WAIT_TAKEN = 2, /* it is the session's: storaged takes it, as the session would */
+};
 
 /*
  * Park until the word is woken. It is answered at once, with CHANGED, where there is nothing to wait for. A
- * session has one wait at a time; its deadline is the client's, which cancels. Its reply is empty: OK,
+ * session has one wait at a time; its deadline is the client's, which cancels. Its reply is OK,
  * CHANGED, CANCELLED, STALE. When the session ends while it is parked, @leave is taken off the word behind
  * that one: the count of those who wait for an event (proto/layout.h).
  */
 struct control_wait {
 	le32_t handle;
-	le32_t until;    /* enum control_wait_until */
-	le64_t offset;   /* of the word from the object's header */
-	le64_t expected; /* zero with GIVEN_BACK */
+	le32_t until;  /* enum control_wait_until */
+	le64_t offset; /* of the word from the object's header */
+	le64_t expected; /* CHANGED: a value; TAKEN: flags with which it is not to be taken; else zero */
 	le64_t leave;
 };
 _Static_assert(sizeof(struct control_wait) == 32, "wait");
+
+/* The reply to WAIT. */
+struct control_waited {
+	le64_t taken; /* TAKEN: the word, which is the session's now; else zero: it is to look again */
+};
+_Static_assert(sizeof(struct control_waited) == 8, "waited");
 
 struct control_wake {
 	le32_t handle;

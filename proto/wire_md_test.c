@@ -90,6 +90,8 @@ static const struct field fields[] = {
 	FIELD(control_wait, handle), FIELD(control_wait, until),
 	FIELD(control_wait, offset), FIELD(control_wait, expected), FIELD(control_wait, leave),
 
+	FIELD(control_waited, taken),
+
 	FIELD(control_wake, handle), FIELD(control_wake, count), FIELD(control_wake, offset),
 
 	FIELD(control_woken, count), FIELD(control_woken, reserved),
@@ -159,7 +161,7 @@ static const struct number numbers[] = {
 	MESSAGE(HELD), MESSAGE(DELETED), MESSAGE(FENCED),
 	FEATURE(WAIT), FEATURE(HELD), DOMAIN(CPU), DOMAIN(DEVICE),
 	TRANSPORT(SHM), TRANSPORT(VERBS), TRANSPORT(TCP), TRANSPORT(ROCE),
-	UNTIL(CHANGED), UNTIL(GIVEN_BACK), ROLE(HOLDER), ROLE(WRITER), ROLE(READER),
+	UNTIL(CHANGED), UNTIL(GIVEN_BACK), UNTIL(TAKEN), ROLE(HOLDER), ROLE(WRITER), ROLE(READER),
 	OPEN_FLAG(CREATE), OPEN_FLAG(PARAMETERS),
 	TYPE(MEMORY), TYPE(COUNTER), TYPE(REGISTER), TYPE(MUTEX), TYPE(RWLOCK), TYPE(SEMAPHORE),
 	TYPE(BARRIER), TYPE(LATCH), TYPE(CONDITION), TYPE(ONCE), TYPE(FUTURE),

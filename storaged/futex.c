@@ -4,6 +4,7 @@
 #include "storaged/handlers.h"
 #include "storaged/log.h"
 #include "storaged/server.h"
+#include "lib/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ int futexes_open(struct futexes *futexes, uint32_t waiters_max)
 	if (!futexes->buckets)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++)
-		list_init(&futexes->buckets[i]);
+		list_init(&futexes->buckets[i].parked);
 	futexes->mask = count - 1;
 	return 0;
 }
@@ -32,7 +33,7 @@ void futexes_close(struct futexes *futexes)
 }
 
 /* Objects of several namespaces may share one; there are as many buckets as there can be sessions. */
-static struct list *bucket_of(const struct futexes *futexes, uint64_t object)
+static struct bucket *bucket_of(const struct futexes *futexes, uint64_t object)
 {
 	/* Fibonacci hashing: offsets are multiples of a line. */
 	return &futexes->buckets[(object * 0x9e3779b97f4a7c15u >> 32) & futexes->mask];
@@ -43,18 +44,25 @@ static struct session *session_of(struct list *link)
 	return container_of(link, struct session, waiter.link);
 }
 
-void futex_answer(struct session *session, enum wire_status status)
+/* @taken: the word, which is the session's now, or 0. */
+static void answer(struct session *session, enum wire_status status, uint64_t taken)
 {
 	struct control_header wait = control_header_of(CONTROL_WAIT, 0, session->waiter.request, 0);
+	struct control_waited waited = {.taken = le64_of(taken)};
 
 	if (!futex_is_parked(&session->waiter))
 		return;
 	list_remove(&session->waiter.link);
 	if (status == WIRE_OK)
-		control_reply(session->control, &wait, NULL, 0);
+		control_reply(session->control, &wait, &waited, sizeof waited);
 	else
 		control_refuse(session->control, &wait, status, NULL);
 	control_flush(session->control);
+}
+
+void futex_answer(struct session *session, enum wire_status status)
+{
+	answer(session, status, 0);
 }
 
 void futex_answer_of(struct session *session, uint32_t handle, enum wire_status status)
@@ -103,7 +111,7 @@ static void wake_changed(struct session *const *sessions, const struct op *ops, 
 void futex_recheck(struct futexes *futexes, const struct name_space *space,
 		   const struct store_reference *reference)
 {
-	struct list *bucket = bucket_of(futexes, reference->offset);
+	struct list *bucket = &bucket_of(futexes, reference->offset)->parked;
 	struct list *link = bucket->next;
 
 	while (link != bucket) {
@@ -127,21 +135,89 @@ void futex_recheck(struct futexes *futexes, const struct name_space *space,
 	}
 }
 
-static uint32_t wake(const struct futexes *futexes, const struct name_space *space, uint64_t object,
-		     uint64_t word, uint32_t count_max)
-{
-	struct list *bucket = bucket_of(futexes, object);
-	struct list *link = bucket->next;
-	uint32_t count = 0;
+/* ---- waking ---- */
 
-	while (link != bucket && count < count_max) {
+/* The first that is parked on @word of @object, or on any, from @link on; or NULL. */
+static struct session *parked_from(const struct list *bucket, struct list *link,
+				   const struct name_space *space, uint64_t object, uint64_t word)
+{
+	for (; link != bucket; link = link->next) {
 		struct session *session = session_of(link);
 
-		link = link->next;
-		if (session->space != space || session->waiter.object != object ||
-		    (word != ANY_WORD && session->waiter.word != word))
+		if (session->space == space && session->waiter.object == object &&
+		    (word == ANY_WORD || session->waiter.word == word))
+			return session;
+	}
+	return NULL;
+}
+
+/* Look at the word of @session, which is parked for @until; it is answered where it need not wait any more, with
+ * @over where the word was not taken. Returns a verdict or a negative errno; *ret_value is the word. */
+static int look(const struct futexes *futexes, struct session *session,
+		enum control_wait_until until, enum wire_status over, uint64_t *ret_value)
+{
+	struct waiter *waiter = &session->waiter;
+	struct list *bucket = &bucket_of(futexes, waiter->object)->parked;
+	bool others = parked_from(bucket, bucket->next, session->space, waiter->object,
+				  waiter->word) != session ||
+		      parked_from(bucket, waiter->link.next, session->space, waiter->object,
+				  waiter->word);
+	struct park park = waiter->park;
+	int verdict;
+
+	park.until = until;
+	verdict = park_look(session->space->transport, &park, waiter->word, others, ret_value);
+	if (verdict == PARK_TAKEN) {
+		answer(session, WIRE_OK, *ret_value);
+	} else if (verdict == PARK_OVER || verdict == -EBUSY) {
+		answer(session, over, 0);
+	} else if (verdict < 0) {
+		complain(verdict);
+		answer(session, WIRE_DEVICE, 0);
+	}
+	return verdict;
+}
+
+/* The word was given back, and @session, which wants to take it, is the first that is parked on it: give it to it
+ * or have it try. Returns whether those behind it stay parked. */
+static bool pass_on(struct futexes *futexes, struct session *session)
+{
+	struct bucket *bucket = bucket_of(futexes, session->waiter.object);
+	int64_t now_ns = clock_now_ns();
+	bool tries = now_ns - bucket->given_ns < PARK_GIVE_NS;
+	uint64_t value;
+	int verdict = look(futexes, session, tries ? CONTROL_WAIT_GIVEN_BACK : CONTROL_WAIT_TAKEN,
+			   WIRE_OK, &value);
+
+	if (verdict == PARK_TAKEN)
+		bucket->given_ns = now_ns;
+	if (verdict == PARK_OVER)
+		return !(value & session->waiter.park.expected);
+	return verdict == PARK_STAYS || verdict == PARK_TAKEN;
+}
+
+/* Answer up to @count_max sessions. Of those who are there to take the word it is the first alone, unless somebody is
+ * woken before it who only looks at the word. */
+static uint32_t wake(struct futexes *futexes, const struct name_space *space, uint64_t object,
+		     uint64_t word, uint32_t count_max)
+{
+	struct list *bucket = &bucket_of(futexes, object)->parked;
+	struct session *session, *next = parked_from(bucket, bucket->next, space, object, word);
+	bool are_takers = word != ANY_WORD;
+	uint32_t count = 0;
+
+	while ((session = next) && count < count_max) {
+		next = parked_from(bucket, session->waiter.link.next, space, object, word);
+		are_takers &= session->waiter.park.until == CONTROL_WAIT_TAKEN;
+		if (!are_takers) {
+			futex_answer(session, WIRE_OK);
+			count++;
 			continue;
-		futex_answer(session, WIRE_OK);
+		}
+		if (pass_on(futexes, session))
+			return count + !futex_is_parked(&session->waiter);
+		/* Nobody is to take it any more, or it is not known who knows of them. */
+		count_max = FUTEX_WAKE_MAX;
 		count++;
 	}
 	return count;
@@ -177,9 +253,10 @@ void handle_wait(struct control *control, const struct control_header *header, c
 	struct park park = {.offset = le64_get(wait->offset),
 			    .expected = le64_get(wait->expected),
 			    .leave = le64_get(wait->leave),
-			    .until = (enum control_wait_until)le32_get(wait->until)};
+			    .until = (enum control_wait_until)le32_get(wait->until),
+			    .owner = session_owner(session)};
 	enum wire_status status;
-	int r;
+	uint64_t value;
 
 	if (futex_is_parked(&session->waiter)) {
 		control_reject(control, header, "a session has one WAIT at a time");
@@ -197,13 +274,9 @@ void handle_wait(struct control *control, const struct control_header *header, c
 	session->waiter.object = reference.offset;
 	session->waiter.word = reference.offset + park.offset;
 	session->waiter.park = park;
-	list_append(bucket_of(futexes, reference.offset), &session->waiter.link);
+	list_append(&bucket_of(futexes, reference.offset)->parked, &session->waiter.link);
 	/* Only now: a WAKE is taken by this thread too, so that none falls between look and park. */
-	r = park_look(session->space->transport, &park, session->waiter.word);
-	if (r && r != -EAGAIN)
-		complain(r);
-	if (r)
-		futex_answer(session, r == -EAGAIN ? WIRE_CHANGED : WIRE_DEVICE);
+	look(futexes, session, park.until, WIRE_CHANGED, &value);
 }
 
 /* Returns a status; *ret_count is how many were woken. */

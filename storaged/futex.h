@@ -7,8 +7,8 @@
  * who is parked on an object that it had open, and has nothing to wait for any more, is woken: see
  * futex_recheck.
  *
- * Those parked on an object are woken in the order in which they came. Being woken gives nobody the right
- * to anything: the word is anybody's who is there first.
+ * Those parked on an object are woken in the order in which they came. Who waits to take an owned word is woken
+ * when storaged has taken it for him; for anybody else the word is anybody's who is there first.
  */
 #ifndef STORAGED_FUTEX_H
 #define STORAGED_FUTEX_H
@@ -35,8 +35,13 @@ struct waiter {
 	struct park park;
 };
 
+struct bucket {
+	struct list parked;
+	int64_t given_ns; /* when somebody was last given the word that he is parked on */
+};
+
 struct futexes {
-	struct list *buckets; /* by object */
+	struct bucket *buckets; /* by object */
 	uint32_t mask;
 };
 

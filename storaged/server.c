@@ -103,7 +103,7 @@ static void expire_sessions(struct server *server, int64_t now_ns)
 		struct control *control = session->control;
 
 		log_limited(LOG_LEVEL_INFO, "session %u was silent for %lld ms and is fenced",
-			    (unsigned)(session->id & 0xffff),
+			    session_owner(session),
 			    (long long)(server->settings->ttl_ns / 1000000));
 		session_end(session, END_SILENCE);
 		control_fence(control, "the session was silent for longer than the TTL");

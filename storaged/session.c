@@ -74,11 +74,6 @@ uint32_t sessions_count(const struct sessions *sessions)
 	return sessions->max - sessions->free_count;
 }
 
-static uint16_t place_of(const struct session *session)
-{
-	return (uint16_t)session->id;
-}
-
 /* ---- the way through the states ---- */
 
 static void go_free(struct session *session)
@@ -90,7 +85,7 @@ static void go_free(struct session *session)
 	store_opener_end(&session->opener);
 	list_remove(&session->sweeping);
 	sessions->free[(sessions->free_head + sessions->free_count++) % sessions->max] =
-		place_of(session);
+		session_owner(session);
 	explicit_bzero(session->cookie, sizeof session->cookie);
 }
 
@@ -99,7 +94,7 @@ static void go(struct session *session, enum session_state state)
 {
 	struct sessions *sessions = &session->server->sessions;
 
-	log_debug("session %u: %s, now %s", place_of(session), state_names[session->state],
+	log_debug("session %u: %s, now %s", session_owner(session), state_names[session->state],
 		  state_names[state]);
 	session->state = state;
 	switch (state) {
@@ -232,7 +227,7 @@ static void kill_processes(struct session *session)
 		if (syscall(SYS_pidfd_send_signal, process->source.fd, SIGKILL, NULL, 0))
 			log_limited(LOG_LEVEL_WARNING,
 				    "session %u: its process cannot be killed: %s",
-				    place_of(session), strerrordesc_np(errno));
+				    session_owner(session), strerrordesc_np(errno));
 	}
 }
 
@@ -270,15 +265,15 @@ static void sweep(struct session *session, const struct store_reference *referen
 	struct futexes *futexes = &session->server->futexes;
 	unsigned failures = 0;
 
-	if (sweep_object(session->space->transport, reference, place_of(session), session->died,
-			 &failures))
+	if (sweep_object(session->space->transport, reference, session_owner(session),
+			 session->died, &failures))
 		futex_wake_object(futexes, session->space, reference);
 	else
 		futex_recheck(futexes, session->space, reference);
 	if (failures)
 		log_limited(LOG_LEVEL_ERROR,
 			    "session %u: %u words that it may hold cannot be reached",
-			    place_of(session), failures);
+			    session_owner(session), failures);
 }
 
 bool sessions_sweep(struct sessions *sessions)
@@ -345,7 +340,7 @@ void session_take_mail(struct server *server)
 		if (bits & DATA_ENDED) {
 			if (connection->why)
 				log_limited(LOG_LEVEL_WARNING, "session %u: data connection: %s",
-					    place_of(session), connection->why);
+					    session_owner(session), connection->why);
 			end_data(connection);
 		}
 		if (bits & DATA_GONE) {

@@ -79,6 +79,12 @@ uint32_t sessions_count(const struct sessions *sessions);
 /* Begin one. Returns NULL when there are as many as there may be. */
 struct session *session_begin(struct server *server, struct name_space *space,
 			      struct control *control);
+/* Its number in owned words, and its place in the table. */
+static inline uint16_t session_owner(const struct session *session)
+{
+	return (uint16_t)session->id;
+}
+
 /* The live session of @id, if @cookie is its own; NULL otherwise, in the same time. */
 struct session *session_find(struct server *server, uint64_t id,
 			     const uint8_t cookie[CONTROL_COOKIE_BYTES]);

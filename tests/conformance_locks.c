@@ -4,6 +4,7 @@
 #include "tests/conformance_party.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +109,38 @@ START_TEST(what_a_mutex_guards_is_exact_with_several_at_it)
 	parties_run(4, lock_in_turn);
 	OK(session, dso_memory_fetch_add(memory, 0, 0, &after));
 	ck_assert_uint_eq(after - before, 800);
+}
+END_TEST
+
+#define CROWD    16
+#define CROWD_NS (700 * DSO_MILLISECOND)
+
+static unsigned turns[CROWD];
+
+static void take_turns(struct party *party)
+{
+	struct dso_mutex *mutex = mutex_in(party->session);
+	int64_t end_ns = clock_now_ns() + CROWD_NS;
+
+	turns[party->number] = 0;
+	while (clock_now_ns() < end_ns) {
+		OK(party->session, dso_mutex_lock(mutex, DSO_FOREVER, NULL));
+		turns[party->number]++;
+		OK(party->session, dso_mutex_unlock(mutex));
+	}
+}
+
+/* A mutex is not fair to the turn, but nobody waits while the others take hundreds. */
+START_TEST(each_of_a_crowd_has_its_share_of_a_mutex)
+{
+	unsigned total = 0, least = UINT_MAX;
+
+	parties_run(CROWD, take_turns);
+	for (unsigned i = 0; i < CROWD; i++) {
+		total += turns[i];
+		least = turns[i] < least ? turns[i] : least;
+	}
+	ck_assert_msg(least >= total / CROWD / 20, "one had %u of %u turns", least, total);
 }
 END_TEST
 
@@ -367,6 +400,30 @@ END_TEST
 
 /* ---- once ---- */
 
+static _Atomic bool reader_is_done;
+
+static void write_again_and_again(struct party *party)
+{
+	struct dso_rwlock *rwlock = rwlock_in(party->session);
+
+	for (unsigned i = 0; party->number == 0 && i < 20; i++) {
+		OK(party->session, dso_rwlock_rdlock(rwlock, PATIENCE));
+		OK(party->session, dso_rwlock_unlock(rwlock));
+	}
+	reader_is_done |= party->number == 0;
+	while (!reader_is_done) {
+		OK(party->session, dso_rwlock_wrlock(rwlock, PATIENCE));
+		OK(party->session, dso_rwlock_unlock(rwlock));
+	}
+}
+
+START_TEST(a_reader_comes_in_between_writers_that_take_turns)
+{
+	reader_is_done = false;
+	parties_run(4, write_again_and_again);
+}
+END_TEST
+
 static struct dso_once *once_in(struct dso_session *in)
 {
 	struct dso_once *once;
@@ -504,6 +561,7 @@ Suite *conformance_locks_suite(void)
 	tcase_add_test(tcase, a_mutex_is_unlocked_by_its_holder_alone_and_locked_once);
 	tcase_add_test(tcase, a_mutex_that_is_closed_is_unlocked);
 	tcase_add_test(tcase, what_a_mutex_guards_is_exact_with_several_at_it);
+	tcase_add_test(tcase, each_of_a_crowd_has_its_share_of_a_mutex);
 	tcase_add_test(tcase, the_end_of_a_holder_is_told_to_the_next);
 	tcase_add_test(tcase, what_nobody_made_consistent_is_not_recoverable);
 	tcase_add_test(tcase, a_mutex_is_taken_from_its_holder_by_force);
@@ -515,6 +573,7 @@ Suite *conformance_locks_suite(void)
 	tcase_add_test(tcase, more_readers_than_slots_take_turns);
 	tcase_add_test(tcase, a_writer_that_waits_comes_before_new_readers);
 	tcase_add_test(tcase, readers_see_nothing_half_written_and_no_write_is_lost);
+	tcase_add_test(tcase, a_reader_comes_in_between_writers_that_take_turns);
 	tcase_add_test(tcase, the_end_of_a_reader_frees_the_writer_and_that_of_a_writer_is_told);
 	tcase_add_test(tcase, once_is_done_once_and_all_go_on_behind_it);
 	tcase_add_test(tcase, what_was_begun_and_not_done_is_begun_again);

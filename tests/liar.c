@@ -18,6 +18,7 @@
 
 #include "proto/control.h"
 #include "proto/data.h"
+#include "proto/layout.h"
 #include "tests/awake.h"
 #include "tests/runner.h"
 
@@ -47,6 +48,8 @@ enum lie {
 	HOLDS_CUT_SHORT,
 	HOLDS_RANDOM,
 	HOLDS_UNKNOWN, /* no feature HELD */
+	TAKEN_CUT_SHORT,
+	TAKEN_FOR_ANOTHER,
 };
 
 static int listener;
@@ -140,7 +143,11 @@ static void opened(int fd, const struct control_header *request)
 					.generation = le32_of(1),
 					.handle = le32_of(1)};
 
-	honest.parameters.parameter[1] = le64_of(1);
+	/* A counter of one stripe, or memory. */
+	if (lie < TAKEN_CUT_SHORT)
+		honest.parameters.parameter[1] = le64_of(1);
+	else
+		honest.parameters.parameter[MEMORY_PARAMETER_BYTES] = le64_of(64);
 	if (lie == OPEN_OUTSIDE_THE_REGION)
 		honest.offset = le64_of(REGION_BYTES - 64);
 	if (lie == OPEN_WITH_TOO_MANY_STRIPES)
@@ -162,6 +169,14 @@ static void held(int fd, const struct control_header *request)
 	if (lie == HOLDS_RANDOM)
 		random_bytes((uint8_t *)&honest, sizeof honest);
 	reply(fd, request, WIRE_OK, &honest, sizeof honest - (lie == HOLDS_CUT_SHORT));
+}
+
+static void waited(int fd, const struct control_header *request)
+{
+	struct control_waited honest = {
+		.taken = le64_of(lie == TAKEN_FOR_ANOTHER ? owned_word(1, 8) : 0)};
+
+	reply(fd, request, WIRE_OK, &honest, sizeof honest - (lie == TAKEN_CUT_SHORT));
 }
 
 static void execute(int fd)
@@ -202,6 +217,9 @@ static void *serve(void *argument)
 			break;
 		case CONTROL_OPEN:
 			opened(fd, &request);
+			break;
+		case CONTROL_WAIT:
+			waited(fd, &request);
 			break;
 		case CONTROL_HELD:
 			held(fd, &request);
@@ -280,6 +298,22 @@ START_TEST(lies_about_holds_are_not_believed)
 }
 END_TEST
 
+START_TEST(lies_about_what_was_taken_are_not_believed)
+{
+	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
+	struct dso_session *session;
+	struct dso_memory *memory;
+	int r;
+
+	lie = (enum lie)_i;
+	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
+	ck_assert_int_eq(dso_memory_open(session, "m", NULL, &memory), 0);
+	r = dso_memory_wait(memory, 0, 0, 20 * DSO_SECOND);
+	ck_assert_msg(r == -ENOTCONN, "lie %d: %d %s", (int)lie, r, dso_error(session));
+	dso_close(session);
+}
+END_TEST
+
 int main(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
@@ -302,6 +336,8 @@ int main(void)
 			    2 * LIE_COUNT);
 	tcase_add_loop_test(tcase, lies_about_holds_are_not_believed, HOLDS_THAT_NEVER_END,
 			    HOLDS_UNKNOWN + 1);
+	tcase_add_loop_test(tcase, lies_about_what_was_taken_are_not_believed, TAKEN_CUT_SHORT,
+			    TAKEN_FOR_ANOTHER + 1);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);

@@ -1461,6 +1461,74 @@ START_TEST(who_parks_on_an_owned_word_is_made_known_in_it)
 }
 END_TEST
 
+/* The reply to WAIT: what was taken, or 0. */
+static uint64_t taken_of(int fd)
+{
+	struct control_waited waited;
+	struct message reply;
+
+	ck_assert(receive_message(fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_WAIT);
+	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_OK);
+	ck_assert_uint_eq(le32_get(reply.header.length_bytes), sizeof waited);
+	memcpy(&waited, reply.body, sizeof waited);
+	return le64_get(waited.taken);
+}
+
+START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
+{
+	struct client first, second, giver;
+	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET),
+				    .until = le32_of(CONTROL_WAIT_TAKEN),
+				    .expected = le64_of(OWNED_LOST)};
+	struct control_wake wake = {.offset = wait.offset, .count = le32_of(1)};
+	uint64_t word, held = owned_word(5, 77) | OWNED_DIED, taken;
+	struct message reply;
+	int data;
+
+	START();
+	first = client_new();
+	second = client_new();
+	giver = client_new();
+	word = open_object(giver.fd, OBJECT_MEMORY, "words", 64) + MEMORY_DATA_OFFSET;
+	data = attach_tcp(&giver);
+	wake.handle = open_words(giver.fd);
+	add(data, word, held);
+	wait.handle = open_words(first.fd);
+	send_request(first.fd, CONTROL_WAIT, &wait, sizeof wait);
+	ck_assert_uint_eq(call(first.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	wait.handle = open_words(second.fd);
+	send_request(second.fd, CONTROL_WAIT, &wait, sizeof wait);
+	ck_assert_uint_eq(call(second.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	/* Another has it by now, who does not know of them: he is told. */
+	ck_assert_uint_eq(add(data, word, 0 - (uint64_t)OWNED_WAITED), held | OWNED_WAITED);
+	ck_assert_uint_eq(call(giver.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
+	ck_assert_uint_eq(add(data, word, owned_word(5, 0) - held - OWNED_WAITED),
+			  held | OWNED_WAITED);
+	ck_assert_uint_eq(call(giver.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
+	taken = taken_of(first.fd);
+	ck_assert_uint_eq(taken,
+			  owned_word(6, (uint16_t)le64_get(first.welcome.session)) | OWNED_WAITED);
+	ck_assert_uint_eq(add(data, word, owned_word(6, 0) - taken), taken);
+	/* So soon after that the next one is woken to try for himself. */
+	ck_assert_uint_eq(call(giver.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
+	taken = taken_of(second.fd);
+	if (taken) /* it was not so soon */
+		add(data, word, owned_word(6, 0) - taken);
+	/* Who comes when it is free has it at once; not with a flag that he does not want. */
+	send_request(second.fd, CONTROL_WAIT, &wait, sizeof wait);
+	taken = taken_of(second.fd);
+	ck_assert_uint_eq(taken, owned_word(7, (uint16_t)le64_get(second.welcome.session)));
+	ck_assert_uint_eq(add(data, word, (owned_word(7, 0) | OWNED_LOST) - taken), taken);
+	ck_assert_uint_eq(call(second.fd, CONTROL_WAIT, &wait, sizeof wait, &reply), WIRE_CHANGED);
+	close(first.fd);
+	close(second.fd);
+	close(giver.fd);
+	close(data);
+	finish();
+}
+END_TEST
+
 /* One who had the words open ends. */
 static void pass_by(int watcher)
 {
@@ -1843,6 +1911,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, a_second_wait_of_a_session_breaks_the_protocol);
 	tcase_add_test(tests, a_session_that_ends_while_parked_is_taken_off_those_who_wait);
 	tcase_add_test(tests, who_parks_on_an_owned_word_is_made_known_in_it);
+	tcase_add_test(tests, storaged_takes_an_owned_word_for_who_is_parked_the_longest);
 	tcase_add_test(tests, a_death_wakes_who_is_parked_on_an_owned_word_without_its_flag);
 	tcase_add_test(tests,
 		       the_death_of_a_session_is_an_event_of_the_semaphores_that_it_had_open);

@@ -87,16 +87,21 @@ bool spin_on(struct spin *spin, struct object *object, uint64_t offset, uint64_t
 	return true;
 }
 
-static int wait(struct object *object, const struct park *park, int64_t deadline_ns)
+static int park(struct object *object, const struct park *park, int64_t deadline_ns,
+		uint64_t *ret_taken)
 {
 	struct dso_session *session = object->session;
 	char reason[256];
+	int r;
 
+	*ret_taken = 0;
 	if (clock_now_ns() >= deadline_ns)
 		return -ETIMEDOUT;
 	if (atomic_load_explicit(&object->deleted, memory_order_relaxed))
 		return -ESTALE;
-	return session->directory->wait(session, object, park, deadline_ns, reason, sizeof reason);
+	r = session->directory->wait(session, object, park, deadline_ns, ret_taken, reason,
+				     sizeof reason);
+	return r == -EAGAIN ? 0 : r;
 }
 
 int futex_wait(struct object *object, uint64_t offset, uint64_t expected, int64_t deadline_ns)
@@ -107,20 +112,29 @@ int futex_wait(struct object *object, uint64_t offset, uint64_t expected, int64_
 int futex_wait_enlisted(struct object *object, uint64_t offset, uint64_t expected, uint64_t leave,
 			int64_t deadline_ns)
 {
-	struct park park = {.offset = offset,
-			    .expected = expected,
-			    .leave = leave,
-			    .until = CONTROL_WAIT_CHANGED};
-	int r = wait(object, &park, deadline_ns);
+	struct park until_changed = {.offset = offset,
+				     .expected = expected,
+				     .leave = leave,
+				     .until = CONTROL_WAIT_CHANGED};
+	uint64_t nothing;
 
-	return r == -EAGAIN ? 0 : r;
+	return park(object, &until_changed, deadline_ns, &nothing);
 }
 
 int futex_wait_owned(struct object *object, uint64_t offset, int64_t deadline_ns)
 {
-	struct park park = {.offset = offset, .until = CONTROL_WAIT_GIVEN_BACK};
+	struct park until_given_back = {.offset = offset, .until = CONTROL_WAIT_GIVEN_BACK};
+	uint64_t nothing;
 
-	return wait(object, &park, deadline_ns);
+	return park(object, &until_given_back, deadline_ns, &nothing);
+}
+
+int futex_take(struct object *object, uint64_t offset, uint64_t stop, int64_t deadline_ns,
+	       uint64_t *ret_word)
+{
+	struct park until_taken = {.offset = offset, .expected = stop, .until = CONTROL_WAIT_TAKEN};
+
+	return park(object, &until_taken, deadline_ns, ret_word);
 }
 
 int futex_wake(struct object *object, uint64_t offset, uint32_t count)

@@ -39,9 +39,13 @@ int futex_wait(struct object *object, uint64_t offset, uint64_t expected, int64_
 /* The same; should the session end meanwhile, storaged takes @leave off the word behind that one. */
 int futex_wait_enlisted(struct object *object, uint64_t offset, uint64_t expected, uint64_t leave,
 			int64_t deadline_ns);
-/* Park while the owned word has an owner, whoever that is; storaged sets OWNED_WAITED in it. Returns 0 only
- * when it was woken, -EAGAIN where it has no owner, and the errors above. */
+/* Park while the owned word has an owner, whoever that is; storaged sets OWNED_WAITED in it. Returns as
+ * futex_wait. */
 int futex_wait_owned(struct object *object, uint64_t offset, int64_t deadline_ns);
+/* The same; and storaged takes the word for this session when it has no owner, nor one of the flags @stop.
+ * *ret_word is the word, or 0: it was not taken, and it is worth to look again. */
+int futex_take(struct object *object, uint64_t offset, uint64_t stop, int64_t deadline_ns,
+	       uint64_t *ret_word);
 
 /* Wake up to @count of those parked on the word; does not wait for that to be done. Returns 0, -ENOTCONN,
  * -ESHUTDOWN, -EOPNOTSUPP. */

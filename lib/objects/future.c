@@ -136,23 +136,23 @@ int dso_future_set_error(struct dso_future *future, const char *sentence)
 /* ---- getting ---- */
 
 /* Nobody may have promised it yet: what is waited for is any other value. Returns 0: look again. */
-static int wait_for_change(struct dso_future *future, struct patience *patience)
+static int wait_for_change(struct dso_future *future, struct spin *spin, int64_t deadline_ns)
 {
 	struct object *object = &future->object;
 	int r;
 
 	if (!(future->word & OWNED_WAITED) &&
-	    spin_on(&patience->spin, object, FUTURE_WORD_OFFSET, future->word))
+	    spin_on(spin, object, FUTURE_WORD_OFFSET, future->word))
 		return 0;
 	r = word_flag(object, FUTURE_WORD_OFFSET, OWNED_WAITED, &future->word);
 	if (r)
 		return r == -EAGAIN ? 0 : r;
-	return futex_wait(object, FUTURE_WORD_OFFSET, future->word, patience->deadline_ns);
+	return futex_wait(object, FUTURE_WORD_OFFSET, future->word, deadline_ns);
 }
 
 static int wait_until_settled(struct dso_future *future, int64_t deadline_ns)
 {
-	struct patience patience = patience_until(future->object.session, deadline_ns);
+	struct spin spin = spin_begin(future->object.session, deadline_ns);
 	struct object *object = &future->object;
 	int r = 0;
 
@@ -160,7 +160,7 @@ static int wait_until_settled(struct dso_future *future, int64_t deadline_ns)
 	while (r == 0 && !(future->word & SETTLED)) {
 		r = word_load(object, FUTURE_WORD_OFFSET, &future->word);
 		if (r == 0 && !(future->word & SETTLED))
-			r = wait_for_change(future, &patience);
+			r = wait_for_change(future, &spin, deadline_ns);
 	}
 	if (r == 0 && !(future->word & OWNED_DONE))
 		r = -EOWNERDEAD;

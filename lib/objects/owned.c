@@ -5,34 +5,12 @@
 
 #include <errno.h>
 
-struct patience patience_until(const struct dso_session *session, int64_t deadline_ns)
+int owned_wait(struct object *object, uint64_t offset, uint64_t value, struct spin *spin,
+	       int64_t deadline_ns)
 {
-	return (struct patience){.spin = spin_begin(session, deadline_ns),
-				 .deadline_ns = deadline_ns};
-}
-
-int owned_wait(struct object *object, uint64_t offset, uint64_t *value, struct patience *patience)
-{
-	int r;
-
-	/* Where somebody is parked there is a queue: no spinning past it. */
-	if (!(*value & OWNED_WAITED) && spin_on(&patience->spin, object, offset, *value)) {
-		*value = owned_given_back(*value);
+	if (!(value & OWNED_WAITED) && spin_on(spin, object, offset, value))
 		return 0;
-	}
-	/* Who was woken says first that others may be parked behind him: he had their wake-up. */
-	if (!patience->waited && clock_now_ns() >= patience->deadline_ns)
-		return -ETIMEDOUT;
-	r = word_flag(object, offset, OWNED_WAITED, value);
-	if (r)
-		return r == -EAGAIN ? 0 : r;
-	r = futex_wait_owned(object, offset, patience->deadline_ns);
-	if (r && r != -EAGAIN)
-		return r;
-	if (r == 0)
-		patience->waited = OWNED_WAITED;
-	*value = owned_given_back(*value);
-	return 0;
+	return futex_wait_owned(object, offset, deadline_ns);
 }
 
 struct spin courtesy_spin(const struct dso_session *session, int64_t deadline_ns)
@@ -57,12 +35,32 @@ static int let_pass(struct object *object, uint64_t offset, uint64_t word, int64
 	return r;
 }
 
+/* Take the word, which had an owner as *value. Returns as owned_take, and -EAGAIN: it is to be looked at again,
+ * and *value is what to try. *woken is set where that is for a wake-up that others are parked behind. */
+static int take_from(struct object *object, uint64_t offset, uint64_t *value, uint64_t stop,
+		     struct spin *spin, int64_t deadline_ns, bool *woken)
+{
+	uint64_t taken = 0;
+	int r;
+
+	/* Where somebody is parked there is a queue: no spinning past it. */
+	if (!(*value & OWNED_WAITED) && spin_on(spin, object, offset, *value)) {
+		*value = owned_given_back(*value);
+		return -EAGAIN;
+	}
+	r = futex_take(object, offset, stop, deadline_ns, &taken);
+	*woken |= r == 0 && !taken;
+	*value = taken ? taken : owned_given_back(*value);
+	return r ? r : !taken ? -EAGAIN : taken & OWNED_DIED ? -EOWNERDEAD : 0;
+}
+
 int owned_await(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
 		struct courtesy *courtesy, int64_t deadline_ns)
 {
-	struct patience patience;
+	bool woken = false;
+	struct spin spin;
 	uint64_t value = *word;
-	int r;
+	int r = 0;
 
 	if (courtesy && courtesy->due) {
 		courtesy->due = false;
@@ -71,21 +69,20 @@ int owned_await(struct object *object, uint64_t offset, uint64_t *word, uint64_t
 			return r;
 		value = owned_given_back(value);
 	}
-	patience = patience_until(object->session, deadline_ns);
-	for (;;) {
-		if (owned_word_owner(value)) {
-			r = owned_wait(object, offset, &value, &patience);
-			if (r)
-				return r;
-			continue;
-		}
-		r = value & stop ? -EALREADY
-				 : owned_try_take(object, offset, &value, patience.waited);
-		if (r != -EAGAIN) {
-			*word = value;
-			return r;
-		}
-	}
+	spin = spin_begin(object->session, deadline_ns);
+	do {
+		if (owned_word_owner(value))
+			r = take_from(object, offset, &value, stop, &spin, deadline_ns, &woken);
+		else if (value & stop)
+			r = -EALREADY;
+		else
+			r = owned_try_take(object, offset, &value, woken ? OWNED_WAITED : 0);
+	} while (r == -EAGAIN);
+	*word = value;
+	/* Who was woken and goes without it wakes the others: he had their wake-up. */
+	if (woken && r && r != -EOWNERDEAD)
+		futex_wake_all(object, offset);
+	return r;
 }
 
 int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,

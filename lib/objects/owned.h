@@ -2,12 +2,14 @@
 /*
  * Taking and giving back an owned word (proto/layout.h), which is what every lock here is made of.
  *
- * The algorithm is that of futexes (U. Drepper, "Futexes Are Tricky", mutex 2), with the owner in the word:
- * who finds it owned spins for a while, sets OWNED_WAITED, unless the word has changed again, and parks.
- * storaged sets it once more, since by then it may have changed hands, and whoever has it now is to know. Who
- * gives it back clears the flag and wakes one, who sets it again: there may be more behind him. A word that was given back is
- * anybody's who is first, woken or not: that is quick, and not fair. So that nobody waits for ever behind
- * one who takes it again and again, who has given it to waiters COURTESY times lets one of them pass.
+ * Who finds it owned spins for a while, and then has storaged take it for him: it parks him and sets
+ * OWNED_WAITED in the word, whoever has it by then. Who gives it back with the flag clears it and tells
+ * storaged. That takes the word for the one who has been parked the longest, and leaves the flag if there are
+ * more; or finds that somebody was quicker, and sets the flag again; or, since a word that is given away stands
+ * idle until its new owner has come, wakes him to try for it (PARK_GIVE_NS), which sets the flag if he gets it, and
+ * wakes the next if he goes. So a word is anybody's who is first, and nobody waits behind others for long. So
+ * that this holds for one who takes it again and again, too, who has given it back to waiters COURTESY times
+ * lets one of them pass.
  */
 #ifndef LIB_OBJECTS_OWNED_H
 #define LIB_OBJECTS_OWNED_H
@@ -21,22 +23,13 @@
 #define OWNED_WAKE_ALL UINT32_MAX
 #define COURTESY       8
 
-/* How somebody waits for a word to be given back. */
-struct patience {
-	struct spin spin;
-	int64_t deadline_ns;
-	uint64_t waited; /* OWNED_WAITED once he was parked: others may be parked behind him */
-};
-
-struct patience patience_until(const struct dso_session *session, int64_t deadline_ns);
-
 /* Of who takes and gives back one word again and again; zero at first. */
 struct courtesy {
-	unsigned given; /* to those who waited */
+	unsigned given; /* back, while somebody waited */
 	bool due;       /* the next time he lets one of them pass */
 };
 
-/* Something was given to one who waits. */
+/* Something was given back while somebody waited. */
 static inline void courtesy_count(struct courtesy *courtesy)
 {
 	courtesy->due = ++courtesy->given % COURTESY == 0;
@@ -100,9 +93,10 @@ __attribute__((cold)) int owned_await(struct object *object, uint64_t offset, ui
 				      uint64_t stop, struct courtesy *courtesy,
 				      int64_t deadline_ns);
 
-/* Wait a while, or parked, for the word to be given back, which was *value when it was last seen. *value is
- * then what to try. Returns 0 or an error as above. */
-int owned_wait(struct object *object, uint64_t offset, uint64_t *value, struct patience *patience);
+/* Wait a while, or parked, for the word to be given back, which had an owner as @value. Returns 0 (look again)
+ * or an error as above. */
+int owned_wait(struct object *object, uint64_t offset, uint64_t value, struct spin *spin,
+	       int64_t deadline_ns);
 
 /* The half of owned_give where somebody waits, or the word is another than it was. */
 __attribute__((cold)) int owned_give_to(struct object *object, uint64_t offset, uint64_t *word,

@@ -101,14 +101,14 @@ static int take_slot(struct dso_rwlock *rwlock)
 static int lock_for_reading(struct dso_rwlock *rwlock, int64_t deadline_ns)
 {
 	struct object *object = &rwlock->object;
-	struct patience patience = patience_until(object->session, deadline_ns);
+	struct spin spin = spin_begin(object->session, deadline_ns);
 
 	for (;;) {
 		int r = take_slot(rwlock);
 
 		if (r == -EAGAIN) {
-			r = owned_wait(object, RWLOCK_SLOT_OFFSET(rwlock->slot), &rwlock->slot_word,
-				       &patience);
+			r = owned_wait(object, RWLOCK_SLOT_OFFSET(rwlock->slot), rwlock->slot_word,
+				       &spin, deadline_ns);
 			if (r)
 				return r;
 			continue;
@@ -126,7 +126,7 @@ static int lock_for_reading(struct dso_rwlock *rwlock, int64_t deadline_ns)
 			return -ENOTRECOVERABLE;
 		if (owned_word_owner(rwlock->word) == object->session->owner)
 			return -EDEADLK;
-		r = owned_wait(object, RWLOCK_WORD_OFFSET, &rwlock->word, &patience);
+		r = owned_wait(object, RWLOCK_WORD_OFFSET, rwlock->word, &spin, deadline_ns);
 		if (r)
 			return r;
 	}
@@ -142,7 +142,7 @@ static int unlock_writing(struct dso_rwlock *rwlock, uint64_t clear, uint64_t se
 
 /* Wait until the reader in slot @slot, which was *value when it was looked at, has left. */
 static int wait_for_reader(struct dso_rwlock *rwlock, uint32_t slot, uint64_t value,
-			   struct patience *patience)
+			   struct spin *spin, int64_t deadline_ns)
 {
 	uint64_t offset = RWLOCK_SLOT_OFFSET(slot);
 	uint16_t me = rwlock->object.session->owner;
@@ -151,7 +151,7 @@ static int wait_for_reader(struct dso_rwlock *rwlock, uint32_t slot, uint64_t va
 	while (r == 0 && owned_word_owner(value)) {
 		if (owned_word_owner(value) == me)
 			return -EDEADLK;
-		r = owned_wait(&rwlock->object, offset, &value, patience);
+		r = owned_wait(&rwlock->object, offset, value, spin, deadline_ns);
 		if (r == 0)
 			r = word_load(&rwlock->object, offset, &value);
 	}
@@ -161,7 +161,7 @@ static int wait_for_reader(struct dso_rwlock *rwlock, uint32_t slot, uint64_t va
 /* Wait until there is no reader. */
 static int drain(struct dso_rwlock *rwlock, int64_t deadline_ns)
 {
-	struct patience patience = patience_until(rwlock->object.session, deadline_ns);
+	struct spin spin = spin_begin(rwlock->object.session, deadline_ns);
 	struct op ops[LOOK_BATCH];
 	int r = 0;
 
@@ -174,7 +174,7 @@ static int drain(struct dso_rwlock *rwlock, int64_t deadline_ns)
 					 0);
 		r = session_execute(&rwlock->object, ops, count);
 		for (unsigned i = 0; r == 0 && i < count; i++)
-			r = wait_for_reader(rwlock, done + i, ops[i].value, &patience);
+			r = wait_for_reader(rwlock, done + i, ops[i].value, &spin, deadline_ns);
 	}
 	return r;
 }

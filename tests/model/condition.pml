@@ -11,6 +11,7 @@
 #define WEIGHT(me) 1
 #define MORTAL(me) (me != 1)
 #define IMPATIENT(me) (me >= IMPATIENT_FROM && on_event) /* it locks again however long that takes */
+#define STOP LOST
 #include "futex.pml"
 #include "owned.pml"
 #include "event.pml"
@@ -18,10 +19,10 @@
 byte holder; /* of the mutex */
 byte items;
 
-inline took(w)
+inline took(w, i)
 {
 	assert(holder == 0);
-	holder = me
+	holder = i
 }
 
 inline gave(w, clear, set)
@@ -60,7 +61,7 @@ inline sweep_object()
 /* mutex.c; who gets it says at once that it is consistent */
 inline lock()
 {
-	owned_take(MUTEX, word, LOST);
+	owned_take(MUTEX, word);
 	if
 	:: r == OWNERDEAD -> owned_clear(MUTEX, word, DIED)
 	:: r == OK
@@ -127,7 +128,7 @@ proctype client(byte me)
 		fi
 	:: (me == 1 && round == 2) || (me != 1 && round == 1) -> break
 	od;
-gone:	atomic { word = 0; seen = 0; waiters = 0; before = 0; r = 0; round = 0; late = false; on_event = false; waited = false }
+gone:	atomic { word = 0; seen = 0; waiters = 0; before = 0; r = 0; round = 0; late = false; on_event = false }
 }
 
 #include "storaged.pml"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the models share: words, clients that may die between any two of their steps, and storaged's remote futex.
- * A model defines WORDS, includes this, defines sweep_object(), includes
+ * A model defines WORDS, and STOP where somebody takes owned words, includes this, defines sweep_object(), includes
  * storaged.pml, and defines how its clients go.
  *
  * - A one-sided atomic is one step. One that is on its way when its client dies either lands before storaged sweeps
@@ -58,6 +58,8 @@
 #ifndef TOKENS
 #define TOKENS 256 /* they do not come round */
 #endif
+#define TAKEN(word)         (WORD((TOKEN(word) + 1) % TOKENS, me) | ((word) & FLAGS))
+#define GIVEN_BACK(word)    (WITHOUT_OWNER(word) & ~WAITED)
 
 short mem[WORDS];
 
@@ -106,7 +108,11 @@ byte queue_length;
 byte parked_on[CLIENTS + 1] = NOTHING;
 short expected[CLIENTS + 1]; /* or: */
 #define UNTIL_GIVEN_BACK -1 /* while it is an owned word that has an owner */
+#define UNTIL_TAKEN      -2 /* the same, and then it is his */
 bool woken[CLIENTS + 1];                         /* a reply to WAIT is there */
+#ifdef STOP
+short granted[CLIENTS + 1];                      /* in it: the word, which was taken for him */
+#endif
 chan wakes[CLIENTS + 1] = [2] of { byte, byte }; /* WAKEs on their way: word, count */
 bool sweeping;                                   /* storaged's thread is at it */
 
@@ -127,6 +133,34 @@ inline unpark(place)
 	who = 0
 }
 
+#if CLIENTS >= 4
+#define SOMEBODY_ON(w) (parked_on[1] == w || parked_on[2] == w || parked_on[3] == w || parked_on[4] == w)
+#elif CLIENTS == 3
+#define SOMEBODY_ON(w) (parked_on[1] == w || parked_on[2] == w || parked_on[3] == w)
+#else
+#define SOMEBODY_ON(w) (parked_on[1] == w || parked_on[2] == w)
+#endif
+#ifdef MUTANT_GRANT_WITHOUT_FLAG
+#define OTHERS(w) 0
+#else
+#define OTHERS(w) (SOMEBODY_ON(w) -> WAITED : 0)
+#endif
+#ifdef MUTANT_GRANT_WHAT_IS_OWNED
+#define IS_OWNED(w) false
+#else
+#define IS_OWNED(w) OWNER(mem[w])
+#endif
+
+/* park.c: decide, PARK_TAKEN, for one who is not parked any more. took(w, i): what a model notes in the step in which
+ * client i takes the word. */
+inline take_for(w, i)
+{
+	mem[w] = WORD((TOKEN(mem[w]) + 1) % TOKENS, i) | (mem[w] & FLAGS & ~WAITED) | OTHERS(w);
+	granted[i] = mem[w];
+	woken[i] = true;
+	took(w, i)
+}
+
 /* futex.c: wake */
 inline wake(w, count)
 {
@@ -135,14 +169,36 @@ inline wake(w, count)
 	do
 	:: n > 0 && place < queue_length ->
 		if
-		:: parked_on[queue[place]] == w ->
-			woken[queue[place]] = true;
+		:: parked_on[queue[place]] != w -> place++
+#ifdef STOP
+		:: parked_on[queue[place]] == w && expected[queue[place]] == UNTIL_TAKEN && !looked && IS_OWNED(w) ->
+#ifndef MUTANT_STAY_WITHOUT_FLAG
+			mem[w] = mem[w] | WAITED;
+#endif
+			n = 0
+		:: parked_on[queue[place]] == w && expected[queue[place]] == UNTIL_TAKEN && !looked && !IS_OWNED(w) && !(mem[w] & (STOP)) ->
+			n = queue[place];
 			unpark(place);
-			n = (n == EVERYBODY -> n : n - 1)
-		:: else -> place++
+			if
+			:: take_for(w, n)
+			:: woken[n] = true /* he is to try for it */
+			fi;
+			n = 0
+#endif
+		:: else ->
+			n = (n == EVERYBODY -> n : n - 1);
+#ifdef STOP
+			looked = looked || expected[queue[place]] != UNTIL_TAKEN;
+			n = (looked -> n : EVERYBODY); /* nobody is to take it any more */
+#endif
+			woken[queue[place]] = true;
+			unpark(place)
 		fi
 	:: else -> break
 	od;
+#ifdef STOP
+	looked = false;
+#endif
 	n = 0;
 	place = 0
 }
@@ -169,7 +225,7 @@ inline wake_object()
 #define HAS_FLAG(word) ((word) & WAITED)
 #endif
 #define IS_OVER(i) \
-	(expected[i] == UNTIL_GIVEN_BACK -> OWNER(mem[parked_on[i]]) == 0 || !HAS_FLAG(mem[parked_on[i]]) : \
+	(expected[i] < 0 -> OWNER(mem[parked_on[i]]) == 0 || !HAS_FLAG(mem[parked_on[i]]) : \
 	 mem[parked_on[i]] != expected[i])
 
 /* futex.c: futex_recheck */
@@ -221,16 +277,23 @@ inline park(w, value)
 }
 
 /* Parked or not: the reply to WAIT, or CANCEL. */
+#ifdef MUTANT_BELIEVE_THE_CANCEL /* and not the reply to WAIT, which came before */
+#define MAY_CANCEL true
+#else
+#define MAY_CANCEL !woken[me]
+#endif
+#define CANCEL \
+	:: atomic { \
+		r == OK && IMPATIENT(me) && MAY_CANCEL && IS_FREE_FOR(me) -> \
+		forget(me); \
+		r = TIMEDOUT \
+	   }
 inline await_reply()
 {
 	if
-	:: atomic { r == AGAIN -> skip }
+	:: atomic { r == AGAIN -> r = OK }
 	:: atomic { r == OK && woken[me] -> woken[me] = false }
-	:: atomic {
-		r == OK && IMPATIENT(me) && !woken[me] && IS_FREE_FOR(me) -> /* CANCEL */
-		forget(me);
-		r = TIMEDOUT
-	   }
+	CANCEL
 	DIES
 	fi
 }
@@ -247,13 +310,18 @@ inline futex_wait(w, value)
 		:: else -> park(w, value)
 		fi
 	   };
-	   await_reply();
-	   r = (r == AGAIN -> OK : r)
+	   await_reply()
 	DIES
 	fi
 }
 
-/* futex_wait_owned. r is OK, AGAIN or TIMEDOUT. */
+#ifdef MUTANT_PARK_WITHOUT_FLAG
+#define FLAGGED(w)
+#else
+#define FLAGGED(w) mem[w] = mem[w] | WAITED;
+#endif
+
+/* futex_wait_owned. r is OK or TIMEDOUT. */
 inline futex_wait_owned(w)
 {
 	if
@@ -262,17 +330,52 @@ inline futex_wait_owned(w)
 		IS_FREE_FOR(me) ->
 		if
 		ELSE_CHANGED(OWNER(mem[w]) == 0)
-		:: else ->
-#ifndef MUTANT_PARK_WITHOUT_FLAG
-			mem[w] = mem[w] | WAITED;
-#endif
-			park(w, UNTIL_GIVEN_BACK)
+		:: else -> FLAGGED(w) park(w, UNTIL_GIVEN_BACK)
 		fi
 	   };
 	   await_reply()
 	DIES
 	fi
 }
+
+#ifdef STOP
+/* futex_take, with what take_from makes of it. r is OK, OWNERDEAD, AGAIN or TIMEDOUT. */
+inline futex_take(w, v)
+{
+	if
+	:: IMPATIENT(me) -> r = TIMEDOUT
+	:: atomic {
+		IS_FREE_FOR(me) ->
+		if
+		:: OWNER(mem[w]) -> FLAGGED(w) park(w, UNTIL_TAKEN)
+#ifdef MUTANT_WAIT_WITHOUT_COMPARE
+		:: !OWNER(mem[w]) -> park(w, UNTIL_TAKEN)
+#else
+		:: !OWNER(mem[w]) && (mem[w] & (STOP)) -> r = AGAIN
+		:: !OWNER(mem[w]) && !(mem[w] & (STOP)) -> take_for(w, me); r = OK
+#endif
+		fi
+	   };
+	   /* owned.c: take_from */
+	   if
+	   :: atomic { r == AGAIN -> v = GIVEN_BACK(v) }
+	   :: atomic {
+		r == OK && woken[me] ->
+		woken[me] = false;
+		v = (granted[me] -> granted[me] : GIVEN_BACK(v));
+		r = (granted[me] == 0 -> AGAIN : (v & DIED -> OWNERDEAD : OK));
+#ifndef MUTANT_WOKEN_AND_NOT_WAITED
+		waited = waited || granted[me] == 0;
+#endif
+		granted[me] = 0
+	      }
+	   CANCEL
+	   DIES
+	   fi
+	DIES
+	fi
+}
+#endif
 
 /* lib/objects/futex.c: futex_wake: does not wait */
 inline futex_wake(w, count)

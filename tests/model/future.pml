@@ -117,7 +117,7 @@ proctype client(byte me)
 	:: me >= 3
 	fi;
 	/* wait_until_settled */
-	atomic { waited = false; r = OK };
+	r = OK;
 	do
 	:: atomic { r == OK && !(word & SETTLED) -> word = mem[FUTURE] };
 		if
@@ -132,7 +132,7 @@ proctype client(byte me)
 	:: atomic { r == OK && (word & DONE) -> assert(slot[0] == slot[1] && slot[0] != 0) } /* read_slot */
 	:: r == OK && !(word & DONE) -> assert(is_settled) /* a broken promise */
 	fi;
-gone:	atomic { word = 0; before = 0; r = 0; waited = false }
+gone:	atomic { word = 0; before = 0; r = 0 }
 }
 
 #include "storaged.pml"

@@ -2,6 +2,7 @@
 /* lib/objects/mutex.c: lock, unlock with or without consistent, an owner that dies, one who waits no longer. */
 #define WORDS 1
 #define MUTEX 0
+#define STOP LOST
 #include "futex.pml"
 #include "owned.pml"
 
@@ -12,12 +13,12 @@ bool is_owed;  /* the owner before died with it, and nobody has said that it is 
 bool is_lost;  /* given back like that */
 byte taken;    /* times */
 
-inline took(w)
+inline took(w, i)
 {
 	assert(holder == 0);
 	assert(!is_lost);
-	assert((r == OWNERDEAD) == is_owed); /* told to exactly the next */
-	holder = me;
+	assert(((mem[w] & DIED) != 0) == is_owed); /* told to exactly the next */
+	holder = i;
 	taken++;
 	assert(TOKEN(mem[MUTEX]) == taken) /* larger than any before */
 }
@@ -66,10 +67,10 @@ proctype client(byte me)
 	do
 	:: round < ROUNDS_OF(me) ->
 		round++;
-		owned_take(MUTEX, word, LOST); /* mutex.c: mutex_lock */
+		owned_take(MUTEX, word); /* mutex.c: mutex_lock */
 		if
-		:: r == OK
-		:: r == OWNERDEAD -> owned_clear(MUTEX, word, DIED) /* dso_mutex_consistent */
+		:: atomic { r == OK -> assert(holder == me && !is_owed) }
+		:: atomic { r == OWNERDEAD -> assert(holder == me && is_owed) }; owned_clear(MUTEX, word, DIED) /* dso_mutex_consistent */
 		:: r == OWNERDEAD /* or he forgets about it */
 		:: r == ALREADY -> assert(is_lost); goto gone
 		:: r == TIMEDOUT -> goto gone
@@ -81,7 +82,7 @@ proctype client(byte me)
 		fi
 	:: round == ROUNDS_OF(me) -> break
 	od;
-gone:	atomic { word = 0; before = 0; r = 0; round = 0; waited = false }
+gone:	atomic { word = 0; before = 0; r = 0; round = 0 }
 }
 
 #include "storaged.pml"

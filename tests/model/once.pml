@@ -2,16 +2,17 @@
 /* lib/objects/once.c: begin, done or abandon, an owner that dies, one who waits no longer. */
 #define ONCE 0
 #define WORDS 1
+#define STOP DONE
 #include "futex.pml"
 #include "owned.pml"
 
 byte doing;    /* 0: nobody */
 bool was_done;
 
-inline took(w)
+inline took(w, i)
 {
 	assert(doing == 0 && !was_done);
-	doing = me
+	doing = i
 }
 
 inline gave(w, clear, set)
@@ -48,20 +49,16 @@ proctype client(byte me)
 	do
 	:: round < ROUNDS_OF(me) ->
 		round++;
-		owned_take(ONCE, word, DONE); /* dso_once_begin */
+		owned_take(ONCE, word); /* dso_once_begin */
 		if
 		:: r == OK -> owned_give(ONCE, word, 0, DONE, EVERYBODY) /* dso_once_done */
-#ifdef MUTANT_ABANDON_WAKES_ONE /* who may find it done and tell nobody */
-		:: r == OK -> owned_give(ONCE, word, 0, 0, 1)            /* give_up */
-#else
 		:: r == OK -> owned_give(ONCE, word, 0, 0, EVERYBODY)    /* give_up */
-#endif
 		:: r == ALREADY -> assert(was_done)
 		:: r == TIMEDOUT
 		fi
 	:: round == ROUNDS_OF(me) -> break
 	od;
-gone:	atomic { word = 0; before = 0; r = 0; round = 0; waited = false }
+gone:	atomic { word = 0; before = 0; r = 0; round = 0 }
 }
 
 #include "storaged.pml"

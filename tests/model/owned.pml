@@ -3,94 +3,67 @@
  * Owned words: lib/objects/owned.c, step by step, and lib/sweep.c. What is within one atomic step here is one atomic on
  * the word and what its client makes of the answer.
  */
-#define TAKEN(word) (WORD((TOKEN(word) + 1) % TOKENS, me) | ((word) & FLAGS))
-#define GIVEN_BACK(word) (WITHOUT_OWNER(word) & ~WAITED)
+/* Of a client; waited: he was woken, and others may be parked behind him. */
+#define OWNED_VARIABLES short before; byte r, n, who, place; bool looked, waited
 
-/* Of a client; waited is patience.waited. */
-#ifdef MUTANT_TAKE_WHAT_IS_OWNED /* a flag that could not be set, because the word has another owner now */
-#define OWNED_VARIABLES short before; byte r, n, who, place; bool waited, unseen
-#define LOOKS_OWNED(v) (OWNER(v) && !unseen)
-#else
-#define OWNED_VARIABLES short before; byte r, n, who, place; bool waited
-#define LOOKS_OWNED(v) OWNER(v)
-#endif
-
-/* owned.c: owned_wait. v: the value that was seen; then, what to try. r is OK or TIMEDOUT. */
+/* owned.c: owned_wait. r is OK or TIMEDOUT. Of v only the token is looked at behind that. */
 inline owned_wait(w, v)
 {
 	if
 #ifndef NO_SPIN /* in vain: what comes of it is what comes of coming later */
-	:: atomic { !(v & WAITED) -> v = GIVEN_BACK(v); r = OK } /* spin_on: a moment passed */
+	:: atomic { !(v & WAITED) -> v = WORD(TOKEN(v), 0); r = OK } /* spin_on: a moment passed */
 #endif
-#ifdef MUTANT_LATE_AND_WOKEN
-	:: IMPATIENT(me) -> r = TIMEDOUT /* the deadline is over */
-#else
-	:: IMPATIENT(me) && !waited -> r = TIMEDOUT /* the deadline is over, and nobody is behind him */
-#endif
-	:: atomic { /* word.c: word_flag */
-		if
-		:: v & WAITED -> r = OK
-		:: !(v & WAITED) ->
-			cas(w, v, v | WAITED);
-			if
-			:: before == v -> v = v | WAITED; r = OK
-			:: else ->
-#ifdef MUTANT_TAKE_WHAT_IS_OWNED
-				unseen = true;
-#endif
-				v = before;
-				r = AGAIN
-			fi
-		fi
-	   };
-		if
-		:: atomic { r == AGAIN -> r = OK }
-		:: atomic { r != AGAIN -> skip };
-			futex_wait_owned(w);
-			if
-			:: atomic {
-				r == OK ->
-#ifndef MUTANT_WOKEN_AND_NOT_WAITED
-				waited = true;
-#endif
-				v = GIVEN_BACK(v)
-			   }
-			:: atomic { r == AGAIN -> r = OK; v = GIVEN_BACK(v) }
-			:: r == TIMEDOUT
-			fi
-		fi
+	:: atomic { true -> v = WORD(TOKEN(v), 0) }; futex_wait_owned(w)
 	DIES
 	fi
 }
 
-/* owned.c: owned_take with try_take. v: what was last seen. r: OK, OWNERDEAD, ALREADY, TIMEDOUT. took(w): what a model
- * notes in the step in which the word is taken. */
-inline owned_take(w, v, stop)
+#ifdef STOP
+/* owned.c: take_from. r: OK, OWNERDEAD, AGAIN, TIMEDOUT. */
+inline take_from(w, v)
+{
+	if
+#ifndef NO_SPIN
+	:: atomic { !(v & WAITED) -> v = GIVEN_BACK(v) } /* spin_on: a moment passed */
+#endif
+	:: futex_take(w, v)
+	DIES
+	fi
+}
+
+/* owned.c: owned_take with owned_try_take. v: what was last seen. r: OK, OWNERDEAD, ALREADY, TIMEDOUT. */
+inline owned_take(w, v)
 {
 	atomic { waited = false; v = GIVEN_BACK(v); r = AGAIN };
 	do
-	:: r == AGAIN && LOOKS_OWNED(v) ->
-		owned_wait(w, v);
-		r = (r == OK -> AGAIN : r)
-	:: r == AGAIN && !LOOKS_OWNED(v) && (v & (stop)) -> r = ALREADY
+	:: r == AGAIN && OWNER(v) -> take_from(w, v)
+	:: r == AGAIN && !OWNER(v) && (v & (STOP)) -> r = ALREADY
 	:: atomic {
-		r == AGAIN && !LOOKS_OWNED(v) && !(v & (stop)) -> /* try_take */
-#ifdef MUTANT_TAKE_WHAT_IS_OWNED
-		unseen = false;
-#endif
+		r == AGAIN && !OWNER(v) && !(v & (STOP)) -> /* owned_try_take */
 		cas(w, v, TAKEN(v) | waited);
 		if
 		:: before == v ->
 			v = TAKEN(v) | waited;
 			r = (v & DIED -> OWNERDEAD : OK);
-			took(w)
+			took(w, me)
 		:: else -> v = before
 		fi
 	   }
-	:: r != AGAIN -> waited = false; break
+	:: r != AGAIN -> break
 	DIES
-	od
+	od;
+	if
+	:: atomic { !waited || r == OK || r == OWNERDEAD -> waited = false }
+#ifdef MUTANT_LATE_AND_WOKEN
+	:: atomic { waited && (r == ALREADY || r == TIMEDOUT) -> waited = false }
+#else
+	:: atomic { waited && (r == ALREADY || r == TIMEDOUT) -> waited = false };
+		futex_wake_all(w)
+#endif
+	DIES
+	fi
 }
+#endif
 
 /* owned.c: replace, then the wake-up. gave(w, clear, set): noted in the step in which the word is given back. */
 inline owned_give(w, v, clear, set, count)

@@ -19,6 +19,7 @@
 #define MAY_WRITE(me) (me != 2)
 #define MAY_READ(me)  (me != 1)
 #endif
+#define STOP LOST
 #include "futex.pml"
 #include "owned.pml"
 
@@ -33,11 +34,11 @@ bool is_lost;
 
 #define ANY_READER (reading[1] || reading[2] || reading[3])
 
-inline took(w) /* the writer's word */
+inline took(w, i) /* the writer's word */
 {
 	assert(writer == 0 && !is_lost);
-	assert((r == OWNERDEAD) == is_owed);
-	writer = me
+	assert(((mem[w] & DIED) != 0) == is_owed);
+	writer = i
 }
 
 inline gave(w, clear, set)
@@ -183,7 +184,7 @@ inline wait_for_reader(i)
 /* rwlock.c: drain */
 inline drain()
 {
-	atomic { r = OK; waited = false; tries = 0 };
+	atomic { r = OK; tries = 0 };
 	do
 	:: atomic {
 		tries < SLOTS ->
@@ -205,7 +206,7 @@ inline drain()
 	   }
 	:: r != OK -> break
 	od;
-	atomic { tries = 0; waited = false; looks[0] = 0; looks[SLOTS - 1] = 0 }
+	atomic { tries = 0; looks[0] = 0; looks[SLOTS - 1] = 0 }
 }
 
 proctype client(byte me)
@@ -220,7 +221,6 @@ proctype client(byte me)
 	:: round < ROUNDS_OF(me) && MAY_READ(me) ->
 		round++;
 		/* lock_for_reading */
-		waited = false;
 		do
 		:: true ->
 			take_slot();
@@ -244,7 +244,6 @@ proctype client(byte me)
 				fi
 			fi
 		od;
-		waited = false;
 #ifdef KEEPS
 		if
 		:: me == 1 -> goto gone
@@ -260,7 +259,7 @@ proctype client(byte me)
 		drain();
 		writing = false;
 #endif
-		owned_take(WRITER, word, LOST);
+		owned_take(WRITER, word);
 		if
 		:: r == OK
 		:: r == OWNERDEAD
@@ -290,7 +289,7 @@ proctype client(byte me)
 	od;
 gone:	atomic {
 		word = 0; slot_word = 0; seen = 0; looks[0] = 0; looks[SLOTS - 1] = 0; before = 0;
-		slot = 0; tries = 0; round = 0; r = 0; waited = false
+		slot = 0; tries = 0; round = 0; r = 0
 	}
 }
 

@@ -18,6 +18,9 @@ inline fence(i)
 	fi;
 	forget(i);
 	woken[i] = false;
+#ifdef STOP
+	granted[i] = 0;
+#endif
 	fenced[i] = true
 }
 
@@ -28,7 +31,7 @@ inline fence(i)
 #endif
 
 #define SERVE(i) \
-	:: d_step { nempty(wakes[i]) -> wakes[i] ? w, count; wake(w, count); w = 0; count = 0 } \
+	:: atomic { nempty(wakes[i]) -> wakes[i] ? w, count; wake(w, count); w = 0; count = 0 } \
 	KILL(i) \
 	:: d_step { dead[i] && !fenced[i] -> fence(i) } \
 	:: atomic { fenced[i] && !ended[i] -> owner = i; sweeping = true }; \
@@ -51,7 +54,7 @@ active proctype storaged()
 {
 	byte w, n, who, place, count, owner;
 	short value, before;
-	bool any;
+	bool any, looked;
 
 end:	do
 	SERVE(1)

@@ -486,7 +486,8 @@ int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count,
  *
  * Fairness: whoever is first takes what has become free, whether he has just come or waited. That is quick,
  * and keeps nobody who is slow or dead in front of others; who has parked is woken in the order in which he
- * parked.
+ * parked. And where others come again and again, a mutex is every few milliseconds taken for the one who has
+ * been parked the longest: nobody waits behind them for long.
  *
  * Errors that any call which waits can return, beside its own:
  *	-ETIMEDOUT   not in time (DSO_NOWAIT: not at once)
