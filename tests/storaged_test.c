@@ -1331,6 +1331,29 @@ static le32_t open_words(int fd)
 	return opened.handle;
 }
 
+/* The WAIT is taken before the PING that comes behind it. */
+static void park(int fd, const struct control_wait *wait)
+{
+	struct message reply;
+
+	send_request(fd, CONTROL_WAIT, wait, sizeof *wait);
+	ck_assert_uint_eq(call(fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+}
+
+/* The reply to WAIT: what was taken, or 0. */
+static uint64_t taken_of(int fd)
+{
+	struct control_waited waited;
+	struct message reply;
+
+	ck_assert(receive_message(fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_WAIT);
+	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_OK);
+	ck_assert_uint_eq(le32_get(reply.header.length_bytes), sizeof waited);
+	memcpy(&waited, reply.body, sizeof waited);
+	return le64_get(waited.taken);
+}
+
 START_TEST(a_wait_is_answered_when_it_may_not_be_parked)
 {
 	struct client client;
@@ -1367,8 +1390,7 @@ START_TEST(a_parked_session_is_served_and_may_cancel)
 	START();
 	client = client_new();
 	wait.handle = open_words(client.fd);
-	send_request(client.fd, CONTROL_WAIT, &wait, sizeof wait);
-	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	park(client.fd, &wait);
 	send_request(client.fd, CONTROL_CANCEL, NULL, 0);
 	ck_assert(receive_message(client.fd, &reply));
 	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_WAIT);
@@ -1404,7 +1426,6 @@ START_TEST(a_session_that_ends_while_parked_is_taken_off_those_who_wait)
 {
 	struct client client, other;
 	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET), .leave = le64_of(5)};
-	struct message reply;
 	uint64_t words;
 	int data;
 
@@ -1415,8 +1436,7 @@ START_TEST(a_session_that_ends_while_parked_is_taken_off_those_who_wait)
 	data = attach_tcp(&other);
 	wait.handle = open_words(client.fd);
 	add(data, words + 8, 7);
-	send_request(client.fd, CONTROL_WAIT, &wait, sizeof wait);
-	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	park(client.fd, &wait);
 	ck_assert_uint_eq(add(data, words + 8, 0), 7);
 	close(client.fd);
 	until_sessions(other.fd, 1);
@@ -1447,33 +1467,16 @@ START_TEST(who_parks_on_an_owned_word_is_made_known_in_it)
 	wake.handle = open_words(other.fd);
 	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply), WIRE_CHANGED);
 	ck_assert_uint_eq(add(data, word, owned), 0);
-	send_request(client.fd, CONTROL_WAIT, &wait, sizeof wait);
-	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	park(client.fd, &wait);
 	ck_assert_uint_eq(add(data, word, 0), owned | OWNED_WAITED);
 	ck_assert_uint_eq(call(other.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
-	ck_assert(receive_message(client.fd, &reply));
-	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_WAIT);
-	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_OK);
+	ck_assert_uint_eq(taken_of(client.fd), 0);
 	close(client.fd);
 	close(other.fd);
 	close(data);
 	finish();
 }
 END_TEST
-
-/* The reply to WAIT: what was taken, or 0. */
-static uint64_t taken_of(int fd)
-{
-	struct control_waited waited;
-	struct message reply;
-
-	ck_assert(receive_message(fd, &reply));
-	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_WAIT);
-	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_OK);
-	ck_assert_uint_eq(le32_get(reply.header.length_bytes), sizeof waited);
-	memcpy(&waited, reply.body, sizeof waited);
-	return le64_get(waited.taken);
-}
 
 START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
 {
@@ -1495,11 +1498,9 @@ START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
 	wake.handle = open_words(giver.fd);
 	add(data, word, held);
 	wait.handle = open_words(first.fd);
-	send_request(first.fd, CONTROL_WAIT, &wait, sizeof wait);
-	ck_assert_uint_eq(call(first.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	park(first.fd, &wait);
 	wait.handle = open_words(second.fd);
-	send_request(second.fd, CONTROL_WAIT, &wait, sizeof wait);
-	ck_assert_uint_eq(call(second.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	park(second.fd, &wait);
 	/* Another has it by now, who does not know of them: he is told. */
 	ck_assert_uint_eq(add(data, word, 0 - (uint64_t)OWNED_WAITED), held | OWNED_WAITED);
 	ck_assert_uint_eq(call(giver.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
@@ -1537,8 +1538,7 @@ static void pass_by(int watcher)
 
 	open_words(client.fd);
 	close(client.fd);
-	while (le64_get(server_stat(watcher).sessions) > before)
-		usleep(1000);
+	until_sessions(watcher, before);
 }
 
 /* Who cleared the flag died before it could wake anybody, and whoever has the word now knows of nobody. */
@@ -1558,15 +1558,12 @@ START_TEST(a_death_wakes_who_is_parked_on_an_owned_word_without_its_flag)
 	data = attach_tcp(&other);
 	wait.handle = open_words(client.fd);
 	add(data, word, owned_word(5, 77));
-	send_request(client.fd, CONTROL_WAIT, &wait, sizeof wait);
-	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	park(client.fd, &wait);
 	pass_by(other.fd);
 	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
 	add(data, word, owned_word(6, 78) - owned_word(5, 77) - OWNED_WAITED);
 	pass_by(other.fd);
-	ck_assert(receive_message(client.fd, &reply));
-	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_WAIT);
-	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_OK);
+	ck_assert_uint_eq(taken_of(client.fd), 0);
 	close(client.fd);
 	close(other.fd);
 	close(data);
@@ -1589,12 +1586,9 @@ START_TEST(the_death_of_a_session_is_an_event_of_the_semaphores_that_it_had_open
 	ck_assert_uint_eq(try_open(client.fd, OBJECT_SEMAPHORE, "permits", 7, 2, &reply), WIRE_OK);
 	memcpy(&opened, reply.body, sizeof opened);
 	wait.handle = opened.handle;
-	send_request(client.fd, CONTROL_WAIT, &wait, sizeof wait);
-	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	park(client.fd, &wait);
 	close(dying.fd);
-	ck_assert(receive_message(client.fd, &reply));
-	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_WAIT);
-	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_OK);
+	ck_assert_uint_eq(taken_of(client.fd), 0);
 	close(client.fd);
 	finish();
 }
