@@ -132,9 +132,7 @@ static bool pass_on(struct embedded *first)
 
 	if (verdict == PARK_TAKEN)
 		shared->given_ns = now_ns;
-	if (verdict == PARK_OVER)
-		return !(value & first->park.expected);
-	return verdict == PARK_STAYS || verdict == PARK_TAKEN;
+	return park_others_stay(&first->park, verdict, value);
 }
 
 static int embedded_wait(struct dso_session *session, struct object *object,

@@ -12,6 +12,12 @@ bool park_is_over(const struct park *park, uint64_t value)
 	return owned_word_owner(value) == 0 || !(value & OWNED_WAITED);
 }
 
+bool park_others_stay(const struct park *park, int verdict, uint64_t value)
+{
+	return verdict == PARK_STAYS || verdict == PARK_TAKEN ||
+	       (verdict == PARK_OVER && !(value & park->expected));
+}
+
 /* What to make of the word @value, for the verdict that is returned. */
 static enum park_verdict decide(const struct park *park, uint64_t value, bool others,
 				uint64_t *ret_value)

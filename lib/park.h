@@ -40,6 +40,10 @@ enum park_verdict {
 int park_look(struct transport *transport, const struct park *park, uint64_t word, bool others,
 	      uint64_t *ret_value);
 
+/* After a WAKE: whether those who are parked behind stay so, by the @verdict on the first, whose word is @value.
+ * Else nobody is to take it any more, or it is not known who knows of them. */
+bool park_others_stay(const struct park *park, int verdict, uint64_t value);
+
 /* Whether who is parked is to look at the word himself, now that it is @value. */
 bool park_is_over(const struct park *park, uint64_t value);
 

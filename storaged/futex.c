@@ -191,9 +191,7 @@ static bool pass_on(struct futexes *futexes, struct session *session)
 
 	if (verdict == PARK_TAKEN)
 		bucket->given_ns = now_ns;
-	if (verdict == PARK_OVER)
-		return !(value & session->waiter.park.expected);
-	return verdict == PARK_STAYS || verdict == PARK_TAKEN;
+	return park_others_stay(&session->waiter.park, verdict, value);
 }
 
 /* Answer up to @count_max sessions. Of those who are there to take the word it is the first alone, unless somebody is
@@ -216,7 +214,6 @@ static uint32_t wake(struct futexes *futexes, const struct name_space *space, ui
 		}
 		if (pass_on(futexes, session))
 			return count + !futex_is_parked(&session->waiter);
-		/* Nobody is to take it any more, or it is not known who knows of them. */
 		count_max = FUTEX_WAKE_MAX;
 		count++;
 	}
