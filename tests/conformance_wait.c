@@ -337,16 +337,32 @@ static int64_t processor_ns(void)
 	return used.tv_sec * DSO_SECOND + used.tv_nsec;
 }
 
-/* @wait waits in vain for as long as a turn is. */
-#define TURN_NS (150 * DSO_MILLISECOND)
+/*
+ * @wait waits in vain for as long as a turn is. Who never sleeps needs the processor for all of it, each time; a virtual
+ * machine's clock also counts what the host took from it, now and then.
+ */
+#define TURN_NS   (150 * DSO_MILLISECOND)
+#define TURNS_MAX 10
 #define IS_PARKED(wait)                                                                        \
 	do {                                                                                   \
-		int64_t begin_ns = processor_ns();                                             \
+		int64_t used_ns = INT64_MAX;                                                   \
                                                                                                \
-		ck_assert_int_eq(wait, -ETIMEDOUT);                                            \
-		ck_assert_msg(processor_ns() - begin_ns < TURN_NS / 10, #wait " took %lld us", \
-			      (long long)(processor_ns() - begin_ns) / 1000);                  \
+		for (unsigned turn = 0; turn < TURNS_MAX && used_ns >= TURN_NS / 10; turn++) { \
+			int64_t begin_ns = processor_ns();                                     \
+                                                                                               \
+			ck_assert_int_eq(wait, -ETIMEDOUT);                                    \
+			used_ns = processor_ns() - begin_ns;                                   \
+		}                                                                              \
+		ck_assert_msg(used_ns < TURN_NS / 10, #wait " took %lld us",                   \
+			      (long long)used_ns / 1000);                                      \
 	} while (0)
+
+/* Who left it without the others has broken it. */
+static int wait_at_barrier(struct dso_barrier *barrier)
+{
+	OK(session, dso_barrier_reset(barrier));
+	return dso_barrier_wait(barrier, TURN_NS, NULL);
+}
 
 START_TEST(who_waits_needs_no_processor)
 {
@@ -395,7 +411,7 @@ START_TEST(who_waits_needs_no_processor)
 	IS_PARKED(dso_future_get(future, NULL, 0, TURN_NS, NULL));
 	OK(session, dso_future_promise(future));
 	IS_PARKED(dso_future_get(future, NULL, 0, TURN_NS, NULL));
-	IS_PARKED(dso_barrier_wait(barrier, TURN_NS, NULL));
+	IS_PARKED(wait_at_barrier(barrier));
 	dso_close(other);
 }
 END_TEST
