@@ -224,6 +224,14 @@ void keeper_remove(struct keeper_client *client)
 	pthread_mutex_unlock(&keeper.life);
 }
 
+void keeper_watch(struct keeper_client *client, bool watched)
+{
+	struct epoll_event event = {.events = watched ? EPOLLIN : 0, .data.u64 = client->id};
+
+	/* It is not there any more where the descriptor was found closed. */
+	epoll_ctl(keeper.epoll_fd, EPOLL_CTL_MOD, client->fd, &event);
+}
+
 bool keeper_has_barrier(void)
 {
 	return keeper.has_barrier;

@@ -29,6 +29,9 @@ struct keeper_client {
 int keeper_add(struct keeper_client *client);
 /* Does nothing for a client that is not there (any more). */
 void keeper_remove(struct keeper_client *client);
+/* Whether its descriptor is watched; at first it is. May be called from any thread; a call of readable() may be
+ * under way. */
+void keeper_watch(struct keeper_client *client, bool watched);
 
 /* Whether keeper_barrier works here: the kernel may lack membarrier(2) or a seccomp profile refuse it. */
 bool keeper_has_barrier(void);

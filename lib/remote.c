@@ -22,7 +22,6 @@ void remote_lose(struct remote *remote, int health, const char *reason)
 		snprintf(session->lost_reason, sizeof session->lost_reason, "%s", reason);
 		atomic_store(&session->health, health);
 	}
-	pthread_cond_broadcast(&remote->answered);
 }
 
 /* ---- sending ---- */
@@ -117,14 +116,7 @@ static void deleted(struct remote *remote, uint32_t handle)
 		remote->opened_deleted = true;
 }
 
-/* ---- receiving, in the keeper's thread ---- */
-
-static void lock_in_keeper(struct remote *remote)
-{
-	atomic_store(&remote->keeper_waits, true);
-	pthread_mutex_lock(&remote->session->lock);
-	atomic_store(&remote->keeper_waits, false);
-}
+/* ---- receiving ---- */
 
 static void take_reply(struct remote *remote, uint32_t bytes)
 {
@@ -141,7 +133,6 @@ static void take_reply(struct remote *remote, uint32_t bytes)
 		remote->opened_handle = le32_get(opened.handle);
 		remote->opened_deleted = false;
 	}
-	pthread_cond_broadcast(&remote->answered);
 }
 
 static void take_frame(struct remote *remote, uint32_t bytes)
@@ -189,50 +180,43 @@ static bool take_frames(struct remote *remote)
 	}
 }
 
-static bool readable(struct keeper_client *client)
+/* Take what storaged has said. Returns false when it will say no more. */
+static bool receive(struct remote *remote)
 {
-	struct remote *remote = (struct remote *)client;
-	struct dso_session *session = remote->session;
-	bool open = true;
-	ssize_t n;
+	ssize_t n = recv(remote->client.fd, (uint8_t *)&remote->in + remote->in_fill,
+			 sizeof remote->in - remote->in_fill, MSG_DONTWAIT);
 
-	lock_in_keeper(remote);
-	n = recv(client->fd, (uint8_t *)&remote->in + remote->in_fill,
-		 sizeof remote->in - remote->in_fill, MSG_DONTWAIT);
 	if (n > 0) {
 		remote->in_fill += (size_t)n;
-		open = take_frames(remote);
-		if (!open)
-			remote_lose(remote, -ENOTCONN, "storaged broke the protocol");
-	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-		open = false;
-		remote_lose(remote, -ENOTCONN, "storaged has closed the control connection");
+		if (take_frames(remote))
+			return true;
+		remote_lose(remote, -ENOTCONN, "storaged broke the protocol");
+		return false;
 	}
-	pthread_mutex_unlock(&session->lock);
-	return open;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	remote_lose(remote, -ENOTCONN, "storaged has closed the control connection");
+	return false;
 }
 
-/* ---- heartbeat, in the keeper's thread ---- */
+/* ---- heartbeat ---- */
 
-static int64_t tick(struct keeper_client *client, int64_t now_ns)
+/* Send what is due, and look whether storaged still lives. Returns when to come again. */
+static int64_t attend(struct remote *remote, int64_t now_ns)
 {
-	struct remote *remote = (struct remote *)client;
 	struct dso_session *session = remote->session;
 	int64_t interval_ns =
 		session->ttl_ns / 4 < HEARTBEAT_NS ? session->ttl_ns / 4 : HEARTBEAT_NS;
 	int64_t due_ns;
 	char text[160];
 
-	lock_in_keeper(remote);
 	if (remote->ping_sent_ns && patience_is_over(&remote->pong, now_ns)) {
 		snprintf(text, sizeof text, "storaged has not answered a heartbeat for %lld ms",
 			 (long long)(session->timeout_ns / DSO_MILLISECOND));
 		remote_lose(remote, -ENOTCONN, text);
 	}
-	if (atomic_load(&session->health)) {
-		pthread_mutex_unlock(&session->lock);
+	if (atomic_load(&session->health))
 		return INT64_MAX;
-	}
 	if (remote->ping_sent_ns == 0 && now_ns >= remote->ping_due_ns) {
 		remote->ping_sent_ns = now_ns;
 		patience_begin(&remote->pong, now_ns, session->timeout_ns);
@@ -246,7 +230,37 @@ static int64_t tick(struct keeper_client *client, int64_t now_ns)
 		due_ns = remote->pong.until_ns;
 	if ((remote->unacknowledged || remote->out_fill) && now_ns + RETRY_NS < due_ns)
 		due_ns = now_ns + RETRY_NS;
-	pthread_mutex_unlock(&session->lock);
+	return due_ns;
+}
+
+/* ---- in the keeper's thread ---- */
+
+static void lock_in_keeper(struct remote *remote)
+{
+	atomic_store(&remote->keeper_waits, true);
+	pthread_mutex_lock(&remote->session->lock);
+	atomic_store(&remote->keeper_waits, false);
+}
+
+static bool readable(struct keeper_client *client)
+{
+	struct remote *remote = (struct remote *)client;
+	bool open;
+
+	lock_in_keeper(remote);
+	open = remote->listens || receive(remote);
+	pthread_mutex_unlock(&remote->session->lock);
+	return open;
+}
+
+static int64_t tick(struct keeper_client *client, int64_t now_ns)
+{
+	struct remote *remote = (struct remote *)client;
+	int64_t due_ns;
+
+	lock_in_keeper(remote);
+	due_ns = attend(remote, now_ns);
+	pthread_mutex_unlock(&remote->session->lock);
 	return due_ns;
 }
 
@@ -257,7 +271,6 @@ static void forked(struct keeper_client *client)
 	struct dso_session *session = remote->session;
 
 	pthread_mutex_init(&session->lock, NULL);
-	pthread_cond_init(&remote->answered, NULL);
 	close(client->fd);
 	client->fd = -1;
 	remote_lose(remote, -ENOTCONN, "the session belongs to the process that forked");
@@ -271,20 +284,30 @@ void remote_prepare(struct remote *remote)
 
 /* ---- requests, in the user's thread ---- */
 
-/* Wait until no more than @fill bytes are left to be sent. The lock is let go meanwhile. */
-static void drain(struct remote *remote, size_t fill, struct patience *patience)
+void remote_listen(struct remote *remote, int64_t until_ns)
 {
 	struct dso_session *session = remote->session;
+	int64_t due_ns = attend(remote, clock_now_ns());
+	struct pollfd control = {.fd = remote->client.fd,
+				 .events = POLLIN | (remote->out_fill ? POLLOUT : 0)};
+	struct timespec left;
+	int64_t left_ns;
 
-	while (remote->out_fill > fill && !atomic_load(&session->health) &&
-	       !patience_is_over(patience, clock_now_ns())) {
-		struct pollfd writable = {.fd = remote->client.fd, .events = POLLOUT};
-
-		pthread_mutex_unlock(&session->lock);
-		poll(&writable, 1, clock_poll_ms(patience->until_ns));
-		pthread_mutex_lock(&session->lock);
-		send_some(remote);
-	}
+	if (atomic_load(&session->health))
+		return;
+	left_ns = (due_ns < until_ns ? due_ns : until_ns) - clock_now_ns();
+	left = clock_timespec(left_ns > 0 ? left_ns : 0);
+	/* The keeper would take the reply, and this thread would be woken by it: a switch more, on the way of every
+	 * wake-up. */
+	remote->listens = true;
+	keeper_watch(&remote->client, false);
+	pthread_mutex_unlock(&session->lock);
+	ppoll(&control, 1, &left, NULL);
+	pthread_mutex_lock(&session->lock);
+	remote->listens = false;
+	if (control.revents & ~POLLOUT)
+		receive(remote);
+	keeper_watch(&remote->client, true);
 }
 
 int remote_make_room(struct remote *remote)
@@ -292,7 +315,9 @@ int remote_make_room(struct remote *remote)
 	struct patience patience;
 
 	patience_begin(&patience, clock_now_ns(), remote->session->timeout_ns);
-	drain(remote, REMOTE_OUT_BYTES / 2, &patience);
+	while (remote->out_fill > REMOTE_OUT_BYTES / 2 && !atomic_load(&remote->session->health) &&
+	       !patience_is_over(&patience, clock_now_ns()))
+		remote_listen(remote, patience.until_ns);
 	return atomic_load(&remote->session->health);
 }
 
@@ -307,15 +332,11 @@ static int await(struct remote *remote, char *reason, size_t reason_bytes)
 {
 	struct dso_session *session = remote->session;
 	struct patience patience;
-	struct timespec until;
 
 	patience_begin(&patience, clock_now_ns(), session->timeout_ns);
-	drain(remote, 0, &patience);
 	while (!remote->replied && !atomic_load(&session->health) &&
-	       !patience_is_over(&patience, clock_now_ns())) {
-		until = clock_timespec(patience.until_ns);
-		pthread_cond_timedwait(&remote->answered, &session->lock, &until);
-	}
+	       !patience_is_over(&patience, clock_now_ns()))
+		remote_listen(remote, patience.until_ns);
 	if (remote->replied)
 		return 0;
 	if (atomic_load(&session->health)) {

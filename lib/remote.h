@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A control connection to storaged. The user's thread sends a request and waits for its reply; the keeper's
- * thread reads replies and notices, sends heartbeats and acknowledges deletions. Everything here is under
+ * A control connection to storaged. The user's thread sends a request and listens for its reply; while it does not, the
+ * keeper's thread reads what storaged says. Both send heartbeats and acknowledge deletions. Everything here is under
  * session->lock.
  *
  * remote.c has the connection, remote_directory.c what is asked over it, remote_wait.c parking and waking,
@@ -28,14 +28,15 @@ struct remote {
 	struct keeper_client client;
 	struct dso_session *session;
 	struct control_welcome welcome;
-	char host[64]; /* numeric */
-	pthread_cond_t answered;
+	char host[64];             /* numeric */
 	_Atomic bool keeper_waits; /* for the lock */
+	bool listens;              /* the user's thread does: the keeper leaves the input to it */
 	/* the request of the user's thread: 0 when there is none */
 	uint32_t request, last_request;
 	bool replied;
 	uint16_t reply_status;
 	uint32_t reply_bytes;
+	bool parked; /* the request is a WAIT that nobody has cancelled */
 	/* a handle of a reply to OPEN that the user's thread has not seen yet */
 	uint32_t opened_handle;
 	bool opened_deleted;
@@ -64,6 +65,12 @@ void remote_lose(struct remote *remote, int health, const char *reason);
 int remote_put(struct remote *remote, uint16_t type, uint32_t request, const void *body,
 	       uint32_t body_bytes, const void *tail, uint32_t tail_bytes);
 
+/*
+ * Sleep until storaged says something, which is taken, @until_ns, or a heartbeat is due. The lock is held, and let go
+ * meanwhile.
+ */
+void remote_listen(struct remote *remote, int64_t until_ns);
+
 /* Wait until there is room for many more messages. Returns 0, or -ENOTCONN: storaged does not read. */
 int remote_make_room(struct remote *remote);
 /* Without the lock: let the keeper have it, if it waits. Whoever takes it again and again calls this in
@@ -80,8 +87,7 @@ int remote_request(struct remote *remote, uint16_t type, const void *body, uint3
 
 /* What a reply's status stands for, with *reason filled where it is no success. */
 int remote_reply_error(const struct remote *remote, char *reason, size_t reason_bytes);
-/* Begin a request whose reply comes when it comes: then remote->replied is set, and `answered` is
- * signalled. */
+/* Begin a request whose reply comes when it comes: then remote->replied is set. */
 int remote_begin(struct remote *remote, uint16_t type, const void *body, uint32_t body_bytes,
 		 const char *name);
 

@@ -333,7 +333,6 @@ static void remote_leave(struct dso_session *session)
 			remote_put(remote, CONTROL_GOODBYE, REMOTE_NOBODY, NULL, 0, NULL, 0);
 		close(remote->client.fd);
 	}
-	pthread_cond_destroy(&remote->answered);
 	free(remote);
 }
 

@@ -129,17 +129,12 @@ int remote_open(struct dso_session *session, const struct url *url,
 {
 	int64_t deadline_ns = clock_now_ns() + CONNECT_TIMEOUTS * settings->timeout_ns;
 	struct remote *remote = calloc(1, sizeof *remote);
-	pthread_condattr_t monotonic;
 	int r;
 
 	if (!remote)
 		return -ENOMEM;
 	remote->session = session;
 	remote_prepare(remote);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&remote->answered, &monotonic);
-	pthread_condattr_destroy(&monotonic);
 
 	r = remote->client.fd = url->kind == URL_UNIX
 					? dial_unix(url->path, deadline_ns, reason, reason_bytes)
@@ -166,7 +161,6 @@ int remote_open(struct dso_session *session, const struct url *url,
 failed:
 	if (remote->client.fd >= 0)
 		close(remote->client.fd);
-	pthread_cond_destroy(&remote->answered);
 	free(remote);
 	return r;
 }

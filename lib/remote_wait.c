@@ -8,38 +8,36 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Sleep until something is answered, the session is lost or interrupted, or @until_ns. */
-static void sleep_until(struct remote *remote, int64_t until_ns)
+/* Ask storaged to end the WAIT that is under way. */
+static void cancel(struct remote *remote)
 {
-	struct timespec until = clock_timespec(until_ns);
-
-	if (until_ns == INT64_MAX)
-		pthread_cond_wait(&remote->answered, &remote->session->lock);
-	else
-		pthread_cond_timedwait(&remote->answered, &remote->session->lock, &until);
+	remote->parked = false;
+	remote_put(remote, CONTROL_CANCEL, REMOTE_NOBODY, NULL, 0, NULL, 0);
 }
 
-/* Wait for the reply to WAIT; cancel it at the deadline. Returns whether it was interrupted. */
-static bool await_wake(struct remote *remote, int64_t deadline_ns)
+/* Wait for the reply to WAIT, which is cancelled at the deadline. */
+static void await_wake(struct remote *remote, int64_t deadline_ns)
 {
 	struct dso_session *session = remote->session;
-	bool cancelled = false, interrupted = false;
 	struct patience patience = {0};
 
 	while (!remote->replied && !atomic_load(&session->health)) {
-		if (!cancelled && (atomic_load(&session->interrupted) ||
-				   (deadline_ns != INT64_MAX && clock_now_ns() >= deadline_ns))) {
-			interrupted = atomic_load(&session->interrupted);
-			cancelled = true;
-			patience_begin(&patience, clock_now_ns(), session->timeout_ns);
-			remote_put(remote, CONTROL_CANCEL, REMOTE_NOBODY, NULL, 0, NULL, 0);
-		} else if (cancelled && patience_is_over(&patience, clock_now_ns())) {
-			remote_lose(remote, -ENOTCONN, "storaged did not answer a request in time");
-		} else {
-			sleep_until(remote, cancelled ? patience.until_ns : deadline_ns);
+		int64_t now_ns = clock_now_ns();
+
+		if (remote->parked && (atomic_load(&session->interrupted) || now_ns >= deadline_ns))
+			cancel(remote);
+		if (remote->parked) {
+			remote_listen(remote, deadline_ns);
+			continue;
 		}
+		if (patience.until_ns == 0)
+			patience_begin(&patience, now_ns, session->timeout_ns);
+		if (patience_is_over(&patience, now_ns))
+			remote_lose(remote, -ENOTCONN, "storaged did not answer a request in time");
+		else
+			remote_listen(remote, patience.until_ns);
 	}
-	return interrupted;
+	remote->parked = false;
 }
 
 /* What storaged took for this session. Returns 0, or -ENOTCONN: it took nothing like that. */
@@ -66,15 +64,14 @@ int remote_wait(struct dso_session *session, struct object *object, const struct
 				    .offset = le64_of(park->offset),
 				    .expected = le64_of(park->expected),
 				    .leave = le64_of(park->leave)};
-	bool interrupted = false;
 	int r;
 
 	if (!(le64_get(remote->welcome.features) & CONTROL_FEATURE_WAIT))
 		return -EOPNOTSUPP;
 	pthread_mutex_lock(&session->lock);
 	r = remote_begin(remote, CONTROL_WAIT, &body, sizeof body, NULL);
-	if (r == 0)
-		interrupted = await_wake(remote, deadline_ns);
+	remote->parked = r == 0;
+	await_wake(remote, deadline_ns);
 	if (r == 0 && !remote->replied)
 		r = atomic_load(&session->health);
 	remote->request = 0;
@@ -85,11 +82,8 @@ int remote_wait(struct dso_session *session, struct object *object, const struct
 	if (r == 0)
 		r = taken(remote, ret_taken);
 	pthread_mutex_unlock(&session->lock);
-	if (r != -ECANCELED)
-		return r;
-	if (!interrupted)
+	if (r == -ECANCELED && !atomic_exchange(&session->interrupted, false))
 		return -ETIMEDOUT;
-	atomic_store(&session->interrupted, false);
 	return r;
 }
 
@@ -98,7 +92,8 @@ void remote_interrupt(struct dso_session *session)
 	struct remote *remote = remote_of(session);
 
 	pthread_mutex_lock(&session->lock);
-	pthread_cond_broadcast(&remote->answered);
+	if (remote->parked)
+		cancel(remote);
 	pthread_mutex_unlock(&session->lock);
 }
 
