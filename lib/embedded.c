@@ -20,6 +20,10 @@
 #define OPENS_MAX   65536
 /* Address space, not memory: pages of the arena are made when touched. */
 #define REGION_BYTES_MAX (4ULL << 30)
+/* A word is given to one who is parked so often at most; in between he is woken to try for it, while others do who
+ * need not be woken. That is what keeps it busy: a word that was given away stands idle until its new owner has
+ * come. As parking_lot's mutexes (A. d'Antras) are fair "eventually". (storaged waits instead, by a timer.) */
+#define GIVE_NS (4 * INT64_C(1000000))
 
 struct shared {
 	struct shared *next;
@@ -126,7 +130,7 @@ static bool pass_on(struct embedded *first)
 {
 	struct shared *shared = first->shared;
 	int64_t now_ns = clock_now_ns();
-	bool tries = now_ns - shared->given_ns < PARK_GIVE_NS;
+	bool tries = now_ns - shared->given_ns < GIVE_NS;
 	uint64_t value;
 	int verdict = look(first, tries ? CONTROL_WAIT_GIVEN_BACK : CONTROL_WAIT_TAKEN, 0, &value);
 
@@ -152,6 +156,7 @@ static int embedded_wait(struct dso_session *session, struct object *object,
 	embedded->word = object->offset + park->offset;
 	embedded->park = *park; /* its thread is here, and leaves by itself */
 	embedded->park.owner = session->owner;
+	embedded->park.flags = OWNED_WAITED;
 	embedded->taken = 0;
 	enqueue(embedded);
 	if (atomic_load(&object->deleted))

@@ -22,19 +22,19 @@ bool park_others_stay(const struct park *park, int verdict, uint64_t value)
 static enum park_verdict decide(const struct park *park, uint64_t value, bool others,
 				uint64_t *ret_value)
 {
-	uint64_t flags = value & UINT8_MAX & ~(uint64_t)OWNED_WAITED;
+	uint64_t rest = value & UINT8_MAX & ~(uint64_t)(OWNED_WAITED | OWNED_QUEUED);
 
 	*ret_value = value;
 	if (park->until == CONTROL_WAIT_CHANGED)
 		return value == park->expected ? PARK_STAYS : PARK_OVER;
 	if (owned_word_owner(value)) {
-		*ret_value = value | OWNED_WAITED;
+		*ret_value = (value & ~(uint64_t)OWNED_QUEUED) | park->flags;
 		return PARK_STAYS;
 	}
 	if (park->until == CONTROL_WAIT_GIVEN_BACK || value & park->expected)
 		return PARK_OVER;
-	*ret_value = owned_word(owned_word_token(value) + 1, park->owner) | flags |
-		     (others ? OWNED_WAITED : 0);
+	*ret_value = owned_word(owned_word_token(value) + 1, park->owner) | rest |
+		     (others ? park->flags : 0);
 	return PARK_TAKEN;
 }
 

@@ -12,10 +12,6 @@
 #include <stdbool.h>
 
 #define PARK_TRIES 8
-/* A word is given to one who is parked so often at most; in between he is woken to try for it, while others do who
- * need not be woken. That is what keeps it busy: a word that was given away stands idle until its new owner has
- * come. As parking_lot's mutexes (A. d'Antras) are fair "eventually". */
-#define PARK_GIVE_NS (4 * INT64_C(1000000))
 
 struct park {
 	uint64_t offset;   /* of the word, from the object's header */
@@ -23,6 +19,7 @@ struct park {
 	uint64_t leave;    /* taken off the word behind it when the session ends */
 	enum control_wait_until until;
 	uint16_t owner; /* CONTROL_WAIT_TAKEN: whose the word is to be */
+	uint8_t flags; /* of an owned word: what is set in it for this one; OWNED_WAITED at least */
 };
 
 enum park_verdict {
@@ -33,7 +30,7 @@ enum park_verdict {
 
 /*
  * Look at @word (an offset in the region), by atomics, for somebody who is parked there already: take it for
- * him, or set OWNED_WAITED in it. @others are parked there, too. Returns a verdict, or a negative errno:
+ * him, or set its flags in it. @others are parked there, too. Returns a verdict, or a negative errno:
  * -EBUSY (the word changed at every try) or it cannot be reached; whether its owner knows is unknown then.
  * *ret_value is the word as it was left.
  */

@@ -8,29 +8,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #define ANY_WORD 0 /* the region begins with its header */
-
-int futexes_open(struct futexes *futexes, uint32_t waiters_max)
-{
-	uint32_t count = 1;
-
-	while (count < waiters_max)
-		count *= 2;
-	futexes->buckets = calloc(count, sizeof *futexes->buckets);
-	if (!futexes->buckets)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < count; i++)
-		list_init(&futexes->buckets[i].parked);
-	futexes->mask = count - 1;
-	return 0;
-}
-
-void futexes_close(struct futexes *futexes)
-{
-	free(futexes->buckets);
-	futexes->buckets = NULL;
-}
 
 /* Objects of several namespaces may share one; there are as many buckets as there can be sessions. */
 static struct bucket *bucket_of(const struct futexes *futexes, uint64_t object)
@@ -151,10 +132,48 @@ static struct session *parked_from(const struct list *bucket, struct list *link,
 	return NULL;
 }
 
-/* Look at the word of @session, which is parked for @until; it is answered where it need not wait any more, with
- * @over where the word was not taken. Returns a verdict or a negative errno; *ret_value is the word. */
-static int look(const struct futexes *futexes, struct session *session,
-		enum control_wait_until until, enum wire_status over, uint64_t *ret_value)
+/* ---- pauses ---- */
+
+/* Have the timer go off when the first pause is over. */
+static void set_timer(struct futexes *futexes)
+{
+	const struct deadline *first = deadline_first(&futexes->pauses);
+	struct itimerspec at = {.it_value = clock_timespec(first ? first->at_ns : 0)};
+
+	timerfd_settime(futexes->timer.fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+/* The word of @session was given to it. A bucket has one pause: another word goes without. */
+static void begin_pause(struct futexes *futexes, const struct session *session)
+{
+	struct bucket *bucket = bucket_of(futexes, session->waiter.object);
+
+	if (!list_empty(&bucket->pause.link))
+		return;
+	bucket->space = session->space;
+	bucket->object = session->waiter.object;
+	bucket->word = session->waiter.word;
+	deadline_set(&futexes->pauses, &bucket->pause, clock_now_ns());
+	if (deadline_first(&futexes->pauses) == &bucket->pause)
+		set_timer(futexes);
+}
+
+/* Whether the word of @session is not given away now, but looked at when its pause is over. */
+static bool is_pausing(const struct futexes *futexes, const struct session *session)
+{
+	const struct bucket *bucket = bucket_of(futexes, session->waiter.object);
+
+	return session->waiter.park.until == CONTROL_WAIT_TAKEN &&
+	       !list_empty(&bucket->pause.link) && bucket->space == session->space &&
+	       bucket->word == session->waiter.word;
+}
+
+/* ---- looking at one word ---- */
+
+/* Look at the word of @session; it is answered where it need not wait any more, with @over where the word was not
+ * taken. Returns a verdict or a negative errno; *ret_value is the word. */
+static int look(struct futexes *futexes, struct session *session, enum wire_status over,
+		uint64_t *ret_value)
 {
 	struct waiter *waiter = &session->waiter;
 	struct list *bucket = &bucket_of(futexes, waiter->object)->parked;
@@ -162,12 +181,11 @@ static int look(const struct futexes *futexes, struct session *session,
 				  waiter->word) != session ||
 		      parked_from(bucket, waiter->link.next, session->space, waiter->object,
 				  waiter->word);
-	struct park park = waiter->park;
-	int verdict;
+	int verdict = park_look(session->space->transport, &waiter->park, waiter->word, others,
+				ret_value);
 
-	park.until = until;
-	verdict = park_look(session->space->transport, &park, waiter->word, others, ret_value);
 	if (verdict == PARK_TAKEN) {
+		begin_pause(futexes, session);
 		answer(session, WIRE_OK, *ret_value);
 	} else if (verdict == PARK_OVER || verdict == -EBUSY) {
 		answer(session, over, 0);
@@ -178,19 +196,16 @@ static int look(const struct futexes *futexes, struct session *session,
 	return verdict;
 }
 
-/* The word was given back, and @session, which wants to take it, is the first that is parked on it: give it to it
- * or have it try. Returns whether those behind it stay parked. */
+/* The word was given back, and @session, which wants to take it, is the first that is parked on it: give it to it,
+ * unless it pauses. Returns whether those behind it stay parked. */
 static bool pass_on(struct futexes *futexes, struct session *session)
 {
-	struct bucket *bucket = bucket_of(futexes, session->waiter.object);
-	int64_t now_ns = clock_now_ns();
-	bool tries = now_ns - bucket->given_ns < PARK_GIVE_NS;
 	uint64_t value;
-	int verdict = look(futexes, session, tries ? CONTROL_WAIT_GIVEN_BACK : CONTROL_WAIT_TAKEN,
-			   WIRE_OK, &value);
+	int verdict;
 
-	if (verdict == PARK_TAKEN)
-		bucket->given_ns = now_ns;
+	if (is_pausing(futexes, session))
+		return true;
+	verdict = look(futexes, session, WIRE_OK, &value);
 	return park_others_stay(&session->waiter.park, verdict, value);
 }
 
@@ -226,6 +241,58 @@ void futex_wake_object(struct futexes *futexes, const struct name_space *space,
 	wake(futexes, space, reference->offset, ANY_WORD, UINT32_MAX);
 }
 
+static void end_pauses(struct source *source, uint32_t events)
+{
+	struct futexes *futexes = container_of(source, struct futexes, timer);
+	int64_t now_ns = clock_now_ns();
+	struct deadline *first;
+	uint64_t count;
+
+	(void)events;
+	if (read(source->fd, &count, sizeof count) < 0)
+		return;
+	while ((first = deadline_first(&futexes->pauses)) && first->at_ns <= now_ns) {
+		struct bucket *bucket = container_of(first, struct bucket, pause);
+
+		list_remove(&first->link);
+		wake(futexes, bucket->space, bucket->object, bucket->word, 1);
+	}
+	set_timer(futexes);
+}
+
+int futexes_open(struct futexes *futexes, struct loop *loop, uint32_t waiters_max)
+{
+	uint32_t count = 1;
+	int fd, r;
+
+	while (count < waiters_max)
+		count *= 2;
+	futexes->loop = loop;
+	futexes->timer.fd = -1;
+	deadlines_init(&futexes->pauses, FUTEX_PAUSE_NS);
+	futexes->buckets = calloc(count, sizeof *futexes->buckets);
+	if (!futexes->buckets)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		list_init(&futexes->buckets[i].parked);
+		list_init(&futexes->buckets[i].pause.link);
+	}
+	futexes->mask = count - 1;
+	fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	r = fd < 0 ? -errno : loop_add(loop, &futexes->timer, fd, EPOLLIN, end_pauses);
+	if (r && fd >= 0)
+		close(fd);
+	return r;
+}
+
+void futexes_close(struct futexes *futexes)
+{
+	if (futexes->buckets)
+		loop_end(futexes->loop, &futexes->timer);
+	free(futexes->buckets);
+	futexes->buckets = NULL;
+}
+
 /* ---- messages ---- */
 
 /* The word at @offset of the object that @handle refers to. */
@@ -251,10 +318,13 @@ void handle_wait(struct control *control, const struct control_header *header, c
 			    .expected = le64_get(wait->expected),
 			    .leave = le64_get(wait->leave),
 			    .until = (enum control_wait_until)le32_get(wait->until),
-			    .owner = session_owner(session)};
+			    .owner = session_owner(session),
+			    .flags = OWNED_WAITED};
 	enum wire_status status;
 	uint64_t value;
 
+	if (park.until == CONTROL_WAIT_TAKEN)
+		park.flags |= OWNED_QUEUED;
 	if (futex_is_parked(&session->waiter)) {
 		control_reject(control, header, "a session has one WAIT at a time");
 		return;
@@ -273,7 +343,8 @@ void handle_wait(struct control *control, const struct control_header *header, c
 	session->waiter.park = park;
 	list_append(&bucket_of(futexes, reference.offset)->parked, &session->waiter.link);
 	/* Only now: a WAKE is taken by this thread too, so that none falls between look and park. */
-	look(futexes, session, park.until, WIRE_CHANGED, &value);
+	if (!is_pausing(futexes, session))
+		look(futexes, session, WIRE_CHANGED, &value);
 }
 
 /* Returns a status; *ret_count is how many were woken. */
@@ -318,7 +389,13 @@ void handle_wake_quietly(struct control *control, const struct control_header *h
 void handle_cancel(struct control *control, const struct control_header *header,
 		   const uint8_t *body)
 {
+	struct session *session = control->session;
+	uint64_t value;
+
 	(void)body;
-	futex_answer(control->session, WIRE_CANCELLED);
+	/* It may have been free all the while: a deadline that is over is no reason not to take it. */
+	if (futex_is_parked(&session->waiter) && session->waiter.park.until == CONTROL_WAIT_TAKEN)
+		look(&control->server->futexes, session, WIRE_CANCELLED, &value);
+	futex_answer(session, WIRE_CANCELLED);
 	control_reply(control, header, NULL, 0);
 }

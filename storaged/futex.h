@@ -9,6 +9,11 @@
  *
  * Those parked on an object are woken in the order in which they came. Who waits to take an owned word is woken
  * when storaged has taken it for him; for anybody else the word is anybody's who is there first.
+ *
+ * A word that was given away stands idle until its new owner has come, which takes as long as many turns of those who
+ * need not be woken. So for FUTEX_PAUSE_NS behind that it is not given away again: whoever comes parks, or takes it
+ * by himself, and when the pause is over, it is looked at. As parking_lot's mutexes (A. d'Antras) are fair
+ * "eventually".
  */
 #ifndef STORAGED_FUTEX_H
 #define STORAGED_FUTEX_H
@@ -16,11 +21,13 @@
 #include "lib/park.h"
 #include "lib/store/store.h"
 #include "storaged/list.h"
+#include "storaged/loop.h"
 
 #include <stdbool.h>
 
-#define FUTEX_RECHECK_MAX 64   /* words looked at in one go */
-#define FUTEX_WAKE_MAX    1024 /* sessions woken by one WAKE */
+#define FUTEX_RECHECK_MAX 64                    /* words looked at in one go */
+#define FUTEX_WAKE_MAX    1024                  /* sessions woken by one WAKE */
+#define FUTEX_PAUSE_NS    (300 * INT64_C(1000)) /* a few ways of a wake-up */
 
 struct name_space;
 struct session;
@@ -37,16 +44,22 @@ struct waiter {
 
 struct bucket {
 	struct list parked;
-	int64_t given_ns; /* when somebody was last given the word that he is parked on */
+	/* a word that was given away: until then it is not again */
+	struct deadline pause;
+	const struct name_space *space;
+	uint64_t object, word;
 };
 
 struct futexes {
 	struct bucket *buckets; /* by object */
 	uint32_t mask;
+	struct deadlines pauses;
+	struct source timer;
+	struct loop *loop;
 };
 
-/* For up to @waiters_max sessions. Returns 0 or -ENOMEM. */
-int futexes_open(struct futexes *futexes, uint32_t waiters_max);
+/* For up to @waiters_max sessions. Returns 0 or a negative errno; futexes_close is due either way. */
+int futexes_open(struct futexes *futexes, struct loop *loop, uint32_t waiters_max);
 void futexes_close(struct futexes *futexes);
 
 static inline bool futex_is_parked(const struct waiter *waiter)

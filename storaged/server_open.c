@@ -304,7 +304,7 @@ int server_open(struct server *server, const struct settings *settings, char *te
 		r = sessions_open(&server->sessions, (uint32_t)settings->sessions_max,
 				  (int64_t)settings->ttl_ns);
 	if (r == 0)
-		r = futexes_open(&server->futexes, (uint32_t)settings->sessions_max);
+		r = futexes_open(&server->futexes, &server->loop, (uint32_t)settings->sessions_max);
 	if (r)
 		return fail(&reason, r, "%s", strerrordesc_np(-r));
 	r = open_listeners(server, &reason);

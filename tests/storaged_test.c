@@ -1478,6 +1478,11 @@ START_TEST(who_parks_on_an_owned_word_is_made_known_in_it)
 }
 END_TEST
 
+static uint16_t owner_of(const struct client *client)
+{
+	return (uint16_t)le64_get(client->welcome.session);
+}
+
 START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
 {
 	struct client first, second, giver;
@@ -1485,7 +1490,7 @@ START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
 				    .until = le32_of(CONTROL_WAIT_TAKEN),
 				    .expected = le64_of(OWNED_LOST)};
 	struct control_wake wake = {.offset = wait.offset, .count = le32_of(1)};
-	uint64_t word, held = owned_word(5, 77) | OWNED_DIED, taken;
+	uint64_t word, held = owned_word(5, 77) | OWNED_DIED, taken, flags;
 	struct message reply;
 	int data;
 
@@ -1502,26 +1507,35 @@ START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
 	wait.handle = open_words(second.fd);
 	park(second.fd, &wait);
 	/* Another has it by now, who does not know of them: he is told. */
-	ck_assert_uint_eq(add(data, word, 0 - (uint64_t)OWNED_WAITED), held | OWNED_WAITED);
+	flags = OWNED_WAITED | OWNED_QUEUED;
+	ck_assert_uint_eq(add(data, word, 0 - flags), held | flags);
 	ck_assert_uint_eq(call(giver.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
-	ck_assert_uint_eq(add(data, word, owned_word(5, 0) - held - OWNED_WAITED),
-			  held | OWNED_WAITED);
+	ck_assert_uint_eq(add(data, word, owned_word(5, 0) - held - flags), held | flags);
 	ck_assert_uint_eq(call(giver.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
 	taken = taken_of(first.fd);
-	ck_assert_uint_eq(taken,
-			  owned_word(6, (uint16_t)le64_get(first.welcome.session)) | OWNED_WAITED);
+	ck_assert_uint_eq(taken, owned_word(6, owner_of(&first)) | flags);
+	/* So soon after that it is given to nobody; but when a pause is over, it is. */
 	ck_assert_uint_eq(add(data, word, owned_word(6, 0) - taken), taken);
-	/* So soon after that the next one is woken to try for himself. */
 	ck_assert_uint_eq(call(giver.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
 	taken = taken_of(second.fd);
-	if (taken) /* it was not so soon */
-		add(data, word, owned_word(6, 0) - taken);
-	/* Who comes when it is free has it at once; not with a flag that he does not want. */
+	ck_assert_uint_eq(taken, owned_word(7, owner_of(&second)));
+	/* Who has a deadline behind that gets it still, and so does who comes when it has been free for long. */
+	ck_assert_uint_eq(add(data, word, owned_word(7, 0) - taken), taken);
 	send_request(second.fd, CONTROL_WAIT, &wait, sizeof wait);
+	send_request(second.fd, CONTROL_CANCEL, NULL, 0);
 	taken = taken_of(second.fd);
-	ck_assert_uint_eq(taken, owned_word(7, (uint16_t)le64_get(second.welcome.session)));
-	ck_assert_uint_eq(add(data, word, (owned_word(7, 0) | OWNED_LOST) - taken), taken);
-	ck_assert_uint_eq(call(second.fd, CONTROL_WAIT, &wait, sizeof wait, &reply), WIRE_CHANGED);
+	ck_assert_uint_eq(taken, owned_word(8, owner_of(&second)));
+	ck_assert(receive_message(second.fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_CANCEL);
+	/* One of the flags is not what he wants. */
+	ck_assert_uint_eq(add(data, word, (owned_word(8, 0) | OWNED_LOST) - taken), taken);
+	send_request(second.fd, CONTROL_WAIT, &wait, sizeof wait);
+	ck_assert(receive_message(second.fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_WAIT);
+	if (le16_get(reply.header.status) != WIRE_CHANGED) { /* it was within a pause */
+		ck_assert_uint_eq(le16_get(reply.header.status), WIRE_OK);
+		ck_assert_mem_eq(reply.body, "\0\0\0\0\0\0\0", 8);
+	}
 	close(first.fd);
 	close(second.fd);
 	close(giver.fd);

@@ -5,10 +5,16 @@
 
 #include <errno.h>
 
+/* Somebody is parked: who spun would only take time from whoever has it. */
+static bool is_queued(uint64_t word)
+{
+	return word & (OWNED_WAITED | OWNED_QUEUED);
+}
+
 int owned_wait(struct object *object, uint64_t offset, uint64_t value, struct spin *spin,
 	       int64_t deadline_ns)
 {
-	if (!(value & OWNED_WAITED) && spin_on(spin, object, offset, value))
+	if (!is_queued(value) && spin_on(spin, object, offset, value))
 		return 0;
 	return futex_wait_owned(object, offset, deadline_ns);
 }
@@ -43,8 +49,7 @@ static int take_from(struct object *object, uint64_t offset, uint64_t *value, ui
 	uint64_t taken = 0;
 	int r;
 
-	/* Where somebody is parked there is a queue: no spinning past it. */
-	if (!(*value & OWNED_WAITED) && spin_on(spin, object, offset, *value)) {
+	if (!is_queued(*value) && spin_on(spin, object, offset, *value)) {
 		*value = owned_given_back(*value);
 		return -EAGAIN;
 	}

@@ -112,6 +112,7 @@ short expected[CLIENTS + 1]; /* or: */
 bool woken[CLIENTS + 1];                         /* a reply to WAIT is there */
 #ifdef STOP
 short granted[CLIENTS + 1];                      /* in it: the word, which was taken for him */
+byte pausing = NOTHING;                          /* the word that is looked at later: futex.c: is_pausing, whenever it likes */
 #endif
 chan wakes[CLIENTS + 1] = [2] of { byte, byte }; /* WAKEs on their way: word, count */
 bool sweeping;                                   /* storaged's thread is at it */
@@ -161,7 +162,13 @@ inline take_for(w, i)
 	took(w, i)
 }
 
-/* futex.c: wake */
+#ifdef MUTANT_PAUSE_WITHOUT_TIMER
+#define PAUSE(w)
+#else
+#define PAUSE(w) pausing = w;
+#endif
+
+/* futex.c: wake; may_pause: its caller is not the end of a pause. */
 inline wake(w, count)
 {
 	n = count;
@@ -171,6 +178,9 @@ inline wake(w, count)
 		if
 		:: parked_on[queue[place]] != w -> place++
 #ifdef STOP
+		:: parked_on[queue[place]] == w && expected[queue[place]] == UNTIL_TAKEN && !looked && may_pause ->
+			PAUSE(w)
+			n = 0
 		:: parked_on[queue[place]] == w && expected[queue[place]] == UNTIL_TAKEN && !looked && IS_OWNED(w) ->
 #ifndef MUTANT_STAY_WITHOUT_FLAG
 			mem[w] = mem[w] | WAITED;
@@ -202,6 +212,12 @@ inline wake(w, count)
 	n = 0;
 	place = 0
 }
+
+#ifdef STOP
+#define WAKE(w, count) may_pause = true; wake(w, count); may_pause = false
+#else
+#define WAKE(w, count) wake(w, count)
+#endif
 
 /* futex.c: futex_wake_object */
 inline wake_object()
@@ -298,6 +314,31 @@ inline await_reply()
 	fi
 }
 
+#ifdef STOP
+/* owned.c: take_from, what it makes of the reply to WAIT */
+#ifdef MUTANT_WOKEN_AND_NOT_WAITED
+#define NOTE_WOKEN
+#else
+#define NOTE_WOKEN waited = waited || granted[me] == 0;
+#endif
+#define READ_REPLY(v) \
+	woken[me] = false; \
+	v = (granted[me] -> granted[me] : GIVEN_BACK(v)); \
+	r = (granted[me] == 0 -> AGAIN : (v & DIED -> OWNERDEAD : OK)); \
+	NOTE_WOKEN \
+	granted[me] = 0
+/* futex.c: handle_cancel of who waits for his word */
+#define CANCEL_OR_TAKE(w, v) \
+	:: atomic { \
+		r == OK && IMPATIENT(me) && MAY_CANCEL && IS_FREE_FOR(me) -> \
+		forget(me); \
+		if \
+		:: !OWNER(mem[w]) && !(mem[w] & (STOP)) -> take_for(w, me); READ_REPLY(v) \
+		:: else -> r = TIMEDOUT \
+		fi \
+	   }
+#endif
+
 /* lib/objects/futex.c: futex_wait, and handle_wait, handle_cancel. r is OK or TIMEDOUT. */
 inline futex_wait(w, value)
 {
@@ -347,6 +388,7 @@ inline futex_take(w, v)
 	:: atomic {
 		IS_FREE_FOR(me) ->
 		if
+		:: true -> PAUSE(w) park(w, UNTIL_TAKEN)
 		:: OWNER(mem[w]) -> FLAGGED(w) park(w, UNTIL_TAKEN)
 #ifdef MUTANT_WAIT_WITHOUT_COMPARE
 		:: !OWNER(mem[w]) -> park(w, UNTIL_TAKEN)
@@ -359,17 +401,8 @@ inline futex_take(w, v)
 	   /* owned.c: take_from */
 	   if
 	   :: atomic { r == AGAIN -> v = GIVEN_BACK(v) }
-	   :: atomic {
-		r == OK && woken[me] ->
-		woken[me] = false;
-		v = (granted[me] -> granted[me] : GIVEN_BACK(v));
-		r = (granted[me] == 0 -> AGAIN : (v & DIED -> OWNERDEAD : OK));
-#ifndef MUTANT_WOKEN_AND_NOT_WAITED
-		waited = waited || granted[me] == 0;
-#endif
-		granted[me] = 0
-	      }
-	   CANCEL
+	   :: atomic { r == OK && woken[me] -> READ_REPLY(v) }
+	   CANCEL_OR_TAKE(w, v)
 	   DIES
 	   fi
 	DIES
@@ -390,7 +423,7 @@ inline futex_wake(w, count)
 inline futex_wake_all(w)
 {
 	if
-	:: atomic { IS_FREE_FOR(me) -> wake(w, EVERYBODY) }
+	:: atomic { IS_FREE_FOR(me) -> WAKE(w, EVERYBODY) }
 	DIES
 	fi
 }

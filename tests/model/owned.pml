@@ -4,7 +4,7 @@
  * the word and what its client makes of the answer.
  */
 /* Of a client; waited: he was woken, and others may be parked behind him. */
-#define OWNED_VARIABLES short before; byte r, n, who, place; bool looked, waited
+#define OWNED_VARIABLES short before; byte r, n, who, place; bool looked, waited, may_pause
 
 /* owned.c: owned_wait. r is OK or TIMEDOUT. Of v only the token is looked at behind that. */
 inline owned_wait(w, v)

@@ -31,7 +31,7 @@ inline fence(i)
 #endif
 
 #define SERVE(i) \
-	:: atomic { nempty(wakes[i]) -> wakes[i] ? w, count; wake(w, count); w = 0; count = 0 } \
+	:: atomic { nempty(wakes[i]) -> wakes[i] ? w, count; WAKE(w, count); w = 0; count = 0 } \
 	KILL(i) \
 	:: d_step { dead[i] && !fenced[i] -> fence(i) } \
 	:: atomic { fenced[i] && !ended[i] -> owner = i; sweeping = true }; \
@@ -54,9 +54,12 @@ active proctype storaged()
 {
 	byte w, n, who, place, count, owner;
 	short value, before;
-	bool any, looked;
+	bool any, looked, may_pause;
 
 end:	do
+#ifdef STOP
+	:: atomic { pausing != NOTHING -> w = pausing; pausing = NOTHING; wake(w, 1); w = 0 } /* futex.c: end_pauses */
+#endif
 	SERVE(1)
 	SERVE(2)
 #if CLIENTS >= 3
