@@ -31,7 +31,7 @@ static struct daemon_process storage;
 static const char *transports[8] = {"shm", "roce", "tcp"};
 static int transport_count = 3;
 static int first_kind, kind_count = KINDS;
-static int rounds = 30, freezes = 1, ttl_ms = 2000;
+static int rounds = 20, freezes = 1, ttl_ms = 2000;
 static unsigned seed;
 
 static _Atomic uint64_t dead; /* the number of the victim that is known to be */

@@ -19,7 +19,7 @@
 #include "tests/daemon.h"
 #include "tests/runner.h"
 
-static int rounds = 40; /* of kills: FAULTS_ROUNDS */
+static int rounds = 25; /* of kills: FAULTS_ROUNDS */
 static struct daemon_process storage;
 static const char *transport; /* set by each loop test */
 static const char *transports[4] = {"shm", "roce", "tcp"};
