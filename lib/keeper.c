@@ -21,36 +21,14 @@ static struct {
 	int epoll_fd, wake_fd;
 	bool running, stop;
 	bool has_barrier;
-	uint64_t last_id;
+	uint64_t removals; /* of clients, ever */
 	struct keeper_client *clients;
 } keeper = {.life = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER};
 
-static struct keeper_client *find(uint64_t id)
+/* Call whoever is due. Returns when the next one is. */
+static int64_t tick(int64_t now_ns)
 {
-	struct keeper_client *client = keeper.clients;
-
-	while (client && client->id != id)
-		client = client->next;
-	return client;
-}
-
-static void handle(uint64_t id)
-{
-	struct keeper_client *client = find(id);
-	uint64_t count;
-
-	if (id == 0) {
-		if (read(keeper.wake_fd, &count, sizeof count) < 0)
-			return;
-	} else if (client && client->fd >= 0 && !client->readable(client)) {
-		epoll_ctl(keeper.epoll_fd, EPOLL_CTL_DEL, client->fd, NULL);
-	}
-}
-
-/* Call who is due. Returns when the next one is. */
-static int64_t tick(void)
-{
-	int64_t now_ns = clock_now_ns(), next_ns = INT64_MAX;
+	int64_t next_ns = INT64_MAX;
 
 	for (struct keeper_client *client = keeper.clients; client; client = client->next) {
 		if (client->due_ns <= now_ns)
@@ -61,20 +39,42 @@ static int64_t tick(void)
 	return next_ns;
 }
 
+/* There is input for @client, or there are new clients. Returns when to call again, at @next_ns at the latest. */
+static int64_t handle(struct keeper_client *client, int64_t next_ns)
+{
+	uint64_t count;
+
+	if (!client)
+		return read(keeper.wake_fd, &count, sizeof count) < 0 ? next_ns : 0;
+	if (client->fd < 0)
+		return next_ns;
+	if (!client->readable(client))
+		epoll_ctl(keeper.epoll_fd, EPOLL_CTL_DEL, client->fd, NULL);
+	client->due_ns = client->tick(client, clock_now_ns());
+	return client->due_ns < next_ns ? client->due_ns : next_ns;
+}
+
 static void *run(void *unused)
 {
 	struct epoll_event events[EVENTS_MAX];
+	uint64_t removals = 0;
 	int64_t next_ns = 0;
 
 	for (;;) {
 		int timeout_ms = next_ns == INT64_MAX ? -1 : clock_poll_ms(next_ns);
 		int count = epoll_wait(keeper.epoll_fd, events, EVENTS_MAX, timeout_ms);
+		int64_t now_ns = clock_now_ns();
 
 		pthread_mutex_lock(&keeper.lock);
+		/* One of them may be for who is gone; those who are not have it again. */
+		if (keeper.removals != removals)
+			count = 0;
+		removals = keeper.removals;
 		/* Input first: after this process was stopped for a while, the answers are already here. */
 		for (int i = 0; i < count; i++)
-			handle(events[i].data.u64);
-		next_ns = tick();
+			next_ns = handle(events[i].data.ptr, next_ns);
+		if (now_ns >= next_ns)
+			next_ns = tick(now_ns);
 		if (keeper.stop)
 			break;
 		pthread_mutex_unlock(&keeper.lock);
@@ -123,7 +123,7 @@ static void after_fork_in_child(void)
 		struct keeper_client *client = keeper.clients;
 
 		keeper.clients = client->next;
-		client->id = 0;
+		client->added = false;
 		client->forked(client);
 	}
 }
@@ -137,7 +137,7 @@ static void prepare(void)
 
 static int start(void)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
 	sigset_t all, before;
 	int r;
 
@@ -165,7 +165,7 @@ static int start(void)
 int keeper_add(struct keeper_client *client)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct epoll_event event = {.events = EPOLLIN};
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
 	int r = 0;
 
 	pthread_once(&once, prepare);
@@ -174,7 +174,6 @@ int keeper_add(struct keeper_client *client)
 		r = start();
 	if (r == 0) {
 		pthread_mutex_lock(&keeper.lock);
-		event.data.u64 = client->id = ++keeper.last_id;
 		r = epoll_ctl(keeper.epoll_fd, EPOLL_CTL_ADD, client->fd, &event) ? -errno : 0;
 		if (r == 0) {
 			client->due_ns = 0;
@@ -183,8 +182,7 @@ int keeper_add(struct keeper_client *client)
 			if (client->next)
 				client->next->previous = client;
 			keeper.clients = client;
-		} else {
-			client->id = 0;
+			client->added = true;
 		}
 		pthread_mutex_unlock(&keeper.lock);
 		wake();
@@ -198,7 +196,7 @@ void keeper_remove(struct keeper_client *client)
 	bool last;
 
 	pthread_mutex_lock(&keeper.life);
-	if (client->id == 0) {
+	if (!client->added) {
 		pthread_mutex_unlock(&keeper.life);
 		return;
 	}
@@ -211,7 +209,8 @@ void keeper_remove(struct keeper_client *client)
 		keeper.clients = client->next;
 	if (client->next)
 		client->next->previous = client->previous;
-	client->id = 0;
+	client->added = false;
+	keeper.removals++;
 	last = keeper.clients == NULL;
 	keeper.stop = last;
 	pthread_mutex_unlock(&keeper.lock);
@@ -226,7 +225,7 @@ void keeper_remove(struct keeper_client *client)
 
 void keeper_watch(struct keeper_client *client, bool watched)
 {
-	struct epoll_event event = {.events = watched ? EPOLLIN : 0, .data.u64 = client->id};
+	struct epoll_event event = {.events = watched ? EPOLLIN : 0, .data.ptr = client};
 
 	/* It is not there any more where the descriptor was found closed. */
 	epoll_ctl(keeper.epoll_fd, EPOLL_CTL_MOD, client->fd, &event);

@@ -21,7 +21,7 @@ struct keeper_client {
 	void (*forked)(struct keeper_client *client);
 	/* the keeper's */
 	int64_t due_ns;
-	uint64_t id;
+	bool added;
 	struct keeper_client *previous, *next;
 };
 
