@@ -225,7 +225,8 @@ void keeper_remove(struct keeper_client *client)
 
 void keeper_watch(struct keeper_client *client, bool watched)
 {
-	struct epoll_event event = {.events = watched ? EPOLLIN : 0, .data.ptr = client};
+	/* Its end is told in any case: once. */
+	struct epoll_event event = {.events = watched ? EPOLLIN : EPOLLET, .data.ptr = client};
 
 	/* It is not there any more where the descriptor was found closed. */
 	epoll_ctl(keeper.epoll_fd, EPOLL_CTL_MOD, client->fd, &event);

@@ -210,6 +210,9 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 	int64_t due_ns;
 	char text[160];
 
+	/* The answer may lie there unread, where the thread that listens is kept from it. */
+	if (remote->ping_sent_ns && now_ns >= remote->ping_due_ns)
+		receive(remote);
 	if (remote->ping_sent_ns && patience_is_over(&remote->pong, now_ns)) {
 		snprintf(text, sizeof text, "storaged has not answered a heartbeat for %lld ms",
 			 (long long)(session->timeout_ns / DSO_MILLISECOND));
@@ -293,7 +296,7 @@ void remote_listen(struct remote *remote, int64_t until_ns)
 	struct timespec left;
 	int64_t left_ns;
 
-	if (atomic_load(&session->health))
+	if (atomic_load(&session->health) || (remote->request && remote->replied))
 		return;
 	left_ns = (due_ns < until_ns ? due_ns : until_ns) - clock_now_ns();
 	left = clock_timespec(left_ns > 0 ? left_ns : 0);

@@ -81,9 +81,9 @@ int remote_wait(struct dso_session *session, struct object *object, const struct
 		r = remote_reply_error(remote, reason, reason_bytes);
 	if (r == 0)
 		r = taken(remote, ret_taken);
-	pthread_mutex_unlock(&session->lock);
 	if (r == -ECANCELED && !atomic_exchange(&session->interrupted, false))
-		return -ETIMEDOUT;
+		r = -ETIMEDOUT;
+	pthread_mutex_unlock(&session->lock);
 	return r;
 }
 
@@ -92,7 +92,8 @@ void remote_interrupt(struct dso_session *session)
 	struct remote *remote = remote_of(session);
 
 	pthread_mutex_lock(&session->lock);
-	if (remote->parked)
+	/* Not one that came behind it: a wait before may have been ended for this already. */
+	if (remote->parked && atomic_load(&session->interrupted))
 		cancel(remote);
 	pthread_mutex_unlock(&session->lock);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A session: a directory (who knows names), a transport (who carries operations), and the handles
- * opened. Its user is one thread; the keeper thread (lib/keeper.c) may mark it lost and objects deleted.
+ * opened. Its user is one thread; it and the keeper thread (lib/keeper.c) mark it lost and objects deleted.
  */
 #ifndef LIB_SESSION_H
 #define LIB_SESSION_H
@@ -74,7 +74,7 @@ struct directory_ops {
 	 */
 	int (*wait)(struct dso_session *session, struct object *object, const struct park *park,
 		    int64_t deadline_ns, uint64_t *ret_taken, char *reason, size_t reason_bytes);
-	/* Have who waits look whether session->interrupted is set. Any thread. */
+	/* End the wait of whoever waits, if session->interrupted is set. Any thread. */
 	void (*interrupt)(struct dso_session *session);
 	/* Wake up to @count of those parked there, the longest parked first. *ret_count, how many there
 	 * were; NULL: nobody wants to know, and it does not wait for the answer. */

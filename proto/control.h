@@ -46,7 +46,7 @@ enum control_type {
 	CONTROL_FIGURES = 12,     /* what storaged counts of transport roce */
 	CONTROL_WAIT = 13,   /* answered when the word was woken; others are served meanwhile */
 	CONTROL_WAKE = 14,   /* answers the oldest waits of a word */
-	CONTROL_CANCEL = 15, /* has the session's wait answered with CANCELLED */
+	CONTROL_CANCEL = 15, /* has the session's wait answered in any case */
 	CONTROL_WAKE_QUIETLY = 16, /* notice of the client's: WAKE without an answer */
 	CONTROL_HELD = 17,         /* a page of who holds what */
 	CONTROL_DELETED = 64,      /* notice: an object that the session has open was deleted */

@@ -92,7 +92,7 @@ enum owned_flags {
 	OWNED_DONE = 8,   /* once: it was done; future: the value is there */
 	OWNED_ERROR = 16, /* future: it is an error */
 	OWNED_QUEUED =
-		32, /* a hint: somebody is parked to take the word, so that it is of no use to spin */
+		32, /* a hint: others are parked for the word, so that it is of no use to spin */
 };
 
 static inline uint64_t owned_word(uint64_t token, uint16_t owner)

@@ -170,19 +170,25 @@ static bool is_pausing(const struct futexes *futexes, const struct session *sess
 
 /* ---- looking at one word ---- */
 
+/* Whether others are parked on the word that @session is parked on. */
+static bool has_company(const struct futexes *futexes, struct session *session)
+{
+	const struct waiter *waiter = &session->waiter;
+	const struct list *bucket = &bucket_of(futexes, waiter->object)->parked;
+
+	return parked_from(bucket, bucket->next, session->space, waiter->object, waiter->word) !=
+		       session ||
+	       parked_from(bucket, waiter->link.next, session->space, waiter->object, waiter->word);
+}
+
 /* Look at the word of @session; it is answered where it need not wait any more, with @over where the word was not
  * taken. Returns a verdict or a negative errno; *ret_value is the word. */
 static int look(struct futexes *futexes, struct session *session, enum wire_status over,
 		uint64_t *ret_value)
 {
 	struct waiter *waiter = &session->waiter;
-	struct list *bucket = &bucket_of(futexes, waiter->object)->parked;
-	bool others = parked_from(bucket, bucket->next, session->space, waiter->object,
-				  waiter->word) != session ||
-		      parked_from(bucket, waiter->link.next, session->space, waiter->object,
-				  waiter->word);
-	int verdict = park_look(session->space->transport, &waiter->park, waiter->word, others,
-				ret_value);
+	int verdict = park_look(session->space->transport, &waiter->park, waiter->word,
+				has_company(futexes, session), ret_value);
 
 	if (verdict == PARK_TAKEN) {
 		begin_pause(futexes, session);
@@ -229,7 +235,8 @@ static uint32_t wake(struct futexes *futexes, const struct name_space *space, ui
 		}
 		if (pass_on(futexes, session))
 			return count + !futex_is_parked(&session->waiter);
-		count_max = FUTEX_WAKE_MAX;
+		if (count_max < FUTEX_WAKE_MAX)
+			count_max = FUTEX_WAKE_MAX;
 		count++;
 	}
 	return count;
@@ -255,7 +262,8 @@ static void end_pauses(struct source *source, uint32_t events)
 		struct bucket *bucket = container_of(first, struct bucket, pause);
 
 		list_remove(&first->link);
-		wake(futexes, bucket->space, bucket->object, bucket->word, 1);
+		/* A WAKE of all may have come meanwhile, and who was the first may have gone. */
+		wake(futexes, bucket->space, bucket->object, bucket->word, UINT32_MAX);
 	}
 	set_timer(futexes);
 }
@@ -389,13 +397,17 @@ void handle_wake_quietly(struct control *control, const struct control_header *h
 void handle_cancel(struct control *control, const struct control_header *header,
 		   const uint8_t *body)
 {
+	struct futexes *futexes = &control->server->futexes;
 	struct session *session = control->session;
 	uint64_t value;
 
 	(void)body;
 	/* It may have been free all the while: a deadline that is over is no reason not to take it. */
-	if (futex_is_parked(&session->waiter) && session->waiter.park.until == CONTROL_WAIT_TAKEN)
-		look(&control->server->futexes, session, WIRE_CANCELLED, &value);
+	if (futex_is_parked(&session->waiter) && session->waiter.park.until == CONTROL_WAIT_TAKEN) {
+		if (!has_company(futexes, session))
+			session->waiter.park.flags = 0;
+		look(futexes, session, WIRE_CANCELLED, &value);
+	}
 	futex_answer(session, WIRE_CANCELLED);
 	control_reply(control, header, NULL, 0);
 }

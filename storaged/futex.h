@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The remote futex: sessions parked on words, until somebody wakes them. What a word means is the objects'
- * affair; here it is looked at once, after the session was parked (lib/park.h).
+ * affair; here it is looked at after the session was parked (lib/park.h), and when somebody is to be woken.
  *
  * Whoever changes a word and means to wake may die between the two. So when a session has ended, everybody
  * who is parked on an object that it had open, and has nothing to wait for any more, is woken: see

@@ -6,7 +6,9 @@
 #include <check.h>
 #include <dso/dso.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -342,6 +344,56 @@ START_TEST(a_standstill_of_all_ends_no_session)
 }
 END_TEST
 
+#define HELD_TIMEOUT DSO_SECOND
+
+static atomic_bool is_held;
+
+static void hold_thread(int number)
+{
+	(void)number;
+	is_held = true;
+	nap(HELD_TIMEOUT * 3 / 2);
+}
+
+static void *wait_for_word(void *memory)
+{
+	return (void *)(intptr_t)dso_memory_wait(memory, 0, 0, DSO_FOREVER);
+}
+
+/* By a handler of a signal, or a scheduler; the other threads of its process go on. */
+START_TEST(a_thread_that_is_held_up_while_it_waits_does_not_lose_its_session)
+{
+	struct dso_memory_params params = {.size_bytes = 64};
+	struct dso_session *session, *waker = observer();
+	struct dso_memory *memory, *same;
+	struct sigaction action = {.sa_handler = hold_thread};
+	uint32_t count = 0;
+	pthread_t thread;
+	void *result;
+
+	transport = transports[_i];
+	session = open_over(transport, HELD_TIMEOUT);
+	ck_assert_int_eq(dso_memory_open(session, "held up", &params, &memory), 0);
+	ck_assert_int_eq(dso_memory_open(waker, "held up", &params, &same), 0);
+	is_held = false;
+	sigaction(SIGUSR1, &action, NULL);
+	pthread_create(&thread, NULL, wait_for_word, memory);
+	nap(50 * DSO_MILLISECOND);
+	pthread_kill(thread, SIGUSR1);
+	while (!is_held)
+		nap(DSO_MILLISECOND);
+	nap(HELD_TIMEOUT * 3 / 2);
+	while (count == 0)
+		ck_assert_int_eq(dso_memory_wake(same, 0, 1, &count), 0);
+	pthread_join(thread, &result);
+	ck_assert_int_eq((intptr_t)result, 0);
+	ck_assert_int_eq(dso_ping(session, NULL), 0);
+	dso_object_delete(waker, "held up");
+	dso_close(session);
+	dso_close(waker);
+}
+END_TEST
+
 START_TEST(a_forked_child_cannot_use_its_parents_session_and_the_parent_goes_on)
 {
 	struct dso_session *session, *own;
@@ -398,6 +450,9 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(tcase, a_killed_daemon_is_noticed_in_well_under_a_second, 0,
 			    transport_count);
 	tcase_add_loop_test(tcase, a_stopped_daemon_is_noticed_in_well_under_a_second, 0,
+			    transport_count);
+	tcase_add_loop_test(tcase,
+			    a_thread_that_is_held_up_while_it_waits_does_not_lose_its_session, 0,
 			    transport_count);
 	tcase_add_loop_test(tcase,
 			    a_forked_child_cannot_use_its_parents_session_and_the_parent_goes_on, 0,

@@ -1544,6 +1544,57 @@ START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
 }
 END_TEST
 
+/* It is not given to the first, who wants to take it, so soon after another had it; and then he goes. */
+START_TEST(a_wake_of_all_within_a_pause_is_not_lost_when_the_first_goes)
+{
+	enum { PARKED = 2 };
+	struct client owner, first, behind[PARKED];
+	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET),
+				    .until = le32_of(CONTROL_WAIT_TAKEN),
+				    .expected = le64_of(OWNED_LOST)};
+	struct control_wake wake = {.offset = wait.offset, .count = le32_of(1024)};
+	uint64_t word, taken, held = owned_word(5, 77), flags = OWNED_WAITED | OWNED_QUEUED;
+	struct message reply;
+	int data;
+
+	START();
+	owner = client_new();
+	first = client_new();
+	word = open_object(owner.fd, OBJECT_MEMORY, "words", 64) + MEMORY_DATA_OFFSET;
+	data = attach_tcp(&owner);
+	add(data, word, held | flags);
+	wait.handle = wake.handle = open_words(owner.fd);
+	park(owner.fd, &wait);
+	wait.handle = open_words(first.fd);
+	park(first.fd, &wait);
+	wait.until = le32_of(CONTROL_WAIT_GIVEN_BACK);
+	wait.expected = le64_of(0);
+	for (unsigned i = 0; i < PARKED; i++) {
+		behind[i] = client_new();
+		wait.handle = open_words(behind[i].fd);
+		park(behind[i].fd, &wait);
+	}
+	add(data, word, owned_word(5, 0) - held - OWNED_WAITED);
+	send_request(owner.fd, CONTROL_WAKE, &wake, sizeof wake);
+	taken = taken_of(owner.fd);
+	ck_assert_uint_eq(taken, owned_word(6, owner_of(&owner)) | flags);
+	add(data, word, (owned_word(6, 0) | OWNED_LOST) - taken);
+	ck_assert(receive_message(owner.fd, &reply));
+	ck_assert_uint_eq(call(owner.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
+	send_request(first.fd, CONTROL_CANCEL, NULL, 0);
+	for (unsigned i = 0; i < PARKED; i++)
+		ck_assert_uint_eq(taken_of(behind[i].fd), 0);
+	/* The end of a session would have had them answered, too. */
+	ck_assert_uint_eq(le64_get(server_stat(owner.fd).sessions), PARKED + 2);
+	for (unsigned i = 0; i < PARKED; i++)
+		close(behind[i].fd);
+	close(first.fd);
+	close(owner.fd);
+	close(data);
+	finish();
+}
+END_TEST
+
 /* One who had the words open ends. */
 static void pass_by(int watcher)
 {
@@ -1920,6 +1971,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, a_session_that_ends_while_parked_is_taken_off_those_who_wait);
 	tcase_add_test(tests, who_parks_on_an_owned_word_is_made_known_in_it);
 	tcase_add_test(tests, storaged_takes_an_owned_word_for_who_is_parked_the_longest);
+	tcase_add_test(tests, a_wake_of_all_within_a_pause_is_not_lost_when_the_first_goes);
 	tcase_add_test(tests, a_death_wakes_who_is_parked_on_an_owned_word_without_its_flag);
 	tcase_add_test(tests,
 		       the_death_of_a_session_is_an_event_of_the_semaphores_that_it_had_open);

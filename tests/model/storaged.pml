@@ -58,7 +58,7 @@ active proctype storaged()
 
 end:	do
 #ifdef STOP
-	:: atomic { pausing != NOTHING -> w = pausing; pausing = NOTHING; wake(w, 1); w = 0 } /* futex.c: end_pauses */
+	:: atomic { pausing != NOTHING -> w = pausing; pausing = NOTHING; wake(w, EVERYBODY); w = 0 } /* futex.c: end_pauses */
 #endif
 	SERVE(1)
 	SERVE(2)
