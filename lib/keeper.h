@@ -15,7 +15,7 @@ struct keeper_client {
 	int fd; /* watched for input; -1 when there is nothing to watch any more */
 	/* There is input. Returns false when the descriptor is not to be watched any more. */
 	bool (*readable)(struct keeper_client *client);
-	/* Time passed. Returns when to call next, CLOCK_MONOTONIC ns. */
+	/* Time passed, or there was input. Returns when to call next, CLOCK_MONOTONIC ns. */
 	int64_t (*tick)(struct keeper_client *client, int64_t now_ns);
 	/* In a forked child, from the child's only thread: the keeper does not exist here. */
 	void (*forked)(struct keeper_client *client);

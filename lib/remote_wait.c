@@ -26,16 +26,12 @@ static void await_wake(struct remote *remote, int64_t deadline_ns)
 
 		if (remote->parked && (atomic_load(&session->interrupted) || now_ns >= deadline_ns))
 			cancel(remote);
-		if (remote->parked) {
-			remote_listen(remote, deadline_ns);
-			continue;
-		}
-		if (patience.until_ns == 0)
+		if (!remote->parked && patience.until_ns == 0)
 			patience_begin(&patience, now_ns, session->timeout_ns);
-		if (patience_is_over(&patience, now_ns))
+		if (!remote->parked && patience_is_over(&patience, now_ns))
 			remote_lose(remote, -ENOTCONN, "storaged did not answer a request in time");
 		else
-			remote_listen(remote, patience.until_ns);
+			remote_listen(remote, remote->parked ? deadline_ns : patience.until_ns);
 	}
 	remote->parked = false;
 }

@@ -86,13 +86,12 @@ _Static_assert(sizeof(struct register_slot) == LAYOUT_LINE_BYTES, "register slot
  * it out of every owned word of the objects that it had open, and may set a flag: see lib/sweep.h.
  */
 enum owned_flags {
-	OWNED_WAITED = 1, /* somebody may be parked on the word: who lets go wakes */
-	OWNED_DIED = 2,   /* the owner ended; what it guarded may be half done */
-	OWNED_LOST = 4,   /* given back as half done: for ever */
-	OWNED_DONE = 8,   /* once: it was done; future: the value is there */
-	OWNED_ERROR = 16, /* future: it is an error */
-	OWNED_QUEUED =
-		32, /* a hint: others are parked for the word, so that it is of no use to spin */
+	OWNED_WAITED = 1,  /* somebody may be parked on the word: who lets go wakes */
+	OWNED_DIED = 2,    /* the owner ended; what it guarded may be half done */
+	OWNED_LOST = 4,    /* given back as half done: for ever */
+	OWNED_DONE = 8,    /* once: it was done; future: the value is there */
+	OWNED_ERROR = 16,  /* future: it is an error */
+	OWNED_QUEUED = 32, /* a hint: others are parked, so that spinning is of no use */
 };
 
 static inline uint64_t owned_word(uint64_t token, uint16_t owner)

@@ -10,7 +10,7 @@
  * Those parked on an object are woken in the order in which they came. Who waits to take an owned word is woken
  * when storaged has taken it for him; for anybody else the word is anybody's who is there first.
  *
- * A word that was given away stands idle until its new owner has come, which takes as long as many turns of those who
+ * A word that was given away stands idle until its new owner has come, which takes as long as some turns of those who
  * need not be woken. So for FUTEX_PAUSE_NS behind that it is not given away again: whoever comes parks, or takes it
  * by himself, and when the pause is over, it is looked at. As parking_lot's mutexes (A. d'Antras) are fair
  * "eventually".

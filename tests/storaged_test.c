@@ -1331,6 +1331,15 @@ static le32_t open_words(int fd)
 	return opened.handle;
 }
 
+/* The same, new, with a data connection of @client's in *ret_data. Returns the offset of its words in the region. */
+static uint64_t new_words(struct client *client, int *ret_data)
+{
+	uint64_t object = open_object(client->fd, OBJECT_MEMORY, "words", 64);
+
+	*ret_data = attach_tcp(client);
+	return object + MEMORY_DATA_OFFSET;
+}
+
 /* The WAIT is taken before the PING that comes behind it. */
 static void park(int fd, const struct control_wait *wait)
 {
@@ -1432,8 +1441,7 @@ START_TEST(a_session_that_ends_while_parked_is_taken_off_those_who_wait)
 	START();
 	client = client_new();
 	other = client_new();
-	words = open_object(other.fd, OBJECT_MEMORY, "words", 64) + MEMORY_DATA_OFFSET;
-	data = attach_tcp(&other);
+	words = new_words(&other, &data);
 	wait.handle = open_words(client.fd);
 	add(data, words + 8, 7);
 	park(client.fd, &wait);
@@ -1461,8 +1469,7 @@ START_TEST(who_parks_on_an_owned_word_is_made_known_in_it)
 	START();
 	client = client_new();
 	other = client_new();
-	word = open_object(other.fd, OBJECT_MEMORY, "words", 64) + MEMORY_DATA_OFFSET;
-	data = attach_tcp(&other);
+	word = new_words(&other, &data);
 	wait.handle = open_words(client.fd);
 	wake.handle = open_words(other.fd);
 	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply), WIRE_CHANGED);
@@ -1498,8 +1505,7 @@ START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
 	first = client_new();
 	second = client_new();
 	giver = client_new();
-	word = open_object(giver.fd, OBJECT_MEMORY, "words", 64) + MEMORY_DATA_OFFSET;
-	data = attach_tcp(&giver);
+	word = new_words(&giver, &data);
 	wake.handle = open_words(giver.fd);
 	add(data, word, held);
 	wait.handle = open_words(first.fd);
@@ -1560,8 +1566,7 @@ START_TEST(a_wake_of_all_within_a_pause_is_not_lost_when_the_first_goes)
 	START();
 	owner = client_new();
 	first = client_new();
-	word = open_object(owner.fd, OBJECT_MEMORY, "words", 64) + MEMORY_DATA_OFFSET;
-	data = attach_tcp(&owner);
+	word = new_words(&owner, &data);
 	add(data, word, held | flags);
 	wait.handle = wake.handle = open_words(owner.fd);
 	park(owner.fd, &wait);
@@ -1595,6 +1600,73 @@ START_TEST(a_wake_of_all_within_a_pause_is_not_lost_when_the_first_goes)
 }
 END_TEST
 
+/* Give the word back, which is @value. */
+static void give_back(int data, uint64_t word, uint64_t value)
+{
+	ck_assert_uint_eq(add(data, word, owned_word(owned_word_token(value), 0) - value), value);
+}
+
+START_TEST(a_word_is_given_away_once_in_a_pause_but_for_who_cancels)
+{
+	enum { ROUNDS = 20, PAUSE_NS = 300000, AFTER_A_PAUSE_NS = 5000000 };
+	struct client first, second;
+	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET),
+				    .until = le32_of(CONTROL_WAIT_TAKEN)};
+	struct control_wake wake = {.offset = wait.offset, .count = le32_of(1)};
+	struct message reply;
+	le32_t handles[2];
+	uint64_t word, taken;
+	int64_t begin_ns;
+	int data;
+
+	START();
+	first = client_new();
+	second = client_new();
+	word = new_words(&first, &data);
+	wake.handle = handles[0] = open_words(first.fd);
+	handles[1] = open_words(second.fd);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		nap(AFTER_A_PAUSE_NS);
+		add(data, word, owned_word(0, 77));
+		wait.handle = handles[0];
+		park(first.fd, &wait);
+		wait.handle = handles[1];
+		park(second.fd, &wait);
+		give_back(data, word, add(data, word, 0));
+		begin_ns = clock_now_ns();
+		send_request(first.fd, CONTROL_WAKE, &wake, sizeof wake);
+		give_back(data, word, taken_of(first.fd));
+		ck_assert(receive_message(first.fd, &reply));
+		send_request(first.fd, CONTROL_WAKE, &wake, sizeof wake);
+		taken = taken_of(second.fd);
+		ck_assert_int_ge(clock_now_ns() - begin_ns, PAUSE_NS);
+		give_back(data, word, taken);
+		ck_assert(receive_message(first.fd, &reply));
+	}
+	/* Nobody has it when his deadline is over. */
+	nap(AFTER_A_PAUSE_NS);
+	add(data, word, owned_word(0, 77));
+	park(second.fd, &wait);
+	give_back(data, word, add(data, word, 0));
+	send_request(second.fd, CONTROL_CANCEL, NULL, 0);
+	taken = taken_of(second.fd);
+	ck_assert_uint_ne(taken, 0);
+	give_back(data, word, taken);
+	ck_assert(receive_message(second.fd, &reply));
+	/* Who goes leaves no sign of a queue. */
+	add(data, word, owned_word(0, 77));
+	park(second.fd, &wait);
+	send_request(second.fd, CONTROL_CANCEL, NULL, 0);
+	ck_assert(receive_message(second.fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_CANCELLED);
+	ck_assert_uint_eq(add(data, word, 0) & OWNED_QUEUED, 0);
+	close(first.fd);
+	close(second.fd);
+	close(data);
+	finish();
+}
+END_TEST
+
 /* One who had the words open ends. */
 static void pass_by(int watcher)
 {
@@ -1619,8 +1691,7 @@ START_TEST(a_death_wakes_who_is_parked_on_an_owned_word_without_its_flag)
 	START();
 	client = client_new();
 	other = client_new();
-	word = open_object(other.fd, OBJECT_MEMORY, "words", 64) + MEMORY_DATA_OFFSET;
-	data = attach_tcp(&other);
+	word = new_words(&other, &data);
 	wait.handle = open_words(client.fd);
 	add(data, word, owned_word(5, 77));
 	park(client.fd, &wait);
@@ -1972,6 +2043,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, who_parks_on_an_owned_word_is_made_known_in_it);
 	tcase_add_test(tests, storaged_takes_an_owned_word_for_who_is_parked_the_longest);
 	tcase_add_test(tests, a_wake_of_all_within_a_pause_is_not_lost_when_the_first_goes);
+	tcase_add_test(tests, a_word_is_given_away_once_in_a_pause_but_for_who_cancels);
 	tcase_add_test(tests, a_death_wakes_who_is_parked_on_an_owned_word_without_its_flag);
 	tcase_add_test(tests,
 		       the_death_of_a_session_is_an_event_of_the_semaphores_that_it_had_open);

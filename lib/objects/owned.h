@@ -7,10 +7,10 @@
  * storaged. That takes the word for the one who has been parked the longest, and leaves the flag if there are
  * more; or finds that somebody was quicker, and sets the flag again. Since a word that is given away stands
  * idle until its new owner has come, this is done for a word only now and then (storaged/futex.c); in between it is
- * anybody's who is not parked. A process with a store of its own wakes the first to try for it then (lib/embedded.c), who
- * sets the flag if he gets it, and wakes the next if he goes. So a word is anybody's who is first, and nobody waits
- * behind others for long, though there is no bound. So that this holds for one who takes it again and again, too, who has given it back to
- * waiters COURTESY times lets one of them pass.
+ * anybody's who is not parked. A process with a store of its own wakes the first to try for it then
+ * (lib/embedded.c), who sets the flag if he gets it, and wakes the next if he goes. So a word is anybody's who is
+ * first, and nobody waits behind others for long, though there is no bound. So that this holds for one who takes it
+ * again and again, too, who has given it back to waiters COURTESY times lets one of them pass.
  */
 #ifndef LIB_OBJECTS_OWNED_H
 #define LIB_OBJECTS_OWNED_H
