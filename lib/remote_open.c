@@ -110,7 +110,7 @@ static int greet(struct remote *remote, const struct url *url, int64_t deadline_
 	int r;
 
 	memcpy(hello.magic, CONTROL_MAGIC, sizeof hello.magic);
-	memcpy(hello.name_space, url->name_space, sizeof hello.name_space);
+	memcpy(hello.name_space, url->name_space, strlen(url->name_space));
 	r = dial_exchange(remote->client.fd, CONTROL_HELLO, &hello, sizeof hello, &remote->welcome,
 			  sizeof remote->welcome, NULL, deadline_ns, reason, reason_bytes);
 	if (r)

@@ -9,6 +9,7 @@
 
 enum url_kind { URL_TCP, URL_UNIX, URL_EMBEDDED };
 
+/* Every text is followed by zero bytes up to the end of its field, as the wire has it. */
 struct url {
 	enum url_kind kind;
 	char host[256]; /* TCP: a name or a numeric address, without brackets */

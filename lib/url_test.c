@@ -3,6 +3,8 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 static struct url url;
 static char reason[200];
@@ -43,6 +45,32 @@ START_TEST(host_port_and_namespace_are_taken_apart)
 	ck_assert_int_eq(url.kind, URL_EMBEDDED);
 	ck_assert_int_eq(parse("embedded:x"), 0);
 	ck_assert_str_eq(url.path, "x");
+}
+END_TEST
+
+static bool is_zero_behind(const char *text, size_t field_bytes)
+{
+	for (size_t i = strlen(text); i < field_bytes; i++)
+		if (text[i])
+			return false;
+	return true;
+}
+
+START_TEST(every_length_of_a_namespace_leaves_zeros_behind_it)
+{
+	char name[CONTROL_NAMESPACE_BYTES_MAX + 1] = "", text[256];
+
+	for (size_t bytes = 1; bytes <= CONTROL_NAMESPACE_BYTES_MAX; bytes++) {
+		name[bytes - 1] = 'n';
+		snprintf(text, sizeof text, "dso://h/%s", name);
+		ck_assert_int_eq(parse(text), 0);
+		ck_assert_str_eq(url.name_space, name);
+		ck_assert(is_zero_behind(url.name_space, sizeof url.name_space));
+		snprintf(text, sizeof text, "dso+unix:///s?namespace=%s", name);
+		ck_assert_int_eq(parse(text), 0);
+		ck_assert_str_eq(url.name_space, name);
+		ck_assert(is_zero_behind(url.name_space, sizeof url.name_space));
+	}
 }
 END_TEST
 
@@ -88,6 +116,7 @@ int main(void)
 
 	tcase_add_test(tcase, a_host_alone_has_the_default_port_and_namespace);
 	tcase_add_test(tcase, host_port_and_namespace_are_taken_apart);
+	tcase_add_test(tcase, every_length_of_a_namespace_leaves_zeros_behind_it);
 	tcase_add_test(tcase, malformed_urls_are_refused_with_a_reason);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
