@@ -10,9 +10,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HEARTBEAT_NS (DSO_SECOND / 5)
-#define RETRY_NS     (5 * DSO_MILLISECOND)
-#define YIELDS_MAX   100
+/* Heartbeats in a timeout, and in a TTL at least: one that is late ends nothing. */
+#define HEARTBEATS_IN_TIMEOUT 5
+#define HEARTBEATS_IN_TTL     4
+#define RETRY_NS              (5 * DSO_MILLISECOND)
+#define YIELDS_MAX            100
 
 void remote_lose(struct remote *remote, int health, const char *reason)
 {
@@ -201,12 +203,20 @@ static bool receive(struct remote *remote)
 
 /* ---- heartbeat ---- */
 
+/* Between two heartbeats. */
+static int64_t heartbeat_ns(const struct dso_session *session)
+{
+	int64_t of_timeout_ns = session->timeout_ns / HEARTBEATS_IN_TIMEOUT;
+	int64_t of_ttl_ns = session->ttl_ns / HEARTBEATS_IN_TTL;
+
+	return of_timeout_ns < of_ttl_ns ? of_timeout_ns : of_ttl_ns;
+}
+
 /* Send what is due, and look whether storaged still lives. Returns when to come again. */
 static int64_t attend(struct remote *remote, int64_t now_ns)
 {
 	struct dso_session *session = remote->session;
-	int64_t interval_ns =
-		session->ttl_ns / 4 < HEARTBEAT_NS ? session->ttl_ns / 4 : HEARTBEAT_NS;
+	int64_t interval_ns = heartbeat_ns(session);
 	int64_t due_ns;
 	char text[160];
 

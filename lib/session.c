@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TIMEOUT_NS_DEFAULT (DSO_SECOND / 2)
+#define TIMEOUT_NS_DEFAULT (3 * DSO_SECOND)
 
 static _Thread_local char open_error[512] = "";
 

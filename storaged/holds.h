@@ -17,7 +17,7 @@
 #define SIGHTINGS_MAX    64                /* words that one session is remembered in */
 #define LOOK_WORDS_MAX   64                /* words, or objects, of a look */
 #define LOOK_NS          INT64_C(10000000) /* there is one for so much time, */
-#define LOOK_BATCHES_MAX 16                /* and so many at once at most, */
+#define LOOK_BATCHES_MAX 64                /* and so many at once at most, */
 #define LOOK_TURN_NS     INT64_C(1000000)  /* until they have taken this long, */
 #define LOOK_PAUSE_NS    INT64_C(50000000) /* after which there is none for so long */
 

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/awake.h"
+#include "tests/clock.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
 
@@ -239,23 +239,21 @@ START_TEST(a_client_that_is_silent_for_the_ttl_is_fenced_and_told_so)
 }
 END_TEST
 
-START_TEST(a_killed_daemon_is_noticed_in_well_under_a_second)
+/* By its closed connection: no silence of an hour is waited for. */
+START_TEST(a_killed_daemon_is_noticed_at_once)
 {
 	struct dso_session *session;
 	struct dso_counter *counter;
-	int64_t begin_ns;
 	int r;
 
 	transport = transports[_i];
-	session = open_over(transport, 0);
+	session = open_over(transport, 3600 * DSO_SECOND);
 	ck_assert_int_eq(dso_counter_open(session, "c", NULL, &counter), 0);
 	kill(storage.pid, SIGKILL);
-	begin_ns = awake_now_ns();
 	do
 		r = dso_counter_add(counter, 1, NULL);
-	while (r == 0 && awake_now_ns() - begin_ns < 5 * DSO_SECOND);
+	while (r == 0);
 	ck_assert_msg(r == -ENOTCONN || r == -ECONNRESET, "%d", r);
-	ck_assert_int_lt(awake_now_ns() - begin_ns, DSO_SECOND * 9 / 10);
 	ck_assert_ptr_nonnull(strstr(dso_error(session), "lost"));
 	ck_assert_int_eq(dso_counter_add(counter, 1, NULL), -ENOTCONN);
 	dso_close(session);
@@ -264,24 +262,22 @@ START_TEST(a_killed_daemon_is_noticed_in_well_under_a_second)
 }
 END_TEST
 
-START_TEST(a_stopped_daemon_is_noticed_in_well_under_a_second)
+/* With the default, and with a timeout of its own. */
+START_TEST(a_stopped_daemon_is_noticed_by_its_silence)
 {
 	struct dso_session *session;
 	struct dso_counter *counter;
-	int64_t begin_ns;
 	int r;
 
-	transport = transports[_i];
-	session = open_over(transport, 0);
+	transport = transports[_i / 2];
+	session = open_over(transport, _i % 2 ? DSO_SECOND / 2 : 0);
 	ck_assert_int_eq(dso_counter_open(session, "c", NULL, &counter), 0);
 	kill(storage.pid, SIGSTOP);
-	begin_ns = awake_now_ns();
 	do
 		r = dso_counter_add(counter, 1, NULL);
-	while (r == 0 && awake_now_ns() - begin_ns < 5 * DSO_SECOND);
+	while (r == 0);
 	kill(storage.pid, SIGCONT);
 	ck_assert_msg(r == -ENOTCONN || r == -ECONNRESET, "%d", r);
-	ck_assert_int_lt(awake_now_ns() - begin_ns, DSO_SECOND * 9 / 10);
 	dso_close(session);
 }
 END_TEST
@@ -436,7 +432,6 @@ int main(int argc, char **argv)
 		transports[(transport_count = i) - 1] = argv[i];
 	/* The library's own timeout is what is tested. */
 	unsetenv("DSO_TIMEOUT_MS");
-	awake_begin();
 	seed = (unsigned)number_of("FAULTS_SEED", (int)time(NULL));
 	printf("# FAULTS_SEED=%u\n", seed);
 	tcase_set_timeout(tcase, 120);
@@ -447,10 +442,9 @@ int main(int argc, char **argv)
 			    transport_count);
 	tcase_add_loop_test(tcase, a_standstill_of_all_ends_no_session, 0, transport_count);
 	/* rdma-core serves no child of a process that uses it: from here on this one does. */
-	tcase_add_loop_test(tcase, a_killed_daemon_is_noticed_in_well_under_a_second, 0,
-			    transport_count);
-	tcase_add_loop_test(tcase, a_stopped_daemon_is_noticed_in_well_under_a_second, 0,
-			    transport_count);
+	tcase_add_loop_test(tcase, a_killed_daemon_is_noticed_at_once, 0, transport_count);
+	tcase_add_loop_test(tcase, a_stopped_daemon_is_noticed_by_its_silence, 0,
+			    2 * transport_count);
 	tcase_add_loop_test(tcase,
 			    a_thread_that_is_held_up_while_it_waits_does_not_lose_its_session, 0,
 			    transport_count);

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SILENCE_NS_OF_RUNS (2 * DSO_SECOND)
-
 /* Visible, for libc to find it. */
 __attribute__((visibility("default"))) const char *argp_program_version =
 	"dsoctl (dso-rdma) " DSO_VERSION;
@@ -38,7 +36,7 @@ const struct argp_option option_table[] = {
 	 "auto, shm, verbs, roce or tcp (DSO_TRANSPORT; auto)"},
 	{"silence", KEY_SILENCE, "TIME", 0,
 	 "silence after which storaged is given up, as in 2s or 300ms; a bare number is seconds "
-	 "(DSO_TIMEOUT_MS; 500ms, or 2s of lock, semaphore run and once)"},
+	 "(DSO_TIMEOUT_MS; 3s)"},
 	{"timeout", KEY_TIMEOUT, "TIME", 0,
 	 "the longest wait for others, as in 10s, 500ms, 2m or 0: lock, semaphore run, barrier "
 	 "wait, "
@@ -280,10 +278,6 @@ static enum exit_status place_timeout(struct dsoctl *ctl)
 			ctl->silence_ns = ctl->wait_ns;
 		ctl->options &= ~(unsigned)OPTION_TIMEOUT;
 	}
-	/* A short hiccup is no reason to end a long command. */
-	if (strstr(ctl->command->arguments, "COMMAND...") && ctl->silence_ns == 0 &&
-	    !getenv("DSO_TIMEOUT_MS"))
-		ctl->silence_ns = SILENCE_NS_OF_RUNS;
 	return STATUS_DONE;
 }
 
