@@ -89,7 +89,7 @@ static const char doc[] =
 	"\n"
 	"Environment:\n"
 	"  STORAGED  the storaged to start (else the one installed or built with dso-perf)\n"
-	"  DSO_TIMEOUT_MS, DSO_DEVICE, DSO_TOKEN  as for every program of libdso-rdma\n"
+	"  DSO_TIMEOUT_MS, DSO_DEVICE  as for every program of libdso-rdma\n"
 	"\n"
 	"Examples:\n"
 	"  $ dso-perf lat --op faa --transport tcp --poll busy\n"

@@ -7,7 +7,7 @@ set -u
 
 scratch=$(mktemp -d) || exit 1
 tests=0 failed=0
-unset DSO_URL DSO_TRANSPORT DSO_TIMEOUT_MS DSO_POLL DSO_IO DSO_DEVICE DSO_TOKEN
+unset DSO_URL DSO_TRANSPORT DSO_TIMEOUT_MS DSO_POLL DSO_IO DSO_DEVICE
 
 stop_storaged() {
 	if [[ ${storaged_pid-} ]]; then
