@@ -55,7 +55,7 @@ static unsigned keep_held(struct sweep_word *words, unsigned count, uint64_t cur
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		uint16_t owner = owned_word_owner(words[i].value);
+		uint16_t owner = owned_word_holder(words[i].value);
 
 		words[i].tag |= owner;
 		if (owner && words[i].tag >= cursor)

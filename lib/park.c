@@ -33,7 +33,7 @@ static enum park_verdict decide(const struct park *park, uint64_t value, bool ot
 	}
 	if (park->until == CONTROL_WAIT_GIVEN_BACK || value & park->expected)
 		return PARK_OVER;
-	*ret_value = owned_word(owned_word_token(value) + 1, park->owner) | rest |
+	*ret_value = owned_word(owned_word_token(value) + 1, park->owner) | rest | park->grant |
 		     (others ? park->flags : 0);
 	return PARK_TAKEN;
 }

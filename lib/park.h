@@ -20,12 +20,13 @@ struct park {
 	enum control_wait_until until;
 	uint16_t owner; /* CONTROL_WAIT_TAKEN: whose the word is to be */
 	uint8_t flags; /* of an owned word: what is set in it for this one; OWNED_WAITED at least */
+	uint8_t grant; /* CONTROL_WAIT_TAKEN: OWNED_GRANTED where the owner is to take the word up, or 0 */
 };
 
 enum park_verdict {
 	PARK_STAYS, /* its owner knows that somebody waits */
 	PARK_OVER,  /* there is nothing to wait for */
-	PARK_TAKEN, /* the word is park->owner's */
+	PARK_TAKEN, /* the word is park->owner's, to be taken up where park->grant says so */
 };
 
 /*

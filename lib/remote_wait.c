@@ -45,7 +45,8 @@ static int taken(struct remote *remote, uint64_t *ret_taken)
 		memcpy(&waited, remote->reply.body, sizeof waited);
 	*ret_taken = le64_get(waited.taken);
 	if (remote->reply_bytes == sizeof waited &&
-	    (*ret_taken == 0 || owned_word_owner(*ret_taken) == remote->session->owner))
+	    (*ret_taken == 0 || (owned_word_owner(*ret_taken) == remote->session->owner &&
+				 *ret_taken & OWNED_GRANTED)))
 		return 0;
 	remote_lose(remote, -ENOTCONN, "storaged broke the protocol");
 	return -ENOTCONN;

@@ -49,6 +49,16 @@ static void count_up(struct transport *transport, uint64_t offset, unsigned *fai
 		++*failures;
 }
 
+/* The word without its owner, which has ended. One that was given the word and had not taken it up leaves it as
+ * it was before: what the owner before it left is told to the next. */
+static uint64_t without_the_dead(const struct swept *swept, uint64_t value)
+{
+	uint64_t left = value & (OWNED_DIED | OWNED_LOST | OWNED_DONE | OWNED_ERROR);
+
+	return owned_word(owned_word_token(value), 0) |
+	       (value & OWNED_GRANTED ? left : swept->died_flags);
+}
+
 /* Take @owner out of the word that was @value when it was looked at; others may set flags meanwhile. */
 static bool let_go(struct transport *transport, const struct swept *swept, uint64_t offset,
 		   uint64_t value, uint16_t owner, unsigned *failures)
@@ -57,7 +67,7 @@ static bool let_go(struct transport *transport, const struct swept *swept, uint6
 
 	while (owned_word_owner(value) == owner) {
 		op.operand = value;
-		op.swap = owned_word(owned_word_token(value), 0) | swept->died_flags;
+		op.swap = without_the_dead(swept, value);
 		if (transport_execute(transport, &op, 1)) {
 			++*failures;
 			return false;

@@ -92,6 +92,9 @@ enum owned_flags {
 	OWNED_DONE = 8,    /* once: it was done; future: the value is there */
 	OWNED_ERROR = 16,  /* future: it is an error */
 	OWNED_QUEUED = 32, /* a hint: others are parked, so that spinning is of no use */
+	/* storaged gave the word to the owner, which was parked. The owner clears the flag by a compare-and-swap,
+	 * and only then has the word; until then storaged may take it back. */
+	OWNED_GRANTED = 64,
 };
 
 static inline uint64_t owned_word(uint64_t token, uint16_t owner)
@@ -107,6 +110,12 @@ static inline uint64_t owned_word_token(uint64_t word)
 static inline uint16_t owned_word_owner(uint64_t word)
 {
 	return (uint16_t)(word >> 8);
+}
+
+/* The session that has the word, 0: nobody. One that was given the word and has not taken it up has it not. */
+static inline uint16_t owned_word_holder(uint64_t word)
+{
+	return word & OWNED_GRANTED ? 0 : owned_word_owner(word);
 }
 
 /* The same token and flags without an owner. */

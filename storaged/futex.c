@@ -52,6 +52,13 @@ void futex_answer_of(struct session *session, uint32_t handle, enum wire_status 
 		futex_answer(session, status);
 }
 
+void futex_handle_closed(struct session *session, uint32_t handle)
+{
+	futex_answer_of(session, handle, WIRE_STALE);
+	if (session->waiter.grant.handle == handle)
+		grant_end(&session->waiter.grant);
+}
+
 /* ---- looking at words ---- */
 
 static void complain(int r)
@@ -134,27 +141,34 @@ static struct session *parked_from(const struct list *bucket, struct list *link,
 
 /* ---- pauses ---- */
 
-/* Have the timer go off when the first pause is over. */
+/* Have the timer go off when the first pause is over, or a grant is to be looked at. */
 static void set_timer(struct futexes *futexes)
 {
-	const struct deadline *first = deadline_first(&futexes->pauses);
+	const struct deadline *pause = deadline_first(&futexes->pauses);
+	const struct deadline *grant = deadline_first(&futexes->grants);
+	const struct deadline *first =
+		!grant || (pause && pause->at_ns < grant->at_ns) ? pause : grant;
 	struct itimerspec at = {.it_value = clock_timespec(first ? first->at_ns : 0)};
 
 	timerfd_settime(futexes->timer.fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
-/* The word of @session was given to it. A bucket has one pause: another word goes without. */
-static void begin_pause(struct futexes *futexes, const struct session *session)
+/* The word of @session was given to it as @value. A bucket has one pause: another word goes without. */
+static void begin_pause(struct futexes *futexes, struct session *session, uint64_t value)
 {
 	struct bucket *bucket = bucket_of(futexes, session->waiter.object);
+	struct deadline *grant = &session->waiter.grant.deadline;
+	int64_t now_ns = clock_now_ns();
 
-	if (!list_empty(&bucket->pause.link))
-		return;
-	bucket->space = session->space;
-	bucket->object = session->waiter.object;
-	bucket->word = session->waiter.word;
-	deadline_set(&futexes->pauses, &bucket->pause, clock_now_ns());
-	if (deadline_first(&futexes->pauses) == &bucket->pause)
+	grant_begin(&futexes->grants, session, value, now_ns);
+	if (list_empty(&bucket->pause.link)) {
+		bucket->space = session->space;
+		bucket->object = session->waiter.object;
+		bucket->word = session->waiter.word;
+		deadline_set(&futexes->pauses, &bucket->pause, now_ns);
+	}
+	if (deadline_first(&futexes->pauses) == &bucket->pause ||
+	    (list_empty(&futexes->pauses.list) && deadline_first(&futexes->grants) == grant))
 		set_timer(futexes);
 }
 
@@ -191,7 +205,7 @@ static int look(struct futexes *futexes, struct session *session, enum wire_stat
 				has_company(futexes, session), ret_value);
 
 	if (verdict == PARK_TAKEN) {
-		begin_pause(futexes, session);
+		begin_pause(futexes, session, *ret_value);
 		answer(session, WIRE_OK, *ret_value);
 	} else if (verdict == PARK_OVER || verdict == -EBUSY) {
 		answer(session, over, 0);
@@ -248,16 +262,10 @@ void futex_wake_object(struct futexes *futexes, const struct name_space *space,
 	wake(futexes, space, reference->offset, ANY_WORD, UINT32_MAX);
 }
 
-static void end_pauses(struct source *source, uint32_t events)
+static void end_pauses(struct futexes *futexes, int64_t now_ns)
 {
-	struct futexes *futexes = container_of(source, struct futexes, timer);
-	int64_t now_ns = clock_now_ns();
 	struct deadline *first;
-	uint64_t count;
 
-	(void)events;
-	if (read(source->fd, &count, sizeof count) < 0)
-		return;
 	while ((first = deadline_first(&futexes->pauses)) && first->at_ns <= now_ns) {
 		struct bucket *bucket = container_of(first, struct bucket, pause);
 
@@ -265,6 +273,29 @@ static void end_pauses(struct source *source, uint32_t events)
 		/* A WAKE of all may have come meanwhile, and who was the first may have gone. */
 		wake(futexes, bucket->space, bucket->object, bucket->word, UINT32_MAX);
 	}
+}
+
+/* Words that were given to sessions that have not taken them up go to the next. */
+static void end_grants(struct futexes *futexes, int64_t now_ns)
+{
+	struct session *session;
+
+	while (grants_check(&futexes->grants, now_ns, &session))
+		wake(futexes, session->space, session->waiter.grant.object,
+		     session->waiter.grant.word, UINT32_MAX);
+}
+
+static void timer_is_over(struct source *source, uint32_t events)
+{
+	struct futexes *futexes = container_of(source, struct futexes, timer);
+	int64_t now_ns = clock_now_ns();
+	uint64_t count;
+
+	(void)events;
+	if (read(source->fd, &count, sizeof count) < 0)
+		return;
+	end_pauses(futexes, now_ns);
+	end_grants(futexes, now_ns);
 	set_timer(futexes);
 }
 
@@ -278,6 +309,7 @@ int futexes_open(struct futexes *futexes, struct loop *loop, uint32_t waiters_ma
 	futexes->loop = loop;
 	futexes->timer.fd = -1;
 	deadlines_init(&futexes->pauses, FUTEX_PAUSE_NS);
+	deadlines_init(&futexes->grants, GRANT_NS);
 	futexes->buckets = calloc(count, sizeof *futexes->buckets);
 	if (!futexes->buckets)
 		return -ENOMEM;
@@ -287,7 +319,7 @@ int futexes_open(struct futexes *futexes, struct loop *loop, uint32_t waiters_ma
 	}
 	futexes->mask = count - 1;
 	fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	r = fd < 0 ? -errno : loop_add(loop, &futexes->timer, fd, EPOLLIN, end_pauses);
+	r = fd < 0 ? -errno : loop_add(loop, &futexes->timer, fd, EPOLLIN, timer_is_over);
 	if (r && fd >= 0)
 		close(fd);
 	return r;
@@ -327,7 +359,8 @@ void handle_wait(struct control *control, const struct control_header *header, c
 			    .leave = le64_get(wait->leave),
 			    .until = (enum control_wait_until)le32_get(wait->until),
 			    .owner = session_owner(session),
-			    .flags = OWNED_WAITED};
+			    .flags = OWNED_WAITED,
+			    .grant = OWNED_GRANTED};
 	enum wire_status status;
 	uint64_t value;
 
@@ -344,6 +377,8 @@ void handle_wait(struct control *control, const struct control_header *header, c
 		control_refuse(control, header, status, NULL);
 		return;
 	}
+	/* Its client has seen what became of the wait before. */
+	grant_end(&session->waiter.grant);
 	session->waiter.handle = reference.handle;
 	session->waiter.request = le32_get(header->request);
 	session->waiter.object = reference.offset;

@@ -20,6 +20,7 @@
 
 #include "lib/park.h"
 #include "lib/store/store.h"
+#include "storaged/grants.h"
 #include "storaged/list.h"
 #include "storaged/loop.h"
 
@@ -40,6 +41,7 @@ struct waiter {
 	uint64_t object;  /* offset of its header */
 	uint64_t word;    /* offset in the region */
 	struct park park;
+	struct grant grant; /* of the wait before, or this one */
 };
 
 struct bucket {
@@ -53,7 +55,7 @@ struct bucket {
 struct futexes {
 	struct bucket *buckets; /* by object */
 	uint32_t mask;
-	struct deadlines pauses;
+	struct deadlines pauses, grants;
 	struct source timer;
 	struct loop *loop;
 };
@@ -71,7 +73,11 @@ static inline bool futex_is_parked(const struct waiter *waiter)
 void futex_answer(struct session *session, enum wire_status status);
 /* The same where the wait is on the open @handle. */
 void futex_answer_of(struct session *session, uint32_t handle, enum wire_status status);
-/* The session is over: there is nobody to be answered. */
+/* Its client gives @handle back: it is parked there no more, and what it was given is not looked at: the memory
+ * may become another object's. */
+void futex_handle_closed(struct session *session, uint32_t handle);
+/* The session is over: there is nobody to be answered. A word that was given to it, and not taken up, goes to the
+ * next even before the session is swept. */
 void futex_forget(struct session *session);
 
 /* Wake everybody who is parked on the object of @reference. */

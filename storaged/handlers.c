@@ -81,7 +81,7 @@ static void handle_close(struct control *control, const struct control_header *h
 {
 	const struct control_close *close = (const void *)body;
 
-	futex_answer_of(control->session, le32_get(close->handle), WIRE_STALE);
+	futex_handle_closed(control->session, le32_get(close->handle));
 	answer(control, header, store_close(&control->session->opener, le32_get(close->handle)));
 }
 

@@ -123,7 +123,7 @@ static int look(struct server *server, struct name_space *space, int64_t now_ns,
 		return r;
 	for (unsigned i = 0; i < count; i++) {
 		struct session *session =
-			session_of(server, space, owned_word_owner(words[i].value));
+			session_of(server, space, owned_word_holder(words[i].value));
 
 		if (session && session->state == SESSION_LIVE)
 			see(session, &words[i], now_ns);

@@ -110,6 +110,7 @@ static void go(struct session *session, enum session_state state)
 		session->control = NULL;
 		break;
 	case SESSION_SWEEPING:
+		grant_end(&session->waiter.grant);
 		session->sweep_handle = 1;
 		list_append(&sessions->sweeping, &session->sweeping);
 		break;
@@ -169,6 +170,8 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	list_init(&session->processes);
 	list_init(&session->sweeping);
 	list_init(&session->waiter.link);
+	list_init(&session->waiter.grant.deadline.link);
+	session->waiter.grant.missed = 0;
 	list_init(&session->silence.link);
 	session->data_count = session->queue_pair_count = 0;
 	session->process_count = session->peer_count = 0;

@@ -1519,18 +1519,18 @@ START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
 	ck_assert_uint_eq(add(data, word, owned_word(5, 0) - held - flags), held | flags);
 	ck_assert_uint_eq(call(giver.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
 	taken = taken_of(first.fd);
-	ck_assert_uint_eq(taken, owned_word(6, owner_of(&first)) | flags);
+	ck_assert_uint_eq(taken, owned_word(6, owner_of(&first)) | flags | OWNED_GRANTED);
 	/* So soon after that it is given to nobody; but when a pause is over, it is. */
 	ck_assert_uint_eq(add(data, word, owned_word(6, 0) - taken), taken);
 	ck_assert_uint_eq(call(giver.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
 	taken = taken_of(second.fd);
-	ck_assert_uint_eq(taken, owned_word(7, owner_of(&second)));
+	ck_assert_uint_eq(taken, owned_word(7, owner_of(&second)) | OWNED_GRANTED);
 	/* Who has a deadline behind that gets it still, and so does who comes when it has been free for long. */
 	ck_assert_uint_eq(add(data, word, owned_word(7, 0) - taken), taken);
 	send_request(second.fd, CONTROL_WAIT, &wait, sizeof wait);
 	send_request(second.fd, CONTROL_CANCEL, NULL, 0);
 	taken = taken_of(second.fd);
-	ck_assert_uint_eq(taken, owned_word(8, owner_of(&second)));
+	ck_assert_uint_eq(taken, owned_word(8, owner_of(&second)) | OWNED_GRANTED);
 	ck_assert(receive_message(second.fd, &reply));
 	ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_CANCEL);
 	/* One of the flags is not what he wants. */
@@ -1582,7 +1582,7 @@ START_TEST(a_wake_of_all_within_a_pause_is_not_lost_when_the_first_goes)
 	add(data, word, owned_word(5, 0) - held - OWNED_WAITED);
 	send_request(owner.fd, CONTROL_WAKE, &wake, sizeof wake);
 	taken = taken_of(owner.fd);
-	ck_assert_uint_eq(taken, owned_word(6, owner_of(&owner)) | flags);
+	ck_assert_uint_eq(taken, owned_word(6, owner_of(&owner)) | flags | OWNED_GRANTED);
 	add(data, word, (owned_word(6, 0) | OWNED_LOST) - taken);
 	ck_assert(receive_message(owner.fd, &reply));
 	ck_assert_uint_eq(call(owner.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);

@@ -112,7 +112,7 @@ int dso_mutex_force_unlock(struct dso_mutex *mutex, uint64_t token)
 	int r = word_load(&mutex->object, MUTEX_WORD_OFFSET, &word);
 
 	while (r == 0) {
-		if (owned_word_owner(word) == 0 || owned_word_token(word) != token)
+		if (owned_word_holder(word) == 0 || owned_word_token(word) != token)
 			r = -EAGAIN;
 		else
 			r = word_cas(&mutex->object, MUTEX_WORD_OFFSET, word,
@@ -139,7 +139,7 @@ int dso_mutex_holder(struct dso_mutex *mutex, uint32_t *ret_session, uint64_t *r
 	if (r)
 		return object_fail(&mutex->object, "holder", r);
 	if (ret_session)
-		*ret_session = owned_word_owner(word);
+		*ret_session = owned_word_holder(word);
 	if (ret_token)
 		*ret_token = owned_word_token(word);
 	return 0;

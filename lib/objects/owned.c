@@ -41,6 +41,27 @@ static int let_pass(struct object *object, uint64_t offset, uint64_t word, int64
 	return r;
 }
 
+/* Take up the word, which storaged gave to this session as *word. Returns 0, -EAGAIN (storaged took it back; *word is
+ * what it is now), or the errors of any operation. Others may set flags meanwhile. */
+static int take_up(struct object *object, uint64_t offset, uint64_t *word)
+{
+	uint64_t before;
+
+	while (*word & OWNED_GRANTED) {
+		uint64_t mine = *word & ~(uint64_t)OWNED_GRANTED;
+		int r = word_cas(object, offset, *word, mine, &before);
+
+		if (r)
+			return r;
+		if ((before ^ *word) >> 8 || !(before & OWNED_GRANTED)) {
+			*word = before;
+			return -EAGAIN;
+		}
+		*word = before == *word ? mine : before;
+	}
+	return 0;
+}
+
 /* Take the word, which had an owner as *value. Returns as owned_take, and -EAGAIN: it is to be looked at again,
  * and *value is what to try. *woken is set where that is for a wake-up that others are parked behind. */
 static int take_from(struct object *object, uint64_t offset, uint64_t *value, uint64_t stop,
@@ -56,7 +77,9 @@ static int take_from(struct object *object, uint64_t offset, uint64_t *value, ui
 	r = futex_take(object, offset, stop, deadline_ns, &taken);
 	*woken |= r == 0 && !taken;
 	*value = taken ? taken : owned_given_back(*value);
-	return r ? r : !taken ? -EAGAIN : taken & OWNED_DIED ? -EOWNERDEAD : 0;
+	if (r == 0)
+		r = taken ? take_up(object, offset, value) : -EAGAIN;
+	return r ? r : *value & OWNED_DIED ? -EOWNERDEAD : 0;
 }
 
 int owned_await(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,

@@ -4,8 +4,10 @@
  *
  * Who finds it owned spins for a while, and then has storaged take it for him: it parks him and sets
  * OWNED_WAITED in the word, whoever has it by then. Who gives it back with the flag clears it and tells
- * storaged. That takes the word for the one who has been parked the longest, and leaves the flag if there are
- * more; or finds that somebody was quicker, and sets the flag again. Since a word that is given away stands
+ * storaged. That gives the word to the session that has been parked the longest, with OWNED_GRANTED, and leaves the
+ * flag if there are more; or finds that somebody was quicker, and sets the flag again. The session takes the word
+ * up by clearing OWNED_GRANTED, and has it from then on. One that is frozen or gone does not; storaged then takes the word
+ * back and gives it to the next (storaged/grants.h), and a session that comes too late finds that and parks again. Since a word that is given away stands
  * idle until its new owner has come, this is done for a word only now and then (storaged/futex.c); in between it is
  * anybody's who is not parked. A process with a store of its own wakes the first to try for it then
  * (lib/embedded.c), who sets the flag if he gets it, and wakes the next if he goes. So a word is anybody's who is
@@ -42,7 +44,7 @@ struct spin courtesy_spin(const struct dso_session *session, int64_t deadline_ns
 /* As its owner will leave it, if nothing else happens. */
 static inline uint64_t owned_given_back(uint64_t word)
 {
-	return owned_word_without_owner(word) & ~(uint64_t)OWNED_WAITED;
+	return owned_word_without_owner(word) & ~(uint64_t)(OWNED_WAITED | OWNED_GRANTED);
 }
 
 /* Take the word, which has no owner if it is *value still, setting @flags. *value is then what it is.

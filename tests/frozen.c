@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A waiter that is stopped by a signal before it is woken: frozen TRANSPORT... It is the first to be woken, and cannot come.
+ * Another one that waits goes on all the same, long before the TTL, which is an hour here. When the frozen waiter
+ * goes on, it finds that it has nothing, and waits for its turn; or it is killed, and nobody is told of a
+ * death, since it had nothing. No limit here is shorter than that of a hang.
+ */
+#include <check.h>
+#include <dso/dso.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/clock.h"
+#include "tests/daemon.h"
+#include "tests/runner.h"
+
+#define PATIENCE  (120 * DSO_SECOND)
+#define PARKED_NS 100000000 /* after it said that it means to wait, a waiter most likely does */
+
+static struct daemon_process storage;
+static const char *transports[8];
+static int transport_count;
+
+/* ---- what there is to wait for ---- */
+
+static void *open_mutex(struct dso_session *session)
+{
+	struct dso_mutex *mutex;
+
+	ck_assert_int_eq(dso_mutex_open(session, "mutex", NULL, &mutex), 0);
+	return mutex;
+}
+
+static int lock_mutex(void *mutex, int64_t timeout)
+{
+	return dso_mutex_lock(mutex, timeout, NULL);
+}
+
+static int unlock_mutex(void *mutex)
+{
+	return dso_mutex_unlock(mutex);
+}
+
+static void *open_rwlock(struct dso_session *session)
+{
+	struct dso_rwlock_params params = {.readers = 4};
+	struct dso_rwlock *rwlock;
+
+	ck_assert_int_eq(dso_rwlock_open(session, "rwlock", &params, &rwlock), 0);
+	return rwlock;
+}
+
+static int lock_rwlock(void *rwlock, int64_t timeout)
+{
+	return dso_rwlock_wrlock(rwlock, timeout);
+}
+
+static int unlock_rwlock(void *rwlock)
+{
+	return dso_rwlock_unlock(rwlock);
+}
+
+static void *open_once(struct dso_session *session)
+{
+	struct dso_once *once;
+
+	ck_assert_int_eq(dso_once_open(session, "once", NULL, &once), 0);
+	return once;
+}
+
+static int begin_once(void *once, int64_t timeout)
+{
+	int mine = 0, r = dso_once_begin(once, timeout, &mine);
+
+	ck_assert(r || mine);
+	return r;
+}
+
+static int abandon_once(void *once)
+{
+	return dso_once_abandon(once);
+}
+
+static const struct kind {
+	const char *name;
+	void *(*open)(struct dso_session *session);
+	int (*take)(void *object, int64_t timeout);
+	int (*give)(void *object);
+} kinds[] = {
+	{"mutex", open_mutex, lock_mutex, unlock_mutex},
+	{"rwlock", open_rwlock, lock_rwlock, unlock_rwlock},
+	{"once", open_once, begin_once, abandon_once},
+};
+
+#define KINDS (sizeof kinds / sizeof *kinds)
+
+/* ---- a waiter in a process of its own ---- */
+
+struct waiter {
+	pid_t pid;
+	int report; /* a byte before it waits, and its result behind that */
+};
+
+/* The result of the take, and 0 of the rest, or 99. */
+static int wait_for_it(const struct kind *kind, const char *transport, int report)
+{
+	struct dso_options options = {.transport = transport, .poll = "block"};
+	struct dso_session *session;
+	char ready = 'r';
+	void *object;
+	int r;
+
+	if (dso_open(daemon_url(&storage, transport), &options, &session))
+		return 99;
+	object = kind->open(session);
+	if (write(report, &ready, 1) != 1)
+		return 99;
+	r = kind->take(object, PATIENCE);
+	if (r == 0 && kind->give(object))
+		return 99;
+	dso_close(session);
+	return -r;
+}
+
+static struct waiter waiter_begin(const struct kind *kind, const char *transport)
+{
+	struct waiter waiter;
+	char ready;
+	int ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	waiter.pid = fork();
+	ck_assert_int_ge(waiter.pid, 0);
+	if (waiter.pid == 0)
+		_exit(wait_for_it(kind, transport, ends[1]));
+	close(ends[1]);
+	ck_assert_int_eq(read(ends[0], &ready, 1), 1);
+	close(ends[0]);
+	nap(PARKED_NS);
+	return waiter;
+}
+
+/* Returns the exit status, or -1: it was killed. */
+static int waiter_end(const struct waiter *waiter)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(waiter->pid, &status, 0), waiter->pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* ---- the tests ---- */
+
+static void freeze(const char *transport, const struct kind *kind, int then)
+{
+	struct dso_options options = {.transport = transport};
+	struct dso_session *session;
+	struct waiter frozen, next;
+	void *object;
+
+	ck_assert_int_eq(dso_open(daemon_url(&storage, transport), &options, &session), 0);
+	object = kind->open(session);
+	ck_assert_int_eq(kind->take(object, 0), 0);
+	frozen = waiter_begin(kind, transport);
+	kill(frozen.pid, SIGSTOP);
+	next = waiter_begin(kind, transport);
+	ck_assert_int_eq(kind->give(object), 0);
+	ck_assert_msg(waiter_end(&next) == 0, "%s, %s: the next one does not get it", transport,
+		      kind->name);
+	kill(frozen.pid, then);
+	ck_assert_int_eq(waiter_end(&frozen), then == SIGCONT ? 0 : -1);
+	ck_assert_msg(kind->take(object, PATIENCE) == 0, "%s, %s: %s", transport, kind->name,
+		      dso_error(session));
+	ck_assert_int_eq(kind->give(object), 0);
+	dso_close(session);
+}
+
+START_TEST(who_is_frozen_while_it_waits_keeps_nobody_from_going_on)
+{
+	for (unsigned i = 0; i < KINDS; i++)
+		freeze(transports[_i], &kinds[i], SIGCONT);
+}
+END_TEST
+
+START_TEST(who_dies_frozen_while_it_waits_has_held_nothing)
+{
+	for (unsigned i = 0; i < KINDS; i++)
+		freeze(transports[_i], &kinds[i], SIGKILL);
+}
+END_TEST
+
+static void setup(void)
+{
+	const char *const arguments[] = {"--memory", "64MiB", "--domain", "cpu",
+					 "--ttl",    "60m",   NULL};
+
+	daemon_start(&storage, arguments);
+}
+
+static void teardown(void)
+{
+	ck_assert_int_eq(daemon_stop(&storage), 0);
+}
+
+int main(int argc, char **argv)
+{
+	Suite *suite = suite_create("frozen");
+	TCase *tests = tcase_create("frozen");
+
+	for (int i = 1; i < argc && i <= 8; i++)
+		transports[(transport_count = i) - 1] = argv[i];
+	tcase_set_timeout(tests, 600);
+	tcase_add_unchecked_fixture(tests, setup, teardown);
+	tcase_add_loop_test(tests, who_is_frozen_while_it_waits_keeps_nobody_from_going_on, 0,
+			    transport_count);
+	tcase_add_loop_test(tests, who_dies_frozen_while_it_waits_has_held_nothing, 0,
+			    transport_count);
+	suite_add_tcase(suite, tests);
+	return run_suite(suite);
+}
