@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Every command of dsoctl against a storaged of its own. DSOCTL and STORAGED name the programs. TAP.
+# Functions are called by check, and the shells that dsoctl starts expand what is in single quotes.
+# shellcheck disable=SC2016,SC2317
 # Whoever starts this may have had signals ignored, as nohup does.
 [ -n "${SIGNALS_ARE_DEFAULT-}" ] || SIGNALS_ARE_DEFAULT=yes exec env --default-signal "$0" "$@"
 set -u
@@ -34,7 +36,7 @@ check() {
 		failed=$((failed + 1))
 		echo "not ok $tests - $name"
 		echo "# exit status $got, not $status, or unexpected output:"
-		sed 's/^/# /' <<<"$printed"
+		printf '# %s\n' "${printed//$'\n'/$'\n# '}"
 		sed 's/^/# stderr: /' "$scratch/stderr"
 	fi
 }
@@ -115,7 +117,7 @@ listener.listen()
 print(listener.getsockname()[1], flush=True)
 time.sleep(60)' >"$scratch/port" &
 silent_pid=$!
-for _ in {1..100}; do [[ -s $scratch/port ]] && break || sleep 0.05; done
+for _ in {1..100}; do [[ ! -s $scratch/port ]] || break; sleep 0.05; done
 check "silence times out" 124 "" dsoctl --url "dso://127.0.0.1:$(<"$scratch/port")" --timeout 200ms ping
 complains "dsoctl: *"
 { kill "$silent_pid" && wait "$silent_pid"; } 2>/dev/null
@@ -125,7 +127,7 @@ complains "dsoctl: *"
 "$STORAGED" --listen 127.0.0.1:0 --unix-socket "$scratch/storaged.sock" --memory 64MiB --domain cpu \
 	>"$scratch/ready" 2>"$scratch/log" &
 storaged_pid=$!
-for _ in {1..200}; do [[ -s $scratch/ready ]] && break || sleep 0.05; done
+for _ in {1..200}; do [[ ! -s $scratch/ready ]] || break; sleep 0.05; done
 export DSO_URL="dso+unix://$scratch/storaged.sock"
 # Of a loaded machine's storaged.
 export DSO_TIMEOUT_MS=20000
