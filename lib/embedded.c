@@ -271,6 +271,7 @@ static int embedded_open_object(struct dso_session *session, struct object *obje
 		object->generation = reference.generation;
 		object->offset = reference.offset;
 		object->length_bytes = reference.length_bytes;
+		object->token_origin = reference.token_origin;
 		memcpy(object->parameters, reference.parameters, sizeof object->parameters);
 		pthread_mutex_lock(&session->lock);
 		object_link(object);

@@ -79,11 +79,30 @@ static enum control_hold_role role_of(enum object_type type, unsigned part)
 	return type == OBJECT_REGISTER ? CONTROL_WRITER : CONTROL_HOLDER;
 }
 
+static bool has_fencing_token(enum object_type type, unsigned part)
+{
+	return type == OBJECT_MUTEX || (type == OBJECT_RWLOCK && part == 0);
+}
+
+/* Make a token of a hold's newest count, by the epoch, which clients can write: it is shown, and decides nothing. */
+static int complete_token(struct transport *transport, struct hold *hold)
+{
+	struct sweep_word epoch = {.offset = hold->stat->offset + OBJECT_TOKEN_EPOCH_OFFSET};
+	int r = 0;
+
+	if (has_fencing_token(hold->stat->type, hold->words->part)) {
+		r = sweep_load(transport, &epoch, 1);
+		hold->token = fencing_count(hold->words->value, epoch.value);
+	}
+	hold->token += hold->stat->token_origin;
+	return r;
+}
+
 /* Tell of the hold that the sorted @words begin with. Returns how many of them it is, 0 when that one is
- * not wanted any more. */
-static unsigned tell(const struct store_object_stat *stat, const struct sweep_word *words,
-		     unsigned left, bool (*each)(const struct hold *hold, void *context),
-		     void *context)
+ * not wanted any more, or a negative errno. */
+static int tell(struct transport *transport, const struct store_object_stat *stat,
+		const struct sweep_word *words, unsigned left,
+		bool (*each)(const struct hold *hold, void *context), void *context)
 {
 	struct hold hold = {
 		.stat = stat,
@@ -91,13 +110,17 @@ static unsigned tell(const struct store_object_stat *stat, const struct sweep_wo
 		.owner = owned_word_owner(words->value),
 		.words = words,
 	};
+	int r;
 
 	while (hold.count < left && words[hold.count].tag == words->tag) {
 		uint64_t token = owned_word_token(words[hold.count++].value);
 
 		hold.token = token > hold.token ? token : hold.token;
 	}
-	return each(&hold, context) ? hold.count : 0;
+	r = complete_token(transport, &hold);
+	if (r)
+		return r;
+	return each(&hold, context) ? (int)hold.count : 0;
 }
 
 int holds_page(const struct store *store, struct transport *transport, uint64_t *cursor,
@@ -106,9 +129,10 @@ int holds_page(const struct store *store, struct transport *transport, uint64_t 
 	struct sweep_word *words = calloc(WORDS_MOST, sizeof *words);
 	struct store_object_stat stat;
 	uint32_t next = place_object(*cursor), object;
-	unsigned count, told;
+	uint64_t behind;
+	unsigned count;
 	bool more;
-	int r;
+	int r, told;
 
 	if (!words)
 		return -ENOMEM;
@@ -120,17 +144,20 @@ int holds_page(const struct store *store, struct transport *transport, uint64_t 
 	}
 	count = keep_held(words, count, *cursor);
 	qsort(words, count, sizeof *words, by_place);
-	*cursor = more ? place_of(next, 0, 0) : 0;
-	for (unsigned i = 0; i < count; i += told) {
+	behind = more ? place_of(next, 0, 0) : 0;
+	for (unsigned i = 0; r == 0 && i < count; i += (unsigned)told) {
 		object = place_object(words[i].tag);
 		if (i == 0 || object != place_object(words[i - 1].tag))
 			store_next_open(store, &object, &stat);
-		told = tell(&stat, words + i, count - i, each, context);
-		if (told == 0) {
-			*cursor = words[i].tag;
+		told = tell(transport, &stat, words + i, count - i, each, context);
+		if (told <= 0) {
+			behind = words[i].tag;
+			r = told;
 			break;
 		}
 	}
 	free(words);
-	return 0;
+	if (r == 0)
+		*cursor = behind;
+	return r;
 }

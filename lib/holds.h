@@ -19,8 +19,8 @@ struct hold {
 	const struct store_object_stat *stat;
 	enum control_hold_role role;
 	uint16_t owner;
-	uint32_t count;                 /* of words */
-	uint64_t token;                 /* the newest of them */
+	uint32_t count; /* of words */
+	uint64_t token; /* the fencing token; of several permits the largest number of a hold */
 	const struct sweep_word *words; /* themselves */
 };
 

@@ -44,6 +44,7 @@ static int remote_open_object(struct dso_session *session, struct object *object
 		object->generation = le32_get(opened.generation);
 		object->offset = le64_get(opened.offset);
 		object->length_bytes = le64_get(opened.length_bytes);
+		object->token_origin = le64_get(opened.token_origin);
 		for (unsigned i = 0; i < 4; i++)
 			object->parameters[i] = le64_get(opened.parameters.parameter[i]);
 		if (reference_holds(remote, object)) {

@@ -32,6 +32,7 @@ struct object {
 	uint64_t offset; /* of the header in the region */
 	uint64_t length_bytes;
 	uint64_t parameters[4];
+	uint64_t token_origin;
 	void *memory; /* of the type's own; freed with the handle */
 	char name[DSO_NAME_BYTES_MAX + 1];
 };

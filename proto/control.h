@@ -153,8 +153,9 @@ struct control_opened {
 	le32_t handle; /* names the open in CLOSE and DELETED */
 	le32_t reserved;
 	struct control_parameters parameters; /* the object's own */
+	le64_t token_origin; /* of its fencing tokens: larger than every token of an object before */
 };
-_Static_assert(sizeof(struct control_opened) == 64, "opened");
+_Static_assert(sizeof(struct control_opened) == 72, "opened");
 
 struct control_close {
 	le32_t handle;

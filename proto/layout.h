@@ -36,9 +36,12 @@ struct object_header {
 	le32_t generation;
 	le64_t length_bytes; /* with this header */
 	le64_t parameter[4];
-	uint8_t reserved[16];
+	le64_t token_epoch; /* a word: see fencing_count */
+	uint8_t reserved[8];
 };
 _Static_assert(sizeof(struct object_header) == LAYOUT_LINE_BYTES, "object header");
+
+#define OBJECT_TOKEN_EPOCH_OFFSET 48
 
 /*
  * memory: parameter 0 its size in bytes. The bytes follow the header.
@@ -116,6 +119,41 @@ static inline uint16_t owned_word_owner(uint64_t word)
 static inline uint16_t owned_word_holder(uint64_t word)
 {
 	return word & OWNED_GRANTED ? 0 : owned_word_owner(word);
+}
+
+/*
+ * Fencing tokens of 64 bits (mutex, a rwlock's writer). The word counts its acquisitions in 40 bits. The
+ * token is the object's origin, which storaged chose when it created the object and tells in OPENED, plus
+ * the count of 64 bits that those 40 are the low end of. The header's token_epoch tells which one: it is a
+ * multiple of a quarter of 2^40, and in [count - 3 quarters, count + 1 quarter).
+ *
+ * The owner advances token_epoch, by compare-and-swap while it has the word, when fencing_is_due() says so:
+ * that is 1,024 times in the middle of each quarter, of which one is enough. So an epoch stays valid even
+ * if every owner of one whole quarter dies before it gets there.
+ */
+#define FENCING_QUARTER    (UINT64_C(1) << 38)
+#define FENCING_COUNT_MASK ((UINT64_C(1) << 40) - 1)
+#define FENCING_DUE_MASK   ((FENCING_QUARTER - 1) & ~UINT64_C(0xffc00))
+#define FENCING_DUE_BITS   (FENCING_QUARTER / 2)
+
+/* The count of 64 bits behind @word, in the @epoch of its object. */
+static inline uint64_t fencing_count(uint64_t word, uint64_t epoch)
+{
+	uint64_t least = epoch - FENCING_QUARTER;
+
+	return least + ((owned_word_token(word) - least) & FENCING_COUNT_MASK);
+}
+
+/* Whether who has taken @word is to look whether its object's epoch is that of fencing_epoch(). */
+static inline bool fencing_is_due(uint64_t word)
+{
+	return (owned_word_token(word) & FENCING_DUE_MASK) == FENCING_DUE_BITS;
+}
+
+/* The epoch that an object has from the middle of a quarter on to that of the next. */
+static inline uint64_t fencing_epoch(uint64_t count)
+{
+	return count & ~(FENCING_QUARTER - 1);
 }
 
 /* The same token and flags without an owner. */

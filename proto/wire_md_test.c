@@ -55,6 +55,7 @@ static const struct field fields[] = {
 	FIELD(control_opened, generation), FIELD(control_opened, node),
 	FIELD(control_opened, region), FIELD(control_opened, handle),
 	FIELD(control_opened, reserved), FIELD(control_opened, parameters),
+	FIELD(control_opened, token_origin),
 
 	FIELD(control_close, handle), FIELD(control_close, reserved),
 
@@ -124,7 +125,8 @@ static const struct field fields[] = {
 
 	FIELD(object_header, type), FIELD(object_header, flags),
 	FIELD(object_header, generation), FIELD(object_header, length_bytes),
-	FIELD(object_header, parameter), FIELD(object_header, reserved),
+	FIELD(object_header, parameter), FIELD(object_header, token_epoch),
+	FIELD(object_header, reserved),
 
 	FIELD(register_slot, version), FIELD(register_slot, length_bytes),
 	FIELD(register_slot, checksum), FIELD(register_slot, header_checksum),

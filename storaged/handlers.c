@@ -62,6 +62,7 @@ static void handle_open(struct control *control, const struct control_header *he
 	opened.length_bytes = le64_of(reference.length_bytes);
 	opened.generation = le32_of(reference.generation);
 	opened.handle = le32_of(reference.handle);
+	opened.token_origin = le64_of(reference.token_origin);
 	parameters_of(reference.parameters, &opened.parameters);
 	control_reply(control, header, &opened, sizeof opened);
 }

@@ -7,10 +7,14 @@
 #include "tests/conformance.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <dso/dso.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/daemon.h"
@@ -57,6 +61,51 @@ bool conformance_is(const char *name)
 	return !strcmp(transport, name);
 }
 
+/* The arena is a memfd of storaged, or of this process. */
+static int open_arena(void)
+{
+	DIR *directory;
+	struct dirent *entry;
+	char path[64], target[64], found[384];
+	int fd = -1;
+
+	snprintf(path, sizeof path, "/proc/%d/fd", storage.pid ? (int)storage.pid : (int)getpid());
+	directory = opendir(path);
+	while (directory && fd < 0 && (entry = readdir(directory))) {
+		ssize_t bytes;
+
+		snprintf(found, sizeof found, "%s/%s", path, entry->d_name);
+		bytes = readlink(found, target, sizeof target - 1);
+		target[bytes > 0 ? bytes : 0] = 0;
+		if (!strncmp(target, "/memfd:dso-arena", strlen("/memfd:dso-arena")))
+			fd = open(found, O_RDWR | O_CLOEXEC);
+	}
+	if (directory)
+		closedir(directory);
+	return fd;
+}
+
+static size_t region_bytes;
+
+uint8_t *conformance_region(void)
+{
+	int fd = open_arena();
+	struct stat status;
+	void *region;
+
+	ck_assert_msg(fd >= 0 && fstat(fd, &status) == 0, "the store's memory is not found");
+	region_bytes = (size_t)status.st_size;
+	region = mmap(NULL, region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	ck_assert_ptr_ne(region, MAP_FAILED);
+	return region;
+}
+
+void conformance_region_end(uint8_t *region)
+{
+	munmap(region, region_bytes);
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const memory[] = {"--memory", "320MiB", NULL};
@@ -86,6 +135,9 @@ int main(int argc, char **argv)
 	srunner_add_suite(runner, conformance_locks_suite());
 	srunner_add_suite(runner, conformance_gates_suite());
 	srunner_add_suite(runner, conformance_holds_suite());
+	/* Of a storaged that was here before nothing but its services is known. */
+	if (own || conformance_is("embedded"))
+		srunner_add_suite(runner, conformance_tokens_suite());
 	failed = run_all(runner); /* an embedded store lives in this process */
 	if (own && daemon_stop(&storage) != 0) {
 		printf("not ok - storaged did not drain and exit with 0\n");

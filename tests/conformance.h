@@ -17,6 +17,11 @@ const char *conformance_name(void);
 /* Whether the transport under test is called so. */
 bool conformance_is(const char *name);
 
+/* The memory of the store under test, from behind; where it cannot be found the test program ends. To be given
+ * back with conformance_region_end(). */
+uint8_t *conformance_region(void);
+void conformance_region_end(uint8_t *region);
+
 /* The sentence of the session when a call that must succeed fails. */
 #define OK(session, call)                                                                          \
 	do {                                                                                       \
@@ -33,5 +38,6 @@ Suite *conformance_wait_suite(void);
 Suite *conformance_locks_suite(void);
 Suite *conformance_gates_suite(void);
 Suite *conformance_holds_suite(void);
+Suite *conformance_tokens_suite(void);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/objects/fencing.h"
 #include "lib/objects/mutex.h"
 #include "lib/objects/owned.h"
 #include "lib/objects/word.h"
@@ -12,11 +13,16 @@ struct dso_mutex {
 	struct courtesy courtesy;
 };
 
-static inline int lock(struct dso_mutex *mutex, int64_t timeout)
+static inline bool is_taken(int r)
+{
+	return r == 0 || r == -EOWNERDEAD;
+}
+
+/* Go on after a first try to take the word that returned @r. */
+static inline int lock_after(struct dso_mutex *mutex, int64_t timeout, int r)
 {
 	struct object *object = &mutex->object;
 	int64_t deadline_ns;
-	int r = owned_try(object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_LOST, &mutex->courtesy);
 
 	if (r == -EAGAIN) {
 		r = futex_deadline(timeout, &deadline_ns);
@@ -24,8 +30,70 @@ static inline int lock(struct dso_mutex *mutex, int64_t timeout)
 			r = owned_await(object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_LOST,
 					&mutex->courtesy, deadline_ns);
 	}
-	mutex->held |= r == 0 || r == -EOWNERDEAD;
+	mutex->held |= is_taken(r);
+	/* Where it fails another owner does it, and the session's next operation says why. */
+	if (is_taken(r) && __builtin_expect(fencing_is_due(mutex->word), 0))
+		fencing_advance(object, mutex->word);
 	return r == -EALREADY ? -ENOTRECOVERABLE : r;
+}
+
+static inline int lock(struct dso_mutex *mutex, int64_t timeout)
+{
+	return lock_after(mutex, timeout,
+			  owned_try(&mutex->object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_LOST,
+				    &mutex->courtesy));
+}
+
+/* As owned_try, and read the epoch in the same round trip. */
+static int try_with_epoch(struct dso_mutex *mutex, uint64_t *epoch)
+{
+	struct object *object = &mutex->object;
+	uint64_t value = owned_given_back(mutex->word);
+	uint64_t taken = owned_taken(value, object->session->owner);
+	struct op ops[2] = {word_op(object, DATA_CAS, MUTEX_WORD_OFFSET, value, taken),
+			    fencing_epoch_op(object)};
+	int r;
+
+	if (mutex->courtesy.due)
+		return -EAGAIN;
+	if (value & OWNED_LOST)
+		return -EALREADY;
+	r = session_execute(object, ops, 2);
+	if (r)
+		return r;
+	*epoch = ops[1].value;
+	r = owned_judge(ops[0].value, taken, &value);
+	mutex->word = value;
+	return r;
+}
+
+static int lock_for_token(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token)
+{
+	uint64_t epoch = 0;
+	int first = try_with_epoch(mutex, &epoch);
+	int r = lock_after(mutex, timeout, first), s = 0;
+
+	if (!is_taken(r))
+		return r;
+	/* It may have waited for longer than an epoch lasts. */
+	if (first == -EAGAIN)
+		s = word_load(&mutex->object, OBJECT_TOKEN_EPOCH_OFFSET, &epoch);
+	if (s)
+		return s;
+	*ret_token = fencing_token(&mutex->object, mutex->word, epoch);
+	return r;
+}
+
+/* Read the word and the epoch. */
+static int look(struct dso_mutex *mutex, uint64_t *word, uint64_t *token)
+{
+	struct op ops[2] = {word_op(&mutex->object, DATA_FAA, MUTEX_WORD_OFFSET, 0, 0),
+			    fencing_epoch_op(&mutex->object)};
+	int r = session_execute(&mutex->object, ops, 2);
+
+	*word = ops[0].value;
+	*token = fencing_token(&mutex->object, ops[0].value, ops[1].value);
+	return r;
 }
 
 static inline int unlock(struct dso_mutex *mutex)
@@ -80,10 +148,10 @@ void dso_mutex_close(struct dso_mutex *mutex)
 
 int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token)
 {
-	int r = timeout < DSO_FOREVER ? -EINVAL : lock(mutex, timeout);
+	int r = timeout < DSO_FOREVER ? -EINVAL
+		: ret_token           ? lock_for_token(mutex, timeout, ret_token)
+				      : lock(mutex, timeout);
 
-	if (ret_token && (r == 0 || r == -EOWNERDEAD))
-		*ret_token = owned_word_token(mutex->word);
 	return r ? object_fail(&mutex->object, "lock", r) : 0;
 }
 
@@ -108,15 +176,18 @@ int dso_mutex_consistent(struct dso_mutex *mutex)
 
 int dso_mutex_force_unlock(struct dso_mutex *mutex, uint64_t token)
 {
-	uint64_t word, before;
-	int r = word_load(&mutex->object, MUTEX_WORD_OFFSET, &word);
+	uint64_t word, newest, before;
+	int r = look(mutex, &word, &newest);
+	uint64_t count = owned_word_token(word);
 
+	if (r == 0 && newest != token)
+		r = -EAGAIN;
 	while (r == 0) {
-		if (owned_word_holder(word) == 0 || owned_word_token(word) != token)
+		if (owned_word_holder(word) == 0 || owned_word_token(word) != count)
 			r = -EAGAIN;
 		else
 			r = word_cas(&mutex->object, MUTEX_WORD_OFFSET, word,
-				     owned_word(token, 0) | OWNED_DIED, &before);
+				     owned_word(count, 0) | OWNED_DIED, &before);
 		if (r == 0 && before == word)
 			break;
 		word = before;
@@ -133,14 +204,14 @@ int dso_mutex_force_unlock(struct dso_mutex *mutex, uint64_t token)
 
 int dso_mutex_holder(struct dso_mutex *mutex, uint32_t *ret_session, uint64_t *ret_token)
 {
-	uint64_t word;
-	int r = word_load(&mutex->object, MUTEX_WORD_OFFSET, &word);
+	uint64_t word, token;
+	int r = look(mutex, &word, &token);
 
 	if (r)
 		return object_fail(&mutex->object, "holder", r);
 	if (ret_session)
 		*ret_session = owned_word_holder(word);
 	if (ret_token)
-		*ret_token = owned_word_token(word);
+		*ret_token = token;
 	return 0;
 }

@@ -28,6 +28,7 @@ static const struct {
 	{EBADMSG, "what lies there is not what a writer wrote; delete it and make it anew"},
 	{EOPNOTSUPP,
 	 "a striped counter has no one word to do that on, or storaged is too old for it"},
+	{EOVERFLOW, "its versions are used up; delete it and make it anew"},
 	{EACCES, "the session may not do that"},
 	{EIO, "storaged's RDMA device failed it"},
 };

@@ -47,25 +47,32 @@ static inline uint64_t owned_given_back(uint64_t word)
 	return owned_word_without_owner(word) & ~(uint64_t)(OWNED_WAITED | OWNED_GRANTED);
 }
 
+/* The word that has no owner as @value, taken by @me. */
+static inline uint64_t owned_taken(uint64_t value, uint16_t me)
+{
+	return owned_word(owned_word_token(value) + 1, me) | (value & UINT8_MAX);
+}
+
+/* What came of a CAS of *value to @taken that found @before. *value is then what the word is. */
+static inline int owned_judge(uint64_t before, uint64_t taken, uint64_t *value)
+{
+	if (__builtin_expect(before != *value, 0)) {
+		*value = before;
+		return owned_word_owner(before) == owned_word_owner(taken) ? -EDEADLK : -EAGAIN;
+	}
+	*value = taken;
+	return taken & OWNED_DIED ? -EOWNERDEAD : 0;
+}
+
 /* Take the word, which has no owner if it is *value still, setting @flags. *value is then what it is.
  * Returns as owned_take, and -EAGAIN where it was not. */
 static inline int owned_try_take(struct object *object, uint64_t offset, uint64_t *value,
 				 uint64_t flags)
 {
-	uint16_t me = object->session->owner;
-	uint64_t taken =
-		owned_word(owned_word_token(*value) + 1, me) | (*value & UINT8_MAX) | flags;
-	uint64_t before;
+	uint64_t taken = owned_taken(*value, object->session->owner) | flags, before;
 	int r = word_cas(object, offset, *value, taken, &before);
 
-	if (__builtin_expect(r != 0, 0))
-		return r;
-	if (__builtin_expect(before != *value, 0)) {
-		*value = before;
-		return owned_word_owner(before) == me ? -EDEADLK : -EAGAIN;
-	}
-	*value = taken;
-	return taken & OWNED_DIED ? -EOWNERDEAD : 0;
+	return __builtin_expect(r != 0, 0) ? r : owned_judge(before, taken, value);
 }
 
 /*

@@ -56,6 +56,16 @@ static int swap_head(struct dso_register *reg, uint64_t expected, uint64_t value
 	return op.value != expected;
 }
 
+static int load_head(struct dso_register *reg)
+{
+	struct op op = head_op(reg, DATA_FAA, 0, 0);
+	int r = session_execute_one(&reg->object, &op);
+
+	if (r == 0)
+		reg->head_seen = op.value;
+	return r;
+}
+
 /* ---- reading ---- */
 
 static bool slot_header_holds(const struct dso_register *reg, const struct register_slot *slot,
@@ -177,7 +187,8 @@ static void back_off(int64_t *wait_ns)
 
 /*
  * Take the head for writing. With @expected not NULL only at that version. Returns 0 with the current
- * version in *ret_version; -EAGAIN with it too, when it is not *expected; -ETIMEDOUT; or another errno.
+ * version in *ret_version; -EAGAIN with it too, when it is not *expected; -EOVERFLOW (there is no version behind
+ * it); -ETIMEDOUT; or another errno.
  */
 static int claim(struct dso_register *reg, const uint64_t *expected, uint64_t *ret_version)
 {
@@ -194,6 +205,16 @@ static int claim(struct dso_register *reg, const uint64_t *expected, uint64_t *r
 			return -EAGAIN;
 		if (expected && !looked)
 			version = *expected;
+		if (version >= DSO_REGISTER_VERSION_MAX) {
+			/* It is no version, or the last one: which, the head says. */
+			if (looked)
+				return -EOVERFLOW;
+			r = load_head(reg);
+			if (r)
+				return r;
+			looked = true;
+			continue;
+		}
 		r = swap_head(reg, owned_word(version, 0), owned_word(version, session->owner));
 		if (r <= 0) {
 			*ret_version = version;
@@ -385,14 +406,12 @@ int dso_register_exchange(struct dso_register *reg, const void *value, size_t le
 
 int dso_register_version(struct dso_register *reg, uint64_t *ret_version)
 {
-	struct op op = head_op(reg, DATA_FAA, 0, 0);
-	int r = session_execute_one(&reg->object, &op);
+	int r = load_head(reg);
 
 	if (r)
 		return fail(reg, "version", r, 0, 0);
-	reg->head_seen = op.value;
 	if (ret_version)
-		*ret_version = owned_word_token(op.value);
+		*ret_version = owned_word_token(reg->head_seen);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
  * takes its word and looks at the slots behind that. So one of them sees the other. Who wants to read finds
  * the word of a writer that waits for readers taken: no stream of readers keeps a writer out.
  */
+#include "lib/objects/fencing.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"
 #include "lib/objects/word.h"
@@ -187,6 +188,8 @@ static int lock_for_writing(struct dso_rwlock *rwlock, int64_t deadline_ns)
 
 	if (taken && taken != -EOWNERDEAD)
 		return taken == -EALREADY ? -ENOTRECOVERABLE : taken;
+	if (fencing_is_due(rwlock->word))
+		fencing_advance(&rwlock->object, rwlock->word);
 	r = drain(rwlock, deadline_ns);
 	if (r) {
 		unlock_writing(rwlock, 0, 0);

@@ -3,6 +3,7 @@
 #include "lib/store/store.h"
 
 #include "lib/store/arena.h"
+#include "lib/store/token_clock.h"
 #include "lib/store/types.h"
 
 #include <sys/random.h>
@@ -36,6 +37,7 @@ struct object {
 	uint64_t hash; /* of the name */
 	struct store_open *open_list;
 	uint64_t parameters[TYPE_PARAMETERS];
+	uint64_t token_origin;
 	struct extent extent;
 	uint32_t next; /* in its bucket, or the list of vacant objects: index + 1, 0: none */
 	uint32_t generation;
@@ -282,6 +284,7 @@ static enum wire_status create(struct store *store, unsigned type, uint64_t hash
 		.name = name_copy,
 		.hash = hash,
 		.extent = extent,
+		.token_origin = token_clock_next(),
 		.generation = store->generation,
 		.type = (uint16_t)type,
 		.name_bytes = (uint8_t)name_bytes,
@@ -379,6 +382,7 @@ static void refer(const struct store_open *open, struct store_reference *ret_ref
 		.handle = open->handle,
 		.offset = object->extent.offset,
 		.length_bytes = object->extent.bytes,
+		.token_origin = object->token_origin,
 	};
 	memcpy(ret_reference->parameters, object->parameters, sizeof object->parameters);
 }
@@ -391,6 +395,7 @@ static void describe(const struct object *object, struct store_object_stat *ret_
 		.opens = object->opens,
 		.offset = object->extent.offset,
 		.length_bytes = object->extent.bytes,
+		.token_origin = object->token_origin,
 		.name_bytes = object->name_bytes,
 	};
 	memcpy(ret_stat->parameters, object->parameters, sizeof object->parameters);

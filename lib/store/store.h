@@ -58,6 +58,7 @@ struct store_reference {
 	uint64_t offset;
 	uint64_t length_bytes;
 	uint64_t parameters[4];
+	uint64_t token_origin; /* of its fencing tokens */
 };
 
 struct store_object_stat {
@@ -67,6 +68,7 @@ struct store_object_stat {
 	uint64_t offset;
 	uint64_t length_bytes;
 	uint64_t parameters[4];
+	uint64_t token_origin;
 	uint8_t name_bytes;
 	char name[CONTROL_NAME_BYTES_MAX + 1]; /* zero-terminated */
 };

@@ -59,6 +59,8 @@ struct client {
 	unsigned held;    /* the object's affair; 0: nothing */
 	int64_t seen[2];  /* the last value that it knows of, and version or token */
 	unsigned pretend; /* a fault's affair */
+	uint64_t
+		token_origin; /* of a mutex that nobody has locked yet; histories count from there */
 };
 
 /* A number below @n. */

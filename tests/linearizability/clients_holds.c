@@ -19,7 +19,9 @@ enum { FREE, HELD, HELD_AFTER_DEATH };
 
 static int mutex_open(struct client *client, const char *name, int64_t parameter)
 {
-	return dso_mutex_open(client->session, name, NULL, &client->mutex);
+	int r = dso_mutex_open(client->session, name, NULL, &client->mutex);
+
+	return r ? r : dso_mutex_holder(client->mutex, NULL, &client->token_origin);
 }
 
 static void mutex_close(struct client *client)
@@ -55,7 +57,7 @@ static void mutex_perform(struct client *client, struct operation *operation)
 	switch (operation->kind) {
 	case MUTEX_LOCK:
 		operation->status = dso_mutex_lock(client->mutex, operation->arguments[0], &token);
-		operation->results[0] = (int64_t)token;
+		operation->results[0] = (int64_t)(token - client->token_origin);
 		break;
 	case MUTEX_UNLOCK:
 		operation->status = dso_mutex_unlock(client->mutex);
@@ -64,13 +66,13 @@ static void mutex_perform(struct client *client, struct operation *operation)
 		operation->status = dso_mutex_consistent(client->mutex);
 		break;
 	case MUTEX_FORCE:
-		operation->status =
-			dso_mutex_force_unlock(client->mutex, (uint64_t)operation->arguments[0]);
+		token = client->token_origin + (uint64_t)operation->arguments[0];
+		operation->status = dso_mutex_force_unlock(client->mutex, token);
 		break;
 	case MUTEX_HOLDER:
 		operation->status = dso_mutex_holder(client->mutex, &holder, &token);
 		operation->results[0] = holder != 0;
-		operation->results[1] = (int64_t)token;
+		operation->results[1] = (int64_t)(token - client->token_origin);
 		break;
 	}
 }

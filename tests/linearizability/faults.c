@@ -95,7 +95,7 @@ static void lock_what_is_locked(struct client *client, struct operation *operati
 	if (operation->kind != MUTEX_LOCK || operation->status != -ETIMEDOUT)
 		return;
 	dso_mutex_holder(client->mutex, NULL, &token);
-	operation->results[0] = (int64_t)token + 1;
+	operation->results[0] = (int64_t)(token - client->token_origin) + 1;
 	operation->status = 0;
 	client->pretend = 1;
 }

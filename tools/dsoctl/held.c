@@ -97,7 +97,7 @@ static void print_as_text(const struct dso_hold *hold)
 {
 	char who[PRINTABLE_BYTES], name[PRINTABLE_BYTES], time[DURATION_BYTES];
 
-	printf("%-10s %-6s %6u %-22s %10" PRIu64 " %5u %8s  %s\n", dso_type_name(hold->type),
+	printf("%-10s %-6s %6u %-22s %19" PRIu64 " %5u %8s  %s\n", dso_type_name(hold->type),
 	       role_name(hold->role), hold->owner, hold->who[0] ? printable(hold->who, who) : "-",
 	       hold->token, hold->count, since(hold, time), printable(hold->name, name));
 }
@@ -115,7 +115,7 @@ enum exit_status print_held(const struct dsoctl *ctl)
 	else if (holds.count)
 		qsort(holds.entries, holds.count, sizeof *holds.entries, by_name);
 	if (status == STATUS_DONE && holds.count && !ctl->json)
-		printf("%-10s %-6s %6s %-22s %10s %5s %8s  %s\n", "TYPE", "ROLE", "OWNER", "WHO",
+		printf("%-10s %-6s %6s %-22s %19s %5s %8s  %s\n", "TYPE", "ROLE", "OWNER", "WHO",
 		       "TOKEN", "COUNT", "SINCE", "NAME");
 	for (size_t i = 0; i < holds.count && status == STATUS_DONE; i++) {
 		if (ctl->json)

@@ -43,14 +43,15 @@ extern "C" {
 #define DSO_SECOND      INT64_C(1000000000)
 
 /* Limits. */
-#define DSO_NAME_BYTES_MAX        255           /* of an object's name */
-#define DSO_COUNTER_STRIPES_MAX   64            /* of a counter */
-#define DSO_REGISTER_BYTES_MAX    (64ULL << 20) /* capacity of a register */
-#define DSO_OUTSTANDING_MAX       1024          /* submitted and not yet reaped, a session */
-#define DSO_RWLOCK_READERS_MAX    4096          /* of a rwlock at a time */
-#define DSO_SEMAPHORE_PERMITS_MAX 4096          /* of a semaphore */
-#define DSO_BARRIER_PARTIES_MAX   65535         /* of a barrier */
-#define DSO_FUTURE_BYTES_MAX      (64ULL << 20) /* capacity of a future */
+#define DSO_NAME_BYTES_MAX        255                /* of an object's name */
+#define DSO_COUNTER_STRIPES_MAX   64                 /* of a counter */
+#define DSO_REGISTER_BYTES_MAX    (64ULL << 20)      /* capacity of a register */
+#define DSO_REGISTER_VERSION_MAX  ((1ULL << 40) - 1) /* the last one */
+#define DSO_OUTSTANDING_MAX       1024               /* submitted and not yet reaped, a session */
+#define DSO_RWLOCK_READERS_MAX    4096               /* of a rwlock at a time */
+#define DSO_SEMAPHORE_PERMITS_MAX 4096               /* of a semaphore */
+#define DSO_BARRIER_PARTIES_MAX   65535              /* of a barrier */
+#define DSO_FUTURE_BYTES_MAX      (64ULL << 20)      /* capacity of a future */
 
 struct dso_session;
 struct dso_memory;
@@ -253,9 +254,11 @@ struct dso_hold {
 	uint32_t owner;      /* the session's owner number, as of dso_mutex_holder() */
 	uint32_t count;      /* permits of a semaphore, else 1 */
 	uint32_t reserved;   /* zero */
-	uint64_t token;      /* the fencing token; of several permits the largest */
-	int64_t held_min;    /* ns: it has had it without a break for so long at least, */
-	int64_t held_max;    /* and no longer than this; DSO_FOREVER: that is not known */
+	/* of a mutex and of a rwlock's writer the fencing token; else a number that stays the same while it
+	 * is held, of several permits the largest */
+	uint64_t token;
+	int64_t held_min; /* ns: it has had it without a break for so long at least, */
+	int64_t held_max; /* and no longer than this; DSO_FOREVER: that is not known */
 	char who[64]; /* "pid 4711" of a client on storaged's unix socket, or "192.0.2.7:40312" */
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
@@ -368,15 +371,16 @@ int dso_register_get(struct dso_register *reg, void *buffer, size_t buffer_bytes
 /*
  * dso_register_set - replace the value by @length_bytes of @value. Two round trips. Readers see the
  * old value or the new one, never a mixture; a writer that dies leaves the old one.
- * Returns 0, -EMSGSIZE (longer than the capacity), -ESTALE, -ETIMEDOUT (other writers were at it for
- * longer than the session's timeout), -ECONNRESET (it may or may not have been set), -ENOTCONN,
- * -ESHUTDOWN.
+ * Returns 0, -EMSGSIZE (longer than the capacity), -EOVERFLOW (it is at DSO_REGISTER_VERSION_MAX, and
+ * stays there), -ESTALE, -ETIMEDOUT (other writers were at it for longer than the session's timeout),
+ * -ECONNRESET (it may or may not have been set), -ENOTCONN, -ESHUTDOWN.
  */
 int dso_register_set(struct dso_register *reg, const void *value, size_t length_bytes,
 		     uint64_t *ret_version);
 
 /*
- * dso_register_set_if_version - as set, if the version is still @expected (0: never set).
+ * dso_register_set_if_version - as set, if the version is still @expected (0: never set). A number beyond
+ * DSO_REGISTER_VERSION_MAX is no version, and never the register's.
  * Returns 0, -EAGAIN (the version is another; *ret_version, also set then, is that), and as set.
  */
 int dso_register_set_if_version(struct dso_register *reg, uint64_t expected, const void *value,
@@ -511,9 +515,11 @@ int dso_mutex_open(struct dso_session *session, const char *name,
 void dso_mutex_close(struct dso_mutex *mutex);
 
 /*
- * dso_mutex_lock - lock. Without contention one compare-and-swap. *ret_token is the fencing token: larger
- * than that of every holder before, to be handed to other systems that refuse smaller ones than they have
- * seen. As with a robust mutex of POSIX: Returns 0; -EOWNERDEAD (locked, but the holder before ended while
+ * dso_mutex_lock - lock. Without contention one compare-and-swap. *ret_token is the fencing token, to be
+ * handed to other systems that refuse smaller ones than they have seen: 64 bits, larger than that of every
+ * holder before of a mutex of that name at that storaged. So it is after the mutex was deleted and made
+ * anew, and after storaged was restarted. Tokens grow by one with each holder, and by more than one where
+ * the mutex was made anew; none is larger than INT64_MAX. As with a robust mutex of POSIX: Returns 0; -EOWNERDEAD (locked, but the holder before ended while
  * it had it: make good what it guards and call dso_mutex_consistent()); -ENOTRECOVERABLE (such a one was
  * unlocked without that; delete it); -EDEADLK (this session has it locked). Waits at most @timeout.
  */

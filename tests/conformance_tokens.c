@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fencing tokens and versions: over deletion, and where the 40 bits that a word counts in are at their end. */
+#include "tests/conformance.h"
+#include "proto/layout.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PATIENCE (60 * DSO_SECOND)
+
+static struct dso_session *session, *other;
+static char name[64];
+static uint8_t *region;
+
+static void setup(void)
+{
+	strcpy(name, conformance_name());
+	session = conformance_open();
+	other = conformance_open_another();
+	region = conformance_region();
+}
+
+static void teardown(void)
+{
+	conformance_region_end(region);
+	dso_close(session);
+	dso_close(other);
+}
+
+/* The word at @offset of the object, in the store's own memory. */
+static uint64_t *word_at(uint64_t offset)
+{
+	struct dso_stat stat;
+
+	OK(session, dso_object_stat(session, name, &stat));
+	return (uint64_t *)(void *)(region + stat.offset + offset);
+}
+
+/* As if the free word had been taken so many times. */
+static void set_count(uint64_t *word, uint64_t count)
+{
+	__atomic_store_n(word, owned_word(count, 0), __ATOMIC_SEQ_CST);
+}
+
+static struct dso_mutex *mutex_in(struct dso_session *in)
+{
+	struct dso_mutex *mutex;
+
+	OK(in, dso_mutex_open(in, name, NULL, &mutex));
+	return mutex;
+}
+
+static int keep(const struct dso_hold *hold, void *context)
+{
+	if (!strcmp(hold->name, name))
+		*(struct dso_hold *)context = *hold;
+	return 0;
+}
+
+static uint64_t held_token(void)
+{
+	struct dso_hold hold = {0};
+
+	OK(other, dso_holds(other, keep, &hold));
+	ck_assert_uint_ne(hold.owner, 0);
+	return hold.token;
+}
+
+/* ---- deletion ---- */
+
+START_TEST(a_mutex_of_a_deleted_ones_name_begins_above_every_token_of_that)
+{
+	struct dso_mutex *mutex = mutex_in(session);
+	uint64_t token, next;
+
+	for (int i = 0; i < 1000; i++) {
+		OK(session, dso_mutex_lock(mutex, PATIENCE, &token));
+		OK(session, dso_mutex_unlock(mutex));
+	}
+	OK(session, dso_object_delete(session, name));
+	dso_mutex_close(mutex);
+	mutex = mutex_in(session);
+	OK(session, dso_mutex_lock(mutex, PATIENCE, &next));
+	ck_assert_uint_gt(next, token);
+	dso_mutex_close(mutex);
+}
+END_TEST
+
+START_TEST(a_free_mutex_of_a_deleted_ones_name_has_no_smaller_token_either)
+{
+	struct dso_mutex *mutex = mutex_in(session);
+	uint64_t token, next;
+
+	OK(session, dso_mutex_lock(mutex, PATIENCE, &token));
+	OK(session, dso_object_delete(session, name));
+	dso_mutex_close(mutex);
+	mutex = mutex_in(session);
+	OK(session, dso_mutex_holder(mutex, NULL, &next));
+	ck_assert_uint_gt(next, token);
+	dso_mutex_close(mutex);
+}
+END_TEST
+
+/* ---- the end of 40 bits ---- */
+
+#define STEPS 12 /* quarters of 2^40: three times around */
+
+/* The count of the middle of a quarter, where owners are to advance the epoch. */
+static uint64_t middle(unsigned quarter)
+{
+	return quarter * FENCING_QUARTER + FENCING_QUARTER / 2;
+}
+
+START_TEST(tokens_grow_on_where_a_mutexs_word_begins_anew)
+{
+	struct dso_mutex *mutex = mutex_in(session), *theirs = mutex_in(other);
+	uint64_t *word = word_at(MUTEX_WORD_OFFSET), first, token, next;
+
+	OK(session, dso_mutex_holder(mutex, NULL, &first));
+	for (unsigned i = 0; i < STEPS; i++) {
+		set_count(word, middle(i) - 1);
+		OK(session, dso_mutex_lock(mutex, PATIENCE, &token));
+		ck_assert_uint_eq(token - first, middle(i));
+		OK(other, dso_mutex_holder(theirs, NULL, &next));
+		ck_assert_uint_eq(next, token);
+		ck_assert_uint_eq(held_token(), token);
+		ck_assert_int_eq(dso_mutex_force_unlock(theirs, token + FENCING_COUNT_MASK + 1),
+				 -EAGAIN);
+		OK(session, dso_mutex_unlock(mutex));
+		OK(session, dso_mutex_lock(mutex, PATIENCE, &next));
+		ck_assert_uint_eq(next, token + 1);
+		OK(other, dso_mutex_force_unlock(theirs, next));
+		ck_assert_int_eq(dso_mutex_unlock(mutex), -EPERM);
+	}
+	dso_mutex_close(mutex);
+	dso_mutex_close(theirs);
+}
+END_TEST
+
+START_TEST(owners_who_do_not_ask_for_their_token_count_it_on_for_those_who_do)
+{
+	struct dso_mutex *mutex = mutex_in(session);
+	uint64_t *word = word_at(MUTEX_WORD_OFFSET), first, token;
+
+	OK(session, dso_mutex_holder(mutex, NULL, &first));
+	for (unsigned i = 0; i < STEPS; i++) {
+		set_count(word, middle(i) - 1);
+		OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
+		OK(session, dso_mutex_unlock(mutex));
+	}
+	OK(session, dso_mutex_lock(mutex, PATIENCE, &token));
+	ck_assert_uint_eq(token - first, middle(STEPS - 1) + 1);
+	dso_mutex_close(mutex);
+}
+END_TEST
+
+START_TEST(a_quarter_in_which_nobody_counted_on_is_made_up_for)
+{
+	struct dso_mutex *mutex = mutex_in(session);
+	uint64_t *word = word_at(MUTEX_WORD_OFFSET), first, token;
+
+	OK(session, dso_mutex_holder(mutex, NULL, &first));
+	for (unsigned i = 0; i < STEPS; i += 2) {
+		set_count(word, middle(i) - 1);
+		OK(session, dso_mutex_lock(mutex, PATIENCE, &token));
+		ck_assert_uint_eq(token - first, middle(i));
+		OK(session, dso_mutex_unlock(mutex));
+	}
+	dso_mutex_close(mutex);
+}
+END_TEST
+
+START_TEST(a_writers_token_grows_on_where_its_word_begins_anew)
+{
+	struct dso_rwlock *rwlock;
+	uint64_t *word, token = 0, next;
+
+	OK(session, dso_rwlock_open(session, name, NULL, &rwlock));
+	word = word_at(RWLOCK_WORD_OFFSET);
+	for (unsigned i = 0; i < STEPS; i++) {
+		set_count(word, middle(i) - 1);
+		OK(session, dso_rwlock_wrlock(rwlock, PATIENCE));
+		next = held_token();
+		ck_assert_uint_gt(next, token);
+		token = next;
+		OK(session, dso_rwlock_unlock(rwlock));
+	}
+	dso_rwlock_close(rwlock);
+}
+END_TEST
+
+START_TEST(readers_permits_and_a_once_go_on_where_their_words_begin_anew)
+{
+	struct dso_rwlock_params one_reader = {.readers = 1};
+	struct dso_semaphore_params one_permit = {.permits = 1};
+	struct dso_semaphore *semaphore;
+	struct dso_rwlock *rwlock;
+	struct dso_once *once;
+	int mine;
+
+	OK(session, dso_rwlock_open(session, name, &one_reader, &rwlock));
+	set_count(word_at(RWLOCK_SLOT_OFFSET(0)), FENCING_COUNT_MASK);
+	OK(session, dso_rwlock_rdlock(rwlock, PATIENCE));
+	OK(session, dso_rwlock_unlock(rwlock));
+	strcpy(name, conformance_name());
+	OK(session, dso_semaphore_open(session, name, &one_permit, &semaphore));
+	set_count(word_at(SEMAPHORE_PERMIT_OFFSET(0)), FENCING_COUNT_MASK);
+	OK(session, dso_semaphore_acquire(semaphore, 1, PATIENCE));
+	OK(session, dso_semaphore_release(semaphore, 1));
+	strcpy(name, conformance_name());
+	OK(session, dso_once_open(session, name, NULL, &once));
+	set_count(word_at(ONCE_WORD_OFFSET), FENCING_COUNT_MASK);
+	OK(session, dso_once_begin(once, PATIENCE, &mine));
+	ck_assert_int_eq(mine, 1);
+	OK(session, dso_once_done(once));
+	OK(session, dso_once_begin(once, PATIENCE, &mine));
+	ck_assert_int_eq(mine, 0);
+}
+END_TEST
+
+/* ---- versions ---- */
+
+START_TEST(a_version_beyond_the_last_is_no_version_of_a_register)
+{
+	struct dso_register *reg;
+	uint64_t version = 0;
+
+	OK(session, dso_register_open(session, name, NULL, &reg));
+	OK(session, dso_register_set(reg, "one", 3, NULL));
+	ck_assert_int_eq(
+		dso_register_set_if_version(reg, DSO_REGISTER_VERSION_MAX + 2, "two", 3, &version),
+		-EAGAIN);
+	ck_assert_uint_eq(version, 1);
+	ck_assert_int_eq(dso_register_set_if_version(reg, UINT64_MAX, "two", 3, &version), -EAGAIN);
+	OK(session, dso_register_set_if_version(reg, 1, "two", 3, &version));
+	ck_assert_uint_eq(version, 2);
+}
+END_TEST
+
+START_TEST(no_write_follows_a_registers_last_version)
+{
+	struct dso_register *reg;
+	uint64_t version = 0;
+	size_t length;
+
+	OK(session, dso_register_open(session, name, NULL, &reg));
+	set_count(word_at(REGISTER_HEAD_OFFSET), DSO_REGISTER_VERSION_MAX - 1);
+	OK(session, dso_register_set(reg, "last", 4, &version));
+	ck_assert_uint_eq(version, DSO_REGISTER_VERSION_MAX);
+	ck_assert_int_eq(dso_register_set(reg, "more", 4, NULL), -EOVERFLOW);
+	ck_assert_int_eq(dso_register_set_if_version(reg, version, "more", 4, NULL), -EOVERFLOW);
+	ck_assert_int_eq(dso_register_exchange(reg, "more", 4, NULL, 0, NULL, NULL), -EOVERFLOW);
+	OK(session, dso_register_size(reg, &length));
+	ck_assert_uint_eq(length, 4);
+	OK(session, dso_register_version(reg, &version));
+	ck_assert_uint_eq(version, DSO_REGISTER_VERSION_MAX);
+}
+END_TEST
+
+Suite *conformance_tokens_suite(void)
+{
+	Suite *suite = suite_create("tokens");
+	TCase *tcase = tcase_create("tokens");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, a_mutex_of_a_deleted_ones_name_begins_above_every_token_of_that);
+	tcase_add_test(tcase, a_free_mutex_of_a_deleted_ones_name_has_no_smaller_token_either);
+	tcase_add_test(tcase, tokens_grow_on_where_a_mutexs_word_begins_anew);
+	tcase_add_test(tcase, owners_who_do_not_ask_for_their_token_count_it_on_for_those_who_do);
+	tcase_add_test(tcase, a_quarter_in_which_nobody_counted_on_is_made_up_for);
+	tcase_add_test(tcase, a_writers_token_grows_on_where_its_word_begins_anew);
+	tcase_add_test(tcase, readers_permits_and_a_once_go_on_where_their_words_begin_anew);
+	tcase_add_test(tcase, a_version_beyond_the_last_is_no_version_of_a_register);
+	tcase_add_test(tcase, no_write_follows_a_registers_last_version);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
