@@ -223,14 +223,15 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 	/* The answer may lie there unread, where the thread that listens is kept from it. */
 	if (remote->ping_sent_ns && now_ns >= remote->ping_due_ns)
 		receive(remote);
-	if (remote->ping_sent_ns && patience_is_over(&remote->pong, now_ns)) {
+	if (remote->ping_sent_ns && !remote->attaching && patience_is_over(&remote->pong, now_ns)) {
 		snprintf(text, sizeof text, "storaged has not answered a heartbeat for %lld ms",
 			 (long long)(session->timeout_ns / DSO_MILLISECOND));
 		remote_lose(remote, -ENOTCONN, text);
 	}
 	if (atomic_load(&session->health))
 		return INT64_MAX;
-	if (remote->ping_sent_ns == 0 && now_ns >= remote->ping_due_ns) {
+	/* While a transport is chosen an answer may be late: storaged is to hear of this session. */
+	if ((remote->ping_sent_ns == 0 || remote->attaching) && now_ns >= remote->ping_due_ns) {
 		remote->ping_sent_ns = now_ns;
 		patience_begin(&remote->pong, now_ns, session->timeout_ns);
 		remote->ping_due_ns = now_ns + interval_ns;
@@ -239,7 +240,7 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 	send_some(remote);
 	quiesce(remote);
 	due_ns = remote->ping_sent_ns ? now_ns + interval_ns : remote->ping_due_ns;
-	if (remote->ping_sent_ns && remote->pong.until_ns < due_ns)
+	if (remote->ping_sent_ns && !remote->attaching && remote->pong.until_ns < due_ns)
 		due_ns = remote->pong.until_ns;
 	if ((remote->unacknowledged || remote->out_fill) && now_ns + RETRY_NS < due_ns)
 		due_ns = now_ns + RETRY_NS;

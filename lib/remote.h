@@ -30,7 +30,8 @@ struct remote {
 	struct control_welcome welcome;
 	char host[64];             /* numeric */
 	_Atomic bool keeper_waits; /* for the lock */
-	bool listens;              /* the user's thread does: the keeper leaves the input to it */
+	bool attaching; /* a transport is being chosen: storaged may be busy with that for long */
+	bool listens;   /* the user's thread does: the keeper leaves the input to it */
 	/* the request of the user's thread: 0 when there is none */
 	uint32_t request, last_request;
 	bool replied;

@@ -10,9 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* It takes resolvers, drivers and new processes: it may take so many timeouts. */
-#define CONNECT_TIMEOUTS 10
-
 /* The transports, best first, and why storaged may not offer one, by the region's domain. */
 static const struct {
 	const char *name;
@@ -32,6 +29,8 @@ static const struct {
 	{"tcp", transport_tcp_connect, CONTROL_TCP, "storaged was told not to offer it",
 	 "storaged was told not to offer it"},
 };
+
+#define TRANSPORT_COUNT (sizeof transports / sizeof *transports)
 
 /* Try the transport at @index. Returns 0 or a negative errno with *why filled. */
 static int try_transport(unsigned index, const struct attachment *attachment,
@@ -53,23 +52,92 @@ static int try_transport(unsigned index, const struct attachment *attachment,
 	return r;
 }
 
+/* Ask storaged something that may take its time, as a device's neighbours do: only the deadline
+ * ends that, and a late reply goes to nobody. */
+static int ask(const struct attachment *attachment, uint16_t type, const void *body,
+	       uint32_t body_bytes, void *reply, uint32_t reply_bytes)
+{
+	struct remote *remote = attachment->asker;
+	struct dso_session *session = remote->session;
+	int r;
+
+	pthread_mutex_lock(&session->lock);
+	r = remote_begin(remote, type, body, body_bytes, NULL);
+	while (r == 0 && !remote->replied && (r = atomic_load(&session->health)) == 0) {
+		if (clock_now_ns() >= attachment->connect_deadline_ns)
+			r = -ETIMEDOUT;
+		else
+			remote_listen(remote, attachment->connect_deadline_ns);
+	}
+	remote->request = 0;
+	if (r)
+		snprintf(attachment->reason, attachment->reason_bytes, "%s",
+			 r == -ETIMEDOUT ? "storaged did not answer in time"
+					 : session->lost_reason);
+	else
+		r = remote_reply_error(remote, attachment->reason, attachment->reason_bytes);
+	if (r == 0 && remote->reply_bytes != reply_bytes)
+		r = -EPROTO;
+	if (r == 0)
+		memcpy(reply, remote->reply.body, reply_bytes);
+	pthread_mutex_unlock(&session->lock);
+	return r;
+}
+
+/* Whether the transport at @index is to be tried: it may be used and storaged offers it. */
+static bool is_candidate(const struct remote *remote, const struct session_settings *settings,
+			 unsigned index)
+{
+	return remote->welcome.transports & transports[index].bit &&
+	       (!strcmp(settings->transport, "auto") ||
+		!strcmp(settings->transport, transports[index].name));
+}
+
+/* Until when the transport at @index may try: its share of what is left, so that those behind it
+ * have their turn however silent the way of this one is. */
+static int64_t share_of(const struct remote *remote, const struct session_settings *settings,
+			unsigned index)
+{
+	int64_t now_ns = clock_now_ns();
+	unsigned count = 0;
+
+	for (unsigned i = index; i < TRANSPORT_COUNT; i++)
+		count += is_candidate(remote, settings, i);
+	return now_ns + (settings->deadline_ns - now_ns) / (count ? count : 1);
+}
+
+/* Why nothing works, from what was said of each: "transport shm: ...; roce: ...". */
+static void explain(const struct dso_session *session, bool automatic, const char *asked,
+		    char *reason, size_t reason_bytes)
+{
+	size_t fill = 0;
+
+	for (unsigned i = 0; i < session->report_count && fill < reason_bytes; i++) {
+		const struct dso_transport_report *report = &session->reports[i];
+
+		if (!automatic && strcmp(report->name, asked))
+			continue;
+		fill += (size_t)snprintf(reason + fill, reason_bytes - fill, "%s%s: %s",
+					 fill ? "; " : "transport ", report->name, report->reason);
+	}
+}
+
 static int attach(struct remote *remote, const struct url *url,
-		  const struct session_settings *settings, int64_t deadline_ns, char *reason,
-		  size_t reason_bytes)
+		  const struct session_settings *settings, char *reason, size_t reason_bytes)
 {
 	struct dso_session *session = remote->session;
 	bool automatic = !strcmp(settings->transport, "auto");
 	char why[160];
 	struct attachment attachment = {
 		.welcome = &remote->welcome,
-		.control_fd = remote->client.fd,
+		.ask = ask,
+		.asker = remote,
 		.host = url->kind == URL_TCP ? remote->host : NULL,
 		.port = (uint16_t)atoi(url->port),
 		.unix_path = url->kind == URL_UNIX ? url->path : NULL,
 		.device = settings->device,
 		.io = settings->io,
 		.poll = settings->poll,
-		.connect_deadline_ns = deadline_ns,
 		.timeout_ns = settings->timeout_ns,
 		.health = &session->health,
 		.reason = why,
@@ -77,7 +145,7 @@ static int attach(struct remote *remote, const struct url *url,
 	};
 	int r = -EOPNOTSUPP;
 
-	for (unsigned i = 0; i < sizeof transports / sizeof *transports; i++) {
+	for (unsigned i = 0; i < TRANSPORT_COUNT; i++) {
 		const char *name = transports[i].name;
 
 		if (!automatic && strcmp(settings->transport, name)) {
@@ -87,17 +155,19 @@ static int attach(struct remote *remote, const struct url *url,
 			session_report(session, name, false, "%s works and is better",
 				       dso_transport(session));
 		} else {
-			int s = try_transport(i, &attachment, &session->transport);
+			int s;
 
+			attachment.connect_deadline_ns = share_of(remote, settings, i);
+			s = try_transport(i, &attachment, &session->transport);
 			session_report(session, name, s == 0, "%s",
 				       s           ? why
 				       : automatic ? "the best one that works"
 						   : "it was asked for");
-			if (s)
-				snprintf(reason, reason_bytes, "transport %s: %s", name, why);
 			r = session->transport ? 0 : s;
 		}
 	}
+	if (r)
+		explain(session, automatic, settings->transport, reason, reason_bytes);
 	return r;
 }
 
@@ -124,10 +194,40 @@ static int greet(struct remote *remote, const struct url *url, int64_t deadline_
 	return 0;
 }
 
+static int dial(struct remote *remote, const struct url *url,
+		const struct session_settings *settings, char *reason, size_t reason_bytes)
+{
+	if (url->kind == URL_UNIX)
+		return dial_unix(url->path, settings->deadline_ns, reason, reason_bytes);
+	return dial_tcp(url->host, url->port, settings->deadline_ns, remote->host,
+			sizeof remote->host, reason, reason_bytes);
+}
+
+/* From here on heartbeats are sent: whatever the choice of a transport takes, the session lives. */
+static int begin(struct remote *remote)
+{
+	struct dso_session *session = remote->session;
+
+	session->directory = &remote_ops;
+	session->directory_data = remote;
+	session->owner = (uint16_t)le64_get(remote->welcome.session);
+	session->ttl_ns = le32_get(remote->welcome.ttl_ms) * DSO_MILLISECOND;
+	remote->attaching = true;
+	return keeper_add(&remote->client);
+}
+
+static void attached(struct remote *remote)
+{
+	pthread_mutex_lock(&remote->session->lock);
+	remote->attaching = false;
+	if (remote->ping_sent_ns)
+		patience_begin(&remote->pong, clock_now_ns(), remote->session->timeout_ns);
+	pthread_mutex_unlock(&remote->session->lock);
+}
+
 int remote_open(struct dso_session *session, const struct url *url,
 		const struct session_settings *settings, char *reason, size_t reason_bytes)
 {
-	int64_t deadline_ns = clock_now_ns() + CONNECT_TIMEOUTS * settings->timeout_ns;
 	struct remote *remote = calloc(1, sizeof *remote);
 	int r;
 
@@ -136,31 +236,21 @@ int remote_open(struct dso_session *session, const struct url *url,
 	remote->session = session;
 	remote_prepare(remote);
 
-	r = remote->client.fd = url->kind == URL_UNIX
-					? dial_unix(url->path, deadline_ns, reason, reason_bytes)
-					: dial_tcp(url->host, url->port, deadline_ns, remote->host,
-						   sizeof remote->host, reason, reason_bytes);
-	if (r < 0)
-		goto failed;
-	r = greet(remote, url, deadline_ns, reason, reason_bytes);
-	if (r)
-		goto failed;
-	session->directory = &remote_ops;
-	session->directory_data = remote;
-	session->owner = (uint16_t)le64_get(remote->welcome.session);
-	session->ttl_ns = le32_get(remote->welcome.ttl_ms) * DSO_MILLISECOND;
-	r = attach(remote, url, settings, deadline_ns, reason, reason_bytes);
-	if (r)
-		goto failed;
-	r = keeper_add(&remote->client);
+	r = remote->client.fd = dial(remote, url, settings, reason, reason_bytes);
+	if (r >= 0)
+		r = greet(remote, url, settings->deadline_ns, reason, reason_bytes);
+	if (r == 0)
+		r = begin(remote);
 	if (r) {
-		transport_ops(session->transport)->close(session->transport);
-		goto failed;
+		if (remote->client.fd >= 0)
+			close(remote->client.fd);
+		free(remote);
+		return r;
 	}
-	return 0;
-failed:
-	if (remote->client.fd >= 0)
-		close(remote->client.fd);
-	free(remote);
+	r = attach(remote, url, settings, reason, reason_bytes);
+	if (r)
+		session->directory->leave(session);
+	else
+		attached(remote);
 	return r;
 }

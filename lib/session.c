@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/session.h"
+#include "lib/clock.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -10,7 +11,14 @@
 
 #define TIMEOUT_NS_DEFAULT (3 * DSO_SECOND)
 
-static _Thread_local char open_error[512] = "";
+#define OPEN_TIMEOUT_NS_DEFAULT (10 * DSO_SECOND)
+#define OPEN_TIMEOUTS           10                       /* it is shorter where these are */
+#define DURATION_NS_LONGEST     (3600 * 24 * DSO_SECOND) /* longer ones are as long as this */
+
+/* Of the last dso_open() in this thread that failed. */
+static _Thread_local char open_error[1024] = "";
+static _Thread_local struct dso_transport_report open_reports[TRANSPORT_REPORTS_MAX];
+static _Thread_local unsigned open_report_count;
 
 __attribute__((format(printf, 2, 3))) static int open_fail(int error, const char *format, ...)
 {
@@ -86,24 +94,52 @@ static const char *pick(const char *option, const char *variable, const char *ot
 	return value && *value ? value : otherwise;
 }
 
-static int find_timeout(int64_t option, int64_t *ret_timeout_ns)
+/* A duration from an option, else from the environment variable @variable, in ms; 0: from
+ * neither. */
+static int find_duration(const char *what, int64_t option, const char *variable, int64_t *ret_ns)
 {
-	const char *text = getenv("DSO_TIMEOUT_MS");
+	const char *text = getenv(variable);
 	char *end;
 	long ms;
 
-	*ret_timeout_ns = TIMEOUT_NS_DEFAULT;
+	*ret_ns = 0;
 	if (option < 0)
-		return open_fail(-EINVAL, "the timeout is negative");
+		return open_fail(-EINVAL, "the %s is negative", what);
 	if (option > 0) {
-		*ret_timeout_ns = option;
+		*ret_ns = option < DURATION_NS_LONGEST ? option : DURATION_NS_LONGEST;
 	} else if (text && *text) {
 		ms = strtol(text, &end, 10);
 		if (*end || ms < 1 || ms > 3600000)
-			return open_fail(-EINVAL, "DSO_TIMEOUT_MS \"%s\" is not 1 to 3600000",
-					 text);
-		*ret_timeout_ns = ms * DSO_MILLISECOND;
+			return open_fail(-EINVAL, "%s \"%s\" is not 1 to 3600000", variable, text);
+		*ret_ns = ms * DSO_MILLISECOND;
 	}
+	return 0;
+}
+
+/* How long dso_open may take where nobody says so. */
+static int64_t open_timeout_ns(int64_t timeout_ns)
+{
+	if (timeout_ns > OPEN_TIMEOUT_NS_DEFAULT)
+		return timeout_ns;
+	return timeout_ns * OPEN_TIMEOUTS < OPEN_TIMEOUT_NS_DEFAULT ? timeout_ns * OPEN_TIMEOUTS
+								    : OPEN_TIMEOUT_NS_DEFAULT;
+}
+
+static int find_times(const struct dso_options *options, struct session_settings *settings)
+{
+	int64_t open_ns;
+	int r = find_duration("timeout", options->timeout, "DSO_TIMEOUT_MS", &settings->timeout_ns);
+
+	if (r == 0)
+		r = find_duration("time to open", options->open_timeout, "DSO_OPEN_TIMEOUT_MS",
+				  &open_ns);
+	if (r)
+		return r;
+	if (settings->timeout_ns == 0)
+		settings->timeout_ns = TIMEOUT_NS_DEFAULT;
+	if (open_ns == 0)
+		open_ns = open_timeout_ns(settings->timeout_ns);
+	settings->deadline_ns = clock_now_ns() + open_ns;
 	return 0;
 }
 
@@ -132,7 +168,7 @@ static int find_settings(const struct dso_options *options, struct session_setti
 	if (r)
 		return r;
 	settings->poll = (enum transport_poll)choice;
-	return find_timeout(options->timeout, &settings->timeout_ns);
+	return find_times(options, settings);
 }
 
 static struct dso_session *session_new(const struct session_settings *settings)
@@ -169,7 +205,7 @@ static int open_url(const char *text, const struct session_settings *settings,
 		    struct dso_session **ret_session)
 {
 	struct dso_session *session;
-	char reason[256] = "";
+	char reason[900] = "";
 	struct url url;
 	int r = url_parse(text, &url, reason, sizeof reason);
 
@@ -182,6 +218,8 @@ static int open_url(const char *text, const struct session_settings *settings,
 	r = url.kind == URL_EMBEDDED ? embedded_open(session, &url, settings, reason, sizeof reason)
 				     : remote_open(session, &url, settings, reason, sizeof reason);
 	if (r) {
+		open_report_count = session->report_count;
+		memcpy(open_reports, session->reports, sizeof open_reports);
 		session_free(session);
 		return open_fail(r, "cannot open %s: %s", text, *reason ? reason : strerror(-r));
 	}
@@ -193,8 +231,10 @@ int dso_open(const char *url, const struct dso_options *options, struct dso_sess
 {
 	char path[108], text[128];
 	struct session_settings settings;
-	int r = find_settings(options, &settings);
+	int r;
 
+	open_report_count = 0;
+	r = find_settings(options, &settings);
 	if (r)
 		return r;
 	url = pick(url, "DSO_URL", NULL);
@@ -262,10 +302,11 @@ const char *dso_url(const struct dso_session *session)
 size_t dso_transports(const struct dso_session *session, struct dso_transport_report *reports,
 		      size_t count_max)
 {
-	size_t count = session->report_count < count_max ? session->report_count : count_max;
+	const struct dso_transport_report *from = session ? session->reports : open_reports;
+	size_t all = session ? session->report_count : open_report_count;
 
-	memcpy(reports, session->reports, count * sizeof *reports);
-	return session->report_count;
+	memcpy(reports, from, (all < count_max ? all : count_max) * sizeof *reports);
+	return all;
 }
 
 const char *dso_version(void)

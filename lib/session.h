@@ -130,6 +130,7 @@ struct dso_session {
 struct session_settings {
 	const char *transport, *device, *io;
 	int64_t timeout_ns;
+	int64_t deadline_ns; /* of dso_open as a whole, CLOCK_MONOTONIC */
 	enum transport_poll poll;
 };
 

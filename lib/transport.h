@@ -135,14 +135,18 @@ int transport_execute(struct transport *transport, struct op *ops, unsigned coun
 /* What a client's transport needs to know to connect; the pointers outlive the transport. */
 struct attachment {
 	const struct control_welcome *welcome;
-	int control_fd;   /* the control connection, which nobody else uses yet */
+	/* Ask storaged over the control connection, until the deadline: a reply of exactly
+	 * @reply_bytes. Heartbeats go on meanwhile. Returns 0 or a negative errno with *reason. */
+	int (*ask)(const struct attachment *attachment, uint16_t type, const void *body,
+		   uint32_t body_bytes, void *reply, uint32_t reply_bytes);
+	void *asker;
 	const char *host; /* of the control connection, numeric; NULL over a unix socket */
 	uint16_t port;
 	const char *unix_path; /* of the control connection, NULL over TCP */
 	const char *device;    /* the RDMA device asked for, or NULL */
 	const char *io;        /* "auto", "io_uring" or "poll" */
 	enum transport_poll poll;
-	int64_t connect_deadline_ns; /* CLOCK_MONOTONIC */
+	int64_t connect_deadline_ns; /* CLOCK_MONOTONIC; of this transport alone */
 	int64_t timeout_ns;          /* of silence, once it is connected */
 	const _Atomic int
 		*health; /* 0, or a negative errno once the control plane gave up: then every

@@ -4,10 +4,11 @@
  * other end is storaged's responder, or the storage host's RDMA device, which cannot tell.
  */
 #include "lib/clock.h"
-#include "lib/dial.h"
+#include "lib/patience.h"
 #include "lib/roce/arrival.h"
 #include "lib/roce/requester.h"
 #include "lib/roce/socket.h"
+#include "lib/transport.h"
 #include "proto/layout.h"
 
 #include <arpa/inet.h>
@@ -418,9 +419,8 @@ static int exchange(const struct attachment *attachment, const struct control_qu
 		    struct control_queue_pair *theirs)
 {
 	unsigned mtu, rd_atomic;
-	int r = dial_exchange(attachment->control_fd, CONTROL_QUEUE_PAIR, ours, sizeof *ours,
-			      theirs, sizeof *theirs, NULL, attachment->connect_deadline_ns,
-			      attachment->reason, attachment->reason_bytes);
+	int r = attachment->ask(attachment, CONTROL_QUEUE_PAIR, ours, sizeof *ours, theirs,
+				sizeof *theirs);
 
 	if (r)
 		return r;
@@ -442,7 +442,7 @@ static uint32_t window_of(const struct transport_roce *roce)
 	return bytes < WINDOW_BYTES_MAX ? bytes : WINDOW_BYTES_MAX;
 }
 
-/* How long the probe may take: storaged hears nothing of us meanwhile, and tcp must still be possible. */
+/* How long the probe may take, however patient the session is otherwise. */
 static struct patience probe_patience(const struct attachment *attachment)
 {
 	int64_t wait_ns = le32_get(attachment->welcome->ttl_ms) * DSO_MILLISECOND / 4;

@@ -315,6 +315,9 @@ static void receive(struct control *control)
 		return;
 	}
 	control->in_fill += (uint32_t)got;
+	/* Also behind a request that takes its time, and whose answer holds the others up. */
+	if (control->session)
+		session_heard(control->session);
 	handle_all(control);
 }
 

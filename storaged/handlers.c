@@ -236,8 +236,6 @@ void handle_request(struct control *control, const struct control_header *header
 		return;
 	}
 	status = control_check(header, body);
-	if (control->session)
-		session_heard(control->session);
 	if (status == WIRE_MALFORMED)
 		control_reject(control, header, "the body of that %s is malformed",
 			       control_type_name(type));

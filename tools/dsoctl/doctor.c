@@ -21,7 +21,7 @@
 struct doctor {
 	struct dsoctl *ctl;
 	json_t *findings;
-	char broken[600]; /* the first thing that is; empty: nothing */
+	char broken[1100]; /* the first thing that is; empty: nothing */
 };
 
 /* ---- findings ---- */
@@ -61,8 +61,8 @@ static void find_broken(struct doctor *doctor, const char *sentence)
 
 static void examine_settings(struct doctor *doctor)
 {
-	static const char *const variables[] = {"DSO_TIMEOUT_MS", "DSO_POLL", "DSO_IO",
-						"DSO_DEVICE"};
+	static const char *const variables[] = {"DSO_TIMEOUT_MS", "DSO_OPEN_TIMEOUT_MS", "DSO_POLL",
+						"DSO_IO", "DSO_DEVICE"};
 	const struct dsoctl *ctl = doctor->ctl;
 	const char *url = getenv("DSO_URL"), *transport = getenv("DSO_TRANSPORT");
 
@@ -91,7 +91,8 @@ static void examine_transports(struct doctor *doctor)
 	struct dso_transport_report reports[TRANSPORTS_MAX];
 	size_t count = dso_transports(doctor->ctl->session, reports, TRANSPORTS_MAX);
 
-	find(doctor, "transport", "%s", dso_transport(doctor->ctl->session));
+	if (doctor->ctl->session)
+		find(doctor, "transport", "%s", dso_transport(doctor->ctl->session));
 	for (size_t i = 0; i < count && i < TRANSPORTS_MAX; i++) {
 		char label[32];
 
@@ -336,6 +337,7 @@ enum exit_status run_doctor(struct dsoctl *ctl)
 	if (r) {
 		find(&doctor, "storaged", "no session: %s", dso_error(NULL));
 		find_broken(&doctor, dso_error(NULL));
+		examine_transports(&doctor);
 	} else {
 		find(&doctor, "answered", "%s", dso_url(ctl->session));
 		examine_server(&doctor);

@@ -82,20 +82,25 @@ struct dso_options {
 				* a round trip, then sleeps; "busy" spins, the lowest latency and a whole
 				* processor while waiting; "block" sleeps at once */
 	const char *io;       /* transport tcp: "auto", "io_uring", "poll" (DSO_IO; "auto") */
-	uint64_t reserved[8]; /* zero */
+	int64_t open_timeout; /* the whole of dso_open(), name resolution and every transport included
+			       * (DSO_OPEN_TIMEOUT_MS; ten times the timeout, but 10 s at most, or
+			       * the timeout where that is longer) */
+	uint64_t reserved[7]; /* zero */
 };
 
 /*
- * dso_open - begin a session with the storaged at @url.
- * @url is dso://HOST[:PORT][/NAMESPACE], dso+unix://PATH[?namespace=NAME], or embedded:[NAME] (a
- * store inside this process, shared by its sessions of the same NAME and gone with the last of them);
- * NULL: DSO_URL, and where that is not set storaged's default unix socket, then 127.0.0.1:7471.
- * @options may be NULL. On success *ret_session is to be given back with dso_close().
- * Blocks for at most ten times the timeout. Returns 0, -EINVAL (a malformed URL or option),
- * -ECONNREFUSED (nobody listens there), -ETIMEDOUT (no answer), -EPROTONOSUPPORT (storaged speaks no
- * version that this library does), -EPROTO (what answers there is not storaged), -ENOENT (no such
- * namespace), -EUSERS (storaged has as many sessions as it may), -EOPNOTSUPP (the transport that was
- * asked for cannot be used here; the sentence says why), -ENOMEM. The sentence is dso_error(NULL).
+ * dso_open - begin a session with the storaged at @url. @url is dso://HOST[:PORT][/NAMESPACE],
+ * dso+unix://PATH[?namespace=NAME], or embedded:[NAME] (a store inside this process, shared by its
+ * sessions of the same NAME and gone with the last of them); NULL: DSO_URL, and where that is not
+ * set storaged's default unix socket, then 127.0.0.1:7471. @options may be NULL. On success
+ * *ret_session is to be given back with dso_close(). With "auto" each transport that storaged
+ * offers has a share of the time, and tcp always one. Blocks for at most the open_timeout. Returns
+ * 0, -EINVAL (a malformed URL or option), -ECONNREFUSED (nobody listens there), -EHOSTUNREACH (the
+ * host's name has no address, or no way leads to it), -EAGAIN (its name cannot be resolved now),
+ * -ETIMEDOUT (no answer), -EPROTONOSUPPORT (storaged speaks no version that this library does),
+ * -EPROTO (what answers there is not storaged), -ENOENT (no such namespace), -EUSERS (storaged has
+ * as many sessions as it may), -EOPNOTSUPP (the transport that was asked for cannot be used here;
+ * the sentence says why), -ENOMEM. The sentence is dso_error(NULL).
  */
 int dso_open(const char *url, const struct dso_options *options, struct dso_session **ret_session);
 
@@ -131,7 +136,8 @@ struct dso_transport_report {
 };
 
 /*
- * dso_transports - fill @reports (of @count_max) with every transport, in order of preference.
+ * dso_transports - fill @reports (of @count_max) with every transport, in order of preference. With
+ * NULL, those of the last dso_open() in this thread, if it failed; none where it never got so far.
  * Returns their number. Does not block.
  */
 size_t dso_transports(const struct dso_session *session, struct dso_transport_report *reports,
