@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/dial.h"
 #include "lib/clock.h"
+#include "lib/resolve.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -13,6 +14,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/* Before the next address of a host is tried beside those that have not answered (RFC 8305,
+ * section 5). */
+#define STAGGER_NS INT64_C(250000000)
 
 __attribute__((format(printf, 4, 5))) static int say(int error, char *reason, size_t reason_bytes,
 						     const char *format, ...)
@@ -36,67 +41,169 @@ static int wait_for(int fd, short events, int64_t deadline_ns)
 	return r > 0 ? 0 : r == 0 ? -ETIMEDOUT : -errno;
 }
 
-/* Connect a new socket. Returns it or a negative errno. */
-static int dial(int family, const struct sockaddr *address, socklen_t address_bytes,
-		int64_t deadline_ns)
+/* Begin to connect a new socket. Returns it, connected or under way, or a negative errno. */
+static int begin(int family, const struct sockaddr *address, socklen_t address_bytes)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int error = 0, one = 1, r;
-	socklen_t error_bytes = sizeof error;
+	int one = 1, r;
 
 	if (fd < 0)
 		return -errno;
 	if (family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	r = connect(fd, address, address_bytes) ? -errno : 0;
-	/* A unix socket whose backlog is full answers EAGAIN at once; its owner is alive but late. */
-	while (r == -EAGAIN && clock_now_ns() < deadline_ns) {
-		poll(NULL, 0, 1);
-		r = connect(fd, address, address_bytes) ? -errno : 0;
+	if (connect(fd, address, address_bytes) == 0 || errno == EINPROGRESS)
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+/* ---- TCP ---- */
+
+/* What is tried of a host's addresses at the same time: each has STAGGER_NS before the next one
+ * is tried beside it, as RFC 8305 has it. */
+struct race {
+	const struct addrinfo *next;
+	int64_t next_ns; /* when it is to be tried */
+	struct pollfd runner[DIAL_ADDRESSES_MAX];
+	const struct addrinfo *address[DIAL_ADDRESSES_MAX];
+	unsigned count;
+	int error;
+};
+
+/* A refusal is told rather than that another family leads nowhere. */
+static void race_failed(struct race *race, int error)
+{
+	if (race->error != -ECONNREFUSED)
+		race->error = error;
+	race->next_ns = 0;
+}
+
+static void race_start_next(struct race *race, int64_t now_ns)
+{
+	const struct addrinfo *address = race->next;
+	int fd = begin(address->ai_family, address->ai_addr, address->ai_addrlen);
+
+	race->next = address->ai_next;
+	if (fd < 0) {
+		race_failed(race, fd);
+		return;
 	}
-	if (r == -EINPROGRESS) {
-		r = wait_for(fd, POLLOUT, deadline_ns);
-		if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_bytes) == 0)
-			r = -error;
-	}
-	if (r) {
-		close(fd);
-		return r == -EAGAIN ? -ETIMEDOUT : r;
-	}
+	race->runner[race->count] = (struct pollfd){.fd = fd, .events = POLLOUT};
+	race->address[race->count++] = address;
+	race->next_ns = now_ns + STAGGER_NS;
+}
+
+/* Take out the one at @place. Returns its descriptor. */
+static int race_take(struct race *race, unsigned place)
+{
+	int fd = race->runner[place].fd;
+
+	race->count--;
+	race->runner[place] = race->runner[race->count];
+	race->address[place] = race->address[race->count];
 	return fd;
+}
+
+/* Look at those that have an outcome. Returns the descriptor of one that is connected, or -1. */
+static int race_look(struct race *race, const struct addrinfo **ret_address)
+{
+	for (unsigned i = 0; i < race->count;) {
+		int error = 0;
+		socklen_t bytes = sizeof error;
+
+		if (race->runner[i].revents == 0) {
+			i++;
+			continue;
+		}
+		getsockopt(race->runner[i].fd, SOL_SOCKET, SO_ERROR, &error, &bytes);
+		*ret_address = race->address[i];
+		if (error == 0)
+			return race_take(race, i);
+		close(race_take(race, i));
+		race_failed(race, -error);
+	}
+	return -1;
+}
+
+/* Returns a connected socket and its address, or a negative errno. */
+static int race_run(struct race *race, int64_t deadline_ns, const struct addrinfo **ret_address)
+{
+	int fd = -1;
+
+	while (fd < 0 && (race->next || race->count)) {
+		int64_t now_ns = clock_now_ns(), until_ns = deadline_ns;
+
+		if (now_ns >= deadline_ns)
+			return race->error == -EHOSTUNREACH || race->count ? -ETIMEDOUT
+									   : race->error;
+		if (race->next && race->count < DIAL_ADDRESSES_MAX && now_ns >= race->next_ns) {
+			race_start_next(race, now_ns);
+			until_ns = 0;
+		}
+		if (race->next && race->next_ns < until_ns)
+			until_ns = race->next_ns;
+		poll(race->runner, race->count, clock_poll_ms(until_ns));
+		fd = race_look(race, ret_address);
+	}
+	return fd < 0 ? race->error : fd;
+}
+
+static void race_end(struct race *race)
+{
+	while (race->count)
+		close(race_take(race, 0));
+}
+
+/* Put the addresses of the two families in turn, beginning with that of the first. */
+static struct addrinfo *alternate(struct addrinfo *addresses)
+{
+	struct addrinfo *lists[2] = {NULL}, **ends[2] = {&lists[0], &lists[1]};
+	struct addrinfo *all = NULL, **end = &all;
+
+	for (struct addrinfo *at = addresses; at; at = at->ai_next) {
+		unsigned other = at->ai_family != addresses->ai_family;
+
+		*ends[other] = at;
+		ends[other] = &at->ai_next;
+	}
+	*ends[0] = *ends[1] = NULL;
+	for (unsigned turn = 0; lists[0] || lists[1]; turn ^= 1) {
+		struct addrinfo **list = lists[turn] ? &lists[turn] : &lists[turn ^ 1];
+
+		*end = *list;
+		end = &(*list)->ai_next;
+		*list = (*list)->ai_next;
+	}
+	*end = NULL;
+	return all;
 }
 
 int dial_tcp(const char *host, const char *port, int64_t deadline_ns, char *ret_host,
 	     size_t ret_host_bytes, char *reason, size_t reason_bytes)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *addresses;
-	int r, fd = -EHOSTUNREACH;
+	struct race race = {.error = -EHOSTUNREACH};
+	const struct addrinfo *address = NULL;
+	struct addrinfo *addresses;
+	int r = resolve(host, port, deadline_ns, &addresses, reason, reason_bytes);
 
-	/* A numeric address needs no resolver and none of its files. */
-	hints.ai_flags |= AI_NUMERICHOST;
-	r = getaddrinfo(host, port, &hints, &addresses);
-	if (r == EAI_NONAME) {
-		hints.ai_flags &= ~AI_NUMERICHOST;
-		r = getaddrinfo(host, port, &hints, &addresses);
-	}
 	if (r)
-		return say(-EHOSTUNREACH, reason, reason_bytes, "cannot resolve %s: %s", host,
-			   gai_strerror(r));
-	for (struct addrinfo *at = addresses; at; at = at->ai_next) {
-		fd = dial(at->ai_family, at->ai_addr, at->ai_addrlen, deadline_ns);
-		if (fd >= 0) {
-			if (ret_host)
-				getnameinfo(at->ai_addr, at->ai_addrlen, ret_host,
-					    (socklen_t)ret_host_bytes, NULL, 0, NI_NUMERICHOST);
-			break;
-		}
-	}
+		return r;
+	addresses = alternate(addresses);
+	race.next = addresses;
+	r = race_run(&race, deadline_ns, &address);
+	race_end(&race);
+	if (r < 0)
+		say(r, reason, reason_bytes, "cannot connect to %s port %s: %s", host, port,
+		    strerror(-r));
+	else if (ret_host)
+		getnameinfo(address->ai_addr, address->ai_addrlen, ret_host,
+			    (socklen_t)ret_host_bytes, NULL, 0, NI_NUMERICHOST);
 	freeaddrinfo(addresses);
-	if (fd < 0)
-		say(fd, reason, reason_bytes, "cannot connect to %s port %s: %s", host, port,
-		    strerror(-fd));
-	return fd;
+	return r;
 }
+
+/* ---- unix sockets ---- */
 
 int dial_unix(const char *path, int64_t deadline_ns, char *reason, size_t reason_bytes)
 {
@@ -106,7 +213,13 @@ int dial_unix(const char *path, int64_t deadline_ns, char *reason, size_t reason
 	if (strlen(path) >= sizeof address.sun_path)
 		return say(-EINVAL, reason, reason_bytes, "the path %s is too long", path);
 	strcpy(address.sun_path, path);
-	fd = dial(AF_UNIX, (struct sockaddr *)&address, sizeof address, deadline_ns);
+	/* A unix socket whose backlog is full answers EAGAIN at once; its owner is alive but
+	 * late. */
+	while ((fd = begin(AF_UNIX, (struct sockaddr *)&address, sizeof address)) == -EAGAIN &&
+	       clock_now_ns() < deadline_ns)
+		poll(NULL, 0, 1);
+	if (fd == -EAGAIN)
+		fd = -ETIMEDOUT;
 	if (fd == -ENOENT)
 		fd = -ECONNREFUSED;
 	if (fd < 0)
@@ -114,6 +227,8 @@ int dial_unix(const char *path, int64_t deadline_ns, char *reason, size_t reason
 		    strerror(-fd));
 	return fd;
 }
+
+/* ---- messages ---- */
 
 static int send_all(int fd, const void *bytes, size_t count, int64_t deadline_ns)
 {
@@ -133,6 +248,26 @@ static int send_all(int fd, const void *bytes, size_t count, int64_t deadline_ns
 	return 0;
 }
 
+/* Keep the first descriptor that came, if none came before, and close all others. */
+static void take_descriptors(struct msghdr *message, int *fd_received)
+{
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at)) {
+		size_t count = (at->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(at) + i * sizeof fd, sizeof fd);
+			if (*fd_received < 0)
+				*fd_received = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
 /* Receive exactly @count bytes, and the descriptor that may ride on them. */
 static int receive_all(int fd, void *bytes, size_t count, int *fd_received, int64_t deadline_ns)
 {
@@ -148,7 +283,6 @@ static int receive_all(int fd, void *bytes, size_t count, int *fd_received, int6
 					 .msg_control = control.bytes,
 					 .msg_controllen = sizeof control};
 		ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-		struct cmsghdr *rights;
 
 		if (n == 0)
 			return -ECONNRESET;
@@ -163,13 +297,7 @@ static int receive_all(int fd, void *bytes, size_t count, int *fd_received, int6
 		if (n < 0)
 			continue;
 		got += (size_t)n;
-		rights = CMSG_FIRSTHDR(&message);
-		if (rights && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS &&
-		    rights->cmsg_len == CMSG_LEN(sizeof(int))) {
-			if (*fd_received >= 0)
-				close(*fd_received);
-			memcpy(fd_received, CMSG_DATA(rights), sizeof(int));
-		}
+		take_descriptors(&message, fd_received);
 	}
 	return 0;
 }

@@ -5,8 +5,11 @@
 
 #include "lib/transport.h"
 
-/* Both return a nonblocking close-on-exec socket or a negative errno with *reason filled. dial_tcp
- * tries every address of @host, and tells the numeric one that answered in @ret_host (may be NULL). */
+#define DIAL_ADDRESSES_MAX 8 /* of a host, tried at the same time */
+
+/* Both return a nonblocking close-on-exec socket or a negative errno with *reason filled.
+ * dial_tcp tries every address of @host, the next one when the last has failed or is silent for
+ * a while, and tells the numeric one that answered in @ret_host (may be NULL). */
 int dial_tcp(const char *host, const char *port, int64_t deadline_ns, char *ret_host,
 	     size_t ret_host_bytes, char *reason, size_t reason_bytes);
 int dial_unix(const char *path, int64_t deadline_ns, char *reason, size_t reason_bytes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/listen.h"
 #include "proto/control.h"
+#include "storaged/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -117,12 +118,62 @@ static int bind_address(const struct addrinfo *address, struct listener *listene
 	return 0;
 }
 
+/* Whether @error only says that this host lacks the address: another one of the same name will do. */
+static bool is_lacking(int error)
+{
+	return error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT;
+}
+
+/* Listen at one of the addresses that @text stands for. */
+static int listen_at(const char *text, const struct addrinfo *address, bool plaintext,
+		     struct listener *listeners, unsigned *count, char *reason, size_t reason_bytes)
+{
+	int r;
+
+	if (!plaintext && !is_loopback(address->ai_addr))
+		return refuse(-EACCES, reason, reason_bytes,
+			      "--listen %s: that is beyond loopback, and the control connection "
+			      "has no encryption yet: whoever can read the network could take "
+			      "sessions over. If that network is trusted, say --plaintext",
+			      text);
+	if (*count == LISTENERS_MAX)
+		return refuse(-ENOSPC, reason, reason_bytes, "--listen %s: more than %d addresses",
+			      text, LISTENERS_MAX);
+	r = bind_address(address, &listeners[*count]);
+	if (r)
+		return refuse(r, reason, reason_bytes, "--listen %s: %s", text, strerror(-r));
+	++*count;
+	return 0;
+}
+
+/* Whether @address was there before in its list: the C library says 127.0.0.1 for ::1, too. */
+static bool is_repeated(const struct addrinfo *addresses, const struct addrinfo *address)
+{
+	for (; addresses != address; addresses = addresses->ai_next)
+		if (addresses->ai_addrlen == address->ai_addrlen &&
+		    !memcmp(addresses->ai_addr, address->ai_addr, address->ai_addrlen))
+			return true;
+	return false;
+}
+
+static void warn_lacking(const char *text, const struct addrinfo *address)
+{
+	char host[64] = "";
+
+	getnameinfo(address->ai_addr, address->ai_addrlen, host, sizeof host, NULL, 0,
+		    NI_NUMERICHOST);
+	log_warning("--listen %s: this host has no address %s, which is one of that name's; "
+		    "storaged does not listen there",
+		    text, host);
+}
+
 int listen_tcp(const char *text, bool plaintext, struct listener *listeners, unsigned *count,
 	       char *reason, size_t reason_bytes)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *addresses;
+	unsigned before = *count;
 	struct place place;
-	int r;
+	int r, lacking = 0;
 
 	if (parse_place(text, &place))
 		return refuse(-EINVAL, reason, reason_bytes,
@@ -131,28 +182,19 @@ int listen_tcp(const char *text, bool plaintext, struct listener *listeners, uns
 	if (r)
 		return refuse(-EINVAL, reason, reason_bytes, "--listen %s: %s", text,
 			      gai_strerror(r));
-	r = 0;
 	for (struct addrinfo *at = addresses; at && r == 0; at = at->ai_next) {
-		if (!plaintext && !is_loopback(at->ai_addr))
-			r = refuse(-EACCES, reason, reason_bytes,
-				   "--listen %s: that is beyond loopback, and the control "
-				   "connection has "
-				   "no encryption yet: whoever can read the network could take "
-				   "sessions "
-				   "over. If that network is trusted, say --plaintext",
-				   text);
-		else if (*count == LISTENERS_MAX)
-			r = refuse(-ENOSPC, reason, reason_bytes,
-				   "--listen %s: more than %d addresses", text, LISTENERS_MAX);
-		else
-			r = bind_address(at, &listeners[*count]);
-		if (r == 0)
-			(*count)++;
-		else if (r != -EACCES && r != -ENOSPC)
-			refuse(r, reason, reason_bytes, "--listen %s: %s", text, strerror(-r));
+		if (is_repeated(addresses, at))
+			continue;
+		r = listen_at(text, at, plaintext, listeners, count, reason, reason_bytes);
+		if (!is_lacking(r))
+			continue;
+		if (addresses->ai_next)
+			warn_lacking(text, at);
+		lacking = r;
+		r = 0;
 	}
 	freeaddrinfo(addresses);
-	return r;
+	return r ? r : *count == before ? lacking : 0;
 }
 
 /* ---- the unix socket ---- */

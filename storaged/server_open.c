@@ -114,19 +114,40 @@ static int open_signals(struct server *server)
 
 /* ---- parts ---- */
 
+static bool is_none(const char *text)
+{
+	return text && !strcmp(text, "none");
+}
+
+static int open_tcp_listeners(struct server *server, const struct reason *reason)
+{
+	const struct settings *settings = server->settings;
+	int r = 0;
+
+	for (unsigned i = 0; i < settings->listen.count && r == 0; i++) {
+		if (is_none(settings->listen.item[i]) && settings->listen.count > 1)
+			return fail(reason, -EINVAL,
+				    "--listen none stands alone, or not at all beside an address");
+		if (!is_none(settings->listen.item[i]))
+			r = listen_tcp(settings->listen.item[i], settings->plaintext,
+				       server->listeners, &server->listener_count, reason->text,
+				       reason->bytes);
+	}
+	return r;
+}
+
 static int open_listeners(struct server *server, const struct reason *reason)
 {
 	const struct settings *settings = server->settings;
-	int r;
+	int r = open_tcp_listeners(server, reason);
 
-	for (unsigned i = 0; i < settings->listen.count; i++) {
-		r = listen_tcp(settings->listen.item[i], settings->plaintext, server->listeners,
-			       &server->listener_count, reason->text, reason->bytes);
-		if (r)
-			return r;
-	}
-	if (settings->unix_socket && !strcmp(settings->unix_socket, "none"))
-		return 0;
+	if (r)
+		return r;
+	if (is_none(settings->unix_socket))
+		return server->listener_count ? 0
+					      : fail(reason, -EINVAL,
+						     "--listen none and --unix-socket none: nobody "
+						     "could reach it");
 	if (server->listener_count == LISTENERS_MAX)
 		return fail(reason, -ENOSPC, "more than %d addresses to listen at", LISTENERS_MAX);
 	r = listen_unix(settings, &server->unix_socket, &server->listeners[server->listener_count],

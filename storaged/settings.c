@@ -50,8 +50,8 @@ static const struct setting {
 	 "127.0.0.1:7471",
 	 GROUP_NETWORK,
 	 {SETTINGS_LIST, FIELD(listen), 1, 255, NULL},
-	 "TCP address; repeat it or separate several by commas. IPv6 as [::1]:7471. Port 0 takes "
-	 "any"},
+	 "TCP address, or `none'; repeat it or separate several by commas. IPv6 as [::1]:7471. "
+	 "Port 0 takes any. Of a name's addresses those are taken that this host has"},
 	{"plaintext",
 	 NULL,
 	 NULL,
