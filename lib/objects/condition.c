@@ -46,7 +46,9 @@ static int wait_without(struct dso_condition *condition, struct dso_mutex *mutex
 	if (r)
 		return event_leave(&event, 1, r);
 	r = event_leave(&event, 1, event_wait(&event, 1, count, &spin, deadline_ns));
-	relocked = mutex_lock(mutex, DSO_FOREVER);
+	/* An interrupt ends the wait for the signal, and not this one. */
+	while ((relocked = mutex_lock(mutex, DSO_FOREVER)) == -ECANCELED)
+		r = r ? r : -ECANCELED;
 	/* What became of the mutex is more to know than that it was not in time. */
 	return relocked ? relocked : r;
 }
