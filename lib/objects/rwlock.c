@@ -17,6 +17,8 @@ enum mode { UNLOCKED, READING, WRITING };
 
 struct dso_rwlock {
 	struct object object;
+	struct dso_rwlock
+		*sibling; /* the next of the session's handles to the same lock, in a ring */
 	uint32_t readers;
 	enum mode mode;
 	uint32_t slot;            /* of this session, most likely */
@@ -24,6 +26,39 @@ struct dso_rwlock {
 	uint64_t word;            /* the writer's, likewise */
 	struct courtesy courtesy; /* of writing */
 };
+
+/* Another of the session's handles to the same lock, or NULL. */
+static struct dso_rwlock *find_sibling(const struct dso_rwlock *rwlock)
+{
+	struct dso_session *session = rwlock->object.session;
+	struct object *object;
+
+	pthread_mutex_lock(&session->lock);
+	for (object = session->objects; object; object = object->next)
+		if (object != &rwlock->object && object->type == OBJECT_RWLOCK &&
+		    object->offset == rwlock->object.offset)
+			break;
+	pthread_mutex_unlock(&session->lock);
+	return (struct dso_rwlock *)object;
+}
+
+static void link_sibling(struct dso_rwlock *rwlock)
+{
+	struct dso_rwlock *sibling = find_sibling(rwlock);
+
+	rwlock->sibling = sibling ? sibling->sibling : rwlock;
+	if (sibling)
+		sibling->sibling = rwlock;
+}
+
+static void unlink_sibling(struct dso_rwlock *rwlock)
+{
+	struct dso_rwlock *before = rwlock;
+
+	while (before->sibling != rwlock)
+		before = before->sibling;
+	before->sibling = rwlock->sibling;
+}
 
 int dso_rwlock_open(struct dso_session *session, const char *name,
 		    const struct dso_rwlock_params *params, struct dso_rwlock **ret_rwlock)
@@ -44,6 +79,7 @@ int dso_rwlock_open(struct dso_session *session, const char *name,
 		return r;
 	rwlock->readers = (uint32_t)rwlock->object.parameters[RWLOCK_PARAMETER_READERS];
 	rwlock->slot = session->owner % rwlock->readers;
+	link_sibling(rwlock);
 	*ret_rwlock = rwlock;
 	return 0;
 }
@@ -201,13 +237,26 @@ static int lock_for_writing(struct dso_rwlock *rwlock, int64_t deadline_ns)
 
 /* ---- the verbs ---- */
 
+/* Whether this session has the lock, by whichever handle: in which slot it reads is nothing that a caller knows. */
+static bool is_locked_by_session(const struct dso_rwlock *rwlock)
+{
+	const struct dso_rwlock *handle = rwlock;
+
+	do {
+		if (handle->mode != UNLOCKED)
+			return true;
+		handle = handle->sibling;
+	} while (handle != rwlock);
+	return false;
+}
+
 static int lock(struct dso_rwlock *rwlock, int64_t timeout, const char *verb,
 		int (*take)(struct dso_rwlock *rwlock, int64_t deadline_ns))
 {
 	int64_t deadline_ns;
 	int r = futex_deadline(timeout, &deadline_ns);
 
-	if (r == 0 && rwlock->mode != UNLOCKED)
+	if (r == 0 && is_locked_by_session(rwlock))
 		r = -EDEADLK;
 	if (r == 0)
 		r = take(rwlock, deadline_ns);
@@ -257,5 +306,7 @@ void dso_rwlock_close(struct dso_rwlock *rwlock)
 {
 	if (rwlock && rwlock->mode != UNLOCKED)
 		unlock(rwlock);
+	if (rwlock)
+		unlink_sibling(rwlock);
 	object_close((struct object *)rwlock);
 }
