@@ -109,7 +109,23 @@ static bool sweep_words(struct transport *transport, const struct store_referenc
 	return any;
 }
 
-/* Somebody who had it open ended without a goodbye: nobody is to wait for him. */
+/* The session is no party any more. Returns whether it was one. */
+static bool leave_barrier(struct transport *transport, const struct store_reference *reference,
+			  uint16_t owner, unsigned *failures)
+{
+	uint64_t bit = BARRIER_PARTY(owner);
+	struct op op = op_load(reference->offset + BARRIER_PARTY_OFFSET(owner));
+	int r = transport_execute(transport, &op, 1);
+	bool was = r == 0 && op.value & bit;
+
+	/* Nobody else changes this bit, now that the session is fenced. */
+	op.operand = 0 - bit;
+	if (r || (was && transport_execute(transport, &op, 1)))
+		++*failures;
+	return was;
+}
+
+/* A party ended without a goodbye: nobody is to wait for it. */
 static void break_barrier(struct transport *transport, const struct store_reference *reference,
 			  unsigned *failures)
 {
@@ -137,7 +153,8 @@ bool sweep_object(struct transport *transport, const struct store_reference *ref
 	const struct swept *swept;
 	bool any = false;
 
-	if (reference->type == OBJECT_BARRIER && died) {
+	if (reference->type == OBJECT_BARRIER &&
+	    leave_barrier(transport, reference, owner, failures) && died) {
 		break_barrier(transport, reference, failures);
 		any = true;
 	}

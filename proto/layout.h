@@ -193,10 +193,13 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
 #define SEMAPHORE_PERMIT_OFFSET(index) (2 * LAYOUT_LINE_BYTES + 8 * (uint64_t)(index))
 
 /*
- * barrier: parameter 0 the number of its parties. A word {round:32, arrived:24, flags:8}: the last to
- * arrive begins the next round, a reset the one BARRIER_RESET rounds on. On the next line a word that is
- * counted up behind every change but arrivals, which is what parties park on. When a session ends without a
- * goodbye while it has the barrier open, storaged sets BARRIER_BROKEN.
+ * barrier: parameter 0 the number of its parties. A word {round:32, arrived:24, history:7, broken:1}. The last to
+ * arrive begins the next round. A reset ends this round, and those that somebody has arrived in ahead of it. The
+ * history has a bit for each of the last 7 rounds that ended, the last one in its lowest bit: 1 where a reset ended
+ * the round. On the next line a word {resets:32, changes:32} that parties park on: the changes are counted up behind
+ * every change but arrivals, the resets before every reset. From the next line on a bit for each owner number:
+ * whose session has waited at the barrier and not closed it. When such a session ends without a goodbye, storaged
+ * sets BARRIER_BROKEN.
  */
 #define BARRIER_PARAMETER_PARTIES 0
 #define BARRIER_PARTIES_MAX       65535
@@ -205,7 +208,12 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
 #define BARRIER_BROKEN            1
 #define BARRIER_ARRIVAL           256
 #define BARRIER_ROUND             (UINT64_C(1) << 32)
-#define BARRIER_RESET             65536 /* rounds that a reset goes on */
+#define BARRIER_HISTORY           2 /* its lowest bit */
+#define BARRIER_HISTORY_BITS      7
+#define BARRIER_RESETS            (UINT64_C(1) << 32)
+#define BARRIER_PARTY_OFFSET(owner) \
+	(BARRIER_EVENT_OFFSET + LAYOUT_LINE_BYTES + (uint64_t)(owner) / 64 * 8)
+#define BARRIER_PARTY(owner) (UINT64_C(1) << (owner) % 64)
 
 /* latch: parameter 0 the count that it begins with. A word, counted down to 0. */
 #define LATCH_PARAMETER_COUNT 0

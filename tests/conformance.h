@@ -38,6 +38,7 @@ Suite *conformance_wait_suite(void);
 Suite *conformance_locks_suite(void);
 Suite *conformance_gates_suite(void);
 Suite *conformance_holds_suite(void);
+Suite *conformance_wake_suite(void);
 Suite *conformance_tokens_suite(void);
 
 #endif

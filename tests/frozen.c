@@ -193,6 +193,139 @@ START_TEST(who_dies_frozen_while_it_waits_has_held_nothing)
 }
 END_TEST
 
+/* ---- a party at a barrier ---- */
+
+static struct dso_barrier *open_barrier(struct dso_session *session)
+{
+	struct dso_barrier_params params = {.parties = 2};
+	struct dso_barrier *barrier;
+
+	ck_assert_int_eq(dso_barrier_open(session, "barrier", &params, &barrier), 0);
+	return barrier;
+}
+
+/* Until as many wait at it. */
+static void until_waiting(struct dso_barrier *barrier, uint32_t parties)
+{
+	uint32_t waiting;
+
+	do
+		ck_assert_int_eq(dso_barrier_stat(barrier, NULL, &waiting, NULL), 0);
+	while (waiting != parties);
+}
+
+/* In a process of its own: its result is what becomes of its wait. */
+static struct waiter party_begin(const char *transport, struct dso_barrier *watched)
+{
+	struct dso_options options = {.transport = transport, .poll = "block"};
+	struct waiter party = {.pid = fork()};
+	struct dso_session *session;
+	int r;
+
+	ck_assert_int_ge(party.pid, 0);
+	if (party.pid == 0) {
+		if (dso_open(daemon_url(&storage, transport), &options, &session))
+			_exit(99);
+		r = dso_barrier_wait(open_barrier(session), PATIENCE, NULL);
+		dso_close(session);
+		_exit(-r);
+	}
+	until_waiting(watched, 1);
+	nap(PARKED_NS);
+	return party;
+}
+
+/* A round of this process's session and another one's. */
+static void cross_once(const char *transport, struct dso_barrier *barrier)
+{
+	struct waiter party = party_begin(transport, barrier);
+
+	ck_assert_int_eq(dso_barrier_wait(barrier, PATIENCE, NULL), 0);
+	ck_assert_int_eq(waiter_end(&party), 0);
+}
+
+/* A party is frozen in its round, which a reset ends, or another party before the reset. @rounds later it looks. */
+static void look_late(const char *transport, bool completed, unsigned rounds)
+{
+	struct dso_options options = {.transport = transport};
+	struct dso_session *session;
+	struct dso_barrier *barrier;
+	struct waiter late;
+
+	ck_assert_int_eq(dso_open(daemon_url(&storage, transport), &options, &session), 0);
+	barrier = open_barrier(session);
+	ck_assert_int_eq(dso_barrier_reset(barrier), 0);
+	late = party_begin(transport, barrier);
+	kill(late.pid, SIGSTOP);
+	if (completed)
+		ck_assert_int_eq(dso_barrier_wait(barrier, PATIENCE, NULL), 0);
+	ck_assert_int_eq(dso_barrier_reset(barrier), 0);
+	while (rounds--)
+		cross_once(transport, barrier);
+	kill(late.pid, SIGCONT);
+	ck_assert_int_eq(waiter_end(&late), completed ? 0 : ENOTRECOVERABLE);
+	dso_close(session);
+}
+
+START_TEST(a_party_that_looks_late_is_told_what_became_of_its_round)
+{
+	look_late(transports[_i], false, 0);
+	look_late(transports[_i], false, 1);
+	look_late(transports[_i], true, 0);
+	look_late(transports[_i], true, 2);
+	/* Later than the barrier remembers: nobody is told that all came who did not. */
+	look_late(transports[_i], false, 9);
+}
+END_TEST
+
+START_TEST(who_has_only_looked_at_a_barrier_does_not_break_it)
+{
+	struct dso_options options = {.transport = transports[_i]};
+	const char *url = daemon_url(&storage, transports[_i]);
+	struct dso_session *session;
+	struct dso_barrier *barrier;
+	pid_t pid;
+	int broken;
+
+	ck_assert_int_eq(dso_open(url, &options, &session), 0);
+	barrier = open_barrier(session);
+	ck_assert_int_eq(dso_barrier_reset(barrier), 0);
+	for (unsigned joins = 0; joins < 2; joins++) {
+		uint64_t ended = 0;
+
+		pid = fork();
+		ck_assert_int_ge(pid, 0);
+		if (pid == 0) {
+			struct dso_session *own;
+			struct dso_barrier *watched;
+
+			if (dso_open(url, &options, &own))
+				_exit(99);
+			watched = open_barrier(own);
+			dso_barrier_stat(watched, NULL, NULL, NULL);
+			if (joins)
+				dso_barrier_wait(watched, PATIENCE, NULL);
+			_exit(0); /* and not dso_close() */
+		}
+		if (joins) {
+			until_waiting(barrier, 1);
+			ck_assert_int_eq(dso_barrier_wait(barrier, PATIENCE, NULL), 0);
+		}
+		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+		/* Its session was swept, when nobody else is left. */
+		while (ended != 1) {
+			struct dso_server_stat stat;
+
+			ck_assert_int_eq(dso_server_stat(session, &stat), 0);
+			ended = stat.sessions;
+		}
+		ck_assert_int_eq(dso_barrier_stat(barrier, NULL, NULL, &broken), 0);
+		ck_assert_int_eq(broken, joins);
+	}
+	dso_close(session);
+}
+END_TEST
+
 static void setup(void)
 {
 	const char *const arguments[] = {"--memory", "64MiB", "--domain", "cpu",
@@ -218,6 +351,10 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(tests, who_is_frozen_while_it_waits_keeps_nobody_from_going_on, 0,
 			    transport_count);
 	tcase_add_loop_test(tests, who_dies_frozen_while_it_waits_has_held_nothing, 0,
+			    transport_count);
+	tcase_add_loop_test(tests, a_party_that_looks_late_is_told_what_became_of_its_round, 0,
+			    transport_count);
+	tcase_add_loop_test(tests, who_has_only_looked_at_a_barrier_does_not_break_it, 0,
 			    transport_count);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

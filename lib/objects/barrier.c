@@ -10,6 +10,7 @@
 struct dso_barrier {
 	struct object object;
 	uint64_t parties;
+	bool joined;
 };
 
 static uint32_t round_of(uint64_t word)
@@ -45,9 +46,46 @@ int dso_barrier_open(struct dso_session *session, const char *name,
 	return 0;
 }
 
-void dso_barrier_close(struct dso_barrier *barrier)
+/* How many rounds have arrivals in them, or are the current one: more than there are parties may come before the last of
+ * them has begun the next round. */
+static uint64_t rounds_begun(const struct dso_barrier *barrier, uint64_t word)
 {
-	object_close((struct object *)barrier);
+	return 1 + arrived_of(word) / barrier->parties;
+}
+
+/* The history behind the end of @count rounds more, which a @reset ended or not. */
+static uint64_t history_after(uint64_t word, uint64_t count, bool reset)
+{
+	uint64_t mask = (UINT64_C(1) << BARRIER_HISTORY_BITS) - 1;
+	uint64_t history = word / BARRIER_HISTORY & mask;
+
+	if (count > BARRIER_HISTORY_BITS)
+		count = BARRIER_HISTORY_BITS;
+	history = history << count | (reset ? (UINT64_C(1) << count) - 1 : 0);
+	return (history & mask) * BARRIER_HISTORY;
+}
+
+/* The word when its round is complete. */
+static uint64_t completed(const struct dso_barrier *barrier, uint64_t word)
+{
+	uint64_t arrived = arrived_of(word) - barrier->parties;
+
+	return (word / BARRIER_ROUND + 1) * BARRIER_ROUND + arrived * BARRIER_ARRIVAL +
+	       history_after(word, 1, false);
+}
+
+/* As new: nobody who has arrived is counted any more. */
+static uint64_t reset(const struct dso_barrier *barrier, uint64_t word)
+{
+	uint64_t count = rounds_begun(barrier, word);
+
+	return (word / BARRIER_ROUND + count) * BARRIER_ROUND + history_after(word, count, true);
+}
+
+static uint64_t broken(const struct dso_barrier *barrier, uint64_t word)
+{
+	(void)barrier;
+	return word | BARRIER_BROKEN;
 }
 
 /* Something other than an arrival has happened: who is parked is to look. */
@@ -61,14 +99,15 @@ static int announce(struct dso_barrier *barrier)
 
 /* Replace the word, which was @value when it was last seen, as long as it is of the same round. Returns
  * -EAGAIN when that is over. */
-static int change(struct dso_barrier *barrier, uint64_t value, uint64_t (*changed)(uint64_t value))
+static int change(struct dso_barrier *barrier, uint64_t value,
+		  uint64_t (*changed)(const struct dso_barrier *barrier, uint64_t word))
 {
 	uint32_t round = round_of(value);
 	uint64_t before;
 
 	for (;; value = before) {
-		int r = word_cas(&barrier->object, BARRIER_WORD_OFFSET, value, changed(value),
-				 &before);
+		int r = word_cas(&barrier->object, BARRIER_WORD_OFFSET, value,
+				 changed(barrier, value), &before);
 
 		if (r)
 			return r;
@@ -79,21 +118,27 @@ static int change(struct dso_barrier *barrier, uint64_t value, uint64_t (*change
 	}
 }
 
-static uint64_t broken(uint64_t value)
-{
-	return value | BARRIER_BROKEN;
-}
+/* Of one party, which arrived in a round: the event as it was before. */
+struct arrival {
+	uint32_t round;
+	uint64_t event;
+};
 
-/* Many rounds on, so that who waits can tell it from rounds that were completed. */
-static uint64_t reset(uint64_t value)
+/* How the round of @arrival came to its end, now that the word is @word. The history says so, unless there were more
+ * rounds since than it has bits. Then the round was completed if there was no reset since; if there was one, it may
+ * have been another round's, but nobody is to be told that all came who did not. */
+static int outcome(struct dso_barrier *barrier, const struct arrival *arrival, uint64_t word)
 {
-	return (value / BARRIER_ROUND + BARRIER_RESET) * BARRIER_ROUND;
-}
+	uint32_t past = round_of(word) - arrival->round;
+	uint64_t history = word / BARRIER_HISTORY, event;
+	int r;
 
-/* What a round came to that is @past rounds ago. */
-static int outcome(int32_t past)
-{
-	return past % BARRIER_RESET ? 0 : -ENOTRECOVERABLE;
+	if (past <= BARRIER_HISTORY_BITS)
+		return history >> (past - 1) & 1 ? -ENOTRECOVERABLE : 0;
+	r = word_load(&barrier->object, BARRIER_EVENT_OFFSET, &event);
+	if (r)
+		return r;
+	return event / BARRIER_RESETS == arrival->event / BARRIER_RESETS ? 0 : -ENOTRECOVERABLE;
 }
 
 /* Look at both words, at the event first, and add @arrivals to the other. */
@@ -114,18 +159,17 @@ static bool is_nearly_full(const struct dso_barrier *barrier, uint64_t word)
 	return barrier->parties - arrived_of(word) % barrier->parties <= SPIN_MISSING_MAX;
 }
 
-/* Wait until round @round is over. @event was looked at, and then @word. */
-static int wait_for_others(struct dso_barrier *barrier, uint32_t round, uint64_t event,
+/* Wait until the round of @arrival is over. Behind that @word was seen. */
+static int wait_for_others(struct dso_barrier *barrier, const struct arrival *arrival,
 			   uint64_t word, int64_t deadline_ns)
 {
 	struct spin spin = spin_begin(barrier->object.session, deadline_ns);
+	uint64_t event = arrival->event;
 	int r, s;
 
 	do {
-		int32_t past = (int32_t)(round_of(word) - round);
-
-		if (past > 0)
-			return outcome(past);
+		if ((int32_t)(round_of(word) - arrival->round) > 0)
+			return outcome(barrier, arrival, word);
 		if (word & BARRIER_BROKEN)
 			return -ENOTRECOVERABLE;
 		if (!is_nearly_full(barrier, word) ||
@@ -164,17 +208,17 @@ static int step_back(struct dso_barrier *barrier, uint64_t word)
 }
 
 /* All have come: begin the next round, unless this one was broken or reset meanwhile, for all of them. */
-static int complete(struct dso_barrier *barrier, uint64_t value, uint32_t round)
+static int complete(struct dso_barrier *barrier, const struct arrival *arrival, uint64_t value)
 {
 	for (;;) {
-		int32_t past = (int32_t)(round_of(value) - round);
-		uint64_t next = value + BARRIER_ROUND - barrier->parties * BARRIER_ARRIVAL, before;
+		uint64_t next, before;
 		int r;
 
-		if (past > 0)
-			return outcome(past);
+		if ((int32_t)(round_of(value) - arrival->round) > 0)
+			return outcome(barrier, arrival, value);
 		if (value & BARRIER_BROKEN)
 			return -ENOTRECOVERABLE;
+		next = completed(barrier, value);
 		r = word_cas(&barrier->object, BARRIER_WORD_OFFSET, value, next, &before);
 		if (r == 0 && before == value)
 			r = announce(barrier);
@@ -186,21 +230,65 @@ static int complete(struct dso_barrier *barrier, uint64_t value, uint32_t round)
 
 static int arrive(struct dso_barrier *barrier, int64_t deadline_ns, bool *ret_last)
 {
-	uint64_t event, before, arrived;
-	uint32_t round;
-	int r = look(barrier, BARRIER_ARRIVAL, &event, &before);
+	struct arrival arrival;
+	uint64_t before, arrived;
+	int r = look(barrier, BARRIER_ARRIVAL, &arrival.event, &before);
 
 	if (r)
 		return r;
 	if (before & BARRIER_BROKEN)
 		return step_back(barrier, before + BARRIER_ARRIVAL);
-	/* More than there are parties may come before the last of them has begun the next round. */
 	arrived = arrived_of(before);
-	round = round_of(before) + (uint32_t)(arrived / barrier->parties);
+	arrival.round = round_of(before) + (uint32_t)(arrived / barrier->parties);
 	*ret_last = arrived % barrier->parties + 1 == barrier->parties;
-	return *ret_last ? complete(barrier, before + BARRIER_ARRIVAL, round)
-			 : wait_for_others(barrier, round, event, before + BARRIER_ARRIVAL,
-					   deadline_ns);
+	before += BARRIER_ARRIVAL;
+	return *ret_last ? complete(barrier, &arrival, before)
+			 : wait_for_others(barrier, &arrival, before, deadline_ns);
+}
+
+/* Make known that this session waits at the barrier: should it die, nobody is to wait for it. */
+static int join(struct dso_barrier *barrier)
+{
+	struct object *object = &barrier->object;
+	uint16_t me = object->session->owner;
+	uint64_t word = 0;
+	int r;
+
+	if (barrier->joined)
+		return 0;
+	do
+		r = word_flag(object, BARRIER_PARTY_OFFSET(me), BARRIER_PARTY(me), &word);
+	while (r == -EAGAIN);
+	barrier->joined = r == 0;
+	return r;
+}
+
+/* Whether the session waits at it by another handle, too. */
+static bool has_joined_again(const struct dso_barrier *barrier)
+{
+	struct dso_session *session = barrier->object.session;
+	const struct object *object;
+
+	pthread_mutex_lock(&session->lock);
+	for (object = session->objects; object; object = object->next)
+		if (object != &barrier->object && object->type == OBJECT_BARRIER &&
+		    object->offset == barrier->object.offset &&
+		    ((const struct dso_barrier *)object)->joined)
+			break;
+	pthread_mutex_unlock(&session->lock);
+	return object;
+}
+
+void dso_barrier_close(struct dso_barrier *barrier)
+{
+	if (barrier && barrier->joined && !has_joined_again(barrier)) {
+		uint16_t me = barrier->object.session->owner;
+		uint64_t before;
+
+		word_add(&barrier->object, BARRIER_PARTY_OFFSET(me), 0 - BARRIER_PARTY(me),
+			 &before);
+	}
+	object_close((struct object *)barrier);
 }
 
 int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last)
@@ -209,6 +297,8 @@ int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last
 	bool last;
 	int r = futex_deadline(timeout, &deadline_ns);
 
+	if (r == 0)
+		r = join(barrier);
 	if (r == 0)
 		r = arrive(barrier, deadline_ns, &last);
 	if (r)
@@ -221,8 +311,10 @@ int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last
 int dso_barrier_reset(struct dso_barrier *barrier)
 {
 	uint64_t word;
-	int r = word_load(&barrier->object, BARRIER_WORD_OFFSET, &word);
+	int r = word_add(&barrier->object, BARRIER_EVENT_OFFSET, BARRIER_RESETS, &word);
 
+	if (r == 0)
+		r = word_load(&barrier->object, BARRIER_WORD_OFFSET, &word);
 	/* Where the round ends meanwhile there is nothing to be reset any more, unless it is broken. */
 	if (r == 0)
 		r = change(barrier, word, reset);

@@ -53,7 +53,7 @@ static uint64_t semaphore_length_bytes(const uint64_t parameters[TYPE_PARAMETERS
 static uint64_t barrier_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
 {
 	(void)parameters;
-	return BARRIER_EVENT_OFFSET + LAYOUT_LINE_BYTES;
+	return whole_lines(BARRIER_PARTY_OFFSET(UINT16_MAX));
 }
 
 static void latch_initialise(uint8_t *object, const uint64_t parameters[TYPE_PARAMETERS])

@@ -561,8 +561,9 @@ void dso_rwlock_close(struct dso_rwlock *rwlock);
 /*
  * dso_rwlock_rdlock - lock for reading. One round trip without a writer. A reader that comes after a writer
  * waits for it, though others are reading still. Where more than the lock's readers want to read, one too
- * many waits for one of those who are in: give it enough. Returns as dso_mutex_lock(): -EOWNERDEAD when a writer ended while it had it, as long as no writer
- * has said that it is consistent.
+ * many waits for one of those who are in: give it enough. A session has the lock once: where it has it by another
+ * handle, for reading or for writing, either lock fails with -EDEADLK. Returns as dso_mutex_lock(): -EOWNERDEAD
+ * when a writer ended while it had it, as long as no writer has said that it is consistent.
  */
 int dso_rwlock_rdlock(struct dso_rwlock *rwlock, int64_t timeout);
 /* dso_rwlock_wrlock - lock for writing: wait for the writer before, then for all readers. Returns as
@@ -604,20 +605,23 @@ struct dso_barrier_params {
 };
 
 /*
- * dso_barrier_open - open the barrier @name; to create it, say how many parties it has. Who has it open is
- * a party: when its session ends without dso_close(), the barrier breaks. Errors as dso_counter_open().
+ * dso_barrier_open - open the barrier @name; to create it, say how many parties it has. A session that has the
+ * barrier open is no party yet: it becomes one with its first dso_barrier_wait(), and is one until it closes the
+ * barrier. When the session of a party ends without dso_close(), the barrier breaks. Errors as
+ * dso_counter_open().
  */
 int dso_barrier_open(struct dso_session *session, const char *name,
 		     const struct dso_barrier_params *params, struct dso_barrier **ret_barrier);
-/* dso_barrier_close - free it. NULL does nothing. */
+/* dso_barrier_close - free it; the session is no party any more. NULL does nothing. */
 void dso_barrier_close(struct dso_barrier *barrier);
 /*
  * dso_barrier_wait - wait until as many have come as there are parties; then all go on, and the barrier is
  * as new. *ret_last is 1 for the last to come, one a round, else 0. Who leaves without the others, with
- * -ETIMEDOUT or -ECANCELED, breaks it. Returns 0, -ENOTRECOVERABLE (it is broken, or was reset).
+ * -ETIMEDOUT or -ECANCELED, breaks it. More sessions than parties may wait at a barrier: those who are too many for
+ * one round are counted for the next. Returns 0, -ENOTRECOVERABLE (it is broken, or was reset).
  */
 int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last);
-/* dso_barrier_reset - make it as new. Who waits there gets -ENOTRECOVERABLE. */
+/* dso_barrier_reset - make it as new. Who waits there gets -ENOTRECOVERABLE, however late it looks. */
 int dso_barrier_reset(struct dso_barrier *barrier);
 /* dso_barrier_stat - its parties, how many have come in this round, and whether it is broken. */
 int dso_barrier_stat(struct dso_barrier *barrier, uint32_t *ret_parties, uint32_t *ret_waiting,

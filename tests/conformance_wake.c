@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How waits end: by an interrupt, by a death, by a wake-up of many, and what is left behind then. */
+#include "tests/conformance.h"
+#include "tests/conformance_party.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#define A_WHILE (30 * DSO_MILLISECOND) /* somebody who means to wait does by then, most likely */
+
+static struct dso_session *session, *other;
+static char name[64], second_name[72];
+
+static void setup(void)
+{
+	strcpy(name, conformance_name());
+	snprintf(second_name, sizeof second_name, "%s-2", name);
+	session = conformance_open();
+	other = conformance_open_another();
+}
+
+static void teardown(void)
+{
+	dso_close(session);
+	dso_close(other);
+}
+
+static struct dso_mutex *mutex_in(struct dso_session *in)
+{
+	struct dso_mutex *mutex;
+
+	OK(in, dso_mutex_open(in, name, NULL, &mutex));
+	return mutex;
+}
+
+static struct dso_condition *condition_in(struct dso_session *in)
+{
+	struct dso_condition *condition;
+
+	OK(in, dso_condition_open(in, second_name, NULL, &condition));
+	return condition;
+}
+
+static struct dso_barrier *barrier_in(struct dso_session *in, uint32_t parties)
+{
+	struct dso_barrier_params params = {.parties = parties};
+	struct dso_barrier *barrier;
+
+	OK(in, dso_barrier_open(in, name, &params, &barrier));
+	return barrier;
+}
+
+/* Until as many as that wait at the barrier. */
+static void until_waiting(struct dso_barrier *barrier, uint32_t parties)
+{
+	uint32_t waiting;
+
+	do
+		OK(session, dso_barrier_stat(barrier, NULL, &waiting, NULL));
+	while (waiting < parties);
+}
+
+/* ---- one thread more, in `session` or a session of its own ---- */
+
+static pthread_t thread;
+
+static void begin(void *(*run)(void *argument), void *argument)
+{
+	ck_assert_int_eq(pthread_create(&thread, NULL, run, argument), 0);
+}
+
+static int end(void)
+{
+	void *result;
+
+	pthread_join(thread, &result);
+	return (int)(intptr_t)result;
+}
+
+/* ---- condition ---- */
+
+static _Atomic bool waits;
+
+static void *wait_for_signal(void *condition)
+{
+	struct dso_mutex *mutex = mutex_in(session);
+	int r;
+
+	OK(session, dso_mutex_lock(mutex, DSO_FOREVER, NULL));
+	waits = true;
+	r = dso_condition_wait(condition, mutex, DSO_FOREVER);
+	/* Whatever it says, the mutex is locked. */
+	OK(session, dso_mutex_unlock(mutex));
+	return (void *)(intptr_t)r;
+}
+
+/* The wait of `session` was signalled, and it locks the mutex, which `other` has. */
+static void begin_to_lock_again(struct dso_mutex *theirs)
+{
+	waits = false;
+	begin(wait_for_signal, condition_in(session));
+	while (!waits)
+		nap(DSO_MILLISECOND);
+	OK(other, dso_mutex_lock(theirs, DSO_FOREVER, NULL));
+	OK(other, dso_condition_signal(condition_in(other)));
+	nap(A_WHILE);
+}
+
+START_TEST(a_condition_wait_that_is_interrupted_while_it_locks_again_has_the_mutex)
+{
+	struct dso_mutex *theirs = mutex_in(other);
+
+	begin_to_lock_again(theirs);
+	dso_interrupt(session);
+	nap(A_WHILE);
+	dso_interrupt(session);
+	nap(A_WHILE);
+	OK(other, dso_mutex_unlock(theirs));
+	ck_assert_int_eq(end(), -ECANCELED);
+}
+END_TEST
+
+struct last_breath {
+	struct dso_session *dying;
+	struct dso_mutex *mutex;
+};
+
+/* Takes the mutex when the wait has let it go, and ends with it. */
+static void *die_with_it(void *argument)
+{
+	struct last_breath *last = argument;
+
+	OK(last->dying, dso_mutex_lock(last->mutex, DSO_FOREVER, NULL));
+	nap(2 * A_WHILE);
+	dso_close(last->dying);
+	return NULL;
+}
+
+START_TEST(a_death_is_more_to_tell_than_that_the_time_is_over)
+{
+	struct last_breath last = {.dying = conformance_open_another()};
+	struct dso_mutex *mine = mutex_in(session);
+	struct dso_condition *condition = condition_in(session);
+
+	last.mutex = mutex_in(last.dying);
+	OK(session, dso_mutex_lock(mine, DSO_FOREVER, NULL));
+	begin(die_with_it, &last);
+	ck_assert_int_eq(dso_condition_wait(condition, mine, A_WHILE), -EOWNERDEAD);
+	end();
+	OK(session, dso_mutex_consistent(mine));
+	OK(session, dso_mutex_unlock(mine));
+}
+END_TEST
+
+/* ---- barrier ---- */
+
+static void *wait_at_barrier(void *barrier)
+{
+	return (void *)(intptr_t)dso_barrier_wait(barrier, DSO_FOREVER, NULL);
+}
+
+START_TEST(a_party_that_is_interrupted_breaks_the_barrier)
+{
+	struct dso_barrier *mine = barrier_in(session, 2), *theirs = barrier_in(other, 2);
+	int broken;
+
+	begin(wait_at_barrier, theirs);
+	until_waiting(mine, 1);
+	dso_interrupt(other);
+	ck_assert_int_eq(end(), -ECANCELED);
+	OK(session, dso_barrier_stat(mine, NULL, NULL, &broken));
+	ck_assert_int_eq(broken, 1);
+	ck_assert_int_eq(dso_barrier_wait(mine, DSO_FOREVER, NULL), -ENOTRECOVERABLE);
+}
+END_TEST
+
+#define CROWD         5
+#define CROWD_ARRIVAL 400 /* of all of them: a whole number of rounds of 2 */
+
+static _Atomic unsigned arrivals, lasts;
+
+static void cross(struct party *party)
+{
+	struct dso_barrier *barrier = barrier_in(party->session, 2);
+	int last;
+
+	while (arrivals++ < CROWD_ARRIVAL) {
+		OK(party->session, dso_barrier_wait(barrier, PATIENCE, &last));
+		lasts += (unsigned)last;
+	}
+}
+
+START_TEST(more_sessions_than_parties_cross_a_barrier_two_by_two)
+{
+	arrivals = lasts = 0;
+	barrier_in(session, 2);
+	parties_run(CROWD, cross);
+	ck_assert_uint_eq(lasts, CROWD_ARRIVAL / 2);
+}
+END_TEST
+
+/* ---- rwlock ---- */
+
+static struct dso_rwlock *rwlock_in(struct dso_session *in)
+{
+	struct dso_rwlock_params params = {.readers = 2};
+	struct dso_rwlock *rwlock;
+
+	OK(in, dso_rwlock_open(in, name, &params, &rwlock));
+	return rwlock;
+}
+
+START_TEST(a_session_has_a_rwlock_once_in_whichever_slot_it_reads)
+{
+	struct dso_rwlock *first = rwlock_in(session), *second = rwlock_in(session), *moved;
+	struct dso_rwlock *theirs = rwlock_in(other);
+
+	/* One of the two sessions does not read in the slot that it tries first. */
+	for (unsigned i = 0; i < 2; i++) {
+		OK(other, dso_rwlock_rdlock(theirs, DSO_NOWAIT));
+		OK(session, dso_rwlock_rdlock(first, DSO_NOWAIT));
+		OK(other, dso_rwlock_unlock(theirs));
+		moved = rwlock_in(session);
+		ck_assert_int_eq(dso_rwlock_rdlock(second, DSO_NOWAIT), -EDEADLK);
+		ck_assert_int_eq(dso_rwlock_wrlock(second, DSO_NOWAIT), -EDEADLK);
+		ck_assert_int_eq(dso_rwlock_rdlock(moved, DSO_NOWAIT), -EDEADLK);
+		dso_rwlock_close(moved);
+		OK(session, dso_rwlock_unlock(first));
+		OK(session, dso_rwlock_wrlock(second, PATIENCE));
+		ck_assert_int_eq(dso_rwlock_rdlock(first, DSO_NOWAIT), -EDEADLK);
+		OK(session, dso_rwlock_unlock(second));
+		moved = first;
+		first = second;
+		second = moved;
+	}
+	dso_rwlock_close(first);
+	OK(session, dso_rwlock_rdlock(second, DSO_NOWAIT));
+}
+END_TEST
+
+/* ---- timeouts ---- */
+
+static void *unlock_soon(void *mutex)
+{
+	nap(A_WHILE);
+	OK(other, dso_mutex_unlock(mutex));
+	return NULL;
+}
+
+START_TEST(a_timeout_that_reaches_beyond_the_clock_is_for_ever)
+{
+	static const int64_t timeouts[] = {INT64_MAX, INT64_MAX - 1, INT64_MAX / 2};
+	struct dso_mutex *mine = mutex_in(session), *theirs = mutex_in(other);
+
+	for (unsigned i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
+		OK(other, dso_mutex_lock(theirs, PATIENCE, NULL));
+		/* Not by the thread of `other` alone: that is in its nap while this one waits. */
+		begin(unlock_soon, theirs);
+		OK(session, dso_mutex_lock(mine, timeouts[i], NULL));
+		OK(session, dso_mutex_unlock(mine));
+		end();
+	}
+}
+END_TEST
+
+/* ---- many ---- */
+
+#define MANY 1100 /* more than are woken in one go */
+
+static struct dso_latch *latch_in(struct dso_session *in)
+{
+	struct dso_latch_params params = {.count = 1};
+	struct dso_latch *latch;
+
+	OK(in, dso_latch_open(in, name, &params, &latch));
+	return latch;
+}
+
+static _Atomic unsigned many_wait;
+
+static void *wait_at_latch(void *argument)
+{
+	struct dso_session *own = conformance_open_another();
+	struct dso_latch *latch = latch_in(own);
+	int r;
+
+	many_wait++;
+	r = dso_latch_wait(latch, 3 * PATIENCE);
+	dso_close(own);
+	return r ? own : argument;
+}
+
+/* In one process, so that it takes no descriptors: waking all is the library's loop over what is woken at once. */
+START_TEST(all_of_many_are_woken)
+{
+	static pthread_t threads[MANY];
+	struct dso_latch *latch = latch_in(session);
+	pthread_attr_t small;
+	void *failed;
+
+	if (!conformance_is("embedded"))
+		return;
+	many_wait = 0;
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 128 << 10);
+	for (unsigned i = 0; i < MANY; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], &small, wait_at_latch, NULL), 0);
+	while (many_wait < MANY)
+		nap(DSO_MILLISECOND);
+	nap(10 * A_WHILE);
+	OK(session, dso_latch_count_down(latch, 1, NULL));
+	for (unsigned i = 0; i < MANY; i++) {
+		pthread_join(threads[i], &failed);
+		ck_assert_ptr_null(failed);
+	}
+	pthread_attr_destroy(&small);
+}
+END_TEST
+
+Suite *conformance_wake_suite(void)
+{
+	Suite *suite = suite_create("wake");
+	TCase *tcase = tcase_create("wake");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase,
+		       a_condition_wait_that_is_interrupted_while_it_locks_again_has_the_mutex);
+	tcase_add_test(tcase, a_death_is_more_to_tell_than_that_the_time_is_over);
+	tcase_add_test(tcase, a_party_that_is_interrupted_breaks_the_barrier);
+	tcase_add_test(tcase, more_sessions_than_parties_cross_a_barrier_two_by_two);
+	tcase_add_test(tcase, a_session_has_a_rwlock_once_in_whichever_slot_it_reads);
+	tcase_add_test(tcase, a_timeout_that_reaches_beyond_the_clock_is_for_ever);
+	tcase_add_test(tcase, all_of_many_are_woken);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
