@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/dsoctl/child.h"
+#include "tools/dsoctl/course.h"
+#include "tools/dsoctl/witness.h"
+#include "tools/dsoctl/work.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_NS  (DSO_SECOND / 2) /* how often the session is looked at */
-#define GRACE_NS (5 * DSO_SECOND) /* from SIGTERM to SIGKILL */
+#define LOOK_NS COURSE_AGAIN_NS /* how often the session and the work are looked at */
 
 /* Exit statuses as shells have them. */
 #define COULD_NOT_START 126
@@ -111,7 +113,7 @@ static int start(char **words, pid_t *ret_child)
 	int report[2], error = 0;
 	ssize_t n;
 
-	/* What the command leaves behind when it is ended comes to us, see end_orphans(). */
+	/* What outlives its parent comes to us: see work.h. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (pipe2(report, O_CLOEXEC))
 		return -errno;
@@ -131,125 +133,207 @@ static int start(char **words, pid_t *ret_child)
 	return -error;
 }
 
-/* ---- while it runs ---- */
+/* ---- the session meanwhile ---- */
 
-/* What is waited for. */
-enum course {
-	COURSE_RUNS,  /* the command's end; the session is looked at meanwhile */
-	COURSE_ENDS,  /* the command's end after SIGTERM, for GRACE_NS */
-	COURSE_KILLED /* the command's end after SIGKILL */
+/* A thread of its own, which has the session while the command runs: a ping waits for as long as storaged is silent. */
+struct watcher {
+	pthread_t thread, main;
+	struct dso_session *session;
+	pthread_mutex_t mutex;
+	pthread_cond_t over;
+	bool is_over;
+	int error; /* by which the session was lost */
 };
+
+/* Wait for LOOK_NS. Returns whether the command has ended meanwhile. */
+static bool pause_watching(struct watcher *watcher)
+{
+	struct timespec until;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += LOOK_NS;
+	until.tv_sec += until.tv_nsec / DSO_SECOND;
+	until.tv_nsec %= DSO_SECOND;
+	while (!watcher->is_over && r == 0)
+		r = pthread_cond_timedwait(&watcher->over, &watcher->mutex, &until);
+	return watcher->is_over;
+}
+
+/* Tells the main thread by SIGRTMIN that the session is lost. */
+static void *watch_session(void *context)
+{
+	struct watcher *watcher = context;
+
+	pthread_mutex_lock(&watcher->mutex);
+	while (watcher->error == 0 && !pause_watching(watcher)) {
+		int error;
+
+		pthread_mutex_unlock(&watcher->mutex);
+		error = dso_ping(watcher->session, NULL);
+		pthread_mutex_lock(&watcher->mutex);
+		watcher->error = error;
+	}
+	if (watcher->error)
+		pthread_kill(watcher->main, SIGRTMIN);
+	pthread_mutex_unlock(&watcher->mutex);
+	return NULL;
+}
+
+/* Returns 0 or a negative errno. */
+static int watcher_begin(struct watcher *watcher, struct dso_session *session)
+{
+	pthread_condattr_t attributes;
+
+	*watcher = (struct watcher){.main = pthread_self(), .session = session};
+	pthread_mutex_init(&watcher->mutex, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&watcher->over, &attributes);
+	return -pthread_create(&watcher->thread, NULL, watch_session, watcher);
+}
+
+static bool watcher_lost(struct watcher *watcher)
+{
+	bool lost;
+
+	pthread_mutex_lock(&watcher->mutex);
+	lost = watcher->error != 0;
+	pthread_mutex_unlock(&watcher->mutex);
+	return lost;
+}
+
+/* The session is the caller's again. Returns by what it was lost, or 0. */
+static int watcher_end(struct watcher *watcher)
+{
+	pthread_mutex_lock(&watcher->mutex);
+	watcher->is_over = true;
+	pthread_cond_signal(&watcher->over);
+	pthread_mutex_unlock(&watcher->mutex);
+	pthread_join(watcher->thread, NULL);
+	return watcher->error;
+}
+
+/* ---- while it runs ---- */
 
 struct run {
 	struct dsoctl *ctl;
-	pid_t child;
-	enum course course;
-	int64_t due_ns; /* when to do something if the command has not ended by itself */
-	int error;      /* by which the session was lost */
+	struct work work;
+	struct witness witness;
+	struct watcher watcher;
+	struct course course;
+	int wait_status; /* of the command, once it has ended */
 };
 
-static void look(struct run *run)
+/* To the command, or, where that has ended, to all that it has left. */
+static void pass(struct run *run, const siginfo_t *info)
 {
-	run->due_ns = now_ns() + LOOK_NS;
-	run->error = dso_ping(run->ctl->session, NULL);
-	if (run->error == 0)
-		return;
-	fail_because("the session is lost, and the command must end with it: %s",
-		     dso_error(run->ctl->session));
-	kill(run->child, SIGTERM);
-	kill(run->child, SIGCONT);
-	run->course = COURSE_ENDS;
-	run->due_ns = now_ns() + GRACE_NS;
+	bool group_has_it =
+		info->si_code == SI_KERNEL || witness_has_got(&run->witness, info->si_signo);
+	pid_t command = run->work.command;
+
+	work_remember(&run->work);
+	if (!command)
+		work_signal(&run->work, info->si_signo, group_has_it);
+	else if (!group_has_it || getpgid(command) != getpgrp())
+		kill(command, info->si_signo);
 }
 
-static void end_by_force(struct run *run)
+/* Wait for a signal, but not beyond the time at which there is something to look at. */
+static void await_signal(struct run *run)
 {
-	kill(run->child, SIGKILL);
-	run->course = COURSE_KILLED;
-}
-
-static void wait_on(struct run *run)
-{
-	run->due_ns = now_ns() + LOOK_NS;
-}
-
-static void (*const when_due[])(struct run *run) = {
-	[COURSE_RUNS] = look,
-	[COURSE_ENDS] = end_by_force,
-	[COURSE_KILLED] = wait_on,
-};
-
-/* Wait until @due_ns for a signal, and pass on what is the command's. */
-static void pass_signal(pid_t child, int64_t due_ns)
-{
-	int64_t left_ns = due_ns - now_ns();
-	struct timespec patience = {.tv_sec = left_ns > 0 ? left_ns / DSO_SECOND : 0,
-				    .tv_nsec = left_ns > 0 ? left_ns % DSO_SECOND : 0};
+	struct timespec patience = {.tv_nsec = LOOK_NS};
 	sigset_t set = kept_signals();
 	siginfo_t info;
 	int got;
 
 	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGRTMIN);
 	got = sigtimedwait(&set, &info, &patience);
-	/* What a terminal sends, the command has got from it too. */
-	if (got > 0 && got != SIGCHLD && info.si_code != SI_KERNEL)
-		kill(child, got);
+	if (got > 0 && got != SIGCHLD && got != SIGRTMIN)
+		pass(run, &info);
 }
 
-/* Reap who has ended. Returns whether the command is among them. */
-static bool has_ended(pid_t child, int *ret_wait_status)
+static void end_work(struct run *run, int signal_number)
+{
+	if (signal_number == SIGTERM) {
+		fail_because("the session is lost, and the command must end with it: %s",
+			     dso_error(run->ctl->session));
+		work_remember(&run->work);
+	}
+	work_signal(&run->work, signal_number, false);
+	/* What is stopped would not hear of SIGTERM. */
+	if (signal_number == SIGTERM)
+		work_signal(&run->work, SIGCONT, false);
+}
+
+/* Reap whoever has ended, and keep the status of the command. */
+static void reap(struct run *run)
 {
 	int wait_status;
 	pid_t ended;
 
 	while ((ended = waitpid(-1, &wait_status, WNOHANG)) > 0) {
-		if (ended == child) {
-			*ret_wait_status = wait_status;
-			return true;
-		}
+		if (ended != run->work.command)
+			continue;
+		run->work.command = 0;
+		run->wait_status = wait_status;
 	}
-	return ended < 0 && errno == ECHILD;
 }
 
-/* What a command that was ended leaves behind, a shell its last command, must not go on either. */
-static void end_orphans(void)
+/* Until all of the work has ended. */
+static void attend(struct run *run)
 {
-	pid_t ended = 0;
+	for (reap(run); work_is_left(&run->work); reap(run)) {
+		int due;
 
-	while (ended >= 0) {
-		FILE *children = fopen("/proc/thread-self/children", "re");
-		int child, count = 0;
-
-		while (children && fscanf(children, "%d", &child) == 1) {
-			kill(child, SIGKILL);
-			count++;
-		}
-		if (children)
-			fclose(children);
-		ended = count ? waitpid(-1, NULL, 0) : -1;
+		await_signal(run);
+		due = course_step(&run->course, watcher_lost(&run->watcher), now_ns());
+		if (due)
+			end_work(run, due);
 	}
+}
+
+static enum exit_status status_of(int wait_status)
+{
+	if (WIFSIGNALED(wait_status))
+		return (enum exit_status)(ENDED_BY_SIGNAL + WTERMSIG(wait_status));
+	return (enum exit_status)WEXITSTATUS(wait_status);
+}
+
+/* With a watcher. Returns 0 when the command was started, or a negative errno. */
+static int start_and_attend(struct run *run, char **words)
+{
+	sigset_t set = kept_signals();
+	int r;
+
+	/* Without a witness a signal for the whole group comes twice, and nothing worse. */
+	witness_start(&run->witness, &set);
+	work_begin(&run->work);
+	r = start(words, &run->work.command);
+	if (r == 0)
+		attend(run);
+	witness_end(&run->witness);
+	work_free(&run->work);
+	return r;
 }
 
 int command_run(struct dsoctl *ctl, char **words, enum exit_status *ret_status)
 {
-	struct run run = {.ctl = ctl, .due_ns = now_ns() + LOOK_NS};
-	int wait_status = 0;
-	int r = start(words, &run.child);
+	struct run run = {.ctl = ctl};
+	int r = watcher_begin(&run.watcher, ctl->session), error;
 
+	if (r) {
+		fail_because("out of threads");
+		return r;
+	}
+	r = start_and_attend(&run, words);
+	error = watcher_end(&run.watcher);
+	*ret_status = status_of(run.wait_status);
 	if (r) {
 		fail_because("cannot run %s: %s", words[0], strerror(-r));
 		*ret_status = r == -ENOENT ? NOT_FOUND : COULD_NOT_START;
-		return 0;
 	}
-	while (!has_ended(run.child, &wait_status)) {
-		pass_signal(run.child, run.due_ns);
-		if (now_ns() >= run.due_ns)
-			when_due[run.course](&run);
-	}
-	if (run.error)
-		end_orphans();
-	*ret_status = (enum exit_status)WEXITSTATUS(wait_status);
-	if (WIFSIGNALED(wait_status))
-		*ret_status = (enum exit_status)(ENDED_BY_SIGNAL + WTERMSIG(wait_status));
-	return run.error;
+	/* Lost behind the end of the work, it is for whoever gives back to say. */
+	return run.course.state == COURSE_RUNS ? 0 : error;
 }

@@ -6,6 +6,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char about_rm[] =
+	"It goes on where one cannot be deleted, and has status 1 then. What somebody holds (a "
+	"lock, "
+	"permits, a once under way, a promised future) is deleted with --force only.\n";
+
+static const char about_runs[] =
+	"COMMAND begins with the first word behind NAME, or behind a --, and all that follows is "
+	"its "
+	"own, options too.\n"
+	"\n"
+	"What is held is held until the work has ended: the command and every process that it has "
+	"started. A daemon does not count: a process in a session of its own (setsid) whose parent "
+	"has ended.\n"
+	"\n"
+	"Signals for dsoctl are passed on to the command; when that has ended, to what it has "
+	"left. "
+	"One that the whole process group has got, as by Ctrl-C, is not sent again. When the "
+	"session "
+	"is lost, all of the work gets SIGTERM, and SIGKILL 5 s later.\n"
+	"\n"
+	"--timeout counts from the start of dsoctl, so that connecting is part of it; with 0 "
+	"nobody "
+	"is waited for, and storaged has --silence to answer.\n"
+	"\n"
+	"Exit status:\n"
+	"  that of the command: 128+N when signal N ended it, 126 or 127 when it could not be "
+	"started\n"
+	"  124  others had it for the whole --timeout: stderr says who\n"
+	"  1    the session was lost, storaged does not answer, or another failure: stderr says "
+	"which\n";
+
 const struct command commands[] = {
 	{"ping", "[-n N]", "measure the round trip to storaged", OPTION_COUNT, 0, 0, false,
 	 run_ping},
@@ -14,7 +45,8 @@ const struct command commands[] = {
 	 OPTION_LONG | OPTION_HELD, 0, 0, false, run_ls},
 	{"stat", "[NAME | --transport]", "describe an object, storaged, or packets", OPTION_FIGURES,
 	 0, 1, false, run_stat},
-	{"rm", "NAME...", "delete objects", 0, 1, UINT_MAX, false, run_rm},
+	{"rm", "NAME... | --prefix TEXT", "delete objects", OPTION_FORCE | OPTION_PREFIX, 0,
+	 UINT_MAX, false, run_rm, about_rm},
 	{"counter open", "NAME [--initial N] [--stripes N]", "make a counter where there is none",
 	 OPTION_INITIAL | OPTION_STRIPES, 1, 1, false, run_counter_open},
 	{"counter get", "NAME", "print a counter's value", 0, 1, 1, false, run_counter_get},
@@ -28,12 +60,13 @@ const struct command commands[] = {
 	{"register set", "NAME", "set a register to the bytes of stdin", 0, 1, 1, false,
 	 run_register_set},
 	{"lock", "NAME [--timeout TIME] -- COMMAND...", "run a command while a mutex is locked",
-	 OPTION_TIMEOUT, 2, UINT_MAX, false, run_lock},
+	 OPTION_TIMEOUT, 2, UINT_MAX, false, run_lock, about_runs},
 	{"unlock", "--force NAME", "take a mutex from its holder, who may be at it still",
 	 OPTION_FORCE, 1, 1, false, run_unlock},
 	{"semaphore run", "NAME [--permits N] [--count K] [--timeout TIME] -- COMMAND...",
 	 "run a command that holds K (1) of N permits",
-	 OPTION_PERMITS | OPTION_COUNT | OPTION_TIMEOUT, 2, UINT_MAX, false, run_semaphore_run},
+	 OPTION_PERMITS | OPTION_COUNT | OPTION_TIMEOUT, 2, UINT_MAX, false, run_semaphore_run,
+	 about_runs},
 	{"semaphore available", "NAME", "print how many permits are free", 0, 1, 1, false,
 	 run_semaphore_available},
 	{"barrier wait", "NAME [-n PARTIES] [--timeout TIME]",
@@ -56,11 +89,11 @@ const struct command commands[] = {
 	{"future get", "NAME [--timeout TIME]", "wait for a future, write it to stdout",
 	 OPTION_TIMEOUT, 1, 1, false, run_future_get},
 	{"once", "NAME [--timeout TIME] -- COMMAND...", "run a command until it has succeeded once",
-	 OPTION_TIMEOUT, 2, UINT_MAX, false, run_once},
-	{"completion bash", "", "print the completion script of bash", 0, 0, 0, true,
+	 OPTION_TIMEOUT, 2, UINT_MAX, false, run_once, about_runs},
+	{"completion bash", "", "print the completion script of bash", OPTION_PLAIN, 0, 0, true,
 	 run_completion},
 	{"version", "", "print the versions of program and library", 0, 0, 0, true, run_version},
-	{"help", "[COMMAND]", "explain dsoctl, or a command", 0, 0, 2, true, run_help},
+	{"help", "[COMMAND]", "explain dsoctl, or a command", OPTION_PLAIN, 0, 2, true, run_help},
 	{NULL},
 };
 
@@ -81,66 +114,9 @@ const struct command *command_find(char *const *words, unsigned count, unsigned 
 	return NULL;
 }
 
-static void print_command(FILE *to, const struct command *command)
+bool command_runs_another(const struct command *command)
 {
-	char usage[80];
-
-	snprintf(usage, sizeof usage, "%s %s", command->name, command->arguments);
-	if (strlen(usage) <= 31)
-		fprintf(to, "  %-31s  %s\n", usage, command->help);
-	else
-		fprintf(to, "  %s\n  %-31s  %s\n", usage, "", command->help);
-}
-
-char *commands_help(void)
-{
-	char *text = NULL;
-	size_t bytes;
-	FILE *to = open_memstream(&text, &bytes);
-
-	if (!to)
-		return NULL;
-	fprintf(to, "Commands:\n");
-	for (const struct command *command = commands; command->name; command++)
-		print_command(to, command);
-	fclose(to);
-	return text;
-}
-
-unsigned commands_print_family(FILE *to, const char *word)
-{
-	size_t bytes = strlen(word);
-	unsigned count = 0;
-
-	for (const struct command *command = commands; command->name; command++) {
-		if (strncmp(command->name, word, bytes) || !strchr(" ", command->name[bytes]))
-			continue;
-		if (to)
-			print_command(to, command);
-		count++;
-	}
-	return count;
-}
-
-enum exit_status run_help(struct dsoctl *ctl)
-{
-	const struct command *command;
-	unsigned used;
-
-	if (ctl->operand_count == 0) {
-		dsoctl_help();
-		return STATUS_DONE;
-	}
-	command = command_find(ctl->operands, ctl->operand_count, &used);
-	if (command && used == ctl->operand_count) {
-		printf("Usage: dsoctl %s %s\n%s\n", command->name, command->arguments,
-		       command->help);
-		return STATUS_DONE;
-	}
-	if (ctl->operand_count == 1 && commands_print_family(stdout, ctl->operands[0]))
-		return STATUS_DONE;
-	return wrong_usage(ctl, "there is no command %s %s", ctl->operands[0],
-			   ctl->operand_count > 1 ? ctl->operands[1] : "");
+	return strstr(command->arguments, "COMMAND...") != NULL;
 }
 
 enum exit_status run_version(struct dsoctl *ctl)

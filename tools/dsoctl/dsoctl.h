@@ -29,6 +29,8 @@ enum command_option {
 	OPTION_PERMITS = 64,
 	OPTION_HELD = 128,
 	OPTION_FORCE = 256,
+	OPTION_PREFIX = 512,
+	OPTION_PLAIN = 1024, /* no option: it has no JSON */
 };
 
 struct dsoctl;
@@ -41,6 +43,7 @@ struct command {
 	unsigned operands_min, operands_max;
 	bool offline; /* runs without a session */
 	enum exit_status (*run)(struct dsoctl *ctl);
+	const char *details; /* for its page; NULL: there is no more to say */
 };
 
 struct dsoctl {
@@ -54,6 +57,8 @@ struct dsoctl {
 	int64_t initial;
 	uint64_t stripes;
 	uint64_t permits;
+	const char *prefix;
+	bool wants_help;
 	const struct command *command;
 	char **operands; /* behind the command's name */
 	unsigned operand_count;
@@ -68,22 +73,40 @@ extern const struct command commands[]; /* ends with a NULL name */
 /* The command whose words @words (of @count) begin with; *ret_used is how many they are. Or NULL. */
 const struct command *command_find(char *const *words, unsigned count, unsigned *ret_used);
 
+/* Whether it runs another command, whose words are all those behind a name. */
+bool command_runs_another(const struct command *command);
+
+/* ---- help.c ---- */
+
 /* Print the commands of that first word to @to, unless it is NULL. Returns how many. */
 unsigned commands_print_family(FILE *to, const char *word);
 
-/* The list of commands for --help, to be freed. */
-char *commands_help(void);
+/* Print how to use dsoctl, or the command that ctl->operands begin with. */
+enum exit_status dsoctl_help(struct dsoctl *ctl);
 
-/* ---- main.c ---- */
+/* ---- arguments.c ---- */
 
 /* The options of the command line, as argp has them. */
 extern const struct argp_option option_table[];
 
+/* The option of that key of the table, of enum command_option; 0: every command has it. */
+unsigned option_bit(int key);
+
+/*
+ * Take options, operands and command from the command line. Other than STATUS_DONE: it was wrong, and that
+ * was said. STATUS_DONE without a command: that was all.
+ */
+enum exit_status arguments_parse(struct dsoctl *ctl, int argc, char **argv);
+
+/* ---- main.c ---- */
+
 /* The options of the command line as dso_open() wants them. */
 struct dso_options dsoctl_options(const struct dsoctl *ctl);
 
-/* Print how to use dsoctl. */
-void dsoctl_help(void);
+/* ---- prepare.c ---- */
+
+/* Before anything else: no descriptor below 3 is free, and process 1 obeys signals. */
+void prepare(void);
 
 /* ---- output.c ---- */
 

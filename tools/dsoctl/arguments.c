@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line: options, and the command that its words begin with. */
+#include "tools/dsoctl/dsoctl.h"
+#include "tools/parse.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	KEY_JSON = 0x100,
+	KEY_SILENCE,
+	KEY_TIMEOUT,
+	KEY_TRANSPORT,
+	KEY_URL,
+	KEY_INITIAL,
+	KEY_STRIPES,
+	KEY_PERMITS,
+	KEY_HELD,
+	KEY_FORCE,
+	KEY_PREFIX,
+	KEY_FIGURES,
+	KEY_USAGE,
+};
+
+const struct argp_option option_table[] = {
+	{NULL, 0, NULL, 0, "Options of every command:", 1},
+	{"url", KEY_URL, "URL", 0,
+	 "where storaged is: dso://HOST[:PORT][/NAMESPACE], dso+unix://PATH or embedded:[NAME] "
+	 "(DSO_URL; its unix socket, then dso://127.0.0.1:7471)"},
+	{"transport", KEY_TRANSPORT, "NAME", 0,
+	 "auto, shm, verbs, roce or tcp (DSO_TRANSPORT; auto)"},
+	{"silence", KEY_SILENCE, "TIME", 0,
+	 "silence after which storaged is given up, as in 2s or 300ms; a bare number is seconds "
+	 "(DSO_TIMEOUT_MS; 3s)"},
+	{"timeout", KEY_TIMEOUT, "TIME", 0,
+	 "the longest wait for others, as in 10s, 500ms, 2m or 0: lock, semaphore run, barrier "
+	 "wait, "
+	 "latch wait, future get, once (for ever); elsewhere it is --silence"},
+	{"json", KEY_JSON, NULL, 0, "print JSON: one object, or for ls one a line"},
+	{NULL, 0, NULL, 0, "Options of single commands:", 2},
+	{"count", 'n', "N", 0,
+	 "ping: round trips to make (10); barrier wait: how many wait for each other; semaphore "
+	 "run: permits to take (1)"},
+	{"long", 'l', NULL, 0, "ls: with type, generation, size, and sessions that have it open"},
+	{"held", KEY_HELD, NULL, 0,
+	 "ls: who holds what, since when: locks, permits, onces under way, promised futures"},
+	{"force", KEY_FORCE, NULL, 0, "unlock, rm: although another has it"},
+	{"prefix", KEY_PREFIX, "TEXT", 0, "rm: whatever has a name that begins with TEXT"},
+	{"permits", KEY_PERMITS, "N", 0, "semaphore run: permits of a new semaphore"},
+	{"initial", KEY_INITIAL, "N", 0, "counter open: the value at creation (0)"},
+	{"figures", KEY_FIGURES, NULL, OPTION_HIDDEN, NULL}, /* see name_figures */
+	{"stripes", KEY_STRIPES, "N", 0,
+	 "counter open: words that additions spread over, to 64 (1)"},
+	{NULL, 0, NULL, 0, "Other options:", -1},
+	{"help", '?', NULL, 0, "this, or with a command what that does"},
+	{"usage", KEY_USAGE, NULL, 0, "the options in short"},
+	{"version", 'V', NULL, 0, "the version of dsoctl"},
+	{NULL},
+};
+
+/* The options that only some commands have. */
+static const struct {
+	int key;
+	unsigned option; /* of enum command_option */
+} option_of[] = {
+	{KEY_TIMEOUT, OPTION_TIMEOUT}, {'n', OPTION_COUNT},           {'l', OPTION_LONG},
+	{KEY_HELD, OPTION_HELD},       {KEY_FORCE, OPTION_FORCE},     {KEY_PERMITS, OPTION_PERMITS},
+	{KEY_PREFIX, OPTION_PREFIX},   {KEY_INITIAL, OPTION_INITIAL}, {KEY_FIGURES, OPTION_FIGURES},
+	{KEY_STRIPES, OPTION_STRIPES},
+};
+
+unsigned option_bit(int key)
+{
+	for (size_t i = 0; i < sizeof option_of / sizeof *option_of; i++)
+		if (option_of[i].key == key)
+			return option_of[i].option;
+	return 0;
+}
+
+/*
+ * argp must not take "-5" for an option, it is a number: such arguments carry this mark in front
+ * while argp has them.
+ */
+#define NUMBER_MARK '\x1f'
+
+static char *unmarked(char *argument)
+{
+	return argument && *argument == NUMBER_MARK ? argument + 1 : argument;
+}
+
+static bool is_negative_number(const char *argument)
+{
+	return argument[0] == '-' && isdigit((unsigned char)argument[1]);
+}
+
+/* Give negative numbers in front of "--" their mark. Lives as long as the process. */
+static void mark_numbers(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		char *marked;
+
+		if (!is_negative_number(argv[i]))
+			continue;
+		if (asprintf(&marked, "%c%s", NUMBER_MARK, argv[i]) < 0)
+			exit(fail_because("out of memory"));
+		argv[i] = marked;
+	}
+}
+
+/* --transport without a name behind it asks stat for the transport's figures. */
+static void name_figures(int argc, char **argv)
+{
+	static char figures[] = "--figures";
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--transport") && (i + 1 == argc || argv[i + 1][0] == '-'))
+			argv[i] = figures;
+}
+
+/* The command line as argp works on it, and as it was typed. */
+struct parsing {
+	struct dsoctl *ctl;
+	char **typed;
+};
+
+/* Whether the last operand is the first word of a command that is to be run: the rest is that command's. */
+static bool begins_command(const struct dsoctl *ctl)
+{
+	unsigned used;
+	const struct command *command = command_find(ctl->operands, ctl->operand_count, &used);
+
+	return command && command_runs_another(command) && ctl->operand_count == used + 2;
+}
+
+static void add_operand(struct parsing *parsing, char *argument, struct argp_state *state)
+{
+	struct dsoctl *ctl = parsing->ctl;
+
+	ctl->operands[ctl->operand_count++] = unmarked(argument);
+	if (!begins_command(ctl))
+		return;
+	for (int i = state->next; i < state->argc; i++)
+		ctl->operands[ctl->operand_count++] = parsing->typed[i];
+	state->next = state->argc;
+}
+
+/* A time to wait for others: parse_duration()'s and 0, and longer ones in minutes, hours and days. */
+static int parse_wait(const char *text, int64_t *ret_ns)
+{
+	static const struct {
+		const char *name;
+		int64_t seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	size_t digits = strspn(text, "0123456789.");
+	int64_t thousandths;
+	char number[32];
+
+	if (parse_duration(text, DSO_SECOND, ret_ns) == 0)
+		return 0;
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+		if (strcmp(text + digits, units[i].name) || digits >= sizeof number)
+			continue;
+		snprintf(number, sizeof number, "%.*s", (int)digits, text);
+		if (strspn(number, "0") == digits && digits)
+			thousandths = 0;
+		else if (parse_duration(number, 1000, &thousandths) ||
+			 thousandths > INT64_MAX / DSO_MILLISECOND / units[i].seconds)
+			return -EINVAL;
+		*ret_ns = thousandths * DSO_MILLISECOND * units[i].seconds;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+	struct parsing *parsing = state->input;
+	struct dsoctl *ctl = parsing->ctl;
+
+	argument = unmarked(argument);
+	ctl->options |= option_bit(key);
+	switch (key) {
+	case KEY_URL:
+		ctl->url = argument;
+		return 0;
+	case KEY_TRANSPORT:
+		ctl->transport = argument;
+		return 0;
+	case KEY_SILENCE:
+		if (parse_duration(argument, DSO_SECOND, &ctl->silence_ns))
+			argp_error(state, "--silence %s is no time such as 2s or 300ms", argument);
+		return 0;
+	case KEY_TIMEOUT:
+		if (parse_wait(argument, &ctl->wait_ns))
+			argp_error(state, "--timeout %s is no time such as 10s, 500ms or 2m",
+				   argument);
+		return 0;
+	case KEY_JSON:
+		ctl->json = true;
+		return 0;
+	case 'n':
+		if (parse_number(argument, 1, 1000000, &ctl->count))
+			argp_error(state, "--count %s is no number from 1 to 1000000", argument);
+		return 0;
+	case KEY_INITIAL:
+		if (parse_int64(argument, &ctl->initial))
+			argp_error(state, "--initial %s is no 64-bit number", argument);
+		return 0;
+	case KEY_STRIPES:
+		if (parse_number(argument, 1, DSO_COUNTER_STRIPES_MAX, &ctl->stripes))
+			argp_error(state, "--stripes %s is no number from 1 to %d", argument,
+				   DSO_COUNTER_STRIPES_MAX);
+		return 0;
+	case KEY_PERMITS:
+		if (parse_number(argument, 1, DSO_SEMAPHORE_PERMITS_MAX, &ctl->permits))
+			argp_error(state, "--permits %s is no number from 1 to %d", argument,
+				   DSO_SEMAPHORE_PERMITS_MAX);
+		return 0;
+	case KEY_PREFIX:
+		ctl->prefix = argument;
+		return 0;
+	case '?':
+		ctl->wants_help = true;
+		return 0;
+	case KEY_USAGE:
+		argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
+		return 0;
+	case 'V':
+		puts("dsoctl (dso-rdma) " DSO_VERSION);
+		exit(STATUS_DONE);
+	case ARGP_KEY_ARG:
+		add_operand(parsing, argument, state);
+		return 0;
+	}
+	return option_bit(key) ? 0 : ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	option_table, parse_option, "COMMAND [ARGUMENT...]", NULL, NULL, NULL, NULL,
+};
+
+/*
+ * --timeout is for waiting where the command does that, else for storaged, which it then has to wait for.
+ */
+static enum exit_status place_timeout(struct dsoctl *ctl)
+{
+	bool waits = ctl->command->options & OPTION_TIMEOUT;
+
+	if (ctl->options & OPTION_TIMEOUT && !waits) {
+		if (ctl->wait_ns < 1 || ctl->wait_ns > 3600 * DSO_SECOND)
+			return wrong_usage(ctl, "--timeout is above 0 and up to an hour here");
+		if (ctl->silence_ns == 0)
+			ctl->silence_ns = ctl->wait_ns;
+		ctl->options &= ~(unsigned)OPTION_TIMEOUT;
+	}
+	return STATUS_DONE;
+}
+
+/* Find the command that the operands begin with. */
+static enum exit_status choose_command(struct dsoctl *ctl)
+{
+	const struct command *command;
+	unsigned used;
+
+	if (ctl->operand_count == 0)
+		return wrong_usage(ctl, "a command is missing");
+	command = command_find(ctl->operands, ctl->operand_count, &used);
+	if (!command && ctl->operand_count == 1 && commands_print_family(NULL, ctl->operands[0]))
+		return wrong_usage(ctl, "a word is missing behind %s: dsoctl help %s lists them",
+				   ctl->operands[0], ctl->operands[0]);
+	if (!command)
+		return wrong_usage(ctl, "there is no command %s%s%s", ctl->operands[0],
+				   ctl->operand_count > 1 ? " " : "",
+				   ctl->operand_count > 1 ? ctl->operands[1] : "");
+	ctl->command = command;
+	ctl->operands += used;
+	ctl->operand_count -= used;
+	if (ctl->operand_count < command->operands_min)
+		return wrong_usage(ctl, "an argument is missing");
+	if (ctl->operand_count > command->operands_max)
+		return wrong_usage(ctl, "too many arguments");
+	if (place_timeout(ctl))
+		return STATUS_USAGE;
+	if (ctl->json && command->options & OPTION_PLAIN)
+		return wrong_usage(ctl, "%s has no JSON", command->name);
+	if (ctl->options & ~command->options)
+		return wrong_usage(ctl, "%s does not have that option", command->name);
+	return STATUS_DONE;
+}
+
+/* The options, and the words in their order as ctl->operands. */
+static void parse(struct dsoctl *ctl, int argc, char **argv)
+{
+	char **typed = calloc((size_t)argc + 1, sizeof *typed);
+	struct parsing parsing = {ctl, typed};
+
+	ctl->operands = calloc((size_t)argc + 1, sizeof *ctl->operands);
+	if (!typed || !ctl->operands)
+		exit(fail_because("out of memory"));
+	memcpy(typed, argv, (size_t)argc * sizeof *typed);
+	mark_numbers(argc, argv);
+	name_figures(argc, argv);
+	argp_err_exit_status = STATUS_USAGE;
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_HELP, NULL, &parsing))
+		exit(STATUS_USAGE);
+	free(typed);
+}
+
+enum exit_status arguments_parse(struct dsoctl *ctl, int argc, char **argv)
+{
+	parse(ctl, argc, argv);
+	return ctl->wants_help ? dsoctl_help(ctl) : choose_command(ctl);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What dsoctl says of itself: as a whole, and a page for each command. */
+#include "tools/dsoctl/dsoctl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPTIONS_MAX 64
+
+static void print_command(FILE *to, const struct command *command)
+{
+	char usage[80];
+
+	snprintf(usage, sizeof usage, "%s %s", command->name, command->arguments);
+	if (strlen(usage) <= 31)
+		fprintf(to, "  %-31s  %s\n", usage, command->help);
+	else
+		fprintf(to, "  %s\n  %-31s  %s\n", usage, "", command->help);
+}
+
+/* The list of commands for --help, to be freed. */
+static char *commands_help(void)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *to = open_memstream(&text, &bytes);
+
+	if (!to)
+		return NULL;
+	fprintf(to, "Commands:\n");
+	for (const struct command *command = commands; command->name; command++)
+		print_command(to, command);
+	fclose(to);
+	return text;
+}
+
+unsigned commands_print_family(FILE *to, const char *word)
+{
+	size_t bytes = strlen(word);
+	unsigned count = 0;
+
+	for (const struct command *command = commands; command->name; command++) {
+		if (strncmp(command->name, word, bytes) || !strchr(" ", command->name[bytes]))
+			continue;
+		if (to)
+			print_command(to, command);
+		count++;
+	}
+	return count;
+}
+
+static const char after_options[] =
+	"Exit status:\n"
+	"  0    done\n"
+	"  1    it failed: stderr says what, on what, and why; counter cas: not swapped\n"
+	"  2    the command line is wrong\n"
+	"  124  timed out\n"
+	"lock, semaphore run and once end with the status of their command: its own,\n"
+	"128+N when signal N ended it, 126 or 127 when it could not be started. Signals\n"
+	"that dsoctl gets are passed on to it. When the session is lost, and so what the\n"
+	"command runs under, it gets SIGTERM, after 5 s SIGKILL, and the status is 1.\n"
+	"\n"
+	"Environment:\n"
+	"  DSO_URL         the URL, where --url is not given\n"
+	"  DSO_TRANSPORT   auto, shm, verbs, roce, tcp, where --transport is not given\n"
+	"  DSO_TIMEOUT_MS  the silence in ms, where --silence is not given\n"
+	"  DSO_POLL        how to wait for an answer: adaptive, busy, block\n"
+	"  DSO_IO          transport tcp: auto, io_uring, poll\n"
+	"  DSO_DEVICE      transport verbs: the RDMA device, as ibv_devices shows it\n"
+	"\n"
+	"Environment of the command that lock runs:\n"
+	"  DSO_LOCK_TOKEN       the fencing token: larger than every holder's before\n"
+	"  DSO_LOCK_OWNER_DIED  1 when the holder before ended without unlocking\n"
+	"\n"
+	"Examples:\n"
+	"  $ dsoctl doctor\n"
+	"  $ dsoctl counter add hits\n"
+	"  $ dsoctl register set conf < conf.json\n"
+	"  $ dsoctl ls --json | jq -r .name\n"
+	"  $ dsoctl lock nightly --timeout 10s -- ./backup.sh\n"
+	"  $ dsoctl ls --held\n"
+	"  $ dsoctl barrier wait phase1 -n 8\n"
+	"  $ dsoctl --transport roce stat --transport\n"
+	"  $ eval \"$(dsoctl completion bash)\"\n";
+
+static const char doc[] = "Look at and change the shared objects of a storaged.\v";
+
+static char *filter_help(int key, const char *text, void *input)
+{
+	(void)input;
+	if (key == ARGP_KEY_HELP_PRE_DOC) {
+		char *list = commands_help(), *whole;
+		int bytes = list ? asprintf(&whole, "%s\n%s", text, list) : -1;
+
+		free(list);
+		return bytes < 0 ? NULL : whole;
+	}
+	if (key == ARGP_KEY_HELP_POST_DOC)
+		return strdup(after_options);
+	return (char *)(uintptr_t)text;
+}
+
+static const struct argp whole = {
+	option_table, NULL, "COMMAND [ARGUMENT...]", doc, NULL, filter_help, NULL,
+};
+
+static void print_help(const struct argp *argp, const char *name)
+{
+	char text[64];
+
+	/* argp reads the name only. */
+	snprintf(text, sizeof text, "%s", name);
+	argp_help(argp, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK, text);
+}
+
+/* ---- a command's page ---- */
+
+/* Those of the table that @command takes; of the headings, those that have some below them. */
+static void copy_options(struct argp_option *to, const struct command *command)
+{
+	bool heading_stands = false;
+
+	for (const struct argp_option *option = option_table; option->name || option->doc;
+	     option++) {
+		unsigned bit = option_bit(option->key);
+
+		if (bit && !(bit & command->options))
+			continue;
+		if (!option->name && heading_stands)
+			to--;
+		heading_stands = !option->name;
+		*to++ = *option;
+	}
+	*to = (struct argp_option){0};
+}
+
+static enum exit_status print_page(const struct command *command)
+{
+	struct argp_option options[OPTIONS_MAX];
+	struct argp page = {.options = options, .args_doc = command->arguments};
+	char name[64], *doc_of_page;
+
+	if (asprintf(&doc_of_page, "dsoctl %s: %s.\v%s", command->name, command->help,
+		     command->details ? command->details : "") < 0)
+		return fail_because("out of memory");
+	copy_options(options, command);
+	snprintf(name, sizeof name, "dsoctl %s", command->name);
+	page.doc = doc_of_page;
+	print_help(&page, name);
+	free(doc_of_page);
+	return STATUS_DONE;
+}
+
+/* The page of the command that @words begin with; @exactly: and nothing may follow. */
+static enum exit_status explain(struct dsoctl *ctl, bool exactly)
+{
+	char **words = ctl->operands;
+	unsigned used, count = ctl->operand_count;
+	const struct command *command = command_find(words, count, &used);
+
+	if (count == 0) {
+		print_help(&whole, "dsoctl");
+		return STATUS_DONE;
+	}
+	if (command && (used == count || !exactly))
+		return print_page(command);
+	if (count == 1 && commands_print_family(stdout, words[0]))
+		return STATUS_DONE;
+	return wrong_usage(ctl, "there is no command %s %s", words[0], count > 1 ? words[1] : "");
+}
+
+enum exit_status dsoctl_help(struct dsoctl *ctl)
+{
+	return explain(ctl, false);
+}
+
+enum exit_status run_help(struct dsoctl *ctl)
+{
+	return explain(ctl, true);
+}

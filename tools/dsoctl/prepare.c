@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What must be so before anything is opened, however dsoctl was started. */
+#include "tools/dsoctl/dsoctl.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+/*
+ * A socket that got the number of a closed stderr would get what is said there. Opened the wrong way round,
+ * they refuse reading and writing as closed ones do.
+ */
+static void fill_descriptors(void)
+{
+	static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+
+	for (int descriptor = 0; descriptor < 3; descriptor++)
+		if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", modes[descriptor]) < 0)
+			_exit(STATUS_FAILED);
+}
+
+static void end_as_by_signal(int signal_number)
+{
+	_exit(128 + signal_number);
+}
+
+/* Of process 1 the kernel drops the signals that would end another: it has to do that itself. */
+static void obey_signals(void)
+{
+	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+	struct sigaction action;
+
+	for (size_t i = 0; getpid() == 1 && i < sizeof signals / sizeof *signals; i++) {
+		if (sigaction(signals[i], NULL, &action) || action.sa_handler == SIG_IGN)
+			continue;
+		action = (struct sigaction){.sa_handler = end_as_by_signal};
+		sigaction(signals[i], &action, NULL);
+	}
+}
+
+void prepare(void)
+{
+	fill_descriptors();
+	obey_signals();
+}

@@ -1,0 +1,194 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# dsoctl as a wrapper: the work that something is held for, its signals, and its end when the session is lost.
+# shellcheck disable=SC1091,SC2016,SC2034,SC2086,SC2154,SC2317
+. "${0%/*}/testing.sh"
+
+start_storaged
+
+# use TRANSPORT: from here on.
+use() {
+	export DSO_TRANSPORT=$1 DSO_URL=$tcp_url
+	[ "$1" != shm ] || DSO_URL=$unix_url
+}
+# noted FILE: a file of the scratch directory has something in it.
+noted() { test -s "$scratch/$1"; }
+noted_pid() { cat "$scratch/$1"; }
+# anew NAME...: remove such files, and make the pipe that is waited at.
+anew() {
+	(cd "$scratch" && rm -f go "$@" && mkfifo go)
+}
+go() { echo >"$scratch/go"; }
+
+# ---- what the work is ----
+
+# In the directory $0: a shell that waits for a shell that waits for the pipe.
+in_two_steps='bash -c '\''echo $$ >"$0/inner"; read -r _ <"$0/go"; echo >"$0/worked"'\'' "$0" & echo $$ >"$0/outer"; wait'
+
+for transport in shm tcp roce; do
+	use $transport
+
+	anew inner outer worked
+	"$DSOCTL" lock m -- bash -c "$in_two_steps" "$scratch" &
+	holder=$!
+	eventually noted inner
+	kill -TERM $holder
+	eventually dead "$(noted_pid outer)"
+	check "$transport: what SIGTERM leaves of the work is held for" 124 "" dsoctl lock m --timeout 0 -- true
+	go
+	ended "$transport: dsoctl has the command's status" 143 $holder
+	check "$transport: the work was done" 0 "" test -e "$scratch/worked"
+	check "$transport: and the lock is unlocked" 0 no dsoctl lock m --timeout 0 -- sh -c 'echo ${DSO_LOCK_OWNER_DIED-no}'
+
+	anew inner outer worked
+	"$DSOCTL" lock m -- bash -c "$in_two_steps" "$scratch" &
+	holder=$!
+	eventually noted inner
+	kill -TERM $holder
+	eventually dead "$(noted_pid outer)"
+	kill -TERM $holder
+	ended "$transport: a signal behind the command's end is for what it has left" 143 $holder
+	check "$transport: which it ends" 1 "" test -e "$scratch/worked"
+
+	anew daemon
+	check "$transport: a daemon is not waited for" 0 "" dsoctl lock m -- \
+		bash -c 'setsid bash -c '\''echo $$ >"$0/daemon"; read -r _ <"$0/go"'\'' "$0" >"$0/out" 2>&1 & until [ -s "$0/daemon" ]; do :; done' "$scratch"
+	check "$transport: and goes on" 0 "" kill -0 "$(noted_pid daemon)"
+	go
+
+	check "$transport: a closed stderr is none of storaged's sockets" 0 ran bash -c '"$0" lock m -- echo ran 2>&-' "$DSOCTL"
+	check "$transport: neither are all three" 0 "" bash -c '"$0" lock m -- touch "$1/all" <&- >&- 2>&-' "$DSOCTL" "$scratch"
+	check "$transport: and the command runs" 0 "" rm "$scratch/all"
+done
+check "what cannot be said is a failure" 1 "" bash -c '"$0" counter add said >&-' "$DSOCTL"
+complains "dsoctl: cannot write to stdout*"
+
+check "children from before are not part of the work" 0 "" timeout 300 \
+	bash -c 'sleep 300 >/dev/null 2>&1 & echo $! >"$1/before"; exec "$0" lock m -- true' "$DSOCTL" "$scratch"
+check "and stay" 0 "" kill "$(noted_pid before)"
+
+# ---- signals ----
+
+use shm
+for signal in INT HUP TERM; do
+	# A shell has its background processes ignore SIGINT.
+	env --default-signal=INT "$DSOCTL" lock m -- \
+		bash -c "trap 'exit 9' $signal; touch '$scratch/trap$signal'; while :; do sleep 0.05; done" &
+	holder=$!
+	eventually test -e "$scratch/trap$signal"
+	kill -$signal $holder
+	ended "the command may handle SIG$signal" 9 $holder
+done
+
+
+# A command that notes each SIGTERM, and ends by SIGUSR2.
+cat >"$scratch/counts" <<'EOF'
+import os, signal, sys
+def note(number, frame): os.write(1, b"term\n")
+def end(number, frame): sys.exit(0)
+signal.signal(signal.SIGTERM, note)
+signal.signal(signal.SIGUSR2, end)
+os.write(1, b"ready\n")
+while True: signal.pause()
+EOF
+terms() { [[ $(grep -c term "$scratch/terms") -eq $1 ]]; }
+# dsoctl stands still while the group gets the signal, so that two would be told from one.
+rm -f "$scratch/terms"
+setsid "$DSOCTL" lock m -- python3 "$scratch/counts" >"$scratch/terms" &
+holder=$!
+eventually noted terms
+kill -STOP $holder
+kill -TERM -- -$holder
+check "a signal for the process group reaches the command" 0 "" eventually terms 1
+kill -CONT $holder
+kill -USR2 $holder
+ended "and dsoctl passes on what is for itself" 0 $holder
+check "but not what the group has got" 0 1 grep -c term "$scratch/terms"
+
+# The terminal's Ctrl-C.
+cat >"$scratch/terminal" <<'EOF'
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+said = b""
+def until(text):
+    global said
+    while text not in said:
+        said += os.read(terminal, 100)
+until(b"ready")
+os.write(terminal, b"\x03")
+until(b"int")
+os.kill(pid, 12)
+try:
+    while True:
+        said += os.read(terminal, 100)
+except OSError:
+    pass
+print(said.count(b"int"), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+EOF
+sed -i 's/SIGTERM, note/SIGINT, note/; s/b"term/b"int/' "$scratch/counts"
+check "Ctrl-C comes to the command once" 0 "1 0" python3 "$scratch/terminal" "$DSOCTL" lock m -- python3 "$scratch/counts"
+
+# ---- process 1 ----
+
+apart=(unshare --pid --fork)
+"${apart[@]}" true 2>/dev/null || apart=(unshare --user --map-root-user --pid --fork)
+# first_of PROCESS: what unshare has started, process 1 of its namespace.
+first_of() { cat "/proc/$1/task/$1/children"; }
+if "${apart[@]}" true 2>/dev/null; then
+	"${apart[@]}" "$DSOCTL" barrier wait one -n 2 &
+	holder=$!
+	eventually waiting one 1
+	kill -TERM "$(first_of "$holder")"
+	ended "process 1 obeys SIGTERM" 143 $holder
+	anew inner outer worked
+	"${apart[@]}" "$DSOCTL" lock m -- bash -c "$in_two_steps" "$scratch" &
+	holder=$!
+	eventually noted inner
+	kill -TERM "$(first_of "$holder")"
+	eventually held m
+	go
+	ended "and passes it on to its command" 143 $holder
+	check "of which it waits for all" 0 "" test -e "$scratch/worked"
+else
+	echo "# no PID namespaces here: process 1 is not tested"
+fi
+
+# ---- the session is lost ----
+
+# In the directory $0: a shell whose child, when it is asked to end, waits for the pipe and says that it has ended.
+in_good_order='bash -c '\''trap "echo >\"$0/asked\"; read -r _ <\"$0/go\"; echo >\"$0/worked\"; exit" TERM
+	echo $$ >"$0/inner"; while :; do sleep 0.05; done'\'' "$0" & echo $$ >"$0/outer"; wait'
+
+for transport in shm tcp roce; do
+	use $transport
+	anew inner outer asked worked
+	"$DSOCTL" lock m -- bash -c "$in_good_order" "$scratch" 2>"$scratch/why" &
+	holder=$!
+	eventually noted inner
+	killed "$storaged_pid"
+	eventually noted asked
+	go
+	ended "$transport: a lock that is lost ends the command" 1 $holder
+	check "$transport: and says why" 0 "dsoctl: the session is lost, and the command must end with it: *" cat "$scratch/why"
+	check "$transport: what it has started may end in good order" 0 "" test -e "$scratch/worked"
+	unset DSO_TRANSPORT
+	start_storaged
+done
+use shm
+# A storaged that falls silent. The command does not end by itself, and neither does what it runs.
+"$DSOCTL" --silence 1s lock lost -- bash -c '
+	trap "" TERM; sleep 61 & echo $! >"$0/orphan"; echo $$ >"$0/command"; wait; sleep 62' "$scratch" 2>"$scratch/why" &
+holder=$!
+eventually held lost
+eventually test -s "$scratch/command"
+kill -STOP $storaged_pid
+ended "a lock that is lost ends the command" 1 $holder
+kill -CONT $storaged_pid
+check "and says why" 0 "dsoctl: the session is lost, and the command must end with it: *" cat "$scratch/why"
+check "the command is gone" 0 "" gone "$scratch/command"
+check "and what it ran" 0 "" gone "$scratch/orphan"
+check "another gets the lock" 0 yes dsoctl lock lost --timeout 20s -- echo yes
+
+finish

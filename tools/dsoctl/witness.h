@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A witness: a process in dsoctl's process group that does nothing but remember which signals it got. What
+ * the witness has got was sent to the whole group (Ctrl-C, kill -TERM -PGID), so the command has it too.
+ */
+#ifndef TOOLS_DSOCTL_WITNESS_H
+#define TOOLS_DSOCTL_WITNESS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct witness {
+	pid_t pid;    /* 0: there is none, and it has got nothing */
+	int answer;   /* the reading end of a pipe */
+	uint64_t got; /* bit N: signal N, not asked for yet */
+};
+
+/* Start it, to remember those of @set. SIGRTMIN is blocked already. Returns 0 or a negative errno. */
+int witness_start(struct witness *witness, const sigset_t *set);
+
+/* Whether it has got @signal_number since that was asked for the last time. */
+bool witness_has_got(struct witness *witness, int signal_number);
+
+void witness_end(struct witness *witness);
+
+#endif
