@@ -225,9 +225,9 @@ static int embedded_wake(struct dso_session *session, struct object *object, uin
 /* As storaged does when a session is over: undo what it held, and wake who may have missed a wake-up. */
 static void sweep(struct embedded *embedded, const struct store_reference *reference)
 {
-	unsigned failures = 0; /* of memory: none */
+	struct sweep_tally tally = {0};
 	bool any = sweep_object(embedded->shared->transport, reference, embedded->session->owner,
-				false, &failures);
+				false, &tally);
 	struct embedded *next;
 
 	for (struct embedded *parked = embedded->shared->parked; parked; parked = next) {

@@ -171,11 +171,18 @@ static int attach(struct remote *remote, const struct url *url,
 	return r;
 }
 
-static int greet(struct remote *remote, const struct url *url, int64_t deadline_ns, char *reason,
-		 size_t reason_bytes)
+/* Not less than was asked for. */
+static uint32_t ms_of(int64_t ns)
+{
+	return (uint32_t)((ns + DSO_MILLISECOND - 1) / DSO_MILLISECOND);
+}
+
+static int greet(struct remote *remote, const struct url *url, int64_t linger_ns,
+		 int64_t deadline_ns, char *reason, size_t reason_bytes)
 {
 	struct control_hello hello = {.version_min = le16_of(CONTROL_VERSION),
 				      .version_max = le16_of(CONTROL_VERSION),
+				      .linger_ms = le32_of(ms_of(linger_ns)),
 				      .features_offered = le64_of(CONTROL_FEATURES)};
 	int r;
 
@@ -238,7 +245,8 @@ int remote_open(struct dso_session *session, const struct url *url,
 
 	r = remote->client.fd = dial(remote, url, settings, reason, reason_bytes);
 	if (r >= 0)
-		r = greet(remote, url, settings->deadline_ns, reason, reason_bytes);
+		r = greet(remote, url, settings->linger_ns, settings->deadline_ns, reason,
+			  reason_bytes);
 	if (r == 0)
 		r = begin(remote);
 	if (r) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define TIMEOUT_NS_DEFAULT (3 * DSO_SECOND)
+#define LINGER_NS_MAX      3600000000000
 
 #define OPEN_TIMEOUT_NS_DEFAULT (10 * DSO_SECOND)
 #define OPEN_TIMEOUTS           10                       /* it is shorter where these are */
@@ -168,6 +169,9 @@ static int find_settings(const struct dso_options *options, struct session_setti
 	if (r)
 		return r;
 	settings->poll = (enum transport_poll)choice;
+	if (options->linger < 0 || options->linger > LINGER_NS_MAX)
+		return open_fail(-EINVAL, "the linger is negative or longer than an hour");
+	settings->linger_ns = options->linger;
 	return find_times(options, settings);
 }
 

@@ -129,7 +129,7 @@ struct dso_session {
 /* What dso_open found out about its options and the environment. */
 struct session_settings {
 	const char *transport, *device, *io;
-	int64_t timeout_ns;
+	int64_t timeout_ns, linger_ns;
 	int64_t deadline_ns; /* of dso_open as a whole, CLOCK_MONOTONIC */
 	enum transport_poll poll;
 };

@@ -40,13 +40,13 @@ static uint64_t word_count(const struct swept *swept, const uint64_t parameters[
 	return swept->count_parameter < 0 ? 1 : parameters[swept->count_parameter];
 }
 
-static void count_up(struct transport *transport, uint64_t offset, unsigned *failures)
+static void count_up(struct transport *transport, uint64_t offset, struct sweep_tally *tally)
 {
 	struct op op = op_load(offset);
 
 	op.operand = 1;
 	if (transport_execute(transport, &op, 1))
-		++*failures;
+		tally->failures++;
 }
 
 /* The word without its owner, which has ended. One that was given the word and had not taken it up leaves it as
@@ -61,7 +61,7 @@ static uint64_t without_the_dead(const struct swept *swept, uint64_t value)
 
 /* Take @owner out of the word that was @value when it was looked at; others may set flags meanwhile. */
 static bool let_go(struct transport *transport, const struct swept *swept, uint64_t offset,
-		   uint64_t value, uint16_t owner, unsigned *failures)
+		   uint64_t value, uint16_t owner, struct sweep_tally *tally)
 {
 	struct op op = {.opcode = DATA_CAS, .length_bytes = 8, .offset = offset};
 
@@ -69,18 +69,21 @@ static bool let_go(struct transport *transport, const struct swept *swept, uint6
 		op.operand = value;
 		op.swap = without_the_dead(swept, value);
 		if (transport_execute(transport, &op, 1)) {
-			++*failures;
+			tally->failures++;
 			return false;
 		}
-		if (op.value == value)
+		if (op.value == value) {
+			tally->taken++;
 			return true;
+		}
 		value = op.value;
 	}
 	return false;
 }
 
 static bool sweep_words(struct transport *transport, const struct store_reference *reference,
-			const struct swept *swept, uint16_t owner, bool died, unsigned *failures)
+			const struct swept *swept, uint16_t owner, bool died,
+			struct sweep_tally *tally)
 {
 	uint64_t count = word_count(swept, reference->parameters);
 	bool any = false;
@@ -95,23 +98,23 @@ static bool sweep_words(struct transport *transport, const struct store_referenc
 		transport_execute(transport, ops, batch);
 		for (unsigned i = 0; i < batch; i++) {
 			if (ops[i].status)
-				++*failures;
+				tally->failures++;
 			else
 				any |= let_go(transport, swept, ops[i].offset, ops[i].value, owner,
-					      failures);
+					      tally);
 		}
 		done += batch;
 	}
 	/* Who has looked and means to park finds another value. Who died may have given words back and not
 	 * come to say so. */
 	if ((any || died) && swept->event)
-		count_up(transport, reference->offset + swept->event, failures);
+		count_up(transport, reference->offset + swept->event, tally);
 	return any;
 }
 
 /* The session is no party any more. Returns whether it was one. */
 static bool leave_barrier(struct transport *transport, const struct store_reference *reference,
-			  uint16_t owner, unsigned *failures)
+			  uint16_t owner, struct sweep_tally *tally)
 {
 	uint64_t bit = BARRIER_PARTY(owner);
 	struct op op = op_load(reference->offset + BARRIER_PARTY_OFFSET(owner));
@@ -121,13 +124,13 @@ static bool leave_barrier(struct transport *transport, const struct store_refere
 	/* Nobody else changes this bit, now that the session is fenced. */
 	op.operand = 0 - bit;
 	if (r || (was && transport_execute(transport, &op, 1)))
-		++*failures;
+		tally->failures++;
 	return was;
 }
 
 /* A party ended without a goodbye: nobody is to wait for it. */
 static void break_barrier(struct transport *transport, const struct store_reference *reference,
-			  unsigned *failures)
+			  struct sweep_tally *tally)
 {
 	struct op op = {.opcode = DATA_CAS,
 			.length_bytes = 8,
@@ -136,7 +139,7 @@ static void break_barrier(struct transport *transport, const struct store_refere
 
 	for (;;) {
 		if (transport_execute(transport, &op, 1)) {
-			++*failures;
+			tally->failures++;
 			return;
 		}
 		if (op.value == op.operand)
@@ -144,22 +147,22 @@ static void break_barrier(struct transport *transport, const struct store_refere
 		op.operand = op.value;
 		op.swap = op.value | BARRIER_BROKEN;
 	}
-	count_up(transport, reference->offset + BARRIER_EVENT_OFFSET, failures);
+	count_up(transport, reference->offset + BARRIER_EVENT_OFFSET, tally);
 }
 
 bool sweep_object(struct transport *transport, const struct store_reference *reference,
-		  uint16_t owner, bool died, unsigned *failures)
+		  uint16_t owner, bool died, struct sweep_tally *tally)
 {
 	const struct swept *swept;
 	bool any = false;
 
 	if (reference->type == OBJECT_BARRIER &&
-	    leave_barrier(transport, reference, owner, failures) && died) {
-		break_barrier(transport, reference, failures);
+	    leave_barrier(transport, reference, owner, tally) && died) {
+		break_barrier(transport, reference, tally);
 		any = true;
 	}
 	for (unsigned i = 0; (swept = swept_of(reference->type, i)); i++)
-		any |= sweep_words(transport, reference, swept, owner, died, failures);
+		any |= sweep_words(transport, reference, swept, owner, died, tally);
 	return any;
 }
 

@@ -9,13 +9,17 @@
 #include "lib/store/store.h"
 #include "lib/transport.h"
 
+struct sweep_tally {
+	unsigned taken;    /* words that were taken back */
+	unsigned failures; /* words that cannot be reached */
+};
+
 /*
  * Let go of every word of the object that names @owner. @died: the session ended without a goodbye. Returns
- * whether there was any: then who is parked on the object is to be woken. A word that cannot be reached
- * counts in *failures.
+ * whether anything changed: then who is parked on the object is to be woken. What was done is added to *tally.
  */
 bool sweep_object(struct transport *transport, const struct store_reference *reference,
-		  uint16_t owner, bool died, unsigned *failures);
+		  uint16_t owner, bool died, struct sweep_tally *tally);
 
 /* ---- the same words, to be looked at alone ---- */
 

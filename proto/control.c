@@ -93,8 +93,7 @@ static bool hello_is_well_formed(const struct control_hello *hello)
 	const uint8_t *end = memchr(hello->name_space, '\0', sizeof hello->name_space);
 
 	return !memcmp(hello->magic, CONTROL_MAGIC, sizeof hello->magic) &&
-	       le16_get(hello->version_min) <= le16_get(hello->version_max) &&
-	       le32_get(hello->reserved) == 0 && end &&
+	       le16_get(hello->version_min) <= le16_get(hello->version_max) && end &&
 	       is_zero(end, (size_t)(hello->name_space + sizeof hello->name_space - end));
 }
 

@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 #define CONTROL_MAGIC   "DSORDMA\n"
-#define CONTROL_VERSION 1
+#define CONTROL_VERSION 2
 #define CONTROL_PORT    7471
 
 #define CONTROL_BODY_BYTES_MAX      4080
@@ -86,7 +86,7 @@ struct control_hello {
 	uint8_t magic[8];
 	le16_t version_min; /* the versions that the client speaks */
 	le16_t version_max;
-	le32_t reserved;
+	le32_t linger_ms; /* how long its holds are kept behind an end without GOODBYE */
 	le64_t features_offered;
 	le64_t features_required;
 	uint8_t name_space[CONTROL_NAMESPACE_BYTES_MAX + 1]; /* zero-terminated and -filled */

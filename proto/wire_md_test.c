@@ -30,7 +30,7 @@ static const struct field fields[] = {
 	FIELD(control_header, reserved),
 
 	FIELD(control_hello, magic), FIELD(control_hello, version_min),
-	FIELD(control_hello, version_max), FIELD(control_hello, reserved),
+	FIELD(control_hello, version_max), FIELD(control_hello, linger_ms),
 	FIELD(control_hello, features_offered), FIELD(control_hello, features_required),
 	FIELD(control_hello, name_space),
 

@@ -182,7 +182,7 @@ void control_finish(struct control *control)
 		struct session *session = control->session;
 
 		control->session = NULL;
-		session_end(session, END_DISCONNECT);
+		session_end(session, END_DISCONNECT, "its client broke the protocol");
 	}
 	control->state = CONTROL_CLOSING;
 	control->in_fill = 0;
@@ -209,7 +209,8 @@ void control_close(struct control *control)
 	if (control->why)
 		log_limited(LOG_LEVEL_WARNING, "a client is dropped: %s", control->why);
 	if (control->session)
-		session_end(control->session, END_DISCONNECT);
+		session_end(control->session, END_DISCONNECT,
+			    control->why ? control->why : "its control connection ended");
 	list_remove(&control->link);
 	list_remove(&control->ready);
 	list_remove(&control->doomed);

@@ -74,7 +74,7 @@ __attribute__((format(printf, 3, 4))) void control_reject(struct control *contro
 void control_finish(struct control *control);
 /* Drop it at the end of this turn, at any place in the code. @why NULL: nothing to be said. */
 void control_doom(struct control *control, const char *why);
-/* Its session was ended: say so in a notice, with @sentence, and finish. */
+/* Its session is ended by the caller: say so in a notice, with @sentence, and finish. */
 void control_fence(struct control *control, const char *sentence);
 /* Send what was appended, as far as the socket takes it. */
 void control_flush(struct control *control);

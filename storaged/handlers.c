@@ -19,7 +19,7 @@ static void handle_goodbye(struct control *control, const struct control_header 
 
 	(void)body;
 	control->session = NULL;
-	session_end(session, END_GOODBYE);
+	session_end(session, END_GOODBYE, "its client said goodbye");
 	control_reply(control, header, NULL, 0);
 	control_finish(control);
 }

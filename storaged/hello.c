@@ -119,6 +119,7 @@ static struct session *begin(struct control *control, const struct control_heade
 	struct server *server = control->server;
 	const char *name = (const char *)hello->name_space;
 	struct name_space *space = find_namespace(server, name);
+	uint64_t linger_ns = le32_get(hello->linger_ms) * UINT64_C(1000000);
 	struct session *session;
 
 	if (!space) {
@@ -126,7 +127,15 @@ static struct session *begin(struct control *control, const struct control_heade
 			       printable(name));
 		return NULL;
 	}
-	session = session_begin(server, space, control);
+	if (linger_ns > server->settings->linger_max_ns) {
+		control_refuse(control, header, WIRE_PARAMETERS,
+			       "a linger of %u ms is more than this storaged allows (%llu ms, its "
+			       "setting linger-max)",
+			       le32_get(hello->linger_ms),
+			       (unsigned long long)(server->settings->linger_max_ns / 1000000));
+		return NULL;
+	}
+	session = session_begin(server, space, control, (int64_t)linger_ns);
 	if (!session)
 		control_refuse(control, header, WIRE_SESSIONS_MAX,
 			       "storaged has %u sessions, as many as it may", server->sessions.max);

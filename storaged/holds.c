@@ -237,9 +237,8 @@ static bool put_hold(const struct hold *hold, void *context)
 		return false;
 	if (session) {
 		time_hold(session, hold, answer->now_ns, &entry);
-		/* Until nothing of it can land any more; then it is swept. */
 		snprintf((char *)entry.who, sizeof entry.who, "%s%s", session->who,
-			 session->state == SESSION_LIVE ? "" : " (ended)");
+			 session_state_note(session));
 	}
 	memcpy(answer->body + answer->fill, &entry, sizeof entry);
 	memcpy(answer->body + answer->fill + sizeof entry, stat->name, stat->name_bytes);

@@ -66,6 +66,21 @@ static inline void deadline_set(struct deadlines *deadlines, struct deadline *de
 	list_append(&deadlines->list, &deadline->link);
 }
 
+/* Set @deadline to @at_ns, whatever the queue's duration is. Those set later are mostly due later: so it looks for
+ * its place from the end. */
+static inline void deadline_insert(struct deadlines *deadlines, struct deadline *deadline,
+				   int64_t at_ns)
+{
+	struct list *before = deadlines->list.previous;
+
+	list_remove(&deadline->link);
+	while (before != &deadlines->list &&
+	       container_of(before, struct deadline, link)->at_ns > at_ns)
+		before = before->previous;
+	deadline->at_ns = at_ns;
+	list_append(before->next, &deadline->link);
+}
+
 /* The first deadline of the queue, NULL when there is none. */
 static inline struct deadline *deadline_first(const struct deadlines *deadlines)
 {

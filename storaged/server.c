@@ -99,14 +99,8 @@ static void expire_sessions(struct server *server, int64_t now_ns)
 	struct deadline *deadline;
 
 	while ((deadline = silence_over(&server->sessions.silences, now_ns))) {
-		struct session *session = container_of(deadline, struct session, silence);
-		struct control *control = session->control;
-
-		log_limited(LOG_LEVEL_INFO, "session %u was silent for %lld ms and is fenced",
-			    session_owner(session),
-			    (long long)(server->settings->ttl_ns / 1000000));
-		session_end(session, END_SILENCE);
-		control_fence(control, "the session was silent for longer than the TTL");
+		session_fence(container_of(deadline, struct session, silence), END_SILENCE,
+			      "the session was silent for longer than the TTL");
 	}
 }
 
@@ -129,8 +123,13 @@ static void drop_doomed(struct server *server)
 static int next_due_ms(const struct server *server, int64_t until_ns)
 {
 	const struct silences *hellos = &server->hellos, *silences = &server->sessions.silences;
-	const struct deadlines *all[] = {&hellos->most,   &hellos->rest,     &silences->most,
-					 &silences->rest, &server->closings, &server->pauses};
+	const struct deadlines *all[] = {&hellos->most,
+					 &hellos->rest,
+					 &silences->most,
+					 &silences->rest,
+					 &server->closings,
+					 &server->pauses,
+					 &server->sessions.lingering};
 	int64_t due_ns = until_ns;
 
 	if (!list_empty(&server->ready) || !list_empty(&server->sessions.sweeping) ||
@@ -175,6 +174,7 @@ static int turn(struct server *server, int64_t until_ns)
 	expire_closings(server, now_ns);
 	expire_pauses(server, now_ns);
 	expire_sessions(server, now_ns);
+	sessions_expire_lingers(&server->sessions, now_ns);
 	sessions_sweep(&server->sessions);
 	holds_look(server, now_ns);
 	drop_doomed(server);
@@ -206,14 +206,11 @@ static int drain(struct server *server)
 	server->closings.duration_ns = DRAIN_CLOSING_NS;
 	for (link = server->controls.next; link != &server->controls; link = link->next) {
 		struct control *control = container_of(link, struct control, link);
-		struct session *session = control->session;
 
-		if (session) {
-			session_end(session, END_DRAIN);
-			control_fence(control, "storaged is shutting down");
-		} else {
+		if (control->session)
+			session_fence(control->session, END_DRAIN, "storaged is shutting down");
+		else
 			control_doom(control, NULL);
-		}
 	}
 	while (r == 0 && clock_now_ns() < until_ns &&
 	       (!list_empty(&server->controls) || has_data(server)))

@@ -23,7 +23,7 @@ struct process {
 	struct session *session;
 };
 
-static const char *const state_names[] = {"free", "live", "fencing", "sweeping"};
+static const char *const state_names[] = {"free", "live", "fencing", "lingering", "sweeping"};
 
 static void forget_process(struct process *process)
 {
@@ -39,6 +39,7 @@ int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
 {
 	*sessions = (struct sessions){.max = max};
 	silences_init(&sessions->silences, ttl_ns);
+	deadlines_init(&sessions->lingering, 0);
 	list_init(&sessions->sweeping);
 	sessions->table = calloc(max + 1, sizeof *sessions->table);
 	sessions->free = calloc(max, sizeof *sessions->free);
@@ -76,10 +77,23 @@ uint32_t sessions_count(const struct sessions *sessions)
 
 /* ---- the way through the states ---- */
 
+/* Once for each session. */
+static void log_end(const struct session *session)
+{
+	/* Those that are lost are told of also where many say goodbye. */
+	if (session->died)
+		log_limited(LOG_LEVEL_INFO, "session %u (%s) is over: %s; %u holds taken back",
+			    session_owner(session), session->who, session->reason, session->taken);
+	else
+		log_limited(LOG_LEVEL_INFO, "session %u (%s) is over: %s; %u holds taken back",
+			    session_owner(session), session->who, session->reason, session->taken);
+}
+
 static void go_free(struct session *session)
 {
 	struct sessions *sessions = &session->server->sessions;
 
+	log_end(session);
 	holds_forget(session);
 	/* Every handle is back; this frees what the opener itself has. */
 	store_opener_end(&session->opener);
@@ -109,8 +123,12 @@ static void go(struct session *session, enum session_state state)
 		futex_forget(session);
 		session->control = NULL;
 		break;
+	case SESSION_LINGERING:
+		deadline_insert(&sessions->lingering, &session->linger, session->linger_at_ns);
+		break;
 	case SESSION_SWEEPING:
 		grant_end(&session->waiter.grant);
+		list_remove(&session->linger.link);
 		session->sweep_handle = 1;
 		list_append(&sessions->sweeping, &session->sweeping);
 		break;
@@ -125,7 +143,29 @@ void session_sweep_if_fenced(struct session *session)
 	if (session->state == SESSION_FENCING && session->data_count == 0 &&
 	    session->queue_pair_count == 0 && session->process_count == 0 &&
 	    device_pair_abandon(session))
-		go(session, SESSION_SWEEPING);
+		go(session,
+		   session->linger_at_ns > clock_now_ns() ? SESSION_LINGERING : SESSION_SWEEPING);
+}
+
+void sessions_expire_lingers(struct sessions *sessions, int64_t now_ns)
+{
+	struct deadline *deadline;
+
+	while ((deadline = deadline_first(&sessions->lingering)) && deadline->at_ns <= now_ns)
+		go(container_of(deadline, struct session, linger), SESSION_SWEEPING);
+}
+
+const char *session_state_note(const struct session *session)
+{
+	static const char *const notes[] = {
+		[SESSION_FREE] = "",
+		[SESSION_LIVE] = "",
+		[SESSION_FENCING] = " (lost)",
+		[SESSION_LINGERING] = " (lingers)",
+		[SESSION_SWEEPING] = " (ended)",
+	};
+
+	return notes[session->state];
 }
 
 /* ---- begin and end ---- */
@@ -142,7 +182,7 @@ static void object_deleted(struct store_opener *opener, uint32_t handle)
 }
 
 struct session *session_begin(struct server *server, struct name_space *space,
-			      struct control *control)
+			      struct control *control, int64_t linger_ns)
 {
 	struct sessions *sessions = &server->sessions;
 	struct session *session;
@@ -173,6 +213,10 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	list_init(&session->waiter.grant.deadline.link);
 	session->waiter.grant.missed = 0;
 	list_init(&session->silence.link);
+	list_init(&session->linger.link);
+	session->linger_ns = linger_ns;
+	session->linger_at_ns = 0;
+	session->taken = 0;
 	session->data_count = session->queue_pair_count = 0;
 	session->process_count = session->peer_count = 0;
 	session->device_pair = NULL;
@@ -234,13 +278,32 @@ static void kill_processes(struct session *session)
 	}
 }
 
-void session_end(struct session *session, enum session_end why)
+/* What it held stays held for a while, and people may wonder. */
+static void log_wait(const struct session *session)
+{
+	if (session->state == SESSION_FENCING && session->process_count)
+		log_limited(LOG_LEVEL_INFO,
+			    "session %u (%s) is lost: %s; what it holds stays held while its "
+			    "process has the memory mapped",
+			    session_owner(session), session->who, session->reason);
+	else if (session->linger_at_ns)
+		log_limited(LOG_LEVEL_INFO,
+			    "session %u (%s) is lost: %s; what it holds stays held for the %lld ms "
+			    "of its linger",
+			    session_owner(session), session->who, session->reason,
+			    (long long)(session->linger_ns / 1000000));
+}
+
+void session_end(struct session *session, enum session_end why, const char *reason)
 {
 	struct sessions *sessions = &session->server->sessions;
 
 	sessions->fenced += why == END_SILENCE;
 	sessions->lost += why == END_DISCONNECT;
 	session->died = why == END_DISCONNECT || why == END_SILENCE;
+	session->reason = reason;
+	if (session->died && session->linger_ns)
+		session->linger_at_ns = clock_now_ns() + session->linger_ns;
 	go(session, SESSION_FENCING);
 	while (session->peer_count)
 		verbs_peer_destroy(session->peers[--session->peer_count]);
@@ -258,6 +321,13 @@ void session_end(struct session *session, enum session_end why)
 	while (why == END_GOODBYE && !list_empty(&session->processes))
 		forget_process(container_of(session->processes.next, struct process, link));
 	session_sweep_if_fenced(session);
+	log_wait(session);
+}
+
+void session_fence(struct session *session, enum session_end why, const char *reason)
+{
+	control_fence(session->control, reason);
+	session_end(session, why, reason);
 }
 
 /* ---- the sweep ---- */
@@ -266,17 +336,18 @@ void session_end(struct session *session, enum session_end why)
 static void sweep(struct session *session, const struct store_reference *reference)
 {
 	struct futexes *futexes = &session->server->futexes;
-	unsigned failures = 0;
+	struct sweep_tally tally = {0};
 
 	if (sweep_object(session->space->transport, reference, session_owner(session),
-			 session->died, &failures))
+			 session->died, &tally))
 		futex_wake_object(futexes, session->space, reference);
 	else
 		futex_recheck(futexes, session->space, reference);
-	if (failures)
+	session->taken += tally.taken;
+	if (tally.failures)
 		log_limited(LOG_LEVEL_ERROR,
 			    "session %u: %u words that it may hold cannot be reached",
-			    session_owner(session), failures);
+			    session_owner(session), tally.failures);
 }
 
 bool sessions_sweep(struct sessions *sessions)

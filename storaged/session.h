@@ -27,6 +27,7 @@ enum session_state {
 	SESSION_LIVE,    /* waits for requests; for GOODBYE, a disconnect or silence */
 	SESSION_FENCING, /* waits until nothing of its client can land: for the workers' word that its
 			  * data connections and queue pairs are gone, and for the end of its processes */
+	SESSION_LINGERING, /* fenced; waits until the time is over for which it asked that its holds be kept */
 	SESSION_SWEEPING, /* waits for turns of the loop, in which what it held is undone and its handles
 			   * are given back */
 };
@@ -42,7 +43,10 @@ struct session {
 	struct store_opener opener;
 	struct control *control; /* while LIVE */
 	struct deadline silence;
-	struct list data; /* data connections */
+	struct deadline linger;
+	int64_t linger_ns;    /* from an end without GOODBYE on its holds are kept for so long, */
+	int64_t linger_at_ns; /* until then; 0: it did not end like that */
+	struct list data;     /* data connections */
 	unsigned data_count;
 	struct list queue_pairs; /* of transport roce */
 	unsigned queue_pair_count;
@@ -56,6 +60,8 @@ struct session {
 	char who[SESSION_WHO_BYTES]; /* for people: the client's process or address */
 	struct sightings sightings;
 	bool died;            /* it ended without a goodbye */
+	const char *reason;   /* of its end, for people */
+	unsigned taken;       /* words of its that were taken back */
 	struct list sweeping; /* in sessions->sweeping */
 	uint32_t sweep_handle;
 };
@@ -67,6 +73,7 @@ struct sessions {
 	uint32_t max;
 	uint32_t live_count;
 	struct silences silences;
+	struct deadlines lingering;
 	struct list sweeping;
 	uint64_t begun, fenced, lost;
 };
@@ -76,9 +83,9 @@ void sessions_close(struct sessions *sessions);
 /* Sessions that are not free. */
 uint32_t sessions_count(const struct sessions *sessions);
 
-/* Begin one. Returns NULL when there are as many as there may be. */
+/* Begin one, which asks for @linger_ns. Returns NULL when there are as many as there may be. */
 struct session *session_begin(struct server *server, struct name_space *space,
-			      struct control *control);
+			      struct control *control, int64_t linger_ns);
 /* Its number in owned words, and its place in the table. */
 static inline uint16_t session_owner(const struct session *session)
 {
@@ -90,8 +97,16 @@ struct session *session_find(struct server *server, uint64_t id,
 			     const uint8_t cookie[CONTROL_COOKIE_BYTES]);
 /* The client has been heard of. */
 void session_heard(struct session *session);
-/* End a live session: from here on its control connection is no longer its. */
-void session_end(struct session *session, enum session_end why);
+/* End a live session: from here on its control connection is no longer its. @reason is a clause for people and
+ * is not copied. */
+void session_end(struct session *session, enum session_end why, const char *reason);
+/* The same, and its client is told @reason in a notice: before anything of the session's is taken away, so that who
+ * finds a path gone finds the notice there. */
+void session_fence(struct session *session, enum session_end why, const char *reason);
+/* Have those swept whose linger is over. */
+void sessions_expire_lingers(struct sessions *sessions, int64_t now_ns);
+/* For people who look at what it holds: what has become of it, "" while it is live. */
+const char *session_state_note(const struct session *session);
 
 /* Something that could land for an ended session is gone: if it was the last, have it swept. */
 void session_sweep_if_fenced(struct session *session);

@@ -171,6 +171,13 @@ static const struct setting {
 	 GROUP_SESSIONS,
 	 {SETTINGS_DURATION, FIELD(ttl_ns), 100000000, UINT64_C(3600000000000), NULL},
 	 "silence after which a session is fenced: ms, s or m"},
+	{"linger-max",
+	 "DURATION",
+	 "60s",
+	 GROUP_SESSIONS,
+	 {SETTINGS_DURATION, FIELD(linger_max_ns), 0, UINT64_C(3600000000000), NULL},
+	 "the longest that a session may ask what it holds to be kept after it was lost; one that "
+	 "asks for more is refused. 0s: none may ask"},
 	{"sessions-max",
 	 "N",
 	 "4096",

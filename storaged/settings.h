@@ -39,6 +39,7 @@ struct settings {
 	uint64_t poll; /* enum transport_poll */
 	uint64_t io;   /* index of settings_io */
 	uint64_t ttl_ns;
+	uint64_t linger_max_ns;
 	uint64_t sessions_max;
 	uint64_t log_level; /* enum log_level */
 	uint64_t ready_fd;  /* SETTINGS_NO_FD */

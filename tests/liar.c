@@ -88,7 +88,7 @@ static void reply(int fd, const struct control_header *request, uint16_t status,
 
 static void welcome(int fd, const struct control_header *request)
 {
-	struct control_welcome honest = {.version = le16_of(1),
+	struct control_welcome honest = {.version = le16_of(CONTROL_VERSION),
 					 .domain = CONTROL_DOMAIN_CPU,
 					 .transports = CONTROL_TCP,
 					 .ttl_ms = le32_of(10000),
@@ -117,7 +117,7 @@ static void welcome(int fd, const struct control_header *request)
 		reply(fd, request, WIRE_OK, noise, sizeof honest - 1);
 		return;
 	case OTHER_VERSION:
-		honest.version = le16_of(2);
+		honest.version = le16_of(CONTROL_VERSION + 1);
 		break;
 	case HOLDS_UNKNOWN:
 		honest.features = le64_of(CONTROL_FEATURE_WAIT);

@@ -49,7 +49,7 @@ static unsigned try_hello(int fd, const struct control_hello *hello, struct mess
 
 static struct client client_on(int fd)
 {
-	struct control_hello hello = hello_of(1, 1);
+	struct control_hello hello = hello_of(CONTROL_VERSION, CONTROL_VERSION);
 	struct client client = {.fd = fd};
 	struct message reply;
 
@@ -226,7 +226,7 @@ START_TEST(a_hello_is_welcomed_over_tcp_and_over_the_unix_socket)
 
 	START("--ttl", "7s");
 	client = client_on(_i ? dial_unix() : dial_tcp());
-	ck_assert_uint_eq(le16_get(welcome->version), 1);
+	ck_assert_uint_eq(le16_get(welcome->version), CONTROL_VERSION);
 	ck_assert_uint_eq(welcome->domain, CONTROL_DOMAIN_CPU);
 	ck_assert_uint_eq(welcome->transports, CONTROL_SHM | CONTROL_TCP | CONTROL_ROCE);
 	ck_assert_uint_eq(le32_get(welcome->ttl_ms), 7000);
@@ -247,12 +247,12 @@ START_TEST(a_client_from_the_future_is_met_politely)
 
 	START();
 	ck_assert_uint_eq(try_hello(dial_tcp(), &hello, &reply), WIRE_OK);
-	hello = hello_of(2, 9);
+	hello = hello_of(CONTROL_VERSION + 1, CONTROL_VERSION + 9);
 	fd = dial_tcp();
 	ck_assert_uint_eq(try_hello(fd, &hello, &reply), WIRE_VERSION);
-	ck_assert_ptr_nonnull(strstr((char *)reply.body, "speaks version 1"));
+	ck_assert_ptr_nonnull(strstr((char *)reply.body, "speaks version 2"));
 	ck_assert(is_closed(fd));
-	hello = hello_of(1, 1);
+	hello = hello_of(CONTROL_VERSION, CONTROL_VERSION);
 	hello.features_offered = le64_of(UINT64_MAX);
 	ck_assert_uint_eq(try_hello(dial_tcp(), &hello, &reply), WIRE_OK);
 	hello.features_required = le64_of(UINT64_C(1) << 40);
@@ -263,7 +263,7 @@ END_TEST
 
 START_TEST(namespaces_are_apart_and_an_unknown_one_is_refused)
 {
-	struct control_hello hello = hello_of(1, 1);
+	struct control_hello hello = hello_of(CONTROL_VERSION, CONTROL_VERSION);
 	struct message reply;
 	int fd = -1;
 
@@ -340,7 +340,8 @@ START_TEST(half_a_message_and_silence_is_closed_after_two_seconds)
 	struct {
 		struct control_header header;
 		struct control_hello hello;
-	} message = {control_header_of(CONTROL_HELLO, 0, 1, sizeof message.hello), hello_of(1, 1)};
+	} message = {control_header_of(CONTROL_HELLO, 0, 1, sizeof message.hello),
+		     hello_of(CONTROL_VERSION, CONTROL_VERSION)};
 	int silent, half;
 	int64_t begin_ms;
 
@@ -410,7 +411,7 @@ END_TEST
 
 START_TEST(messages_out_of_their_order_are_refused)
 {
-	struct control_hello hello = hello_of(1, 1);
+	struct control_hello hello = hello_of(CONTROL_VERSION, CONTROL_VERSION);
 	struct client client;
 	int fd;
 
@@ -835,7 +836,7 @@ END_TEST
 
 START_TEST(one_session_too_many_is_refused_and_the_next_has_room_again)
 {
-	struct control_hello hello = hello_of(1, 1);
+	struct control_hello hello = hello_of(CONTROL_VERSION, CONTROL_VERSION);
 	struct client clients[3];
 	struct message reply;
 	int fd;
@@ -1222,7 +1223,7 @@ END_TEST
 
 START_TEST(words_that_name_no_session_of_the_namespace_are_listed_without_a_who)
 {
-	struct control_hello hello = hello_of(1, 1);
+	struct control_hello hello = hello_of(CONTROL_VERSION, CONTROL_VERSION);
 	struct control_hold holds[64];
 	struct control_welcome welcome;
 	struct message reply;
@@ -1770,7 +1771,7 @@ END_TEST
 START_TEST(what_came_while_it_stood_still_is_heard_before_anybody_is_fenced)
 {
 	enum { COUNT = 200 };
-	struct control_hello hello = hello_of(1, 1);
+	struct control_hello hello = hello_of(CONTROL_VERSION, CONTROL_VERSION);
 	struct client clients[COUNT];
 	struct message reply;
 	int fds[COUNT];
@@ -1891,7 +1892,7 @@ START_TEST(the_socket_of_a_living_daemon_is_not_taken_over)
 				      said, sizeof said),
 			 1);
 	ck_assert_ptr_nonnull(strstr(said, "another storaged"));
-	ck_assert_uint_eq(le16_get(client_on(dial_unix()).welcome.version), 1);
+	ck_assert_uint_eq(le16_get(client_on(dial_unix()).welcome.version), CONTROL_VERSION);
 	finish();
 }
 END_TEST
@@ -1908,7 +1909,7 @@ START_TEST(the_socket_of_a_killed_daemon_is_replaced)
 	waitpid(storaged.pid, NULL, 0);
 	START("--unix-socket", path);
 	ck_assert_str_eq(storaged.unix_url, killed.unix_url);
-	ck_assert_uint_eq(le16_get(client_on(dial_unix()).welcome.version), 1);
+	ck_assert_uint_eq(le16_get(client_on(dial_unix()).welcome.version), CONTROL_VERSION);
 	finish();
 	ck_assert_int_ne(access(path, F_OK), 0);
 	rmdir(killed.directory);

@@ -85,7 +85,14 @@ struct dso_options {
 	int64_t open_timeout; /* the whole of dso_open(), name resolution and every transport included
 			       * (DSO_OPEN_TIMEOUT_MS; ten times the timeout, but 10 s at most, or
 			       * the timeout where that is longer) */
-	uint64_t reserved[7]; /* zero */
+	/*
+	 * For how long what the session holds is kept after it was lost, that is ended without dso_close(): by
+	 * a broken connection, by silence, by the process's end. Its memory is fenced at once all the same. For
+	 * who holds a lock over something outside that goes on for a while when the connection is gone, a
+	 * command for one. 0: given back at once. An embedded store is not lost.
+	 */
+	int64_t linger;
+	uint64_t reserved[6]; /* zero */
 };
 
 /*
@@ -95,7 +102,8 @@ struct dso_options {
  * set storaged's default unix socket, then 127.0.0.1:7471. @options may be NULL. On success
  * *ret_session is to be given back with dso_close(). With "auto" each transport that storaged
  * offers has a share of the time, and tcp always one. Blocks for at most the open_timeout. Returns
- * 0, -EINVAL (a malformed URL or option), -ECONNREFUSED (nobody listens there), -EHOSTUNREACH (the
+ * 0, -EINVAL (a malformed URL or option; a linger longer than this storaged allows, 60 s unless its
+ * setting linger-max says otherwise), -ECONNREFUSED (nobody listens there), -EHOSTUNREACH (the
  * host's name has no address, or no way leads to it), -EAGAIN (its name cannot be resolved now),
  * -ETIMEDOUT (no answer), -EPROTONOSUPPORT (storaged speaks no version that this library does),
  * -EPROTO (what answers there is not storaged), -ENOENT (no such namespace), -EUSERS (storaged has
@@ -265,7 +273,12 @@ struct dso_hold {
 	uint64_t token;
 	int64_t held_min; /* ns: it has had it without a break for so long at least, */
 	int64_t held_max; /* and no longer than this; DSO_FOREVER: that is not known */
-	char who[64]; /* "pid 4711" of a client on storaged's unix socket, or "192.0.2.7:40312" */
+	/*
+	 * "pid 4711" of a client on storaged's unix socket, or "192.0.2.7:40312". Behind it " (lost)": its
+	 * session is over, but its process has the memory mapped still; " (lingers)": it asked that what it
+	 * holds be kept for a while; " (ended)": it is being taken back.
+	 */
+	char who[64];
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How sessions end, over each transport. The parts are tests/ends_*.c. */
+#include "tests/ends.h"
+#include "tests/clock.h"
+#include "tests/runner.h"
+#include "tests/victim.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct daemon_process storage;
+
+void ends_start(const char *const *arguments)
+{
+	daemon_start(&storage, arguments);
+}
+
+void ends_stop(void)
+{
+	ck_assert_int_eq(daemon_stop(&storage), 0);
+}
+
+struct dso_session *ends_open(const char *transport, int64_t linger)
+{
+	struct dso_options options = {
+		.transport = transport, .timeout = ENDS_PATIENCE, .linger = linger};
+	struct dso_session *session;
+
+	ck_assert_msg(dso_open(daemon_url(&storage, transport), &options, &session) == 0, "%s",
+		      dso_error(NULL));
+	return session;
+}
+
+const char *ends_name(void)
+{
+	static char name[32];
+	static unsigned count;
+
+	snprintf(name, sizeof name, "ends-%u", count++);
+	return name;
+}
+
+struct dso_mutex *ends_mutex(struct dso_session *session, const char *name)
+{
+	struct dso_mutex *mutex;
+
+	ck_assert_msg(dso_mutex_open(session, name, NULL, &mutex) == 0, "%s", dso_error(session));
+	return mutex;
+}
+
+void ends_until(bool (*holds)(void *context), void *context, const char *what)
+{
+	int64_t begin_ns = clock_now_ns();
+
+	while (!holds(context)) {
+		ck_assert_msg(clock_now_ns() - begin_ns < ENDS_PATIENCE, "%s: never", what);
+		nap(DSO_MILLISECOND);
+	}
+}
+
+struct sessions {
+	struct dso_session *observer;
+	uint64_t count;
+};
+
+static bool are_as_many(void *context)
+{
+	const struct sessions *sessions = context;
+	struct dso_server_stat stat;
+
+	ck_assert_msg(dso_server_stat(sessions->observer, &stat) == 0, "%s",
+		      dso_error(sessions->observer));
+	return stat.sessions == sessions->count;
+}
+
+void ends_until_sessions(struct dso_session *observer, uint64_t count)
+{
+	struct sessions sessions = {observer, count};
+
+	ends_until(are_as_many, &sessions, "an ended session is swept");
+}
+
+struct holder {
+	struct dso_session *observer;
+	const char *name, *note;
+	char who[64];
+};
+
+static int take_holder(const struct dso_hold *hold, void *context)
+{
+	struct holder *holder = context;
+
+	if (!strcmp(hold->name, holder->name))
+		strcpy(holder->who, hold->who);
+	return 0;
+}
+
+const char *ends_holder(struct dso_session *observer, const char *name)
+{
+	static struct holder holder;
+
+	holder = (struct holder){.name = name};
+	ck_assert_msg(dso_holds(observer, take_holder, &holder) == 0, "%s", dso_error(observer));
+	return holder.who;
+}
+
+static bool is_noted(void *context)
+{
+	const struct holder *holder = context;
+	const char *who = ends_holder(holder->observer, holder->name);
+	size_t who_bytes = strlen(who), note_bytes = strlen(holder->note);
+
+	return who_bytes >= note_bytes && !strcmp(who + who_bytes - note_bytes, holder->note);
+}
+
+void ends_until_noted(struct dso_session *observer, const char *name, const char *note)
+{
+	struct holder holder = {.observer = observer, .name = name, .note = note};
+
+	ends_until(is_noted, &holder, note);
+}
+
+int main(int argc, char **argv)
+{
+	SRunner *runner = srunner_create(NULL);
+	int status;
+
+	if (victim_main(argc, argv, &status))
+		return status;
+	srunner_add_suite(runner, ends_linger_suite());
+	return run_all(runner) != 0;
+}
