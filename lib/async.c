@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The asynchronous form: a ring of submitted operations that complete in order. */
 #include "lib/clock.h"
+#include "lib/fork.h"
 #include "lib/objects/object.h"
 
 #include <errno.h>
@@ -145,6 +146,12 @@ static size_t take(struct dso_session *session, struct dso_completion *completio
 	return count;
 }
 
+static int inherited_fail(struct dso_session *session, const char *verb)
+{
+	return session_fail(session, -ENOTCONN, "%s at %s: %s", verb, session->url,
+			    session->lost_reason);
+}
+
 int dso_reap(struct dso_session *session, struct dso_completion *completions, size_t count_max,
 	     int64_t timeout, size_t *ret_count)
 {
@@ -152,6 +159,8 @@ int dso_reap(struct dso_session *session, struct dso_completion *completions, si
 	int64_t deadline_ns = timeout > 0 ? clock_now_ns() + timeout : 0;
 	size_t count = take(session, completions, count_max);
 
+	if (fork_is_inherited(session))
+		return inherited_fail(session, "reap");
 	if (count == 0 && count_max && session->submit_count > session->reap_count)
 		transport->flush(session->transport);
 	while (count == 0 && count_max && session->submit_count > session->reap_count) {
@@ -190,8 +199,11 @@ int dso_fd(struct dso_session *session)
 {
 	const struct transport_ops *transport = transport_ops(session->transport);
 	bool fresh = session->poll_fd < 0;
-	int r = fresh ? open_poll(session) : 0;
+	int r;
 
+	if (fork_is_inherited(session))
+		return inherited_fail(session, "make a descriptor to poll");
+	r = fresh ? open_poll(session) : 0;
 	/* Each call arms the transport's descriptor anew. */
 	if (r == 0 && transport->fd) {
 		int fd = transport->fd(session->transport);

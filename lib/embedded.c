@@ -4,6 +4,7 @@
  * arena that storaged has, without a daemon. Sessions (of several threads) with the same NAME share one; it
  * goes with the last of them.
  */
+#include "lib/embedded.h"
 #include "lib/clock.h"
 #include "lib/holds.h"
 #include "lib/objects/object.h"
@@ -31,6 +32,7 @@ struct shared {
 	struct transport *transport; /* of the directory's own, under `lock` */
 	struct embedded *parked;     /* sessions, the longest parked first */
 	unsigned sessions;
+	bool detached; /* in a forked child; where not, it is left alone for ever */
 	uint64_t sessions_begun;
 	int64_t given_ns; /* when somebody was last given the word that he was parked on */
 	char name[108];
@@ -455,6 +457,41 @@ static void embedded_leave(struct dso_session *session)
 	free(embedded);
 }
 
+/* ---- fork() ---- */
+
+void embedded_before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void embedded_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+void embedded_detach(void)
+{
+	for (struct shared *shared = all; shared; shared = shared->next)
+		shared->detached = store_detach(shared->store) == 0;
+}
+
+/* A condition that somebody waits on in the parent is freed as it is. */
+static void embedded_forget(struct dso_session *session)
+{
+	struct embedded *embedded = session->directory_data;
+
+	if (embedded->shared->detached) {
+		store_opener_end(&embedded->opener);
+		release(embedded->shared);
+	}
+	free(embedded);
+}
+
+void embedded_forget_all(void)
+{
+	all = NULL;
+}
+
 static const struct directory_ops embedded_ops = {
 	.open = embedded_open_object,
 	.close = embedded_close_object,
@@ -468,6 +505,7 @@ static const struct directory_ops embedded_ops = {
 	.interrupt = embedded_interrupt,
 	.wake = embedded_wake,
 	.leave = embedded_leave,
+	.forget = embedded_forget,
 };
 
 /* The store called @name, made when there is none. Under `lock`. */

@@ -99,20 +99,19 @@ static void close_descriptors(void)
 		close(keeper.wake_fd);
 }
 
-/* fork(): the locks are taken before, so that the child finds the list whole. */
-static void before_fork(void)
+void keeper_before_fork(void)
 {
 	pthread_mutex_lock(&keeper.life);
 	pthread_mutex_lock(&keeper.lock);
 }
 
-static void after_fork_in_parent(void)
+void keeper_after_fork_in_parent(void)
 {
 	pthread_mutex_unlock(&keeper.lock);
 	pthread_mutex_unlock(&keeper.life);
 }
 
-static void after_fork_in_child(void)
+void keeper_after_fork_in_child(void)
 {
 	pthread_mutex_init(&keeper.lock, NULL);
 	pthread_mutex_init(&keeper.life, NULL);
@@ -130,7 +129,6 @@ static void after_fork_in_child(void)
 
 static void prepare(void)
 {
-	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 	keeper.has_barrier =
 		syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 }

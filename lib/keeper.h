@@ -33,6 +33,11 @@ void keeper_remove(struct keeper_client *client);
  * under way. */
 void keeper_watch(struct keeper_client *client, bool watched);
 
+/* Around fork(): see lib/fork.c. The keeper has its locks while the process forks; it does not go on in the child. */
+void keeper_before_fork(void);
+void keeper_after_fork_in_parent(void);
+void keeper_after_fork_in_child(void);
+
 /* Whether keeper_barrier works here: the kernel may lack membarrier(2) or a seccomp profile refuse it. */
 bool keeper_has_barrier(void);
 /* Have every thread of this process run a full memory barrier. */

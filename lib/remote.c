@@ -281,13 +281,8 @@ static int64_t tick(struct keeper_client *client, int64_t now_ns)
 /* In a forked child: this session is the parent's. */
 static void forked(struct keeper_client *client)
 {
-	struct remote *remote = (struct remote *)client;
-	struct dso_session *session = remote->session;
-
-	pthread_mutex_init(&session->lock, NULL);
 	close(client->fd);
 	client->fd = -1;
-	remote_lose(remote, -ENOTCONN, "the session belongs to the process that forked");
 }
 
 void remote_prepare(struct remote *remote)

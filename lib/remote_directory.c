@@ -337,6 +337,12 @@ static void remote_leave(struct dso_session *session)
 	free(remote);
 }
 
+/* The keeper has closed the descriptor. */
+static void remote_forget(struct dso_session *session)
+{
+	free(remote_of(session));
+}
+
 const struct directory_ops remote_ops = {
 	.open = remote_open_object,
 	.close = remote_close_object,
@@ -351,4 +357,5 @@ const struct directory_ops remote_ops = {
 	.interrupt = remote_interrupt,
 	.wake = remote_wake,
 	.leave = remote_leave,
+	.forget = remote_forget,
 };

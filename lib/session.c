@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/session.h"
 #include "lib/clock.h"
+#include "lib/fork.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -188,7 +189,6 @@ static struct dso_session *session_new(const struct session_settings *settings)
 	}
 	pthread_mutex_init(&session->lock, NULL);
 	session->poll_fd = session->ready_fd = -1;
-	session->process = getpid();
 	session->timeout_ns = settings->timeout_ns;
 	session->poll = settings->poll;
 	return session;
@@ -227,6 +227,7 @@ static int open_url(const char *text, const struct session_settings *settings,
 		session_free(session);
 		return open_fail(r, "cannot open %s: %s", text, *reason ? reason : strerror(-r));
 	}
+	fork_remember(session);
 	*ret_session = session;
 	return 0;
 }
@@ -265,10 +266,9 @@ void dso_close(struct dso_session *session)
 {
 	if (!session)
 		return;
-	/* First the data path: what storaged hears of as gone must not be able to act. A forked child
-	 * leaves it alone: descriptors, rings and queue pairs are its parent's as well. */
-	if (session->process == getpid())
-		transport_ops(session->transport)->close(session->transport);
+	fork_forget(session);
+	/* First the data path: what storaged hears of as gone must not be able to act. */
+	transport_ops(session->transport)->close(session->transport);
 	session->directory->leave(session);
 	while (session->objects) {
 		struct object *object = session->objects;

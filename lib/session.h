@@ -11,7 +11,6 @@
 #include "lib/url.h"
 
 #include <pthread.h>
-#include <sys/types.h>
 
 /*
  * A handle to an object: the first member of every object type's struct.
@@ -83,6 +82,8 @@ struct directory_ops {
 		    uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes);
 	/* End the session: after it nobody but the caller touches it. The transport is closed before. */
 	void (*leave)(struct dso_session *session);
+	/* In a forked child, from its only thread: free directory_data, and touch nothing of the parent's. */
+	void (*forget)(struct dso_session *session);
 };
 
 /* The most that a page of a listing has in it. */
@@ -111,7 +112,6 @@ struct dso_session {
 	int poll_fd, ready_fd; /* of dso_fd(): an epoll set, an eventfd in it; -1 until called */
 	bool ready_signalled;
 
-	pid_t process;  /* that opened it; a forked child only forgets it */
 	uint16_t owner; /* of words that this session holds */
 	int64_t timeout_ns;
 	int64_t ttl_ns;
@@ -124,6 +124,11 @@ struct dso_session {
 	struct object *objects;
 	char lost_reason[160];
 	char error[512];
+
+	/* lib/fork.c's: the list of sessions, and the transport of one that a child has inherited */
+	struct dso_session *next, *previous;
+	struct transport_ops inherited_ops;
+	struct transport_base inherited;
 };
 
 /* What dso_open found out about its options and the environment. */

@@ -86,6 +86,10 @@ struct transport_ops {
 	/* Close and free. What is in flight is abandoned: the ops are the caller's again. */
 	void (*close)(struct transport *transport);
 
+	/* Optional, in a forked child: free it and close the child's copies of its descriptors. What the
+	 * parent shares (rings, sockets' buffers, memory) is not touched. */
+	void (*forget)(struct transport *transport);
+
 	/*
 	 * Optional: execute @op at once, without a queue (memory that this CPU reaches). Sets value and
 	 * returns the status. A transport that has it needs none of submit, flush, progress and fd.

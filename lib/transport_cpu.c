@@ -77,9 +77,16 @@ static void cpu_close(struct transport *transport)
 	free(cpu);
 }
 
+/* The mapping is not there: see MADV_DONTFORK in lib/transport_shm.c, and embedded_detach. */
+static void cpu_forget(struct transport *transport)
+{
+	free(transport);
+}
+
 static const struct transport_ops cpu_ops = {
 	.name = "embedded",
 	.close = cpu_close,
+	.forget = cpu_forget,
 	.execute = cpu_execute,
 	.cas = cpu_cas,
 };
@@ -87,6 +94,7 @@ static const struct transport_ops cpu_ops = {
 static const struct transport_ops shm_ops = {
 	.name = "shm",
 	.close = cpu_close,
+	.forget = cpu_forget,
 	.execute = cpu_execute,
 	.cas = cpu_cas,
 };

@@ -338,6 +338,7 @@ static const struct transport_ops roce_ops = {
 	.progress = roce_progress,
 	.fd = roce_fd,
 	.close = roce_close,
+	.forget = roce_close, /* which sends nothing */
 	.figures = roce_figures,
 };
 

@@ -249,13 +249,8 @@ static int tcp_fd(struct transport *transport)
 	return io_ops(tcp->engine)->fd(tcp->engine);
 }
 
-static void tcp_close(struct transport *transport)
+static void free_tcp(struct transport_tcp *tcp)
 {
-	struct transport_tcp *tcp = tcp_of(transport);
-
-	/* The engine gives our buffers back. */
-	if (tcp->engine)
-		io_ops(tcp->engine)->close(tcp->engine);
 	if (tcp->stream.fd >= 0)
 		close(tcp->stream.fd);
 	free(tcp->ring);
@@ -265,6 +260,24 @@ static void tcp_close(struct transport *transport)
 	free(tcp);
 }
 
+static void tcp_close(struct transport *transport)
+{
+	struct transport_tcp *tcp = tcp_of(transport);
+
+	/* The engine gives our buffers back. */
+	if (tcp->engine)
+		io_ops(tcp->engine)->close(tcp->engine);
+	free_tcp(tcp);
+}
+
+static void tcp_forget(struct transport *transport)
+{
+	struct transport_tcp *tcp = tcp_of(transport);
+
+	io_ops(tcp->engine)->forget(tcp->engine);
+	free_tcp(tcp);
+}
+
 static const struct transport_ops tcp_ops = {
 	.name = "tcp",
 	.submit = tcp_submit,
@@ -272,6 +285,7 @@ static const struct transport_ops tcp_ops = {
 	.progress = tcp_progress,
 	.fd = tcp_fd,
 	.close = tcp_close,
+	.forget = tcp_forget,
 };
 
 static int connect_data(const struct attachment *attachment)

@@ -24,11 +24,22 @@ static const char *transport, *url;
 static struct daemon_process storage;
 static unsigned name_count;
 
-static struct dso_session *open_over(const char *name)
+static int dial(const char *name, struct dso_session **ret_session)
 {
 	struct dso_options options = {.transport = strcmp(name, "embedded") ? name : NULL};
+
+	return dso_open(url, &options, ret_session);
+}
+
+int conformance_dial(struct dso_session **ret_session)
+{
+	return dial(transport, ret_session);
+}
+
+static struct dso_session *open_over(const char *name)
+{
 	struct dso_session *session;
-	int r = dso_open(url, &options, &session);
+	int r = dial(name, &session);
 
 	ck_assert_msg(r == 0, "dso_open: %s", dso_error(NULL));
 	ck_assert_str_eq(dso_transport(session), name);
@@ -139,6 +150,7 @@ int main(int argc, char **argv)
 	/* Of a storaged that was here before nothing but its services is known. */
 	if (own || conformance_is("embedded"))
 		srunner_add_suite(runner, conformance_tokens_suite());
+	srunner_add_suite(runner, conformance_fork_suite());
 	failed = run_all(runner); /* an embedded store lives in this process */
 	if (own && daemon_stop(&storage) != 0) {
 		printf("not ok - storaged did not drain and exit with 0\n");

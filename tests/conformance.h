@@ -8,6 +8,8 @@
 
 /* A session over the transport under test. */
 struct dso_session *conformance_open(void);
+/* The same without an assertion, for a forked child: another thread may have had the lock of these. */
+int conformance_dial(struct dso_session **ret_session);
 /* A session at the same time as that one, maybe over another transport. */
 struct dso_session *conformance_open_another(void);
 
@@ -40,5 +42,6 @@ Suite *conformance_gates_suite(void);
 Suite *conformance_holds_suite(void);
 Suite *conformance_wake_suite(void);
 Suite *conformance_tokens_suite(void);
+Suite *conformance_fork_suite(void);
 
 #endif

@@ -63,6 +63,10 @@ struct io_engine_ops {
 	 * the caller's again. NULL does nothing. */
 	void (*close)(struct io_engine *engine);
 
+	/* In a forked child: free the engine and close the child's copies of its descriptors. What is
+	 * pending stays the parent's. */
+	void (*forget)(struct io_engine *engine);
+
 	/* Make @stream known (its fd set, in either blocking mode). Returns 0 or -ENOSPC. */
 	int (*add)(struct io_engine *engine, struct io_stream *stream);
 

@@ -353,6 +353,7 @@ const struct io_engine_ops io_engine_poll = {
 	.name = "poll",
 	.open = poll_open,
 	.close = poll_close,
+	.forget = poll_close,
 	.add = poll_add,
 	.remove = poll_remove,
 	.recv = poll_recv,

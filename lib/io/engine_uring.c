@@ -521,6 +521,18 @@ static void end_all(struct uring *engine)
 			break;
 }
 
+/* Unmapping the rings and closing the descriptor ends nothing that the parent of a forked child has pending. */
+static void uring_forget(struct io_engine *base)
+{
+	struct uring *engine = uring_of(base);
+
+	io_uring_queue_exit(&engine->ring);
+	if (engine->event_fd >= 0)
+		close(engine->event_fd);
+	free(engine->streams);
+	free(engine);
+}
+
 static void uring_close(struct io_engine *base)
 {
 	struct uring *engine = uring_of(base);
@@ -529,17 +541,14 @@ static void uring_close(struct io_engine *base)
 		return;
 	if (engine->under_way > 0)
 		end_all(engine);
-	io_uring_queue_exit(&engine->ring);
-	if (engine->event_fd >= 0)
-		close(engine->event_fd);
-	free(engine->streams);
-	free(engine);
+	uring_forget(base);
 }
 
 const struct io_engine_ops io_engine_uring = {
 	.name = "io_uring",
 	.open = uring_open,
 	.close = uring_close,
+	.forget = uring_forget,
 	.add = uring_add,
 	.remove = uring_remove,
 	.recv = uring_recv,

@@ -51,6 +51,14 @@ void arena_close(struct arena *arena)
 		close(arena->fd);
 }
 
+int arena_detach(struct arena *arena)
+{
+	void *base = mmap(arena->base, arena->bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+
+	return base == MAP_FAILED ? -errno : 0;
+}
+
 void arena_zero(struct arena *arena, const struct extent *extent, uint64_t from, uint64_t bytes)
 {
 	/* Written to, not punched out: under a memory region a hole would leave the device with

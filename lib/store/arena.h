@@ -18,6 +18,8 @@ struct arena {
 /* Returns 0, -ENOMEM, or memfd_create's, ftruncate's, fcntl's or mmap's errno. @bytes are pages. */
 int arena_open(struct arena *arena, uint64_t bytes, uint32_t extent_count_max);
 void arena_close(struct arena *arena); /* also after a failed open; not twice */
+/* Put private zeroed memory in its place: store_detach. */
+int arena_detach(struct arena *arena);
 
 /* Zero @bytes of @extent, @from on; both multiples of 8. What is given back must be zero, as a new memfd is. */
 void arena_zero(struct arena *arena, const struct extent *extent, uint64_t from, uint64_t bytes);

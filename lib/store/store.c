@@ -475,6 +475,11 @@ void store_free(struct store *store)
 	free(store);
 }
 
+int store_detach(struct store *store)
+{
+	return arena_detach(&store->arena);
+}
+
 void *store_base(const struct store *store)
 {
 	return store->arena.base;

@@ -93,6 +93,12 @@ void store_free(struct store *store);
 bool store_clean(struct store *store, uint64_t bytes_max);
 bool store_is_dirty(const struct store *store);
 
+/*
+ * In a forked child: zeroed memory of the child's own takes the arena's place, at the same address. What is done
+ * to the store after that has no effect on the parent's. Returns 0 or the errno of mmap.
+ */
+int store_detach(struct store *store);
+
 void *store_base(const struct store *store);
 uint64_t store_region_bytes(const struct store *store);
 uint64_t store_used_bytes(const struct store *store);   /* deleted and still open included */

@@ -11,8 +11,12 @@
  *
  * Threads: a session and every handle opened in it are used by one thread at a time; several
  * sessions may be open in a process, each used by a thread of its own at the same time. Another
- * thread may take a session over while nothing submitted is outstanding. A session does not survive
- * fork(): the child opens its own (over verbs only where its parent had none).
+ * thread may take a session over while nothing submitted is outstanding.
+ *
+ * fork(): a session stays the parent's. In the child each function that is called for it does nothing and
+ * returns -ENOTCONN, or what is wrong with its arguments; dso_close() frees the child's memory. What the
+ * parent submitted is executed once, by the parent. The child opens sessions of its own (over verbs only where
+ * its parent had none); an embedded store that it opens is its own too. exec() leaves nothing of a session.
  *
  * Errors that any operation on an object can return, beside its own:
  *	-ESTALE      the object was deleted

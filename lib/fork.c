@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/fork.h"
+#include "lib/embedded.h"
+#include "lib/keeper.h"
+#include "lib/objects/object.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static struct {
+	pthread_mutex_t lock;
+	struct dso_session *first;
+} sessions = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- a session in the child ---- */
+
+static int refuse_submit(struct transport *transport, struct op *op)
+{
+	return -ENOTCONN;
+}
+
+static int refuse_flush(struct transport *transport)
+{
+	return -ENOTCONN;
+}
+
+static int refuse_progress(struct transport *transport, int64_t wait_ns)
+{
+	return -ENOTCONN;
+}
+
+static void do_nothing(struct transport *transport)
+{
+}
+
+static int refuse_wait(struct dso_session *session, struct object *object, const struct park *park,
+		       int64_t deadline_ns, uint64_t *ret_taken, char *reason, size_t reason_bytes)
+{
+	return -ENOTCONN;
+}
+
+static int refuse_wake(struct dso_session *session, struct object *object, uint64_t offset,
+		       uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes)
+{
+	return -ENOTCONN;
+}
+
+static void unlink_object(struct dso_session *session, struct object *object)
+{
+	object_unlink(object);
+}
+
+static void leave_alone(struct dso_session *session)
+{
+}
+
+/* What else there is looks at session->health before it asks the directory. */
+static const struct directory_ops inherited_directory = {
+	.close = unlink_object,
+	.wait = refuse_wait,
+	.wake = refuse_wake,
+	.interrupt = leave_alone,
+	.leave = leave_alone,
+};
+
+static void replace_transport(struct dso_session *session)
+{
+	const struct transport_ops *before = transport_ops(session->transport);
+
+	if (before->forget)
+		before->forget(session->transport);
+	session->inherited_ops = (struct transport_ops){
+		.name = before->name,
+		.submit = refuse_submit,
+		.flush = refuse_flush,
+		.progress = refuse_progress,
+		.close = do_nothing,
+	};
+	session->inherited.ops = &session->inherited_ops;
+	session->transport = (struct transport *)&session->inherited;
+}
+
+static void close_poll(struct dso_session *session)
+{
+	if (session->ready_fd >= 0)
+		close(session->ready_fd);
+	if (session->poll_fd >= 0)
+		close(session->poll_fd);
+	session->ready_fd = session->poll_fd = -1;
+}
+
+static void inherit(struct dso_session *session)
+{
+	if (fork_is_inherited(session))
+		return;
+	if (atomic_load(&session->health) == 0)
+		snprintf(session->lost_reason, sizeof session->lost_reason,
+			 "the session belongs to the process that forked");
+	atomic_store(&session->health, -ENOTCONN);
+	replace_transport(session);
+	session->directory->forget(session);
+	session->directory = &inherited_directory;
+	session->directory_data = NULL;
+	session->reap_count = session->submit_count;
+	close_poll(session);
+}
+
+bool fork_is_inherited(const struct dso_session *session)
+{
+	return session->directory == &inherited_directory;
+}
+
+/* ---- fork() ---- */
+
+/* All locks of the library are taken, in their order, so that the child finds everything whole. */
+static void before_fork(void)
+{
+	pthread_mutex_lock(&sessions.lock);
+	keeper_before_fork();
+	embedded_before_fork();
+	for (struct dso_session *session = sessions.first; session; session = session->next)
+		pthread_mutex_lock(&session->lock);
+}
+
+static void unlock_sessions(void)
+{
+	for (struct dso_session *session = sessions.first; session; session = session->next)
+		pthread_mutex_unlock(&session->lock);
+}
+
+static void after_fork_in_parent(void)
+{
+	unlock_sessions();
+	embedded_after_fork();
+	keeper_after_fork_in_parent();
+	pthread_mutex_unlock(&sessions.lock);
+}
+
+static void after_fork_in_child(void)
+{
+	unlock_sessions();
+	keeper_after_fork_in_child();
+	embedded_detach();
+	for (struct dso_session *session = sessions.first; session; session = session->next)
+		inherit(session);
+	embedded_forget_all();
+	embedded_after_fork();
+	pthread_mutex_unlock(&sessions.lock);
+}
+
+static void prepare(void)
+{
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+void fork_remember(struct dso_session *session)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, prepare);
+	pthread_mutex_lock(&sessions.lock);
+	session->next = sessions.first;
+	if (session->next)
+		session->next->previous = session;
+	sessions.first = session;
+	pthread_mutex_unlock(&sessions.lock);
+}
+
+void fork_forget(struct dso_session *session)
+{
+	pthread_mutex_lock(&sessions.lock);
+	if (session->previous)
+		session->previous->next = session->next;
+	else if (sessions.first == session)
+		sessions.first = session->next;
+	if (session->next)
+		session->next->previous = session->previous;
+	session->next = session->previous = NULL;
+	pthread_mutex_unlock(&sessions.lock);
+}
