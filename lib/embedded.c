@@ -19,6 +19,7 @@
 
 #define OBJECTS_MAX 65536
 #define OPENS_MAX   65536
+#define OWNERS      65536 /* numbers that fit into a word; 0 is nobody */
 /* Address space, not memory: pages of the arena are made when touched. */
 #define REGION_BYTES_MAX (4ULL << 30)
 /* A word is given to one who is parked so often at most; in between he is woken to try for it, while others do who
@@ -35,6 +36,8 @@ struct shared {
 	bool detached; /* in a forked child; where not, it is left alone for ever */
 	uint64_t sessions_begun;
 	int64_t given_ns; /* when somebody was last given the word that he was parked on */
+	uint16_t last_owner;
+	uint64_t owners[OWNERS / 64]; /* a bit for each number that a session has */
 	char name[108];
 };
 
@@ -424,9 +427,40 @@ static int embedded_ping(struct dso_session *session, char *reason, size_t reaso
 	return 0;
 }
 
-/* Under `lock`. */
-static void release(struct shared *shared)
+/* ---- owner numbers ---- */
+
+static bool owner_is_taken(const struct shared *shared, unsigned owner)
 {
+	return owner == 0 || shared->owners[owner / 64] >> owner % 64 & 1;
+}
+
+/* A number that no session has: the one that has not been used for the longest time. Returns 0, or -EUSERS. Under
+ * `lock`. */
+static int take_owner(struct shared *shared, uint16_t *ret_owner)
+{
+	for (unsigned i = 1; i <= OWNERS; i++) {
+		unsigned owner = (shared->last_owner + i) % OWNERS;
+
+		if (owner_is_taken(shared, owner))
+			continue;
+		shared->owners[owner / 64] |= UINT64_C(1) << owner % 64;
+		shared->last_owner = *ret_owner = (uint16_t)owner;
+		return 0;
+	}
+	return -EUSERS;
+}
+
+static void give_owner(struct shared *shared, uint16_t owner)
+{
+	shared->owners[owner / 64] &= ~(UINT64_C(1) << owner % 64);
+}
+
+/* ---- opening and leaving ---- */
+
+/* A session that has @owner (0: none) goes. Under `lock`. */
+static void leave_shared(struct shared *shared, uint16_t owner)
+{
+	give_owner(shared, owner);
 	if (--shared->sessions)
 		return;
 	for (struct shared **at = &all; *at; at = &(*at)->next) {
@@ -451,7 +485,7 @@ static void embedded_leave(struct dso_session *session)
 		sweep(embedded, &reference);
 	store_opener_end(&embedded->opener);
 	store_clean(embedded->shared->store, UINT64_MAX);
-	release(embedded->shared);
+	leave_shared(embedded->shared, session->owner);
 	pthread_mutex_unlock(&lock);
 	pthread_cond_destroy(&embedded->answered);
 	free(embedded);
@@ -482,7 +516,7 @@ static void embedded_forget(struct dso_session *session)
 
 	if (embedded->shared->detached) {
 		store_opener_end(&embedded->opener);
-		release(embedded->shared);
+		leave_shared(embedded->shared, session->owner);
 	}
 	free(embedded);
 }
@@ -571,17 +605,15 @@ int embedded_open(struct dso_session *session, const struct url *url,
 	if (r == 0) {
 		struct store *store = embedded->shared->store;
 
-		r = transport_cpu_open(store_base(store), store_region_bytes(store),
-				       &session->transport);
-		if (r)
-			release(embedded->shared);
-		else
+		r = take_owner(embedded->shared, &session->owner);
+		if (r == 0)
+			r = transport_cpu_open(store_base(store), store_region_bytes(store),
+					       &session->transport);
+		if (r == 0)
 			store_opener_begin(store, &embedded->opener, deleted);
+		else
+			leave_shared(embedded->shared, session->owner);
 	}
-	/* Owner numbers only have to differ between the sessions that live at the same time: 65,535 is more
-	 * than a process has threads to use them. */
-	if (r == 0)
-		session->owner = (uint16_t)(embedded->shared->sessions_begun % UINT16_MAX + 1);
 	pthread_mutex_unlock(&lock);
 	if (r) {
 		free(embedded);
