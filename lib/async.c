@@ -2,6 +2,7 @@
 /* The asynchronous form: a ring of submitted operations that complete in order. */
 #include "lib/clock.h"
 #include "lib/fork.h"
+#include "lib/objects/futex.h"
 #include "lib/objects/object.h"
 
 #include <errno.h>
@@ -152,25 +153,41 @@ static int inherited_fail(struct dso_session *session, const char *verb)
 			    session->lost_reason);
 }
 
+/* Wait until there is a completion to take. Returns their number; 0 at @deadline_ns. */
+static size_t await(struct dso_session *session, struct dso_completion *completions,
+		    size_t count_max, int64_t deadline_ns)
+{
+	const struct transport_ops *transport = transport_ops(session->transport);
+	int64_t left_ns;
+	size_t count;
+
+	transport->flush(session->transport);
+	do {
+		left_ns = deadline_ns - clock_now_ns();
+		left_ns = left_ns < 0 ? 0 : left_ns;
+		transport->progress(session->transport, left_ns < WAIT_NS ? left_ns : WAIT_NS);
+		count = take(session, completions, count_max);
+	} while (count == 0 && left_ns > 0);
+	return count;
+}
+
 int dso_reap(struct dso_session *session, struct dso_completion *completions, size_t count_max,
 	     int64_t timeout, size_t *ret_count)
 {
-	const struct transport_ops *transport = transport_ops(session->transport);
-	int64_t deadline_ns = timeout > 0 ? clock_now_ns() + timeout : 0;
-	size_t count = take(session, completions, count_max);
+	int64_t deadline_ns = 0;
+	size_t count;
 
+	if (timeout < DSO_FOREVER)
+		return session_fail(session, -EINVAL, "reap at %s: the timeout is negative",
+				    session->url);
 	if (fork_is_inherited(session))
 		return inherited_fail(session, "reap");
-	if (count == 0 && count_max && session->submit_count > session->reap_count)
-		transport->flush(session->transport);
-	while (count == 0 && count_max && session->submit_count > session->reap_count) {
-		int64_t wait_ns = timeout < 0    ? WAIT_NS
-				  : timeout == 0 ? 0
-						 : deadline_ns - clock_now_ns();
-
-		transport->progress(session->transport, wait_ns > 0 ? wait_ns : 0);
-		count = take(session, completions, count_max);
-		if (count == 0 && wait_ns <= 0) {
+	count = take(session, completions, count_max);
+	if (count == 0 && count_max && session->submit_count > session->reap_count) {
+		if (timeout != DSO_NOWAIT)
+			futex_deadline(timeout, &deadline_ns);
+		count = await(session, completions, count_max, deadline_ns);
+		if (count == 0) {
 			signal_ready(session);
 			return -ETIMEDOUT;
 		}

@@ -3,6 +3,7 @@
 #ifndef LIB_CLOCK_H
 #define LIB_CLOCK_H
 
+#include <limits.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -20,12 +21,13 @@ static inline struct timespec clock_timespec(int64_t ns)
 				 .tv_nsec = ns % INT64_C(1000000000)};
 }
 
-/* Milliseconds for poll(2) until @deadline_ns, rounded up, not negative. */
+/* Milliseconds for poll(2) until @deadline_ns, rounded up, not negative; at most what an int holds. */
 static inline int clock_poll_ms(int64_t deadline_ns)
 {
 	int64_t left_ns = deadline_ns - clock_now_ns();
+	int64_t left_ms = left_ns / 1000000 + (left_ns % 1000000 > 0);
 
-	return left_ns <= 0 ? 0 : (int)((left_ns + 999999) / 1000000);
+	return left_ns <= 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
 #endif

@@ -24,22 +24,32 @@ static const char *transport, *url;
 static struct daemon_process storage;
 static unsigned name_count;
 
-static int dial(const char *name, struct dso_session **ret_session)
+static int dial(const char *name, int64_t timeout, struct dso_session **ret_session)
 {
-	struct dso_options options = {.transport = strcmp(name, "embedded") ? name : NULL};
+	struct dso_options options = {.transport = strcmp(name, "embedded") ? name : NULL,
+				      .timeout = timeout};
 
 	return dso_open(url, &options, ret_session);
 }
 
 int conformance_dial(struct dso_session **ret_session)
 {
-	return dial(transport, ret_session);
+	return dial(transport, 0, ret_session);
+}
+
+struct dso_session *conformance_open_patient(int64_t timeout)
+{
+	struct dso_session *session;
+	int r = dial(transport, timeout, &session);
+
+	ck_assert_msg(r == 0, "dso_open: %s", dso_error(NULL));
+	return session;
 }
 
 static struct dso_session *open_over(const char *name)
 {
 	struct dso_session *session;
-	int r = dial(name, &session);
+	int r = dial(name, 0, &session);
 
 	ck_assert_msg(r == 0, "dso_open: %s", dso_error(NULL));
 	ck_assert_str_eq(dso_transport(session), name);
@@ -141,6 +151,8 @@ int main(int argc, char **argv)
 	srunner_add_suite(runner, conformance_register_suite());
 	srunner_add_suite(runner, conformance_memory_suite());
 	srunner_add_suite(runner, conformance_async_suite());
+	srunner_add_suite(runner, conformance_fork_suite());
+	srunner_add_suite(runner, conformance_timeouts_suite());
 	srunner_add_suite(runner, conformance_names_suite());
 	srunner_add_suite(runner, conformance_wait_suite());
 	srunner_add_suite(runner, conformance_locks_suite());
@@ -150,7 +162,6 @@ int main(int argc, char **argv)
 	/* Of a storaged that was here before nothing but its services is known. */
 	if (own || conformance_is("embedded"))
 		srunner_add_suite(runner, conformance_tokens_suite());
-	srunner_add_suite(runner, conformance_fork_suite());
 	failed = run_all(runner); /* an embedded store lives in this process */
 	if (own && daemon_stop(&storage) != 0) {
 		printf("not ok - storaged did not drain and exit with 0\n");

@@ -10,6 +10,8 @@
 struct dso_session *conformance_open(void);
 /* The same without an assertion, for a forked child: another thread may have had the lock of these. */
 int conformance_dial(struct dso_session **ret_session);
+/* A session with another timeout than the default. */
+struct dso_session *conformance_open_patient(int64_t timeout);
 /* A session at the same time as that one, maybe over another transport. */
 struct dso_session *conformance_open_another(void);
 
@@ -43,5 +45,6 @@ Suite *conformance_holds_suite(void);
 Suite *conformance_wake_suite(void);
 Suite *conformance_tokens_suite(void);
 Suite *conformance_fork_suite(void);
+Suite *conformance_timeouts_suite(void);
 
 #endif

@@ -211,8 +211,7 @@ static int resolve(struct attempt *attempt)
 	struct rdma_cm_id *id = attempt->connection->id;
 	struct source source = {.device = attempt->attachment->device};
 	struct sockaddr_storage target;
-	int timeout_ms =
-		(int)((attempt->attachment->connect_deadline_ns - clock_now_ns()) / 1000000) + 1;
+	int timeout_ms = clock_poll_ms(attempt->attachment->connect_deadline_ns);
 	uint8_t ack_timeout = queue_pair_ack_timeout(attempt->attachment->timeout_ns);
 	int status;
 

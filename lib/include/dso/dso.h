@@ -786,7 +786,7 @@ int dso_flush(struct dso_session *session);
  * dso_reap - take up to @count_max completions, oldest first, into @completions. Flushes. Waits until
  * there is at least one, for at most @timeout (DSO_NOWAIT, DSO_FOREVER); also DSO_FOREVER ends when the
  * connection is given up. Returns 0 with *ret_count at least 1, or 0 with *ret_count 0 when nothing is
- * outstanding; -ETIMEDOUT.
+ * outstanding; -ETIMEDOUT; -EINVAL (a negative timeout other than DSO_FOREVER).
  */
 int dso_reap(struct dso_session *session, struct dso_completion *completions, size_t count_max,
 	     int64_t timeout, size_t *ret_count);
