@@ -4,6 +4,7 @@
 #include "lib/resolve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -225,6 +227,26 @@ int dial_unix(const char *path, int64_t deadline_ns, char *reason, size_t reason
 	if (fd < 0)
 		say(fd, reason, reason_bytes, "cannot connect to the unix socket %s: %s", path,
 		    strerror(-fd));
+	return fd;
+}
+
+int dial_unix_file(const char *path, uint64_t device, uint64_t inode, int64_t deadline_ns,
+		   char *reason, size_t reason_bytes)
+{
+	/* The descriptor holds the file, so that nobody can put another in its place meanwhile. */
+	int fd, file = open(path, O_PATH | O_CLOEXEC);
+	char at[32];
+	struct stat stat;
+
+	if (file < 0 || fstat(file, &stat) || stat.st_dev != device || stat.st_ino != inode) {
+		if (file >= 0)
+			close(file);
+		return say(-EACCES, reason, reason_bytes,
+			   "what lies at %s is not the socket of the storaged that names it", path);
+	}
+	snprintf(at, sizeof at, "/proc/self/fd/%d", file);
+	fd = dial_unix(at, deadline_ns, reason, reason_bytes);
+	close(file);
 	return fd;
 }
 

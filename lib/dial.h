@@ -13,6 +13,10 @@
 int dial_tcp(const char *host, const char *port, int64_t deadline_ns, char *ret_host,
 	     size_t ret_host_bytes, char *reason, size_t reason_bytes);
 int dial_unix(const char *path, int64_t deadline_ns, char *reason, size_t reason_bytes);
+/* dial_unix to the socket whose file has these numbers, whatever lies at @path by then. -EACCES:
+ * another one does, or none. */
+int dial_unix_file(const char *path, uint64_t device, uint64_t inode, int64_t deadline_ns,
+		   char *reason, size_t reason_bytes);
 
 /*
  * Send a request of @type and wait for its reply: a body of exactly @reply_bytes into @reply, and, where

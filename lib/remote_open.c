@@ -3,6 +3,8 @@
 #include "lib/clock.h"
 #include "lib/dial.h"
 #include "lib/remote.h"
+#include "lib/roce/path.h"
+#include "lib/trust.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -122,6 +124,21 @@ static void explain(const struct dso_session *session, bool automatic, const cha
 	}
 }
 
+/* Where packets go: to where storaged was reached. Over a unix socket only who asks for roce is
+ * sent to the address that storaged names, since tcp over that socket needs no network. Returns
+ * NULL: nowhere. */
+static const char *host_for_packets(struct remote *remote, const struct url *url, bool is_asked_for)
+{
+	struct roce_address named;
+
+	if (url->kind == URL_TCP)
+		return remote->host;
+	if (!is_asked_for || le16_get(remote->welcome.tcp_port) == 0)
+		return NULL;
+	memcpy(named.ip, remote->welcome.tcp_ip, sizeof named.ip);
+	return roce_address_text(&named, remote->host, sizeof remote->host);
+}
+
 static int attach(struct remote *remote, const struct url *url,
 		  const struct session_settings *settings, char *reason, size_t reason_bytes)
 {
@@ -132,7 +149,7 @@ static int attach(struct remote *remote, const struct url *url,
 		.welcome = &remote->welcome,
 		.ask = ask,
 		.asker = remote,
-		.host = url->kind == URL_TCP ? remote->host : NULL,
+		.host = host_for_packets(remote, url, !strcmp(settings->transport, "roce")),
 		.port = (uint16_t)atoi(url->port),
 		.unix_path = url->kind == URL_UNIX ? url->path : NULL,
 		.device = settings->device,
@@ -204,8 +221,18 @@ static int greet(struct remote *remote, const struct url *url, int64_t linger_ns
 static int dial(struct remote *remote, const struct url *url,
 		const struct session_settings *settings, char *reason, size_t reason_bytes)
 {
-	if (url->kind == URL_UNIX)
-		return dial_unix(url->path, settings->deadline_ns, reason, reason_bytes);
+	int fd, r;
+
+	if (url->kind == URL_UNIX) {
+		fd = dial_unix(url->path, settings->deadline_ns, reason, reason_bytes);
+		r = fd >= 0 && settings->by_default
+			    ? trust_peer(fd, url->path, reason, reason_bytes)
+			    : 0;
+		if (r == 0)
+			return fd;
+		close(fd);
+		return r;
+	}
 	return dial_tcp(url->host, url->port, settings->deadline_ns, remote->host,
 			sizeof remote->host, reason, reason_bytes);
 }

@@ -2,6 +2,7 @@
 #include "lib/session.h"
 #include "lib/clock.h"
 #include "lib/fork.h"
+#include "lib/trust.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -232,34 +233,65 @@ static int open_url(const char *text, const struct session_settings *settings,
 	return 0;
 }
 
+/* Whether the failure @r of the unix socket is a reason to look at the default address, too. */
+static bool is_elsewhere(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED || r == -EACCES;
+}
+
+/* Storaged's default unix socket, and its @path. -ENOENT: there is none. */
+static int open_default_socket(struct session_settings *settings, char *path, size_t path_bytes,
+			       struct dso_session **ret_session)
+{
+	char text[128], reason[400];
+	int r;
+
+	url_default_unix_path(path, path_bytes);
+	if (access(path, F_OK))
+		return -ENOENT;
+	r = trust_socket(path, reason, sizeof reason);
+	if (r)
+		return open_fail(r, "%s", reason);
+	snprintf(text, sizeof text, "dso+unix://%s", path);
+	settings->by_default = true;
+	return open_url(text, settings, ret_session);
+}
+
+/* The default address, behind the unix socket at @path, of which open_error says what was wrong. */
+static int open_default_address(struct session_settings *settings, const char *path,
+				struct dso_session **ret_session)
+{
+	char before[400];
+	int r;
+
+	snprintf(before, sizeof before, "%s", open_error);
+	settings->by_default = false;
+	r = open_url("dso://127.0.0.1:7471/default", settings, ret_session);
+	if (r != -ECONNREFUSED)
+		return r;
+	return open_fail(
+		r,
+		"no storaged answers at %s or 127.0.0.1:7471: start one (storaged), or say "
+		"where it is with DSO_URL%s%s",
+		path, *before ? "; " : "", before);
+}
+
 int dso_open(const char *url, const struct dso_options *options, struct dso_session **ret_session)
 {
-	char path[108], text[128];
 	struct session_settings settings;
+	char path[108];
 	int r;
 
 	open_report_count = 0;
+	open_error[0] = 0;
 	r = find_settings(options, &settings);
 	if (r)
 		return r;
 	url = pick(url, "DSO_URL", NULL);
 	if (url)
 		return open_url(url, &settings, ret_session);
-	url_default_unix_path(path, sizeof path);
-	if (access(path, F_OK) == 0) {
-		snprintf(text, sizeof text, "dso+unix://%s", path);
-		r = open_url(text, &settings, ret_session);
-		if (r != -ECONNREFUSED && r != -EACCES)
-			return r;
-	}
-	r = open_url("dso://127.0.0.1:7471/default", &settings, ret_session);
-	if (r == -ECONNREFUSED)
-		return open_fail(
-			r,
-			"no storaged answers at %s or 127.0.0.1:7471: start one (storaged), or "
-			"say where it is with DSO_URL",
-			path);
-	return r;
+	r = open_default_socket(&settings, path, sizeof path, ret_session);
+	return r == 0 || !is_elsewhere(r) ? r : open_default_address(&settings, path, ret_session);
 }
 
 void dso_close(struct dso_session *session)

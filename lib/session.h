@@ -136,6 +136,7 @@ struct session_settings {
 	const char *transport, *device, *io;
 	int64_t timeout_ns, linger_ns;
 	int64_t deadline_ns; /* of dso_open as a whole, CLOCK_MONOTONIC */
+	bool by_default;     /* nobody named the unix socket: see lib/trust.h */
 	enum transport_poll poll;
 };
 

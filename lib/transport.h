@@ -144,7 +144,8 @@ struct attachment {
 	int (*ask)(const struct attachment *attachment, uint16_t type, const void *body,
 		   uint32_t body_bytes, void *reply, uint32_t reply_bytes);
 	void *asker;
-	const char *host; /* of the control connection, numeric; NULL over a unix socket */
+	/* numeric: of the control connection; over a unix socket that of packets, or NULL */
+	const char *host;
 	uint16_t port;
 	const char *unix_path; /* of the control connection, NULL over TCP */
 	const char *device;    /* the RDMA device asked for, or NULL */

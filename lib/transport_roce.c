@@ -370,8 +370,8 @@ static int find_remote(const struct attachment *attachment, struct roce_address 
 
 	if (!host)
 		return refuse(attachment, -EOPNOTSUPP,
-			      "storaged was reached over a unix socket, which names no address to "
-			      "send packets to");
+			      "storaged was reached over a unix socket; its IP address, if it "
+			      "listens at one, is used where roce is asked for");
 	snprintf(text, sizeof text, "%.*s", (int)sizeof attachment->welcome->verbs_address, host);
 	if (getaddrinfo(text, NULL, &hints, &info))
 		return refuse(attachment, -EPROTO, "storaged names no address of its device");

@@ -43,22 +43,31 @@ static bool same_host(const struct control_welcome *welcome)
 	return digits == 2 * sizeof id && memcmp(id, welcome->host, sizeof id) == 0;
 }
 
-/* The socket to ask: the one of the control connection, else the one that storaged names. */
-static const char *socket_path(const struct attachment *attachment, const char **why)
+/* Connect to the socket that storaged names. Somebody else may have put his there, in this mount
+ * namespace, and would be given the session's cookie. Returns a socket or a negative errno. */
+static int dial_named(const struct attachment *attachment)
 {
 	const struct control_welcome *welcome = attachment->welcome;
 
-	if (attachment->unix_path)
-		return attachment->unix_path;
 	if (!same_host(welcome))
-		*why = "storaged runs on another host";
-	else if (welcome->unix_path[0] == 0)
-		*why = "storaged has no unix socket";
-	else if (memchr(welcome->unix_path, 0, sizeof welcome->unix_path) == NULL)
-		*why = "storaged names a socket with a path too long";
-	else
-		return (const char *)welcome->unix_path;
-	return NULL;
+		return refuse(attachment, -EOPNOTSUPP, "storaged runs on another host");
+	if (welcome->unix_path[0] == 0)
+		return refuse(attachment, -EOPNOTSUPP, "storaged has no unix socket");
+	if (memchr(welcome->unix_path, 0, sizeof welcome->unix_path) == NULL)
+		return refuse(attachment, -EPROTO, "storaged names a socket with a path too long");
+	return dial_unix_file((const char *)welcome->unix_path, le64_get(welcome->unix_device),
+			      le64_get(welcome->unix_inode), attachment->connect_deadline_ns,
+			      attachment->reason, attachment->reason_bytes);
+}
+
+/* To the socket of the control connection, which the user has named, or else to the one that
+ * storaged names. */
+static int dial_storaged(const struct attachment *attachment)
+{
+	return attachment->unix_path
+		       ? dial_unix(attachment->unix_path, attachment->connect_deadline_ns,
+				   attachment->reason, attachment->reason_bytes)
+		       : dial_named(attachment);
 }
 
 /* Map the region that @fd holds, if it is what storaged said. */
@@ -88,14 +97,10 @@ int transport_shm_connect(const struct attachment *attachment, struct transport 
 	const struct control_welcome *welcome = attachment->welcome;
 	uint64_t bytes = le64_get(welcome->region_bytes);
 	int64_t deadline_ns = attachment->connect_deadline_ns;
-	const char *why = "", *path;
 	void *memory;
 	int socket_fd, region_fd, r;
 
-	path = socket_path(attachment, &why);
-	if (!path)
-		return refuse(attachment, -EOPNOTSUPP, why);
-	socket_fd = dial_unix(path, deadline_ns, attachment->reason, attachment->reason_bytes);
+	socket_fd = dial_storaged(attachment);
 	if (socket_fd < 0)
 		return socket_fd;
 	r = dial_attach(socket_fd, attachment, CONTROL_SHM, &region_fd, deadline_ns);

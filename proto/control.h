@@ -112,8 +112,15 @@ struct control_welcome {
 	/* shm */
 	uint8_t unix_path[108]; /* zero-filled; empty when storaged has no unix socket */
 	le32_t reserved2;
+	/* that socket's file: no other process can have made the one of these numbers */
+	le64_t unix_device;
+	le64_t unix_inode;
+	/* roce over a unix socket: where this host finds storaged, IPv4 as ::ffff:a.b.c.d */
+	uint8_t tcp_ip[16];
+	le16_t tcp_port; /* zero when it listens at no IP address */
+	uint8_t reserved3[6];
 };
-_Static_assert(sizeof(struct control_welcome) == 240, "welcome");
+_Static_assert(sizeof(struct control_welcome) == 280, "welcome");
 
 struct control_attach {
 	le64_t session;

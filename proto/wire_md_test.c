@@ -42,6 +42,9 @@ static const struct field fields[] = {
 	FIELD(control_welcome, region_rkey), FIELD(control_welcome, verbs_port),
 	FIELD(control_welcome, reserved), FIELD(control_welcome, verbs_address),
 	FIELD(control_welcome, unix_path), FIELD(control_welcome, reserved2),
+	FIELD(control_welcome, unix_device), FIELD(control_welcome, unix_inode),
+	FIELD(control_welcome, tcp_ip), FIELD(control_welcome, tcp_port),
+	FIELD(control_welcome, reserved3),
 
 	FIELD(control_attach, session), FIELD(control_attach, cookie),
 	FIELD(control_attach, transport), FIELD(control_attach, reserved),

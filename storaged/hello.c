@@ -30,6 +30,7 @@ static void welcome_of(const struct server *server, const struct session *sessio
 {
 	uint64_t asked = le64_get(hello->features_offered) | le64_get(hello->features_required);
 	const struct name_space *space = session->space;
+	const struct listener *named;
 
 	*welcome = (struct control_welcome){
 		.version = le16_of(CONTROL_VERSION),
@@ -43,6 +44,11 @@ static void welcome_of(const struct server *server, const struct session *sessio
 	memcpy(welcome->cookie, session->cookie, sizeof welcome->cookie);
 	memcpy(welcome->host, server->host, sizeof welcome->host);
 	memcpy(welcome->unix_path, server->unix_socket.path, sizeof welcome->unix_path);
+	welcome->unix_device = le64_of(server->unix_socket.device);
+	welcome->unix_inode = le64_of(server->unix_socket.inode);
+	named = listener_named(server->listeners, server->listener_count, welcome->tcp_ip);
+	if (named)
+		welcome->tcp_port = le16_of(named->port);
 	if (space->region) {
 		const char *address = verbs_device_address(server->device);
 

@@ -81,6 +81,41 @@ static bool is_loopback(const struct sockaddr *address)
 	return false;
 }
 
+/* As proto has it. */
+static void ip_of(const struct sockaddr *address, uint8_t ip[16])
+{
+	const struct sockaddr_in *v4 = (const void *)address;
+	const struct sockaddr_in6 *v6 = (const void *)address;
+
+	memset(ip, 0, 16);
+	if (address->sa_family == AF_INET6) {
+		memcpy(ip, &v6->sin6_addr, 16);
+		return;
+	}
+	ip[10] = ip[11] = 0xff;
+	memcpy(ip + 12, &v4->sin_addr, 4);
+}
+
+const struct listener *listener_named(const struct listener *listeners, unsigned count,
+				      uint8_t ret_ip[16])
+{
+	static const uint8_t any[16], any_v4[16] = {[10] = 0xff, [11] = 0xff};
+	static const uint8_t loopback[16] = {[15] = 1};
+	static const uint8_t loopback_v4[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1};
+
+	for (const struct listener *at = listeners; at < listeners + count; at++) {
+		if (at->is_unix)
+			continue;
+		memcpy(ret_ip,
+		       !memcmp(at->ip, any, sizeof any)      ? loopback
+		       : !memcmp(at->ip, any_v4, sizeof any) ? loopback_v4
+							     : at->ip,
+		       16);
+		return at;
+	}
+	return NULL;
+}
+
 /* The listener's URL and port, from the socket itself: the port may have been 0. */
 static void name_listener(struct listener *listener, int fd)
 {
@@ -92,6 +127,7 @@ static void name_listener(struct listener *listener, int fd)
 	getnameinfo((struct sockaddr *)&address, address_bytes, host, sizeof host, port,
 		    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
 	listener->port = (uint16_t)strtoul(port, NULL, 10);
+	ip_of((struct sockaddr *)&address, listener->ip);
 	snprintf(listener->url, sizeof listener->url,
 		 address.ss_family == AF_INET6 ? "dso://[%s]:%s" : "dso://%s:%s", host, port);
 }

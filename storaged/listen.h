@@ -20,6 +20,7 @@ struct listener {
 	bool is_unix;
 	struct deadline pause; /* until then nothing is accepted: open files are short */
 	char url[128];         /* without a namespace */
+	uint8_t ip[16];        /* IPv4 as ::ffff:a.b.c.d; zero of a unix socket */
 	uint16_t port;
 };
 
@@ -42,6 +43,12 @@ int listen_tcp(const char *text, bool plaintext, struct listener *listeners, uns
  */
 int listen_unix(const struct settings *settings, struct unix_socket *unix_socket,
 		struct listener *listener, char *reason, size_t reason_bytes);
+/*
+ * Where a client on this host finds the first of @listeners that has an IP address: that one, or
+ * the loopback address where it is any. Returns NULL where there is none.
+ */
+const struct listener *listener_named(const struct listener *listeners, unsigned count,
+				      uint8_t ret_ip[16]);
 /* Remove the file, if it is still ours. */
 void unix_socket_remove(const struct unix_socket *unix_socket);
 

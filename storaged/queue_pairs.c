@@ -221,11 +221,22 @@ static bool is_link_local(const struct roce_address *address)
 	return address->ip[0] == 0xfe && (address->ip[1] & 0xc0) == 0x80;
 }
 
-/* Where the client of @control reached storaged, and the port there. */
+/* Where the client of @control reached storaged; over a unix socket, where WELCOME sent it. */
+static int find_address(const struct server *server, const struct control *control,
+			struct roce_address *ret_local)
+{
+	if (!control->is_unix)
+		return address_of(control->source.fd, false, ret_local);
+	return listener_named(server->listeners, server->listener_count, ret_local->ip)
+		       ? 0
+		       : -EADDRNOTAVAIL;
+}
+
+/* The same, and the port there. */
 static int find_port(const struct server *server, const struct control *control,
 		     struct roce_address *ret_local)
 {
-	int r = address_of(control->source.fd, false, ret_local);
+	int r = find_address(server, control, ret_local);
 
 	if (r)
 		return r;
@@ -317,14 +328,30 @@ static void reply_with(struct control *control, const struct control_header *hea
 	control_reply(control, header, &ours, sizeof ours);
 }
 
-/* Whether the client is where it says that packets are to be sent to: nobody directs them at others. Behind a
- * unix socket there is no address to compare, but a process of this host. */
+static bool is_loopback(const uint8_t ip[16])
+{
+	static const uint8_t v6[16] = {[15] = 1}, v4[13] = {[10] = 0xff, [11] = 0xff, [12] = 127};
+
+	return !memcmp(ip, v6, sizeof v6) || !memcmp(ip, v4, sizeof v4);
+}
+
+/* Whether the client is where it says that packets are to be sent to: nobody directs them at
+ * others. Behind a unix socket there is no address to compare, but a process of this host: it
+ * has storaged's own. A device has another. */
 static bool is_own_address(const struct control *control, const struct control_queue_pair *theirs)
 {
+	const struct server *server = control->server;
 	struct roce_address peer;
+	uint8_t named[16];
 
-	return control->is_unix || (address_of(control->source.fd, true, &peer) == 0 &&
-				    !memcmp(peer.ip, theirs->ip, sizeof peer.ip));
+	if (!control->is_unix)
+		return address_of(control->source.fd, true, &peer) == 0 &&
+		       !memcmp(peer.ip, theirs->ip, sizeof peer.ip);
+	if (control->session->space->domain == CONTROL_DOMAIN_DEVICE)
+		return true;
+	return listener_named(server->listeners, server->listener_count, named) &&
+	       (!memcmp(named, theirs->ip, sizeof named) ||
+		(is_loopback(named) && is_loopback(theirs->ip)));
 }
 
 void handle_queue_pair(struct control *control, const struct control_header *header,
