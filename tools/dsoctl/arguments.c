@@ -37,9 +37,13 @@ const struct argp_option option_table[] = {
 	 "(DSO_TIMEOUT_MS; 3s)"},
 	{"timeout", KEY_TIMEOUT, "TIME", 0,
 	 "the longest wait for others, as in 10s, 500ms, 2m or 0: lock, semaphore run, barrier "
-	 "wait, "
-	 "latch wait, future get, once (for ever); elsewhere it is --silence"},
-	{"json", KEY_JSON, NULL, 0, "print JSON: one object, or for ls one a line"},
+	 "wait, latch wait, future get, once (for ever). It counts from the start of dsoctl; with "
+	 "0 nobody is waited for, and storaged has --silence to answer. Elsewhere it is the "
+	 "longest wait for storaged"},
+	{"json", KEY_JSON, NULL, 0,
+	 "print JSON: one object, or for ls one a line; lock, semaphore run and once print it "
+	 "behind "
+	 "what their command has printed. Not: completion, help"},
 	{NULL, 0, NULL, 0, "Options of single commands:", 2},
 	{"count", 'n', "N", 0,
 	 "ping: round trips to make (10); barrier wait: how many wait for each other; semaphore "

@@ -1,32 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/dsoctl/dsoctl.h"
 
-/* Without -n it is one that is there. */
-static int open_barrier(struct dsoctl *ctl, struct dso_barrier **ret_barrier)
+#include <errno.h>
+
+/* The barrier, or with -n a new one. Other than STATUS_DONE: that was said. */
+static enum exit_status open_barrier(struct dsoctl *ctl, struct dso_barrier **ret_barrier)
 {
 	struct dso_barrier_params params = {.parties = (uint32_t)ctl->count};
 	bool given = ctl->options & OPTION_COUNT;
-	struct dso_stat stat;
-	int r = given ? 0 : dso_object_stat(ctl->session, ctl->operands[0], &stat);
+	int r = given ? 0 : dso_object_stat(ctl->session, ctl->operands[0], NULL);
 
-	return r ? r
-		 : dso_barrier_open(ctl->session, ctl->operands[0], given ? &params : NULL,
-				    ret_barrier);
+	if (r == -ENOENT)
+		return fail_missing(ctl, "barrier", "dsoctl barrier wait NAME -n PARTIES");
+	if (r == 0)
+		r = dso_barrier_open(ctl->session, ctl->operands[0], given ? &params : NULL,
+				     ret_barrier);
+	return r ? fail(ctl, r) : STATUS_DONE;
 }
 
 enum exit_status run_barrier_wait(struct dsoctl *ctl)
 {
 	struct dso_barrier *barrier;
 	int last = 0;
+	enum exit_status status;
 	int r;
 
 	if (ctl->options & OPTION_COUNT && ctl->count > DSO_BARRIER_PARTIES_MAX)
 		return wrong_usage(ctl, "-n is 1 to %d parties", DSO_BARRIER_PARTIES_MAX);
-	r = open_barrier(ctl, &barrier);
-	if (r == 0)
-		r = dso_barrier_wait(barrier, ctl->wait_ns, &last);
+	status = open_barrier(ctl, &barrier);
+	if (status)
+		return status;
+	r = dso_barrier_wait(barrier, time_left(ctl), &last);
 	if (r)
-		return fail(ctl, r);
+		return fail_wait(ctl, r);
 	if (ctl->json)
 		return print_json(
 			json_pack("{s:o, s:b}", "name", json_name(ctl->operands[0]), "last", last));
@@ -38,11 +44,13 @@ enum exit_status run_barrier_wait(struct dsoctl *ctl)
 enum exit_status run_barrier_reset(struct dsoctl *ctl)
 {
 	struct dso_barrier *barrier;
-	int r = open_barrier(ctl, &barrier);
+	enum exit_status status = open_barrier(ctl, &barrier);
+	int r = status ? 0 : dso_barrier_reset(barrier);
 
-	if (r == 0)
-		r = dso_barrier_reset(barrier);
-	return r ? fail(ctl, r) : STATUS_DONE;
+	if (status)
+		return status;
+	return r ? fail(ctl, r)
+		 : print_done(ctl, json_pack("{s:o}", "name", json_name(ctl->operands[0])));
 }
 
 enum exit_status run_barrier_stat(struct dsoctl *ctl)
@@ -51,11 +59,12 @@ enum exit_status run_barrier_stat(struct dsoctl *ctl)
 	char text[PRINTABLE_BYTES];
 	uint32_t parties, waiting;
 	json_t *object;
-	int broken;
-	int r = open_barrier(ctl, &barrier);
+	int broken, r;
+	enum exit_status status = open_barrier(ctl, &barrier);
 
-	if (r == 0)
-		r = dso_barrier_stat(barrier, &parties, &waiting, &broken);
+	if (status)
+		return status;
+	r = dso_barrier_stat(barrier, &parties, &waiting, &broken);
 	if (r)
 		return fail(ctl, r);
 	object = json_pack("{s:o, s:I, s:I, s:b}", "name", json_name(ctl->operands[0]), "parties",

@@ -40,14 +40,6 @@ static sigset_t kept_signals(void)
 	return set;
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * DSO_SECOND + now.tv_nsec;
-}
-
 /* ---- waiting for it ---- */
 
 /* A handler may not call dso_interrupt(); a thread may. SIGRTMIN tells it that the wait is over. */

@@ -40,6 +40,7 @@ complains "*others need --force*"
 check "but with force" 0 "" dsoctl unlock --force forced
 check "once" 1 "" dsoctl unlock --force forced
 complains "*nobody has mutex forced*"
+check "what nobody has any more can be deleted" 0 "" dsoctl rm forced
 kill -TERM $holder
 ended "who had it hears of it at the end" 1 $holder
 
@@ -56,7 +57,11 @@ check "and the shortest time that it may be" 0 True bash -c \
 print(2e9 <= hold[\"held_min_ns\"] <= hold[\"held_max_ns\"] < 6e10)"' "$DSOCTL"
 check "a lock not got at once exits with 124" 124 "" dsoctl lock m --timeout 0 -- echo no
 check "a lock not got in time exits with 124" 124 "" dsoctl lock m --timeout 200ms -- echo no
-complains "dsoctl: mutex m lock *not in time*"
+complains "dsoctl: mutex m lock *not in time; pid $holder has it, for *s; --timeout waits longer"
+check "what is held is not deleted" 1 '{"deleted":\["other"]}' bash -c \
+	'"$0" counter add other >/dev/null; "$0" rm m other --json' "$DSOCTL"
+complains "dsoctl: mutex m is not deleted: pid $holder has it, for *s; --force deletes it"
+check "neither by its prefix" 1 "" dsoctl rm --prefix m
 "$DSOCTL" lock m -- echo no &
 waiter=$!
 eventually opened m 2
@@ -106,7 +111,9 @@ check "while one is taken, one" 0 '{"name":"two","available":1}' \
 	dsoctl semaphore run two -- "$DSOCTL" semaphore available two --json
 check "semaphore run has the command's status" 7 "" dsoctl semaphore run two -- sh -c 'exit 7'
 check "a semaphore is not made without --permits" 1 "" dsoctl semaphore run missing -- true
-complains "dsoctl: *missing*"
+complains "dsoctl: there is no semaphore missing; *--permits N*"
+check "more permits than there are is said so" 1 "" dsoctl semaphore run two --count 3 -- true
+complains "dsoctl: semaphore two has 2 permits: --count 3 is more than all of them"
 check "more than all permits is wrong usage" 2 "" dsoctl semaphore run two --permits 2 --count 3 -- true
 check "other permits than there are fail" 1 "" dsoctl semaphore run two --permits 3 -- true
 complains "dsoctl: *two*"
@@ -116,6 +123,7 @@ eventually taken two
 check "ls --held counts the permits of each" 0 "*semaphore *holder *[1-9]* pid $holder *[1-9]* 2 *[1-9]s  two" \
 	dsoctl ls --held
 check "permits not got in time exit with 124" 124 "" dsoctl semaphore run two --timeout 200ms -- true
+complains "dsoctl: semaphore two *not in time; pid $holder has 2 of it, for *s; *"
 killed $holder
 check "permits of who is killed come back" 0 "" dsoctl semaphore run two --count 2 --timeout 10s -- true
 
@@ -143,6 +151,7 @@ eventually waiting gate 2
 killed $second
 ended "a party that is killed breaks it for the others" 1 $first
 check "a barrier is not made without -n" 1 "" dsoctl barrier wait missing
+complains "dsoctl: there is no barrier missing; *-n PARTIES*"
 check "a barrier of one waits for nobody" 0 '{"name":"alone","last":true}' dsoctl barrier wait alone -n 1 --json
 
 check "latch open makes a latch" 0 3 dsoctl latch open door 3
@@ -156,6 +165,7 @@ check "it stops at 0" 0 0 dsoctl latch count-down door 9
 check "latch get prints the count" 0 0 dsoctl latch get door
 check "an open latch is not waited for" 0 "" dsoctl latch wait door --timeout 0
 check "a latch that is not there is not waited for" 1 "" dsoctl latch wait missing
+complains "dsoctl: there is no latch missing; *latch open*"
 check "0 is no count" 2 "" dsoctl latch open other 0
 
 check "a future that is not set is waited for" 124 "" dsoctl future get answer --timeout 100ms
@@ -188,5 +198,24 @@ check "and one does it when the first was killed" 0 second dsoctl once making --
 check "whose command is gone" 0 "" eventually gone "$scratch/making"
 
 check "stat describes coordination objects" 0 "*semaphore*permits *2" dsoctl stat two
+
+# ---- JSON of what has nothing to tell ----
+
+check "lock has JSON behind its command's output" 3 $'out\n{"name":"json",*"owner_died":false,"status":3}' \
+	dsoctl lock json --json -- sh -c 'echo out; exit 3'
+check "its token is the command's" 0 same bash -c 'printed=$("$0" lock json2 --json -- printenv DSO_LOCK_TOKEN)
+	[[ $printed == "${printed%%$'"'\n'"'*}"*"\"token\":${printed%%$'"'\n'"'*},"* ]] && echo same' "$DSOCTL"
+check "semaphore run has" 0 '{"name":"two","count":2,"status":0}' dsoctl semaphore run two --count 2 --json -- true
+check "once has, when the command succeeds" 0 '{"name":"json3","ran":true,"done":true,"status":0}' dsoctl once json3 --json -- true
+check "when it need not run" 0 '{"name":"json3","ran":false,"done":true,"status":0}' dsoctl once json3 --json -- false
+check "when it fails" 1 '{"name":"json4","ran":true,"done":false,"status":1}' dsoctl once json4 --json -- false
+check "latch wait has" 0 '{"name":"door","count":0}' dsoctl latch wait door --json
+check "barrier reset has" 0 '{"name":"gate"}' dsoctl barrier reset gate --json
+check "future set has" 0 '{"name":"json5","length_bytes":2}' bash -c 'echo 1 | "$0" future set json5 --json' "$DSOCTL"
+check "future error has" 0 '{"name":"json6","error":"no room"}' dsoctl future error json6 "no room" --json
+hold json7 sleep 60
+check "unlock has" 0 '{"name":"json7","token":*}' dsoctl unlock --force json7 --json
+kill -TERM $holder
+ended "which its holder hears of" 1 $holder
 
 finish

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TRANSPORTS_MAX 8
@@ -147,14 +146,6 @@ static void examine_round_trip(struct doctor *doctor)
 }
 
 /* ---- fetch-and-add, measured ---- */
-
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * DSO_SECOND + now.tv_nsec;
-}
 
 static int compare(const void *left, const void *right)
 {

@@ -15,7 +15,7 @@ enum exit_status {
 	STATUS_DONE = 0,
 	STATUS_FAILED = 1,
 	STATUS_USAGE = 2,
-	STATUS_TIMED_OUT = 124, /* as timeout(1) says it */
+	STATUS_TIMED_OUT = 124, /* what others have, or are to do, was waited for in vain */
 };
 
 /* Options that only some commands have. */
@@ -51,6 +51,7 @@ struct dsoctl {
 	const char *transport;
 	int64_t silence_ns; /* of storaged; 0: not given */
 	int64_t wait_ns;    /* for others; DSO_FOREVER: not given */
+	int64_t begun_ns;   /* when dsoctl was started */
 	bool json;
 	unsigned options; /* given, of enum command_option */
 	uint64_t count;
@@ -98,10 +99,16 @@ unsigned option_bit(int key);
  */
 enum exit_status arguments_parse(struct dsoctl *ctl, int argc, char **argv);
 
-/* ---- main.c ---- */
+/* ---- times.c ---- */
+
+/* Of the monotonic clock. */
+int64_t now_ns(void);
 
 /* The options of the command line as dso_open() wants them. */
 struct dso_options dsoctl_options(const struct dsoctl *ctl);
+
+/* What is left of --timeout, which counts from the start of dsoctl. */
+int64_t time_left(const struct dsoctl *ctl);
 
 /* ---- prepare.c ---- */
 
@@ -113,8 +120,17 @@ void prepare(void);
 /* Say on stderr that something failed with @error, for which the session has the sentence. */
 enum exit_status fail(const struct dsoctl *ctl, int error);
 
+/*
+ * The same of a wait for others. Not in time is STATUS_TIMED_OUT, and whoever holds the object that the first
+ * operand names is said.
+ */
+enum exit_status fail_wait(const struct dsoctl *ctl, int error);
+
 /* The same with a sentence of our own. */
 __attribute__((format(printf, 1, 2))) enum exit_status fail_because(const char *format, ...);
+
+/* Say on stderr that there is no @type of the first operand's name, and that @command makes one. */
+enum exit_status fail_missing(const struct dsoctl *ctl, const char *type, const char *command);
 
 /* Say on stderr what is wrong with the command line. */
 __attribute__((format(printf, 2, 3))) enum exit_status wrong_usage(const struct dsoctl *ctl,
@@ -122,6 +138,15 @@ __attribute__((format(printf, 2, 3))) enum exit_status wrong_usage(const struct 
 
 /* Print @object on a line, and free it. NULL is taken for a lack of memory. */
 enum exit_status print_json(json_t *object);
+
+/* With --json print @object, else nothing; free it. For commands that have nothing to tell but that it is done. */
+enum exit_status print_done(const struct dsoctl *ctl, json_t *object);
+
+/*
+ * The same behind what a command has printed that was run, with its status as a member. Returns @status, or why
+ * that could not be printed.
+ */
+enum exit_status print_run(const struct dsoctl *ctl, enum exit_status status, json_t *object);
 
 /* Print the members of @object, one a line, and free it. NULL is taken for a lack of memory. */
 enum exit_status print_members(json_t *object);
@@ -155,6 +180,22 @@ enum exit_status write_bytes(const uint8_t *bytes, size_t count);
 uint8_t *read_input(size_t bytes_max, size_t *ret_length);
 
 /* ---- held.c ---- */
+
+/* Every hold, to be freed with holds_free() in any case. */
+struct holds {
+	struct dso_hold *entries;
+	size_t count, room;
+};
+int holds_read(const struct dsoctl *ctl, struct holds *ret_holds);
+void holds_free(struct holds *holds);
+
+/* The next of @holds behind @last (NULL: the first) of the object called @name, or NULL. */
+const struct dso_hold *holds_next(const struct holds *holds, const char *name,
+				  const struct dso_hold *last);
+
+/* "pid 4711 has it, for 12s", for the end of a sentence. */
+#define HOLD_TEXT_BYTES (PRINTABLE_BYTES + 64)
+const char *hold_text(const struct dso_hold *hold, char text[static HOLD_TEXT_BYTES]);
 
 /* Print who holds what, since when. */
 enum exit_status print_held(const struct dsoctl *ctl);

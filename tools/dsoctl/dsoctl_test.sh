@@ -48,8 +48,13 @@ print(listener.getsockname()[1], flush=True)
 time.sleep(60)' >"$scratch/port" &
 silent_pid=$!
 for _ in {1..100}; do [[ ! -s $scratch/port ]] || break; sleep 0.05; done
-check "silence times out" 124 "" dsoctl --url "dso://127.0.0.1:$(<"$scratch/port")" --timeout 200ms ping
-complains "dsoctl: *"
+check "a storaged that is silent is no other who has it" 1 "" dsoctl --url "dso://127.0.0.1:$(<"$scratch/port")" --timeout 200ms ping
+complains "dsoctl: cannot open *no answer from storaged*"
+check "nor for a command that waits for others" 1 "" dsoctl --url "dso://127.0.0.1:$(<"$scratch/port")" \
+	lock m --timeout 200ms -- echo no
+check "nor for one that does not wait, which gives storaged its silence" 1 "" \
+	dsoctl --url "dso://127.0.0.1:$(<"$scratch/port")" --silence 200ms lock m --timeout 0 -- echo no
+complains "dsoctl: cannot open *no answer from storaged*"
 { kill "$silent_pid" && wait "$silent_pid"; } 2>/dev/null
 
 # ---- with one ----
@@ -126,6 +131,14 @@ check "stat --transport is JSON" 0 valid json dsoctl --url "$tcp_url" --transpor
 check "stat --transport of shm has nothing to tell" 1 "" dsoctl --transport shm stat --transport
 check "stat of nothing fails" 1 "" dsoctl stat missing
 check "rm deletes several" 0 "" dsoctl rm bytes-0 bytes-1
+check "rm without a name is wrong usage" 2 "" dsoctl rm
+check "rm with an empty prefix is wrong usage" 2 "" dsoctl rm --prefix ""
+check "rm with a prefix and a name is wrong usage" 2 "" dsoctl rm --prefix a b
+for name in run-17/a run-17/b run-170; do dsoctl counter add $name >/dev/null; done
+check "rm deletes what begins with a prefix" 0 '{"deleted":\["run-17/a","run-17/b"]}' dsoctl rm --prefix run-17/ --json
+check "and nothing else" 0 1 dsoctl counter get run-170
+check "a prefix of nothing deletes nothing" 0 "" dsoctl rm --prefix run-18/
+dsoctl rm run-170
 check "rm goes on after a failure" 1 "" dsoctl rm missing bytes-65536
 complains "dsoctl: *missing*"
 check "and they are gone" 0 $'*x1b\[31mred\nbinary\nbytes-1048576\nhits\ntext\nwide' dsoctl ls
@@ -152,6 +165,7 @@ complete_words() {
 		_dsoctl
 		echo "${COMPREPLY[*]}"' bash "$@"
 }
+check "completion and help have no JSON" 2 "" dsoctl completion bash --json
 check "completion offers commands" 0 "counter completion" complete_words dsoctl co
 check "and second words" 0 "open get set add cas" complete_words dsoctl counter ""
 check "and names of objects" 0 "hits" complete_words dsoctl counter get h

@@ -41,7 +41,9 @@ static enum exit_status set(struct dsoctl *ctl, const uint8_t *bytes, size_t len
 			"waited for it before: nothing was set",
 			name, length);
 	}
-	return r ? fail(ctl, r) : STATUS_DONE;
+	return r ? fail(ctl, r)
+		 : print_done(ctl, json_pack("{s:o, s:I}", "name", json_name(ctl->operands[0]),
+					     "length_bytes", (json_int_t)length));
 }
 
 enum exit_status run_future_set(struct dsoctl *ctl)
@@ -69,7 +71,9 @@ enum exit_status run_future_error(struct dsoctl *ctl)
 
 	if (r == 0)
 		r = dso_future_set_error(future, ctl->operands[1]);
-	return r ? fail(ctl, r) : STATUS_DONE;
+	return r ? fail(ctl, r)
+		 : print_done(ctl, json_pack("{s:o, s:o}", "name", json_name(ctl->operands[0]),
+					     "error", json_name(ctl->operands[1])));
 }
 
 /* Wait for it, then read as much as there is: it does not change any more. To be freed. */
@@ -80,7 +84,7 @@ static int get(struct dsoctl *ctl, uint8_t **ret_bytes, size_t *ret_length)
 	int r = open_for(ctl, 0, &future);
 
 	if (r == 0)
-		r = dso_future_get(future, NULL, 0, ctl->wait_ns, &length);
+		r = dso_future_get(future, NULL, 0, time_left(ctl), &length);
 	if (r && r != -EMSGSIZE)
 		return r;
 	*ret_bytes = malloc(length + 1);
@@ -99,7 +103,7 @@ enum exit_status run_future_get(struct dsoctl *ctl)
 	if (r == -ENOMEM) {
 		status = fail_because("out of memory for the value");
 	} else if (r) {
-		status = fail(ctl, r);
+		status = fail_wait(ctl, r);
 	} else if (ctl->json) {
 		json_t *object = json_pack("{s:o}", "name", json_name(ctl->operands[0]));
 

@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct holds {
-	struct dso_hold *entries;
-	size_t count, room;
-};
-
 static int collect(const struct dso_hold *hold, void *context)
 {
 	struct holds *holds = context;
@@ -102,18 +97,55 @@ static void print_as_text(const struct dso_hold *hold)
 	       hold->token, hold->count, since(hold, time), printable(hold->name, name));
 }
 
+int holds_read(const struct dsoctl *ctl, struct holds *ret_holds)
+{
+	int r;
+
+	*ret_holds = (struct holds){0};
+	r = dso_holds(ctl->session, collect, ret_holds);
+	if (r == 0 && ret_holds->count)
+		qsort(ret_holds->entries, ret_holds->count, sizeof *ret_holds->entries, by_name);
+	return r;
+}
+
+void holds_free(struct holds *holds)
+{
+	free(holds->entries);
+	*holds = (struct holds){0};
+}
+
+const struct dso_hold *holds_next(const struct holds *holds, const char *name,
+				  const struct dso_hold *last)
+{
+	const struct dso_hold *end = holds->entries + holds->count;
+
+	for (last = last ? last + 1 : holds->entries; last < end; last++)
+		if (!strcmp(last->name, name))
+			return last;
+	return NULL;
+}
+
+const char *hold_text(const struct dso_hold *hold, char text[static HOLD_TEXT_BYTES])
+{
+	char who[PRINTABLE_BYTES], time[DURATION_BYTES], share[24] = "it";
+
+	if (hold->count > 1)
+		snprintf(share, sizeof share, "%u of it", hold->count);
+	snprintf(text, HOLD_TEXT_BYTES, "%s has %s, for %s",
+		 hold->who[0] ? printable(hold->who, who) : "a session", share, since(hold, time));
+	return text;
+}
+
 enum exit_status print_held(const struct dsoctl *ctl)
 {
 	enum exit_status status = STATUS_DONE;
-	struct holds holds = {0};
-	int r = dso_holds(ctl->session, collect, &holds);
+	struct holds holds;
+	int r = holds_read(ctl, &holds);
 
 	if (r == -ENOMEM)
 		status = fail_because("out of memory for the list");
 	else if (r)
 		status = fail(ctl, r);
-	else if (holds.count)
-		qsort(holds.entries, holds.count, sizeof *holds.entries, by_name);
 	if (status == STATUS_DONE && holds.count && !ctl->json)
 		printf("%-10s %-6s %6s %-22s %19s %5s %8s  %s\n", "TYPE", "ROLE", "OWNER", "WHO",
 		       "TOKEN", "COUNT", "SINCE", "NAME");
@@ -123,6 +155,6 @@ enum exit_status print_held(const struct dsoctl *ctl)
 		else
 			print_as_text(&holds.entries[i]);
 	}
-	free(holds.entries);
+	holds_free(&holds);
 	return status;
 }

@@ -2,6 +2,7 @@
 #include "tools/dsoctl/dsoctl.h"
 #include "tools/parse.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static enum exit_status print_count(const struct dsoctl *ctl, int64_t count)
@@ -14,12 +15,15 @@ static enum exit_status print_count(const struct dsoctl *ctl, int64_t count)
 }
 
 /* One that is there: what a new one begins with is for latch open to say. */
-static int open_latch(struct dsoctl *ctl, struct dso_latch **ret_latch)
+static enum exit_status open_latch(struct dsoctl *ctl, struct dso_latch **ret_latch)
 {
-	struct dso_stat stat;
-	int r = dso_object_stat(ctl->session, ctl->operands[0], &stat);
+	int r = dso_object_stat(ctl->session, ctl->operands[0], NULL);
 
-	return r ? r : dso_latch_open(ctl->session, ctl->operands[0], NULL, ret_latch);
+	if (r == -ENOENT)
+		return fail_missing(ctl, "latch", "dsoctl latch open NAME COUNT");
+	if (r == 0)
+		r = dso_latch_open(ctl->session, ctl->operands[0], NULL, ret_latch);
+	return r ? fail(ctl, r) : STATUS_DONE;
 }
 
 /* The second operand as a number above 0; false after saying that it is none. */
@@ -53,34 +57,40 @@ enum exit_status run_latch_open(struct dsoctl *ctl)
 enum exit_status run_latch_count_down(struct dsoctl *ctl)
 {
 	struct dso_latch *latch;
+	enum exit_status status;
 	int64_t n = 1, count;
 	int r;
 
 	if (ctl->operand_count > 1 && !positive(ctl, &n))
 		return STATUS_USAGE;
-	r = open_latch(ctl, &latch);
-	if (r == 0)
-		r = dso_latch_count_down(latch, n, &count);
+	status = open_latch(ctl, &latch);
+	if (status)
+		return status;
+	r = dso_latch_count_down(latch, n, &count);
 	return r ? fail(ctl, r) : print_count(ctl, count);
 }
 
 enum exit_status run_latch_wait(struct dsoctl *ctl)
 {
 	struct dso_latch *latch;
-	int r = open_latch(ctl, &latch);
+	enum exit_status status = open_latch(ctl, &latch);
+	int r = status ? 0 : dso_latch_wait(latch, time_left(ctl));
 
-	if (r == 0)
-		r = dso_latch_wait(latch, ctl->wait_ns);
-	return r ? fail(ctl, r) : STATUS_DONE;
+	if (status)
+		return status;
+	return r ? fail_wait(ctl, r)
+		 : print_done(ctl, json_pack("{s:o, s:i}", "name", json_name(ctl->operands[0]),
+					     "count", 0));
 }
 
 enum exit_status run_latch_get(struct dsoctl *ctl)
 {
 	struct dso_latch *latch;
 	int64_t count;
-	int r = open_latch(ctl, &latch);
+	enum exit_status status = open_latch(ctl, &latch);
+	int r = status ? 0 : dso_latch_count(latch, &count);
 
-	if (r == 0)
-		r = dso_latch_count(latch, &count);
+	if (status)
+		return status;
 	return r ? fail(ctl, r) : print_count(ctl, count);
 }

@@ -42,7 +42,7 @@ enum exit_status run_lock(struct dsoctl *ctl)
 	r = wait_begin(&wait, ctl);
 	if (r)
 		return fail_because("out of threads");
-	r = dso_mutex_lock(mutex, ctl->wait_ns, &token);
+	r = dso_mutex_lock(mutex, time_left(ctl), &token);
 	if (wait_end(&wait, ctl)) {
 		/* After -EOWNERDEAD it is left as it is, for the next to hear of it too. */
 		if (r == 0)
@@ -53,17 +53,22 @@ enum exit_status run_lock(struct dsoctl *ctl)
 	if (owner_died)
 		r = take_over(ctl, mutex);
 	if (r)
-		return fail(ctl, r);
+		return fail_wait(ctl, r);
 	if (tell(token, owner_died))
 		return fail_because("out of memory");
 	if (command_run(ctl, ctl->operands + 1, &status))
 		return STATUS_FAILED;
 	r = dso_mutex_unlock(mutex);
-	return r ? fail(ctl, r) : status;
+	if (r)
+		return fail(ctl, r);
+	return print_run(ctl, status,
+			 json_pack("{s:o, s:I, s:b}", "name", json_name(ctl->operands[0]), "token",
+				   (json_int_t)token, "owner_died", owner_died));
 }
 
 enum exit_status run_unlock(struct dsoctl *ctl)
 {
+	char text[PRINTABLE_BYTES];
 	struct dso_mutex *mutex;
 	uint32_t holder;
 	uint64_t token;
@@ -75,8 +80,11 @@ enum exit_status run_unlock(struct dsoctl *ctl)
 	if (r == 0)
 		r = dso_mutex_holder(mutex, &holder, &token);
 	if (r == 0 && holder == 0)
-		return fail_because("nobody has mutex %s", ctl->operands[0]);
+		return fail_because("nobody has mutex %s", printable(ctl->operands[0], text));
 	if (r == 0)
 		r = dso_mutex_force_unlock(mutex, token);
-	return r ? fail(ctl, r) : STATUS_DONE;
+	if (r)
+		return fail(ctl, r);
+	return print_done(ctl, json_pack("{s:o, s:I}", "name", json_name(ctl->operands[0]), "token",
+					 (json_int_t)token));
 }

@@ -6,11 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-struct dso_options dsoctl_options(const struct dsoctl *ctl)
-{
-	return (struct dso_options){.transport = ctl->transport, .timeout = ctl->silence_ns};
-}
-
 static enum exit_status run_command(struct dsoctl *ctl)
 {
 	struct dso_options open_options = dsoctl_options(ctl);
@@ -42,7 +37,7 @@ static void end_by(int signal_number)
 
 int main(int argc, char **argv)
 {
-	struct dsoctl ctl = {.count = 10, .wait_ns = DSO_FOREVER};
+	struct dsoctl ctl = {.count = 10, .wait_ns = DSO_FOREVER, .begun_ns = now_ns()};
 	enum exit_status status;
 
 	prepare();

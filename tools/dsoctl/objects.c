@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Objects of any type, by name: ls, stat, rm. */
+/* Objects of any type, by name: ls and stat; rm is in rm.c. */
 #include "tools/dsoctl/dsoctl.h"
 
 #include <errno.h>
@@ -196,24 +196,4 @@ enum exit_status run_stat(struct dsoctl *ctl)
 	if (ctl->options & OPTION_FIGURES)
 		return stat_transport(ctl);
 	return ctl->operand_count ? stat_object(ctl, ctl->operands[0]) : stat_server(ctl);
-}
-
-enum exit_status run_rm(struct dsoctl *ctl)
-{
-	enum exit_status status = STATUS_DONE;
-	json_t *deleted = json_array();
-
-	for (unsigned i = 0; i < ctl->operand_count; i++) {
-		int r = dso_object_delete(ctl->session, ctl->operands[i]);
-
-		if (r)
-			status = fail(ctl, r);
-		else
-			json_array_append_new(deleted, json_name(ctl->operands[i]));
-	}
-	if (ctl->json && print_json(json_pack("{s:o}", "deleted", deleted)))
-		return STATUS_FAILED;
-	if (!ctl->json)
-		json_decref(deleted);
-	return status;
 }

@@ -16,7 +16,7 @@ static const char *advice(const struct dsoctl *ctl, int error)
 	case EOPNOTSUPP:
 		return "; dsoctl doctor explains";
 	case ETIMEDOUT:
-		return ctl->session ? "; --timeout waits longer" : "; --silence waits longer";
+		return ctl->session ? "" : "; dsoctl doctor explains";
 	case ENOTRECOVERABLE:
 		return "; dsoctl barrier reset NAME, or dsoctl rm NAME, makes it as new";
 	case ENOENT:
@@ -40,7 +40,30 @@ enum exit_status fail(const struct dsoctl *ctl, int error)
 
 	fprintf(stderr, "dsoctl: %s%s\n", *sentence ? sentence : strerror(-error),
 		advise ? advice(ctl, error) : "");
-	return error == -ETIMEDOUT ? STATUS_TIMED_OUT : STATUS_FAILED;
+	return STATUS_FAILED;
+}
+
+/* Who holds the object of the first operand, each behind a semicolon. */
+static void say_holders(const struct dsoctl *ctl)
+{
+	struct holds holds;
+	const struct dso_hold *hold = NULL;
+	char text[HOLD_TEXT_BYTES];
+
+	if (holds_read(ctl, &holds) == 0)
+		while ((hold = holds_next(&holds, ctl->operands[0], hold)))
+			fprintf(stderr, "; %s", hold_text(hold, text));
+	holds_free(&holds);
+}
+
+enum exit_status fail_wait(const struct dsoctl *ctl, int error)
+{
+	if (error != -ETIMEDOUT)
+		return fail(ctl, error);
+	fprintf(stderr, "dsoctl: %s", dso_error(ctl->session));
+	say_holders(ctl);
+	fputs("; --timeout waits longer\n", stderr);
+	return STATUS_TIMED_OUT;
 }
 
 enum exit_status fail_because(const char *format, ...)
@@ -53,6 +76,14 @@ enum exit_status fail_because(const char *format, ...)
 	fputc('\n', stderr);
 	va_end(arguments);
 	return STATUS_FAILED;
+}
+
+enum exit_status fail_missing(const struct dsoctl *ctl, const char *type, const char *command)
+{
+	char text[PRINTABLE_BYTES];
+
+	return fail_because("there is no %s %s; %s makes one", type,
+			    printable(ctl->operands[0], text), command);
 }
 
 enum exit_status wrong_usage(const struct dsoctl *ctl, const char *format, ...)
@@ -79,6 +110,23 @@ enum exit_status print_json(json_t *object)
 	putchar('\n');
 	json_decref(object);
 	return STATUS_DONE;
+}
+
+enum exit_status print_done(const struct dsoctl *ctl, json_t *object)
+{
+	if (ctl->json)
+		return print_json(object);
+	json_decref(object);
+	return STATUS_DONE;
+}
+
+enum exit_status print_run(const struct dsoctl *ctl, enum exit_status status, json_t *object)
+{
+	enum exit_status printed;
+
+	json_object_set_new(object, "status", json_integer(status));
+	printed = print_done(ctl, object);
+	return printed ? printed : status;
 }
 
 enum exit_status print_members(json_t *object)

@@ -1,17 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/dsoctl/child.h"
 
-/* Without --permits it is one that is there: opening another name would say nothing of what is missing. */
-static int open_semaphore(struct dsoctl *ctl, struct dso_semaphore **ret_semaphore)
+#include <errno.h>
+
+/* The semaphore, or with --permits a new one. Other than STATUS_DONE: that was said. */
+static enum exit_status open_semaphore(struct dsoctl *ctl, struct dso_semaphore **ret_semaphore)
 {
 	struct dso_semaphore_params params = {.permits = (uint32_t)ctl->permits};
 	bool given = ctl->options & OPTION_PERMITS;
-	struct dso_stat stat;
-	int r = given ? 0 : dso_object_stat(ctl->session, ctl->operands[0], &stat);
+	int r = given ? 0 : dso_object_stat(ctl->session, ctl->operands[0], NULL);
 
-	return r ? r
-		 : dso_semaphore_open(ctl->session, ctl->operands[0], given ? &params : NULL,
-				      ret_semaphore);
+	if (r == -ENOENT)
+		return fail_missing(ctl, "semaphore", "dsoctl semaphore run NAME --permits N");
+	if (r == 0)
+		r = dso_semaphore_open(ctl->session, ctl->operands[0], given ? &params : NULL,
+				       ret_semaphore);
+	return r ? fail(ctl, r) : STATUS_DONE;
+}
+
+/* Whether it has as many permits as are wanted, which would be waited for in vain. */
+static enum exit_status check_count(struct dsoctl *ctl, uint32_t count)
+{
+	struct dso_stat stat;
+	char text[PRINTABLE_BYTES];
+	int r = dso_object_stat(ctl->session, ctl->operands[0], &stat);
+
+	if (r)
+		return fail(ctl, r);
+	if (count > stat.parameters[0])
+		return fail_because(
+			"semaphore %s has %ju permits: --count %u is more than all of them",
+			printable(ctl->operands[0], text), (uintmax_t)stat.parameters[0], count);
+	return STATUS_DONE;
 }
 
 enum exit_status run_semaphore_run(struct dsoctl *ctl)
@@ -24,34 +44,42 @@ enum exit_status run_semaphore_run(struct dsoctl *ctl)
 
 	if (ctl->options & OPTION_PERMITS && count > ctl->permits)
 		return wrong_usage(ctl, "--count %u is more than --permits", count);
-	r = open_semaphore(ctl, &semaphore);
-	if (r)
-		return fail(ctl, r);
+	status = open_semaphore(ctl, &semaphore);
+	if (status == STATUS_DONE)
+		status = check_count(ctl, count);
+	if (status)
+		return status;
 	r = wait_begin(&wait, ctl);
 	if (r)
 		return fail_because("out of threads");
-	r = dso_semaphore_acquire(semaphore, count, ctl->wait_ns);
+	r = dso_semaphore_acquire(semaphore, count, time_left(ctl));
 	if (wait_end(&wait, ctl)) {
 		if (r == 0)
 			dso_semaphore_release(semaphore, count);
 		return STATUS_FAILED;
 	}
 	if (r)
-		return fail(ctl, r);
+		return fail_wait(ctl, r);
 	if (command_run(ctl, ctl->operands + 1, &status))
 		return STATUS_FAILED;
 	r = dso_semaphore_release(semaphore, count);
-	return r ? fail(ctl, r) : status;
+	if (r)
+		return fail(ctl, r);
+	return print_run(ctl, status,
+			 json_pack("{s:o, s:I}", "name", json_name(ctl->operands[0]), "count",
+				   (json_int_t)count));
 }
 
 enum exit_status run_semaphore_available(struct dsoctl *ctl)
 {
 	struct dso_semaphore *semaphore;
 	uint32_t available;
-	int r = open_semaphore(ctl, &semaphore);
+	int r;
+	enum exit_status status = open_semaphore(ctl, &semaphore);
 
-	if (r == 0)
-		r = dso_semaphore_available(semaphore, &available);
+	if (status)
+		return status;
+	r = dso_semaphore_available(semaphore, &available);
 	if (r)
 		return fail(ctl, r);
 	if (ctl->json)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How long dsoctl waits: for storaged to open a session and to answer, and for others. */
+#include "tools/dsoctl/dsoctl.h"
+#include "tools/parse.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#define SILENCE_NS_DEFAULT (3 * DSO_SECOND)
+/* Longer than this nobody waits for a session, whatever --timeout allows. */
+#define OPENING_NS_MAX (10 * DSO_SECOND)
+
+int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * DSO_SECOND + now.tv_nsec;
+}
+
+/* How long storaged may be silent: as asked for, or by default. */
+static int64_t silence_ns(const struct dsoctl *ctl)
+{
+	const char *text = getenv("DSO_TIMEOUT_MS");
+	uint64_t ms;
+
+	if (ctl->silence_ns)
+		return ctl->silence_ns;
+	/* What is wrong with another text, dso_open() says. */
+	if (text && parse_number(text, 1, INT64_MAX / DSO_MILLISECOND, &ms) == 0)
+		return (int64_t)ms * DSO_MILLISECOND;
+	return SILENCE_NS_DEFAULT;
+}
+
+/* How long opening the session may take; 0: the library's default. */
+static int64_t opening_ns(const struct dsoctl *ctl)
+{
+	if (ctl->wait_ns == DSO_FOREVER || ctl->wait_ns > OPENING_NS_MAX)
+		return 0;
+	return ctl->wait_ns == DSO_NOWAIT ? silence_ns(ctl) : ctl->wait_ns;
+}
+
+struct dso_options dsoctl_options(const struct dsoctl *ctl)
+{
+	return (struct dso_options){.transport = ctl->transport,
+				    .timeout = ctl->silence_ns,
+				    .open_timeout = opening_ns(ctl)};
+}
+
+int64_t time_left(const struct dsoctl *ctl)
+{
+	int64_t left_ns = ctl->begun_ns + ctl->wait_ns - now_ns();
+
+	if (ctl->wait_ns == DSO_FOREVER || ctl->wait_ns == DSO_NOWAIT)
+		return ctl->wait_ns;
+	return left_ns > 0 ? left_ns : DSO_NOWAIT;
+}
