@@ -35,6 +35,7 @@ struct shared {
 	unsigned sessions;
 	bool detached; /* in a forked child; where not, it is left alone for ever */
 	uint64_t sessions_begun;
+	uint64_t places;  /* that were given out */
 	int64_t given_ns; /* when somebody was last given the word that he was parked on */
 	uint16_t last_owner;
 	uint64_t owners[OWNERS / 64]; /* a bit for each number that a session has */
@@ -54,7 +55,9 @@ struct embedded {
 	uint32_t handle;
 	uint64_t object, word;
 	struct park park;
-	uint64_t taken; /* the word, which is this session's now; or 0 */
+	uint64_t taken;  /* the word, which is this session's now; or 0 */
+	uint64_t place;  /* in the order in which sessions parked */
+	unsigned passes; /* see park_is_woken */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* taken before any session's */
@@ -85,10 +88,13 @@ static void enqueue(struct embedded *embedded)
 {
 	struct embedded **at = &embedded->shared->parked;
 
-	while (*at)
+	if (!embedded->park.again)
+		embedded->place = ++embedded->shared->places;
+	while (*at && (*at)->place < embedded->place)
 		at = &(*at)->parked_next;
-	embedded->parked_next = NULL;
+	embedded->parked_next = *at;
 	*at = embedded;
+	embedded->passes = 0;
 	embedded->parked = true;
 }
 
@@ -201,15 +207,21 @@ static int embedded_wake(struct dso_session *session, struct object *object, uin
 	uint64_t word = object->offset + offset;
 	struct embedded *parked, *next;
 	bool are_takers = true; /* storaged/futex.c: wake */
+	uint64_t left = count;
 	uint32_t woken = 0;
 
 	(void)reason;
 	(void)reason_bytes;
 	pthread_mutex_lock(&lock);
 	next = parked_from(shared->parked, word);
-	while ((parked = next) && woken < count) {
+	while ((parked = next)) {
 		next = parked_from(parked->parked_next, word);
 		are_takers &= parked->park.until == CONTROL_WAIT_TAKEN;
+		if (!park_is_woken(&parked->park, &left, &parked->passes)) {
+			if (left == 0 && parked->park.share <= 1)
+				break;
+			continue;
+		}
 		woken++;
 		if (!are_takers) {
 			answer(parked, 0);
@@ -219,7 +231,7 @@ static int embedded_wake(struct dso_session *session, struct object *object, uin
 			woken -= parked->parked;
 			break;
 		}
-		count = UINT32_MAX;
+		left = UINT32_MAX;
 	}
 	pthread_mutex_unlock(&lock);
 	if (ret_count)
@@ -227,18 +239,20 @@ static int embedded_wake(struct dso_session *session, struct object *object, uin
 	return 0;
 }
 
-/* As storaged does when a session is over: undo what it held, and wake who may have missed a wake-up. */
+/* As storaged does when a session is over: undo what it held, and wake who waits for that, or may have missed a
+ * wake-up. */
 static void sweep(struct embedded *embedded, const struct store_reference *reference)
 {
 	struct sweep_tally tally = {0};
 	bool any = sweep_object(embedded->shared->transport, reference, embedded->session->owner,
 				false, &tally);
+	bool owes = sweep_owes_wakes(reference, false);
 	struct embedded *next;
 
 	for (struct embedded *parked = embedded->shared->parked; parked; parked = next) {
 		next = parked->parked_next;
 		if (parked->object == reference->offset &&
-		    (any || park_is_over(&parked->park, load(parked, parked->word))))
+		    (any || (owes && park_is_over(&parked->park, load(parked, parked->word)))))
 			answer(parked, 0);
 	}
 }

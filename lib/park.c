@@ -12,6 +12,17 @@ bool park_is_over(const struct park *park, uint64_t value)
 	return owned_word_owner(value) == 0 || !(value & OWNED_WAITED);
 }
 
+bool park_is_woken(const struct park *park, uint64_t *left, unsigned *passes)
+{
+	uint64_t share = park->share ? park->share : 1;
+
+	if (share <= *left) {
+		*left -= share;
+		return true;
+	}
+	return share > 1 && ++*passes >= PARK_PASSES_MAX;
+}
+
 bool park_others_stay(const struct park *park, int verdict, uint64_t value)
 {
 	return verdict == PARK_STAYS || verdict == PARK_TAKEN ||

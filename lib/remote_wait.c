@@ -57,7 +57,9 @@ int remote_wait(struct dso_session *session, struct object *object, const struct
 {
 	struct remote *remote = remote_of(session);
 	struct control_wait body = {.handle = le32_of(object->handle),
-				    .until = le32_of(park->until),
+				    .until = (uint8_t)park->until,
+				    .again = park->again,
+				    .share = le16_of(park->share),
 				    .offset = le64_of(park->offset),
 				    .expected = le64_of(park->expected),
 				    .leave = le64_of(park->leave)};

@@ -13,21 +13,24 @@ struct swept {
 	int count_parameter; /* of the object; -1: there is one word */
 	uint64_t died_flags; /* set where a session is taken out */
 	uint64_t event;      /* offset of an event that is counted up then; 0: there is none */
+	bool is_place;       /* in a queue, and no hold */
 };
 
 static const struct swept *swept_of(enum object_type type, unsigned index)
 {
 	/* Who was parked is woken anyway, so that OWNED_WAITED goes. */
 	static const struct swept table[][2] = {
-		[OBJECT_REGISTER] = {{REGISTER_HEAD_OFFSET, 8, -1, 0, 0}},
-		[OBJECT_MUTEX] = {{MUTEX_WORD_OFFSET, 8, -1, OWNED_DIED, 0}},
-		[OBJECT_RWLOCK] = {{RWLOCK_WORD_OFFSET, 8, -1, OWNED_DIED, 0},
+		[OBJECT_REGISTER] = {{REGISTER_HEAD_OFFSET, 8, -1, 0, 0, false}},
+		[OBJECT_MUTEX] = {{MUTEX_WORD_OFFSET, 8, -1, OWNED_DIED, 0, false}},
+		[OBJECT_RWLOCK] = {{RWLOCK_WORD_OFFSET, 8, -1, OWNED_DIED, 0, false},
 				   {RWLOCK_SLOT_OFFSET(0), LAYOUT_LINE_BYTES,
-				    RWLOCK_PARAMETER_READERS, 0, 0}},
+				    RWLOCK_PARAMETER_READERS, 0, 0, false}},
 		[OBJECT_SEMAPHORE] = {{SEMAPHORE_PERMIT_OFFSET(0), 8, SEMAPHORE_PARAMETER_PERMITS,
-				       0, SEMAPHORE_EVENT_OFFSET}},
-		[OBJECT_ONCE] = {{ONCE_WORD_OFFSET, 8, -1, 0, 0}},
-		[OBJECT_FUTURE] = {{FUTURE_WORD_OFFSET, 8, -1, OWNED_DIED, 0}},
+				       0, SEMAPHORE_EVENT_OFFSET, false},
+				      {SEMAPHORE_TURN_OFFSET, 8, -1, 0, SEMAPHORE_EVENT_OFFSET,
+				       true}},
+		[OBJECT_ONCE] = {{ONCE_WORD_OFFSET, 8, -1, 0, 0, false}},
+		[OBJECT_FUTURE] = {{FUTURE_WORD_OFFSET, 8, -1, OWNED_DIED, 0, false}},
 	};
 
 	if (type >= sizeof table / sizeof *table || index >= 2 || table[type][index].stride == 0)
@@ -166,6 +169,11 @@ bool sweep_object(struct transport *transport, const struct store_reference *ref
 	return any;
 }
 
+bool sweep_owes_wakes(const struct store_reference *reference, bool died)
+{
+	return died || reference->type == OBJECT_MEMORY;
+}
+
 /* ---- without changing anything ---- */
 
 uint64_t sweep_count(enum object_type type, const uint64_t parameters[4])
@@ -173,7 +181,7 @@ uint64_t sweep_count(enum object_type type, const uint64_t parameters[4])
 	const struct swept *swept;
 	uint64_t count = 0;
 
-	for (unsigned i = 0; (swept = swept_of(type, i)); i++)
+	for (unsigned i = 0; (swept = swept_of(type, i)) && !swept->is_place; i++)
 		count += word_count(swept, parameters);
 	return count;
 }

@@ -21,6 +21,11 @@ struct sweep_tally {
 bool sweep_object(struct transport *transport, const struct store_reference *reference,
 		  uint16_t owner, bool died, struct sweep_tally *tally);
 
+/* Whether the session, of which nothing was found in the object, may owe a wake-up to those who are parked there. One that said
+ * goodbye has sent every wake-up that an object of ours owes; what words in memory mean, and who has to wake for
+ * them, is its user's affair. */
+bool sweep_owes_wakes(const struct store_reference *reference, bool died);
+
 /* ---- the same words, to be looked at alone ---- */
 
 struct sweep_word {

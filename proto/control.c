@@ -135,10 +135,9 @@ static enum wire_status check_name(const struct control_header *header, const vo
 
 static bool wait_is_well_formed(const struct control_wait *wait)
 {
-	uint32_t until = le32_get(wait->until);
-
-	return until <= CONTROL_WAIT_TAKEN &&
-	       (until != CONTROL_WAIT_GIVEN_BACK || le64_get(wait->expected) == 0);
+	return wait->until <= CONTROL_WAIT_TAKEN && wait->again <= 1 &&
+	       (wait->until != CONTROL_WAIT_GIVEN_BACK || le64_get(wait->expected) == 0) &&
+	       (wait->until == CONTROL_WAIT_CHANGED || le16_get(wait->share) == 0);
 }
 
 static enum wire_status check_body(const struct control_header *header,

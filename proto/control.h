@@ -275,7 +275,9 @@ enum control_wait_until {
  */
 struct control_wait {
 	le32_t handle;
-	le32_t until;  /* enum control_wait_until */
+	uint8_t until; /* enum control_wait_until */
+	uint8_t again; /* 1: after a wake-up in vain; the session keeps the place that it had */
+	le16_t share; /* CHANGED: how much of a WAKE's count the session takes; zero stands for 1 */
 	le64_t offset; /* of the word from the object's header */
 	le64_t expected; /* CHANGED: a value; TAKEN: flags with which it is not to be taken; else zero */
 	le64_t leave;
@@ -290,7 +292,7 @@ _Static_assert(sizeof(struct control_waited) == 8, "waited");
 
 struct control_wake {
 	le32_t handle;
-	le32_t count; /* the most to be woken; the longest parked first */
+	le32_t count; /* the sum of the shares of those to be woken; the longest parked first */
 	le64_t offset;
 };
 _Static_assert(sizeof(struct control_wake) == 16, "wake");

@@ -241,7 +241,7 @@ START_TEST(reserved_bits_in_a_body_are_malformed)
 	struct named open = open_of(4, "counter", 7), stat = name_of("counter", 7);
 	struct control_close close_message = {.reserved = le32_of(1)};
 	struct control_list list = {.reserved = le32_of(1)};
-	struct control_wait wait = {.until = le32_of(3)};
+	struct control_wait wait = {.until = 3};
 
 	ck_assert_int_eq(check_body(CONTROL_OPEN, open.body, open.bytes), WIRE_MALFORMED);
 	open = open_of(0, "counter", 7);
@@ -255,16 +255,16 @@ START_TEST(reserved_bits_in_a_body_are_malformed)
 	ck_assert_int_eq(check_body(CONTROL_WAIT, &wait, sizeof wait), WIRE_MALFORMED);
 	close_message.reserved = le32_of(0);
 	list.reserved = le32_of(0);
-	wait.until = le32_of(CONTROL_WAIT_GIVEN_BACK);
+	wait.until = CONTROL_WAIT_GIVEN_BACK;
 	ck_assert_int_eq(check_body(CONTROL_CLOSE, &close_message, 8), WIRE_OK);
 	ck_assert_int_eq(check_body(CONTROL_DELETED, &close_message, 8), WIRE_OK);
 	ck_assert_int_eq(check_body(CONTROL_LIST, &list, 8), WIRE_OK);
 	ck_assert_int_eq(check_body(CONTROL_WAIT, &wait, sizeof wait), WIRE_OK);
 	wait.expected = le64_of(1);
 	ck_assert_int_eq(check_body(CONTROL_WAIT, &wait, sizeof wait), WIRE_MALFORMED);
-	wait.until = le32_of(CONTROL_WAIT_TAKEN);
+	wait.until = CONTROL_WAIT_TAKEN;
 	ck_assert_int_eq(check_body(CONTROL_WAIT, &wait, sizeof wait), WIRE_OK);
-	wait.until = le32_of(CONTROL_WAIT_CHANGED);
+	wait.until = CONTROL_WAIT_CHANGED;
 	ck_assert_int_eq(check_body(CONTROL_WAIT, &wait, sizeof wait), WIRE_OK);
 }
 END_TEST

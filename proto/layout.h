@@ -183,13 +183,18 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
 
 /*
  * semaphore: parameter 0 the number of its permits. An event, counted up when permits come back; of those
- * who wait for several permits each counts as SEMAPHORE_MANY. Then, from the next line on, an owned word a
- * permit: who has it.
+ * who wait for several permits each counts as SEMAPHORE_MANY. Then the turn, an owned word: its owner waits for
+ * several permits and was passed by for long; while it does nobody else who has none takes any. Before the turn a
+ * word that is counted up when permits come back meanwhile, which the owner parks on. Then, from the next line on,
+ * an owned word a permit: who has it.
  */
-#define SEMAPHORE_PARAMETER_PERMITS    0
-#define SEMAPHORE_PERMITS_MAX          4096
-#define SEMAPHORE_MANY                 (UINT64_C(1) << 32)
-#define SEMAPHORE_EVENT_OFFSET         LAYOUT_LINE_BYTES
+#define SEMAPHORE_PARAMETER_PERMITS 0
+#define SEMAPHORE_PERMITS_MAX       4096
+#define SEMAPHORE_MANY              (UINT64_C(1) << 32)
+#define SEMAPHORE_EVENT_OFFSET      LAYOUT_LINE_BYTES
+#define SEMAPHORE_TURN_EVENT_OFFSET (2 * LAYOUT_LINE_BYTES - 16)
+#define SEMAPHORE_TURN_OFFSET \
+	(2 * LAYOUT_LINE_BYTES - 8) /* one READ takes it in with the permits */
 #define SEMAPHORE_PERMIT_OFFSET(index) (2 * LAYOUT_LINE_BYTES + 8 * (uint64_t)(index))
 
 /*

@@ -92,6 +92,7 @@ static const struct field fields[] = {
 	FIELD(control_queue_pair, reserved2), FIELD(control_queue_pair, region_address),
 
 	FIELD(control_wait, handle), FIELD(control_wait, until),
+	FIELD(control_wait, again), FIELD(control_wait, share),
 	FIELD(control_wait, offset), FIELD(control_wait, expected), FIELD(control_wait, leave),
 
 	FIELD(control_waited, taken),

@@ -3,6 +3,7 @@
 #include "storaged/control.h"
 #include "storaged/handlers.h"
 #include "storaged/log.h"
+#include "storaged/permits.h"
 #include "storaged/server.h"
 #include "lib/clock.h"
 
@@ -229,37 +230,53 @@ static bool pass_on(struct futexes *futexes, struct session *session)
 	return park_others_stay(&session->waiter.park, verdict, value);
 }
 
-/* Answer up to @count_max sessions. Of those who are there to take the word it is the first alone, unless somebody is
+/* A session was woken for permits: if it does not come for them, somebody else is to. */
+static void watch(struct futexes *futexes, struct session *session)
+{
+	grant_begin(&futexes->grants, session, 0, clock_now_ns());
+	if (list_empty(&futexes->pauses.list) &&
+	    deadline_first(&futexes->grants) == &session->waiter.grant.deadline)
+		set_timer(futexes);
+}
+
+/* Answer sessions with @count shares, @most at a time. Of those who are there to take the word it is the first alone, unless somebody is
  * woken before it who only looks at the word. */
 static uint32_t wake(struct futexes *futexes, const struct name_space *space, uint64_t object,
-		     uint64_t word, uint32_t count_max)
+		     uint64_t word, uint64_t count, uint32_t most, bool watched)
 {
 	struct list *bucket = &bucket_of(futexes, object)->parked;
 	struct session *session, *next = parked_from(bucket, bucket->next, space, object, word);
 	bool are_takers = word != ANY_WORD;
-	uint32_t count = 0;
+	uint32_t woken = 0;
 
-	while ((session = next) && count < count_max) {
+	while ((session = next) && woken < most) {
+		const struct park *park = &session->waiter.park;
+
 		next = parked_from(bucket, session->waiter.link.next, space, object, word);
-		are_takers &= session->waiter.park.until == CONTROL_WAIT_TAKEN;
+		are_takers &= park->until == CONTROL_WAIT_TAKEN;
+		if (!park_is_woken(park, &count, &session->waiter.passes)) {
+			if (count == 0 && park->share <= 1)
+				break;
+			continue;
+		}
+		woken++;
 		if (!are_takers) {
 			futex_answer(session, WIRE_OK);
-			count++;
+			if (watched)
+				watch(futexes, session);
 			continue;
 		}
 		if (pass_on(futexes, session))
-			return count + !futex_is_parked(&session->waiter);
-		if (count_max < FUTEX_WAKE_MAX)
-			count_max = FUTEX_WAKE_MAX;
-		count++;
+			return woken - futex_is_parked(&session->waiter);
+		count = UINT32_MAX;
 	}
-	return count;
+	return woken;
 }
 
 void futex_wake_object(struct futexes *futexes, const struct name_space *space,
 		       const struct store_reference *reference)
 {
-	wake(futexes, space, reference->offset, ANY_WORD, UINT32_MAX);
+	wake(futexes, space, reference->offset, ANY_WORD, UINT32_MAX, UINT32_MAX, false);
 }
 
 static void end_pauses(struct futexes *futexes, int64_t now_ns)
@@ -271,8 +288,20 @@ static void end_pauses(struct futexes *futexes, int64_t now_ns)
 
 		list_remove(&first->link);
 		/* A WAKE of all may have come meanwhile, and who was the first may have gone. */
-		wake(futexes, bucket->space, bucket->object, bucket->word, UINT32_MAX);
+		wake(futexes, bucket->space, bucket->object, bucket->word, UINT32_MAX, UINT32_MAX,
+		     false);
 	}
+}
+
+/* Permits that @session was woken for may be free yet, whoever has come for them: wake the next ones. */
+static void wake_for_free(struct futexes *futexes, const struct session *session)
+{
+	uint64_t object;
+	uint32_t free = permits_free(session, session->waiter.grant.handle, &object);
+
+	if (free)
+		wake(futexes, session->space, object, object + SEMAPHORE_EVENT_OFFSET, free,
+		     FUTEX_WAKE_MAX, true);
 }
 
 /* Words that were given to sessions that have not taken them up go to the next. */
@@ -280,9 +309,13 @@ static void end_grants(struct futexes *futexes, int64_t now_ns)
 {
 	struct session *session;
 
-	while (grants_check(&futexes->grants, now_ns, &session))
-		wake(futexes, session->space, session->waiter.grant.object,
-		     session->waiter.grant.word, UINT32_MAX);
+	while (grants_check(&futexes->grants, now_ns, &session)) {
+		if (session->waiter.grant.value)
+			wake(futexes, session->space, session->waiter.grant.object,
+			     session->waiter.grant.word, UINT32_MAX, UINT32_MAX, false);
+		else
+			wake_for_free(futexes, session);
+	}
 }
 
 static void timer_is_over(struct source *source, uint32_t events)
@@ -348,6 +381,19 @@ static enum wire_status find(const struct session *session, uint32_t handle, uin
 	return offset < ret_reference->length_bytes ? WIRE_OK : WIRE_RANGE;
 }
 
+/* Those who keep their place are among the first. */
+static void enqueue(struct futexes *futexes, struct session *session)
+{
+	struct list *bucket = &bucket_of(futexes, session->waiter.object)->parked;
+	struct list *link = bucket;
+
+	if (session->waiter.place != futexes->places)
+		link = bucket->next;
+	while (link != bucket && session_of(link)->waiter.place < session->waiter.place)
+		link = link->next;
+	list_append(link, &session->waiter.link);
+}
+
 void handle_wait(struct control *control, const struct control_header *header, const uint8_t *body)
 {
 	const struct control_wait *wait = (const void *)body;
@@ -357,7 +403,8 @@ void handle_wait(struct control *control, const struct control_header *header, c
 	struct park park = {.offset = le64_get(wait->offset),
 			    .expected = le64_get(wait->expected),
 			    .leave = le64_get(wait->leave),
-			    .until = (enum control_wait_until)le32_get(wait->until),
+			    .until = (enum control_wait_until)wait->until,
+			    .share = le16_get(wait->share),
 			    .owner = session_owner(session),
 			    .flags = OWNED_WAITED,
 			    .grant = OWNED_GRANTED};
@@ -382,9 +429,12 @@ void handle_wait(struct control *control, const struct control_header *header, c
 	session->waiter.handle = reference.handle;
 	session->waiter.request = le32_get(header->request);
 	session->waiter.object = reference.offset;
+	if (!wait->again || session->waiter.word != reference.offset + park.offset)
+		session->waiter.place = ++futexes->places;
 	session->waiter.word = reference.offset + park.offset;
 	session->waiter.park = park;
-	list_append(&bucket_of(futexes, reference.offset)->parked, &session->waiter.link);
+	session->waiter.passes = 0;
+	enqueue(futexes, session);
 	/* Only now: a WAKE is taken by this thread too, so that none falls between look and park. */
 	if (!is_pausing(futexes, session))
 		look(futexes, session, WIRE_CHANGED, &value);
@@ -401,8 +451,8 @@ static enum wire_status wake_for(struct session *session, const struct control_w
 
 	if (status == WIRE_OK)
 		*ret_count = wake(&session->server->futexes, session->space, reference.offset,
-				  reference.offset + offset,
-				  count < FUTEX_WAKE_MAX ? count : FUTEX_WAKE_MAX);
+				  reference.offset + offset, count, FUTEX_WAKE_MAX,
+				  reference.type == OBJECT_SEMAPHORE);
 	return status;
 }
 

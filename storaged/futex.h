@@ -7,7 +7,8 @@
  * who is parked on an object that it had open, and has nothing to wait for any more, is woken: see
  * futex_recheck.
  *
- * Those parked on an object are woken in the order in which they came. Who waits to take an owned word is woken
+ * Those parked on an object are woken in the order in which they came; who was woken in vain keeps its place. A session may
+ * want more of what a WAKE tells of than there is, as several permits: it is passed by, and counts that (lib/park.h). Who waits to take an owned word is woken
  * when storaged has taken it for him; for anybody else the word is anybody's who is there first.
  *
  * A word that was given away stands idle until its new owner has come, which takes as long as some turns of those who
@@ -41,6 +42,8 @@ struct waiter {
 	uint64_t object;  /* offset of its header */
 	uint64_t word;    /* offset in the region */
 	struct park park;
+	uint64_t place;     /* in the order in which sessions parked */
+	unsigned passes;    /* see park_is_woken */
 	struct grant grant; /* of the wait before, or this one */
 };
 
@@ -54,6 +57,7 @@ struct bucket {
 
 struct futexes {
 	struct bucket *buckets; /* by object */
+	uint64_t places;        /* that were given out */
 	uint32_t mask;
 	struct deadlines pauses, grants;
 	struct source timer;

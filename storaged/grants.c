@@ -91,8 +91,13 @@ static bool check(struct deadlines *grants, struct session *session, int64_t now
 	struct transport *transport = session->space->transport;
 	struct grant *grant = &session->waiter.grant;
 	uint64_t value;
-	int r = load(transport, grant->word, &value);
+	int r;
 
+	if (grant->value == 0) {
+		grant_end(grant);
+		return true;
+	}
+	r = load(transport, grant->word, &value);
 	if (r == 0 && !is_the_grant(grant, value)) {
 		grant->missed = 0;
 		grant_end(grant);

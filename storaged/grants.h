@@ -18,6 +18,11 @@
 
 struct session;
 
+/*
+ * A wake-up is watched likewise: a session that was woken for permits of a semaphore, and frozen, leaves them to nobody. If
+ * there are free ones later, the next one is woken.
+ */
+
 /* The last of a session; a session has one wait at a time, and begins another one only after it took up what
  * the one before gave it, or found it taken back. */
 struct grant {
@@ -25,7 +30,7 @@ struct grant {
 	uint32_t handle;
 	uint64_t object; /* offset of its header */
 	uint64_t word;   /* offset in the region */
-	uint64_t value;  /* as it was given */
+	uint64_t value;  /* as it was given; 0: the session was only woken */
 	unsigned looks;  /* that found it not taken up */
 	unsigned missed; /* grants in a row that were taken back */
 };
@@ -35,8 +40,8 @@ void grant_begin(struct deadlines *grants, struct session *session, uint64_t val
 /* It was taken up, or does not matter any more. */
 void grant_end(struct grant *grant);
 
-/* Look at the words that were given GRANT_NS ago or earlier. Returns true at the first that was taken back and is to be
- * given to the next: the one in the grant of *ret_session. To be called until it returns false. */
+/* Look at the words that were given GRANT_NS ago or earlier. Returns true at the first that was taken back, or only woken
+ * for, and of which others are to be told now: the one in the grant of *ret_session. To be called until it returns false. */
 bool grants_check(struct deadlines *grants, int64_t now_ns, struct session **ret_session);
 
 #endif

@@ -212,6 +212,7 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	list_init(&session->waiter.link);
 	list_init(&session->waiter.grant.deadline.link);
 	session->waiter.grant.missed = 0;
+	session->waiter.word = 0;
 	list_init(&session->silence.link);
 	list_init(&session->linger.link);
 	session->linger_ns = linger_ns;
@@ -341,7 +342,7 @@ static void sweep(struct session *session, const struct store_reference *referen
 	if (sweep_object(session->space->transport, reference, session_owner(session),
 			 session->died, &tally))
 		futex_wake_object(futexes, session->space, reference);
-	else
+	else if (sweep_owes_wakes(reference, session->died))
 		futex_recheck(futexes, session->space, reference);
 	session->taken += tally.taken;
 	if (tally.failures)

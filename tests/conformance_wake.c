@@ -202,6 +202,139 @@ START_TEST(more_sessions_than_parties_cross_a_barrier_two_by_two)
 }
 END_TEST
 
+/* ---- semaphore ---- */
+
+static struct dso_semaphore *semaphore_in(struct dso_session *in, uint32_t permits)
+{
+	struct dso_semaphore_params params = {.permits = permits};
+	struct dso_semaphore *semaphore;
+
+	OK(in, dso_semaphore_open(in, name, &params, &semaphore));
+	return semaphore;
+}
+
+#define STREAM 5
+#define TURNS  3 /* of one who wants all */
+
+static _Atomic bool over;
+static _Atomic unsigned streaming;
+
+/* One permit is taken again and again; at no moment are four free, unless somebody waits for it. */
+static void stream(struct party *party)
+{
+	struct dso_semaphore *semaphore = semaphore_in(party->session, 4);
+
+	OK(party->session, dso_semaphore_acquire(semaphore, 1, PATIENCE));
+	streaming++;
+	while (!over) {
+		OK(party->session, dso_semaphore_release(semaphore, 1));
+		OK(party->session, dso_semaphore_acquire(semaphore, 1, 6 * PATIENCE));
+		nap(DSO_MILLISECOND);
+	}
+	OK(party->session, dso_semaphore_release(semaphore, 1));
+}
+
+static void stream_until_over(struct party *party)
+{
+	if (party->number)
+		stream(party);
+	else
+		for (unsigned i = 0; i < TURNS; i++) {
+			struct dso_semaphore *all = semaphore_in(party->session, 4);
+
+			while (streaming < 3)
+				nap(DSO_MILLISECOND);
+			OK(party->session, dso_semaphore_acquire(all, 4, 6 * PATIENCE));
+			OK(party->session, dso_semaphore_release(all, 4));
+			dso_semaphore_close(all);
+			over = i + 1 == TURNS;
+		}
+}
+
+START_TEST(who_wants_all_permits_gets_them_from_a_stream_of_those_who_want_one)
+{
+	over = false;
+	streaming = 0;
+	semaphore_in(session, 4);
+	parties_run(STREAM, stream_until_over);
+}
+END_TEST
+
+/* Takes @count permits with a session of its own, and says so. */
+struct taker {
+	uint32_t count;
+	_Atomic bool begun, had, may_end;
+};
+
+static void *take_permits(void *argument)
+{
+	struct taker *taker = argument;
+	struct dso_session *own = conformance_open_another();
+	struct dso_semaphore *semaphore = semaphore_in(own, 4);
+	int r;
+
+	taker->begun = true;
+	r = dso_semaphore_acquire(semaphore, taker->count, PATIENCE);
+	taker->had = r == 0;
+	while (!taker->may_end)
+		nap(DSO_MILLISECOND);
+	dso_close(own);
+	return (void *)(intptr_t)r;
+}
+
+START_TEST(a_permit_goes_past_those_who_want_several_to_the_one_it_is_enough_for)
+{
+	enum { IN_FRONT = 5 };
+	struct taker several[IN_FRONT] = {0}, one = {.count = 1};
+	struct dso_semaphore *mine = semaphore_in(session, 4);
+	pthread_t threads[IN_FRONT];
+
+	OK(session, dso_semaphore_acquire(mine, 4, DSO_NOWAIT));
+	for (unsigned i = 0; i < IN_FRONT; i++) {
+		several[i].count = 3;
+		several[i].may_end = true;
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, take_permits, &several[i]), 0);
+		while (!several[i].begun)
+			nap(DSO_MILLISECOND);
+	}
+	nap(A_WHILE);
+	begin(take_permits, &one);
+	while (!one.begun)
+		nap(DSO_MILLISECOND);
+	nap(A_WHILE);
+	OK(session, dso_semaphore_release(mine, 1));
+	while (!one.had)
+		nap(DSO_MILLISECOND);
+	for (unsigned i = 0; i < IN_FRONT; i++)
+		ck_assert(!several[i].had);
+	one.may_end = true;
+	ck_assert_int_eq(end(), 0);
+	OK(session, dso_semaphore_release(mine, 3));
+	for (unsigned i = 0; i < IN_FRONT; i++) {
+		pthread_join(threads[i], NULL);
+		ck_assert(several[i].had);
+	}
+}
+END_TEST
+
+/* Two of three: whoever is behind takes a part, steps back, and must not leave the others asleep. */
+static void take_two(struct party *party)
+{
+	struct dso_semaphore *semaphore = semaphore_in(party->session, 3);
+
+	for (unsigned i = 0; i < 200; i++) {
+		OK(party->session, dso_semaphore_acquire(semaphore, 2, PATIENCE));
+		OK(party->session, dso_semaphore_release(semaphore, 2));
+	}
+}
+
+START_TEST(who_steps_back_with_a_part_wakes_those_whom_it_kept_from_it)
+{
+	semaphore_in(session, 3);
+	parties_run(4, take_two);
+}
+END_TEST
+
 /* ---- rwlock ---- */
 
 static struct dso_rwlock *rwlock_in(struct dso_session *in)
@@ -332,6 +465,10 @@ Suite *conformance_wake_suite(void)
 	tcase_add_test(tcase, a_death_is_more_to_tell_than_that_the_time_is_over);
 	tcase_add_test(tcase, a_party_that_is_interrupted_breaks_the_barrier);
 	tcase_add_test(tcase, more_sessions_than_parties_cross_a_barrier_two_by_two);
+	tcase_add_test(tcase, who_wants_all_permits_gets_them_from_a_stream_of_those_who_want_one);
+	tcase_add_test(tcase,
+		       a_permit_goes_past_those_who_want_several_to_the_one_it_is_enough_for);
+	tcase_add_test(tcase, who_steps_back_with_a_part_wakes_those_whom_it_kept_from_it);
 	tcase_add_test(tcase, a_session_has_a_rwlock_once_in_whichever_slot_it_reads);
 	tcase_add_test(tcase, a_timeout_that_reaches_beyond_the_clock_is_for_ever);
 	tcase_add_test(tcase, all_of_many_are_woken);

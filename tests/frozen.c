@@ -85,6 +85,44 @@ static int abandon_once(void *once)
 	return dso_once_abandon(once);
 }
 
+static void *open_semaphore(struct dso_session *session)
+{
+	struct dso_semaphore_params params = {.permits = 1};
+	struct dso_semaphore *semaphore;
+
+	ck_assert_int_eq(dso_semaphore_open(session, "semaphore", &params, &semaphore), 0);
+	return semaphore;
+}
+
+static int acquire(void *semaphore, int64_t timeout)
+{
+	return dso_semaphore_acquire(semaphore, 1, timeout);
+}
+
+static int release(void *semaphore)
+{
+	return dso_semaphore_release(semaphore, 1);
+}
+
+static void *open_many(struct dso_session *session)
+{
+	struct dso_semaphore_params params = {.permits = 3};
+	struct dso_semaphore *semaphore;
+
+	ck_assert_int_eq(dso_semaphore_open(session, "many", &params, &semaphore), 0);
+	return semaphore;
+}
+
+static int acquire_many(void *semaphore, int64_t timeout)
+{
+	return dso_semaphore_acquire(semaphore, 3, timeout);
+}
+
+static int release_many(void *semaphore)
+{
+	return dso_semaphore_release(semaphore, 3);
+}
+
 static const struct kind {
 	const char *name;
 	void *(*open)(struct dso_session *session);
@@ -94,6 +132,8 @@ static const struct kind {
 	{"mutex", open_mutex, lock_mutex, unlock_mutex},
 	{"rwlock", open_rwlock, lock_rwlock, unlock_rwlock},
 	{"once", open_once, begin_once, abandon_once},
+	{"semaphore", open_semaphore, acquire, release},
+	{"semaphore of which several permits are wanted", open_many, acquire_many, release_many},
 };
 
 #define KINDS (sizeof kinds / sizeof *kinds)
@@ -326,6 +366,38 @@ START_TEST(who_has_only_looked_at_a_barrier_does_not_break_it)
 }
 END_TEST
 
+/* It was passed by so often that it takes the turn, in which nobody else takes a permit; and then it freezes. */
+START_TEST(who_is_frozen_with_the_turn_at_a_semaphore_keeps_nobody_from_its_permits)
+{
+	struct dso_options options = {.transport = transports[_i]};
+	struct dso_semaphore *semaphore, *again;
+	struct dso_session *session, *next;
+	const char *url = daemon_url(&storage, transports[_i]);
+	struct waiter frozen;
+
+	ck_assert_int_eq(dso_open(url, &options, &session), 0);
+	ck_assert_int_eq(dso_open(url, &options, &next), 0);
+	semaphore = open_many(session);
+	again = open_many(next);
+	ck_assert_int_eq(dso_semaphore_acquire(semaphore, 1, 0), 0);
+	frozen = waiter_begin(&kinds[KINDS - 1], transports[_i]);
+	/* Two of three are free: it is passed by, until it has the turn. */
+	while (dso_semaphore_acquire(again, 1, 0) == 0) {
+		ck_assert_int_eq(dso_semaphore_release(again, 1), 0);
+		nap(DSO_MILLISECOND);
+	}
+	ck_assert_int_eq(dso_semaphore_acquire(again, 1, 0), -ETIMEDOUT);
+	kill(frozen.pid, SIGSTOP);
+	ck_assert_int_eq(dso_semaphore_acquire(again, 1, PATIENCE), 0);
+	ck_assert_int_eq(dso_semaphore_release(again, 1), 0);
+	ck_assert_int_eq(dso_semaphore_release(semaphore, 1), 0);
+	kill(frozen.pid, SIGCONT);
+	ck_assert_int_eq(waiter_end(&frozen), 0);
+	dso_close(next);
+	dso_close(session);
+}
+END_TEST
+
 static void setup(void)
 {
 	const char *const arguments[] = {"--memory", "64MiB", "--domain", "cpu",
@@ -352,6 +424,9 @@ int main(int argc, char **argv)
 			    transport_count);
 	tcase_add_loop_test(tests, who_dies_frozen_while_it_waits_has_held_nothing, 0,
 			    transport_count);
+	tcase_add_loop_test(
+		tests, who_is_frozen_with_the_turn_at_a_semaphore_keeps_nobody_from_its_permits, 0,
+		transport_count);
 	tcase_add_loop_test(tests, a_party_that_looks_late_is_told_what_became_of_its_round, 0,
 			    transport_count);
 	tcase_add_loop_test(tests, who_has_only_looked_at_a_barrier_does_not_break_it, 0,

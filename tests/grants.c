@@ -49,7 +49,7 @@ static void open_mutex(struct client *client)
 	client->wait = (struct control_wait){.handle = opened.handle,
 					     .offset = le64_of(MUTEX_WORD_OFFSET),
 					     .expected = le64_of(OWNED_LOST),
-					     .until = le32_of(CONTROL_WAIT_TAKEN)};
+					     .until = CONTROL_WAIT_TAKEN};
 }
 
 static struct client client_new(void)

@@ -1461,7 +1461,7 @@ START_TEST(who_parks_on_an_owned_word_is_made_known_in_it)
 {
 	struct client client, other;
 	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET),
-				    .until = le32_of(CONTROL_WAIT_GIVEN_BACK)};
+				    .until = CONTROL_WAIT_GIVEN_BACK};
 	struct control_wake wake = {.offset = wait.offset, .count = le32_of(1)};
 	struct message reply;
 	uint64_t word, owned = owned_word(5, 77) | OWNED_DIED;
@@ -1495,7 +1495,7 @@ START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
 {
 	struct client first, second, giver;
 	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET),
-				    .until = le32_of(CONTROL_WAIT_TAKEN),
+				    .until = CONTROL_WAIT_TAKEN,
 				    .expected = le64_of(OWNED_LOST)};
 	struct control_wake wake = {.offset = wait.offset, .count = le32_of(1)};
 	uint64_t word, held = owned_word(5, 77) | OWNED_DIED, taken, flags;
@@ -1557,7 +1557,7 @@ START_TEST(a_wake_of_all_within_a_pause_is_not_lost_when_the_first_goes)
 	enum { PARKED = 2 };
 	struct client owner, first, behind[PARKED];
 	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET),
-				    .until = le32_of(CONTROL_WAIT_TAKEN),
+				    .until = CONTROL_WAIT_TAKEN,
 				    .expected = le64_of(OWNED_LOST)};
 	struct control_wake wake = {.offset = wait.offset, .count = le32_of(1024)};
 	uint64_t word, taken, held = owned_word(5, 77), flags = OWNED_WAITED | OWNED_QUEUED;
@@ -1573,7 +1573,7 @@ START_TEST(a_wake_of_all_within_a_pause_is_not_lost_when_the_first_goes)
 	park(owner.fd, &wait);
 	wait.handle = open_words(first.fd);
 	park(first.fd, &wait);
-	wait.until = le32_of(CONTROL_WAIT_GIVEN_BACK);
+	wait.until = CONTROL_WAIT_GIVEN_BACK;
 	wait.expected = le64_of(0);
 	for (unsigned i = 0; i < PARKED; i++) {
 		behind[i] = client_new();
@@ -1612,7 +1612,7 @@ START_TEST(a_word_is_given_away_once_in_a_pause_but_for_who_cancels)
 	enum { ROUNDS = 20, PAUSE_NS = 300000, AFTER_A_PAUSE_NS = 5000000 };
 	struct client first, second;
 	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET),
-				    .until = le32_of(CONTROL_WAIT_TAKEN)};
+				    .until = CONTROL_WAIT_TAKEN};
 	struct control_wake wake = {.offset = wait.offset, .count = le32_of(1)};
 	struct message reply;
 	le32_t handles[2];
@@ -1684,7 +1684,7 @@ START_TEST(a_death_wakes_who_is_parked_on_an_owned_word_without_its_flag)
 {
 	struct client client, other;
 	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET),
-				    .until = le32_of(CONTROL_WAIT_GIVEN_BACK)};
+				    .until = CONTROL_WAIT_GIVEN_BACK};
 	struct message reply;
 	uint64_t word;
 	int data;

@@ -45,7 +45,7 @@ static int wait_without(struct dso_condition *condition, struct dso_mutex *mutex
 	r = mutex_unlock(mutex);
 	if (r)
 		return event_leave(&event, 1, r);
-	r = event_leave(&event, 1, event_wait(&event, 1, count, &spin, deadline_ns));
+	r = event_leave(&event, 1, event_wait(&event, 1, count, 1, &spin, deadline_ns));
 	/* An interrupt ends the wait for the signal, and not this one. */
 	while ((relocked = mutex_lock(mutex, DSO_FOREVER)) == -ECANCELED)
 		r = r ? r : -ECANCELED;

@@ -35,9 +35,15 @@ int event_leave(const struct event *event, uint64_t weight, int r)
 	return r ? r : s;
 }
 
-int event_wait(const struct event *event, uint64_t weight, uint64_t count, struct spin *spin,
-	       int64_t deadline_ns)
+int event_wait(const struct event *event, uint64_t weight, uint64_t count, uint16_t share,
+	       struct spin *spin, int64_t deadline_ns)
 {
+	struct park park = {.offset = event->offset,
+			    .expected = count,
+			    .leave = weight,
+			    .until = CONTROL_WAIT_CHANGED,
+			    .again = spin->parked,
+			    .share = share};
 	uint64_t now;
 	int r;
 
@@ -46,7 +52,8 @@ int event_wait(const struct event *event, uint64_t weight, uint64_t count, struc
 		if (r || now != count)
 			return r;
 	}
-	return futex_wait_enlisted(event->object, event->offset, count, weight, deadline_ns);
+	spin->parked = true;
+	return futex_park(event->object, &park, deadline_ns, &now);
 }
 
 int event_raise(const struct event *event, uint64_t *ret_waiters)

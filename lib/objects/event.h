@@ -21,9 +21,9 @@ int event_count(const struct event *event, uint64_t *ret_count);
 /* Not any more. Whatever happened to the wait, its result @r is kept where this fails as well. */
 int event_leave(const struct event *event, uint64_t weight, int r);
 /* Wait, enlisted as @weight, for a while spinning and then parked, until the event has another count than
- * @count. Returns 0, when it is worth to look again, or an error as futex_wait. */
-int event_wait(const struct event *event, uint64_t weight, uint64_t count, struct spin *spin,
-	       int64_t deadline_ns);
+ * @count. @share: of the count of a wake-up. Returns 0, when it is worth to look again, or an error as futex_wait. */
+int event_wait(const struct event *event, uint64_t weight, uint64_t count, uint16_t share,
+	       struct spin *spin, int64_t deadline_ns);
 /* Count it up. *ret_waiters is the sum of the weights of who waits. */
 int event_raise(const struct event *event, uint64_t *ret_waiters);
 

@@ -87,8 +87,8 @@ bool spin_on(struct spin *spin, struct object *object, uint64_t offset, uint64_t
 	return true;
 }
 
-static int park(struct object *object, const struct park *park, int64_t deadline_ns,
-		uint64_t *ret_taken)
+int futex_park(struct object *object, const struct park *park, int64_t deadline_ns,
+	       uint64_t *ret_taken)
 {
 	struct dso_session *session = object->session;
 	char reason[256];
@@ -106,19 +106,11 @@ static int park(struct object *object, const struct park *park, int64_t deadline
 
 int futex_wait(struct object *object, uint64_t offset, uint64_t expected, int64_t deadline_ns)
 {
-	return futex_wait_enlisted(object, offset, expected, 0, deadline_ns);
-}
-
-int futex_wait_enlisted(struct object *object, uint64_t offset, uint64_t expected, uint64_t leave,
-			int64_t deadline_ns)
-{
-	struct park until_changed = {.offset = offset,
-				     .expected = expected,
-				     .leave = leave,
-				     .until = CONTROL_WAIT_CHANGED};
+	struct park until_changed = {
+		.offset = offset, .expected = expected, .until = CONTROL_WAIT_CHANGED};
 	uint64_t nothing;
 
-	return park(object, &until_changed, deadline_ns, &nothing);
+	return futex_park(object, &until_changed, deadline_ns, &nothing);
 }
 
 int futex_wait_owned(struct object *object, uint64_t offset, int64_t deadline_ns)
@@ -126,15 +118,7 @@ int futex_wait_owned(struct object *object, uint64_t offset, int64_t deadline_ns
 	struct park until_given_back = {.offset = offset, .until = CONTROL_WAIT_GIVEN_BACK};
 	uint64_t nothing;
 
-	return park(object, &until_given_back, deadline_ns, &nothing);
-}
-
-int futex_take(struct object *object, uint64_t offset, uint64_t stop, int64_t deadline_ns,
-	       uint64_t *ret_word)
-{
-	struct park until_taken = {.offset = offset, .expected = stop, .until = CONTROL_WAIT_TAKEN};
-
-	return park(object, &until_taken, deadline_ns, ret_word);
+	return futex_park(object, &until_given_back, deadline_ns, &nothing);
 }
 
 int futex_wake(struct object *object, uint64_t offset, uint32_t count)

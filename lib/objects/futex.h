@@ -14,10 +14,11 @@
  * or -EINVAL (another negative number). */
 int futex_deadline(int64_t timeout, int64_t *ret_deadline_ns);
 
-/* How long somebody may spin yet. */
+/* Of one wait: how long somebody may spin yet. */
 struct spin {
 	int64_t until_ns;
 	unsigned pauses;
+	bool parked; /* once already, and was woken in vain */
 };
 
 /* The time that a waiter may spin, at most until @deadline_ns. */
@@ -36,16 +37,13 @@ bool spin_on(struct spin *spin, struct object *object, uint64_t offset, uint64_t
  * -ESTALE, -ENOTCONN, -ESHUTDOWN, -EOPNOTSUPP (storaged is too old).
  */
 int futex_wait(struct object *object, uint64_t offset, uint64_t expected, int64_t deadline_ns);
-/* The same; should the session end meanwhile, storaged takes @leave off the word behind that one. */
-int futex_wait_enlisted(struct object *object, uint64_t offset, uint64_t expected, uint64_t leave,
-			int64_t deadline_ns);
 /* Park while the owned word has an owner, whoever that is; storaged sets OWNED_WAITED in it. Returns as
  * futex_wait. */
 int futex_wait_owned(struct object *object, uint64_t offset, int64_t deadline_ns);
-/* The same; and storaged takes the word for this session when it has no owner, nor one of the flags @stop.
- * *ret_word is the word, or 0: it was not taken, and it is worth to look again. */
-int futex_take(struct object *object, uint64_t offset, uint64_t stop, int64_t deadline_ns,
-	       uint64_t *ret_word);
+/* Park as @park says (lib/park.h). Returns as futex_wait. With CONTROL_WAIT_TAKEN *ret_taken is the word that was given to
+ * this session, or 0: it was not, and it is worth to look again. */
+int futex_park(struct object *object, const struct park *park, int64_t deadline_ns,
+	       uint64_t *ret_taken);
 
 /* Wake up to @count of those parked on the word; does not wait for that to be done. Returns 0, -ENOTCONN,
  * -ESHUTDOWN, -EOPNOTSUPP. */

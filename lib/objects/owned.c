@@ -67,6 +67,10 @@ static int take_up(struct object *object, uint64_t offset, uint64_t *word)
 static int take_from(struct object *object, uint64_t offset, uint64_t *value, uint64_t stop,
 		     struct spin *spin, int64_t deadline_ns, bool *woken)
 {
+	struct park park = {.offset = offset,
+			    .expected = stop,
+			    .until = CONTROL_WAIT_TAKEN,
+			    .again = spin->parked};
 	uint64_t taken = 0;
 	int r;
 
@@ -74,7 +78,8 @@ static int take_from(struct object *object, uint64_t offset, uint64_t *value, ui
 		*value = owned_given_back(*value);
 		return -EAGAIN;
 	}
-	r = futex_take(object, offset, stop, deadline_ns, &taken);
+	r = futex_park(object, &park, deadline_ns, &taken);
+	spin->parked = true;
 	*woken |= r == 0 && !taken;
 	*value = taken ? taken : owned_given_back(*value);
 	if (r == 0)

@@ -8,12 +8,22 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Who wants several permits and saw so many releases pass it by takes the turn. */
+#define TURN_RELEASES 64
+/* A turn is renewed by its owner; one that stands for longer than TURN_NS is that of somebody who is frozen. */
+#define TURN_NS       DSO_SECOND
+#define TURN_RENEW_NS (TURN_NS / 4)
+
 struct dso_semaphore {
 	struct object object;
 	uint32_t permits;
 	uint32_t held_count;
 	uint32_t *held;  /* indices of the permits that this handle has */
-	uint64_t *words; /* of all permits, as they were last seen */
+	uint64_t *seen;  /* the turn, as it was last seen, and behind it */
+	uint64_t *words; /* all permits */
+	/* the turn of somebody else that is respected, and until when if it is not renewed */
+	uint64_t respected;
+	int64_t respected_until_ns;
 	struct courtesy courtesy;
 };
 
@@ -37,11 +47,12 @@ int dso_semaphore_open(struct dso_session *session, const char *name,
 	if (r)
 		return r;
 	semaphore->permits = (uint32_t)semaphore->object.parameters[SEMAPHORE_PARAMETER_PERMITS];
-	semaphore->words =
-		calloc(semaphore->permits, sizeof *semaphore->words + sizeof *semaphore->held);
+	semaphore->seen =
+		calloc(semaphore->permits + 1, sizeof *semaphore->seen + sizeof *semaphore->held);
+	semaphore->words = semaphore->seen + 1;
 	semaphore->held = (uint32_t *)(semaphore->words + semaphore->permits);
-	semaphore->object.memory = semaphore->words;
-	if (!semaphore->words) {
+	semaphore->object.memory = semaphore->seen;
+	if (!semaphore->seen) {
 		dso_semaphore_close(semaphore);
 		return session_fail(session, -ENOMEM, "cannot open semaphore %s: out of memory",
 				    name);
@@ -52,13 +63,13 @@ int dso_semaphore_open(struct dso_session *session, const char *name,
 
 /* ---- permits ---- */
 
-/* Read all of them, as hints. Returns how many look free. */
+/* Read all of them and the turn, as hints. *ret_free is how many look free. */
 static int look(struct dso_semaphore *semaphore, uint32_t *ret_free)
 {
 	struct op op = {.opcode = DATA_READ,
-			.length_bytes = semaphore->permits * 8,
-			.offset = semaphore->object.offset + SEMAPHORE_PERMIT_OFFSET(0),
-			.buffer = semaphore->words};
+			.length_bytes = (semaphore->permits + 1) * 8,
+			.offset = semaphore->object.offset + SEMAPHORE_TURN_OFFSET,
+			.buffer = semaphore->seen};
 	int r = session_execute_one(&semaphore->object, &op);
 
 	*ret_free = 0;
@@ -125,6 +136,21 @@ static struct event event_of(struct dso_semaphore *semaphore)
 	return (struct event){&semaphore->object, SEMAPHORE_EVENT_OFFSET};
 }
 
+/* Permits came back while somebody waits for several: wake who has the turn, or those for whom there are enough. */
+static int announce_to_many(struct dso_semaphore *semaphore)
+{
+	uint64_t before;
+	uint32_t free;
+	int r = look(semaphore, &free);
+
+	if (r)
+		return r;
+	if (owned_word_holder(*semaphore->seen) == 0)
+		return futex_wake(&semaphore->object, SEMAPHORE_EVENT_OFFSET, free);
+	r = word_add(&semaphore->object, SEMAPHORE_TURN_EVENT_OFFSET, 1, &before);
+	return r ? r : futex_wake(&semaphore->object, SEMAPHORE_TURN_EVENT_OFFSET, 1);
+}
+
 /* Permits came back: wake who waits for them. */
 static int announce(struct dso_semaphore *semaphore, uint32_t count)
 {
@@ -134,11 +160,31 @@ static int announce(struct dso_semaphore *semaphore, uint32_t count)
 
 	if (r || waiters == 0)
 		return r;
-	/* Somebody who wants several may not be satisfied by what is there, and another one be. */
-	if (waiters >= SEMAPHORE_MANY)
-		count = FUTEX_ALL;
 	courtesy_count(&semaphore->courtesy);
-	return futex_wake(&semaphore->object, SEMAPHORE_EVENT_OFFSET, count);
+	/* Somebody who wants several may not be satisfied by what is there, and another one be. */
+	return waiters < SEMAPHORE_MANY
+		       ? futex_wake(&semaphore->object, SEMAPHORE_EVENT_OFFSET, count)
+		       : announce_to_many(semaphore);
+}
+
+/* ---- the turn ---- */
+
+/* Whether what is free is left to somebody else, who has the turn. Who has permits takes more all the same: it may be that
+ * nobody gets any before it is done. */
+static bool is_left_to_another(struct dso_semaphore *semaphore)
+{
+	uint64_t turn = *semaphore->seen >> 8;
+	uint16_t owner = owned_word_holder(*semaphore->seen);
+	int64_t now_ns;
+
+	if (owner == 0 || owner == semaphore->object.session->owner || semaphore->held_count)
+		return false;
+	now_ns = clock_now_ns();
+	if (turn != semaphore->respected) {
+		semaphore->respected = turn;
+		semaphore->respected_until_ns = now_ns + TURN_NS;
+	}
+	return now_ns < semaphore->respected_until_ns;
 }
 
 /* ---- acquire and release ---- */
@@ -149,7 +195,7 @@ static int try(struct dso_semaphore *semaphore, uint32_t count)
 	uint32_t free, taken;
 	int r = look(semaphore, &free);
 
-	if (r || free < count)
+	if (r || free < count || is_left_to_another(semaphore))
 		return r ? r : -EAGAIN;
 	r = take_free(semaphore, count, &taken);
 	if (r || taken == count)
@@ -160,28 +206,128 @@ static int try(struct dso_semaphore *semaphore, uint32_t count)
 	return r ? r : -EAGAIN;
 }
 
-static int wait_and_try(struct dso_semaphore *semaphore, uint32_t count, int64_t deadline_ns)
+/* Of one acquire. */
+struct acquisition {
+	uint32_t count;
+	bool has_turn;
+	uint64_t turn;        /* the word, with it */
+	uint64_t first, seen; /* of the event; with the turn, of the turn's */
+	struct spin spin;
+	int64_t deadline_ns;
+};
+
+/* One that has had it for longer than it should may be frozen: then this one goes on without it. */
+static int take_turn(struct dso_semaphore *semaphore, struct acquisition *acquisition)
+{
+	struct object *object = &semaphore->object;
+	int64_t patience_ns = clock_now_ns() + TURN_NS;
+	bool ends = acquisition->deadline_ns <= patience_ns;
+	int r = owned_take(object, SEMAPHORE_TURN_OFFSET, &acquisition->turn, 0, NULL,
+			   ends ? acquisition->deadline_ns : patience_ns);
+
+	acquisition->has_turn = r == 0;
+	acquisition->first = acquisition->seen;
+	if (r == -ETIMEDOUT && !ends)
+		return 0;
+	return r ? r : word_load(object, SEMAPHORE_TURN_EVENT_OFFSET, &acquisition->seen);
+}
+
+/* Let the others know that this one is alive. */
+static int renew_turn(struct dso_semaphore *semaphore, struct acquisition *acquisition)
+{
+	uint64_t before, turn = acquisition->turn;
+
+	acquisition->turn =
+		owned_word(owned_word_token(turn) + 1, owned_word_owner(turn)) | (turn & UINT8_MAX);
+	for (;;) {
+		int r = word_cas(&semaphore->object, SEMAPHORE_TURN_OFFSET, turn, acquisition->turn,
+				 &before);
+
+		if (r || before == turn)
+			return r;
+		/* Somebody else set a flag in it. */
+		acquisition->turn |= before & UINT8_MAX;
+		turn = before;
+	}
+}
+
+/* Give the turn back, and leave what is free to the others. */
+static int give_turn(struct dso_semaphore *semaphore, struct acquisition *acquisition)
+{
+	int r = owned_give(&semaphore->object, SEMAPHORE_TURN_OFFSET, &acquisition->turn, 0, 0, 1,
+			   NULL);
+
+	acquisition->has_turn = false;
+	return r ? r : announce(semaphore, 1);
+}
+
+/* Until permits come back, with the turn. */
+static int wait_in_turn(struct dso_semaphore *semaphore, struct acquisition *acquisition)
+{
+	int64_t renew_ns = clock_now_ns() + TURN_RENEW_NS;
+	bool ends = acquisition->deadline_ns <= renew_ns;
+	int r = futex_wait(&semaphore->object, SEMAPHORE_TURN_EVENT_OFFSET, acquisition->seen,
+			   ends ? acquisition->deadline_ns : renew_ns);
+
+	if (r == -ETIMEDOUT && !ends)
+		r = renew_turn(semaphore, acquisition);
+	return r ? r
+		 : word_load(&semaphore->object, SEMAPHORE_TURN_EVENT_OFFSET, &acquisition->seen);
+}
+
+static uint64_t weight_of(uint32_t count)
+{
+	return count > 1 ? SEMAPHORE_MANY : 1;
+}
+
+/* Until permits come back, or the turn of another is old. */
+static int wait_for_permits(struct dso_semaphore *semaphore, struct acquisition *acquisition)
 {
 	struct event event = event_of(semaphore);
-	struct spin spin = spin_begin(semaphore->object.session, deadline_ns);
-	uint64_t weight = count > 1 ? SEMAPHORE_MANY : 1, seen;
-	int r = event_enlist(&event, weight, &seen);
+	int64_t until_ns = acquisition->deadline_ns;
+	int r;
+
+	if (is_left_to_another(semaphore) && semaphore->respected_until_ns < until_ns)
+		until_ns = semaphore->respected_until_ns;
+	r = event_wait(&event, weight_of(acquisition->count), acquisition->seen,
+		       (uint16_t)acquisition->count, &acquisition->spin, until_ns);
+	if (r == -ETIMEDOUT && until_ns < acquisition->deadline_ns)
+		r = 0;
+	/* Before the next look: what comes back after it counts the event up. */
+	return r ? r : event_count(&event, &acquisition->seen);
+}
+
+static int wait_once(struct dso_semaphore *semaphore, struct acquisition *acquisition)
+{
+	if (acquisition->has_turn)
+		return wait_in_turn(semaphore, acquisition);
+	if (acquisition->count > 1 && acquisition->seen - acquisition->first >= TURN_RELEASES)
+		return take_turn(semaphore, acquisition);
+	return wait_for_permits(semaphore, acquisition);
+}
+
+static int wait_and_try(struct dso_semaphore *semaphore, uint32_t count, int64_t deadline_ns)
+{
+	struct acquisition acquisition = {
+		.count = count,
+		.spin = spin_begin(semaphore->object.session, deadline_ns),
+		.deadline_ns = deadline_ns,
+	};
+	struct event event = event_of(semaphore);
+	int r = event_enlist(&event, weight_of(count), &acquisition.seen), s = 0;
 
 	if (r)
 		return r;
-	for (;;) {
+	acquisition.first = acquisition.seen;
+	do {
 		r = try(semaphore, count);
-		if (r == -EAGAIN)
-			r = event_wait(&event, weight, seen, &spin, deadline_ns);
-		else
+		if (r != -EAGAIN)
 			break;
-		/* Before the next look: what comes back after it counts the event up. */
-		if (r == 0)
-			r = event_count(&event, &seen);
-		if (r)
-			break;
-	}
-	return event_leave(&event, weight, r);
+		r = wait_once(semaphore, &acquisition);
+	} while (r == 0);
+	if (acquisition.has_turn)
+		s = give_turn(semaphore, &acquisition);
+	return event_leave(&event, weight_of(count), r ? r : s);
 }
 
 /* Let one of those who wait be first, for a moment. */

@@ -607,7 +607,10 @@ void dso_semaphore_close(struct dso_semaphore *semaphore);
 /*
  * dso_semaphore_acquire - take @count permits, all or none. Permits belong to who took them, who alone can
  * release them, and come back when its session ends. (To signal to another, take a condition, a latch or a
- * future.) Returns 0, -EINVAL (@count is 0, or more than there are).
+ * future.) Those who wait are served in the order in which they came, as far as there is enough for them: one who
+ * wants several permits is passed by, but not for long. Behind 64 releases it has a turn, in which the permits that come
+ * back are kept for it: sessions that hold none get none meanwhile. Returns 0, -EINVAL (@count is 0, or more than
+ * there are).
  */
 int dso_semaphore_acquire(struct dso_semaphore *semaphore, uint32_t count, int64_t timeout);
 /* dso_semaphore_release - give @count permits back. Returns 0, -EPERM (this handle has fewer, or @count is
