@@ -81,8 +81,13 @@ static bool mutex_step(struct state *state, const struct operation *operation)
 			*holder = 0, *died = 1;
 		return is_newest && !failed(operation);
 	case MUTEX_HOLDER:
-		return !failed(operation) && agrees(operation, 0, *holder != 0) &&
-		       agrees(operation, 1, *token);
+		if (failed(operation))
+			return false;
+		/* Somebody to whom storaged gave it, and who has not taken it up, does not show; the token does. */
+		if (!is_mine && operation->results[0] == 0 &&
+		    (uint64_t)operation->results[1] >= *token)
+			return true;
+		return agrees(operation, 0, *holder != 0) && agrees(operation, 1, *token);
 	}
 	return false;
 }
