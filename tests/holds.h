@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PATIENCE  (20 * DSO_SECOND)
+#define PATIENCE  (120 * DSO_SECOND)
 #define SURVIVORS 2 /* beside whom a victim takes and gives back */
 #define PERMITS   2
 
