@@ -214,7 +214,7 @@ struct control_server_stat {
 	le64_t sessions_begun;
 	le64_t sessions_fenced; /* ended by silence */
 	le64_t sessions_lost;   /* ended by a disconnect without GOODBYE */
-	le64_t protocol_errors; /* connections dropped for what they sent */
+	le64_t protocol_errors; /* connections, queue pairs ended for what they sent */
 	le64_t operations;      /* executed by storaged (transport tcp) */
 	uint8_t domain;
 	uint8_t transports;

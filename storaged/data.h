@@ -57,7 +57,7 @@ struct data_connection {
 	struct executor *executor;
 	struct io_stream stream;
 	bool begun, ended, end_asked;
-	bool last_response; /* the next send is the last */
+	bool last_response; /* the next send is the last: it broke the protocol */
 	/* Asked for, and its event not taken yet: the stream's pending bits are clear before that. */
 	bool receiving, sending;
 	uint32_t fill, taken; /* of recv */

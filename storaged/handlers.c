@@ -179,7 +179,7 @@ static void handle_server_stat(struct control *control, const struct control_hea
 		.sessions_begun = le64_of(sessions->begun),
 		.sessions_fenced = le64_of(sessions->fenced),
 		.sessions_lost = le64_of(sessions->lost),
-		.protocol_errors = le64_of(server->protocol_errors),
+		.protocol_errors = le64_of(server_protocol_errors(server)),
 		.operations = le64_of(server_operations(server)),
 		.domain = (uint8_t)space->domain,
 		.transports = server_transports(server, space),

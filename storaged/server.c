@@ -26,6 +26,25 @@ uint64_t server_operations(const struct server *server)
 	return operations;
 }
 
+static uint64_t roce_figure(const struct roce_worker *worker, size_t offset)
+{
+	return atomic_load_explicit(&worker->figures[offset / sizeof(uint64_t)],
+				    memory_order_relaxed);
+}
+
+uint64_t server_protocol_errors(const struct server *server)
+{
+	uint64_t errors = server->protocol_errors;
+
+	/* Each of these ends its queue pair. */
+	for (unsigned i = 0; i < server->roce_worker_count; i++)
+		errors += roce_figure(&server->roce_workers[i],
+				      offsetof(struct roce_counters, naks_request)) +
+			  roce_figure(&server->roce_workers[i],
+				      offsetof(struct roce_counters, naks_access));
+	return errors;
+}
+
 uint8_t server_transports(const struct server *server, const struct name_space *space)
 {
 	unsigned possible = CONTROL_TCP;

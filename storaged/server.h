@@ -64,7 +64,7 @@ struct server {
 	struct deadlines pauses;   /* listeners that do not accept for a while */
 	uint64_t connection_count; /* control and data */
 	uint64_t connections_max;
-	uint64_t protocol_errors;
+	uint64_t protocol_errors; /* of control and data connections */
 };
 
 /* Start everything. Returns 0 or a negative errno with *reason filled; server_close is due either way. */
@@ -80,5 +80,7 @@ void server_ready_line(const struct server *server, char *line, size_t line_byte
 /* What @space offers to clients: bits of enum control_transport. */
 uint8_t server_transports(const struct server *server, const struct name_space *space);
 uint64_t server_operations(const struct server *server);
+/* Control and data connections and queue pairs that were ended for what they sent. */
+uint64_t server_protocol_errors(const struct server *server);
 
 #endif

@@ -422,6 +422,7 @@ void session_take_mail(struct server *server)
 			list_remove(&connection->link);
 			session->data_count--;
 			server->connection_count--;
+			server->protocol_errors += connection->last_response;
 			data_connection_free(connection);
 			session_sweep_if_fenced(session);
 		}

@@ -69,6 +69,16 @@ uint64_t sessions_of_storaged(int fd)
 	return le64_get(stat.sessions);
 }
 
+uint64_t protocol_errors_of_storaged(int fd)
+{
+	struct control_server_stat stat;
+	struct message reply;
+
+	ck_assert_uint_eq(call(fd, CONTROL_SERVER_STAT, NULL, 0, &reply), WIRE_OK);
+	memcpy(&stat, reply.body, sizeof stat);
+	return le64_get(stat.protocol_errors);
+}
+
 /* ---- figures ---- */
 
 struct figures figures_now(int fd)

@@ -41,6 +41,7 @@ struct wire {
 /* ---- the control connection ---- */
 
 uint64_t sessions_of_storaged(int fd);
+uint64_t protocol_errors_of_storaged(int fd);
 
 /* A request for a queue pair whose other end is at @local. */
 struct control_queue_pair ask_for(const struct roce_address *local);

@@ -424,15 +424,18 @@ START_TEST(what_breaks_a_rule_is_refused_touches_nothing_and_ends_its_queue_pair
 	uint8_t *copy = copy_region();
 	struct roce_packet packet;
 	struct figures before;
+	uint64_t errors;
 
 	if (refused[_i].in_write)
 		begin_write(&end);
+	errors = protocol_errors_of_storaged(other.control);
 	before = figures_now(other.control);
 	packet = refused_packet(&end, (unsigned)_i);
 	send_packet(&end, &packet, 0xee);
 	expect_acknowledge(&end, end.psn, refused[_i].syndrome);
 	expect_figure(other.control, &before, is_access ? "naks_access" : "naks_request", NULL,
 		      what);
+	ck_assert_uint_eq(protocol_errors_of_storaged(other.control), errors + 1);
 	expect_silence(&end, what);
 	/* From here on it is deaf to everything: the same, the next one, what it did before. */
 	for (unsigned i = 0; i < 3; i++) {

@@ -683,6 +683,7 @@ START_TEST(a_malformed_frame_is_answered_once_and_ends_its_connection_alone)
 		ck_assert_uint_eq(execute(fd, request, NULL), WIRE_MALFORMED);
 		ck_assert(is_closed(fd));
 		close(fd);
+		ck_assert_uint_eq(le64_get(server_stat(client.fd).protocol_errors), i + 1);
 		ck_assert_uint_eq(add(other, word, 1), 2 * i + 1);
 	}
 	finish();

@@ -171,7 +171,7 @@ struct dso_server_stat {
 	uint64_t sessions_begun;
 	uint64_t sessions_fenced; /* ended by silence */
 	uint64_t sessions_lost;   /* ended by a disconnect */
-	uint64_t protocol_errors; /* connections dropped for what they sent */
+	uint64_t protocol_errors; /* connections, queue pairs ended for what they sent */
 	uint64_t operations;      /* executed by storaged itself (transport tcp) */
 	int64_t session_ttl;      /* ns */
 	char domain[16];          /* "cpu" or "device": who executes atomics */
