@@ -2,8 +2,10 @@
 #include "storaged/namespace.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* Of a loopback queue pair: a device that does not answer storaged itself for so long is dead. */
 #define LOOPBACK_TIMEOUT_NS INT64_C(500000000)
@@ -48,9 +50,39 @@ static int use_device(struct name_space *space, struct verbs_device *device)
 	return r;
 }
 
+/* Have every page of the arena. Returns 0 or a negative errno. */
+static int reserve(struct store *store)
+{
+	int r;
+
+	do
+		r = fallocate(store_fd(store), 0, 0, (off_t)store_region_bytes(store)) ? -errno : 0;
+	while (r == -EINTR);
+	return r;
+}
+
+/* Say which limit an arena ran into. */
+static int explain(int error, const struct settings *settings, char *reason, size_t reason_bytes)
+{
+	struct rlimit size = {.rlim_cur = RLIM_INFINITY};
+
+	getrlimit(RLIMIT_FSIZE, &size);
+	if (error == -EFBIG && size.rlim_cur != RLIM_INFINITY)
+		snprintf(reason, reason_bytes,
+			 "an arena of %llu bytes is a larger file than this process may have: %llu "
+			 "bytes (ulimit -f, LimitFSIZE)",
+			 (unsigned long long)settings->memory_bytes,
+			 (unsigned long long)size.rlim_cur);
+	else
+		snprintf(reason, reason_bytes,
+			 "an arena of %llu bytes (--memory) cannot be had: %s",
+			 (unsigned long long)settings->memory_bytes, strerror(-error));
+	return error;
+}
+
 int namespace_open(struct name_space *space, const char *name, const struct settings *settings,
-		   struct verbs_device *device, const char *no_device, char *reason,
-		   size_t reason_bytes)
+		   bool is_reserved, struct verbs_device *device, const char *no_device,
+		   char *reason, size_t reason_bytes)
 {
 	struct store_limits limits = {.region_bytes = settings->memory_bytes,
 				      .objects_max = (uint32_t)settings->objects_max,
@@ -60,10 +92,12 @@ int namespace_open(struct name_space *space, const char *name, const struct sett
 	*space = (struct name_space){.name = name, .domain = CONTROL_DOMAIN_CPU};
 	snprintf(space->domain_reason, sizeof space->domain_reason, "%s", no_device);
 	r = store_new(&limits, &space->store);
+	if (r)
+		return explain(r, settings, reason, reason_bytes);
+	r = is_reserved ? reserve(space->store) : 0;
 	if (r) {
-		snprintf(reason, reason_bytes, "an arena of %llu bytes cannot be made: %s",
-			 (unsigned long long)settings->memory_bytes, strerror(-r));
-		return r;
+		namespace_close(space);
+		return explain(r, settings, reason, reason_bytes);
 	}
 	if (device) {
 		r = use_device(space, device);

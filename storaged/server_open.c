@@ -5,6 +5,7 @@
 #include "storaged/control.h"
 #include "storaged/device_pairs.h"
 #include "storaged/log.h"
+#include "storaged/memory.h"
 #include "storaged/peers.h"
 #include "storaged/queue_pairs.h"
 #include "lib/clock.h"
@@ -188,19 +189,40 @@ static bool is_namespace_taken(const struct server *server, const char *name)
 	return false;
 }
 
+/* Whether the arenas can be had. A device's are taken whole: its pages are pinned. */
+static int check_memory(const struct server *server, const struct memory *memory,
+			const struct reason *reason)
+{
+	const struct settings *settings = server->settings;
+	bool is_taken = server->device || settings->memory_reserve;
+	int r = memory_check(memory, settings->memory_bytes, settings->namespaces.count, is_taken,
+			     reason->text, reason->bytes);
+
+	if (r == 0 && *reason->text)
+		log_warning("%s; storaged may be ended by the kernel when they fill", reason->text);
+	if (r == 0)
+		*reason->text = 0;
+	return r;
+}
+
 static int open_namespaces(struct server *server, const struct reason *reason)
 {
 	const struct settings_list *names = &server->settings->namespaces;
 	char no_device[REASON_BYTES] = "";
+	struct memory memory;
 	int r = open_device(server, reason, no_device, sizeof no_device);
 
+	memory_look("", &memory);
+	if (r == 0)
+		r = check_memory(server, &memory, reason);
 	for (unsigned i = 0; i < names->count && r == 0; i++) {
 		struct name_space *space = &server->namespaces[i];
 
 		if (is_namespace_taken(server, names->item[i]))
 			return fail(reason, -EEXIST, "there are two namespaces %s", names->item[i]);
-		r = namespace_open(space, names->item[i], server->settings, server->device,
-				   no_device, reason->text, reason->bytes);
+		r = namespace_open(space, names->item[i], server->settings,
+				   server->settings->memory_reserve || memory.is_strict,
+				   server->device, no_device, reason->text, reason->bytes);
 		if (r == 0) {
 			server->namespace_count++;
 			log_info("namespace %s: atomics by the %s: %s", space->name,

@@ -92,7 +92,14 @@ static const struct setting {
 	 GROUP_MEMORY,
 	 {SETTINGS_SIZE, FIELD(memory_bytes), 65536, UINT64_C(1) << 46, NULL},
 	 "arena of each namespace: bytes, KiB, MiB, GiB, TiB, or % of the memory available at the "
-	 "start"},
+	 "start, to this host or the control group that storaged is in"},
+	{"memory-reserve",
+	 NULL,
+	 NULL,
+	 GROUP_MEMORY,
+	 {SETTINGS_FLAG, FIELD(memory_reserve), 0, 1, NULL},
+	 "take all of --memory at the start, so that it is there when it is used. Otherwise a page "
+	 "is taken when it is first written to, but where vm.overcommit_memory is 2"},
 	{"objects-max",
 	 "N",
 	 STRING(STORE_OBJECTS_MAX_DEFAULT),

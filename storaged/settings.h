@@ -28,6 +28,7 @@ struct settings {
 	uint64_t connections_max;
 	struct settings_list namespaces;
 	uint64_t memory_bytes;
+	uint64_t memory_reserve;
 	uint64_t objects_max;
 	uint64_t opens_max;
 	uint64_t domain;    /* enum settings_domain */

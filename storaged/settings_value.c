@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/settings_value.h"
+#include "storaged/memory.h"
 #include "storaged/settings.h"
 
 #include <errno.h>
@@ -64,29 +65,19 @@ static int parse_units(const char *text, int base, const struct unit *units, uin
 	return -EINVAL;
 }
 
-static uint64_t memory_available_bytes(void)
-{
-	FILE *stream = fopen("/proc/meminfo", "re");
-	unsigned long long kibibytes = 0;
-	char line[128];
-
-	while (stream && fgets(line, sizeof line, stream))
-		if (sscanf(line, "MemAvailable: %llu", &kibibytes) == 1)
-			break;
-	if (stream)
-		fclose(stream);
-	return kibibytes << 10;
-}
-
 static int parse_size(const struct parse *parse, uint64_t *ret_bytes)
 {
 	static const struct unit percent[] = {{"%", 1}, {NULL, 0}};
 	const struct settings_value *value = parse->value;
+	struct memory memory;
 	uint64_t bytes;
 
-	if (parse_units(parse->text, 10, percent, &bytes) == 0 && bytes <= 100)
-		bytes = memory_available_bytes() / 100 * bytes;
-	else if (parse_units(parse->text, 10, sizes, &bytes))
+	if (parse_units(parse->text, 10, percent, &bytes) == 0 && bytes <= 100) {
+		memory_look("", &memory);
+		/* UINT64_MAX: nobody knows how much there is. */
+		bytes = memory.available_bytes == UINT64_MAX ? 0
+							     : memory.available_bytes / 100 * bytes;
+	} else if (parse_units(parse->text, 10, sizes, &bytes))
 		return refuse(parse, "a size such as 512MiB, 4GiB or 25%%");
 	if (bytes < value->min || bytes > value->max)
 		return refuse(parse, "between %llu KiB and %llu GiB (it is %llu bytes)",

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static void write_header(struct arena *arena)
@@ -22,12 +23,17 @@ static void write_header(struct arena *arena)
 
 int arena_open(struct arena *arena, uint64_t bytes, uint32_t extent_count_max)
 {
+	struct rlimit size;
 	void *base;
 
 	*arena = (struct arena){.bytes = bytes};
 	arena->fd = memfd_create("dso-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (arena->fd < 0)
 		return -errno;
+	/* Beyond this limit ftruncate() sends SIGXFSZ, which ends a process that does not expect
+	 * it. */
+	if (getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur < bytes)
+		return -EFBIG;
 	if (ftruncate(arena->fd, (off_t)bytes))
 		return -errno;
 	/* Clients get this descriptor: a size that they could change would be a SIGBUS here. */
