@@ -12,6 +12,7 @@
 #include "lib/sweep.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -260,7 +261,7 @@ static void sweep(struct embedded *embedded, const struct store_reference *refer
 /* ---- the directory ---- */
 
 /* Its memory stays until the handle is closed, so nobody needs to be waited for. Under `lock`. */
-static void deleted(struct store_opener *opener, uint32_t handle)
+static bool deleted(struct store_opener *opener, uint32_t handle)
 {
 	struct dso_session *session = ((struct embedded *)opener)->session;
 
@@ -271,6 +272,7 @@ static void deleted(struct store_opener *opener, uint32_t handle)
 	pthread_mutex_unlock(&session->lock);
 	if (((struct embedded *)opener)->parked && ((struct embedded *)opener)->handle == handle)
 		answer((struct embedded *)opener, -ESTALE);
+	return true;
 }
 
 static int embedded_open_object(struct dso_session *session, struct object *object,
@@ -320,7 +322,8 @@ static int embedded_delete(struct dso_session *session, const char *name, char *
 	enum wire_status status;
 
 	pthread_mutex_lock(&lock);
-	status = store_delete(embedded->shared->store, name, strlen(name));
+	status = store_delete(embedded->shared->store, name, strlen(name), NULL);
+	store_tell(embedded->shared->store, UINT_MAX);
 	store_clean(embedded->shared->store, UINT64_MAX);
 	pthread_mutex_unlock(&lock);
 	return status_error(status, reason, reason_bytes);

@@ -30,7 +30,8 @@ static bool is_stalled(const struct control *control)
 static void want(struct control *control)
 {
 	/* While whole requests wait in the buffer there may be no room to receive. */
-	uint32_t events = control->stalled || control->in_fill == CONTROL_IN_BYTES ? 0 : EPOLLIN;
+	uint32_t filled = control->in_fill - control->in_begin;
+	uint32_t events = control->stalled || filled == CONTROL_IN_BYTES ? 0 : EPOLLIN;
 
 	if (!control_is_flushed(control))
 		events |= EPOLLOUT;
@@ -39,6 +40,7 @@ static void want(struct control *control)
 
 void control_flush(struct control *control)
 {
+	list_remove(&control->unflushed);
 	while (!control_is_flushed(control) && list_empty(&control->doomed)) {
 		ssize_t sent = send(control->source.fd, control->out + control->out_sent,
 				    control->out_fill - control->out_sent, MSG_NOSIGNAL);
@@ -109,10 +111,15 @@ static void append(struct control *control, struct control_header header, const 
 	control->out_fill += (uint32_t)sizeof header + body_bytes;
 }
 
-void control_notify(struct control *control, uint16_t type, const void *body, size_t body_bytes)
+bool control_notify(struct control *control, uint16_t type, const void *body, size_t body_bytes)
 {
+	list_remove(&control->unflushed);
+	list_append(&control->server->unflushed, &control->unflushed);
+	control->stalled |= is_stalled(control);
+	if (control->stalled)
+		return false;
 	append(control, control_header_of(type, 0, 0, (uint32_t)body_bytes), body);
-	control_flush(control);
+	return true;
 }
 
 void control_reply(struct control *control, const struct control_header *header, const void *body,
@@ -185,7 +192,7 @@ void control_finish(struct control *control)
 		session_end(session, END_DISCONNECT, "its client broke the protocol");
 	}
 	control->state = CONTROL_CLOSING;
-	control->in_fill = 0;
+	control->in_begin = control->in_scanned = control->in_fill = 0;
 	control->stalled = false;
 	list_remove(&control->ready);
 	deadline_set(&control->server->closings, &control->deadline, clock_now_ns());
@@ -214,6 +221,7 @@ void control_close(struct control *control)
 	list_remove(&control->link);
 	list_remove(&control->ready);
 	list_remove(&control->doomed);
+	list_remove(&control->unflushed);
 	list_remove(&control->deadline.link);
 	server->connection_count--;
 	free(control->out);
@@ -221,6 +229,15 @@ void control_close(struct control *control)
 }
 
 /* ---- in ---- */
+
+/* The header of the request that begins at @at, if all of it was received. */
+static bool header_at(const struct control *control, uint32_t at, struct control_header *header)
+{
+	if (control->in_fill - at < sizeof *header)
+		return false;
+	memcpy(header, control->in + at, sizeof *header);
+	return true;
+}
 
 /* Handle the first request, if it is whole. Returns its bytes, 0 when it is not, or when the connection
  * takes no more requests. */
@@ -230,9 +247,8 @@ static uint32_t handle_one(struct control *control)
 	enum wire_status status;
 	uint32_t length_bytes;
 
-	if (control->in_fill < sizeof header)
+	if (!header_at(control, control->in_begin, &header))
 		return 0;
-	memcpy(&header, control->in, sizeof header);
 	length_bytes = le32_get(header.length_bytes);
 	status = control_check(&header, NULL);
 	/* Also for a table of lengths that is wrong one day: nothing beyond the buffer is believed. */
@@ -243,9 +259,9 @@ static uint32_t handle_one(struct control *control)
 			       length_bytes);
 		return 0;
 	}
-	if (control->in_fill < sizeof header + length_bytes)
+	if (control->in_fill - control->in_begin < sizeof header + length_bytes)
 		return 0;
-	handle_request(control, &header, control->in + sizeof header);
+	handle_request(control, &header, control->in + control->in_begin + sizeof header);
 	if (control->again || control->waits)
 		return 0;
 	return control->state == CONTROL_CLOSING || !list_empty(&control->doomed)
@@ -253,29 +269,92 @@ static uint32_t handle_one(struct control *control)
 		       : (uint32_t)sizeof header + length_bytes;
 }
 
-static void handle_all(struct control *control)
+/* Steps that the first request takes beside those of a light one. */
+static unsigned weight(const struct control *control)
+{
+	struct control_header header;
+
+	return header_at(control, control->in_begin, &header) ? handler_steps(&header) : 0;
+}
+
+/* Move what is not handled yet to the beginning of the buffer. */
+static void make_room(struct control *control)
+{
+	uint32_t taken = control->in_begin;
+
+	if (taken == 0)
+		return;
+	memmove(control->in, control->in + taken, control->in_fill - taken);
+	control->in_fill -= taken;
+	control->in_scanned -= control->in_scanned < taken ? control->in_scanned : taken;
+	control->in_begin = 0;
+}
+
+/* Take the @bytes at @at out of the buffer. */
+static void cut(struct control *control, uint32_t at, uint32_t bytes)
+{
+	memmove(control->in + at, control->in + at + bytes, control->in_fill - at - bytes);
+	control->in_fill -= bytes;
+}
+
+/* A client's heartbeat does not wait for what it asked for before, and what has not had its turn: answer the PINGs
+ * among it. */
+static void answer_pings(struct control *control)
+{
+	struct control_header header;
+
+	if (control->in_scanned < control->in_begin)
+		control->in_scanned = control->in_begin;
+	while (header_at(control, control->in_scanned, &header) &&
+	       control_check(&header, NULL) == WIRE_OK) {
+		uint32_t bytes = (uint32_t)sizeof header + le32_get(header.length_bytes);
+
+		if (control->in_fill - control->in_scanned < bytes)
+			break;
+		if (le16_get(header.type) == CONTROL_PING) {
+			handle_request(control, &header, NULL);
+			cut(control, control->in_scanned, bytes);
+		} else {
+			control->in_scanned += bytes;
+		}
+	}
+}
+
+static bool is_waiting(const struct control *control)
+{
+	return control->state == CONTROL_LIVE && list_empty(&control->doomed) &&
+	       (control->waits || !list_empty(&control->ready));
+}
+
+/* Handle requests; of those that take their time, one where @may_be_heavy. */
+static void handle_all(struct control *control, bool may_be_heavy)
 {
 	uint32_t taken;
 	unsigned count = 0;
 
-	list_remove(&control->ready);
-	if (control->waits)
-		return;
-	control->yields = false;
-	while (!(control->stalled = is_stalled(control)) && (taken = handle_one(control)) > 0) {
-		control->in_fill -= taken;
-		memmove(control->in, control->in + taken, control->in_fill);
-		if ((++count == CONTROL_TURN_MAX || control->yields) && control->in_fill) {
+	while (!(control->stalled = is_stalled(control))) {
+		bool heavy = control->again || weight(control);
+
+		if (count == CONTROL_TURN_MAX || (heavy && !may_be_heavy)) {
 			list_append(&control->server->ready, &control->ready);
 			break;
 		}
-	}
-	if (control->again) {
+		may_be_heavy &= !heavy;
 		control->again = false;
-		list_append(&control->server->ready, &control->ready);
+		taken = handle_one(control);
+		if (control->again)
+			may_be_heavy = false;
+		else if (taken == 0)
+			break;
+		control->in_begin += taken;
+		count++;
 	}
-	if (list_empty(&control->doomed))
+	if (is_waiting(control))
+		answer_pings(control);
+	if (list_empty(&control->doomed)) {
+		make_room(control);
 		control_flush(control);
+	}
 }
 
 void control_continue(struct control *control)
@@ -285,9 +364,18 @@ void control_continue(struct control *control)
 	list_append(&control->server->ready, &control->ready);
 }
 
+unsigned control_steps(const struct control *control)
+{
+	return CONTROL_TURN_MAX + weight(control);
+}
+
 void control_resume(struct control *control)
 {
-	handle_all(control);
+	list_remove(&control->ready);
+	if (control->session)
+		store_opener_tell(&control->session->opener);
+	if (!control->waits)
+		handle_all(control, true);
 }
 
 static void discard(struct control *control)
@@ -306,6 +394,7 @@ static void discard(struct control *control)
 
 static void receive(struct control *control)
 {
+	bool waits = is_waiting(control);
 	ssize_t got = recv(control->source.fd, control->in + control->in_fill,
 			   CONTROL_IN_BYTES - control->in_fill, 0);
 
@@ -319,7 +408,12 @@ static void receive(struct control *control)
 	/* Also behind a request that takes its time, and whose answer holds the others up. */
 	if (control->session)
 		session_heard(control->session);
-	handle_all(control);
+	if (!waits) {
+		handle_all(control, false);
+		return;
+	}
+	answer_pings(control);
+	control_flush(control);
 }
 
 static void control_event(struct source *source, uint32_t events)
@@ -357,6 +451,7 @@ int control_open(struct server *server, int fd, bool is_unix)
 	list_init(&control->link);
 	list_init(&control->ready);
 	list_init(&control->doomed);
+	list_init(&control->unflushed);
 	list_init(&control->deadline.link);
 	list_append(&server->controls, &control->link);
 	silence_begin(&server->hellos, &control->deadline, clock_now_ns());

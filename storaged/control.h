@@ -11,7 +11,7 @@
 
 #define CONTROL_IN_BYTES           (sizeof(struct control_header) + CONTROL_BODY_BYTES_MAX)
 #define CONTROL_OUT_BYTES_MAX      65536 /* a client that lets more lie unread is dropped */
-#define CONTROL_TURN_MAX           16    /* requests handled before the others have their turn */
+#define CONTROL_TURN_MAX           16 /* requests handled before the others have their turn, one heavy */
 #define CONTROL_SENTENCE_BYTES_MAX 200
 #define CONTROL_HELLO_NS           INT64_C(2000000000) /* until the first message is whole */
 #define CONTROL_CLOSING_NS         INT64_C(1000000000) /* until the client has the last reply */
@@ -34,13 +34,14 @@ struct control {
 	bool is_unix;
 	bool waits;      /* LIVE: for control_continue, with the request just handled */
 	bool again;      /* LIVE: the request just handled was not answered, its turn comes again */
-	bool yields;     /* LIVE: the request just handled took its time, others have their turn */
-	bool stalled;    /* LIVE: requests wait until the client has read replies */
+	bool stalled;    /* LIVE: requests and notices wait until the client has read */
 	bool shut;       /* CLOSING: everything was sent */
 	const char *why; /* doomed; for the log */
+	uint64_t deletion; /* LIVE: of the DELETE that waits until all are told; 0: there is none */
 	struct deadline deadline;
-	struct list link, ready, doomed; /* in the server's lists */
-	uint32_t in_fill;
+	struct list link, ready, doomed, unflushed; /* in the server's lists */
+	/* received: handled before in_begin; no PING lies before in_scanned */
+	uint32_t in_begin, in_scanned, in_fill;
 	uint32_t out_sent, out_fill, out_bytes;
 	uint8_t *out;
 	uint8_t in[CONTROL_IN_BYTES];
@@ -50,14 +51,17 @@ struct control {
 int control_open(struct server *server, int fd, bool is_unix);
 /* Close and free; its session, if it has one, has lost it. */
 void control_close(struct control *control);
-/* Handle requests that were left over from the turn before. */
+/* What control_resume will take of a turn. */
+unsigned control_steps(const struct control *control);
+/* Go on with what was left over: notices that the client did not take, requests that wait or take their time. */
 void control_resume(struct control *control);
 
 /* What a request waits for, having set `waits`, has come: it is handled again. */
 void control_continue(struct control *control);
 
-/* Send a message: at once as far as the socket takes it. Too much unread dooms the connection. */
-void control_notify(struct control *control, uint16_t type, const void *body, size_t body_bytes);
+/* Send a notice, with others at the end of the turn. Returns false when too much lies unread: then control_resume
+ * follows when the client has read. */
+bool control_notify(struct control *control, uint16_t type, const void *body, size_t body_bytes);
 /* Answer the request @header. */
 void control_reply(struct control *control, const struct control_header *header, const void *body,
 		   size_t body_bytes);

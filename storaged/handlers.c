@@ -86,14 +86,24 @@ static void handle_close(struct control *control, const struct control_header *h
 	answer(control, header, store_close(&control->session->opener, le32_get(close->handle)));
 }
 
+/* It is answered when all who have the object open were told, or do not read what they are told: its turn comes
+ * again until then. */
 static void handle_delete(struct control *control, const struct control_header *header,
 			  const uint8_t *body)
 {
 	const struct control_name *name = (const void *)body;
+	struct store *store = control->session->space->store;
+	enum wire_status status = WIRE_OK;
 
-	answer(control, header,
-	       store_delete(control->session->space->store, (const char *)body + sizeof *name,
-			    name->name_bytes));
+	if (!control->deletion)
+		status = store_delete(store, (const char *)body + sizeof *name, name->name_bytes,
+				      &control->deletion);
+	control->again = status == WIRE_OK && (!store_is_told(store, control->deletion) ||
+					       control->session->opener.untold_slot);
+	if (control->again)
+		return;
+	control->deletion = 0;
+	answer(control, header, status);
 }
 
 /* Append an entry and its name to a page. Returns its bytes, 0 when there is no room. */
@@ -214,6 +224,20 @@ static void (*const handlers[])(struct control *control, const struct control_he
 	[CONTROL_WAKE_QUIETLY] = handle_wake_quietly,
 	[CONTROL_HELD] = handle_held,
 };
+
+/* Those that are not light, in steps. */
+static const uint16_t weights[] = {
+	[CONTROL_DELETE] = 16,
+	[CONTROL_LIST] = 64,
+	[CONTROL_HELD] = 256,
+};
+
+unsigned handler_steps(const struct control_header *header)
+{
+	uint16_t type = le16_get(header->type);
+
+	return type < sizeof weights / sizeof *weights ? weights[type] : 0;
+}
 
 void handle_request(struct control *control, const struct control_header *header,
 		    const uint8_t *body)

@@ -259,7 +259,6 @@ void handle_held(struct control *control, const struct control_header *header, c
 	struct control_holds holds = {0};
 	int r = holds_page(space->store, space->transport, &cursor, put_hold, &answer);
 
-	control->yields = true;
 	if (r) {
 		control_refuse(control, header, r == -ENOMEM ? WIRE_INTERNAL : WIRE_DEVICE, NULL);
 		return;

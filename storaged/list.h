@@ -41,6 +41,18 @@ static inline void list_remove(struct list *link)
 	list_init(link);
 }
 
+/* Move all of @from to the end of @to. */
+static inline void list_splice(struct list *to, struct list *from)
+{
+	if (list_empty(from))
+		return;
+	from->next->previous = to->previous;
+	to->previous->next = from->next;
+	from->previous->next = to;
+	to->previous = from->previous;
+	list_init(from);
+}
+
 struct deadlines {
 	struct list list;
 	int64_t duration_ns;

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define EVENTS_MAX 64
+#define EVENTS_MAX       64
+#define EVENT_ROUNDS_MAX 16
 
 int loop_open(struct loop *loop)
 {
@@ -75,7 +76,8 @@ void loop_bury(struct loop *loop, struct source *source, void *memory)
 	loop->graveyard = source;
 }
 
-int loop_turn(struct loop *loop, int timeout_ms)
+/* Call what is ready, up to EVENTS_MAX. Returns how many there were, or a negative errno. */
+static int dispatch(struct loop *loop, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_MAX];
 	int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, timeout_ms);
@@ -90,5 +92,14 @@ int loop_turn(struct loop *loop, int timeout_ms)
 			source->ready(source, events[i].events);
 	}
 	empty_graveyard(loop);
-	return 0;
+	return count;
+}
+
+int loop_turn(struct loop *loop, int timeout_ms)
+{
+	int count = dispatch(loop, timeout_ms);
+
+	for (unsigned round = 1; count == EVENTS_MAX && round < EVENT_ROUNDS_MAX; round++)
+		count = dispatch(loop, 0);
+	return count < 0 ? count : 0;
 }

@@ -36,7 +36,8 @@ void loop_end(struct loop *loop, struct source *source);
 /* The same, and free @memory, in which @source lies, when no event of this turn can name it any more. */
 void loop_bury(struct loop *loop, struct source *source, void *memory);
 
-/* Wait at most @timeout_ms (-1: for ever) and call what is ready. Returns 0 or a negative errno. */
+/* Wait at most @timeout_ms (-1: for ever) and call what is ready: everything, as far as EVENTS_MAX and
+ * EVENT_ROUNDS_MAX go. Returns 0 or a negative errno. */
 int loop_turn(struct loop *loop, int timeout_ms);
 
 #endif

@@ -13,8 +13,12 @@
 #define DRAIN_NS INT64_C(2000000000)
 /* For a client to close a connection on which it was told that storaged shuts down. */
 #define DRAIN_CLOSING_NS INT64_C(100000000)
-/* Zeroed of a namespace in a turn of the loop: little enough that nobody notices. */
-#define CLEAN_TURN_BYTES (8 << 20)
+/* Pieces of work between two looks at the clock, and what they cost. */
+#define CLEAN_BYTES  (256 << 10)
+#define CLEAN_STEPS  32
+#define TELL_HANDLES 64
+#define EXPIRE_STEPS 16
+#define DROP_STEPS   16
 
 uint64_t server_operations(const struct server *server)
 {
@@ -113,31 +117,6 @@ static void expire_pauses(struct server *server, int64_t now_ns)
 		accept_resume(server, deadline);
 }
 
-static void expire_sessions(struct server *server, int64_t now_ns)
-{
-	struct deadline *deadline;
-
-	while ((deadline = silence_over(&server->sessions.silences, now_ns))) {
-		session_fence(container_of(deadline, struct session, silence), END_SILENCE,
-			      "the session was silent for longer than the TTL");
-	}
-}
-
-static bool clean_namespaces(struct server *server)
-{
-	bool more = false;
-
-	for (unsigned i = 0; i < server->namespace_count; i++)
-		more |= store_clean(server->namespaces[i].store, CLEAN_TURN_BYTES);
-	return more;
-}
-
-static void drop_doomed(struct server *server)
-{
-	while (!list_empty(&server->doomed))
-		control_close(container_of(server->doomed.next, struct control, doomed));
-}
-
 /* Milliseconds until something is due, -1 for never. */
 static int next_due_ms(const struct server *server, int64_t until_ns)
 {
@@ -166,38 +145,139 @@ static int next_due_ms(const struct server *server, int64_t until_ns)
 /* ---- turns of the loop ---- */
 
 /* Connections that have a turn each; one that has more to do puts itself at the end. */
-static void resume_ready(struct server *server)
+static bool resume_ready(struct server *server, struct budget *budget)
 {
 	struct list turn;
 
 	list_init(&turn);
-	while (!list_empty(&server->ready)) {
-		struct list *link = server->ready.next;
+	list_splice(&turn, &server->ready);
+	while (!list_empty(&turn)) {
+		struct control *control = container_of(turn.next, struct control, ready);
 
-		list_remove(link);
-		list_append(&turn, link);
+		if (!budget_take(budget, control_steps(control)))
+			break;
+		control_resume(control);
 	}
-	while (!list_empty(&turn))
-		control_resume(container_of(turn.next, struct control, ready));
+	/* Before those that put themselves there meanwhile. */
+	list_splice(&turn, &server->ready);
+	list_splice(&server->ready, &turn);
+	return !list_empty(&server->ready);
+}
+
+/* Have each namespace do a piece of work in turn, another one first in every turn of the loop, as long as one has some.
+ * Returns whether one still has. */
+static bool in_turns(struct server *server, struct budget *budget, unsigned steps,
+		     bool (*is_due)(const struct store *store), void (*piece)(struct store *store))
+{
+	bool any;
+
+	do {
+		any = false;
+		for (unsigned i = 0; i < server->namespace_count; i++) {
+			unsigned space = (server->turns + i) % server->namespace_count;
+			struct store *store = server->namespaces[space].store;
+
+			if (!is_due(store))
+				continue;
+			if (!budget_take(budget, steps))
+				return true;
+			piece(store);
+			any = true;
+		}
+	} while (any);
+	return false;
+}
+
+static void tell_piece(struct store *store)
+{
+	store_tell(store, TELL_HANDLES);
+}
+
+static bool tell_deletions(struct server *server, struct budget *budget)
+{
+	bool more = in_turns(server, budget, TELL_HANDLES, store_is_telling, tell_piece);
+
+	while (!list_empty(&server->unflushed))
+		control_flush(container_of(server->unflushed.next, struct control, unflushed));
+	return more;
+}
+
+static bool expire_sessions(struct server *server, struct budget *budget)
+{
+	int64_t now_ns = clock_now_ns();
+	struct deadline *deadline;
+
+	while ((deadline = silence_over(&server->sessions.silences, now_ns))) {
+		struct session *session = container_of(deadline, struct session, silence);
+
+		if (!budget_take(budget, EXPIRE_STEPS))
+			return true;
+		session_fence(session, END_SILENCE,
+			      "the session was silent for longer than the TTL");
+	}
+	return false;
+}
+
+static bool destroy_peers(struct server *server, struct budget *budget)
+{
+	return sessions_destroy_peers(&server->sessions, budget);
+}
+
+static bool sweep(struct server *server, struct budget *budget)
+{
+	return sessions_sweep(&server->sessions, budget);
+}
+
+static bool drop_doomed(struct server *server, struct budget *budget)
+{
+	while (!list_empty(&server->doomed) && budget_take(budget, DROP_STEPS))
+		control_close(container_of(server->doomed.next, struct control, doomed));
+	return !list_empty(&server->doomed);
+}
+
+static void clean_piece(struct store *store)
+{
+	store_clean(store, CLEAN_BYTES);
+}
+
+static bool clean_namespaces(struct server *server, struct budget *budget)
+{
+	return in_turns(server, budget, CLEAN_STEPS, store_is_dirty, clean_piece);
+}
+
+/* What may be much, in every turn as far as its budget goes: each kind has one of its own, so that none waits for
+ * another to be through. Each returns whether there is more. */
+static bool (*const works[])(struct server *server, struct budget *budget) = {
+	resume_ready, tell_deletions, expire_sessions,  destroy_peers,
+	sweep,        drop_doomed,    clean_namespaces,
+};
+
+static bool work(struct server *server)
+{
+	bool more = false;
+
+	for (unsigned i = 0; i < sizeof works / sizeof *works; i++) {
+		struct budget budget = budget_begin();
+
+		more |= works[i](server, &budget);
+	}
+	return more;
 }
 
 static int turn(struct server *server, int64_t until_ns)
 {
-	int r = loop_turn(&server->loop, server->dirty ? 0 : next_due_ms(server, until_ns));
+	int r = loop_turn(&server->loop, server->busy ? 0 : next_due_ms(server, until_ns));
 	int64_t now_ns = clock_now_ns();
 
 	if (r)
 		return r;
-	resume_ready(server);
+	server->turns++;
 	expire_hellos(server, now_ns);
 	expire_closings(server, now_ns);
 	expire_pauses(server, now_ns);
-	expire_sessions(server, now_ns);
 	sessions_expire_lingers(&server->sessions, now_ns);
-	sessions_sweep(&server->sessions);
 	holds_look(server, now_ns);
-	drop_doomed(server);
-	server->dirty = clean_namespaces(server);
+	server->busy = work(server);
 	return 0;
 }
 
@@ -205,7 +285,7 @@ static bool has_data(const struct server *server)
 {
 	for (uint32_t i = 1; i <= server->sessions.max; i++)
 		if (server->sessions.table[i].state != SESSION_FREE &&
-		    (server->sessions.table[i].data_count ||
+		    (server->sessions.table[i].data_count || server->sessions.table[i].peer_count ||
 		     server->sessions.table[i].queue_pair_count ||
 		     server->sessions.table[i].device_pair))
 			return true;

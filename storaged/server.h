@@ -28,7 +28,8 @@ struct server {
 
 	struct name_space namespaces[SETTINGS_ITEMS_MAX];
 	unsigned namespace_count;
-	bool dirty; /* memory of deleted objects waits to be zeroed */
+	unsigned turns; /* of the loop, ever */
+	bool busy;      /* there was more to do than a turn has room for */
 
 	struct verbs_device *device;
 	struct verbs_listener *verbs_listener;
@@ -59,6 +60,7 @@ struct server {
 	struct list controls;      /* control connections */
 	struct list ready;         /* of them, those with a whole request left for the next turn */
 	struct list doomed;        /* of them, those to be dropped at the end of this turn */
+	struct list unflushed;     /* of them, those with notices that were not sent yet */
 	struct silences hellos;    /* connections whose first message has not come yet */
 	struct deadlines closings; /* connections whose last reply is on its way */
 	struct deadlines pauses;   /* listeners that do not accept for a while */

@@ -335,6 +335,7 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	list_init(&server->controls);
 	list_init(&server->ready);
 	list_init(&server->doomed);
+	list_init(&server->unflushed);
 	silences_init(&server->hellos, CONTROL_HELLO_NS);
 	deadlines_init(&server->closings, CONTROL_CLOSING_NS);
 	deadlines_init(&server->pauses, ACCEPT_PAUSE_NS);
@@ -367,12 +368,24 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	return r ? fail(&reason, r, "%s", strerrordesc_np(-r)) : 0;
 }
 
+static void destroy_peers(struct server *server)
+{
+	struct budget budget;
+
+	if (!server->sessions.table)
+		return;
+	do
+		budget = budget_begin();
+	while (sessions_destroy_peers(&server->sessions, &budget));
+}
+
 void server_close(struct server *server)
 {
 	while (!list_empty(&server->controls))
 		control_close(container_of(server->controls.next, struct control, link));
 	accept_stop(server);
 	device_pairs_close(server);
+	destroy_peers(server);
 	peers_close(server);
 	queue_pairs_close(server);
 	while (server->worker_count)

@@ -17,6 +17,9 @@
 
 #define OWNER_BITS 16
 
+#define SWEEP_WORDS   8  /* looked at in a step */
+#define DESTROY_STEPS 64 /* of a queue pair: calls of the kernel and the device */
+
 struct process {
 	struct source source; /* the pidfd */
 	struct list link;
@@ -41,6 +44,7 @@ int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
 	silences_init(&sessions->silences, ttl_ns);
 	deadlines_init(&sessions->lingering, 0);
 	list_init(&sessions->sweeping);
+	list_init(&sessions->destroying);
 	sessions->table = calloc(max + 1, sizeof *sessions->table);
 	sessions->free = calloc(max, sizeof *sessions->free);
 	if (!sessions->table || !sessions->free) {
@@ -142,7 +146,7 @@ void session_sweep_if_fenced(struct session *session)
 {
 	if (session->state == SESSION_FENCING && session->data_count == 0 &&
 	    session->queue_pair_count == 0 && session->process_count == 0 &&
-	    device_pair_abandon(session))
+	    session->peer_count == 0 && device_pair_abandon(session))
 		go(session,
 		   session->linger_at_ns > clock_now_ns() ? SESSION_LINGERING : SESSION_SWEEPING);
 }
@@ -170,15 +174,17 @@ const char *session_state_note(const struct session *session)
 
 /* ---- begin and end ---- */
 
-static void object_deleted(struct store_opener *opener, uint32_t handle)
+static bool object_deleted(struct store_opener *opener, uint32_t handle)
 {
 	struct session *session = container_of(opener, struct session, opener);
 	struct control_close notice = {.handle = le32_of(handle)};
 
 	if (!session->control)
-		return;
+		return true;
+	if (!control_notify(session->control, CONTROL_DELETED, &notice, sizeof notice))
+		return false;
 	futex_answer_of(session, handle, WIRE_STALE);
-	control_notify(session->control, CONTROL_DELETED, &notice, sizeof notice);
+	return true;
 }
 
 struct session *session_begin(struct server *server, struct name_space *space,
@@ -209,6 +215,7 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	list_init(&session->queue_pairs);
 	list_init(&session->processes);
 	list_init(&session->sweeping);
+	list_init(&session->destroying);
 	list_init(&session->waiter.link);
 	list_init(&session->waiter.grant.deadline.link);
 	session->waiter.grant.missed = 0;
@@ -306,8 +313,8 @@ void session_end(struct session *session, enum session_end why, const char *reas
 	if (session->died && session->linger_ns)
 		session->linger_at_ns = clock_now_ns() + session->linger_ns;
 	go(session, SESSION_FENCING);
-	while (session->peer_count)
-		verbs_peer_destroy(session->peers[--session->peer_count]);
+	if (session->peer_count)
+		list_append(&sessions->destroying, &session->destroying);
 	for (struct list *link = session->data.next; link != &session->data; link = link->next)
 		end_data(container_of(link, struct data_connection, link));
 	for (struct list *link = session->queue_pairs.next; link != &session->queue_pairs;
@@ -351,28 +358,64 @@ static void sweep(struct session *session, const struct store_reference *referen
 			    session_owner(session), tally.failures);
 }
 
-bool sessions_sweep(struct sessions *sessions)
+/* What sweeping an object takes: so many of its words are a step. */
+static unsigned sweep_steps(const struct store_reference *reference)
 {
-	struct store_reference references[SESSION_SWEEP_MAX];
-	struct session *session;
-	unsigned count = 0;
+	return 1 + (unsigned)(sweep_count(reference->type, reference->parameters) / SWEEP_WORDS);
+}
 
-	if (list_empty(&sessions->sweeping))
-		return false;
-	session = container_of(sessions->sweeping.next, struct session, sweeping);
-	while (count < SESSION_SWEEP_MAX &&
-	       store_opener_next(&session->opener, &session->sweep_handle, &references[count]))
-		count++;
-	for (unsigned i = 0; i < count; i++) {
-		sweep(session, &references[i]);
-		store_close(&session->opener, references[i].handle);
-	}
-	list_remove(&session->sweeping);
-	if (count == SESSION_SWEEP_MAX)
-		list_append(&sessions->sweeping, &session->sweeping);
-	else
+/* Sweep one more object of @session, or end it with the last. Returns whether it fitted into the budget. */
+static bool sweep_next(struct session *session, struct budget *budget)
+{
+	struct store_reference reference;
+	uint32_t next = session->sweep_handle;
+
+	if (!store_opener_next(&session->opener, &next, &reference)) {
 		go(session, SESSION_FREE);
-	return !list_empty(&sessions->sweeping);
+		return true;
+	}
+	if (!budget_take(budget, sweep_steps(&reference)))
+		return false;
+	session->sweep_handle = next;
+	sweep(session, &reference);
+	store_close(&session->opener, reference.handle);
+	return true;
+}
+
+bool sessions_sweep(struct sessions *sessions, struct budget *budget)
+{
+	while (!list_empty(&sessions->sweeping)) {
+		struct session *session =
+			container_of(sessions->sweeping.next, struct session, sweeping);
+
+		if (!sweep_next(session, budget))
+			return true;
+		/* In turns: who holds one thing does not wait for who holds thousands. */
+		if (session->state == SESSION_SWEEPING) {
+			list_remove(&session->sweeping);
+			list_append(&sessions->sweeping, &session->sweeping);
+		}
+	}
+	return false;
+}
+
+/* ---- queue pairs on the device ---- */
+
+bool sessions_destroy_peers(struct sessions *sessions, struct budget *budget)
+{
+	while (!list_empty(&sessions->destroying)) {
+		struct session *session =
+			container_of(sessions->destroying.next, struct session, destroying);
+
+		if (!budget_take(budget, DESTROY_STEPS))
+			return true;
+		verbs_peer_destroy(session->peers[--session->peer_count]);
+		if (session->peer_count)
+			continue;
+		list_remove(&session->destroying);
+		session_sweep_if_fenced(session);
+	}
+	return false;
 }
 
 /* ---- data connections ---- */

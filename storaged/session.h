@@ -5,17 +5,17 @@
 
 #include "lib/store/store.h"
 #include "lib/verbs/verbs.h"
+#include "storaged/budget.h"
 #include "storaged/data.h"
 #include "storaged/futex.h"
 #include "storaged/holds.h"
 #include "storaged/list.h"
 #include "storaged/loop.h"
 
-#define SESSION_PEERS_MAX       8  /* queue pairs of one session, transport verbs */
-#define SESSION_DATA_MAX        8  /* its data connections */
-#define SESSION_QUEUE_PAIRS_MAX 8  /* its queue pairs of transport roce */
-#define SESSION_PROCESSES_MAX   8  /* processes that have mapped the arena for it */
-#define SESSION_SWEEP_MAX       64 /* objects looked at in one turn of the loop */
+#define SESSION_PEERS_MAX       8 /* queue pairs of one session, transport verbs */
+#define SESSION_DATA_MAX        8 /* its data connections */
+#define SESSION_QUEUE_PAIRS_MAX 8 /* its queue pairs of transport roce */
+#define SESSION_PROCESSES_MAX   8 /* processes that have mapped the arena for it */
 #define SESSION_WHO_BYTES       56
 
 struct server;
@@ -26,7 +26,8 @@ enum session_state {
 	SESSION_FREE,    /* waits for somebody's HELLO */
 	SESSION_LIVE,    /* waits for requests; for GOODBYE, a disconnect or silence */
 	SESSION_FENCING, /* waits until nothing of its client can land: for the workers' word that its
-			  * data connections and queue pairs are gone, and for the end of its processes */
+			  * data connections and queue pairs are gone, for the main thread's own work on
+			  * those of the device, and for the end of its processes */
 	SESSION_LINGERING, /* fenced; waits until the time is over for which it asked that its holds be kept */
 	SESSION_SWEEPING, /* waits for turns of the loop, in which what it held is undone and its handles
 			   * are given back */
@@ -59,10 +60,11 @@ struct session {
 	int64_t begun_ns;
 	char who[SESSION_WHO_BYTES]; /* for people: the client's process or address */
 	struct sightings sightings;
-	bool died;            /* it ended without a goodbye */
-	const char *reason;   /* of its end, for people */
-	unsigned taken;       /* words of its that were taken back */
-	struct list sweeping; /* in sessions->sweeping */
+	bool died;              /* it ended without a goodbye */
+	const char *reason;     /* of its end, for people */
+	unsigned taken;         /* words of its that were taken back */
+	struct list destroying; /* in sessions->destroying: it is over, and has peers */
+	struct list sweeping;   /* in sessions->sweeping */
 	uint32_t sweep_handle;
 };
 
@@ -74,7 +76,7 @@ struct sessions {
 	uint32_t live_count;
 	struct silences silences;
 	struct deadlines lingering;
-	struct list sweeping;
+	struct list destroying, sweeping;
 	uint64_t begun, fenced, lost;
 };
 
@@ -111,8 +113,10 @@ const char *session_state_note(const struct session *session);
 /* Something that could land for an ended session is gone: if it was the last, have it swept. */
 void session_sweep_if_fenced(struct session *session);
 
-/* Undo what ended sessions held, as much as fits into a turn. Returns whether there is more. */
-bool sessions_sweep(struct sessions *sessions);
+/* Destroy queue pairs of ended sessions on the device. Returns whether there are more. */
+bool sessions_destroy_peers(struct sessions *sessions, struct budget *budget);
+/* Undo what ended sessions held. Returns whether there is more. */
+bool sessions_sweep(struct sessions *sessions, struct budget *budget);
 
 /* ---- what a session has beside its control connection ---- */
 

@@ -65,9 +65,25 @@ int arena_detach(struct arena *arena)
 	return base == MAP_FAILED ? -errno : 0;
 }
 
-void arena_zero(struct arena *arena, const struct extent *extent, uint64_t from, uint64_t bytes)
+uint64_t arena_touched(const struct arena *arena, uint64_t from, uint64_t end, uint64_t *ret_begin)
+{
+	off_t begin = lseek(arena->fd, (off_t)from, SEEK_DATA), hole;
+
+	/* ENXIO: no page follows. Any other answer is no knowledge: then all of it may differ. */
+	if (begin < 0 && errno == ENXIO)
+		return 0;
+	if (begin < (off_t)from)
+		begin = (off_t)from;
+	if ((uint64_t)begin >= end)
+		return 0;
+	hole = lseek(arena->fd, begin, SEEK_HOLE);
+	*ret_begin = (uint64_t)begin;
+	return (hole < begin || (uint64_t)hole > end ? end : (uint64_t)hole) - (uint64_t)begin;
+}
+
+void arena_zero(struct arena *arena, uint64_t from, uint64_t bytes)
 {
 	/* Written to, not punched out: under a memory region a hole would leave the device with
 	 * pages that are the file's no more. */
-	region_zero(arena->base + extent->offset + from, bytes);
+	region_zero(arena->base + from, bytes);
 }

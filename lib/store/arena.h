@@ -21,7 +21,14 @@ void arena_close(struct arena *arena); /* also after a failed open; not twice */
 /* Put private zeroed memory in its place: store_detach. */
 int arena_detach(struct arena *arena);
 
-/* Zero @bytes of @extent, @from on; both multiples of 8. What is given back must be zero, as a new memfd is. */
-void arena_zero(struct arena *arena, const struct extent *extent, uint64_t from, uint64_t bytes);
+/*
+ * The next run of bytes from the offset @from to before @end, multiples of 8, that may differ from zero: pages that
+ * nobody ever touched do not exist, and are passed over. Returns its length, 0 when there is none; *ret_begin is where
+ * it begins.
+ */
+uint64_t arena_touched(const struct arena *arena, uint64_t from, uint64_t end, uint64_t *ret_begin);
+
+/* Zero @bytes from the offset @from on, both multiples of 8. What is given back must be zero, as a new memfd is. */
+void arena_zero(struct arena *arena, uint64_t from, uint64_t bytes);
 
 #endif

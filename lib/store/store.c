@@ -10,7 +10,10 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define CLEAN_AT_ONCE_BYTES 262144
+#define CLEAN_AT_ONCE_BYTES 16384
+
+/* Handles of one deleted object that are told of before another one's turn. */
+#define TELL_TURN 64
 
 /* A secret this long is all that XXH3 takes in, and one that getrandom gives whole. */
 #define SECRET_BYTES 192
@@ -27,23 +30,34 @@ struct store_open {
 	struct store_open *previous;
 	struct store_open *next;
 	uint32_t object;
-	uint32_t handle;      /* that it has, or will have */
-	uint32_t vacant_next; /* slot behind it in the list of vacant ones */
+	uint32_t handle;    /* that it has, or will have */
+	uint32_t next_slot; /* behind it in the list of vacant ones, or in that of untold ones */
 	bool is_open;
+	bool is_untold; /* in that list; if it was closed it becomes vacant when it leaves it */
 };
 
 struct object {
-	char *name;    /* NULL: deleted, and here only until its last handle is back */
-	uint64_t hash; /* of the name */
+	char *name; /* NULL: deleted, and here only until its last handle is back */
+	union {
+		uint64_t hash;             /* of the name */
+		struct store_open *untold; /* deleted, and being told: where to go on */
+		uint64_t cleaned_bytes;    /* deleted, and nobody has it open */
+	};
 	struct store_open *open_list;
 	uint64_t parameters[TYPE_PARAMETERS];
 	uint64_t token_origin;
 	struct extent extent;
-	uint32_t next; /* in its bucket, or the list of vacant objects: index + 1, 0: none */
+	uint32_t next; /* in its bucket, or another list that it is in: index + 1, 0: none */
 	uint32_t generation;
 	uint32_t opens;
 	uint16_t type;
 	uint8_t name_bytes;
+	bool is_telling; /* deleted, and some of those who have it open do not know */
+};
+
+/* Objects in the order of their coming: index + 1, 0: none. */
+struct queue {
+	uint32_t first, last;
 };
 
 struct store {
@@ -61,15 +75,33 @@ struct store {
 	uint64_t *opened;       /* a bit an object: has a name, and somebody has it open */
 	uint32_t named_count;
 	uint32_t deleted_count; /* and still open, or to be cleaned */
-	uint32_t dirty_first;   /* to be cleaned, in this order: index + 1, 0: none */
-	uint32_t dirty_last;
-	uint64_t cleaned_bytes; /* of the first one */
+	struct queue telling;   /* deleted ones that have to be told of */
+	struct queue dirty;     /* those to be cleaned */
 	uint32_t generation;    /* the last one given */
 };
 
 static struct object *object_at(const struct store *store, uint32_t index)
 {
 	return chunks_at(&store->objects, index);
+}
+
+static void queue_append(const struct store *store, struct queue *queue, uint32_t index)
+{
+	object_at(store, index)->next = 0;
+	if (queue->first)
+		object_at(store, queue->last - 1)->next = index + 1;
+	else
+		queue->first = index + 1;
+	queue->last = index + 1;
+}
+
+/* The index of the first, which there is. */
+static uint32_t queue_take(const struct store *store, struct queue *queue)
+{
+	uint32_t index = queue->first - 1;
+
+	queue->first = object_at(store, index)->next;
+	return index;
 }
 
 /* ---- the directory ---- */
@@ -173,57 +205,63 @@ static int provide_object(struct store *store)
 	return 0;
 }
 
-/* Zero up to @bytes_max of a deleted object that nobody has open, and when that was the rest of it give its
- * memory back. Returns the bytes zeroed. */
-static uint64_t clean(struct store *store, uint32_t index, uint64_t bytes_max)
+/* A deleted object is clean: its memory is anybody's, and it is vacant. */
+static void retire(struct store *store, uint32_t index)
 {
 	struct object *object = object_at(store, index);
-	uint64_t left = object->extent.bytes - store->cleaned_bytes;
-	uint64_t bytes = left < bytes_max ? left : bytes_max & ~(uint64_t)(LAYOUT_LINE_BYTES - 1);
 
-	arena_zero(&store->arena, &object->extent, store->cleaned_bytes, bytes);
-	store->cleaned_bytes += bytes;
-	if (bytes < left)
-		return bytes;
-	store->cleaned_bytes = 0;
 	extents_give(store->arena.extents, &object->extent);
 	object->next = store->vacant_object;
 	store->vacant_object = index + 1;
 	store->deleted_count--;
+}
+
+/* Zero up to @bytes_max of the next run that was touched. Returns the bytes zeroed, 0 when all is clean. */
+static uint64_t clean_some(struct store *store, struct object *object, uint64_t bytes_max)
+{
+	uint64_t end = object->extent.offset + object->extent.bytes, begin;
+	uint64_t bytes = arena_touched(&store->arena, object->extent.offset + object->cleaned_bytes,
+				       end, &begin);
+
+	if (bytes > bytes_max)
+		bytes = bytes_max & ~(uint64_t)(LAYOUT_LINE_BYTES - 1);
+	if (bytes) {
+		arena_zero(&store->arena, begin, bytes);
+		object->cleaned_bytes = begin + bytes - object->extent.offset;
+	}
 	return bytes;
 }
 
-/* Nobody has a deleted object open any more. What is short is zeroed at once, the rest by store_clean. */
+/* Nobody has a deleted object open any more, and all were told. What is short is zeroed at once, the rest by
+ * store_clean. */
 static void reclaim(struct store *store, uint32_t index)
 {
 	struct object *object = object_at(store, index);
 
-	assert(!object->name && !object->opens && !object->open_list);
-	if (object->extent.bytes <= CLEAN_AT_ONCE_BYTES && !store->dirty_first) {
-		clean(store, index, CLEAN_AT_ONCE_BYTES);
+	assert(!object->name && !object->opens && !object->open_list && !object->is_telling);
+	object->cleaned_bytes = 0;
+	if (object->extent.bytes > CLEAN_AT_ONCE_BYTES) {
+		queue_append(store, &store->dirty, index);
 		return;
 	}
-	object->next = 0;
-	if (store->dirty_first)
-		object_at(store, store->dirty_last - 1)->next = index + 1;
-	else
-		store->dirty_first = index + 1;
-	store->dirty_last = index + 1;
+	arena_zero(&store->arena, object->extent.offset, object->extent.bytes);
+	retire(store, index);
 }
 
 bool store_is_dirty(const struct store *store)
 {
-	return store->dirty_first != 0;
+	return store->dirty.first != 0;
 }
 
 bool store_clean(struct store *store, uint64_t bytes_max)
 {
-	while (store->dirty_first && bytes_max >= LAYOUT_LINE_BYTES) {
-		uint32_t index = store->dirty_first - 1, next = object_at(store, index)->next;
+	while (store->dirty.first && bytes_max >= LAYOUT_LINE_BYTES) {
+		uint64_t bytes =
+			clean_some(store, object_at(store, store->dirty.first - 1), bytes_max);
 
-		bytes_max -= clean(store, index, bytes_max);
-		if (store->cleaned_bytes == 0)
-			store->dirty_first = next;
+		bytes_max -= bytes;
+		if (bytes == 0)
+			retire(store, queue_take(store, &store->dirty));
 	}
 	return store_is_dirty(store);
 }
@@ -335,7 +373,7 @@ static struct store_open *open_object(struct store_opener *opener, uint32_t inde
 	struct object *object = object_at(opener->store, index);
 	struct store_open *open = open_at(opener, opener->vacant_slot);
 
-	opener->vacant_slot = open->vacant_next;
+	opener->vacant_slot = open->next_slot;
 	opener->open_count++;
 	open->opener = opener;
 	open->object = index;
@@ -350,11 +388,19 @@ static struct store_open *open_object(struct store_opener *opener, uint32_t inde
 	return open;
 }
 
+static void make_vacant(struct store_open *open)
+{
+	open->next_slot = open->opener->vacant_slot;
+	open->opener->vacant_slot = open->handle & SLOT_MASK;
+}
+
 static void close_open(struct store_open *open)
 {
 	struct store_opener *opener = open->opener;
 	struct object *object = object_at(opener->store, open->object);
 
+	if (object->is_telling && object->untold == open)
+		object->untold = open->next;
 	if (open->next)
 		open->next->previous = open->previous;
 	if (open->previous)
@@ -363,11 +409,11 @@ static void close_open(struct store_open *open)
 		object->open_list = open->next;
 	object->opens--;
 	mark_opened(opener->store, open->object);
-	if (!object->name && !object->opens)
+	if (!object->name && !object->opens && !object->is_telling)
 		reclaim(opener->store, open->object);
 	open->is_open = false;
-	open->vacant_next = opener->vacant_slot;
-	opener->vacant_slot = open->handle & SLOT_MASK;
+	if (!open->is_untold)
+		make_vacant(open);
 	opener->open_count--;
 	open->handle += 1u << SLOT_BITS; /* the count of uses wraps, the slot below it stays */
 }
@@ -506,7 +552,7 @@ int store_fd(const struct store *store)
 }
 
 void store_opener_begin(struct store *store, struct store_opener *opener,
-			void (*deleted)(struct store_opener *opener, uint32_t handle))
+			bool (*deleted)(struct store_opener *opener, uint32_t handle))
 {
 	*opener = (struct store_opener){
 		.store = store,
@@ -524,7 +570,7 @@ void store_opener_end(struct store_opener *opener)
 			close_open(open);
 	}
 	chunks_clear(&opener->slots);
-	opener->vacant_slot = 0;
+	opener->vacant_slot = opener->untold_slot = 0;
 	opener->store = NULL;
 }
 
@@ -611,7 +657,8 @@ enum wire_status store_close(struct store_opener *opener, uint32_t handle)
 	return WIRE_OK;
 }
 
-enum wire_status store_delete(struct store *store, const char *name, size_t name_bytes)
+enum wire_status store_delete(struct store *store, const char *name, size_t name_bytes,
+			      uint64_t *ret_deletion)
 {
 	struct object *object;
 	uint32_t *link;
@@ -624,13 +671,90 @@ enum wire_status store_delete(struct store *store, const char *name, size_t name
 		return WIRE_NOT_FOUND;
 	index = *link - 1;
 	object = object_at(store, index);
+	if (ret_deletion)
+		*ret_deletion = (uint64_t)object->generation << 32 | index;
 	directory_remove(store, link);
+	if (!object->opens) {
+		reclaim(store, index);
+		return WIRE_OK;
+	}
+	object->is_telling = true;
+	object->untold = object->open_list;
+	queue_append(store, &store->telling, index);
+	return WIRE_OK;
+}
+
+static void tell(struct store_open *open)
+{
+	struct store_opener *opener = open->opener;
+
+	if (!opener->deleted || (!opener->untold_slot && opener->deleted(opener, open->handle)))
+		return;
+	open->is_untold = true;
+	open->next_slot = opener->untold_slot;
+	opener->untold_slot = open->handle & SLOT_MASK;
+}
+
+/* Tell of up to @count_max handles of the first object that is being told of. Returns of how many. */
+static unsigned tell_some(struct store *store, unsigned count_max)
+{
+	uint32_t index = queue_take(store, &store->telling);
+	struct object *object = object_at(store, index);
+	unsigned count = 0;
+
+	for (; object->untold && count < count_max; count++) {
+		struct store_open *open = object->untold;
+
+		object->untold = open->next;
+		tell(open);
+	}
+	if (object->untold) {
+		queue_append(store, &store->telling, index);
+		return count;
+	}
+	object->is_telling = false;
 	if (!object->opens)
 		reclaim(store, index);
-	for (struct store_open *open = object->open_list; open; open = open->next)
-		if (open->opener->deleted)
-			open->opener->deleted(open->opener, open->handle);
-	return WIRE_OK;
+	return count;
+}
+
+bool store_tell(struct store *store, unsigned count_max)
+{
+	while (store->telling.first && count_max) {
+		unsigned turn = count_max < TELL_TURN ? count_max : TELL_TURN;
+		unsigned count = tell_some(store, turn);
+
+		/* An object whose handles came back meanwhile is work, too. */
+		count_max -= count ? count : 1;
+	}
+	return store_is_telling(store);
+}
+
+bool store_is_telling(const struct store *store)
+{
+	return store->telling.first != 0;
+}
+
+bool store_is_told(const struct store *store, uint64_t deletion)
+{
+	const struct object *object = object_at(store, (uint32_t)deletion);
+
+	return object->generation != deletion >> 32 || !object->is_telling;
+}
+
+bool store_opener_tell(struct store_opener *opener)
+{
+	while (opener->untold_slot) {
+		struct store_open *open = open_at(opener, opener->untold_slot);
+
+		if (open->is_open && !opener->deleted(opener, open->handle))
+			return false;
+		opener->untold_slot = open->next_slot;
+		open->is_untold = false;
+		if (!open->is_open)
+			make_vacant(open);
+	}
+	return true;
 }
 
 enum wire_status store_stat(const struct store *store, const char *name, size_t name_bytes,

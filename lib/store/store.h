@@ -42,13 +42,15 @@ struct store_limits {
  */
 struct store_opener {
 	struct store *store;
-	/* Called when an object that this opener has open was deleted by somebody (itself too),
-	 * once a handle. Must not call the store. NULL where nobody wants to know. */
-	void (*deleted)(struct store_opener *opener, uint32_t handle);
+	/* Called by store_tell when an object that this opener has open was deleted by somebody
+	 * (itself too), once a handle. Returns false when it cannot take the news now: then
+	 * store_opener_tell is due. Must not call the store. NULL where nobody wants to know. */
+	bool (*deleted)(struct store_opener *opener, uint32_t handle);
 	uint32_t open_count;
 	/* the store's */
 	struct chunks slots;  /* of struct store_open */
 	uint32_t vacant_slot; /* head of the list of vacant ones, 0: none */
+	uint32_t untold_slot; /* head of the list of those that it could not take the news of */
 };
 
 struct store_reference {
@@ -86,9 +88,10 @@ int store_new(const struct store_limits *limits, struct store **ret_store);
 void store_free(struct store *store);
 
 /*
- * Memory is zeroed before it is used again. Up to CLEAN_AT_ONCE_BYTES that happens when the last handle of
- * a deleted object comes back; longer objects wait for this call, which zeroes up to @bytes_max, so that
- * nobody waits for long. Returns whether there is more: then NO_MEMORY may be only for the moment.
+ * Memory is zeroed before it is used again, but for pages that nobody ever touched. Up to
+ * CLEAN_AT_ONCE_BYTES that happens when the last handle of a deleted object comes back; longer objects
+ * wait for this call, which zeroes up to @bytes_max, so that nobody waits for long. Returns whether there
+ * is more: then NO_MEMORY may be only for the moment.
  */
 bool store_clean(struct store *store, uint64_t bytes_max);
 bool store_is_dirty(const struct store *store);
@@ -106,7 +109,7 @@ uint32_t store_object_count(const struct store *store); /* in the directory */
 int store_fd(const struct store *store); /* sealed against change of size; the store's */
 
 void store_opener_begin(struct store *store, struct store_opener *opener,
-			void (*deleted)(struct store_opener *opener, uint32_t handle));
+			bool (*deleted)(struct store_opener *opener, uint32_t handle));
 
 /*
  * Give back every handle. The opener must be fenced: none of its operations can land any more. A
@@ -138,11 +141,21 @@ bool store_refer(const struct store_opener *opener, uint32_t handle,
 enum wire_status store_close(struct store_opener *opener, uint32_t handle);
 
 /*
- * Delete by name: it is gone from the directory at once, every opener's `deleted` is called for
- * each of its handles, the memory goes when the last handle is back. Returns WIRE_OK, NAME,
- * NOT_FOUND.
+ * Delete by name: it is gone from the directory at once, those who have it open are told by store_tell,
+ * the memory goes when they were told and the last handle is back. *ret_deletion (may be NULL) is for
+ * store_is_told. Returns WIRE_OK, NAME, NOT_FOUND.
  */
-enum wire_status store_delete(struct store *store, const char *name, size_t name_bytes);
+enum wire_status store_delete(struct store *store, const char *name, size_t name_bytes,
+			      uint64_t *ret_deletion);
+
+/* Tell of deletions, of several in turns: call `deleted` for up to @count_max handles. Returns whether there
+ * is more. */
+bool store_tell(struct store *store, unsigned count_max);
+bool store_is_telling(const struct store *store);
+/* Whether `deleted` was called for every handle of the object of @deletion. */
+bool store_is_told(const struct store *store, uint64_t deletion);
+/* Tell @opener what it could not take the news of, as far as it takes it now. Returns whether that is all. */
+bool store_opener_tell(struct store_opener *opener);
 
 /* Returns WIRE_OK, NAME, NOT_FOUND. */
 enum wire_status store_stat(const struct store *store, const char *name, size_t name_bytes,

@@ -281,13 +281,14 @@ static void step_close(void)
 	open_counts[who]--;
 }
 
-static void note_deleted(struct store_opener *opener, uint32_t handle)
+static bool note_deleted(struct store_opener *opener, uint32_t handle)
 {
 	unsigned who = (unsigned)(opener - openers);
 
 	for (unsigned i = 0; i < OPENS_MAX; i++)
 		if (opens[who][i].object && opens[who][i].handle == handle)
 			notices[who]++;
+	return true;
 }
 
 static void step_delete(void)
@@ -298,9 +299,11 @@ static void step_delete(void)
 
 	name_of(number, name);
 	memset(notices, 0, sizeof notices);
-	agree(store_delete(store, name, strlen(name)) == (object ? WIRE_OK : WIRE_NOT_FOUND));
+	agree(store_delete(store, name, strlen(name), NULL) == (object ? WIRE_OK : WIRE_NOT_FOUND));
 	if (!object)
 		return;
+	while (store_tell(store, 1 + pick(3)))
+		;
 	for (unsigned who = 0; who < OPENERS; who++) {
 		unsigned expected = 0;
 
@@ -397,6 +400,7 @@ static void step_any(void)
 	for (unsigned i = 0; i < OBJECTS_MAX; i++)
 		count += objects[i].name >= 0;
 	agree(store_object_count(store) == count);
+	agree(!store_clean(store, UINT64_MAX));
 	agree(store_used_bytes(store) == used_bytes());
 	if (step % 256 == 0)
 		check_everything();

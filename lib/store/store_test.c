@@ -4,6 +4,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -17,11 +18,19 @@ static char detail[200];
 static unsigned deleted_count;
 static uint32_t deleted_handle;
 
-static void note_deleted(struct store_opener *who, uint32_t handle)
+static bool note_deleted(struct store_opener *who, uint32_t handle)
 {
 	ck_assert_ptr_eq(who->store, store);
 	deleted_count++;
 	deleted_handle = handle;
+	return true;
+}
+
+/* Delete, and have everybody told. */
+static void delete_and_tell(const char *name)
+{
+	ck_assert_int_eq(store_delete(store, name, strlen(name), NULL), WIRE_OK);
+	ck_assert(!store_tell(store, UINT_MAX));
 }
 
 static void begin(uint64_t region_bytes, uint32_t objects_max, uint32_t opens_max)
@@ -156,7 +165,7 @@ START_TEST(a_fresh_object_costs_no_memory_until_it_is_written)
 
 	/* Where the small one was, and on into what was never used: only the former is zeroed. */
 	ck_assert_int_eq(store_close(&opener, small.handle), WIRE_OK);
-	ck_assert_int_eq(store_delete(store, "small", 5), WIRE_OK);
+	delete_and_tell("small");
 	ck_assert_uint_eq(create_with(OBJECT_MEMORY, "fresh", 8 << 20, 0).offset, small.offset);
 	ck_assert_int_eq(fstat(store_fd(store), &status), 0);
 	/* Header page and object header, a huge page each at most. */
@@ -284,7 +293,7 @@ START_TEST(an_absent_object_is_not_found_unless_it_is_to_be_created)
 
 	ck_assert_int_eq(open_with(OBJECT_COUNTER, "no", 0, 0, 0, &reference), WIRE_NOT_FOUND);
 	ck_assert_int_eq(store_stat(store, "no", 2, &stat), WIRE_NOT_FOUND);
-	ck_assert_int_eq(store_delete(store, "no", 2), WIRE_NOT_FOUND);
+	ck_assert_int_eq(store_delete(store, "no", 2, NULL), WIRE_NOT_FOUND);
 }
 END_TEST
 
@@ -304,9 +313,9 @@ START_TEST(names_have_1_to_255_bytes_and_no_zero)
 	ck_assert_int_eq(store_open(&opener, OBJECT_COUNTER, name, 256, CONTROL_OPEN_CREATE, NULL,
 				    &reference, NULL, 0),
 			 WIRE_NAME);
-	ck_assert_int_eq(store_delete(store, name, 0), WIRE_NAME);
+	ck_assert_int_eq(store_delete(store, name, 0, NULL), WIRE_NAME);
 	ck_assert_int_eq(store_stat(store, "a\0b", 3, &stat), WIRE_NAME);
-	ck_assert_int_eq(store_delete(store, "a\0b", 3), WIRE_NAME);
+	ck_assert_int_eq(store_delete(store, "a\0b", 3, NULL), WIRE_NAME);
 }
 END_TEST
 
@@ -334,7 +343,7 @@ START_TEST(a_listing_shows_every_object_once_and_passes_over_gaps)
 	}
 	for (unsigned i = 100; i < 400; i++) {
 		snprintf(name, sizeof name, "%u", i);
-		ck_assert_int_eq(store_delete(store, name, strlen(name)), WIRE_OK);
+		delete_and_tell(name);
 	}
 	while (store_next(store, &cursor, &stat)) {
 		number = (unsigned)strtoul(stat.name, NULL, 10);
@@ -369,7 +378,7 @@ START_TEST(objects_that_nobody_has_open_or_that_are_deleted_are_not_among_the_op
 	cursor = 0;
 	ck_assert(store_next_open(store, &cursor, &stat));
 	ck_assert_str_eq(stat.name, "second");
-	ck_assert_int_eq(store_delete(store, "second", 6), WIRE_OK);
+	delete_and_tell("second");
 	cursor = 0;
 	ck_assert(!store_next_open(store, &cursor, &stat));
 	ck_assert_int_eq(open_with(OBJECT_MUTEX, "first", 0, 0, 0, &again), WIRE_OK);
@@ -387,7 +396,7 @@ START_TEST(a_deleted_objects_memory_is_reused_only_when_its_last_handle_is_back)
 
 	ck_assert_int_eq(open_with(OBJECT_MEMORY, "m", 0, 0, 0, &second), WIRE_OK);
 	ck_assert_uint_ne(second.handle, first.handle);
-	ck_assert_int_eq(store_delete(store, "m", 1), WIRE_OK);
+	delete_and_tell("m");
 	ck_assert_uint_eq(deleted_count, 2);
 	ck_assert_uint_eq(store_object_count(store), 0);
 	ck_assert_uint_eq(store_used_bytes(store), used);
@@ -405,7 +414,7 @@ START_TEST(a_deleted_name_can_be_created_anew_at_once_as_another_object)
 {
 	struct store_reference old = create_with(OBJECT_COUNTER, "c", 1, 0), new;
 
-	ck_assert_int_eq(store_delete(store, "c", 1), WIRE_OK);
+	delete_and_tell("c");
 	ck_assert_uint_eq(deleted_handle, old.handle);
 	new = create_with(OBJECT_REGISTER, "c", 10, 0);
 	ck_assert_uint_ne(new.generation, old.generation);
@@ -422,7 +431,7 @@ START_TEST(long_memory_is_cleaned_in_turns_before_it_is_used_again)
 
 	memset(memory_of(&old) + MEMORY_DATA_OFFSET, 0xff, bytes);
 	ck_assert_int_eq(store_close(&opener, old.handle), WIRE_OK);
-	ck_assert_int_eq(store_delete(store, "old", 3), WIRE_OK);
+	delete_and_tell("old");
 	ck_assert(store_is_dirty(store));
 	for (int turn = 0; turn < 10; turn++) {
 		ck_assert_uint_eq(store_used_bytes(store), used);
@@ -446,7 +455,7 @@ START_TEST(reused_memory_is_zeroed)
 
 	memset(memory_of(&old), 0xa5, old.length_bytes);
 	ck_assert_int_eq(store_close(&opener, old.handle), WIRE_OK);
-	ck_assert_int_eq(store_delete(store, "m", 1), WIRE_OK);
+	delete_and_tell("m");
 	ck_assert_uint_eq(deleted_count, 0);
 	new = create_with(OBJECT_MEMORY, "m", 9000, 0); /* over its end into what is untouched */
 	ck_assert_uint_eq(new.offset, old.offset);
@@ -465,7 +474,7 @@ START_TEST(an_opener_that_ends_gives_everything_back)
 		ck_assert_int_eq(store_open(&other, OBJECT_COUNTER, i % 2 ? "a" : "b", 1,
 					    CONTROL_OPEN_CREATE, NULL, &reference, NULL, 0),
 				 WIRE_OK);
-	ck_assert_int_eq(store_delete(store, "a", 1), WIRE_OK);
+	delete_and_tell("a");
 	ck_assert_uint_eq(store_used_bytes(store), 2 * 128);
 	store_opener_end(&other);
 	ck_assert_uint_eq(store_used_bytes(store), 128);
@@ -489,7 +498,7 @@ START_TEST(a_store_is_freed_with_objects_open_and_deleted_ones_among_them)
 	ck_assert_int_eq(store_open(&idle, OBJECT_COUNTER, "a", 1, 0, NULL, &reference, NULL, 0),
 			 WIRE_OK);
 	ck_assert_int_eq(store_close(&idle, reference.handle), WIRE_OK);
-	ck_assert_int_eq(store_delete(store, "a", 1), WIRE_OK);
+	delete_and_tell("a");
 	store_free(store);
 	ck_assert_ptr_null(opener.store);
 	ck_assert_uint_eq(other.open_count, 0);
@@ -538,7 +547,7 @@ START_TEST(a_sweep_sees_every_open_handle_deleted_objects_too_and_may_close_them
 	made[1] = create_with(OBJECT_REGISTER, "b", 0, 0);
 	made[2] = create_with(OBJECT_MEMORY, "c", 0, 0);
 	ck_assert_int_eq(store_close(&opener, made[0].handle), WIRE_OK);
-	ck_assert_int_eq(store_delete(store, "b", 1), WIRE_OK);
+	delete_and_tell("b");
 	while (store_opener_next(&opener, &cursor, &seen)) {
 		count++;
 		ck_assert_uint_eq(seen.handle, made[count].handle);
@@ -578,7 +587,7 @@ START_TEST(deleted_objects_that_are_open_count_towards_objects_max)
 	begin(REGION_BYTES, 2, 16);
 	first = create_with(OBJECT_COUNTER, "a", 0, 0);
 	create_with(OBJECT_COUNTER, "b", 0, 0);
-	ck_assert_int_eq(store_delete(store, "a", 1), WIRE_OK);
+	delete_and_tell("a");
 	ck_assert_int_eq(open_with(OBJECT_COUNTER, "c", CONTROL_OPEN_CREATE, 0, 0, &reference),
 			 WIRE_OBJECTS_MAX);
 	ck_assert_str_eq(detail, "2 of 2, 1 of them deleted and still open");
