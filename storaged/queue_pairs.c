@@ -5,6 +5,7 @@
 #include "storaged/log.h"
 #include "storaged/server.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -178,11 +179,33 @@ int queue_pairs_open(struct server *server, char *reason, size_t reason_bytes)
 	return r;
 }
 
+/* How many numbers are taken. */
+static unsigned taken_count(const struct server *server)
+{
+	const uint64_t *words = (const uint64_t *)(const void *)server->qpns_taken;
+	unsigned count = 0;
+
+	for (unsigned i = 0; words && i < QPN_COUNT / 64; i++)
+		count += (unsigned)__builtin_popcountll(words[i]);
+	return count;
+}
+
+/* Every queue pair has a number, and no other number is taken. */
+static bool agree(const struct server *server)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 1; server->sessions.table && i <= server->sessions.max; i++)
+		count += server->sessions.table[i].queue_pair_count;
+	return count == taken_count(server);
+}
+
 void queue_pairs_close(struct server *server)
 {
 	while (server->roce_worker_count)
 		roce_worker_stop(&server->roce_workers[--server->roce_worker_count]);
 	free(server->roce_workers);
+	assert(agree(server));
 	free(server->qpns_taken);
 	server->roce_workers = NULL;
 	server->qpns_taken = NULL;
