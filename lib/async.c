@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The asynchronous form: a ring of submitted operations that complete in order. */
+#include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/fork.h"
 #include "lib/objects/futex.h"
@@ -104,6 +105,15 @@ int session_execute(struct object *object, struct op *ops, unsigned count)
 	return r;
 }
 
+int session_execute_slowly(struct object *object, struct op *op, const char *function)
+{
+	struct dso_session *session = check_enter(object->session, function);
+	int r = session_execute(object, op, 1);
+
+	check_leave(&session);
+	return r;
+}
+
 void session_drain(struct dso_session *session)
 {
 	const struct transport_ops *transport = transport_ops(session->transport);
@@ -117,6 +127,7 @@ void session_drain(struct dso_session *session)
 
 int dso_flush(struct dso_session *session)
 {
+	INSIDE(session);
 	const struct transport_ops *transport = transport_ops(session->transport);
 	int r = transport->flush ? transport->flush(session->transport) : 0;
 
@@ -174,6 +185,7 @@ static size_t await(struct dso_session *session, struct dso_completion *completi
 int dso_reap(struct dso_session *session, struct dso_completion *completions, size_t count_max,
 	     int64_t timeout, size_t *ret_count)
 {
+	INSIDE(session);
 	int64_t deadline_ns = 0;
 	size_t count;
 
@@ -214,6 +226,7 @@ static int open_poll(struct dso_session *session)
 
 int dso_fd(struct dso_session *session)
 {
+	INSIDE(session);
 	const struct transport_ops *transport = transport_ops(session->transport);
 	bool fresh = session->poll_fd < 0;
 	int r;

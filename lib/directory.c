@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public calls that are answered by the session's directory. */
+#include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/objects/object.h"
 #include "lib/store/types.h"
@@ -41,6 +42,7 @@ static int end(struct dso_session *session, int r, const char *verb, const char 
 
 int dso_object_delete(struct dso_session *session, const char *name)
 {
+	INSIDE(session);
 	char reason[256] = "";
 	int r = begin(session, "delete", name);
 
@@ -52,6 +54,7 @@ int dso_object_delete(struct dso_session *session, const char *name)
 
 int dso_object_stat(struct dso_session *session, const char *name, struct dso_stat *ret_stat)
 {
+	INSIDE(session);
 	char reason[256] = "";
 	struct dso_stat stat;
 	int r = begin(session, "stat", name);
@@ -66,6 +69,7 @@ int dso_object_stat(struct dso_session *session, const char *name, struct dso_st
 int dso_list(struct dso_session *session, int (*each)(const struct dso_stat *stat, void *context),
 	     void *context)
 {
+	INSIDE(session);
 	struct dso_stat page[DIRECTORY_PAGE_MAX];
 	char reason[256] = "";
 	uint32_t cursor = 0;
@@ -91,6 +95,7 @@ int dso_list(struct dso_session *session, int (*each)(const struct dso_stat *sta
 int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *hold, void *context),
 	      void *context)
 {
+	INSIDE(session);
 	struct dso_hold page[DIRECTORY_PAGE_MAX];
 	char reason[256] = "";
 	uint64_t cursor = 0;
@@ -115,6 +120,7 @@ int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *ho
 
 int dso_server_stat(struct dso_session *session, struct dso_server_stat *ret_stat)
 {
+	INSIDE(session);
 	struct dso_server_stat stat = {0};
 	char reason[256] = "";
 	int r = begin(session, "ask storaged for its figures", NULL);
@@ -130,6 +136,7 @@ int dso_server_stat(struct dso_session *session, struct dso_server_stat *ret_sta
 int dso_transport_stat(struct dso_session *session, struct dso_figure *figures, size_t count_max,
 		       size_t *ret_count)
 {
+	INSIDE(session);
 	const struct transport_ops *transport = transport_ops(session->transport);
 	char reason[256] = "";
 	size_t count = 0, here;
@@ -145,13 +152,14 @@ int dso_transport_stat(struct dso_session *session, struct dso_figure *figures, 
 						sizeof reason);
 	for (size_t i = here; i < count; i++)
 		figures[i].at_storaged = 1;
-	if (r == 0)
+	if (r == 0 && ret_count)
 		*ret_count = count;
 	return end(session, r, "ask for figures", NULL, reason);
 }
 
 int dso_ping(struct dso_session *session, int64_t *ret_round_trip)
 {
+	INSIDE(session);
 	char reason[256] = "";
 	int64_t begin_ns;
 	int r = begin(session, "ping", NULL);

@@ -268,7 +268,7 @@ static bool deleted(struct store_opener *opener, uint32_t handle)
 	pthread_mutex_lock(&session->lock);
 	for (struct object *object = session->objects; object; object = object->next)
 		if (object->handle == handle)
-			atomic_store(&object->deleted, true);
+			object_mark_deleted(object);
 	pthread_mutex_unlock(&session->lock);
 	if (((struct embedded *)opener)->parked && ((struct embedded *)opener)->handle == handle)
 		answer((struct embedded *)opener, -ESTALE);

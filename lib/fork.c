@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/fork.h"
+#include "lib/check.h"
 #include "lib/embedded.h"
 #include "lib/keeper.h"
 #include "lib/objects/object.h"
@@ -103,6 +104,7 @@ static void inherit(struct dso_session *session)
 	session->directory = &inherited_directory;
 	session->directory_data = NULL;
 	session->reap_count = session->submit_count;
+	check_forget(session);
 	close_poll(session);
 }
 

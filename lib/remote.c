@@ -92,7 +92,7 @@ void remote_mark_deleted(struct remote *remote, struct object *object)
 {
 	if (atomic_load(&object->deleted))
 		return;
-	atomic_store(&object->deleted, true);
+	object_mark_deleted(object);
 	if (!keeper_has_barrier()) {
 		/* Then it is acknowledged when the handle is closed. */
 		object->leave_serial = UINT64_MAX;

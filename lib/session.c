@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/session.h"
+#include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/fork.h"
 #include "lib/trust.h"
@@ -284,6 +285,9 @@ int dso_open(const char *url, const struct dso_options *options, struct dso_sess
 
 	open_report_count = 0;
 	open_error[0] = 0;
+	check_read_environment();
+	if (!ret_session)
+		return open_fail(-EINVAL, "there is nowhere to put the session");
 	r = find_settings(options, &settings);
 	if (r)
 		return r;
@@ -298,6 +302,7 @@ void dso_close(struct dso_session *session)
 {
 	if (!session)
 		return;
+	check_enter(session, __func__);
 	fork_forget(session);
 	/* First the data path: what storaged hears of as gone must not be able to act. */
 	transport_ops(session->transport)->close(session->transport);

@@ -23,6 +23,8 @@ struct object {
 	struct dso_session *session;
 	struct object *previous, *next; /* in session->objects, under session->lock */
 	_Atomic bool deleted;
+	_Atomic bool
+		is_slow; /* it was deleted, or lib/check.h is at work: session_execute_in looks closer */
 	bool acknowledged;     /* the deletion, to storaged; under session->lock */
 	uint64_t leave_serial; /* entered operations to wait for before that; under session->lock */
 	enum object_type type;
@@ -38,7 +40,8 @@ struct object {
 
 struct open_request {
 	enum object_type type;
-	bool given; /* parameters */
+	bool unwanted; /* there is nowhere to put the handle */
+	bool given;    /* parameters */
 	uint64_t parameters[4];
 };
 
@@ -125,6 +128,13 @@ struct dso_session {
 	char lost_reason[160];
 	char error[512];
 
+	/* lib/check.c's: the thread that is in the session, and the function that it called first */
+	struct {
+		_Atomic(const void *) thread;
+		_Atomic(const char *) function;
+		unsigned depth;
+	} inside;
+
 	/* lib/fork.c's: the list of sessions, and the transport of one that a child has inherited */
 	struct dso_session *next, *previous;
 	struct transport_ops inherited_ops;
@@ -201,6 +211,31 @@ static inline int session_execute_one(struct object *object, struct op *op)
 	if (!transport->execute)
 		return session_execute(object, op, 1);
 	r = session_enter(object);
+	if (__builtin_expect(r == 0, 1))
+		r = transport->execute(session->transport, op);
+	session_leave(session);
+	return r;
+}
+
+/* session_execute of one, which the public function called @function consists of. */
+int session_execute_slowly(struct object *object, struct op *op, const char *function);
+
+/* The same. Nothing is in the way of its fast path that session_execute_one would not have. */
+static inline int session_execute_in(struct object *object, struct op *op, const char *function)
+{
+	struct dso_session *session = object->session;
+	const struct transport_ops *transport = transport_ops(session->transport);
+	uint64_t entered = atomic_load_explicit(&session->entered, memory_order_relaxed);
+	int r;
+
+	if (!transport->execute)
+		return session_execute_slowly(object, op, function);
+	/* As in session_enter. */
+	atomic_store_explicit(&session->entered, entered + 1, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (__builtin_expect(atomic_load_explicit(&object->is_slow, memory_order_relaxed), 0))
+		return session_execute_slowly(object, op, function);
+	r = atomic_load_explicit(&session->health, memory_order_relaxed);
 	if (__builtin_expect(r == 0, 1))
 		r = transport->execute(session->transport, op);
 	session_leave(session);

@@ -138,6 +138,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: conformance embedded|shm|verbs|roce|tcp\n");
 		return 2;
 	}
+	setenv("DSO_CHECK", "1", 1);
 	transport = argv[1];
 	url = getenv("DSO_URL");
 	if (conformance_is("embedded")) {
@@ -152,6 +153,8 @@ int main(int argc, char **argv)
 	srunner_add_suite(runner, conformance_memory_suite());
 	srunner_add_suite(runner, conformance_async_suite());
 	srunner_add_suite(runner, conformance_fork_suite());
+	srunner_add_suite(runner, conformance_outputs_suite());
+	srunner_add_suite(runner, conformance_threads_suite());
 	srunner_add_suite(runner, conformance_timeouts_suite());
 	srunner_add_suite(runner, conformance_names_suite());
 	srunner_add_suite(runner, conformance_wait_suite());

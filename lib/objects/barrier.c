@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/check.h"
 #include "lib/objects/futex.h"
 #include "lib/objects/object.h"
 #include "lib/objects/word.h"
@@ -26,7 +27,9 @@ static uint64_t arrived_of(uint64_t word)
 int dso_barrier_open(struct dso_session *session, const char *name,
 		     const struct dso_barrier_params *params, struct dso_barrier **ret_barrier)
 {
-	struct open_request request = {.type = OBJECT_BARRIER, .given = params != NULL};
+	INSIDE(session);
+	struct open_request request = {
+		.type = OBJECT_BARRIER, .unwanted = !ret_barrier, .given = params != NULL};
 	struct dso_barrier *barrier;
 	int r;
 
@@ -281,6 +284,8 @@ static bool has_joined_again(const struct dso_barrier *barrier)
 
 void dso_barrier_close(struct dso_barrier *barrier)
 {
+	INSIDE(check_session(barrier));
+
 	if (barrier && barrier->joined && !has_joined_again(barrier)) {
 		uint16_t me = barrier->object.session->owner;
 		uint64_t before;
@@ -293,6 +298,7 @@ void dso_barrier_close(struct dso_barrier *barrier)
 
 int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last)
 {
+	INSIDE_OF(barrier);
 	int64_t deadline_ns;
 	bool last;
 	int r = futex_deadline(timeout, &deadline_ns);
@@ -310,6 +316,7 @@ int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last
 
 int dso_barrier_reset(struct dso_barrier *barrier)
 {
+	INSIDE_OF(barrier);
 	uint64_t word;
 	int r = word_add(&barrier->object, BARRIER_EVENT_OFFSET, BARRIER_RESETS, &word);
 
@@ -326,6 +333,7 @@ int dso_barrier_reset(struct dso_barrier *barrier)
 int dso_barrier_stat(struct dso_barrier *barrier, uint32_t *ret_parties, uint32_t *ret_waiting,
 		     int *ret_broken)
 {
+	INSIDE_OF(barrier);
 	uint64_t word;
 	int r = word_load(&barrier->object, BARRIER_WORD_OFFSET, &word);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/check.h"
 #include "lib/objects/event.h"
 #include "lib/objects/mutex.h"
 
@@ -17,7 +18,8 @@ int dso_condition_open(struct dso_session *session, const char *name,
 		       const struct dso_condition_params *params,
 		       struct dso_condition **ret_condition)
 {
-	struct open_request request = {.type = OBJECT_CONDITION};
+	INSIDE(session);
+	struct open_request request = {.type = OBJECT_CONDITION, .unwanted = !ret_condition};
 
 	if (params && params->reserved)
 		return session_fail(session, -EINVAL,
@@ -28,6 +30,8 @@ int dso_condition_open(struct dso_session *session, const char *name,
 
 void dso_condition_close(struct dso_condition *condition)
 {
+	INSIDE(check_session(condition));
+
 	object_close((struct object *)condition);
 }
 
@@ -55,6 +59,7 @@ static int wait_without(struct dso_condition *condition, struct dso_mutex *mutex
 
 int dso_condition_wait(struct dso_condition *condition, struct dso_mutex *mutex, int64_t timeout)
 {
+	INSIDE_OF(condition);
 	int64_t deadline_ns;
 	int r = futex_deadline(timeout, &deadline_ns);
 
@@ -81,6 +86,7 @@ static int notify(struct dso_condition *condition, bool all)
 
 int dso_condition_signal(struct dso_condition *condition)
 {
+	INSIDE_OF(condition);
 	int r = notify(condition, false);
 
 	return r ? object_fail(&condition->object, "signal", r) : 0;
@@ -88,6 +94,7 @@ int dso_condition_signal(struct dso_condition *condition)
 
 int dso_condition_broadcast(struct dso_condition *condition)
 {
+	INSIDE_OF(condition);
 	int r = notify(condition, true);
 
 	return r ? object_fail(&condition->object, "broadcast", r) : 0;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/objects/object.h"
 #include "proto/layout.h"
@@ -72,7 +73,9 @@ static int exchange(struct dso_counter *counter, uint64_t value, uint64_t *ret_b
 int dso_counter_open(struct dso_session *session, const char *name,
 		     const struct dso_counter_params *params, struct dso_counter **ret_counter)
 {
-	struct open_request request = {.type = OBJECT_COUNTER, .given = params != NULL};
+	INSIDE(session);
+	struct open_request request = {
+		.type = OBJECT_COUNTER, .unwanted = !ret_counter, .given = params != NULL};
 	struct dso_counter *counter;
 	int r;
 
@@ -97,6 +100,8 @@ int dso_counter_open(struct dso_session *session, const char *name,
 
 void dso_counter_close(struct dso_counter *counter)
 {
+	INSIDE(check_session(counter));
+
 	object_close((struct object *)counter);
 }
 
@@ -106,7 +111,7 @@ int dso_counter_add(struct dso_counter *counter, int64_t delta, int64_t *ret_bef
 			.length_bytes = 8,
 			.offset = counter->word,
 			.operand = (uint64_t)delta};
-	int r = session_execute_one(&counter->object, &op);
+	int r = session_execute_in(&counter->object, &op, __func__);
 
 	if (__builtin_expect(r != 0, 0))
 		return object_fail(&counter->object, "add", r);
@@ -117,6 +122,7 @@ int dso_counter_add(struct dso_counter *counter, int64_t delta, int64_t *ret_bef
 
 int dso_counter_get(struct dso_counter *counter, int64_t *ret_value)
 {
+	INSIDE_OF(counter);
 	uint64_t sum;
 	int r = read_all(counter, &sum);
 
@@ -129,6 +135,7 @@ int dso_counter_get(struct dso_counter *counter, int64_t *ret_value)
 
 int dso_counter_set(struct dso_counter *counter, int64_t value)
 {
+	INSIDE_OF(counter);
 	uint64_t before;
 	int r = exchange(counter, (uint64_t)value, &before);
 
@@ -137,6 +144,7 @@ int dso_counter_set(struct dso_counter *counter, int64_t value)
 
 int dso_counter_exchange(struct dso_counter *counter, int64_t value, int64_t *ret_before)
 {
+	INSIDE_OF(counter);
 	uint64_t before;
 	int r = exchange(counter, (uint64_t)value, &before);
 
@@ -151,7 +159,8 @@ int dso_counter_cas(struct dso_counter *counter, int64_t expected, int64_t value
 		    int64_t *ret_before)
 {
 	struct op op = cas_of(counter, (uint64_t)expected, (uint64_t)value);
-	int r = counter->stripes > 1 ? -EOPNOTSUPP : session_execute_one(&counter->object, &op);
+	int r = counter->stripes > 1 ? -EOPNOTSUPP
+				     : session_execute_in(&counter->object, &op, __func__);
 
 	if (r)
 		return object_fail(&counter->object, "cas", r);
@@ -162,6 +171,7 @@ int dso_counter_cas(struct dso_counter *counter, int64_t expected, int64_t value
 
 int dso_counter_add_submit(struct dso_counter *counter, int64_t delta, uint64_t tag)
 {
+	INSIDE_OF(counter);
 	struct op op = {.opcode = DATA_FAA,
 			.length_bytes = 8,
 			.offset = counter->word,
@@ -173,6 +183,7 @@ int dso_counter_add_submit(struct dso_counter *counter, int64_t delta, uint64_t 
 int dso_counter_cas_submit(struct dso_counter *counter, int64_t expected, int64_t value,
 			   uint64_t tag)
 {
+	INSIDE_OF(counter);
 	struct op op = cas_of(counter, (uint64_t)expected, (uint64_t)value);
 
 	if (counter->stripes > 1)

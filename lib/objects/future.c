@@ -4,6 +4,7 @@
  * back with OWNED_DONE. One that ends in between, or after it has promised to set it, is taken out by
  * storaged, which leaves OWNED_DIED: the promise is broken.
  */
+#include "lib/check.h"
 #include "lib/objects/bytes.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"
@@ -27,7 +28,9 @@ struct dso_future {
 int dso_future_open(struct dso_session *session, const char *name,
 		    const struct dso_future_params *params, struct dso_future **ret_future)
 {
-	struct open_request request = {.type = OBJECT_FUTURE, .given = params != NULL};
+	INSIDE(session);
+	struct open_request request = {
+		.type = OBJECT_FUTURE, .unwanted = !ret_future, .given = params != NULL};
 	struct dso_future *future;
 	int r;
 
@@ -50,6 +53,8 @@ int dso_future_open(struct dso_session *session, const char *name,
 /* A promise that is taken back is a broken one. */
 void dso_future_close(struct dso_future *future)
 {
+	INSIDE(check_session(future));
+
 	if (future && future->mine)
 		owned_give(&future->object, FUTURE_WORD_OFFSET, &future->word, 0, OWNED_DIED,
 			   OWNED_WAKE_ALL, NULL);
@@ -110,6 +115,7 @@ static int settle(struct dso_future *future, const void *value, size_t length_by
 
 int dso_future_promise(struct dso_future *future)
 {
+	INSIDE_OF(future);
 	int r = promise(future);
 
 	return r ? object_fail(&future->object, "promise", r) : 0;
@@ -117,6 +123,7 @@ int dso_future_promise(struct dso_future *future)
 
 int dso_future_set(struct dso_future *future, const void *value, size_t length_bytes)
 {
+	INSIDE_OF(future);
 	int r = settle(future, value, length_bytes, OWNED_DONE);
 
 	return r ? object_fail(&future->object, "set", r) : 0;
@@ -124,6 +131,7 @@ int dso_future_set(struct dso_future *future, const void *value, size_t length_b
 
 int dso_future_set_error(struct dso_future *future, const char *sentence)
 {
+	INSIDE_OF(future);
 	size_t length_bytes = strlen(sentence);
 	int r;
 
@@ -208,6 +216,7 @@ static int tell_error(struct dso_future *future)
 int dso_future_get(struct dso_future *future, void *buffer, size_t buffer_bytes, int64_t timeout,
 		   size_t *ret_length)
 {
+	INSIDE_OF(future);
 	int64_t deadline_ns;
 	size_t length = 0;
 	uint8_t none;
@@ -226,6 +235,7 @@ int dso_future_get(struct dso_future *future, void *buffer, size_t buffer_bytes,
 
 int dso_future_is_done(struct dso_future *future, int *ret_done)
 {
+	INSIDE_OF(future);
 	int r = future->word & SETTLED
 			? 0
 			: word_load(&future->object, FUTURE_WORD_OFFSET, &future->word);

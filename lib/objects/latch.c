@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/check.h"
 #include "lib/objects/futex.h"
 #include "lib/objects/object.h"
 #include "lib/objects/word.h"
@@ -13,7 +14,9 @@ struct dso_latch {
 int dso_latch_open(struct dso_session *session, const char *name,
 		   const struct dso_latch_params *params, struct dso_latch **ret_latch)
 {
-	struct open_request request = {.type = OBJECT_LATCH, .given = params != NULL};
+	INSIDE(session);
+	struct open_request request = {
+		.type = OBJECT_LATCH, .unwanted = !ret_latch, .given = params != NULL};
 	struct dso_latch *latch;
 	int r;
 
@@ -33,6 +36,8 @@ int dso_latch_open(struct dso_session *session, const char *name,
 
 void dso_latch_close(struct dso_latch *latch)
 {
+	INSIDE(check_session(latch));
+
 	object_close((struct object *)latch);
 }
 
@@ -56,6 +61,7 @@ static int count_down(struct dso_latch *latch, uint64_t n)
 
 int dso_latch_count_down(struct dso_latch *latch, int64_t n, int64_t *ret_count)
 {
+	INSIDE_OF(latch);
 	int r = n < 1 ? -EINVAL : count_down(latch, (uint64_t)n);
 
 	if (r)
@@ -84,6 +90,7 @@ static int wait_for_zero(struct dso_latch *latch, int64_t deadline_ns)
 
 int dso_latch_wait(struct dso_latch *latch, int64_t timeout)
 {
+	INSIDE_OF(latch);
 	int64_t deadline_ns;
 	int r = futex_deadline(timeout, &deadline_ns);
 
@@ -94,6 +101,7 @@ int dso_latch_wait(struct dso_latch *latch, int64_t timeout)
 
 int dso_latch_count(struct dso_latch *latch, int64_t *ret_count)
 {
+	INSIDE_OF(latch);
 	int r = word_load(&latch->object, LATCH_WORD_OFFSET, &latch->count);
 
 	if (r)

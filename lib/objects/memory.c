@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/check.h"
 #include "lib/objects/bytes.h"
 #include "lib/objects/futex.h"
 #include "lib/objects/object.h"
@@ -39,7 +40,9 @@ static int transfer(struct dso_memory *memory, uint8_t opcode, uint64_t offset, 
 int dso_memory_open(struct dso_session *session, const char *name,
 		    const struct dso_memory_params *params, struct dso_memory **ret_memory)
 {
-	struct open_request request = {.type = OBJECT_MEMORY, .given = params != NULL};
+	INSIDE(session);
+	struct open_request request = {
+		.type = OBJECT_MEMORY, .unwanted = !ret_memory, .given = params != NULL};
 	struct dso_memory *memory;
 	int r;
 
@@ -60,6 +63,8 @@ int dso_memory_open(struct dso_session *session, const char *name,
 
 void dso_memory_close(struct dso_memory *memory)
 {
+	INSIDE(check_session(memory));
+
 	object_close((struct object *)memory);
 }
 
@@ -70,6 +75,7 @@ uint64_t dso_memory_size(const struct dso_memory *memory)
 
 int dso_memory_read(struct dso_memory *memory, uint64_t offset, void *buffer, size_t length_bytes)
 {
+	INSIDE_OF(memory);
 	int r = transfer(memory, DATA_READ, offset, buffer, length_bytes);
 
 	return r ? object_fail(&memory->object, "read", r) : 0;
@@ -78,20 +84,22 @@ int dso_memory_read(struct dso_memory *memory, uint64_t offset, void *buffer, si
 int dso_memory_write(struct dso_memory *memory, uint64_t offset, const void *buffer,
 		     size_t length_bytes)
 {
+	INSIDE_OF(memory);
+
 	/* A WRITE's buffer is only read: struct op has one pointer for both directions. */
 	int r = transfer(memory, DATA_WRITE, offset, (void *)(uintptr_t)buffer, length_bytes);
 
 	return r ? object_fail(&memory->object, "write", r) : 0;
 }
 
-static int atomic_op(struct dso_memory *memory, struct op op, const char *verb,
-		     uint64_t *ret_before)
+static inline int atomic_op(struct dso_memory *memory, struct op op, const char *function,
+			    const char *verb, uint64_t *ret_before)
 {
 	int r = check_word(memory, op.offset);
 
 	op.offset = place(memory, op.offset);
 	if (r == 0)
-		r = session_execute_one(&memory->object, &op);
+		r = session_execute_in(&memory->object, &op, function);
 	if (__builtin_expect(r != 0, 0))
 		return object_fail(&memory->object, verb, r);
 	if (ret_before)
@@ -108,7 +116,7 @@ int dso_memory_cas(struct dso_memory *memory, uint64_t offset, uint64_t expected
 				     .offset = offset,
 				     .operand = expected,
 				     .swap = value},
-			 "cas", ret_before);
+			 __func__, "cas", ret_before);
 }
 
 int dso_memory_fetch_add(struct dso_memory *memory, uint64_t offset, uint64_t delta,
@@ -118,7 +126,7 @@ int dso_memory_fetch_add(struct dso_memory *memory, uint64_t offset, uint64_t de
 		memory,
 		(struct op){
 			.opcode = DATA_FAA, .length_bytes = 8, .offset = offset, .operand = delta},
-		"fetch_add", ret_before);
+		__func__, "fetch_add", ret_before);
 }
 
 /* Check and submit; @op's offset is still the object's. */
@@ -160,6 +168,7 @@ static int wait_while(struct dso_memory *memory, uint64_t offset, uint64_t expec
 
 int dso_memory_wait(struct dso_memory *memory, uint64_t offset, uint64_t expected, int64_t timeout)
 {
+	INSIDE_OF(memory);
 	int64_t deadline_ns;
 	int r = check_word(memory, offset);
 
@@ -172,6 +181,7 @@ int dso_memory_wait(struct dso_memory *memory, uint64_t offset, uint64_t expecte
 
 int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count, uint32_t *ret_woken)
 {
+	INSIDE_OF(memory);
 	int r = check_word(memory, offset);
 
 	offset += MEMORY_DATA_OFFSET;
@@ -185,6 +195,8 @@ int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count, 
 int dso_memory_read_submit(struct dso_memory *memory, uint64_t offset, void *buffer,
 			   size_t length_bytes, uint64_t tag)
 {
+	INSIDE_OF(memory);
+
 	return submit(memory,
 		      (struct op){.opcode = DATA_READ,
 				  .length_bytes = submit_length(length_bytes),
@@ -196,6 +208,8 @@ int dso_memory_read_submit(struct dso_memory *memory, uint64_t offset, void *buf
 int dso_memory_write_submit(struct dso_memory *memory, uint64_t offset, const void *buffer,
 			    size_t length_bytes, uint64_t tag)
 {
+	INSIDE_OF(memory);
+
 	return submit(memory,
 		      (struct op){.opcode = DATA_WRITE,
 				  .length_bytes = submit_length(length_bytes),
@@ -207,6 +221,8 @@ int dso_memory_write_submit(struct dso_memory *memory, uint64_t offset, const vo
 int dso_memory_cas_submit(struct dso_memory *memory, uint64_t offset, uint64_t expected,
 			  uint64_t value, uint64_t tag)
 {
+	INSIDE_OF(memory);
+
 	return submit(memory,
 		      (struct op){.opcode = DATA_CAS,
 				  .length_bytes = 8,
@@ -219,6 +235,8 @@ int dso_memory_cas_submit(struct dso_memory *memory, uint64_t offset, uint64_t e
 int dso_memory_fetch_add_submit(struct dso_memory *memory, uint64_t offset, uint64_t delta,
 				uint64_t tag)
 {
+	INSIDE_OF(memory);
+
 	return submit(
 		memory,
 		(struct op){

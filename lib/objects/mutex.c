@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/check.h"
 #include "lib/objects/fencing.h"
 #include "lib/objects/mutex.h"
 #include "lib/objects/owned.h"
@@ -131,7 +132,8 @@ struct dso_session *mutex_session(const struct dso_mutex *mutex)
 int dso_mutex_open(struct dso_session *session, const char *name,
 		   const struct dso_mutex_params *params, struct dso_mutex **ret_mutex)
 {
-	struct open_request request = {.type = OBJECT_MUTEX};
+	INSIDE(session);
+	struct open_request request = {.type = OBJECT_MUTEX, .unwanted = !ret_mutex};
 
 	if (params && params->reserved)
 		return session_fail(session, -EINVAL,
@@ -141,6 +143,8 @@ int dso_mutex_open(struct dso_session *session, const char *name,
 
 void dso_mutex_close(struct dso_mutex *mutex)
 {
+	INSIDE(check_session(mutex));
+
 	if (mutex && mutex->held)
 		mutex_unlock(mutex);
 	object_close((struct object *)mutex);
@@ -148,6 +152,7 @@ void dso_mutex_close(struct dso_mutex *mutex)
 
 int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token)
 {
+	INSIDE_OF(mutex);
 	int r = timeout < DSO_FOREVER ? -EINVAL
 		: ret_token           ? lock_for_token(mutex, timeout, ret_token)
 				      : lock(mutex, timeout);
@@ -157,6 +162,7 @@ int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token
 
 int dso_mutex_unlock(struct dso_mutex *mutex)
 {
+	INSIDE_OF(mutex);
 	int r = unlock(mutex);
 
 	return r ? object_fail(&mutex->object, "unlock", r) : 0;
@@ -164,6 +170,7 @@ int dso_mutex_unlock(struct dso_mutex *mutex)
 
 int dso_mutex_consistent(struct dso_mutex *mutex)
 {
+	INSIDE_OF(mutex);
 	int r = -EINVAL;
 
 	if (mutex->held && mutex->word & OWNED_DIED)
@@ -176,6 +183,7 @@ int dso_mutex_consistent(struct dso_mutex *mutex)
 
 int dso_mutex_force_unlock(struct dso_mutex *mutex, uint64_t token)
 {
+	INSIDE_OF(mutex);
 	uint64_t word, newest, before;
 	int r = look(mutex, &word, &newest);
 	uint64_t count = owned_word_token(word);
@@ -204,6 +212,7 @@ int dso_mutex_force_unlock(struct dso_mutex *mutex, uint64_t token)
 
 int dso_mutex_holder(struct dso_mutex *mutex, uint32_t *ret_session, uint64_t *ret_token)
 {
+	INSIDE_OF(mutex);
 	uint64_t word, token;
 	int r = look(mutex, &word, &token);
 

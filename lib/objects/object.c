@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/objects/object.h"
+#include "lib/check.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -68,6 +69,9 @@ int object_open(struct dso_session *session, const char *name, const struct open
 	size_t name_bytes = strlen(name);
 	int r;
 
+	if (request->unwanted)
+		return session_fail(session, -EINVAL,
+				    "cannot open a %s: there is nowhere to put the handle", type);
 	if (name_bytes == 0)
 		return session_fail(session, -EINVAL, "cannot open a %s: its name is empty", type);
 	if (name_bytes > DSO_NAME_BYTES_MAX)
@@ -79,6 +83,7 @@ int object_open(struct dso_session *session, const char *name, const struct open
 		return session_fail(session, -ENOMEM, "cannot open %s %s: out of memory", type,
 				    name);
 	object->session = session;
+	object->is_slow = check_is_on;
 	object->type = request->type;
 	memcpy(object->name, name, name_bytes);
 	r = atomic_load(&session->health);

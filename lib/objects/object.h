@@ -19,6 +19,13 @@ void object_close(struct object *object);
 void object_link(struct object *object);
 void object_unlink(struct object *object);
 
+/* Operations that enter from here on are refused: see session_enter. */
+static inline void object_mark_deleted(struct object *object)
+{
+	atomic_store(&object->deleted, true);
+	atomic_store(&object->is_slow, true);
+}
+
 /* Leave the sentence of a failed @verb on @object and return @error. */
 int object_fail(struct object *object, const char *verb, int error);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/check.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"
 #include "lib/objects/word.h"
@@ -14,7 +15,8 @@ struct dso_once {
 int dso_once_open(struct dso_session *session, const char *name,
 		  const struct dso_once_params *params, struct dso_once **ret_once)
 {
-	struct open_request request = {.type = OBJECT_ONCE};
+	INSIDE(session);
+	struct open_request request = {.type = OBJECT_ONCE, .unwanted = !ret_once};
 
 	if (params && params->reserved)
 		return session_fail(session, -EINVAL,
@@ -32,6 +34,8 @@ static int give_up(struct dso_once *once)
 
 void dso_once_close(struct dso_once *once)
 {
+	INSIDE(check_session(once));
+
 	if (once && once->mine)
 		give_up(once);
 	object_close((struct object *)once);
@@ -39,6 +43,7 @@ void dso_once_close(struct dso_once *once)
 
 int dso_once_begin(struct dso_once *once, int64_t timeout, int *ret_mine)
 {
+	INSIDE_OF(once);
 	int64_t deadline_ns;
 	int r = futex_deadline(timeout, &deadline_ns);
 
@@ -55,6 +60,7 @@ int dso_once_begin(struct dso_once *once, int64_t timeout, int *ret_mine)
 
 int dso_once_done(struct dso_once *once)
 {
+	INSIDE_OF(once);
 	int r = -EPERM;
 
 	if (once->mine)
@@ -66,6 +72,7 @@ int dso_once_done(struct dso_once *once)
 
 int dso_once_abandon(struct dso_once *once)
 {
+	INSIDE_OF(once);
 	int r = once->mine ? give_up(once) : -EPERM;
 
 	return r ? object_fail(&once->object, "abandon", r) : 0;

@@ -8,6 +8,7 @@
  * Death: an unpublished slot is never looked at. The owner number of a dead session is taken out of the
  * head by storaged, after the session was fenced.
  */
+#include "lib/check.h"
 #include "lib/objects/bytes.h"
 #include "lib/clock.h"
 #include "lib/objects/object.h"
@@ -315,7 +316,9 @@ static int fail(struct dso_register *reg, const char *verb, int error, size_t le
 int dso_register_open(struct dso_session *session, const char *name,
 		      const struct dso_register_params *params, struct dso_register **ret_register)
 {
-	struct open_request request = {.type = OBJECT_REGISTER, .given = params != NULL};
+	INSIDE(session);
+	struct open_request request = {
+		.type = OBJECT_REGISTER, .unwanted = !ret_register, .given = params != NULL};
 	struct dso_register *reg;
 	int r;
 
@@ -337,12 +340,15 @@ int dso_register_open(struct dso_session *session, const char *name,
 
 void dso_register_close(struct dso_register *reg)
 {
+	INSIDE(check_session(reg));
+
 	object_close((struct object *)reg);
 }
 
 int dso_register_get(struct dso_register *reg, void *buffer, size_t buffer_bytes,
 		     size_t *ret_length, uint64_t *ret_version)
 {
+	INSIDE_OF(reg);
 	uint64_t version = 0;
 	uint8_t none;
 	size_t length = 0;
@@ -359,6 +365,7 @@ int dso_register_get(struct dso_register *reg, void *buffer, size_t buffer_bytes
 int dso_register_set(struct dso_register *reg, const void *value, size_t length_bytes,
 		     uint64_t *ret_version)
 {
+	INSIDE_OF(reg);
 	int r = write_value(reg, NULL, value, length_bytes, ret_version);
 
 	return r ? fail(reg, "set", r, length_bytes, reg->capacity) : 0;
@@ -367,6 +374,7 @@ int dso_register_set(struct dso_register *reg, const void *value, size_t length_
 int dso_register_set_if_version(struct dso_register *reg, uint64_t expected, const void *value,
 				size_t length_bytes, uint64_t *ret_version)
 {
+	INSIDE_OF(reg);
 	int r = write_value(reg, &expected, value, length_bytes, ret_version);
 
 	return r ? fail(reg, "set_if_version", r, length_bytes, reg->capacity) : 0;
@@ -376,6 +384,7 @@ int dso_register_exchange(struct dso_register *reg, const void *value, size_t le
 			  void *buffer, size_t buffer_bytes, size_t *ret_length,
 			  uint64_t *ret_version)
 {
+	INSIDE_OF(reg);
 	uint16_t owner = reg->object.session->owner;
 	uint64_t version, old_version;
 	size_t length = 0;
@@ -406,6 +415,7 @@ int dso_register_exchange(struct dso_register *reg, const void *value, size_t le
 
 int dso_register_version(struct dso_register *reg, uint64_t *ret_version)
 {
+	INSIDE_OF(reg);
 	int r = load_head(reg);
 
 	if (r)
@@ -417,6 +427,7 @@ int dso_register_version(struct dso_register *reg, uint64_t *ret_version)
 
 int dso_register_size(struct dso_register *reg, size_t *ret_length)
 {
+	INSIDE_OF(reg);
 	uint64_t version;
 	size_t length;
 	int r = read_value(reg, NULL, 0, &length, &version);

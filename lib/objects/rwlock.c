@@ -4,6 +4,7 @@
  * takes its word and looks at the slots behind that. So one of them sees the other. Who wants to read finds
  * the word of a writer that waits for readers taken: no stream of readers keeps a writer out.
  */
+#include "lib/check.h"
 #include "lib/objects/fencing.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"
@@ -63,7 +64,9 @@ static void unlink_sibling(struct dso_rwlock *rwlock)
 int dso_rwlock_open(struct dso_session *session, const char *name,
 		    const struct dso_rwlock_params *params, struct dso_rwlock **ret_rwlock)
 {
-	struct open_request request = {.type = OBJECT_RWLOCK, .given = params != NULL};
+	INSIDE(session);
+	struct open_request request = {
+		.type = OBJECT_RWLOCK, .unwanted = !ret_rwlock, .given = params != NULL};
 	struct dso_rwlock *rwlock;
 	int r;
 
@@ -265,11 +268,15 @@ static int lock(struct dso_rwlock *rwlock, int64_t timeout, const char *verb,
 
 int dso_rwlock_rdlock(struct dso_rwlock *rwlock, int64_t timeout)
 {
+	INSIDE_OF(rwlock);
+
 	return lock(rwlock, timeout, "rdlock", lock_for_reading);
 }
 
 int dso_rwlock_wrlock(struct dso_rwlock *rwlock, int64_t timeout)
 {
+	INSIDE_OF(rwlock);
+
 	return lock(rwlock, timeout, "wrlock", lock_for_writing);
 }
 
@@ -288,6 +295,7 @@ static int unlock(struct dso_rwlock *rwlock)
 
 int dso_rwlock_unlock(struct dso_rwlock *rwlock)
 {
+	INSIDE_OF(rwlock);
 	int r = unlock(rwlock);
 
 	return r ? object_fail(&rwlock->object, "unlock", r) : 0;
@@ -295,6 +303,7 @@ int dso_rwlock_unlock(struct dso_rwlock *rwlock)
 
 int dso_rwlock_consistent(struct dso_rwlock *rwlock)
 {
+	INSIDE_OF(rwlock);
 	int r = -EINVAL;
 
 	if (rwlock->mode == WRITING && rwlock->word & OWNED_DIED)
@@ -304,6 +313,8 @@ int dso_rwlock_consistent(struct dso_rwlock *rwlock)
 
 void dso_rwlock_close(struct dso_rwlock *rwlock)
 {
+	INSIDE(check_session(rwlock));
+
 	if (rwlock && rwlock->mode != UNLOCKED)
 		unlock(rwlock);
 	if (rwlock)

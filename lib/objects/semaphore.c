@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/objects/event.h"
 #include "lib/objects/object.h"
@@ -31,7 +32,9 @@ int dso_semaphore_open(struct dso_session *session, const char *name,
 		       const struct dso_semaphore_params *params,
 		       struct dso_semaphore **ret_semaphore)
 {
-	struct open_request request = {.type = OBJECT_SEMAPHORE, .given = params != NULL};
+	INSIDE(session);
+	struct open_request request = {
+		.type = OBJECT_SEMAPHORE, .unwanted = !ret_semaphore, .given = params != NULL};
 	struct dso_semaphore *semaphore;
 	int r;
 
@@ -362,6 +365,7 @@ static int acquire(struct dso_semaphore *semaphore, uint32_t count, int64_t dead
 
 int dso_semaphore_acquire(struct dso_semaphore *semaphore, uint32_t count, int64_t timeout)
 {
+	INSIDE_OF(semaphore);
 	int64_t deadline_ns;
 	int r = futex_deadline(timeout, &deadline_ns);
 
@@ -374,6 +378,7 @@ int dso_semaphore_acquire(struct dso_semaphore *semaphore, uint32_t count, int64
 
 int dso_semaphore_release(struct dso_semaphore *semaphore, uint32_t count)
 {
+	INSIDE_OF(semaphore);
 	int r = 0;
 
 	if (count < 1 || count > semaphore->held_count)
@@ -387,6 +392,7 @@ int dso_semaphore_release(struct dso_semaphore *semaphore, uint32_t count)
 
 int dso_semaphore_available(struct dso_semaphore *semaphore, uint32_t *ret_count)
 {
+	INSIDE_OF(semaphore);
 	uint32_t free;
 	int r = look(semaphore, &free);
 
@@ -399,6 +405,8 @@ int dso_semaphore_available(struct dso_semaphore *semaphore, uint32_t *ret_count
 
 void dso_semaphore_close(struct dso_semaphore *semaphore)
 {
+	INSIDE(check_session(semaphore));
+
 	if (!semaphore)
 		return;
 	if (semaphore->held_count) {

@@ -7,11 +7,14 @@
  * compare-and-swap, fetch-and-add): over RDMA no code runs on the storage host.
  *
  * Returns: 0 or a negative errno. dso_error() is the sentence behind the last failure of a session.
- * Outputs are named ret_*, come last, may be NULL when not wanted and are not touched on failure.
+ * Outputs are named ret_*, come last, may be NULL when not wanted and are not touched on failure, except
+ * where it is said. A function that opens something has nowhere to put it then, and returns -EINVAL.
  *
  * Threads: a session and every handle opened in it are used by one thread at a time; several
  * sessions may be open in a process, each used by a thread of its own at the same time. Another
- * thread may take a session over while nothing submitted is outstanding.
+ * thread may take a session over while nothing submitted is outstanding. With DSO_CHECK=1 in the environment
+ * two threads that are in one session at the same time end the process, with a sentence on stderr that names
+ * what both have called: for tests. dso_interrupt() alone is any thread's.
  *
  * fork(): a session stays the parent's. In the child each function that is called for it does nothing and
  * returns -ENOTCONN, or what is wrong with its arguments; dso_close() frees the child's memory. What the
