@@ -280,7 +280,7 @@ static int embedded_open_object(struct dso_session *session, struct object *obje
 				size_t reason_bytes)
 {
 	struct embedded *embedded = session->directory_data;
-	unsigned flags = CONTROL_OPEN_CREATE | (request->given ? CONTROL_OPEN_PARAMETERS : 0);
+	unsigned flags = directory_open_flags(request);
 	struct store_reference reference;
 	enum wire_status status;
 

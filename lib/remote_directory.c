@@ -10,6 +10,17 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A future's further memory, where it has any. */
+static bool annex_holds(uint64_t region_bytes, const struct object *object)
+{
+	uint64_t annex = object->parameters[FUTURE_PARAMETER_ANNEX];
+	uint64_t capacity = object->parameters[FUTURE_PARAMETER_CAPACITY];
+
+	return object->type != OBJECT_FUTURE ||
+	       (annex ? annex <= region_bytes && capacity <= region_bytes - annex
+		      : capacity <= object->parameters[FUTURE_PARAMETER_ROOM]);
+}
+
 /* Whether a reference lies in the region and is what its type asks for. */
 static bool reference_holds(const struct remote *remote, const struct object *object)
 {
@@ -17,7 +28,8 @@ static bool reference_holds(const struct remote *remote, const struct object *ob
 	const struct object_type_entry *type = type_entry(object->type);
 
 	return type && type_has_room(type, object->parameters, object->length_bytes) &&
-	       object->offset % LAYOUT_LINE_BYTES == 0 && object->offset <= region_bytes &&
+	       annex_holds(region_bytes, object) && object->offset % LAYOUT_LINE_BYTES == 0 &&
+	       object->offset <= region_bytes &&
 	       object->length_bytes <= region_bytes - object->offset;
 }
 
@@ -27,7 +39,7 @@ static int remote_open_object(struct dso_session *session, struct object *object
 	struct remote *remote = remote_of(session);
 	struct control_open body = {
 		.type = le16_of(open->type),
-		.flags = CONTROL_OPEN_CREATE | (open->given ? CONTROL_OPEN_PARAMETERS : 0),
+		.flags = directory_open_flags(open),
 		.name_bytes = (uint8_t)strlen(object->name),
 	};
 	struct control_opened opened;

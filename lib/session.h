@@ -42,8 +42,16 @@ struct open_request {
 	enum object_type type;
 	bool unwanted; /* there is nowhere to put the handle */
 	bool given;    /* parameters */
+	bool is_there; /* -ENOENT where it is not, instead of making it */
 	uint64_t parameters[4];
 };
+
+/* Of CONTROL_OPEN. */
+static inline uint8_t directory_open_flags(const struct open_request *request)
+{
+	return (request->is_there ? 0 : CONTROL_OPEN_CREATE) |
+	       (request->given ? CONTROL_OPEN_PARAMETERS : 0);
+}
 
 /* Who knows the names: storaged over a control connection (lib/remote_directory.c), or the store in this
  * process (lib/embedded.c). Each returns 0 or a negative errno with session->error's tail in @reason. */
@@ -126,7 +134,7 @@ struct dso_session {
 	pthread_mutex_t lock; /* objects, lost_reason */
 	struct object *objects;
 	char lost_reason[160];
-	char error[512];
+	char error[2048];
 
 	/* lib/check.c's: the thread that is in the session, and the function that it called first */
 	struct {

@@ -237,8 +237,13 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
  * the promise is broken.
  */
 #define FUTURE_PARAMETER_CAPACITY 0
-#define FUTURE_CAPACITY_BYTES_MAX (64ULL << 20)
-#define FUTURE_WORD_OFFSET        LAYOUT_LINE_BYTES
-#define FUTURE_SLOT_OFFSET        (2 * LAYOUT_LINE_BYTES)
+/* The store's: of the capacity, what lies in the object itself; where a value that is longer than that lies, in
+ * the region, or 0; and 1 as long as nobody has asked for a capacity. */
+#define FUTURE_PARAMETER_ROOM      1
+#define FUTURE_PARAMETER_ANNEX     2
+#define FUTURE_PARAMETER_UNDECIDED 3
+#define FUTURE_CAPACITY_BYTES_MAX  (64ULL << 20)
+#define FUTURE_WORD_OFFSET         LAYOUT_LINE_BYTES
+#define FUTURE_SLOT_OFFSET         (2 * LAYOUT_LINE_BYTES)
 
 #endif

@@ -11,6 +11,7 @@
 #include "lib/objects/word.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -19,8 +20,8 @@
 #define VERSION 1 /* of a slot, which is one of a register's that is written once */
 
 struct dso_future {
-	struct object object;
-	uint64_t capacity;
+	struct object
+		object; /* whose parameters are as they were when it, or the capacity, was last asked for */
 	uint64_t word; /* as it was last seen */
 	bool mine;     /* promised */
 };
@@ -45,9 +46,65 @@ int dso_future_open(struct dso_session *session, const char *name,
 	r = object_open(session, name, &request, sizeof *future, &future);
 	if (r)
 		return r;
-	future->capacity = future->object.parameters[FUTURE_PARAMETER_CAPACITY];
 	*ret_future = future;
 	return 0;
+}
+
+static uint64_t parameter(const struct dso_future *future, unsigned index)
+{
+	return future->object.parameters[index];
+}
+
+/* Ask storaged for the future's parameters, which somebody else may have decided since this handle was opened; by
+ * @capacity, other than 0, this is who decides. Returns 0, -ESTALE, or what opening returns. */
+static int ask(struct dso_future *future, uint64_t capacity)
+{
+	struct object *object = &future->object;
+	struct open_request request = {
+		.type = OBJECT_FUTURE,
+		.given = capacity != 0,
+		.is_there = true,
+		.parameters[FUTURE_PARAMETER_CAPACITY] = capacity,
+	};
+	struct dso_future *again;
+	int r = object_open(object->session, object->name, &request, sizeof *again, &again);
+
+	if (r)
+		return r == -ENOENT ? -ESTALE : r;
+	if (again->object.generation == object->generation)
+		memcpy(object->parameters, again->object.parameters, sizeof object->parameters);
+	else
+		r = -ESTALE;
+	object_close(&again->object);
+	return r;
+}
+
+/* Have room for a value of @length_bytes. Returns 0, -EMSGSIZE, or why it cannot be had. */
+static int make_room(struct dso_future *future, uint64_t length_bytes)
+{
+	int r = 0;
+
+	if (length_bytes <= parameter(future, FUTURE_PARAMETER_CAPACITY))
+		return 0;
+	if (length_bytes > DSO_FUTURE_BYTES_MAX || !parameter(future, FUTURE_PARAMETER_UNDECIDED))
+		return -EMSGSIZE;
+	r = ask(future, length_bytes);
+	/* Another capacity was decided meanwhile. */
+	if (r == -EINVAL)
+		r = ask(future, 0);
+	if (r == 0 && length_bytes > parameter(future, FUTURE_PARAMETER_CAPACITY))
+		r = -EMSGSIZE;
+	return r;
+}
+
+/* Where a value of @length_bytes lies, from the beginning of the region; 0: there is no such place. */
+static uint64_t place(const struct dso_future *future, uint64_t length_bytes)
+{
+	if (length_bytes > parameter(future, FUTURE_PARAMETER_CAPACITY))
+		return 0;
+	return length_bytes > parameter(future, FUTURE_PARAMETER_ROOM)
+		       ? parameter(future, FUTURE_PARAMETER_ANNEX)
+		       : future->object.offset + FUTURE_SLOT_OFFSET + sizeof(struct register_slot);
 }
 
 /* A promise that is taken back is a broken one. */
@@ -96,14 +153,16 @@ static int write_slot(struct dso_future *future, const void *value, size_t lengt
 	r = bytes_transfer(&future->object, DATA_WRITE, offset, &slot, sizeof slot);
 	/* A WRITE's buffer is only read: struct op has one pointer for both directions. */
 	return r ? r
-		 : bytes_transfer(&future->object, DATA_WRITE, offset + sizeof slot,
+		 : bytes_transfer(&future->object, DATA_WRITE, place(future, length_bytes),
 				  (void *)(uintptr_t)value, length_bytes);
 }
 
 static int settle(struct dso_future *future, const void *value, size_t length_bytes, uint64_t flags)
 {
-	int r = length_bytes > future->capacity ? -EMSGSIZE : promise(future);
+	int r = make_room(future, length_bytes);
 
+	if (r == 0)
+		r = promise(future);
 	if (r == 0)
 		r = write_slot(future, value, length_bytes);
 	if (r)
@@ -135,9 +194,10 @@ int dso_future_set_error(struct dso_future *future, const char *sentence)
 	size_t length_bytes = strlen(sentence);
 	int r;
 
-	if (length_bytes > future->capacity)
-		length_bytes = future->capacity;
 	r = settle(future, sentence, length_bytes, OWNED_DONE | OWNED_ERROR);
+	if (r == -EMSGSIZE || r == -ENOSPC)
+		r = settle(future, sentence, parameter(future, FUTURE_PARAMETER_CAPACITY),
+			   OWNED_DONE | OWNED_ERROR);
 	return r ? object_fail(&future->object, "set_error", r) : 0;
 }
 
@@ -184,13 +244,20 @@ static int read_slot(struct dso_future *future, void *buffer, size_t buffer_byte
 
 	if (r)
 		return r;
-	if (le64_get(slot.version) != VERSION || le64_get(slot.length_bytes) > future->capacity ||
+	if (le64_get(slot.version) != VERSION ||
 	    le64_get(slot.header_checksum) != slot_checksum(&slot))
 		return -EBADMSG;
 	*ret_length = le64_get(slot.length_bytes);
+	if (place(future, *ret_length) == 0 && parameter(future, FUTURE_PARAMETER_UNDECIDED))
+		r = ask(future, 0);
+	if (r)
+		return r;
+	if (place(future, *ret_length) == 0)
+		return -EBADMSG;
 	if (*ret_length > buffer_bytes)
 		return -EMSGSIZE;
-	r = bytes_transfer(&future->object, DATA_READ, offset + sizeof slot, buffer, *ret_length);
+	r = bytes_transfer(&future->object, DATA_READ, place(future, *ret_length), buffer,
+			   *ret_length);
 	if (r == 0 && XXH3_64bits_withSeed(buffer, *ret_length, VERSION) != le64_get(slot.checksum))
 		r = -EBADMSG;
 	return r;
@@ -199,18 +266,21 @@ static int read_slot(struct dso_future *future, void *buffer, size_t buffer_byte
 /* Leave the sentence that the future was set to, and return -EREMOTEIO. */
 static int tell_error(struct dso_future *future)
 {
-	char sentence[256];
+	struct object *object = &future->object;
+	char *sentence = NULL;
 	size_t length = 0;
-	int r = read_slot(future, sentence, sizeof sentence - 1, &length);
+	int r = read_slot(future, NULL, 0, &length);
 
-	if (r == -EMSGSIZE)
-		length = 0;
-	else if (r)
-		return object_fail(&future->object, "get", r);
-	return session_fail(future->object.session, -EREMOTEIO, "future %s get at %s: %.*s",
-			    future->object.name, future->object.session->url,
-			    length ? (int)length : 28,
-			    length ? sentence : "it was set to a long error");
+	if (r == -EMSGSIZE) {
+		sentence = malloc(length);
+		r = sentence ? read_slot(future, sentence, length, &length) : -ENOMEM;
+	}
+	r = r ? object_fail(object, "get", r)
+	      : session_fail(object->session, -EREMOTEIO, "future %s get at %s: %.*s", object->name,
+			     object->session->url, length ? (int)length : INT_MAX,
+			     length ? sentence : "it was set to an error without a sentence");
+	free(sentence);
+	return r;
 }
 
 int dso_future_get(struct dso_future *future, void *buffer, size_t buffer_bytes, int64_t timeout,

@@ -50,6 +50,8 @@ struct object {
 	uint32_t next; /* in its bucket, or another list that it is in: index + 1, 0: none */
 	uint32_t generation;
 	uint32_t opens;
+	uint32_t
+		annex; /* index + 1 of one without a name that is this one's further memory, 0: none */
 	uint16_t type;
 	uint8_t name_bytes;
 	bool is_telling; /* deleted, and some of those who have it open do not know */
@@ -239,6 +241,9 @@ static void reclaim(struct store *store, uint32_t index)
 	struct object *object = object_at(store, index);
 
 	assert(!object->name && !object->opens && !object->open_list && !object->is_telling);
+	if (object->annex)
+		reclaim(store, object->annex - 1);
+	object->annex = 0;
 	object->cleaned_bytes = 0;
 	if (object->extent.bytes > CLEAN_AT_ONCE_BYTES) {
 		queue_append(store, &store->dirty, index);
@@ -282,15 +287,12 @@ static enum wire_status refuse_internal(char *detail, size_t detail_bytes)
 	return WIRE_INTERNAL;
 }
 
-/* Make an object of checked type, name and parameters. *ret_index is not touched on failure. */
-static enum wire_status create(struct store *store, unsigned type, uint64_t hash, const char *name,
-			       size_t name_bytes, const uint64_t parameters[TYPE_PARAMETERS],
-			       uint32_t *ret_index, char *detail, size_t detail_bytes)
+/* Take a vacant object, and @length_bytes of memory for it. *ret_index is not touched on failure. */
+static enum wire_status take_vacant(struct store *store, uint64_t length_bytes, uint32_t *ret_index,
+				    char *detail, size_t detail_bytes)
 {
-	uint64_t length_bytes = type_entry(type)->length_bytes(parameters);
 	struct object *object;
 	struct extent extent;
-	char *name_copy;
 	int error;
 
 	if (store->named_count + store->deleted_count == store->limits.objects_max) {
@@ -302,26 +304,43 @@ static enum wire_status create(struct store *store, unsigned type, uint64_t hash
 	}
 	if (provide_object(store))
 		return refuse_internal(detail, detail_bytes);
-	name_copy = malloc(name_bytes);
-	if (!name_copy)
-		return refuse_internal(detail, detail_bytes);
 	error = extents_take(store->arena.extents, length_bytes, &extent);
-	if (error) {
-		free(name_copy);
+	if (error)
 		return error == -ENOSPC
 			       ? refuse_no_memory(store, length_bytes, detail, detail_bytes)
 			       : refuse_internal(detail, detail_bytes);
-	}
-	memcpy(name_copy, name, name_bytes);
 	*ret_index = store->vacant_object - 1;
 	object = object_at(store, *ret_index);
 	store->vacant_object = object->next;
+	*object = (struct object){.extent = extent};
+	return WIRE_OK;
+}
+
+/* Make an object of checked type, name and parameters. *ret_index is not touched on failure. */
+static enum wire_status create(struct store *store, unsigned type, uint64_t hash, const char *name,
+			       size_t name_bytes, const uint64_t parameters[TYPE_PARAMETERS],
+			       uint32_t *ret_index, char *detail, size_t detail_bytes)
+{
+	uint64_t length_bytes = type_entry(type)->length_bytes(parameters);
+	char *name_copy = malloc(name_bytes);
+	struct object *object;
+	enum wire_status status;
+
+	if (!name_copy)
+		return refuse_internal(detail, detail_bytes);
+	status = take_vacant(store, length_bytes, ret_index, detail, detail_bytes);
+	if (status != WIRE_OK) {
+		free(name_copy);
+		return status;
+	}
+	memcpy(name_copy, name, name_bytes);
 	if (++store->generation == 0)
 		store->generation = 1;
+	object = object_at(store, *ret_index);
 	*object = (struct object){
 		.name = name_copy,
 		.hash = hash,
-		.extent = extent,
+		.extent = object->extent,
 		.token_origin = token_clock_next(),
 		.generation = store->generation,
 		.type = (uint16_t)type,
@@ -331,6 +350,46 @@ static enum wire_status create(struct store *store, unsigned type, uint64_t hash
 	write_object(store, object);
 	directory_add(store, *ret_index);
 	return WIRE_OK;
+}
+
+/*
+ * A future's capacity is that of the first who asks for one, however many have opened it without. What its own
+ * memory has no room for lies in an annex, which counts as a deleted object that is still open.
+ */
+static enum wire_status decide_capacity(struct store *store, struct object *future,
+					uint64_t capacity, char *detail, size_t detail_bytes)
+{
+	enum wire_status status = WIRE_OK;
+	uint32_t annex;
+
+	if (capacity > future->parameters[FUTURE_PARAMETER_ROOM]) {
+		status = take_vacant(store, capacity, &annex, detail, detail_bytes);
+		if (status != WIRE_OK)
+			return status;
+		store->deleted_count++;
+		future->annex = annex + 1;
+		future->parameters[FUTURE_PARAMETER_ANNEX] = object_at(store, annex)->extent.offset;
+	}
+	future->parameters[FUTURE_PARAMETER_CAPACITY] = capacity;
+	future->parameters[FUTURE_PARAMETER_UNDECIDED] = 0;
+	return status;
+}
+
+/* Let an object that is there become what is asked for, where it can, and compare it with that. */
+static enum wire_status fit(struct store *store, struct object *object,
+			    const uint64_t asked[TYPE_PARAMETERS], char *detail,
+			    size_t detail_bytes)
+{
+	const struct object_type_entry *type = type_entry(object->type);
+	uint64_t capacity = asked[FUTURE_PARAMETER_CAPACITY], complete[TYPE_PARAMETERS];
+	enum wire_status status;
+
+	if (object->type != OBJECT_FUTURE || !capacity ||
+	    !object->parameters[FUTURE_PARAMETER_UNDECIDED])
+		return type_match(type, asked, object->parameters, detail, detail_bytes);
+	status = type_complete(type, asked, complete, detail, detail_bytes);
+	return status == WIRE_OK ? decide_capacity(store, object, capacity, detail, detail_bytes)
+				 : status;
 }
 
 /* ---- opens ---- */
@@ -601,8 +660,7 @@ static enum wire_status look_up(struct store *store, unsigned type, const char *
 		return WIRE_TYPE;
 	}
 	*ret_index = link - 1;
-	return type_match(type_entry(type), asked, object_at(store, link - 1)->parameters, detail,
-			  detail_bytes);
+	return fit(store, object_at(store, link - 1), asked, detail, detail_bytes);
 }
 
 enum wire_status store_open(struct store_opener *opener, enum object_type type, const char *name,

@@ -65,7 +65,14 @@ static void latch_initialise(uint8_t *object, const uint64_t parameters[TYPE_PAR
 
 static uint64_t future_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
 {
-	return FUTURE_SLOT_OFFSET + REGISTER_SLOT_BYTES(parameters[FUTURE_PARAMETER_CAPACITY]);
+	return FUTURE_SLOT_OFFSET + REGISTER_SLOT_BYTES(parameters[FUTURE_PARAMETER_ROOM]);
+}
+
+static void future_complete(const uint64_t asked[TYPE_PARAMETERS],
+			    uint64_t parameters[TYPE_PARAMETERS])
+{
+	parameters[FUTURE_PARAMETER_ROOM] = parameters[FUTURE_PARAMETER_CAPACITY];
+	parameters[FUTURE_PARAMETER_UNDECIDED] = asked[FUTURE_PARAMETER_CAPACITY] == 0;
 }
 
 /* clang-format off */
@@ -125,6 +132,10 @@ static const struct object_type_entry table[] = {
 		.parameters[FUTURE_PARAMETER_CAPACITY] = {
 			.name = "capacity", .min = 1, .max = FUTURE_CAPACITY_BYTES_MAX,
 			.at_creation = 4096},
+		.parameters[FUTURE_PARAMETER_ROOM] = {.min = 1, .max = FUTURE_CAPACITY_BYTES_MAX, .is_stores = true},
+		.parameters[FUTURE_PARAMETER_ANNEX] = {.max = UINT64_MAX, .is_stores = true},
+		.parameters[FUTURE_PARAMETER_UNDECIDED] = {.max = 1, .is_stores = true},
+		.complete = future_complete,
 		.length_bytes = future_length_bytes,
 	},
 };
@@ -180,6 +191,8 @@ static enum wire_status check_parameter(const struct object_type_entry *type, un
 {
 	const struct type_parameter *parameter = &type->parameters[index];
 
+	if (parameter->is_stores && value == 0)
+		return WIRE_OK;
 	if (!parameter->name && value)
 		type_detail(detail, detail_bytes, "parameter %u: %s asked, a %s has no such", index,
 			    type_digits_of(value).text, type->name);
@@ -208,6 +221,8 @@ enum wire_status type_complete(const struct object_type_entry *type,
 		if (status != WIRE_OK)
 			return status;
 	}
+	if (type->complete)
+		type->complete(asked, complete);
 	memcpy(ret_parameters, complete, sizeof complete);
 	return WIRE_OK;
 }

@@ -18,11 +18,15 @@ struct type_parameter {
 	uint64_t max;
 	uint64_t at_creation; /* what zero stands for when an object is created */
 	bool initial;         /* matters at creation only: an existing object's is not compared */
+	bool is_stores;       /* the store says what it is: who opens leaves it zero */
 };
 
 struct object_type_entry {
 	const char *name;
 	struct type_parameter parameters[TYPE_PARAMETERS];
+	/* Fill in those that are the store's for a new object; NULL where there are none. */
+	void (*complete)(const uint64_t asked[TYPE_PARAMETERS],
+			 uint64_t parameters[TYPE_PARAMETERS]);
 	/* Of the object with its header, a multiple of LAYOUT_LINE_BYTES. */
 	uint64_t (*length_bytes)(const uint64_t parameters[TYPE_PARAMETERS]);
 	/* Write what is not zero behind the header of a zeroed object; NULL where all is. */

@@ -4,32 +4,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define CAPACITY_BYTES_MIN 65536
-
-/* Open the future, or make it with room for @length, and to spare. */
-static int open_for(struct dsoctl *ctl, size_t length, struct dso_future **ret_future)
+/* Whoever sets it decides how long the value may be. */
+static int open_it(struct dsoctl *ctl, struct dso_future **ret_future)
 {
-	struct dso_future_params params = {.capacity_bytes = CAPACITY_BYTES_MIN};
-	struct dso_stat stat;
-	int r = dso_object_stat(ctl->session, ctl->operands[0], &stat);
-
-	while (params.capacity_bytes < length)
-		params.capacity_bytes *= 2;
-	if (r == -ENOENT) {
-		r = dso_future_open(ctl->session, ctl->operands[0], &params, ret_future);
-		/* Somebody else made it meanwhile, with another capacity: -EINVAL. */
-		if (r != -EINVAL)
-			return r;
-		r = 0;
-	}
-	return r ? r : dso_future_open(ctl->session, ctl->operands[0], NULL, ret_future);
+	return dso_future_open(ctl->session, ctl->operands[0], NULL, ret_future);
 }
 
 static enum exit_status set(struct dsoctl *ctl, const uint8_t *bytes, size_t length)
 {
 	char text[PRINTABLE_BYTES];
 	struct dso_future *future;
-	int r = open_for(ctl, length, &future);
+	int r = open_it(ctl, &future);
 
 	if (r == 0)
 		r = dso_future_set(future, bytes, length);
@@ -37,8 +22,8 @@ static enum exit_status set(struct dsoctl *ctl, const uint8_t *bytes, size_t len
 		const char *name = printable(ctl->operands[0], text);
 
 		return fail_because(
-			"future %s has less room than the %zu bytes of stdin, since somebody "
-			"waited for it before: nothing was set",
+			"future %s was opened with a capacity of less than the %zu bytes of "
+			"stdin: nothing was set",
 			name, length);
 	}
 	return r ? fail(ctl, r)
@@ -67,7 +52,7 @@ enum exit_status run_future_set(struct dsoctl *ctl)
 enum exit_status run_future_error(struct dsoctl *ctl)
 {
 	struct dso_future *future;
-	int r = open_for(ctl, 0, &future);
+	int r = open_it(ctl, &future);
 
 	if (r == 0)
 		r = dso_future_set_error(future, ctl->operands[1]);
@@ -81,7 +66,7 @@ static int get(struct dsoctl *ctl, uint8_t **ret_bytes, size_t *ret_length)
 {
 	struct dso_future *future;
 	size_t length = 0;
-	int r = open_for(ctl, 0, &future);
+	int r = open_it(ctl, &future);
 
 	if (r == 0)
 		r = dso_future_get(future, NULL, 0, time_left(ctl), &length);

@@ -714,11 +714,16 @@ int dso_once_done(struct dso_once *once);
 int dso_once_abandon(struct dso_once *once);
 
 struct dso_future_params {
-	uint64_t capacity_bytes; /* of its value, 1 to DSO_FUTURE_BYTES_MAX; 0 at creation: 4096 */
-	uint64_t reserved;       /* zero */
+	uint64_t
+		capacity_bytes; /* of its value, 1 to DSO_FUTURE_BYTES_MAX; 0: undecided, see below */
+	uint64_t reserved;      /* zero */
 };
 
-/* dso_future_open - open the future @name, creating it when there is none. Errors as dso_counter_open(). */
+/*
+ * dso_future_open - open the future @name, creating it when there is none. The capacity is decided by the first
+ * who opens it with one, whoever created it; as long as it is undecided it is 4096, and setting a longer value
+ * decides. So who waits for a future opens it without. Errors as dso_counter_open().
+ */
 int dso_future_open(struct dso_session *session, const char *name,
 		    const struct dso_future_params *params, struct dso_future **ret_future);
 /* dso_future_close - free it. What was promised and not set is a broken promise. NULL does nothing. */
@@ -728,16 +733,21 @@ void dso_future_close(struct dso_future *future);
  * is broken: who gets has -EOWNERDEAD at once. Returns 0, -EALREADY (another has set or promised it).
  */
 int dso_future_promise(struct dso_future *future);
-/* dso_future_set - set the value, for ever, and wake who waits. The first one wins: Returns 0, -EALREADY
- * (another was first), -EMSGSIZE (more than the capacity). */
+/*
+ * dso_future_set - set the value, for ever, and wake who waits. One control round trip where it decides the
+ * capacity. The first one wins: Returns 0, -EALREADY (another was first), -EMSGSIZE (more than the capacity),
+ * and where it decides also -ENOSPC, -ENFILE, -EMFILE, -ETIMEDOUT, -ENOMEM as dso_counter_open().
+ */
 int dso_future_set(struct dso_future *future, const void *value, size_t length_bytes);
-/* dso_future_set_error - set it to an error, of which @sentence tells, cut at the capacity. Returns as
- * dso_future_set(). */
+/* dso_future_set_error - set it to an error, of which @sentence tells, which may be empty. It is cut at the
+ * capacity, if that was decided. Returns as dso_future_set(). */
 int dso_future_set_error(struct dso_future *future, const char *sentence);
 /*
- * dso_future_get - wait until it is set, and read the value. Returns 0, -EMSGSIZE (the buffer is too small;
- * *ret_length is what it takes), -EREMOTEIO (it was set to an error; dso_error() has its sentence),
- * -EOWNERDEAD (the promise was broken), -EBADMSG (what lies there was never set).
+ * dso_future_get - wait until it is set, and read the value. One control round trip more where the value is
+ * longer than 4096 bytes and this handle was opened before that was decided. Returns 0, -EMSGSIZE (the buffer is
+ * too small; *ret_length, also set then, is what it takes), -EREMOTEIO (it was set to an error; dso_error() has
+ * its sentence, or the first 1024 bytes of it at least), -EOWNERDEAD (the promise was broken), -EBADMSG (what
+ * lies there was never set).
  */
 int dso_future_get(struct dso_future *future, void *buffer, size_t buffer_bytes, int64_t timeout,
 		   size_t *ret_length);
