@@ -15,6 +15,16 @@ const char *dso_type_name(enum dso_type type)
 	return entry ? entry->name : "unknown";
 }
 
+/* The session is over. */
+static int fail_lost(struct dso_session *session, int error, const char *verb)
+{
+	pthread_mutex_lock(&session->lock);
+	session_fail(session, error, "cannot %s at %s: %s. Why: %s", verb, session->url,
+		     object_error_sentence(error), session->lost_reason);
+	pthread_mutex_unlock(&session->lock);
+	return error;
+}
+
 /* Check a name and that the session lives, before asking. */
 static int begin(struct dso_session *session, const char *verb, const char *name)
 {
@@ -27,9 +37,7 @@ static int begin(struct dso_session *session, const char *verb, const char *name
 		return session_fail(session, -ENAMETOOLONG,
 				    "cannot %s: the name has %zu bytes, %d are the most", verb,
 				    bytes, DSO_NAME_BYTES_MAX);
-	return r ? session_fail(session, r, "cannot %s at %s: %s", verb, session->url,
-				object_error_sentence(r))
-		 : 0;
+	return r ? fail_lost(session, r, verb) : 0;
 }
 
 static int end(struct dso_session *session, int r, const char *verb, const char *name,

@@ -20,10 +20,15 @@ void remote_lose(struct remote *remote, int health, const char *reason)
 {
 	struct dso_session *session = remote->session;
 
-	if (atomic_load(&session->health) == 0) {
+	int before = atomic_load(&session->health);
+
+	if (before == 0 || (before == -ENOTCONN && health == -ESHUTDOWN)) {
 		snprintf(session->lost_reason, sizeof session->lost_reason, "%s", reason);
 		atomic_store(&session->health, health);
 	}
+	/* What storaged has to say can still be heard. */
+	if (before == 0 && remote->client.fd >= 0)
+		shutdown(remote->client.fd, SHUT_WR);
 }
 
 /* ---- sending ---- */
@@ -32,14 +37,16 @@ static void send_some(struct remote *remote)
 {
 	ssize_t n;
 
-	if (remote->out_fill == 0 || remote->client.fd < 0)
+	if (remote->out_fill == 0 || remote->client.fd < 0 || remote->deaf ||
+	    atomic_load(&remote->session->health))
 		return;
 	n = send(remote->client.fd, remote->out, remote->out_fill, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n > 0) {
 		remote->out_fill -= (size_t)n;
 		memmove(remote->out, remote->out + n, remote->out_fill);
 	} else if (errno != EAGAIN && errno != EINTR) {
-		remote_lose(remote, -ENOTCONN, "storaged has closed the control connection");
+		/* Not the place to take what lies there: see attend. */
+		remote->deaf = true;
 	}
 }
 
@@ -63,6 +70,12 @@ int remote_put(struct remote *remote, uint16_t type, uint32_t request, const voi
 	return 0;
 }
 
+/* Whether the largest request fits behind what waits to be sent. */
+static bool has_room(const struct remote *remote)
+{
+	return remote->out_fill <= REMOTE_OUT_BYTES / 2;
+}
+
 /* ---- deletions ---- */
 
 void remote_acknowledge(struct remote *remote, struct object *object)
@@ -83,6 +96,9 @@ static void quiesce(struct remote *remote)
 		if (!atomic_load(&object->deleted) || object->acknowledged ||
 		    object->leave_serial > left)
 			continue;
+		/* The rest is for requests. Those that wait are sent when there is room again. */
+		if (!has_room(remote))
+			return;
 		remote->unacknowledged--;
 		remote_acknowledge(remote, object);
 	}
@@ -182,8 +198,10 @@ static bool take_frames(struct remote *remote)
 	}
 }
 
-/* Take what storaged has said. Returns false when it will say no more. */
-static bool receive(struct remote *remote)
+enum heard { HEARD_SOME, HEARD_NOTHING, HEARD_THE_END };
+
+/* Take of what storaged has said, as much as there is room for. */
+static enum heard receive(struct remote *remote)
 {
 	ssize_t n = recv(remote->client.fd, (uint8_t *)&remote->in + remote->in_fill,
 			 sizeof remote->in - remote->in_fill, MSG_DONTWAIT);
@@ -191,14 +209,34 @@ static bool receive(struct remote *remote)
 	if (n > 0) {
 		remote->in_fill += (size_t)n;
 		if (take_frames(remote))
-			return true;
+			return HEARD_SOME;
 		remote_lose(remote, -ENOTCONN, "storaged broke the protocol");
-		return false;
+		return HEARD_THE_END;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return true;
+		return HEARD_NOTHING;
 	remote_lose(remote, -ENOTCONN, "storaged has closed the control connection");
-	return false;
+	return HEARD_THE_END;
+}
+
+/* Something broke: the session is over, unless storaged says a better reason in what lies there unread. */
+static void lose_after_hearing(struct remote *remote, const char *why)
+{
+	while (receive(remote) == HEARD_SOME)
+		;
+	remote_lose(remote, -ENOTCONN, why);
+}
+
+void remote_path_broke(void *context, const char *why)
+{
+	struct remote *remote = context;
+	struct dso_session *session = remote->session;
+
+	pthread_mutex_lock(&session->lock);
+	/* One that broke before it was chosen was tried in vain. */
+	if (session->transport)
+		lose_after_hearing(remote, why);
+	pthread_mutex_unlock(&session->lock);
 }
 
 /* ---- heartbeat ---- */
@@ -223,6 +261,8 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 	/* The answer may lie there unread, where the thread that listens is kept from it. */
 	if (remote->ping_sent_ns && now_ns >= remote->ping_due_ns)
 		receive(remote);
+	if (remote->deaf)
+		lose_after_hearing(remote, "storaged has closed the control connection");
 	if (remote->ping_sent_ns && !remote->attaching && patience_is_over(&remote->pong, now_ns)) {
 		snprintf(text, sizeof text, "storaged has not answered a heartbeat for %lld ms",
 			 (long long)(session->timeout_ns / DSO_MILLISECOND));
@@ -262,7 +302,7 @@ static bool readable(struct keeper_client *client)
 	bool open;
 
 	lock_in_keeper(remote);
-	open = remote->listens || receive(remote);
+	open = remote->listens || receive(remote) != HEARD_THE_END;
 	pthread_mutex_unlock(&remote->session->lock);
 	return open;
 }
@@ -323,10 +363,15 @@ int remote_make_room(struct remote *remote)
 {
 	struct patience patience;
 
+	if (has_room(remote))
+		return atomic_load(&remote->session->health);
 	patience_begin(&patience, clock_now_ns(), remote->session->timeout_ns);
-	while (remote->out_fill > REMOTE_OUT_BYTES / 2 && !atomic_load(&remote->session->health) &&
-	       !patience_is_over(&patience, clock_now_ns()))
-		remote_listen(remote, patience.until_ns);
+	while (!has_room(remote) && !atomic_load(&remote->session->health)) {
+		if (patience_is_over(&patience, clock_now_ns()))
+			remote_lose(remote, -ENOTCONN, "storaged does not read what it is sent");
+		else
+			remote_listen(remote, patience.until_ns);
+	}
 	return atomic_load(&remote->session->health);
 }
 
@@ -361,6 +406,10 @@ static int await(struct remote *remote, char *reason, size_t reason_bytes)
 int remote_begin(struct remote *remote, uint16_t type, const void *body, uint32_t body_bytes,
 		 const char *name)
 {
+	int r = remote_make_room(remote);
+
+	if (r)
+		return r;
 	remote->last_request = remote->last_request % (REMOTE_NOBODY - 1) + 1;
 	remote->request = remote->last_request;
 	remote->replied = false;
@@ -380,14 +429,26 @@ int remote_reply_error(const struct remote *remote, char *reason, size_t reason_
 	return wire_status_error(remote->reply_status);
 }
 
+/* Whether storaged changes anything at a request of @type: then it may have, also where no reply came. */
+static bool has_effect(uint16_t type)
+{
+	return type == CONTROL_OPEN || type == CONTROL_DELETE || type == CONTROL_WAKE;
+}
+
 int remote_request(struct remote *remote, uint16_t type, const void *body, uint32_t body_bytes,
 		   const char *name, uint32_t reply_bytes_min, char *reason, size_t reason_bytes)
 {
 	int r = remote_begin(remote, type, body, body_bytes, name);
 
-	if (r == 0)
-		r = await(remote, reason, reason_bytes);
+	if (r) {
+		snprintf(reason, reason_bytes, "%s", remote->session->lost_reason);
+		return r;
+	}
+	r = await(remote, reason, reason_bytes);
 	remote->request = 0;
+	/* storaged answers in order: before it says that it has ended the session, it has answered what was done. */
+	if (r == -ENOTCONN && has_effect(type))
+		return -ECONNRESET;
 	if (r == 0)
 		r = remote_reply_error(remote, reason, reason_bytes);
 	if (r)

@@ -31,6 +31,7 @@ struct remote {
 	char host[64];             /* numeric */
 	_Atomic bool keeper_waits; /* for the lock */
 	bool attaching; /* a transport is being chosen: storaged may be busy with that for long */
+	bool deaf;      /* storaged takes nothing any more; what it has said may lie there yet */
 	bool listens;   /* the user's thread does: the keeper leaves the input to it */
 	/* the request of the user's thread: 0 when there is none */
 	uint32_t request, last_request;
@@ -58,8 +59,13 @@ static inline struct remote *remote_of(struct dso_session *session)
 /* Fill in the calls of the keeper. */
 void remote_prepare(struct remote *remote);
 
-/* The session is over. The first reason stays. */
+/*
+ * The session is over, and storaged hears of that: nothing more is sent. The first reason stays, but that storaged has
+ * ended it is believed also later.
+ */
 void remote_lose(struct remote *remote, int health, const char *reason);
+/* The same for a transport that broke; @context is the remote. Takes the lock. */
+void remote_path_broke(void *context, const char *why);
 
 /* Send a message: a header, @body and @tail, which may be empty. Returns 0, or -ENOTCONN and the session is
  * lost. */
@@ -72,7 +78,8 @@ int remote_put(struct remote *remote, uint16_t type, uint32_t request, const voi
  */
 void remote_listen(struct remote *remote, int64_t until_ns);
 
-/* Wait until there is room for many more messages. Returns 0, or -ENOTCONN: storaged does not read. */
+/* Wait until there is room for the largest request, which is the user's thread's duty before whatever it sends. Returns
+ * 0, or why the session is over. */
 int remote_make_room(struct remote *remote);
 /* Without the lock: let the keeper have it, if it waits. Whoever takes it again and again calls this in
  * between. */

@@ -85,7 +85,7 @@ static void remote_close_object(struct dso_session *session, struct object *obje
 	if (atomic_load(&object->deleted) && !object->acknowledged &&
 	    object->leave_serial != UINT64_MAX)
 		remote->unacknowledged--;
-	if (!object->acknowledged && atomic_load(&session->health) == 0)
+	if (!object->acknowledged && remote_make_room(remote) == 0)
 		remote_acknowledge(remote, object);
 	pthread_mutex_unlock(&session->lock);
 }
@@ -339,13 +339,19 @@ static int remote_ping(struct dso_session *session, char *reason, size_t reason_
 static void remote_leave(struct dso_session *session)
 {
 	struct remote *remote = remote_of(session);
+	char reason[sizeof session->lost_reason];
 
+	pthread_mutex_lock(&session->lock);
+	/* Who closed without hearing the answer would have storaged lose what it has not read yet. A session that was
+	 * not opened after all has nothing to lose. */
+	if (atomic_load(&session->health) == 0 && !session->transport)
+		remote_put(remote, CONTROL_GOODBYE, REMOTE_NOBODY, NULL, 0, NULL, 0);
+	else if (atomic_load(&session->health) == 0)
+		remote_request(remote, CONTROL_GOODBYE, NULL, 0, NULL, 0, reason, sizeof reason);
+	pthread_mutex_unlock(&session->lock);
 	keeper_remove(&remote->client);
-	if (remote->client.fd >= 0) {
-		if (atomic_load(&session->health) == 0)
-			remote_put(remote, CONTROL_GOODBYE, REMOTE_NOBODY, NULL, 0, NULL, 0);
+	if (remote->client.fd >= 0)
 		close(remote->client.fd);
-	}
 	free(remote);
 }
 

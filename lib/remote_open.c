@@ -139,6 +139,16 @@ static const char *host_for_packets(struct remote *remote, const struct url *url
 	return roce_address_text(&named, remote->host, sizeof remote->host);
 }
 
+/* Its end is the session's from here on; what was tried before is not. */
+static void use(struct remote *remote, uint8_t transport)
+{
+	struct control_use use = {.transport = transport};
+
+	pthread_mutex_lock(&remote->session->lock);
+	remote_put(remote, CONTROL_USE, 0, &use, sizeof use, NULL, 0);
+	pthread_mutex_unlock(&remote->session->lock);
+}
+
 static int attach(struct remote *remote, const struct url *url,
 		  const struct session_settings *settings, char *reason, size_t reason_bytes)
 {
@@ -157,6 +167,7 @@ static int attach(struct remote *remote, const struct url *url,
 		.poll = settings->poll,
 		.timeout_ns = settings->timeout_ns,
 		.health = &session->health,
+		.breakage = {remote_path_broke, remote},
 		.reason = why,
 		.reason_bytes = sizeof why,
 	};
@@ -181,6 +192,8 @@ static int attach(struct remote *remote, const struct url *url,
 				       : automatic ? "the best one that works"
 						   : "it was asked for");
 			r = session->transport ? 0 : s;
+			if (s == 0)
+				use(remote, transports[i].bit);
 		}
 	}
 	if (r)

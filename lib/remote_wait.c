@@ -73,6 +73,9 @@ int remote_wait(struct dso_session *session, struct object *object, const struct
 	await_wake(remote, deadline_ns);
 	if (r == 0 && !remote->replied)
 		r = atomic_load(&session->health);
+	/* It was under way. */
+	if (r == -ENOTCONN && remote->request)
+		r = -ECONNRESET;
 	remote->request = 0;
 	if (r)
 		snprintf(reason, reason_bytes, "%s", session->lost_reason);

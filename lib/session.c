@@ -300,13 +300,19 @@ int dso_open(const char *url, const struct dso_options *options, struct dso_sess
 
 void dso_close(struct dso_session *session)
 {
+	const struct transport_ops *transport;
+
 	if (!session)
 		return;
 	check_enter(session, __func__);
 	fork_forget(session);
-	/* First the data path: what storaged hears of as gone must not be able to act. */
-	transport_ops(session->transport)->close(session->transport);
+	transport = transport_ops(session->transport);
+	/* What storaged hears of as gone must not be able to act. Queue pairs and data connections storaged takes
+	 * away itself, and their end before a goodbye would be a loss. */
+	if (transport->detach)
+		transport->detach(session->transport);
 	session->directory->leave(session);
+	transport->close(session->transport);
 	while (session->objects) {
 		struct object *object = session->objects;
 

@@ -91,7 +91,8 @@ struct directory_ops {
 	 * were; NULL: nobody wants to know, and it does not wait for the answer. */
 	int (*wake)(struct dso_session *session, struct object *object, uint64_t offset,
 		    uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes);
-	/* End the session: after it nobody but the caller touches it. The transport is closed before. */
+	/* End the session, tidily where it is not lost, and return when storaged has said so. After it nobody but the
+	 * caller touches it. The transport is detached before, and closed behind it. */
 	void (*leave)(struct dso_session *session);
 	/* In a forked child, from its only thread: free directory_data, and touch nothing of the parent's. */
 	void (*forget)(struct dso_session *session);

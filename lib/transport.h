@@ -83,6 +83,10 @@ struct transport_ops {
 	/* A descriptor that polls readable when progress may complete something; armed by the call. */
 	int (*fd)(struct transport *transport);
 
+	/* Optional, for whom nobody else can keep from the region (memory that this CPU reaches): after it
+	 * nothing of this process lands there any more. Only close comes behind it. Does not block. */
+	void (*detach)(struct transport *transport);
+
 	/* Close and free. What is in flight is abandoned: the ops are the caller's again. */
 	void (*close)(struct transport *transport);
 
@@ -136,6 +140,22 @@ static inline const struct transport_ops *transport_ops(struct transport *transp
  */
 int transport_execute(struct transport *transport, struct op *ops, unsigned count);
 
+/* Whom a transport tells that it broke, and why: a clause for people, which is not copied. Called once, by the
+ * thread that uses the transport, when all that was under way has its outcome. @tell may be NULL. */
+struct breakage {
+	void (*tell)(void *context, const char *why);
+	void *context;
+};
+
+static inline void breakage_tell(struct breakage *breakage, const char *why)
+{
+	void (*tell)(void *context, const char *why) = breakage->tell;
+
+	breakage->tell = NULL;
+	if (tell)
+		tell(breakage->context, why);
+}
+
 /* What a client's transport needs to know to connect; the pointers outlive the transport. */
 struct attachment {
 	const struct control_welcome *welcome;
@@ -156,7 +176,8 @@ struct attachment {
 	const _Atomic int
 		*health; /* 0, or a negative errno once the control plane gave up: then every
 				    * wait ends */
-	char *reason;    /* where a failed connect says why, a sentence without a full stop */
+	struct breakage breakage; /* once it is connected */
+	char *reason; /* where a failed connect says why, a sentence without a full stop */
 	size_t reason_bytes;
 };
 

@@ -14,7 +14,6 @@ struct transport_cpu {
 	struct transport_base base;
 	uint8_t *memory;
 	uint64_t bytes;
-	bool mapped; /* by us */
 };
 
 static int cpu_execute(struct transport *transport, struct op *op)
@@ -68,13 +67,24 @@ static int cpu_cas(struct transport *transport, uint64_t offset, uint64_t expect
 	return 0;
 }
 
-static void cpu_close(struct transport *transport)
+static void shm_detach(struct transport *transport)
 {
 	struct transport_cpu *cpu = (struct transport_cpu *)transport;
 
-	if (cpu->mapped)
+	if (cpu->memory)
 		munmap(cpu->memory, cpu->bytes);
-	free(cpu);
+	cpu->memory = NULL;
+}
+
+static void shm_close(struct transport *transport)
+{
+	shm_detach(transport);
+	free(transport);
+}
+
+static void cpu_close(struct transport *transport)
+{
+	free(transport);
 }
 
 /* The mapping is not there: see MADV_DONTFORK in lib/transport_shm.c, and embedded_detach. */
@@ -93,30 +103,31 @@ static const struct transport_ops cpu_ops = {
 
 static const struct transport_ops shm_ops = {
 	.name = "shm",
-	.close = cpu_close,
+	.detach = shm_detach,
+	.close = shm_close,
 	.forget = cpu_forget,
 	.execute = cpu_execute,
 	.cas = cpu_cas,
 };
 
-static int cpu_new(const struct transport_ops *ops, void *memory, uint64_t bytes, bool mapped,
+static int cpu_new(const struct transport_ops *ops, void *memory, uint64_t bytes,
 		   struct transport **ret_transport)
 {
 	struct transport_cpu *cpu = malloc(sizeof *cpu);
 
 	if (!cpu)
 		return -ENOMEM;
-	*cpu = (struct transport_cpu){{ops}, memory, bytes, mapped};
+	*cpu = (struct transport_cpu){{ops}, memory, bytes};
 	*ret_transport = (struct transport *)cpu;
 	return 0;
 }
 
 int transport_cpu_open(void *base, uint64_t bytes, struct transport **ret_transport)
 {
-	return cpu_new(&cpu_ops, base, bytes, false, ret_transport);
+	return cpu_new(&cpu_ops, base, bytes, ret_transport);
 }
 
 int transport_cpu_adopt(void *base, uint64_t bytes, struct transport **ret_transport)
 {
-	return cpu_new(&shm_ops, base, bytes, true, ret_transport);
+	return cpu_new(&shm_ops, base, bytes, ret_transport);
 }

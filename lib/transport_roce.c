@@ -41,6 +41,8 @@ struct transport_roce {
 	uint64_t region_address, region_bytes;
 	uint64_t completed; /* operations, ever */
 	bool posted;        /* something since the last emission */
+	struct breakage breakage;
+	const char *why; /* it broke, as the operations said that were under way */
 	struct roce_counters counters;
 	int epoll_fd, timer_fd, ready_fd; /* of fd(); -1 until called */
 	bool ready;
@@ -70,6 +72,10 @@ static void complete(void *context, const struct roce_request *request, enum roc
 	struct op *op = request->owner;
 
 	roce->completed++;
+	if (outcome != ROCE_DONE && !roce->why)
+		roce->why = outcome == ROCE_UNKNOWN || outcome == ROCE_NEVER_SENT
+				    ? "storaged does not answer on the queue pair"
+				    : "storaged's end of the queue pair refused a request";
 	if (request->length_bytes == 0) { /* see refusal_of */
 		op->status = outcome == ROCE_DONE ? (int32_t)op->value : errors[outcome];
 		return;
@@ -144,6 +150,12 @@ static int roce_flush(struct transport *transport)
 
 /* ---- progress ---- */
 
+static void tell_if_broken(struct transport_roce *roce)
+{
+	if (roce->requester.broken)
+		breakage_tell(&roce->breakage, roce->why ? roce->why : "the queue pair broke");
+}
+
 struct arrival {
 	struct transport_roce *roce;
 	int64_t now_ns;
@@ -181,6 +193,7 @@ static void turn(struct transport_roce *roce, int64_t now_ns)
 	/* Only an answer, a timer or a new operation makes room to send. */
 	if (any || roce->posted)
 		emit(roce, now_ns);
+	tell_if_broken(roce);
 }
 
 /* Sleep until a packet arrives, a timer is due or @until_ns. */
@@ -562,6 +575,7 @@ int transport_roce_connect(const struct attachment *attachment, struct transport
 		roce_close((struct transport *)roce);
 		return r;
 	}
+	roce->breakage = attachment->breakage;
 	*ret_transport = (struct transport *)roce;
 	return 0;
 }

@@ -29,6 +29,7 @@ struct transport_tcp {
 	int64_t timeout_ns;
 	struct patience patience; /* begun while it was not heard of since the last look */
 	bool broken;
+	struct breakage breakage;
 	/* In flight, oldest first: a ring of TRANSPORT_INFLIGHT_MAX. */
 	uint32_t head, tail;
 	uint32_t unsent; /* the youngest of them that lie in the buffer being filled */
@@ -53,7 +54,7 @@ static uint32_t in_flight(const struct transport_tcp *tcp)
 }
 
 /* Give the connection up: what was sent has an unknown outcome, the rest did not happen. */
-static void break_up(struct transport_tcp *tcp)
+static void break_up(struct transport_tcp *tcp, const char *why)
 {
 	uint32_t sent = in_flight(tcp) - tcp->unsent;
 
@@ -65,6 +66,7 @@ static void break_up(struct transport_tcp *tcp)
 		sent -= sent > 0;
 	}
 	tcp->unsent = 0;
+	breakage_tell(&tcp->breakage, why);
 }
 
 static int tcp_submit(struct transport *transport, struct op *op)
@@ -135,7 +137,7 @@ static void received(struct transport_tcp *tcp, size_t bytes)
 	while ((taken = take_response(tcp)) > 0)
 		tcp->recv_taken += (size_t)taken;
 	if (taken < 0) {
-		break_up(tcp);
+		break_up(tcp, "storaged broke the protocol of the data connection");
 		return;
 	}
 	if (tcp->recv_taken == tcp->recv_fill)
@@ -172,12 +174,12 @@ static void turn(struct transport_tcp *tcp, int64_t wait_ns)
 			     RECV_BYTES - tcp->recv_fill);
 	count = engine->wait(tcp->engine, events, 4, wait_ns);
 	if (count < 0 && count != -EINTR && count != -ETIME)
-		break_up(tcp);
+		break_up(tcp, "the I/O engine of the data connection failed");
 	for (int i = 0; i < count && !tcp->broken; i++) {
 		if (events[i].kind == IO_RECV && events[i].result > 0)
 			received(tcp, (size_t)events[i].result);
 		else if (events[i].kind == IO_RECV || events[i].result < 0)
-			break_up(tcp);
+			break_up(tcp, "the data connection broke");
 	}
 }
 
@@ -227,7 +229,7 @@ static int tcp_progress(struct transport *transport, int64_t wait_ns)
 		return 0;
 	for (begin_ns = now_ns = clock_now_ns(); tcp->head == head; now_ns = clock_now_ns()) {
 		if (given_up(tcp, now_ns)) {
-			break_up(tcp);
+			break_up(tcp, "storaged is silent on the data connection");
 			break;
 		}
 		if (now_ns - begin_ns >= wait_ns)
@@ -329,7 +331,8 @@ int transport_tcp_connect(const struct attachment *attachment, struct transport 
 				      .stream.fd = -1,
 				      .health = attachment->health,
 				      .poll = attachment->poll,
-				      .timeout_ns = attachment->timeout_ns};
+				      .timeout_ns = attachment->timeout_ns,
+				      .breakage = attachment->breakage};
 	r = io_engine_open(io, 1, &tcp->engine);
 	if (r) {
 		snprintf(attachment->reason, attachment->reason_bytes, "the I/O engine %s: %s", io,

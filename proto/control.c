@@ -12,6 +12,7 @@ enum body_kind {
 	BODY_LIST,
 	BODY_QUEUE_PAIR,
 	BODY_WAIT,
+	BODY_USE,
 };
 
 struct message {
@@ -50,6 +51,8 @@ static const struct message messages[] = {
 	[CONTROL_WAKE_QUIETLY] = {"WAKE_QUIETLY", EXACTLY(sizeof(struct control_wake)),
 				  .is_notice = true},
 	[CONTROL_HELD] = {"HELD", EXACTLY(sizeof(struct control_held))},
+	[CONTROL_USE] = {"USE", EXACTLY(sizeof(struct control_use)), .body = BODY_USE,
+			 .is_notice = true},
 	[CONTROL_DELETED] = {"DELETED", EXACTLY(sizeof(struct control_close)), .body = BODY_CLOSE,
 			     .is_notice = true},
 	[CONTROL_FENCED] = {"FENCED", AT_MOST(CONTROL_BODY_BYTES_MAX), .is_notice = true},
@@ -103,6 +106,14 @@ static bool attach_is_well_formed(const struct control_attach *attach)
 
 	return transport != 0 && (transport & (transport - 1)) == 0 &&
 	       is_zero(attach->reserved, sizeof attach->reserved);
+}
+
+static bool use_is_well_formed(const struct control_use *use)
+{
+	uint8_t transport = use->transport;
+
+	return transport != 0 && (transport & (transport - 1)) == 0 &&
+	       is_zero(use->reserved, sizeof use->reserved);
 }
 
 static bool open_is_well_formed(const struct control_open *open)
@@ -171,6 +182,8 @@ static enum wire_status check_body(const struct control_header *header,
 		return well_formed_if(queue_pair_is_well_formed(body));
 	case BODY_WAIT:
 		return well_formed_if(wait_is_well_formed(body));
+	case BODY_USE:
+		return well_formed_if(use_is_well_formed(body));
 	}
 	return WIRE_MALFORMED;
 }

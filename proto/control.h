@@ -49,6 +49,7 @@ enum control_type {
 	CONTROL_CANCEL = 15, /* has the session's wait answered in any case */
 	CONTROL_WAKE_QUIETLY = 16, /* notice of the client's: WAKE without an answer */
 	CONTROL_HELD = 17,         /* a page of who holds what */
+	CONTROL_USE = 18,          /* notice of the client's: which transport it has chosen */
 	CONTROL_DELETED = 64,      /* notice: an object that the session has open was deleted */
 	CONTROL_FENCED = 65,       /* notice: the session is over; the last message */
 };
@@ -129,6 +130,13 @@ struct control_attach {
 	uint8_t reserved[7];
 };
 _Static_assert(sizeof(struct control_attach) == 32, "attach");
+
+/* The end of a path of this transport is the end of the session from here on, unless GOODBYE came before. */
+struct control_use {
+	uint8_t transport; /* enum control_transport, one bit */
+	uint8_t reserved[7];
+};
+_Static_assert(sizeof(struct control_use) == 8, "use");
 
 /* Parameters of an object: what they mean is the type's (proto/layout.h); unused ones are zero. */
 struct control_parameters {

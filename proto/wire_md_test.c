@@ -48,6 +48,7 @@ static const struct field fields[] = {
 
 	FIELD(control_attach, session), FIELD(control_attach, cookie),
 	FIELD(control_attach, transport), FIELD(control_attach, reserved),
+	FIELD(control_use, transport), FIELD(control_use, reserved),
 
 	FIELD(control_parameters, parameter),
 

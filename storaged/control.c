@@ -31,11 +31,23 @@ static void want(struct control *control)
 {
 	/* While whole requests wait in the buffer there may be no room to receive. */
 	uint32_t filled = control->in_fill - control->in_begin;
-	uint32_t events = control->stalled || filled == CONTROL_IN_BYTES ? 0 : EPOLLIN;
+	bool full = control->stalled || filled == CONTROL_IN_BYTES;
+	uint32_t events = full || control->ended ? 0 : EPOLLIN;
 
 	if (!control_is_flushed(control))
 		events |= EPOLLOUT;
 	loop_change(&control->server->loop, &control->source, events);
+}
+
+/* A client that closes with replies unread may have said goodbye before. */
+static void cannot_send(struct control *control)
+{
+	control->deaf = true;
+	control->out_sent = control->out_fill = 0;
+	if (control->session)
+		control_hear_out(control, "its control connection broke");
+	else
+		control_doom(control, NULL);
 }
 
 void control_flush(struct control *control)
@@ -50,7 +62,7 @@ void control_flush(struct control *control)
 		else if (errno == EAGAIN)
 			break;
 		else if (errno != EINTR)
-			control_doom(control, NULL);
+			cannot_send(control);
 	}
 	if (control->stalled && !is_stalled(control)) {
 		control->stalled = false;
@@ -98,7 +110,7 @@ static void append(struct control *control, struct control_header header, const 
 	uint32_t body_bytes = le32_get(header.length_bytes);
 	uint8_t *to;
 
-	if (!list_empty(&control->doomed) || control->shut)
+	if (!list_empty(&control->doomed) || control->shut || control->deaf)
 		return;
 	to = reserve(control, (uint32_t)sizeof header + body_bytes);
 	if (!to) {
@@ -181,6 +193,16 @@ void control_doom(struct control *control, const char *why)
 	list_append(&control->server->doomed, &control->doomed);
 }
 
+void control_hear_out(struct control *control, const char *reason)
+{
+	if (control->last || !list_empty(&control->doomed))
+		return;
+	control->last = reason;
+	control->last_bytes = CONTROL_LAST_BYTES_MAX;
+	list_remove(&control->ready);
+	list_append(&control->server->ready, &control->ready);
+}
+
 void control_finish(struct control *control)
 {
 	if (control->state == CONTROL_CLOSING)
@@ -189,7 +211,8 @@ void control_finish(struct control *control)
 		struct session *session = control->session;
 
 		control->session = NULL;
-		session_end(session, END_DISCONNECT, "its client broke the protocol");
+		session_end(session, END_DISCONNECT,
+			    control->last ? control->last : "its client broke the protocol");
 	}
 	control->state = CONTROL_CLOSING;
 	control->in_begin = control->in_scanned = control->in_fill = 0;
@@ -217,7 +240,9 @@ void control_close(struct control *control)
 		log_limited(LOG_LEVEL_WARNING, "a client is dropped: %s", control->why);
 	if (control->session)
 		session_end(control->session, END_DISCONNECT,
-			    control->why ? control->why : "its control connection ended");
+			    control->last  ? control->last
+			    : control->why ? control->why
+					   : "its control connection ended");
 	list_remove(&control->link);
 	list_remove(&control->ready);
 	list_remove(&control->doomed);
@@ -326,6 +351,25 @@ static bool is_waiting(const struct control *control)
 	       (control->waits || !list_empty(&control->ready));
 }
 
+/* All that was received was handled. Look for more, or have the session lost: there is no goodbye. */
+static void hear_more(struct control *control)
+{
+	uint32_t room = CONTROL_IN_BYTES - control->in_fill;
+	ssize_t got = 0;
+
+	if (!control->ended && !control->stalled && control->last_bytes > room)
+		got = recv(control->source.fd, control->in + control->in_fill, room, 0);
+	if (got > 0) {
+		control->in_fill += (uint32_t)got;
+		control->last_bytes -= (uint32_t)got;
+		list_append(&control->server->ready, &control->ready);
+	} else if (control->ended || control->deaf) {
+		control_doom(control, NULL);
+	} else {
+		session_fence(control->session, END_DISCONNECT, control->last);
+	}
+}
+
 /* Handle requests; of those that take their time, one where @may_be_heavy. */
 static void handle_all(struct control *control, bool may_be_heavy)
 {
@@ -353,6 +397,9 @@ static void handle_all(struct control *control, bool may_be_heavy)
 		answer_pings(control);
 	if (list_empty(&control->doomed)) {
 		make_room(control);
+		if (control->last && control->session && !control->waits &&
+		    list_empty(&control->ready))
+			hear_more(control);
 		control_flush(control);
 	}
 }
@@ -392,6 +439,16 @@ static void discard(struct control *control)
 	}
 }
 
+/* Requests that were received before are handled yet, each in its turn. */
+static void hear_no_more(struct control *control)
+{
+	control->ended = true;
+	if (control->session)
+		control_hear_out(control, "its control connection ended");
+	else
+		control_doom(control, NULL);
+}
+
 static void receive(struct control *control)
 {
 	bool waits = is_waiting(control);
@@ -401,7 +458,7 @@ static void receive(struct control *control)
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got <= 0) {
-		control_doom(control, NULL);
+		hear_no_more(control);
 		return;
 	}
 	control->in_fill += (uint32_t)got;
@@ -431,7 +488,7 @@ static void control_event(struct source *source, uint32_t events)
 	else if (control->in_fill < CONTROL_IN_BYTES && !control->stalled)
 		receive(control);
 	else if (events & (EPOLLHUP | EPOLLERR))
-		control_doom(control, NULL);
+		cannot_send(control);
 }
 
 int control_open(struct server *server, int fd, bool is_unix)

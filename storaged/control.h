@@ -12,6 +12,7 @@
 #define CONTROL_IN_BYTES           (sizeof(struct control_header) + CONTROL_BODY_BYTES_MAX)
 #define CONTROL_OUT_BYTES_MAX      65536 /* a client that lets more lie unread is dropped */
 #define CONTROL_TURN_MAX           16 /* requests handled before the others have their turn, one heavy */
+#define CONTROL_LAST_BYTES_MAX     (1u << 20) /* of one whose session is to be lost, handled yet */
 #define CONTROL_SENTENCE_BYTES_MAX 200
 #define CONTROL_HELLO_NS           INT64_C(2000000000) /* until the first message is whole */
 #define CONTROL_CLOSING_NS         INT64_C(1000000000) /* until the client has the last reply */
@@ -32,11 +33,17 @@ struct control {
 	struct session *session; /* while LIVE */
 	enum control_state state;
 	bool is_unix;
-	bool waits;      /* LIVE: for control_continue, with the request just handled */
-	bool again;      /* LIVE: the request just handled was not answered, its turn comes again */
-	bool stalled;    /* LIVE: requests and notices wait until the client has read */
-	bool shut;       /* CLOSING: everything was sent */
-	const char *why; /* doomed; for the log */
+	bool waits;   /* LIVE: for control_continue, with the request just handled */
+	bool again;   /* LIVE: the request just handled was not answered, its turn comes again */
+	bool stalled; /* LIVE: requests and notices wait until the client has read */
+	bool shut;    /* CLOSING: everything was sent */
+	bool ended;   /* the client sends nothing more; requests of its may lie in the buffer yet */
+	bool deaf;    /* it takes nothing any more: nothing is sent */
+	/* LIVE: what the client has sent is handled yet, so many bytes at most; then its session is lost for this
+	 * reason, unless it has said goodbye. NULL: it is not like that. */
+	const char *last;
+	uint32_t last_bytes;
+	const char *why;   /* doomed; for the log */
 	uint64_t deletion; /* LIVE: of the DELETE that waits until all are told; 0: there is none */
 	struct deadline deadline;
 	struct list link, ready, doomed, unflushed; /* in the server's lists */
@@ -76,6 +83,8 @@ __attribute__((format(printf, 3, 4))) void control_reject(struct control *contro
 							  const char *format, ...);
 /* Nothing more is taken from the client; close when it has what was sent. */
 void control_finish(struct control *control);
+/* Handle what its client has sent already; if GOODBYE is not among that, its session is lost, for @reason. */
+void control_hear_out(struct control *control, const char *reason);
 /* Drop it at the end of this turn, at any place in the code. @why NULL: nothing to be said. */
 void control_doom(struct control *control, const char *why);
 /* Its session is ended by the caller: say so in a notice, with @sentence, and finish. */

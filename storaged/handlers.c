@@ -24,6 +24,15 @@ static void handle_goodbye(struct control *control, const struct control_header 
 	control_finish(control);
 }
 
+static void handle_use(struct control *control, const struct control_header *header,
+		       const uint8_t *body)
+{
+	const struct control_use *use = (const void *)body;
+
+	(void)header;
+	control->session->used = use->transport;
+}
+
 static void handle_ping(struct control *control, const struct control_header *header,
 			const uint8_t *body)
 {
@@ -223,6 +232,7 @@ static void (*const handlers[])(struct control *control, const struct control_he
 	[CONTROL_CANCEL] = handle_cancel,
 	[CONTROL_WAKE_QUIETLY] = handle_wake_quietly,
 	[CONTROL_HELD] = handle_held,
+	[CONTROL_USE] = handle_use,
 };
 
 /* Those that are not light, in steps. */

@@ -110,6 +110,10 @@ static void take(void *context, const struct roce_address *source, const uint8_t
 	if (!roce_batch_has_room(&worker->batch, ROOM))
 		roce_socket_send(worker->receiving, &worker->batch);
 	roce_responder_receive(&pair->responder, &packet, &worker->batch);
+	if (pair->responder.state == ROCE_RESPONDER_ERROR && !pair->failed) {
+		pair->failed = true;
+		mailbox_post(worker->outbox, &pair->to_main, QUEUE_PAIR_FAILED);
+	}
 	if (list_empty(&pair->busy))
 		list_append(&worker->busy, &pair->busy);
 }

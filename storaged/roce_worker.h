@@ -23,7 +23,8 @@ struct session;
 #define QUEUE_PAIR_BEGIN 1u /* serve it */
 #define QUEUE_PAIR_END   2u /* serve it no more; answered by QUEUE_PAIR_GONE */
 /* Mail from a worker: */
-#define QUEUE_PAIR_GONE 1u /* nothing of it can be executed any more; the worker has forgotten it */
+#define QUEUE_PAIR_GONE   1u /* nothing of it can be executed any more; the worker has forgotten it */
+#define QUEUE_PAIR_FAILED 2u /* it is in the error state: it executes nothing more */
 
 struct roce_queue_pair {
 	/* the main thread's */
@@ -34,6 +35,7 @@ struct roce_queue_pair {
 	struct mail to_worker, to_main;
 	/* the worker's */
 	struct roce_socket *socket;
+	bool failed;      /* the main thread has been told */
 	struct list busy; /* in worker->busy: it has something to say or to go on with */
 	struct roce_queue_pair *next; /* in its bucket */
 	struct roce_responder responder;

@@ -222,6 +222,7 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	session->waiter.word = 0;
 	list_init(&session->silence.link);
 	list_init(&session->linger.link);
+	session->used = 0;
 	session->linger_ns = linger_ns;
 	session->linger_at_ns = 0;
 	session->taken = 0;
@@ -336,6 +337,13 @@ void session_fence(struct session *session, enum session_end why, const char *re
 {
 	control_fence(session->control, reason);
 	session_end(session, why, reason);
+}
+
+void session_path_ended(struct session *session, enum control_transport transport,
+			const char *reason)
+{
+	if (session->state == SESSION_LIVE && session->used == transport)
+		control_hear_out(session->control, reason);
 }
 
 /* ---- the sweep ---- */
@@ -456,10 +464,10 @@ void session_take_mail(struct server *server)
 		struct session *session = connection->session;
 
 		if (bits & DATA_ENDED) {
-			if (connection->why)
-				log_limited(LOG_LEVEL_WARNING, "session %u: data connection: %s",
-					    session_owner(session), connection->why);
 			end_data(connection);
+			session_path_ended(session, CONTROL_TCP,
+					   connection->why ? connection->why
+							   : "its data connection was closed");
 		}
 		if (bits & DATA_GONE) {
 			list_remove(&connection->link);
@@ -482,6 +490,11 @@ void session_take_roce_mail(struct server *server)
 		struct roce_queue_pair *pair = container_of(mail, struct roce_queue_pair, to_main);
 		struct session *session = pair->session;
 
+		if (bits & QUEUE_PAIR_FAILED)
+			session_path_ended(session, CONTROL_ROCE,
+					   "its queue pair refused a request");
+		if (!(bits & QUEUE_PAIR_GONE))
+			continue;
 		list_remove(&pair->link);
 		session->queue_pair_count--;
 		queue_pair_free(server, pair);
@@ -545,7 +558,10 @@ void session_remove_peer(struct server *server, uint64_t id, struct verbs_peer *
 		if (session->peers[i] == peer) {
 			session->peers[i] = session->peers[--session->peer_count];
 			verbs_peer_destroy(peer);
-			return;
+			break;
 		}
 	}
+	/* Another that is left may be the one that an attempt before made. */
+	if (session && session->peer_count == 0)
+		session_path_ended(session, CONTROL_VERBS, "its queue pair was disconnected");
 }

@@ -47,7 +47,8 @@ struct session {
 	struct deadline linger;
 	int64_t linger_ns;    /* from an end without GOODBYE on its holds are kept for so long, */
 	int64_t linger_at_ns; /* until then; 0: it did not end like that */
-	struct list data;     /* data connections */
+	uint8_t used; /* enum control_transport: whose paths' end is the session's; 0: it has not said */
+	struct list data; /* data connections */
 	unsigned data_count;
 	struct list queue_pairs; /* of transport roce */
 	unsigned queue_pair_count;
@@ -105,6 +106,10 @@ void session_end(struct session *session, enum session_end why, const char *reas
 /* The same, and its client is told @reason in a notice: before anything of the session's is taken away, so that who
  * finds a path gone finds the notice there. */
 void session_fence(struct session *session, enum session_end why, const char *reason);
+/* A path of @transport of the session ended by itself, for @reason: so does the session, if it is live and uses that, and
+ * its client has not said goodbye before. */
+void session_path_ended(struct session *session, enum control_transport transport,
+			const char *reason);
 /* Have those swept whose linger is over. */
 void sessions_expire_lingers(struct sessions *sessions, int64_t now_ns);
 /* For people who look at what it holds: what has become of it, "" while it is live. */

@@ -129,5 +129,6 @@ int main(int argc, char **argv)
 	if (victim_main(argc, argv, &status))
 		return status;
 	srunner_add_suite(runner, ends_linger_suite());
+	srunner_add_suite(runner, ends_paths_suite());
 	return run_all(runner) != 0;
 }

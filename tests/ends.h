@@ -35,5 +35,6 @@ const char *ends_holder(struct dso_session *observer, const char *name);
 void ends_until_noted(struct dso_session *observer, const char *name, const char *note);
 
 Suite *ends_linger_suite(void);
+Suite *ends_paths_suite(void);
 
 #endif

@@ -29,7 +29,8 @@ struct hand {
 	uint64_t number;           /* of that */
 	char name[32];             /* likewise */
 	struct dso_memory *memory;
-	uint64_t me; /* never 0 */
+	uint64_t me;     /* never 0 */
+	int64_t timeout; /* of the session; 0: PATIENCE */
 };
 
 struct kind {

@@ -257,6 +257,7 @@ static int make_queue_pair(struct attempt *attempt, uint32_t *ret_inline_bytes)
 		.poll = attachment->poll,
 		.timeout_ns = attachment->timeout_ns,
 		.health = attachment->health,
+		.breakage = attachment->breakage,
 		.event_fd = connection->channel->fd,
 	};
 	struct ibv_qp_init_attr attributes;

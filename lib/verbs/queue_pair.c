@@ -84,6 +84,7 @@ static void fail(struct queue_pair *queue_pair, int status)
 	queue_pair->posted = queue_pair->submitted;
 	while (queue_pair->completed < queue_pair->submitted)
 		finish_next(queue_pair, -ENOTCONN);
+	breakage_tell(&queue_pair->config.breakage, "the queue pair broke");
 }
 
 static int status_of(enum ibv_wc_status status)

@@ -49,7 +49,8 @@ struct queue_pair_config {
 	enum transport_poll poll;
 	int64_t timeout_ns;        /* work in flight and nothing completed for so long: broken */
 	const _Atomic int *health; /* as in struct attachment; NULL: always well */
-	int event_fd;              /* readable when `lost` may have something to say; -1: none */
+	struct breakage breakage;
+	int event_fd; /* readable when `lost` may have something to say; -1: none */
 };
 
 struct queue_pair {
