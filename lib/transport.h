@@ -190,7 +190,9 @@ int transport_verbs_connect(const struct attachment *attachment, struct transpor
 /* Over @bytes of memory that this process has mapped at @base; the CPU executes. The memory stays the
  * caller's. */
 int transport_cpu_open(void *base, uint64_t bytes, struct transport **ret_transport);
-/* The same under the name `shm`, and the mapping is the transport's: close unmaps it. */
-int transport_cpu_adopt(void *base, uint64_t bytes, struct transport **ret_transport);
+/* The same under the name `shm`. The mapping is the transport's, and the @connection by which it came: detach unmaps
+ * the one and ends the other behind it. */
+int transport_cpu_adopt(void *base, uint64_t bytes, int connection,
+			struct transport **ret_transport);
 
 #endif

@@ -9,11 +9,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 struct transport_cpu {
 	struct transport_base base;
 	uint8_t *memory;
 	uint64_t bytes;
+	int connection; /* to storaged, which looks when it ends whether this process has unmapped; -1: none */
 };
 
 static int cpu_execute(struct transport *transport, struct op *op)
@@ -71,9 +74,13 @@ static void shm_detach(struct transport *transport)
 {
 	struct transport_cpu *cpu = (struct transport_cpu *)transport;
 
-	if (cpu->memory)
-		munmap(cpu->memory, cpu->bytes);
+	if (!cpu->memory)
+		return;
+	munmap(cpu->memory, cpu->bytes);
 	cpu->memory = NULL;
+	/* Others that this process has started may have a copy. */
+	shutdown(cpu->connection, SHUT_RDWR);
+	close(cpu->connection);
 }
 
 static void shm_close(struct transport *transport)
@@ -90,6 +97,10 @@ static void cpu_close(struct transport *transport)
 /* The mapping is not there: see MADV_DONTFORK in lib/transport_shm.c, and embedded_detach. */
 static void cpu_forget(struct transport *transport)
 {
+	struct transport_cpu *cpu = (struct transport_cpu *)transport;
+
+	if (cpu->connection >= 0)
+		close(cpu->connection);
 	free(transport);
 }
 
@@ -110,24 +121,25 @@ static const struct transport_ops shm_ops = {
 	.cas = cpu_cas,
 };
 
-static int cpu_new(const struct transport_ops *ops, void *memory, uint64_t bytes,
+static int cpu_new(const struct transport_ops *ops, void *memory, uint64_t bytes, int connection,
 		   struct transport **ret_transport)
 {
 	struct transport_cpu *cpu = malloc(sizeof *cpu);
 
 	if (!cpu)
 		return -ENOMEM;
-	*cpu = (struct transport_cpu){{ops}, memory, bytes};
+	*cpu = (struct transport_cpu){{ops}, memory, bytes, connection};
 	*ret_transport = (struct transport *)cpu;
 	return 0;
 }
 
 int transport_cpu_open(void *base, uint64_t bytes, struct transport **ret_transport)
 {
-	return cpu_new(&cpu_ops, base, bytes, ret_transport);
+	return cpu_new(&cpu_ops, base, bytes, -1, ret_transport);
 }
 
-int transport_cpu_adopt(void *base, uint64_t bytes, struct transport **ret_transport)
+int transport_cpu_adopt(void *base, uint64_t bytes, int connection,
+			struct transport **ret_transport)
 {
-	return cpu_new(&shm_ops, base, bytes, ret_transport);
+	return cpu_new(&shm_ops, base, bytes, connection, ret_transport);
 }

@@ -104,15 +104,16 @@ int transport_shm_connect(const struct attachment *attachment, struct transport 
 	if (socket_fd < 0)
 		return socket_fd;
 	r = dial_attach(socket_fd, attachment, CONTROL_SHM, &region_fd, deadline_ns);
-	close(socket_fd);
+	if (r == 0) {
+		r = map_region(region_fd, bytes, attachment, &memory);
+		close(region_fd);
+	}
+	if (r == 0) {
+		r = transport_cpu_adopt(memory, bytes, socket_fd, ret_transport);
+		if (r)
+			munmap(memory, bytes);
+	}
 	if (r)
-		return r;
-	r = map_region(region_fd, bytes, attachment, &memory);
-	close(region_fd);
-	if (r)
-		return r;
-	r = transport_cpu_adopt(memory, bytes, ret_transport);
-	if (r)
-		munmap(memory, bytes);
+		close(socket_fd);
 	return r;
 }

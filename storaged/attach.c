@@ -82,10 +82,28 @@ static int send_arena(int socket_fd, const struct control_header *header, int ar
 	return sendmsg(socket_fd, &message, MSG_NOSIGNAL) == sizeof reply ? 0 : -errno;
 }
 
+/* The connection stays: its end says when to look whether the arena is mapped still. */
+static void pass_arena(struct control *control, const struct control_header *header,
+		       struct mapping *mapping, int arena_fd)
+{
+	int r = send_arena(control->source.fd, header, arena_fd);
+
+	close(arena_fd);
+	if (r == 0) {
+		mapping_watch(mapping, loop_take(&control->server->loop, &control->source));
+		control_doom(control, NULL);
+	} else {
+		mapping_forget(mapping);
+		control_doom(control, "its socket took no reply to ATTACH");
+	}
+}
+
 static void attach_shm(struct control *control, const struct control_header *header,
 		       struct session *session)
 {
-	int pidfd, r;
+	struct mapping *mapping;
+	uint64_t number;
+	int pidfd, arena_fd, r;
 
 	if (!control->is_unix) {
 		control_refuse(control, header, WIRE_TRANSPORT,
@@ -97,13 +115,19 @@ static void attach_shm(struct control *control, const struct control_header *hea
 			"the memory it has mapped may be used again; share the process "
 			"namespace with storaged, or use tcp",
 			strerrordesc_np(-pidfd));
-	} else if ((r = session_add_process(session, pidfd)) != 0) {
+	} else if ((arena_fd = mapping_open_arena(control->server, session->space->store,
+						  &number)) < 0) {
 		close(pidfd);
+		control_refuse(control, header, WIRE_INTERNAL, "the arena cannot be passed: %s",
+			       strerrordesc_np(-arena_fd));
+	} else if ((r = mapping_new(session, pidfd, number, &mapping)) != 0) {
+		close(pidfd);
+		close(arena_fd);
 		control_refuse(control, header, WIRE_ACCESS,
 			       r == -EMFILE ? "storaged watches as many processes as it may"
 					    : "storaged cannot watch one more process");
-	} else if (send_arena(control->source.fd, header, store_fd(session->space->store))) {
-		control_doom(control, "its socket took no reply to ATTACH");
+	} else {
+		pass_arena(control, header, mapping, arena_fd);
 		return;
 	}
 	control_finish(control);

@@ -85,38 +85,50 @@ static bool may_begin(struct control *control, const struct control_header *head
 	return false;
 }
 
-/* Who is at the other end, as a person would look for it. */
-static void describe_peer(const struct control *control, char who[SESSION_WHO_BYTES])
+/* Who is at the other end of a unix socket, for storaged and as a person would look for it. */
+static void find_process(const struct control *control, struct origin *origin,
+			 char who[SESSION_WHO_BYTES])
+{
+	struct ucred credentials;
+	socklen_t bytes = sizeof credentials;
+
+	origin->is_unix = true;
+	if (getsockopt(control->source.fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes))
+		credentials = (struct ucred){.uid = (uid_t)-1};
+	origin->uid = credentials.uid;
+	/* 0: a process that this container's numbers do not reach. */
+	origin->pid = credentials.pid;
+	if (credentials.pid <= 0)
+		snprintf(who, SESSION_WHO_BYTES, "a process on this host");
+	else
+		snprintf(who, SESSION_WHO_BYTES, "pid %d", (int)credentials.pid);
+}
+
+/* The same for a TCP socket. */
+static void find_address(const struct control *control, struct origin *origin,
+			 char who[SESSION_WHO_BYTES])
 {
 	union {
 		struct sockaddr any;
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
 	} peer = {0};
-	struct ucred credentials;
-	socklen_t bytes = sizeof credentials;
+	socklen_t bytes = sizeof peer;
 	char host[INET6_ADDRSTRLEN];
 
-	if (control->is_unix) {
-		/* 0: a process that this container's numbers do not reach. */
-		if (getsockopt(control->source.fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) ||
-		    credentials.pid <= 0)
-			snprintf(who, SESSION_WHO_BYTES, "a process on this host");
-		else
-			snprintf(who, SESSION_WHO_BYTES, "pid %d", (int)credentials.pid);
-		return;
-	}
-	bytes = sizeof peer;
 	if (getpeername(control->source.fd, &peer.any, &bytes))
 		return;
-	if (peer.any.sa_family == AF_INET)
+	if (peer.any.sa_family == AF_INET) {
+		memcpy(origin->ip, &peer.v4.sin_addr, sizeof peer.v4.sin_addr);
 		snprintf(who, SESSION_WHO_BYTES, "%s:%u",
 			 inet_ntop(AF_INET, &peer.v4.sin_addr, host, sizeof host),
 			 ntohs(peer.v4.sin_port));
-	else if (peer.any.sa_family == AF_INET6)
+	} else if (peer.any.sa_family == AF_INET6) {
+		memcpy(origin->ip, &peer.v6.sin6_addr, sizeof peer.v6.sin6_addr);
 		snprintf(who, SESSION_WHO_BYTES, "[%s]:%u",
 			 inet_ntop(AF_INET6, &peer.v6.sin6_addr, host, sizeof host),
 			 ntohs(peer.v6.sin6_port));
+	}
 }
 
 static struct session *begin(struct control *control, const struct control_header *header,
@@ -126,7 +138,10 @@ static struct session *begin(struct control *control, const struct control_heade
 	const char *name = (const char *)hello->name_space;
 	struct name_space *space = find_namespace(server, name);
 	uint64_t linger_ns = le32_get(hello->linger_ms) * UINT64_C(1000000);
+	char who[SESSION_WHO_BYTES] = "";
+	struct origin origin = {0};
 	struct session *session;
+	const char *many;
 
 	if (!space) {
 		control_refuse(control, header, WIRE_NO_NAMESPACE, "there is no namespace %s",
@@ -141,12 +156,21 @@ static struct session *begin(struct control *control, const struct control_heade
 			       (unsigned long long)(server->settings->linger_max_ns / 1000000));
 		return NULL;
 	}
-	session = session_begin(server, space, control, (int64_t)linger_ns);
-	if (!session)
+	(control->is_unix ? find_process : find_address)(control, &origin, who);
+	many = sessions_too_many_remains(&server->sessions, &origin);
+	session = many ? NULL : session_begin(server, space, control, (int64_t)linger_ns);
+	if (many) {
+		control_refuse(control, header, WIRE_SESSIONS_MAX,
+			       "as many sessions of this %s as may be are over and what they hold "
+			       "cannot be taken back yet: they linger, or have the memory mapped",
+			       many);
+	} else if (!session) {
 		control_refuse(control, header, WIRE_SESSIONS_MAX,
 			       "storaged has %u sessions, as many as it may", server->sessions.max);
-	else
-		describe_peer(control, session->who);
+	} else {
+		session->origin = origin;
+		memcpy(session->who, who, sizeof session->who);
+	}
 	return session;
 }
 

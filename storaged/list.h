@@ -83,9 +83,10 @@ static inline void deadline_set(struct deadlines *deadlines, struct deadline *de
 static inline void deadline_insert(struct deadlines *deadlines, struct deadline *deadline,
 				   int64_t at_ns)
 {
-	struct list *before = deadlines->list.previous;
+	struct list *before;
 
 	list_remove(&deadline->link);
+	before = deadlines->list.previous;
 	while (before != &deadlines->list &&
 	       container_of(before, struct deadline, link)->at_ns > at_ns)
 		before = before->previous;

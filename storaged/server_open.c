@@ -339,6 +339,7 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	silences_init(&server->hellos, CONTROL_HELLO_NS);
 	deadlines_init(&server->closings, CONTROL_CLOSING_NS);
 	deadlines_init(&server->pauses, ACCEPT_PAUSE_NS);
+	deadlines_init(&server->mapping_looks, MAPPING_LOOK_NS);
 	read_boot_id(server->host);
 	server->connections_max = connections_allowed(settings);
 	r = loop_open(&server->loop);

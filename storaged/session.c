@@ -9,10 +9,8 @@
 #include "lib/sweep.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define OWNER_BITS 16
@@ -20,23 +18,7 @@
 #define SWEEP_WORDS   8  /* looked at in a step */
 #define DESTROY_STEPS 64 /* of a queue pair: calls of the kernel and the device */
 
-struct process {
-	struct source source; /* the pidfd */
-	struct list link;
-	struct session *session;
-};
-
 static const char *const state_names[] = {"free", "live", "fencing", "lingering", "sweeping"};
-
-static void forget_process(struct process *process)
-{
-	struct server *server = process->session->server;
-
-	list_remove(&process->link);
-	process->session->process_count--;
-	server->connection_count--;
-	loop_bury(&server->loop, &process->source, process);
-}
 
 int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
 {
@@ -45,6 +27,7 @@ int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
 	deadlines_init(&sessions->lingering, 0);
 	list_init(&sessions->sweeping);
 	list_init(&sessions->destroying);
+	list_init(&sessions->remains);
 	sessions->table = calloc(max + 1, sizeof *sessions->table);
 	sessions->free = calloc(max, sizeof *sessions->free);
 	if (!sessions->table || !sessions->free) {
@@ -64,14 +47,39 @@ void sessions_close(struct sessions *sessions)
 
 		if (session->state == SESSION_FREE)
 			continue;
-		while (!list_empty(&session->processes))
-			forget_process(container_of(session->processes.next, struct process, link));
+		mappings_forget(session);
 		store_opener_end(&session->opener);
 		holds_forget(session);
 	}
 	free(sessions->table);
 	free(sessions->free);
 	*sessions = (struct sessions){0};
+}
+
+/* Whose remains both are. */
+static bool is_same_user(const struct origin *one, const struct origin *other)
+{
+	return one->is_unix == other->is_unix &&
+	       (one->is_unix ? one->uid == other->uid
+			     : !memcmp(one->ip, other->ip, sizeof one->ip));
+}
+
+const char *sessions_too_many_remains(const struct sessions *sessions, const struct origin *origin)
+{
+	unsigned of_process = 0, of_user = 0;
+
+	for (struct list *link = sessions->remains.next; link != &sessions->remains;
+	     link = link->next) {
+		const struct origin *other = &container_of(link, struct session, remains)->origin;
+
+		if (!is_same_user(origin, other))
+			continue;
+		of_user++;
+		of_process += origin->is_unix && origin->pid > 0 && origin->pid == other->pid;
+	}
+	if (of_process >= SESSION_REMAINS_MAX)
+		return "process";
+	return of_user > sessions->max / 2 ? origin->is_unix ? "user" : "address" : NULL;
 }
 
 uint32_t sessions_count(const struct sessions *sessions)
@@ -102,6 +110,7 @@ static void go_free(struct session *session)
 	/* Every handle is back; this frees what the opener itself has. */
 	store_opener_end(&session->opener);
 	list_remove(&session->sweeping);
+	list_remove(&session->remains);
 	sessions->free[(sessions->free_head + sessions->free_count++) % sessions->max] =
 		session_owner(session);
 	explicit_bzero(session->cookie, sizeof session->cookie);
@@ -123,6 +132,7 @@ static void go(struct session *session, enum session_state state)
 		break;
 	case SESSION_FENCING:
 		sessions->live_count--;
+		list_append(&sessions->remains, &session->remains);
 		list_remove(&session->silence.link);
 		futex_forget(session);
 		session->control = NULL;
@@ -145,7 +155,7 @@ static void go(struct session *session, enum session_state state)
 void session_sweep_if_fenced(struct session *session)
 {
 	if (session->state == SESSION_FENCING && session->data_count == 0 &&
-	    session->queue_pair_count == 0 && session->process_count == 0 &&
+	    session->queue_pair_count == 0 && session->mapping_count == 0 &&
 	    session->peer_count == 0 && device_pair_abandon(session))
 		go(session,
 		   session->linger_at_ns > clock_now_ns() ? SESSION_LINGERING : SESSION_SWEEPING);
@@ -213,9 +223,10 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	store_opener_begin(space->store, &session->opener, object_deleted);
 	list_init(&session->data);
 	list_init(&session->queue_pairs);
-	list_init(&session->processes);
+	list_init(&session->mappings);
 	list_init(&session->sweeping);
 	list_init(&session->destroying);
+	list_init(&session->remains);
 	list_init(&session->waiter.link);
 	list_init(&session->waiter.grant.deadline.link);
 	session->waiter.grant.missed = 0;
@@ -227,7 +238,7 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	session->linger_at_ns = 0;
 	session->taken = 0;
 	session->data_count = session->queue_pair_count = 0;
-	session->process_count = session->peer_count = 0;
+	session->mapping_count = session->peer_count = 0;
 	session->device_pair = NULL;
 	session->begun_ns = clock_now_ns();
 	session->who[0] = 0;
@@ -273,24 +284,10 @@ static void end_data(struct data_connection *connection)
 	mailbox_post(&connection->worker->inbox, &connection->to_worker, DATA_END);
 }
 
-/* Nothing else takes a mapping away from a process that is frozen. */
-static void kill_processes(struct session *session)
-{
-	for (struct list *link = session->processes.next; link != &session->processes;
-	     link = link->next) {
-		struct process *process = container_of(link, struct process, link);
-
-		if (syscall(SYS_pidfd_send_signal, process->source.fd, SIGKILL, NULL, 0))
-			log_limited(LOG_LEVEL_WARNING,
-				    "session %u: its process cannot be killed: %s",
-				    session_owner(session), strerrordesc_np(errno));
-	}
-}
-
 /* What it held stays held for a while, and people may wonder. */
 static void log_wait(const struct session *session)
 {
-	if (session->state == SESSION_FENCING && session->process_count)
+	if (session->state == SESSION_FENCING && session->mapping_count)
 		log_limited(LOG_LEVEL_INFO,
 			    "session %u (%s) is lost: %s; what it holds stays held while its "
 			    "process has the memory mapped",
@@ -325,10 +322,12 @@ void session_end(struct session *session, enum session_end why, const char *reas
 		mailbox_post(&pair->worker->inbox, &pair->to_worker, QUEUE_PAIR_END);
 	}
 	if (why == END_SILENCE && session->server->settings->shm_fence == SHM_FENCE_KILL)
-		kill_processes(session);
-	/* Its word that the arena is no longer mapped is taken only from a client that says goodbye. */
-	while (why == END_GOODBYE && !list_empty(&session->processes))
-		forget_process(container_of(session->processes.next, struct process, link));
+		mappings_kill(session);
+	/* Its word that nothing is mapped is taken from a client that says goodbye. */
+	if (why == END_GOODBYE)
+		mappings_forget(session);
+	else
+		mappings_look_at(session, clock_now_ns());
 	session_sweep_if_fenced(session);
 	log_wait(session);
 }
@@ -500,42 +499,6 @@ void session_take_roce_mail(struct server *server)
 		queue_pair_free(server, pair);
 		session_sweep_if_fenced(session);
 	}
-}
-
-/* ---- processes that have mapped the arena ---- */
-
-static void process_ended(struct source *source, uint32_t events)
-{
-	struct process *process = container_of(source, struct process, source);
-	struct session *session = process->session;
-
-	(void)events;
-	forget_process(process);
-	session_sweep_if_fenced(session);
-}
-
-int session_add_process(struct session *session, int pidfd)
-{
-	struct server *server = session->server;
-	struct process *process;
-	int r;
-
-	if (session->process_count == SESSION_PROCESSES_MAX ||
-	    server->connection_count >= server->connections_max)
-		return -EMFILE;
-	process = calloc(1, sizeof *process);
-	if (!process)
-		return -ENOMEM;
-	r = loop_add(&server->loop, &process->source, pidfd, EPOLLIN, process_ended);
-	if (r) {
-		free(process);
-		return r;
-	}
-	process->session = session;
-	list_append(&session->processes, &process->link);
-	session->process_count++;
-	server->connection_count++;
-	return 0;
 }
 
 /* ---- queue pairs ---- */

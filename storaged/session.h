@@ -11,11 +11,15 @@
 #include "storaged/holds.h"
 #include "storaged/list.h"
 #include "storaged/loop.h"
+#include "storaged/mappings.h"
 
-#define SESSION_PEERS_MAX       8 /* queue pairs of one session, transport verbs */
-#define SESSION_DATA_MAX        8 /* its data connections */
-#define SESSION_QUEUE_PAIRS_MAX 8 /* its queue pairs of transport roce */
-#define SESSION_PROCESSES_MAX   8 /* processes that have mapped the arena for it */
+#include <sys/types.h>
+
+#define SESSION_PEERS_MAX       8  /* queue pairs of one session, transport verbs */
+#define SESSION_DATA_MAX        8  /* its data connections */
+#define SESSION_QUEUE_PAIRS_MAX 8  /* its queue pairs of transport roce */
+#define SESSION_MAPPINGS_MAX    8  /* processes that have mapped the arena for it */
+#define SESSION_REMAINS_MAX     64 /* sessions of a process that are over and not swept yet */
 #define SESSION_WHO_BYTES       56
 
 struct server;
@@ -27,10 +31,18 @@ enum session_state {
 	SESSION_LIVE,    /* waits for requests; for GOODBYE, a disconnect or silence */
 	SESSION_FENCING, /* waits until nothing of its client can land: for the workers' word that its
 			  * data connections and queue pairs are gone, for the main thread's own work on
-			  * those of the device, and for the end of its processes */
+			  * those of the device, and until no process has the arena mapped for it */
 	SESSION_LINGERING, /* fenced; waits until the time is over for which it asked that its holds be kept */
 	SESSION_SWEEPING, /* waits for turns of the loop, in which what it held is undone and its handles
 			   * are given back */
+};
+
+/* Where a session comes from: who cannot have more than a part of the table filled with what is left of his. */
+struct origin {
+	bool is_unix;
+	uid_t uid;
+	pid_t pid; /* 0: its number means nothing here */
+	uint8_t ip[16];
 };
 
 enum session_end { END_GOODBYE, END_DISCONNECT, END_SILENCE, END_DRAIN };
@@ -52,20 +64,22 @@ struct session {
 	unsigned data_count;
 	struct list queue_pairs; /* of transport roce */
 	unsigned queue_pair_count;
-	struct list processes;
-	unsigned process_count;
+	struct list mappings;
+	unsigned mapping_count;
 	struct device_pair *device_pair; /* being made for it, or NULL */
 	struct verbs_peer *peers[SESSION_PEERS_MAX];
 	unsigned peer_count;
 	struct waiter waiter;
 	int64_t begun_ns;
 	char who[SESSION_WHO_BYTES]; /* for people: the client's process or address */
+	struct origin origin;
 	struct sightings sightings;
 	bool died;              /* it ended without a goodbye */
 	const char *reason;     /* of its end, for people */
 	unsigned taken;         /* words of its that were taken back */
 	struct list destroying; /* in sessions->destroying: it is over, and has peers */
 	struct list sweeping;   /* in sessions->sweeping */
+	struct list remains;    /* in sessions->remains */
 	uint32_t sweep_handle;
 };
 
@@ -78,11 +92,15 @@ struct sessions {
 	struct silences silences;
 	struct deadlines lingering;
 	struct list destroying, sweeping;
+	struct list remains; /* those that are over and not free yet */
 	uint64_t begun, fenced, lost;
 };
 
 int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns);
 void sessions_close(struct sessions *sessions);
+/* Whether as many sessions from @origin are over and not swept yet as may be: NULL, or what has so many, "process", "user" or
+ * "address". */
+const char *sessions_too_many_remains(const struct sessions *sessions, const struct origin *origin);
 /* Sessions that are not free. */
 uint32_t sessions_count(const struct sessions *sessions);
 
@@ -131,9 +149,6 @@ int session_add_data(struct session *session, int fd, const void *bytes, size_t 
 /* A worker's mail, and that of a worker of transport roce. */
 void session_take_mail(struct server *server);
 void session_take_roce_mail(struct server *server);
-/* Wait for the end of the process @pidfd before the session is swept. Returns 0, -EMFILE, -ENOMEM,
- * -ENOSPC; the descriptor is the session's only after 0. */
-int session_add_process(struct session *session, int pidfd);
 /* The queue pair was made; it is destroyed at once if the session is over or has enough of them. */
 void session_add_peer(struct server *server, uint64_t id, struct verbs_peer *peer);
 /* Its client is gone. */

@@ -130,5 +130,6 @@ int main(int argc, char **argv)
 		return status;
 	srunner_add_suite(runner, ends_linger_suite());
 	srunner_add_suite(runner, ends_paths_suite());
+	srunner_add_suite(runner, ends_mapping_suite());
 	return run_all(runner) != 0;
 }

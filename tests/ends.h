@@ -36,5 +36,6 @@ void ends_until_noted(struct dso_session *observer, const char *name, const char
 
 Suite *ends_linger_suite(void);
 Suite *ends_paths_suite(void);
+Suite *ends_mapping_suite(void);
 
 #endif

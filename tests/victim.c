@@ -2,11 +2,13 @@
 #include "tests/victim.h"
 
 #include <check.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,11 +33,59 @@ static void become_another(struct self *self)
 	_exit(3);
 }
 
+/* Its connections, and nothing else of it. */
+static void break_connections(struct self *self)
+{
+	(void)self;
+	for (int fd = 4; fd < 256; fd++)
+		shutdown(fd, SHUT_RDWR);
+}
+
+/* As programs do that want no descriptor but their own. */
+static void close_descriptors(struct self *self)
+{
+	(void)self;
+	closefrom(4);
+}
+
+/* A child that lives on has copies of everything that fork() copies. */
+static void fork_child(struct self *self)
+{
+	(void)self;
+	if (fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+}
+
+/* Beside the ones before, which are left as they are. */
+static void open_another(struct self *self)
+{
+	struct dso_options options = {.transport = self->transport};
+
+	if (dso_open(self->url, &options, &self->session))
+		_exit(2);
+}
+
+/* It is refused when storaged has found the ones before lost. */
+static void be_refused(struct self *self)
+{
+	struct dso_options options = {.transport = self->transport};
+	int r;
+
+	while ((r = dso_open(self->url, &options, &self->session)) == 0)
+		dso_close(self->session);
+	if (r != -EUSERS || !strstr(dso_error(NULL), "this process"))
+		_exit(2);
+}
+
 static const struct {
 	char letter;
 	void (*act)(struct self *self);
 } orders[] = {
-	{'c', close_session},
+	{'a', open_another},      {'b', break_connections}, {'c', close_session},
+	{'d', close_descriptors}, {'f', fork_child},        {'r', be_refused},
 	{'e', become_another},
 };
 
@@ -72,6 +122,8 @@ bool victim_main(int argc, char **argv, int *ret_status)
 	}
 	if (argc == 2 && !strcmp(argv[1], "--exec-of-victim")) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (write(3, "e", 1) != 1)
+			*ret_status = 2;
 		for (;;)
 			pause();
 	}
