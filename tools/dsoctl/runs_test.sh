@@ -189,6 +189,89 @@ kill -CONT $storaged_pid
 check "and says why" 0 "dsoctl: the session is lost, and the command must end with it: *" cat "$scratch/why"
 check "the command is gone" 0 "" gone "$scratch/command"
 check "and what it ran" 0 "" gone "$scratch/orphan"
-check "another gets the lock" 0 yes dsoctl lock lost --timeout 20s -- echo yes
+check "another gets the lock" 0 yes dsoctl lock lost --timeout 2m -- echo yes
 
+# ---- what is held lingers behind a broken connection ----
+
+# A relay to storaged on $relay_url, that breaks all connections when it gets SIGUSR1.
+cat >"$scratch/relay" <<'EOF'
+import os, signal, socket, sys, threading
+connections = []
+def pump(a, b):
+    try:
+        while data := a.recv(65536):
+            b.sendall(data)
+    except OSError:
+        pass
+def accept(listener, target):
+    while True:
+        a, _ = listener.accept()
+        b = socket.create_connection(target)
+        connections.extend((a, b))
+        for x, y in ((a, b), (b, a)):
+            x.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=pump, args=(x, y), daemon=True).start()
+listener = socket.create_server(("127.0.0.1", 0))
+host, port = sys.argv[1].removeprefix("dso://").split(":")
+threading.Thread(target=accept, args=(listener, (host, int(port))), daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+print("dso://127.0.0.1:%d" % listener.getsockname()[1], flush=True)
+signal.sigwait({signal.SIGUSR1})
+for connection in connections:
+    connection.shutdown(socket.SHUT_RDWR)
+signal.pause()
+EOF
+lingers() { dsoctl ls --held | grep "lingers.* $1\$"; }
+# Behind what was broken nothing may be late: the linger of 20 s of silence is 28 s.
+for transport in tcp roce; do
+	use $transport
+	rm -f "$scratch/relay_url"
+	python3 "$scratch/relay" "$tcp_url" >"$scratch/relay_url" &
+	relay=$!
+	eventually noted relay_url
+	anew inner outer asked worked
+	"$DSOCTL" --url "$(<"$scratch/relay_url")" lock "cut_$transport" -- bash -c "$in_good_order" "$scratch" 2>/dev/null &
+	holder=$!
+	eventually noted inner
+	kill -USR1 $relay
+	eventually noted asked
+	check "$transport: what is held lingers when the connection is cut" 0 "*lingers*cut_$transport" lingers "cut_$transport"
+	check "$transport: so that nobody else has it while the command ends" 124 "" dsoctl lock "cut_$transport" --timeout 0 -- true
+	go
+	ended "$transport: it ends in good order" 1 $holder
+	mv "$scratch/worked" "$scratch/worked_$transport"
+	killed $relay
+done
+
+# ---- dsoctl is killed ----
+
+# Beside each other, for the linger of each takes its time.
+use shm
+export DSO_TIMEOUT_MS=3000
+"$DSOCTL" lock killed -- bash -c 'echo $$ >"$0/command"; exec sleep 60' "$scratch" &
+holders=$!
+"$DSOCTL" --url "$tcp_url" --transport tcp lock killed_tcp -- sleep 60 &
+holders="$holders $!"
+"$DSOCTL" semaphore run killed_permits --permits 2 --count 2 -- sleep 60 &
+holders="$holders $!"
+"$DSOCTL" once killed_once -- sleep 60 &
+holders="$holders $!"
+for name in killed killed_tcp killed_permits killed_once; do eventually held $name; done
+eventually noted command
+for holder in $holders; do killed "$holder"; done
+export DSO_TIMEOUT_MS=20000
+check "the command of a dsoctl that is killed is gone" 0 "" eventually dead "$(noted_pid command)"
+check "who is killed loses the lock, and the next one is told" 0 1 \
+	dsoctl lock killed --timeout 2m -- sh -c 'echo $DSO_LOCK_OWNER_DIED'
+complains "dsoctl: *held mutex killed before*half done"
+check "the one after it is not told" 0 no dsoctl lock killed -- sh -c 'echo ${DSO_LOCK_OWNER_DIED-no}'
+check "over tcp, too" 0 1 dsoctl lock killed_tcp --timeout 2m -- sh -c 'echo $DSO_LOCK_OWNER_DIED'
+check "permits of who is killed come back" 0 "" dsoctl semaphore run killed_permits --count 2 --timeout 2m -- true
+check "and a once of who is killed is done by another" 0 second dsoctl once killed_once --timeout 2m -- echo second
+for transport in tcp roce; do
+	use $transport
+	check "$transport: after a cut connection another has it in the end, and is told" 0 "1 worked" \
+		dsoctl lock "cut_$transport" --timeout 2m -- \
+		bash -c 'echo -n "$DSO_LOCK_OWNER_DIED "; test -e "$0" && echo worked' "$scratch/worked_$transport"
+done
 finish

@@ -81,12 +81,14 @@ round_trip() {
 
 # A storaged with a unix socket and an address, $unix_url and $tcp_url; DSO_URL is the former.
 start_storaged() {
+	local directory
+	directory=$(mktemp -d "$scratch/storaged.XXXX")
 	rm -f "$scratch/ready"
-	"$STORAGED" --listen 127.0.0.1:0 --unix-socket "$scratch/storaged.sock" --memory 64MiB --domain cpu \
+	"$STORAGED" --listen 127.0.0.1:0 --unix-socket "$directory/socket" --memory 64MiB --domain cpu \
 		>"$scratch/ready" 2>"$scratch/log" &
 	storaged_pid=$!
 	for _ in {1..2400}; do [[ ! -s $scratch/ready ]] || break; sleep 0.05; done
-	unix_url="dso+unix://$scratch/storaged.sock"
+	unix_url="dso+unix://$directory/socket"
 	# Of a loaded machine's storaged.
 	export DSO_URL=$unix_url DSO_TIMEOUT_MS=20000
 	tcp_url=$(grep -o 'dso://[^ ]*' "$scratch/ready")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How long dsoctl waits: for storaged to open a session and to answer, and for others. */
+#include "tools/dsoctl/course.h"
 #include "tools/dsoctl/dsoctl.h"
 #include "tools/parse.h"
 
@@ -9,6 +10,8 @@
 #define SILENCE_NS_DEFAULT (3 * DSO_SECOND)
 /* Longer than this nobody waits for a session, whatever --timeout allows. */
 #define OPENING_NS_MAX (10 * DSO_SECOND)
+/* What a machine may be late by, beyond the times that dsoctl keeps itself. */
+#define LINGER_MARGIN_NS DSO_SECOND
 
 int64_t now_ns(void)
 {
@@ -40,11 +43,23 @@ static int64_t opening_ns(const struct dsoctl *ctl)
 	return ctl->wait_ns == DSO_NOWAIT ? silence_ns(ctl) : ctl->wait_ns;
 }
 
+/*
+ * From the break of a connection to the end of the work that runs under what was held: until it is noticed, which
+ * takes the silence where nobody tells, until it is looked at, until SIGKILL, and until that is looked at.
+ */
+static int64_t linger_ns(const struct dsoctl *ctl)
+{
+	if (!command_runs_another(ctl->command))
+		return 0;
+	return silence_ns(ctl) + COURSE_GRACE_NS + 2 * COURSE_AGAIN_NS + LINGER_MARGIN_NS;
+}
+
 struct dso_options dsoctl_options(const struct dsoctl *ctl)
 {
 	return (struct dso_options){.transport = ctl->transport,
 				    .timeout = ctl->silence_ns,
-				    .open_timeout = opening_ns(ctl)};
+				    .open_timeout = opening_ns(ctl),
+				    .linger = linger_ns(ctl)};
 }
 
 int64_t time_left(const struct dsoctl *ctl)
