@@ -56,9 +56,18 @@ for transport in shm tcp roce; do
 	check "$transport: and goes on" 0 "" kill -0 "$(noted_pid daemon)"
 	go
 
+	# So that there is something to say: the holder before has not unlocked it.
+	hold m sleep 60
+	dsoctl unlock --force m
 	check "$transport: a closed stderr is none of storaged's sockets" 0 ran bash -c '"$0" lock m -- echo ran 2>&-' "$DSOCTL"
+	kill -TERM $holder
+	ended "$transport: who has lost the lock hears of it" 1 $holder
+	hold m sleep 60
+	dsoctl unlock --force m
 	check "$transport: neither are all three" 0 "" bash -c '"$0" lock m -- touch "$1/all" <&- >&- 2>&-' "$DSOCTL" "$scratch"
 	check "$transport: and the command runs" 0 "" rm "$scratch/all"
+	kill -TERM $holder
+	wait $holder
 done
 check "what cannot be said is a failure" 1 "" bash -c '"$0" counter add said >&-' "$DSOCTL"
 complains "dsoctl: cannot write to stdout*"
