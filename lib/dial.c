@@ -210,7 +210,7 @@ int dial_tcp(const char *host, const char *port, int64_t deadline_ns, char *ret_
 int dial_unix(const char *path, int64_t deadline_ns, char *reason, size_t reason_bytes)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd;
+	int fd, error;
 
 	if (strlen(path) >= sizeof address.sun_path)
 		return say(-EINVAL, reason, reason_bytes, "the path %s is too long", path);
@@ -222,11 +222,13 @@ int dial_unix(const char *path, int64_t deadline_ns, char *reason, size_t reason
 		poll(NULL, 0, 1);
 	if (fd == -EAGAIN)
 		fd = -ETIMEDOUT;
+	error = fd;
+	/* Nobody listens there, as where the socket was left behind; the sentence tells which. */
 	if (fd == -ENOENT)
 		fd = -ECONNREFUSED;
 	if (fd < 0)
 		say(fd, reason, reason_bytes, "cannot connect to the unix socket %s: %s", path,
-		    strerror(-fd));
+		    strerror(-error));
 	return fd;
 }
 

@@ -2,6 +2,7 @@
 #include "storaged/log.h"
 #include "storaged/server.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,13 +26,23 @@ static void say_ready(const struct server *server)
 	close(fd);
 }
 
+/* No client's socket may get the number of a descriptor that is written to as stdout or stderr. */
+static void fill_descriptors(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			_exit(EXIT_FAILURE);
+}
+
 int main(int argc, char **argv)
 {
 	static struct server server;
 	static struct settings settings;
 	char reason[512] = "";
-	int r = settings_read(&settings, argc, argv, reason, sizeof reason);
+	int r;
 
+	fill_descriptors();
+	r = settings_read(&settings, argc, argv, reason, sizeof reason);
 	if (r) {
 		fprintf(stderr, "storaged: %s\n", reason);
 		return EXIT_FAILURE;

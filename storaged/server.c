@@ -62,12 +62,27 @@ uint8_t server_transports(const struct server *server, const struct name_space *
 	return (uint8_t)(possible & server->settings->transports);
 }
 
+#define SIZE_TEXT_BYTES 32
+
+/* "256MiB", "1.5GiB" */
+static const char *size_text(uint64_t bytes, char text[static SIZE_TEXT_BYTES])
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	for (; value >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
+		value /= 1024;
+	snprintf(text, SIZE_TEXT_BYTES, "%.4g%s", value, units[unit]);
+	return text;
+}
+
 void server_ready_line(const struct server *server, char *line, size_t line_bytes)
 {
 	static const char *const names[] = {"shm", "verbs", "tcp", "roce"};
 	const struct name_space *space = &server->namespaces[0];
 	uint8_t transports = server_transports(server, space);
-	char urls[LISTENERS_MAX * 130] = "", list[32] = "";
+	char urls[LISTENERS_MAX * 130] = "", list[32] = "", memory[SIZE_TEXT_BYTES];
 
 	for (unsigned i = 0; i < server->listener_count; i++) {
 		strncat(urls, i ? " " : "", sizeof urls - strlen(urls) - 1);
@@ -80,10 +95,10 @@ void server_ready_line(const struct server *server, char *line, size_t line_byte
 		strcat(list, names[i]);
 	}
 	snprintf(line, line_bytes,
-		 "storaged %s ready: %s domain=%s transports=%s io=%s memory=%.1fGiB\n",
-		 DSO_VERSION, urls, space->domain == CONTROL_DOMAIN_DEVICE ? "device" : "cpu", list,
+		 "storaged %s ready: %s domain=%s transports=%s io=%s memory=%s\n", DSO_VERSION,
+		 urls, space->domain == CONTROL_DOMAIN_DEVICE ? "device" : "cpu", list,
 		 server->workers[0].engine_name,
-		 (double)store_region_bytes(space->store) / (1 << 30));
+		 size_text(store_region_bytes(space->store), memory));
 }
 
 /* ---- time ---- */

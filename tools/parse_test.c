@@ -62,6 +62,8 @@ START_TEST(a_size_has_a_binary_unit_or_none)
 	ck_assert_uint_eq(bytes, 65536);
 	ck_assert_int_eq(parse_size("3GiB", 1, UINT64_MAX, &bytes), 0);
 	ck_assert_uint_eq(bytes, 3ULL << 30);
+	ck_assert_int_eq(parse_size("64KiB", 65536, 65536, &bytes), 0);
+	ck_assert(bytes == 65536);
 	ck_assert_int_ne(parse_size("64K", 1, UINT64_MAX, &bytes), 0);
 	ck_assert_int_ne(parse_size("KiB", 1, UINT64_MAX, &bytes), 0);
 	ck_assert_int_ne(parse_size("65KiB", 1, 65536, &bytes), 0);

@@ -16,7 +16,7 @@ static const struct {
 	{ECONNRESET,
 	 "the connection was lost while it was under way: it may or may not have been done"},
 	{ERANGE, "outside the object"},
-	{EINVAL, "an argument is out of its range (an atomic's offset is a multiple of 8)"},
+	{EINVAL, "an argument is out of its range"},
 	{EMSGSIZE, "too long"},
 	{EAGAIN, "too much is outstanding; reap completions first"},
 	{EPERM, "this handle does not hold it"},
@@ -55,9 +55,12 @@ int object_fail(struct object *object, const char *verb, int error)
 		pthread_mutex_unlock(&session->lock);
 		return error;
 	}
-	return session_fail(session, error, "%s %s %s at %s: %s",
+	return session_fail(session, error, "%s %s %s at %s: %s%s",
 			    dso_type_name((enum dso_type)object->type), object->name, verb,
-			    session->url, object_error_sentence(error));
+			    session->url, object_error_sentence(error),
+			    error == -EINVAL && object->type == OBJECT_MEMORY
+				    ? "; an atomic's offset is a multiple of 8"
+				    : "");
 }
 
 int object_open(struct dso_session *session, const char *name, const struct open_request *request,

@@ -29,6 +29,8 @@ check "a timeout of 0 is wrong usage" 2 "" dsoctl --timeout 0 ping
 check "embedded: needs no storaged" 0 "1" dsoctl --url embedded: counter add hits
 check "nobody listening fails" 1 "" dsoctl --url "dso+unix://$scratch/nothing" ping
 complains "dsoctl: *$scratch/nothing*"
+check "where there is no socket, that is said" 1 "" dsoctl --url "dso+unix://$scratch/nothing" counter get c
+complains "dsoctl: *$scratch/nothing: No such file or directory*"
 check "a malformed URL fails" 1 "" dsoctl --url http://x ping
 complains "dsoctl: *http://x*"
 check "an unknown transport fails" 1 "" dsoctl --url embedded: --transport pigeon ping
@@ -63,6 +65,7 @@ start_storaged
 
 check "ping measures" 0 "3 round trips *min*avg*max*" dsoctl ping -n 3
 check "ping is JSON" 0 valid json dsoctl ping --json
+check "storaged says how much memory there is" 0 "*memory=64MiB" cat "$scratch/ready"
 check "an empty store lists nothing" 0 "" dsoctl ls
 
 check "add makes a counter and prints its value" 0 1 dsoctl counter add hits

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ls --held: who holds what, since when. */
+#include "tools/dsoctl/age.h"
 #include "tools/dsoctl/dsoctl.h"
 
 #include <errno.h>
@@ -44,33 +45,14 @@ static const char *role_name(enum dso_role role)
 	return (unsigned)role < sizeof names / sizeof *names ? names[role] : "unknown";
 }
 
-/* "12s", "3m12s", "5h04m", "2d03h" */
-static void put_seconds(char *text, size_t bytes, int64_t seconds)
-{
-	static const struct {
-		int64_t seconds;
-		char name;
-	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
-
-	for (size_t i = 0; i + 1 < sizeof units / sizeof *units; i++) {
-		if (seconds < units[i].seconds)
-			continue;
-		snprintf(text, bytes, "%" PRId64 "%c%02" PRId64 "%c", seconds / units[i].seconds,
-			 units[i].name, seconds % units[i].seconds / units[i + 1].seconds,
-			 units[i + 1].name);
-		return;
-	}
-	snprintf(text, bytes, "%" PRId64 "s", seconds);
-}
-
 /* How long at least; of what is young how long at most, as in "<4s"; "-" where neither is known. */
 static const char *since(const struct dso_hold *hold, char text[static DURATION_BYTES])
 {
 	if (hold->held_min >= DSO_SECOND) {
-		put_seconds(text, DURATION_BYTES, hold->held_min / DSO_SECOND);
+		age_write(text, DURATION_BYTES, hold->held_min / DSO_SECOND);
 	} else if (hold->held_max != DSO_FOREVER) {
 		text[0] = '<';
-		put_seconds(text + 1, DURATION_BYTES - 1, hold->held_max / DSO_SECOND + 1);
+		age_write(text + 1, DURATION_BYTES - 1, hold->held_max / DSO_SECOND + 1);
 	} else {
 		strcpy(text, "-");
 	}

@@ -69,6 +69,14 @@ for transport in shm tcp roce; do
 	kill -TERM $holder
 	wait $holder
 done
+# Nor of storaged's, which would get what storaged logs.
+"$STORAGED" --listen 127.0.0.1:0 --unix-socket "$scratch/closed" --memory 64MiB --log-level debug <&- >&- 2>&- &
+closed=$!
+eventually dsoctl --url "dso+unix://$scratch/closed" ping
+check "storaged with closed descriptors has nothing of its own there" 0 $'/dev/null\n/dev/null\n/dev/null' \
+	readlink "/proc/$closed/fd/0" "/proc/$closed/fd/1" "/proc/$closed/fd/2"
+kill $closed
+wait $closed
 check "what cannot be said is a failure" 1 "" bash -c '"$0" counter add said >&-' "$DSOCTL"
 complains "dsoctl: cannot write to stdout*"
 
