@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct daemon_process storage;
@@ -19,6 +20,15 @@ void ends_start(const char *const *arguments)
 void ends_stop(void)
 {
 	ck_assert_int_eq(daemon_stop(&storage), 0);
+}
+
+void ends_reap(void)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(storage.pid, &status, 0), storage.pid);
+	ck_assert_int_eq(status, 0);
+	rmdir(storage.directory);
 }
 
 struct dso_session *ends_open(const char *transport, int64_t linger)
@@ -131,5 +141,6 @@ int main(int argc, char **argv)
 	srunner_add_suite(runner, ends_linger_suite());
 	srunner_add_suite(runner, ends_paths_suite());
 	srunner_add_suite(runner, ends_mapping_suite());
+	srunner_add_suite(runner, ends_waits_suite());
 	return run_all(runner) != 0;
 }

@@ -19,6 +19,8 @@ static const char *const ends_transports[] = {"shm", "roce", "tcp"};
 
 void ends_start(const char *const *arguments);
 void ends_stop(void);
+/* The same where it was told to stop before. */
+void ends_reap(void);
 
 /* A session over @transport that nothing ends but what the test does. */
 struct dso_session *ends_open(const char *transport, int64_t linger);
@@ -37,5 +39,6 @@ void ends_until_noted(struct dso_session *observer, const char *name, const char
 Suite *ends_linger_suite(void);
 Suite *ends_paths_suite(void);
 Suite *ends_mapping_suite(void);
+Suite *ends_waits_suite(void);
 
 #endif

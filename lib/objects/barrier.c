@@ -245,8 +245,10 @@ static int arrive(struct dso_barrier *barrier, int64_t deadline_ns, bool *ret_la
 	arrival.round = round_of(before) + (uint32_t)(arrived / barrier->parties);
 	*ret_last = arrived % barrier->parties + 1 == barrier->parties;
 	before += BARRIER_ARRIVAL;
-	return *ret_last ? complete(barrier, &arrival, before)
-			 : wait_for_others(barrier, &arrival, before, deadline_ns);
+	/* It has arrived, whatever becomes of the rest. */
+	return object_half_done(*ret_last
+					? complete(barrier, &arrival, before)
+					: wait_for_others(barrier, &arrival, before, deadline_ns));
 }
 
 /* Make known that this session waits at the barrier: should it die, nobody is to wait for it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/objects/futex.h"
 #include "lib/clock.h"
+#include "lib/objects/object.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -126,8 +127,8 @@ int futex_wake(struct object *object, uint64_t offset, uint32_t count)
 	struct dso_session *session = object->session;
 	char reason[256];
 
-	return session->directory->wake(session, object, offset, count, NULL, reason,
-					sizeof reason);
+	return object_half_done(session->directory->wake(session, object, offset, count, NULL,
+							 reason, sizeof reason));
 }
 
 int futex_wake_counted(struct object *object, uint64_t offset, uint32_t count, uint32_t *ret_woken)
@@ -147,7 +148,7 @@ int futex_wake_counted(struct object *object, uint64_t offset, uint32_t count, u
 	} while (r == 0 && woken == FUTEX_ALL && total < count);
 	if (r == 0 && ret_woken)
 		*ret_woken = total;
-	return r;
+	return object_half_done(r);
 }
 
 int futex_wake_all(struct object *object, uint64_t offset)

@@ -163,13 +163,15 @@ static int settle(struct dso_future *future, const void *value, size_t length_by
 
 	if (r == 0)
 		r = promise(future);
-	if (r == 0)
-		r = write_slot(future, value, length_bytes);
 	if (r)
 		return r;
+	/* It is promised: who waits for it hears of the end of this session. */
+	r = write_slot(future, value, length_bytes);
+	if (r)
+		return object_half_done(r);
 	future->mine = false;
-	return owned_give(&future->object, FUTURE_WORD_OFFSET, &future->word, 0, flags,
-			  OWNED_WAKE_ALL, NULL);
+	return object_half_done(owned_give(&future->object, FUTURE_WORD_OFFSET, &future->word, 0,
+					   flags, OWNED_WAKE_ALL, NULL));
 }
 
 int dso_future_promise(struct dso_future *future)

@@ -5,6 +5,8 @@
 
 #include "lib/session.h"
 
+#include <errno.h>
+
 /*
  * Open @name into a new struct of @struct_bytes that begins with a struct object. Returns 0 or what
  * dso_counter_open() returns; leaves a sentence.
@@ -28,6 +30,12 @@ static inline void object_mark_deleted(struct object *object)
 
 /* Leave the sentence of a failed @verb on @object and return @error. */
 int object_fail(struct object *object, const char *verb, int error);
+
+/* What the failure of a step comes to, where a step before it has had its effect: not that nothing was done. */
+static inline int object_half_done(int error)
+{
+	return error == -ENOTCONN || error == -ESHUTDOWN ? -ECONNRESET : error;
+}
 
 /* A sentence for an errno that an operation on an object returned; never NULL. */
 const char *object_error_sentence(int error);
