@@ -7,6 +7,7 @@
 #include "lib/clock.h"
 #include "lib/dial.h"
 #include "lib/io/engine.h"
+#include "lib/keepalive.h"
 #include "lib/patience.h"
 
 #include <errno.h>
@@ -306,6 +307,7 @@ static int connect_data(const struct attachment *attachment)
 	}
 	if (fd < 0)
 		return fd;
+	keep_alive(fd);
 	r = dial_attach(fd, attachment, CONTROL_TCP, NULL, deadline_ns);
 	if (r) {
 		close(fd);

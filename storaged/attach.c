@@ -2,6 +2,7 @@
 /* ATTACH: a connection becomes the data path of a session, or brings the arena to a process. */
 #include "storaged/handlers.h"
 #include "storaged/server.h"
+#include "lib/keepalive.h"
 
 #include <errno.h>
 #include <sys/pidfd.h>
@@ -34,6 +35,7 @@ static void attach_tcp(struct control *control, const struct control_header *hea
 		return;
 	}
 	fd = loop_take(&control->server->loop, &control->source);
+	keep_alive(fd);
 	if (session_add_data(session, fd, control->in + taken, control->in_fill - taken))
 		close(fd);
 	control_doom(control, NULL);

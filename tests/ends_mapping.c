@@ -5,7 +5,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define LOST_MAX 64 /* sessions of a process that are over and not swept */
 
@@ -118,6 +121,28 @@ START_TEST(a_process_with_many_lost_sessions_refuses_nobody_else)
 }
 END_TEST
 
+/* In a forked child nothing of the arena is mapped: it must not reach what its parent does not have any more. */
+START_TEST(a_forked_child_has_no_arena_mapped)
+{
+	struct dso_session *session = ends_open("shm", 0);
+	char line[512];
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		FILE *maps = fopen("/proc/self/maps", "r");
+
+		while (maps && fgets(line, sizeof line, maps))
+			if (strstr(line, "memfd:dso-arena"))
+				_exit(1);
+		_exit(maps ? 0 : 2);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	dso_close(session);
+}
+END_TEST
+
 Suite *ends_mapping_suite(void)
 {
 	Suite *suite = suite_create("mapping");
@@ -131,6 +156,7 @@ Suite *ends_mapping_suite(void)
 	tcase_add_test(tests, a_child_that_was_forked_keeps_nothing_behind_its_parents_exec);
 	tcase_add_test(tests, a_process_that_lost_its_descriptors_keeps_its_holds_until_it_unmaps);
 	tcase_add_test(tests, a_process_that_is_stopped_is_not_called_ended);
+	tcase_add_test(tests, a_forked_child_has_no_arena_mapped);
 	tcase_add_test(tests, a_process_with_many_lost_sessions_refuses_nobody_else);
 	suite_add_tcase(suite, tests);
 	return suite;

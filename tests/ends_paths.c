@@ -5,6 +5,8 @@
 #include "tests/holds.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -147,6 +149,28 @@ START_TEST(what_a_session_held_is_taken_back_whichever_path_breaks)
 }
 END_TEST
 
+static int option_of(int fd, int level, int option)
+{
+	int value = 0;
+	socklen_t bytes = sizeof value;
+
+	ck_assert_int_eq(getsockopt(fd, level, option, &value, &bytes), 0);
+	return value;
+}
+
+/* Less than a minute goes by without a packet, at both ends. */
+START_TEST(an_idle_data_connection_is_kept_alive)
+{
+	struct hand hand = {.me = 2};
+	struct sockets sockets;
+
+	open_over(&ways[0], &hand, &sockets);
+	ck_assert_int_eq(option_of(sockets.data, SOL_SOCKET, SO_KEEPALIVE), 1);
+	ck_assert_int_lt(option_of(sockets.data, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+	dso_close(hand.session);
+}
+END_TEST
+
 /* Nothing is under way on it. storaged sees its end, and says so. */
 START_TEST(an_idle_session_is_told_that_its_data_connection_ended)
 {
@@ -266,6 +290,7 @@ Suite *ends_paths_suite(void)
 	tcase_add_loop_test(tests, what_a_session_held_is_taken_back_whichever_path_breaks, 0,
 			    WAYS * KINDS);
 	tcase_add_loop_test(tests, an_idle_session_is_told_that_its_data_connection_ended, 0, 2);
+	tcase_add_test(tests, an_idle_data_connection_is_kept_alive);
 	tcase_add_loop_test(tests, a_session_may_close_thousands_of_handles_in_a_loop, 0,
 			    ENDS_TRANSPORTS);
 	tcase_add_loop_test(tests, a_tidy_close_is_a_tidy_end_however_much_is_under_way, 0,
