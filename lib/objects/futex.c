@@ -122,13 +122,18 @@ int futex_wait_owned(struct object *object, uint64_t offset, int64_t deadline_ns
 	return futex_park(object, &until_given_back, deadline_ns, &nothing);
 }
 
-int futex_wake(struct object *object, uint64_t offset, uint32_t count)
+int futex_wake_quietly(struct object *object, uint64_t offset, uint32_t count)
 {
 	struct dso_session *session = object->session;
 	char reason[256];
 
-	return object_half_done(session->directory->wake(session, object, offset, count, NULL,
-							 reason, sizeof reason));
+	return session->directory->wake(session, object, offset, count, NULL, reason,
+					sizeof reason);
+}
+
+int futex_wake(struct object *object, uint64_t offset, uint32_t count)
+{
+	return object_half_done(futex_wake_quietly(object, offset, count));
 }
 
 int futex_wake_counted(struct object *object, uint64_t offset, uint32_t count, uint32_t *ret_woken)
@@ -148,10 +153,10 @@ int futex_wake_counted(struct object *object, uint64_t offset, uint32_t count, u
 	} while (r == 0 && woken == FUTEX_ALL && total < count);
 	if (r == 0 && ret_woken)
 		*ret_woken = total;
-	return object_half_done(r);
+	return r;
 }
 
 int futex_wake_all(struct object *object, uint64_t offset)
 {
-	return futex_wake_counted(object, offset, UINT32_MAX, NULL);
+	return object_half_done(futex_wake_counted(object, offset, UINT32_MAX, NULL));
 }

@@ -45,11 +45,15 @@ int futex_wait_owned(struct object *object, uint64_t offset, int64_t deadline_ns
 int futex_park(struct object *object, const struct park *park, int64_t deadline_ns,
 	       uint64_t *ret_taken);
 
-/* Wake up to @count of those parked on the word, which the caller has changed; does not wait for that to be done.
- * Returns 0, -ECONNRESET (the session is over: they hear of the change when storaged ends it), -EOPNOTSUPP. */
-int futex_wake(struct object *object, uint64_t offset, uint32_t count);
+/* Wake up to @count of those parked on the word; does not wait for that to be done. Returns 0, -ENOTCONN,
+ * -ESHUTDOWN, -EOPNOTSUPP. */
+int futex_wake_quietly(struct object *object, uint64_t offset, uint32_t count);
 /* The same; returns when it is done, with how many there were (ret_woken may be NULL). */
 int futex_wake_counted(struct object *object, uint64_t offset, uint32_t count, uint32_t *ret_woken);
+
+/* Quietly, behind a change of the caller's: -ECONNRESET where the session is over. They hear of the change when storaged
+ * ends it. */
+int futex_wake(struct object *object, uint64_t offset, uint32_t count);
 /* Wake all of them. Returns when that is done. */
 int futex_wake_all(struct object *object, uint64_t offset);
 

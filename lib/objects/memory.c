@@ -188,7 +188,7 @@ int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count, 
 	if (r == 0)
 		r = ret_woken || count > FUTEX_ALL
 			    ? futex_wake_counted(&memory->object, offset, count, ret_woken)
-			    : futex_wake(&memory->object, offset, count);
+			    : futex_wake_quietly(&memory->object, offset, count);
 	return r ? object_fail(&memory->object, "wake", r) : 0;
 }
 
