@@ -33,7 +33,7 @@ void remote_lose(struct remote *remote, int health, const char *reason)
 
 /* ---- sending ---- */
 
-static void send_some(struct remote *remote)
+void remote_send(struct remote *remote)
 {
 	ssize_t n;
 
@@ -50,8 +50,8 @@ static void send_some(struct remote *remote)
 	}
 }
 
-int remote_put(struct remote *remote, uint16_t type, uint32_t request, const void *body,
-	       uint32_t body_bytes, const void *tail, uint32_t tail_bytes)
+int remote_append(struct remote *remote, uint16_t type, uint32_t request, const void *body,
+		  uint32_t body_bytes, const void *tail, uint32_t tail_bytes)
 {
 	struct control_header header = control_header_of(type, 0, request, body_bytes + tail_bytes);
 	uint8_t *at = remote->out + remote->out_fill;
@@ -66,7 +66,6 @@ int remote_put(struct remote *remote, uint16_t type, uint32_t request, const voi
 	if (tail_bytes)
 		memcpy(at + sizeof header + body_bytes, tail, tail_bytes);
 	remote->out_fill += sizeof header + body_bytes + tail_bytes;
-	send_some(remote);
 	return 0;
 }
 
@@ -76,62 +75,14 @@ static bool has_room(const struct remote *remote)
 	return remote->out_fill <= REMOTE_OUT_BYTES / 2;
 }
 
-/* ---- deletions ---- */
-
-void remote_acknowledge(struct remote *remote, struct object *object)
+int remote_put(struct remote *remote, uint16_t type, uint32_t request, const void *body,
+	       uint32_t body_bytes, const void *tail, uint32_t tail_bytes)
 {
-	struct control_close close = {.handle = le32_of(object->handle)};
+	int r = remote_append(remote, type, request, body, body_bytes, tail, tail_bytes);
 
-	object->acknowledged = true;
-	remote_put(remote, CONTROL_CLOSE, REMOTE_NOBODY, &close, sizeof close, NULL, 0);
-}
-
-/* Acknowledge what no operation can be under way on any more. */
-static void quiesce(struct remote *remote)
-{
-	uint64_t left = atomic_load_explicit(&remote->session->left, memory_order_acquire);
-
-	for (struct object *object = remote->session->objects; object && remote->unacknowledged;
-	     object = object->next) {
-		if (!atomic_load(&object->deleted) || object->acknowledged ||
-		    object->leave_serial > left)
-			continue;
-		/* The rest is for requests. Those that wait are sent when there is room again. */
-		if (!has_room(remote))
-			return;
-		remote->unacknowledged--;
-		remote_acknowledge(remote, object);
-	}
-}
-
-void remote_mark_deleted(struct remote *remote, struct object *object)
-{
-	if (atomic_load(&object->deleted))
-		return;
-	object_mark_deleted(object);
-	if (!keeper_has_barrier()) {
-		/* Then it is acknowledged when the handle is closed. */
-		object->leave_serial = UINT64_MAX;
-		return;
-	}
-	/* See session_enter: whoever does not see the flag after this has its entry counted here. */
-	keeper_barrier();
-	object->leave_serial =
-		atomic_load_explicit(&remote->session->entered, memory_order_relaxed);
-	remote->unacknowledged++;
-	quiesce(remote);
-}
-
-static void deleted(struct remote *remote, uint32_t handle)
-{
-	for (struct object *object = remote->session->objects; object; object = object->next) {
-		if (object->handle == handle) {
-			remote_mark_deleted(remote, object);
-			return;
-		}
-	}
-	if (handle == remote->opened_handle)
-		remote->opened_deleted = true;
+	if (r == 0)
+		remote_send(remote);
+	return r;
 }
 
 /* ---- receiving ---- */
@@ -167,11 +118,12 @@ static void take_frame(struct remote *remote, uint32_t bytes)
 		struct control_close notice;
 
 		memcpy(&notice, remote->in.body, sizeof notice);
-		deleted(remote, le32_get(notice.handle));
+		remote_take_deleted(remote, le32_get(notice.handle));
 	} else if (type == CONTROL_PING && request == REMOTE_NOBODY) {
 		atomic_store_explicit(&remote->session->round_trip_ns,
 				      clock_now_ns() - remote->ping_sent_ns, memory_order_relaxed);
 		remote->ping_sent_ns = 0;
+		remote->pongs++;
 	} else if (request && request == remote->request) {
 		take_reply(remote, bytes);
 	}
@@ -180,22 +132,22 @@ static void take_frame(struct remote *remote, uint32_t bytes)
 /* Take the frames that are whole. Returns false when the stream is none of storaged's. */
 static bool take_frames(struct remote *remote)
 {
-	for (;;) {
-		uint32_t bytes;
-		size_t whole;
+	size_t at = 0, whole = 0;
+	uint32_t bytes = 0;
 
-		if (remote->in_fill < sizeof remote->in.header)
-			return true;
+	for (; remote->in_fill - at >= sizeof remote->in.header; at += whole) {
+		memcpy(&remote->in.header, remote->received + at, sizeof remote->in.header);
 		bytes = le32_get(remote->in.header.length_bytes);
-		if (bytes > CONTROL_BODY_BYTES_MAX)
-			return false;
 		whole = sizeof remote->in.header + bytes;
-		if (remote->in_fill < whole)
-			return true;
+		if (bytes > CONTROL_BODY_BYTES_MAX || remote->in_fill - at < whole)
+			break;
+		memcpy(remote->in.body, remote->received + at + sizeof remote->in.header, bytes);
 		take_frame(remote, bytes);
-		remote->in_fill -= whole;
-		memmove(&remote->in, (uint8_t *)&remote->in + whole, remote->in_fill);
 	}
+	remote->in_fill -= at;
+	memmove(remote->received, remote->received + at, remote->in_fill);
+	remote_settle(remote);
+	return bytes <= CONTROL_BODY_BYTES_MAX;
 }
 
 enum heard { HEARD_SOME, HEARD_NOTHING, HEARD_THE_END };
@@ -203,8 +155,8 @@ enum heard { HEARD_SOME, HEARD_NOTHING, HEARD_THE_END };
 /* Take of what storaged has said, as much as there is room for. */
 static enum heard receive(struct remote *remote)
 {
-	ssize_t n = recv(remote->client.fd, (uint8_t *)&remote->in + remote->in_fill,
-			 sizeof remote->in - remote->in_fill, MSG_DONTWAIT);
+	ssize_t n = recv(remote->client.fd, remote->received + remote->in_fill,
+			 sizeof remote->received - remote->in_fill, MSG_DONTWAIT);
 
 	if (n > 0) {
 		remote->in_fill += (size_t)n;
@@ -255,6 +207,7 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 {
 	struct dso_session *session = remote->session;
 	int64_t interval_ns = heartbeat_ns(session);
+	bool is_quiescent;
 	int64_t due_ns;
 	char text[160];
 
@@ -277,12 +230,12 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 		remote->ping_due_ns = now_ns + interval_ns;
 		remote_put(remote, CONTROL_PING, REMOTE_NOBODY, NULL, 0, NULL, 0);
 	}
-	send_some(remote);
-	quiesce(remote);
+	remote_send(remote);
+	is_quiescent = remote_quiesce(remote);
 	due_ns = remote->ping_sent_ns ? now_ns + interval_ns : remote->ping_due_ns;
 	if (remote->ping_sent_ns && !remote->attaching && remote->pong.until_ns < due_ns)
 		due_ns = remote->pong.until_ns;
-	if ((remote->unacknowledged || remote->out_fill) && now_ns + RETRY_NS < due_ns)
+	if ((!is_quiescent || remote->out_fill) && now_ns + RETRY_NS < due_ns)
 		due_ns = now_ns + RETRY_NS;
 	return due_ns;
 }
@@ -385,12 +338,18 @@ void remote_let_keeper(struct remote *remote)
 static int await(struct remote *remote, char *reason, size_t reason_bytes)
 {
 	struct dso_session *session = remote->session;
-	struct patience patience;
+	struct patience patience = {0};
+	unsigned pongs = 0;
 
-	patience_begin(&patience, clock_now_ns(), session->timeout_ns);
-	while (!remote->replied && !atomic_load(&session->health) &&
-	       !patience_is_over(&patience, clock_now_ns()))
+	/* While heartbeats are answered storaged is only late: it may have much to do. */
+	while (!remote->replied && !atomic_load(&session->health)) {
+		if (patience.until_ns == 0 || remote->pongs != pongs)
+			patience_begin(&patience, clock_now_ns(), session->timeout_ns);
+		pongs = remote->pongs;
+		if (patience_is_over(&patience, clock_now_ns()))
+			break;
 		remote_listen(remote, patience.until_ns);
+	}
 	if (remote->replied)
 		return 0;
 	if (atomic_load(&session->health)) {

@@ -42,12 +42,18 @@ struct remote {
 	/* a handle of a reply to OPEN that the user's thread has not seen yet */
 	uint32_t opened_handle;
 	bool opened_deleted;
-	unsigned unacknowledged; /* deleted objects that operations may still be under way on */
-	int64_t ping_sent_ns;    /* 0: none is unanswered */
-	struct patience pong;    /* with its answer */
+	/* handles by their number; one bucket, until there is memory for more */
+	struct object **buckets, *bucket;
+	uint32_t bucket_mask, handle_count;
+	/* of deleted objects: those that no barrier was run for, and those that operations may still be under way on */
+	struct object *marked, *leaving_first, *leaving_last;
+	int64_t ping_sent_ns; /* 0: none is unanswered */
+	struct patience pong; /* with its answer */
+	unsigned pongs;       /* heartbeats answered, ever */
 	int64_t ping_due_ns;
 	size_t out_fill, in_fill;
 	uint8_t out[REMOTE_OUT_BYTES];
+	uint8_t received[sizeof(struct frame)];
 	struct frame in, reply;
 };
 
@@ -71,6 +77,12 @@ void remote_path_broke(void *context, const char *why);
  * lost. */
 int remote_put(struct remote *remote, uint16_t type, uint32_t request, const void *body,
 	       uint32_t body_bytes, const void *tail, uint32_t tail_bytes);
+
+/* The same, but it leaves with the next. */
+int remote_append(struct remote *remote, uint16_t type, uint32_t request, const void *body,
+		  uint32_t body_bytes, const void *tail, uint32_t tail_bytes);
+/* Send what was appended, as far as the socket takes it. */
+void remote_send(struct remote *remote);
 
 /*
  * Sleep until storaged says something, which is taken, @until_ns, or a heartbeat is due. The lock is held, and let go
@@ -99,10 +111,20 @@ int remote_reply_error(const struct remote *remote, char *reason, size_t reason_
 int remote_begin(struct remote *remote, uint16_t type, const void *body, uint32_t body_bytes,
 		 const char *name);
 
-/* The handle is given back, and nothing of it can land any more. */
+/* ---- remote_handles.c ---- */
+
+/* Into and out of the session's objects, and the table of handles. */
+void remote_link(struct remote *remote, struct object *object);
+void remote_unlink(struct remote *remote, struct object *object);
+/* Append that the handle is given back, and nothing of it can land any more. */
 void remote_acknowledge(struct remote *remote, struct object *object);
-/* The object was deleted by somebody. */
+/* Acknowledge what no operation can be under way on any more, as far as there is room. Returns whether nothing is left. */
+bool remote_quiesce(struct remote *remote);
+/* The object was deleted by somebody; remote_settle follows, for all that were marked at once. */
 void remote_mark_deleted(struct remote *remote, struct object *object);
+void remote_settle(struct remote *remote);
+/* A notice of a deletion came; remote_settle follows. */
+void remote_take_deleted(struct remote *remote, uint32_t handle);
 
 extern const struct directory_ops remote_ops;
 

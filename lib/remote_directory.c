@@ -60,9 +60,10 @@ static int remote_open_object(struct dso_session *session, struct object *object
 		for (unsigned i = 0; i < 4; i++)
 			object->parameters[i] = le64_get(opened.parameters.parameter[i]);
 		if (reference_holds(remote, object)) {
-			object_link(object);
+			remote_link(remote, object);
 			if (remote->opened_deleted)
 				remote_mark_deleted(remote, object);
+			remote_settle(remote);
 		} else {
 			remote_lose(remote, -ENOTCONN,
 				    "storaged sent a reference outside its region");
@@ -81,12 +82,13 @@ static void remote_close_object(struct dso_session *session, struct object *obje
 	struct remote *remote = remote_of(session);
 
 	pthread_mutex_lock(&session->lock);
-	object_unlink(object);
-	if (atomic_load(&object->deleted) && !object->acknowledged &&
-	    object->leave_serial != UINT64_MAX)
-		remote->unacknowledged--;
-	if (!object->acknowledged && remote_make_room(remote) == 0)
+	if (!object->acknowledged)
+		remote_make_room(remote);
+	remote_unlink(remote, object);
+	if (!object->acknowledged && atomic_load(&session->health) == 0) {
 		remote_acknowledge(remote, object);
+		remote_send(remote);
+	}
 	pthread_mutex_unlock(&session->lock);
 }
 
@@ -352,6 +354,7 @@ static void remote_leave(struct dso_session *session)
 	keeper_remove(&remote->client);
 	if (remote->client.fd >= 0)
 		close(remote->client.fd);
+	free(remote->buckets);
 	free(remote);
 }
 

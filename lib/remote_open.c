@@ -292,6 +292,7 @@ int remote_open(struct dso_session *session, const struct url *url,
 	if (r) {
 		if (remote->client.fd >= 0)
 			close(remote->client.fd);
+		free(remote->buckets);
 		free(remote);
 		return r;
 	}

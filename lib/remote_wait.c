@@ -20,14 +20,16 @@ static void await_wake(struct remote *remote, int64_t deadline_ns)
 {
 	struct dso_session *session = remote->session;
 	struct patience patience = {0};
+	unsigned pongs = remote->pongs;
 
 	while (!remote->replied && !atomic_load(&session->health)) {
 		int64_t now_ns = clock_now_ns();
 
 		if (remote->parked && (atomic_load(&session->interrupted) || now_ns >= deadline_ns))
 			cancel(remote);
-		if (!remote->parked && patience.until_ns == 0)
+		if (!remote->parked && (patience.until_ns == 0 || remote->pongs != pongs))
 			patience_begin(&patience, now_ns, session->timeout_ns);
+		pongs = remote->pongs;
 		if (!remote->parked && patience_is_over(&patience, now_ns))
 			remote_lose(remote, -ENOTCONN, "storaged did not answer a request in time");
 		else

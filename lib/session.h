@@ -17,7 +17,7 @@
  *
  * Deletion. `deleted` is looked at on entry to each operation, on this processor only. Before storaged
  * may reuse the memory, whoever set the flag waits until the operations that entered before have left:
- * see session_enter, and quiesce in lib/remote.c.
+ * see session_enter, and remote_quiesce in lib/remote_handles.c.
  */
 struct object {
 	struct dso_session *session;
@@ -27,6 +27,9 @@ struct object {
 		is_slow; /* it was deleted, or lib/check.h is at work: session_execute_in looks closer */
 	bool acknowledged;     /* the deletion, to storaged; under session->lock */
 	uint64_t leave_serial; /* entered operations to wait for before that; under session->lock */
+	/* in the table and the queue of lib/remote_handles.c; under session->lock */
+	struct object *bucket_next, *leaving_previous, *leaving_next;
+	bool waits_to_leave;
 	enum object_type type;
 	uint32_t handle;
 	uint32_t generation;

@@ -54,6 +54,70 @@ START_TEST(a_deleted_object_is_stale_for_everyone_who_has_it_open)
 }
 END_TEST
 
+#define MANY 3000
+
+static struct dso_counter *many[MANY];
+
+static void open_many(const char *base)
+{
+	char name[64];
+
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(name, sizeof name, "%s.%u", base, i);
+		OK(session, dso_counter_open(session, name, NULL, &many[i]));
+	}
+}
+
+static void delete_many(struct dso_session *by, const char *base)
+{
+	char name[64];
+
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(name, sizeof name, "%s.%u", base, i);
+		OK(by, dso_object_delete(by, name));
+	}
+}
+
+static void close_many(void)
+{
+	for (unsigned i = 0; i < MANY; i++)
+		dso_counter_close(many[i]);
+}
+
+START_TEST(a_session_whose_thousands_of_objects_are_deleted_at_once_goes_on)
+{
+	struct dso_session *second = conformance_open_another();
+	const char *base = conformance_name();
+	struct dso_server_stat before, stat;
+
+	OK(session, dso_server_stat(session, &before));
+	open_many(base);
+	delete_many(second, base);
+	for (unsigned i = 0; i < MANY; i++)
+		ck_assert_int_eq(add_until_stale(many[i]), -ESTALE);
+	OK(session, dso_ping(session, NULL));
+	/* Each was acknowledged, and is nowhere any more. */
+	close_many();
+	OK(session, dso_server_stat(session, &stat));
+	ck_assert_uint_eq(stat.objects, before.objects);
+	ck_assert_uint_eq(stat.region_used_bytes, before.region_used_bytes);
+	dso_close(second);
+}
+END_TEST
+
+START_TEST(thousands_of_handles_closed_in_a_row_cost_nobody_the_session)
+{
+	const char *base = conformance_name();
+
+	for (unsigned round = 0; round < 2; round++) {
+		open_many(base);
+		close_many();
+		OK(session, dso_ping(session, NULL));
+	}
+	delete_many(session, base);
+}
+END_TEST
+
 START_TEST(a_new_object_of_a_deleted_ones_name_is_another_one)
 {
 	const char *name = conformance_name();
@@ -242,6 +306,8 @@ Suite *conformance_names_suite(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_deleted_object_is_stale_for_everyone_who_has_it_open);
+	tcase_add_test(tcase, a_session_whose_thousands_of_objects_are_deleted_at_once_goes_on);
+	tcase_add_test(tcase, thousands_of_handles_closed_in_a_row_cost_nobody_the_session);
 	tcase_add_test(tcase, a_new_object_of_a_deleted_ones_name_is_another_one);
 	tcase_add_test(tcase, memory_of_deleted_objects_is_used_again);
 	tcase_add_test(tcase, a_full_arena_says_so_and_the_rest_goes_on);
