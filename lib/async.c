@@ -60,11 +60,14 @@ static int start(struct dso_session *session, struct submitted *entry)
 	return r ? r : transport->submit(session->transport, &entry->op);
 }
 
-/* What entered and did not start has left; not so older ones that may still be on their way. */
+/* What entered and did not start leaves with the youngest of those that may still be on their way. */
 static void abandon(struct dso_session *session)
 {
 	if (session->submit_count == session->reap_count)
 		session_leave(session);
+	else
+		at(session, session->submit_count - 1)->serial =
+			atomic_load_explicit(&session->entered, memory_order_relaxed);
 }
 
 int session_submit(struct object *object, const struct op *op, uint64_t tag, const char *verb)

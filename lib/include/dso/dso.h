@@ -21,6 +21,11 @@
  * parent submitted is executed once, by the parent. The child opens sessions of its own (over verbs only where
  * its parent had none); an embedded store that it opens is its own too. exec() leaves nothing of a session.
  *
+ * Order: the operations of a session are executed in the order in which they were called, synchronous and
+ * submitted ones alike. Others see them in that order, but for one case: over shm, and in an embedded store, a
+ * READ may be executed before another session sees a WRITE that came before it, as a processor does with its own
+ * loads and stores. An atomic between the two, of any word, prevents that.
+ *
  * Errors that any operation on an object can return, beside its own:
  *	-ESTALE      the object was deleted
  *	-ESHUTDOWN   storaged has ended the session (it was silent for longer than the TTL, or storaged
@@ -240,8 +245,11 @@ struct dso_stat {
 const char *dso_type_name(enum dso_type type);
 
 /*
- * dso_object_delete - delete the object called @name. Whoever has it open gets -ESTALE from then on;
- * its memory is used again when all of them have acknowledged or are gone. One control round trip.
+ * dso_object_delete - delete the object called @name. Behind its return this session's handles to it, and those
+ * of every session of the same embedded store, return -ESTALE. Another session's do so once its library has taken
+ * storaged's notice, which comes without being asked for; what that session calls before is still executed, in
+ * memory that nobody else is given before every session that had the object open has acknowledged or is gone. So
+ * an operation never reaches the next object of that name or place. One control round trip.
  * Returns 0, -ENOENT (no such object), -EINVAL, -ENAMETOOLONG, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
  */
 int dso_object_delete(struct dso_session *session, const char *name);
@@ -515,10 +523,11 @@ int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count,
  * A handle that is closed gives back what it holds. Two handles of a session are one holder, and each gives
  * back what was taken through it.
  *
- * Fairness: whoever is first takes what has become free, whether he has just come or waited. That is quick,
- * and keeps nobody who is slow or dead in front of others; who has parked is woken in the order in which he
- * parked. And where others come again and again, a mutex is every few milliseconds taken for the one who has
- * been parked the longest: nobody waits behind them for long.
+ * Fairness: the first session to try takes what has become free, whether it has just come or waited. Waiters
+ * that have parked are woken in the order in which they parked. Where others come again and again, a mutex is
+ * handed every few milliseconds to the session that has been parked the longest. A session that does not take up
+ * what it was handed, because it is frozen or gone, loses it to the next one: after four of its round trips, of
+ * 100 ms at least and 1 s at most.
  *
  * Errors that any call which waits can return, beside its own:
  *	-ETIMEDOUT   not in time (DSO_NOWAIT: not at once)
