@@ -1859,14 +1859,20 @@ END_TEST
 /* Run storaged where it is to fail. Returns its exit status, with what it said in @said. */
 static int run_storaged(const char *flag, const char *value, char *said, size_t said_bytes)
 {
+	char directory[] = "/tmp/dso-test-XXXXXX", path[64];
 	int pipe_fds[2], status;
 	ssize_t n;
 	pid_t pid;
 
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof path, "%s/s", directory);
 	ck_assert_int_eq(pipe(pipe_fds), 0);
 	pid = fork();
 	if (pid == 0) {
 		dup2(pipe_fds[1], STDERR_FILENO);
+		/* Where @flag says nothing else: not the default places, where somebody may be. */
+		setenv("STORAGED_LISTEN", "127.0.0.1:0", 1);
+		setenv("STORAGED_UNIX_SOCKET", path, 1);
 		alarm(PATIENCE_MS / 1000);
 		execl(getenv("STORAGED"), "storaged", "--memory", "1MiB", "--log-level", "error",
 		      flag, value, NULL);
@@ -1881,6 +1887,7 @@ static int run_storaged(const char *flag, const char *value, char *said, size_t 
 	}
 	close(pipe_fds[0]);
 	waitpid(pid, &status, 0);
+	rmdir(directory);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
