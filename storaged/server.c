@@ -136,10 +136,15 @@ static void expire_pauses(struct server *server, int64_t now_ns)
 static int next_due_ms(const struct server *server, int64_t until_ns)
 {
 	const struct silences *hellos = &server->hellos, *silences = &server->sessions.silences;
-	const struct deadlines *all[] = {&hellos->most,          &hellos->rest,
-					 &silences->most,        &silences->rest,
-					 &server->closings,      &server->pauses,
-					 &server->mapping_looks, &server->sessions.lingering};
+	const struct deadlines *all[] = {&hellos->most,
+					 &hellos->rest,
+					 &silences->most,
+					 &silences->rest,
+					 &server->closings,
+					 &server->pauses,
+					 &server->mapping_looks,
+					 &server->sessions.lingering,
+					 &server->sessions.retries};
 	int64_t due_ns = until_ns;
 
 	if (!list_empty(&server->ready) || !list_empty(&server->sessions.sweeping) ||
@@ -289,6 +294,7 @@ static int turn(struct server *server, int64_t until_ns)
 	expire_pauses(server, now_ns);
 	mappings_expire_looks(server, now_ns);
 	sessions_expire_lingers(&server->sessions, now_ns);
+	sessions_retry_sweeps(&server->sessions, now_ns);
 	holds_look(server, now_ns);
 	server->busy = work(server);
 	return 0;

@@ -25,6 +25,7 @@ int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
 	*sessions = (struct sessions){.max = max};
 	silences_init(&sessions->silences, ttl_ns);
 	deadlines_init(&sessions->lingering, 0);
+	deadlines_init(&sessions->retries, SESSION_RETRY_NS);
 	list_init(&sessions->sweeping);
 	list_init(&sessions->destroying);
 	list_init(&sessions->remains);
@@ -347,8 +348,9 @@ void session_path_ended(struct session *session, enum control_transport transpor
 
 /* ---- the sweep ---- */
 
-/* Undo what the session held in one object, and wake whoever waits there for it. */
-static void sweep(struct session *session, const struct store_reference *reference)
+/* Undo what the session held in one object, and wake whoever waits there for it. Returns whether
+ * all of its words could be reached: again, it undoes what is left. */
+static bool sweep(struct session *session, const struct store_reference *reference)
 {
 	struct futexes *futexes = &session->server->futexes;
 	struct sweep_tally tally = {0};
@@ -363,6 +365,26 @@ static void sweep(struct session *session, const struct store_reference *referen
 		log_limited(LOG_LEVEL_ERROR,
 			    "session %u: %u words that it may hold cannot be reached",
 			    session_owner(session), tally.failures);
+	return tally.failures == 0;
+}
+
+/* What it holds stays held until the device works again. */
+static void sweep_later(struct session *session)
+{
+	list_remove(&session->sweeping);
+	deadline_set(&session->server->sessions.retries, &session->linger, clock_now_ns());
+}
+
+void sessions_retry_sweeps(struct sessions *sessions, int64_t now_ns)
+{
+	struct deadline *deadline;
+
+	while ((deadline = deadline_first(&sessions->retries)) && deadline->at_ns <= now_ns) {
+		struct session *session = container_of(deadline, struct session, linger);
+
+		list_remove(&deadline->link);
+		list_append(&sessions->sweeping, &session->sweeping);
+	}
 }
 
 /* What sweeping an object takes: so many of its words are a step. */
@@ -383,8 +405,12 @@ static bool sweep_next(struct session *session, struct budget *budget)
 	}
 	if (!budget_take(budget, sweep_steps(&reference)))
 		return false;
+	/* The second time over a loopback queue pair that was connected anew. */
+	if (!sweep(session, &reference) && !sweep(session, &reference)) {
+		sweep_later(session);
+		return true;
+	}
 	session->sweep_handle = next;
-	sweep(session, &reference);
 	store_close(&session->opener, reference.handle);
 	return true;
 }
@@ -398,7 +424,7 @@ bool sessions_sweep(struct sessions *sessions, struct budget *budget)
 		if (!sweep_next(session, budget))
 			return true;
 		/* In turns: who holds one thing does not wait for who holds thousands. */
-		if (session->state == SESSION_SWEEPING) {
+		if (session->state == SESSION_SWEEPING && !list_empty(&session->sweeping)) {
 			list_remove(&session->sweeping);
 			list_append(&sessions->sweeping, &session->sweeping);
 		}

@@ -21,6 +21,9 @@
 #define SESSION_MAPPINGS_MAX    8  /* processes that have mapped the arena for it */
 #define SESSION_REMAINS_MAX     64 /* sessions of a process that are over and not swept yet */
 #define SESSION_WHO_BYTES       56
+/* Between two sweeps that the device fails: each may take as long as a loopback queue pair is
+ * silent. */
+#define SESSION_RETRY_NS INT64_C(2000000000)
 
 struct server;
 struct control;
@@ -91,6 +94,7 @@ struct sessions {
 	uint32_t live_count;
 	struct silences silences;
 	struct deadlines lingering;
+	struct deadlines retries; /* of sweeps that the device failed */
 	struct list destroying, sweeping;
 	struct list remains; /* those that are over and not free yet */
 	uint64_t begun, fenced, lost;
@@ -138,6 +142,8 @@ void session_sweep_if_fenced(struct session *session);
 
 /* Destroy queue pairs of ended sessions on the device. Returns whether there are more. */
 bool sessions_destroy_peers(struct sessions *sessions, struct budget *budget);
+/* Have those swept again that the device failed a while ago. */
+void sessions_retry_sweeps(struct sessions *sessions, int64_t now_ns);
 /* Undo what ended sessions held. Returns whether there is more. */
 bool sessions_sweep(struct sessions *sessions, struct budget *budget);
 

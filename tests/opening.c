@@ -25,6 +25,7 @@ static struct {
 	uint8_t transports;     /* that it offers */
 	unsigned pings_first;   /* QUEUE_PAIR is answered when so many heartbeats came behind it */
 	bool refuses;           /* ATTACH */
+	const char *device;     /* the address of its RDMA device, or NULL */
 	_Atomic unsigned pings; /* that came behind QUEUE_PAIR and before its answer */
 	_Atomic unsigned goodbyes;
 } play;
@@ -60,6 +61,12 @@ static void welcome(int fd, const struct control_header *request)
 					  .session = le64_of(65536 + 7),
 					  .region_bytes = le64_of(65536)};
 
+	if (play.device) {
+		welcome.domain = CONTROL_DOMAIN_DEVICE;
+		welcome.verbs_port = le16_of(7471);
+		snprintf((char *)welcome.verbs_address, sizeof welcome.verbs_address, "%s",
+			 play.device);
+	}
 	answer(fd, request, WIRE_OK, &welcome, sizeof welcome);
 }
 
@@ -118,6 +125,7 @@ static void setup(void)
 	play.transports = CONTROL_ROCE | CONTROL_TCP;
 	play.pings_first = 0;
 	play.refuses = false;
+	play.device = NULL;
 	play.pings = play.goodbyes = 0;
 }
 
@@ -154,6 +162,24 @@ START_TEST(a_silent_transport_leaves_the_next_one_its_turn)
 	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
 	ck_assert_str_eq(dso_transport(session), "tcp");
 	ck_assert_ptr_nonnull(strstr(reason_of(session, "roce"), "did not answer in time"));
+	dso_close(session);
+}
+END_TEST
+
+/* Where there is an RDMA device (tests/rdma/guest), OPENING_SILENT_DEVICE is an address beyond
+ * it that swallows packets. */
+START_TEST(verbs_whose_packets_vanish_leaves_tcp_its_turn)
+{
+	struct dso_options options = {.open_timeout = 20 * DSO_SECOND};
+	struct dso_session *session;
+
+	play.device = getenv("OPENING_SILENT_DEVICE");
+	if (!play.device)
+		return;
+	play.transports = CONTROL_VERBS | CONTROL_TCP;
+	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
+	ck_assert_str_eq(dso_transport(session), "tcp");
+	ck_assert_ptr_nonnull(strstr(reason_of(session, "verbs"), "did not answer over RDMA"));
 	dso_close(session);
 }
 END_TEST
@@ -234,6 +260,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, NULL);
 	tcase_add_test(tests, heartbeats_go_on_while_a_transport_is_tried);
 	tcase_add_test(tests, a_silent_transport_leaves_the_next_one_its_turn);
+	tcase_add_test(tests, verbs_whose_packets_vanish_leaves_tcp_its_turn);
 	tcase_add_test(tests, every_reason_is_told_when_nothing_works);
 	tcase_add_test(tests,
 		       a_storaged_that_says_nothing_at_all_costs_the_time_to_open_and_no_more);

@@ -3,6 +3,7 @@
  * Two queue pairs of one device, connected to each other without rdma_cm: both ends are ours, so there is
  * nothing to negotiate.
  */
+#include "lib/clock.h"
 #include "lib/verbs/device.h"
 #include "lib/verbs/queue_pair.h"
 
@@ -11,10 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Between two tries to connect a broken one again. */
+#define REVIVE_INTERVAL_NS INT64_C(50000000)
+
 struct loopback {
 	struct queue_pair queue_pair;
+	struct verbs_region *region;
 	struct ibv_qp *requester;
 	struct ibv_qp *responder;
+	int64_t revive_ns; /* not before */
 };
 
 static void loopback_sever(struct queue_pair *queue_pair)
@@ -24,22 +30,23 @@ static void loopback_sever(struct queue_pair *queue_pair)
 	verbs_api.ibv.modify_qp(((struct loopback *)queue_pair)->requester, &error, IBV_QP_STATE);
 }
 
-static void loopback_close(struct queue_pair *queue_pair)
+static void destroy_both(struct loopback *loopback)
 {
-	struct loopback *loopback = (struct loopback *)queue_pair;
-
 	if (loopback->requester)
 		verbs_api.ibv.destroy_qp(loopback->requester);
 	if (loopback->responder)
 		verbs_api.ibv.destroy_qp(loopback->responder);
+	loopback->requester = loopback->responder = NULL;
+}
+
+static void loopback_close(struct queue_pair *queue_pair)
+{
+	struct loopback *loopback = (struct loopback *)queue_pair;
+
+	destroy_both(loopback);
 	queue_pair_fini(queue_pair);
 	free(loopback);
 }
-
-static const struct queue_pair_hooks loopback_hooks = {
-	.sever = loopback_sever,
-	.close = loopback_close,
-};
 
 static uint8_t rd_atomic_of(const struct verbs_device *device)
 {
@@ -118,6 +125,53 @@ static int connect_both(struct verbs_device *device, struct loopback *loopback, 
 	return error;
 }
 
+/* Make both queue pairs and connect them. Returns 0 or a negative errno: then there is neither. */
+static int make_both(struct loopback *loopback, uint32_t *ret_inline_bytes)
+{
+	struct ibv_qp_init_attr attributes = queue_pair_attributes(&loopback->queue_pair);
+	struct ibv_qp_init_attr responder_attributes = attributes;
+	struct verbs_region *region = loopback->region;
+	int status;
+
+	responder_attributes.cap.max_send_wr = 1;
+	responder_attributes.cap.max_inline_data = 0;
+	loopback->requester = verbs_api.ibv.create_qp(region->pd, &attributes);
+	loopback->responder = verbs_api.ibv.create_qp(region->pd, &responder_attributes);
+	if (!loopback->requester || !loopback->responder)
+		status = errno ? -errno : -EIO;
+	else
+		status = -connect_both(region->device, loopback,
+				       loopback->queue_pair.config.timeout_ns);
+	if (status)
+		destroy_both(loopback);
+	*ret_inline_bytes = attributes.cap.max_inline_data;
+	return status;
+}
+
+/* A device that failed, or whose port was down, may work again. */
+static bool loopback_revive(struct queue_pair *queue_pair)
+{
+	struct loopback *loopback = (struct loopback *)queue_pair;
+	int64_t now_ns = clock_now_ns();
+	uint32_t inline_bytes;
+
+	if (now_ns < loopback->revive_ns)
+		return false;
+	loopback->revive_ns = now_ns + REVIVE_INTERVAL_NS;
+	/* Nothing of the old one can land any more. */
+	destroy_both(loopback);
+	if (make_both(loopback, &inline_bytes))
+		return false;
+	queue_pair_restart(queue_pair, loopback->requester, inline_bytes);
+	return true;
+}
+
+static const struct queue_pair_hooks loopback_hooks = {
+	.sever = loopback_sever,
+	.close = loopback_close,
+	.revive = loopback_revive,
+};
+
 int verbs_loopback_open(struct verbs_region *region, enum transport_poll poll, int64_t timeout_ns,
 			struct transport **ret_transport, char *reason, size_t reason_bytes)
 {
@@ -133,35 +187,26 @@ int verbs_loopback_open(struct verbs_region *region, enum transport_poll poll, i
 		.event_fd = -1,
 	};
 	struct loopback *loopback = calloc(1, sizeof *loopback);
-	struct ibv_qp_init_attr attributes, responder_attributes;
+	uint32_t inline_bytes;
 	int status;
 
 	if (!loopback) {
 		snprintf(reason, reason_bytes, "no memory");
 		return -ENOMEM;
 	}
+	loopback->region = region;
 	status = queue_pair_init(&loopback->queue_pair, &loopback_hooks, &config, reason,
 				 reason_bytes);
 	if (status)
 		goto failed;
-	attributes = queue_pair_attributes(&loopback->queue_pair);
-	responder_attributes = attributes;
-	responder_attributes.cap.max_send_wr = 1;
-	responder_attributes.cap.max_inline_data = 0;
-	loopback->requester = verbs_api.ibv.create_qp(region->pd, &attributes);
-	loopback->responder = verbs_api.ibv.create_qp(region->pd, &responder_attributes);
-	if (!loopback->requester || !loopback->responder)
-		status = errno ? -errno : -EIO;
-	else
-		status = -connect_both(device, loopback, timeout_ns);
+	status = make_both(loopback, &inline_bytes);
 	if (status) {
 		snprintf(reason, reason_bytes,
 			 "a loopback queue pair on the RDMA device %s failed: %s", device->name,
 			 strerror(-status));
 		goto failed;
 	}
-	queue_pair_start(&loopback->queue_pair, loopback->requester,
-			 attributes.cap.max_inline_data);
+	queue_pair_start(&loopback->queue_pair, loopback->requester, inline_bytes);
 	*ret_transport = (struct transport *)loopback;
 	return 0;
 failed:

@@ -242,13 +242,20 @@ static void link_request(struct queue_pair *queue_pair, struct ibv_send_wr *requ
 	queue_pair->chain_last = request;
 }
 
+/* Whether a broken one works again. What was in flight has been told the caller by then. */
+static bool revive(struct queue_pair *queue_pair)
+{
+	return queue_pair->hooks->revive && queue_pair->completed == queue_pair->submitted &&
+	       queue_pair->hooks->revive(queue_pair);
+}
+
 static int queue_pair_submit(struct transport *transport, struct op *op)
 {
 	struct queue_pair *queue_pair = of(transport);
 	unsigned slot = slot_of(queue_pair->submitted);
 	int status, refusal;
 
-	if (queue_pair->broken)
+	if (queue_pair->broken && !revive(queue_pair))
 		return -ENOTCONN;
 	if (queue_pair->submitted - queue_pair->completed >= queue_pair->depth)
 		return -EAGAIN;
@@ -590,6 +597,21 @@ void queue_pair_start(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t
 	queue_pair->qp = qp;
 	queue_pair->inline_bytes =
 		inline_bytes < QUEUE_PAIR_INLINE_BYTES ? inline_bytes : QUEUE_PAIR_INLINE_BYTES;
+}
+
+void queue_pair_restart(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t inline_bytes)
+{
+	struct ibv_wc nobodys[POLL_BATCH];
+
+	/* What the old one left there. */
+	while (ibv_poll_cq(queue_pair->cq, POLL_BATCH, nobodys) > 0)
+		continue;
+	queue_pair->unsignalled = 0;
+	queue_pair->last_read = queue_pair->last_atomic = 0;
+	queue_pair->quiet_since_ns = 0;
+	queue_pair->armed = false;
+	queue_pair->broken = false;
+	queue_pair_start(queue_pair, qp, inline_bytes);
 }
 
 uint8_t queue_pair_ack_timeout(int64_t timeout_ns)

@@ -38,6 +38,10 @@ struct queue_pair_hooks {
 	void (*sever)(struct queue_pair *queue_pair);
 	/* The transport's close: destroy the ibv_qp, call queue_pair_fini, free the rest. */
 	void (*close)(struct queue_pair *queue_pair);
+	/* Optional: it is broken and nothing is in flight. Connect another ibv_qp,
+	 * queue_pair_restart, and return true; or return false, soon where it was tried a moment
+	 * ago. */
+	bool (*revive)(struct queue_pair *queue_pair);
 };
 
 struct queue_pair_config {
@@ -116,6 +120,9 @@ void queue_pair_fini(struct queue_pair *queue_pair);
 struct ibv_qp_init_attr queue_pair_attributes(const struct queue_pair *queue_pair);
 /* @qp is connected; @inline_bytes as its creation granted. Operations may be submitted from here on. */
 void queue_pair_start(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t inline_bytes);
+
+/* The same for one that was broken, whose ibv_qp is destroyed. */
+void queue_pair_restart(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t inline_bytes);
 
 /*
  * The local ack timeout (4.096 us * 2^it) with which QUEUE_PAIR_RETRY_COUNT retries give up a dead peer

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Needs an RDMA device (rdma_rxe will do), else it is skipped. */
+#include "lib/verbs/api.h"
+#include "lib/verbs/queue_pair.h"
 #include "lib/verbs/test_host.h"
 
 #include <check.h>
@@ -405,6 +407,41 @@ START_TEST(a_loopback_and_a_client_update_one_word_exactly)
 }
 END_TEST
 
+START_TEST(a_loopback_that_broke_works_again_and_what_was_under_way_is_told)
+{
+	uint8_t *memory =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct ibv_qp_attr error = {.qp_state = IBV_QPS_ERR};
+	struct verbs_device *device;
+	struct verbs_region *region;
+	struct transport *loopback;
+	char reason[256] = "";
+	uint64_t value;
+
+	ck_assert_int_eq(verbs_device_open(NULL, &device, reason, sizeof reason), 0);
+	ck_assert_int_eq(
+		verbs_region_register(device, memory, 4096, &region, reason, sizeof reason), 0);
+	ck_assert_int_eq(verbs_loopback_open(region, TRANSPORT_POLL_ADAPTIVE, HOST_TIMEOUT_NS,
+					     &loopback, reason, sizeof reason),
+			 0);
+	for (unsigned i = 0; i < 3; i++) {
+		struct op op = op_faa(8, 1), lost = op_faa(8, 1);
+
+		ck_assert_int_eq(test_execute(loopback, &op), 0);
+		ck_assert_uint_eq(op.value, i);
+		verbs_api.ibv.modify_qp(((struct queue_pair *)loopback)->qp, &error, IBV_QP_STATE);
+		/* The device executes nothing of a queue pair in the error state. */
+		ck_assert_int_eq(test_execute(loopback, &lost), -ECONNRESET);
+		usleep(60000); /* it is not tried all the time */
+	}
+	memcpy(&value, memory + 8, sizeof value);
+	ck_assert_uint_eq(value, 3);
+	transport_ops(loopback)->close(loopback);
+	verbs_region_deregister(region);
+	verbs_device_close(device);
+}
+END_TEST
+
 START_TEST(memory_that_cannot_be_registered_is_refused_with_a_sentence)
 {
 	struct verbs_device *device;
@@ -468,6 +505,7 @@ int main(void)
 	suite_add_tcase(suite, operations);
 	tcase_add_test(device, a_device_passes_its_self_test_and_describes_itself);
 	tcase_add_test(device, a_loopback_and_a_client_update_one_word_exactly);
+	tcase_add_test(device, a_loopback_that_broke_works_again_and_what_was_under_way_is_told);
 	tcase_add_test(device, memory_that_cannot_be_registered_is_refused_with_a_sentence);
 	tcase_add_test(device, a_locked_memory_limit_is_named_where_it_is_the_obstacle);
 	suite_add_tcase(suite, device);
