@@ -32,6 +32,8 @@ struct server {
 	bool busy;      /* there was more to do than a turn has room for */
 
 	struct verbs_device *device;
+	struct source device_source;
+	bool device_is_gone; /* it failed or was removed */
 	struct verbs_listener *verbs_listener;
 	struct source verbs_source;
 

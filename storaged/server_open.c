@@ -4,6 +4,7 @@
 #include "storaged/accept.h"
 #include "storaged/control.h"
 #include "storaged/device_pairs.h"
+#include "storaged/device_watch.h"
 #include "storaged/log.h"
 #include "storaged/memory.h"
 #include "storaged/peers.h"
@@ -176,9 +177,13 @@ static int open_device(struct server *server, const struct reason *reason, char 
 		return 0;
 	}
 	r = verbs_device_open(settings->device, &server->device, no_device, no_device_bytes);
-	if (r == 0 || (settings->domain == DOMAIN_AUTO && !settings->device))
+	if (r == 0)
 		return 0;
-	return fail(reason, r, "the RDMA device: %s", no_device);
+	if (settings->domain == DOMAIN_DEVICE || settings->device)
+		return fail(reason, r, "the RDMA device: %s", no_device);
+	strncat(no_device, "; looked for at the start only: restart storaged",
+		no_device_bytes - strlen(no_device) - 1);
+	return 0;
 }
 
 static bool is_namespace_taken(const struct server *server, const char *name)
@@ -331,6 +336,7 @@ int server_open(struct server *server, const struct settings *settings, char *te
 				  .made_source.fd = -1,
 				  .signals.fd = -1,
 				  .inbox_source.fd = -1,
+				  .device_source.fd = -1,
 				  .verbs_source.fd = -1};
 	list_init(&server->controls);
 	list_init(&server->ready);
@@ -355,6 +361,8 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	r = open_listeners(server, &reason);
 	if (r == 0)
 		r = open_namespaces(server, &reason);
+	if (r == 0 && (r = device_watch_open(server)) != 0)
+		fail(&reason, r, "%s", strerrordesc_np(-r));
 	if (r == 0)
 		r = open_workers(server, &reason);
 	if (r == 0)
@@ -388,6 +396,7 @@ void server_close(struct server *server)
 	device_pairs_close(server);
 	destroy_peers(server);
 	peers_close(server);
+	device_watch_close(server);
 	queue_pairs_close(server);
 	while (server->worker_count)
 		worker_stop(&server->workers[--server->worker_count]);

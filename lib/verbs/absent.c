@@ -46,6 +46,18 @@ const char *verbs_device_summary(const struct verbs_device *device)
 	abort();
 }
 
+int verbs_device_fd(const struct verbs_device *device)
+{
+	(void)device;
+	abort();
+}
+
+enum verbs_event verbs_device_event(struct verbs_device *device)
+{
+	(void)device;
+	abort();
+}
+
 int verbs_region_register(struct verbs_device *device, void *base, uint64_t bytes,
 			  struct verbs_region **ret_region, char *reason, size_t reason_bytes)
 {

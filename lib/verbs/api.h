@@ -14,6 +14,7 @@
 
 /* X(name here, name in the library) */
 #define VERBS_API_IBV(X)                                  \
+	X(ack_async_event, ibv_ack_async_event)           \
 	X(ack_cq_events, ibv_ack_cq_events)               \
 	X(alloc_pd, ibv_alloc_pd)                         \
 	X(create_comp_channel, ibv_create_comp_channel)   \
@@ -25,6 +26,7 @@
 	X(destroy_cq, ibv_destroy_cq)                     \
 	X(destroy_qp, ibv_destroy_qp)                     \
 	X(fork_init, ibv_fork_init)                       \
+	X(get_async_event, ibv_get_async_event)           \
 	X(get_cq_event, ibv_get_cq_event)                 \
 	X(get_device_name, ibv_get_device_name)           \
 	X(modify_qp, ibv_modify_qp)                       \

@@ -2,10 +2,13 @@
 #include "lib/verbs/device.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 struct search {
 	struct verbs_device *device;
@@ -105,6 +108,28 @@ static int consider(void *context, struct rdma_cm_id **id, const struct sockaddr
 	return 1;
 }
 
+static int watch(int events_fd, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) ||
+	    epoll_ctl(events_fd, EPOLL_CTL_ADD, fd, &event))
+		return -errno;
+	return 0;
+}
+
+static int open_events(struct verbs_device *device)
+{
+	int r;
+
+	device->events_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (device->events_fd < 0)
+		return -errno;
+	r = watch(device->events_fd, device->channel->fd);
+	return r ? r : watch(device->events_fd, device->context->async_fd);
+}
+
 int verbs_device_open(const char *name, struct verbs_device **ret_device, char *reason,
 		      size_t reason_bytes)
 {
@@ -119,6 +144,7 @@ int verbs_device_open(const char *name, struct verbs_device **ret_device, char *
 		snprintf(reason, reason_bytes, "no memory");
 		return -ENOMEM;
 	}
+	search.device->events_fd = -1;
 	search.device->channel = verbs_api.cm.create_event_channel();
 	if (!search.device->channel) {
 		snprintf(reason, reason_bytes,
@@ -139,6 +165,13 @@ int verbs_device_open(const char *name, struct verbs_device **ret_device, char *
 		verbs_device_close(search.device);
 		return status < 0 ? status : search.error;
 	}
+	status = open_events(search.device);
+	if (status) {
+		snprintf(reason, reason_bytes, "the events of the RDMA device cannot be had: %s",
+			 strerror(-status));
+		verbs_device_close(search.device);
+		return status;
+	}
 	summarize(search.device);
 	*ret_device = search.device;
 	return 0;
@@ -148,10 +181,60 @@ void verbs_device_close(struct verbs_device *device)
 {
 	if (!device)
 		return;
+	if (device->events_fd >= 0)
+		close(device->events_fd);
 	if (device->anchor)
 		verbs_api.cm.destroy_id(device->anchor);
 	verbs_api.cm.destroy_event_channel(device->channel);
 	free(device);
+}
+
+/* ---- what happens to it ---- */
+
+int verbs_device_fd(const struct verbs_device *device)
+{
+	return device->events_fd;
+}
+
+static enum verbs_event event_of(enum ibv_event_type type)
+{
+	switch (type) {
+	case IBV_EVENT_DEVICE_FATAL:
+		return VERBS_FAILED;
+	case IBV_EVENT_PORT_ERR:
+		return VERBS_LINK_DOWN;
+	case IBV_EVENT_PORT_ACTIVE:
+		return VERBS_LINK_UP;
+	default:
+		return VERBS_NOTHING;
+	}
+}
+
+/* Of the device. Those of queue pairs are told by their operations. */
+static enum verbs_event next_async(struct verbs_device *device)
+{
+	struct ibv_async_event event;
+	enum verbs_event told = VERBS_NOTHING;
+
+	while (told == VERBS_NOTHING &&
+	       verbs_api.ibv.get_async_event(device->context, &event) == 0) {
+		told = event_of(event.event_type);
+		verbs_api.ibv.ack_async_event(&event);
+	}
+	return told;
+}
+
+enum verbs_event verbs_device_event(struct verbs_device *device)
+{
+	struct rdma_cm_event *event;
+	enum verbs_event told = VERBS_NOTHING;
+
+	while (told == VERBS_NOTHING && verbs_api.cm.get_cm_event(device->channel, &event) == 0) {
+		if (event->event == RDMA_CM_EVENT_DEVICE_REMOVAL)
+			told = VERBS_REMOVED;
+		verbs_api.cm.ack_cm_event(event);
+	}
+	return told ? told : next_async(device);
 }
 
 const char *verbs_device_name(const struct verbs_device *device)

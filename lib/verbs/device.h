@@ -11,6 +11,7 @@
 
 struct verbs_device {
 	struct rdma_event_channel *channel;
+	int events_fd; /* epoll over the channel and the device's asynchronous events; -1 */
 	/* Bound to the device's address. rdma_cm opens a device once a process; its queue pairs can be
 	 * accepted only with that ibv_context, which lives as long as an id on it. */
 	struct rdma_cm_id *anchor;

@@ -31,6 +31,19 @@ const char *verbs_device_address(const struct verbs_device *device); /* numeric 
 /* One sentence: device, GID, MTU, limits, what the self-test said. */
 const char *verbs_device_summary(const struct verbs_device *device);
 
+/* What may happen to a device that is open. */
+enum verbs_event {
+	VERBS_NOTHING,
+	VERBS_LINK_DOWN,
+	VERBS_LINK_UP,
+	VERBS_FAILED,  /* its driver gave it up */
+	VERBS_REMOVED, /* or somebody means to remove it, which waits for who has it open */
+};
+/* Readable when verbs_device_event has something to tell; it is the device's. */
+int verbs_device_fd(const struct verbs_device *device);
+/* The next thing that happened. Does not block. */
+enum verbs_event verbs_device_event(struct verbs_device *device);
+
 /* A protection domain of its own with one memory region over @bytes at @base (prefaulted here). */
 int verbs_region_register(struct verbs_device *device, void *base, uint64_t bytes,
 			  struct verbs_region **ret_region, char *reason, size_t reason_bytes);

@@ -120,6 +120,8 @@ static void examine_server(struct doctor *doctor)
 		find(doctor, "versions", "storaged is %s, the library %s: what both know is spoken",
 		     stat.version, dso_version());
 	find(doctor, "domain", "%s: %s", stat.domain, stat.domain_reason);
+	if (!strncmp(stat.domain_reason, "broken: ", 8))
+		find_broken(doctor, stat.domain_reason + 8);
 	if (*stat.device)
 		find(doctor, "device", "%s (storaged's)", stat.device);
 	if (*stat.io)

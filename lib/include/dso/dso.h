@@ -183,8 +183,8 @@ struct dso_server_stat {
 	uint64_t operations;      /* executed by storaged itself (transport tcp) */
 	int64_t session_ttl;      /* ns */
 	char domain[16];          /* "cpu" or "device": who executes atomics */
-	char domain_reason[128];
-	char io[16]; /* "io_uring" or "poll" */
+	char domain_reason[128];  /* why that one; begins with "broken: " where its device is */
+	char io[16];              /* "io_uring" or "poll" */
 	char device[64];
 	char version[32];
 };
