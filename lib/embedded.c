@@ -20,7 +20,7 @@
 
 #define OBJECTS_MAX 65536
 #define OPENS_MAX   65536
-#define OWNERS      65536 /* numbers that fit into a word; 0 is nobody */
+#define OWNERS      65536 /* numbers that fit into a word; 0 is nobody, the last one storaged */
 /* Address space, not memory: pages of the arena are made when touched. */
 #define REGION_BYTES_MAX (4ULL << 30)
 /* A word is given to one who is parked so often at most; in between he is woken to try for it, while others do who
@@ -428,7 +428,7 @@ static int embedded_server_stat(struct dso_session *session, struct dso_server_s
 		.objects = store_object_count(shared->store),
 		.objects_max = OBJECTS_MAX,
 		.sessions = shared->sessions,
-		.sessions_max = UINT16_MAX,
+		.sessions_max = OWNED_BY_STORAGED - 1,
 		.sessions_begun = shared->sessions_begun,
 		.domain = "cpu",
 		.domain_reason = "the store is inside this process",
@@ -448,7 +448,8 @@ static int embedded_ping(struct dso_session *session, char *reason, size_t reaso
 
 static bool owner_is_taken(const struct shared *shared, unsigned owner)
 {
-	return owner == 0 || shared->owners[owner / 64] >> owner % 64 & 1;
+	return owner == 0 || owner == OWNED_BY_STORAGED ||
+	       shared->owners[owner / 64] >> owner % 64 & 1;
 }
 
 /* A number that no session has: the one that has not been used for the longest time. Returns 0, or -EUSERS. Under

@@ -53,13 +53,15 @@ static void count_up(struct transport *transport, uint64_t offset, struct sweep_
 }
 
 /* The word without its owner, which has ended. One that was given the word and had not taken it up leaves it as
- * it was before: what the owner before it left is told to the next. */
+ * it was before: what the owner before it left is told to the next. So does storaged, which guards nothing. */
 static uint64_t without_the_dead(const struct swept *swept, uint64_t value)
 {
 	uint64_t left = value & (OWNED_DIED | OWNED_LOST | OWNED_DONE | OWNED_ERROR);
 
 	return owned_word(owned_word_token(value), 0) |
-	       (value & OWNED_GRANTED ? left : swept->died_flags);
+	       (value & OWNED_GRANTED || owned_word_owner(value) == OWNED_BY_STORAGED
+			? left
+			: swept->died_flags);
 }
 
 /* Take @owner out of the word that was @value when it was looked at; others may set flags meanwhile. */

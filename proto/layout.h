@@ -156,6 +156,9 @@ static inline uint64_t fencing_epoch(uint64_t count)
 	return count & ~(FENCING_QUARTER - 1);
 }
 
+/* The owner number of no session: after a restart storaged holds what sessions before it may think they hold. */
+#define OWNED_BY_STORAGED UINT16_MAX
+
 /* The same token and flags without an owner. */
 static inline uint64_t owned_word_without_owner(uint64_t word)
 {

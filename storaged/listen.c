@@ -235,7 +235,7 @@ int listen_tcp(const char *text, bool plaintext, struct listener *listeners, uns
 
 /* ---- the unix socket ---- */
 
-static void default_path(char *path, size_t path_bytes)
+void unix_socket_default_path(char *path, size_t path_bytes)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
@@ -281,6 +281,15 @@ static int open_directory(const char *path, char *reason, size_t reason_bytes)
 			directory);
 	}
 	return fd;
+}
+
+int unix_socket_make_directory(const char *path, char *reason, size_t reason_bytes)
+{
+	int fd = open_directory(path, reason, reason_bytes);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
 }
 
 /* Whether somebody accepts connections at @address. */
@@ -354,7 +363,7 @@ int listen_unix(const struct settings *settings, struct unix_socket *unix_socket
 	if (settings->unix_socket)
 		snprintf(address.sun_path, sizeof address.sun_path, "%s", settings->unix_socket);
 	else
-		default_path(address.sun_path, sizeof address.sun_path);
+		unix_socket_default_path(address.sun_path, sizeof address.sun_path);
 	if (address.sun_path[0] != '/')
 		return refuse(-EINVAL, reason, reason_bytes,
 			      "--unix-socket %s: the path must be absolute", address.sun_path);

@@ -49,6 +49,10 @@ int listen_unix(const struct settings *settings, struct unix_socket *unix_socket
  */
 const struct listener *listener_named(const struct listener *listeners, unsigned count,
 				      uint8_t ret_ip[16]);
+/* Where the socket is if nobody says where. */
+void unix_socket_default_path(char *path, size_t path_bytes);
+/* Make the directory of @path, as for a socket there. Returns 0 or a negative errno with *reason filled. */
+int unix_socket_make_directory(const char *path, char *reason, size_t reason_bytes);
 /* Remove the file, if it is still ours. */
 void unix_socket_remove(const struct unix_socket *unix_socket);
 

@@ -82,7 +82,8 @@ void server_ready_line(const struct server *server, char *line, size_t line_byte
 	static const char *const names[] = {"shm", "verbs", "tcp", "roce"};
 	const struct name_space *space = &server->namespaces[0];
 	uint8_t transports = server_transports(server, space);
-	char urls[LISTENERS_MAX * 130] = "", list[32] = "", memory[SIZE_TEXT_BYTES];
+	char urls[LISTENERS_MAX * 130] = "", list[32] = "", memory[SIZE_TEXT_BYTES], wait[32] = "";
+	int64_t left_ns = restart_left_ns(server);
 
 	for (unsigned i = 0; i < server->listener_count; i++) {
 		strncat(urls, i ? " " : "", sizeof urls - strlen(urls) - 1);
@@ -94,11 +95,13 @@ void server_ready_line(const struct server *server, char *line, size_t line_byte
 		strcat(list, list[0] ? "," : "");
 		strcat(list, names[i]);
 	}
+	if (left_ns)
+		snprintf(wait, sizeof wait, " locks-in=%.1fs", (double)left_ns / 1e9);
 	snprintf(line, line_bytes,
-		 "storaged %s ready: %s domain=%s transports=%s io=%s memory=%s\n", DSO_VERSION,
+		 "storaged %s ready: %s domain=%s transports=%s io=%s memory=%s%s\n", DSO_VERSION,
 		 urls, space->domain == CONTROL_DOMAIN_DEVICE ? "device" : "cpu", list,
 		 server->workers[0].engine_name,
-		 size_text(store_region_bytes(space->store), memory));
+		 size_text(store_region_bytes(space->store), memory), wait);
 }
 
 /* ---- time ---- */
@@ -145,8 +148,9 @@ static int next_due_ms(const struct server *server, int64_t until_ns)
 					 &server->mapping_looks,
 					 &server->sessions.lingering,
 					 &server->sessions.retries};
-	int64_t due_ns = until_ns;
+	int64_t due_ns = restart_due_ns(server);
 
+	due_ns = due_ns < until_ns ? due_ns : until_ns;
 	if (!list_empty(&server->ready) || !list_empty(&server->sessions.sweeping) ||
 	    !list_empty(&server->doomed))
 		return 0;
@@ -265,8 +269,8 @@ static bool clean_namespaces(struct server *server, struct budget *budget)
 /* What may be much, in every turn as far as its budget goes: each kind has one of its own, so that none waits for
  * another to be through. Each returns whether there is more. */
 static bool (*const works[])(struct server *server, struct budget *budget) = {
-	resume_ready, tell_deletions, expire_sessions,  destroy_peers,
-	sweep,        drop_doomed,    clean_namespaces,
+	resume_ready, tell_deletions, expire_sessions, destroy_peers,
+	sweep,        restart_sweep,  drop_doomed,     clean_namespaces,
 };
 
 static bool work(struct server *server)
@@ -295,6 +299,7 @@ static int turn(struct server *server, int64_t until_ns)
 	mappings_expire_looks(server, now_ns);
 	sessions_expire_lingers(&server->sessions, now_ns);
 	sessions_retry_sweeps(&server->sessions, now_ns);
+	restart_turn(server, now_ns);
 	holds_look(server, now_ns);
 	server->busy = work(server);
 	return 0;
@@ -331,7 +336,8 @@ static int drain(struct server *server)
 			control_doom(control, NULL);
 	}
 	while (r == 0 && clock_now_ns() < until_ns &&
-	       (!list_empty(&server->controls) || has_data(server)))
+	       (!list_empty(&server->controls) || has_data(server) ||
+		!list_empty(&server->sessions.sweeping)))
 		r = turn(server, until_ns);
 	return r;
 }

@@ -6,6 +6,7 @@
 #include "storaged/listen.h"
 #include "storaged/loop.h"
 #include "storaged/namespace.h"
+#include "storaged/restart.h"
 #include "storaged/roce_worker.h"
 #include "storaged/session.h"
 #include "storaged/settings.h"
@@ -57,6 +58,7 @@ struct server {
 
 	struct sessions sessions;
 	struct futexes futexes;
+	struct restart restart;
 	int64_t looked_ns;         /* at who holds what, last */
 	unsigned look_space;       /* the namespace whose turn it is */
 	struct list controls;      /* control connections */

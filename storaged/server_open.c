@@ -373,6 +373,7 @@ int server_open(struct server *server, const struct settings *settings, char *te
 		r = peers_open(server, text, text_bytes);
 	if (r)
 		return r;
+	restart_open(server);
 	r = accept_start(server);
 	return r ? fail(&reason, r, "%s", strerrordesc_np(-r)) : 0;
 }
@@ -398,6 +399,7 @@ void server_close(struct server *server)
 	peers_close(server);
 	device_watch_close(server);
 	queue_pairs_close(server);
+	restart_close(server);
 	while (server->worker_count)
 		worker_stop(&server->workers[--server->worker_count]);
 	if (server->sessions.table)

@@ -115,6 +115,7 @@ static void go_free(struct session *session)
 	sessions->free[(sessions->free_head + sessions->free_count++) % sessions->max] =
 		session_owner(session);
 	explicit_bzero(session->cookie, sizeof session->cookie);
+	restart_session_over(session->server);
 }
 
 /* The one place where a session changes its state. */
@@ -222,6 +223,7 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	session->control = control;
 	session->opener = (struct store_opener){0};
 	store_opener_begin(space->store, &session->opener, object_deleted);
+	restart_session_begins(server, (int64_t)server->settings->ttl_ns + linger_ns);
 	list_init(&session->data);
 	list_init(&session->queue_pairs);
 	list_init(&session->mappings);
@@ -360,6 +362,8 @@ static bool sweep(struct session *session, const struct store_reference *referen
 		futex_wake_object(futexes, session->space, reference);
 	else if (sweep_owes_wakes(reference, session->died))
 		futex_recheck(futexes, session->space, reference);
+	if (tally.taken)
+		restart_took_back(session->server);
 	session->taken += tally.taken;
 	if (tally.failures)
 		log_limited(LOG_LEVEL_ERROR,

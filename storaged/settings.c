@@ -189,7 +189,7 @@ static const struct setting {
 	 "N",
 	 "4096",
 	 GROUP_SESSIONS,
-	 {SETTINGS_NUMBER, FIELD(sessions_max), 1, 65535, NULL},
+	 {SETTINGS_NUMBER, FIELD(sessions_max), 1, 65534, NULL},
 	 "sessions at a time"},
 
 	{"log-level",

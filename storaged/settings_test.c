@@ -145,7 +145,7 @@ static const struct {
 	{"ttl", "1ms"},
 	{"ttl", "100m"},
 	{"sessions-max", "0"},
-	{"sessions-max", "65536"},
+	{"sessions-max", "65535"},
 	{"sessions-max", "12x"},
 	{"workers", " 1"},
 	{"transports", "tcp,udp"},

@@ -48,15 +48,22 @@ static void take_word(const char *line, const char *start, char *to, size_t to_b
 
 void daemon_start(struct daemon_process *daemon, const char *const *arguments)
 {
+	if (!getenv("STORAGED"))
+		die("the environment variable STORAGED names no storaged");
+	strcpy(daemon->directory, "/tmp/dso-test-XXXXXX");
+	if (!mkdtemp(daemon->directory))
+		die("cannot make a directory under /tmp");
+	daemon_start_again(daemon, arguments);
+}
+
+void daemon_start_again(struct daemon_process *daemon, const char *const *arguments)
+{
 	char line[1024];
 	FILE *out;
 	int pipe_fds[2];
 
-	if (!getenv("STORAGED"))
-		die("the environment variable STORAGED names no storaged");
-	strcpy(daemon->directory, "/tmp/dso-test-XXXXXX");
-	if (!mkdtemp(daemon->directory) || pipe(pipe_fds))
-		die("cannot make a directory under /tmp");
+	if (pipe(pipe_fds))
+		die("cannot make a pipe");
 	daemon->pid = fork();
 	if (daemon->pid == 0)
 		run(daemon, arguments, pipe_fds[1]);
@@ -64,6 +71,7 @@ void daemon_start(struct daemon_process *daemon, const char *const *arguments)
 	out = fdopen(pipe_fds[0], "r");
 	if (!out || !fgets(line, sizeof line, out) || !strstr(line, "ready"))
 		die("storaged did not become ready");
+	snprintf(daemon->ready, sizeof daemon->ready, "%.*s", (int)sizeof daemon->ready - 1, line);
 	/* The pipe stays open: storaged writes to it no more, and a closed one would be a trap. */
 	take_word(line, "dso://", daemon->tcp_url, sizeof daemon->tcp_url - 16);
 	if (!strchr(daemon->tcp_url + strlen("dso://"), '/'))
@@ -78,6 +86,12 @@ const char *daemon_url(const struct daemon_process *daemon, const char *transpor
 	return over_ip ? daemon->tcp_url : daemon->unix_url;
 }
 
+void daemon_end(struct daemon_process *daemon, int signal)
+{
+	kill(daemon->pid, signal);
+	waitpid(daemon->pid, NULL, 0);
+}
+
 int daemon_stop(struct daemon_process *daemon)
 {
 	char path[96];
@@ -86,6 +100,8 @@ int daemon_stop(struct daemon_process *daemon)
 	kill(daemon->pid, SIGTERM);
 	waitpid(daemon->pid, &status, 0);
 	snprintf(path, sizeof path, "%s/storaged.sock", daemon->directory);
+	unlink(path);
+	strcat(path, ".state");
 	unlink(path);
 	rmdir(daemon->directory);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

@@ -10,6 +10,7 @@ struct daemon_process {
 	char tcp_url[128];  /* dso://127.0.0.1:PORT/default */
 	char unix_url[160]; /* dso+unix://PATH */
 	char directory[64]; /* of the socket; removed by daemon_stop */
+	char ready[512];    /* the line that it said it by */
 };
 
 /*
@@ -18,6 +19,11 @@ struct daemon_process {
  * with a sentence when that fails.
  */
 void daemon_start(struct daemon_process *daemon, const char *const *arguments);
+
+/* End it by @signal and wait; its directory stays. */
+void daemon_end(struct daemon_process *daemon, int signal);
+/* Start another one in the same directory. */
+void daemon_start_again(struct daemon_process *daemon, const char *const *arguments);
 
 /* The URL by which @transport can be had: over the unix socket, unless it needs an IP address or is to be
  * tried over one. */

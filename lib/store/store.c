@@ -80,6 +80,7 @@ struct store {
 	struct queue telling;   /* deleted ones that have to be told of */
 	struct queue dirty;     /* those to be cleaned */
 	uint32_t generation;    /* the last one given */
+	uint16_t new_owner;     /* of locks that are created; 0: nobody */
 };
 
 static struct object *object_at(const struct store *store, uint32_t index)
@@ -178,6 +179,7 @@ static void directory_remove(struct store *store, uint32_t *link)
 /* Fill the zeroed memory of a new object. */
 static void write_object(struct store *store, const struct object *object)
 {
+	le64_t held = le64_of(owned_word(0, store->new_owner));
 	const struct object_type_entry *type = type_entry(object->type);
 	uint8_t *memory = store->arena.base + object->extent.offset;
 	struct object_header header = {
@@ -191,6 +193,8 @@ static void write_object(struct store *store, const struct object *object)
 	region_write(memory, &header, sizeof header);
 	if (type->initialise)
 		type->initialise(memory, object->parameters);
+	for (uint64_t i = 0; store->new_owner && i < type_lock_count(type, object->parameters); i++)
+		region_write(memory + type->lock_offset + 8 * i, &held, sizeof held);
 }
 
 /* A vacant object, taken only when it is in use. Returns 0 or -ENOMEM. */
@@ -608,6 +612,11 @@ uint32_t store_object_count(const struct store *store)
 int store_fd(const struct store *store)
 {
 	return store->arena.fd;
+}
+
+void store_hold_new(struct store *store, uint16_t owner)
+{
+	store->new_owner = owner;
 }
 
 void store_opener_begin(struct store *store, struct store_opener *opener,

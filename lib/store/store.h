@@ -108,6 +108,9 @@ uint64_t store_used_bytes(const struct store *store);   /* deleted and still ope
 uint32_t store_object_count(const struct store *store); /* in the directory */
 int store_fd(const struct store *store); /* sealed against change of size; the store's */
 
+/* Locks that are created from now on have @owner at first: 0, nobody, unless this says otherwise. */
+void store_hold_new(struct store *store, uint16_t owner);
+
 void store_opener_begin(struct store *store, struct store_opener *opener,
 			bool (*deleted)(struct store_opener *opener, uint32_t handle));
 

@@ -99,18 +99,27 @@ static const struct object_type_entry table[] = {
 			.at_creation = 65536},
 		.length_bytes = register_length_bytes,
 	},
-	[OBJECT_MUTEX] = {.name = "mutex", .length_bytes = one_word_length_bytes},
+	[OBJECT_MUTEX] = {
+		.name = "mutex",
+		.length_bytes = one_word_length_bytes,
+		.lock_offset = MUTEX_WORD_OFFSET,
+		.lock_parameter = -1,
+	},
 	[OBJECT_RWLOCK] = {
 		.name = "rwlock",
 		.parameters[RWLOCK_PARAMETER_READERS] = {
 			.name = "readers", .min = 1, .max = RWLOCK_READERS_MAX, .at_creation = 64},
 		.length_bytes = rwlock_length_bytes,
+		.lock_offset = RWLOCK_WORD_OFFSET,
+		.lock_parameter = -1,
 	},
 	[OBJECT_SEMAPHORE] = {
 		.name = "semaphore",
 		.parameters[SEMAPHORE_PARAMETER_PERMITS] = {
 			.name = "permits", .min = 1, .max = SEMAPHORE_PERMITS_MAX},
 		.length_bytes = semaphore_length_bytes,
+		.lock_offset = SEMAPHORE_PERMIT_OFFSET(0),
+		.lock_parameter = SEMAPHORE_PARAMETER_PERMITS,
 	},
 	[OBJECT_BARRIER] = {
 		.name = "barrier",
@@ -126,7 +135,12 @@ static const struct object_type_entry table[] = {
 		.initialise = latch_initialise,
 	},
 	[OBJECT_CONDITION] = {.name = "condition", .length_bytes = one_word_length_bytes},
-	[OBJECT_ONCE] = {.name = "once", .length_bytes = one_word_length_bytes},
+	[OBJECT_ONCE] = {
+		.name = "once",
+		.length_bytes = one_word_length_bytes,
+		.lock_offset = ONCE_WORD_OFFSET,
+		.lock_parameter = -1,
+	},
 	[OBJECT_FUTURE] = {
 		.name = "future",
 		.parameters[FUTURE_PARAMETER_CAPACITY] = {

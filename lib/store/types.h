@@ -31,7 +31,18 @@ struct object_type_entry {
 	uint64_t (*length_bytes)(const uint64_t parameters[TYPE_PARAMETERS]);
 	/* Write what is not zero behind the header of a zeroed object; NULL where all is. */
 	void (*initialise)(uint8_t *object, const uint64_t parameters[TYPE_PARAMETERS]);
+	/* Owned words behind each other, all of which keep others out when somebody has them; 0: none. */
+	uint64_t lock_offset;
+	int lock_parameter; /* that says how many; -1: there is one */
 };
+
+static inline uint64_t type_lock_count(const struct object_type_entry *type,
+				       const uint64_t parameters[TYPE_PARAMETERS])
+{
+	if (type->lock_offset == 0)
+		return 0;
+	return type->lock_parameter < 0 ? 1 : parameters[type->lock_parameter];
+}
 
 /* The table's entry of @type, a number of any origin; NULL where there is none. */
 const struct object_type_entry *type_entry(unsigned type);

@@ -65,6 +65,9 @@ extern "C" {
 #define DSO_BARRIER_PARTIES_MAX   65535              /* of a barrier */
 #define DSO_FUTURE_BYTES_MAX      (64ULL << 20)      /* capacity of a future */
 
+/* The owner number of no session: storaged's own. */
+#define DSO_OWNER_STORAGED 65535
+
 struct dso_session;
 struct dso_memory;
 struct dso_counter;
@@ -519,6 +522,13 @@ int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count,
  * ARCHITECTURE.md), and then takes back what it held and wakes who waits for it: within the TTL of silence,
  * or at once when its process ended and the connection closed. Over transport shm a process that is frozen
  * keeps what it holds until it ends: the kernel offers no way to take a mapping back.
+ *
+ * A storaged that is started again, at the same unix socket or the same address, begins with an empty
+ * arena. Sessions of the one before may not know yet that it ended, and what a lock of theirs guards outside
+ * of the store is theirs until they do. So until the TTL, and their linger, are over storaged itself holds
+ * every mutex, rwlock, permit and once that is made, under the owner number DSO_OWNER_STORAGED, and
+ * dso_holds() says so. Then the first to come has it, as if it were new: nobody is known to have held it, and
+ * no -EOWNERDEAD is told. Its fencing token is larger than those of all holders before.
  *
  * A handle that is closed gives back what it holds. Two handles of a session are one holder, and each gives
  * back what was taken through it.

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A storaged that follows another one at the same place. Sessions of the one before may not know yet that it
+ * ended: what a lock of theirs guards, outside of the store, is theirs until they must have noticed. Until
+ * then storaged itself, under an owner number of its own, holds every mutex, rwlock, permit and once that is
+ * made, and then lets all of them go by the ordinary sweep. A first start, and one after a storaged that
+ * ended without sessions, or whose sessions held nothing and could reach nothing any more, waits for nothing.
+ */
+#ifndef STORAGED_RESTART_H
+#define STORAGED_RESTART_H
+
+#include "storaged/budget.h"
+#include "storaged/marker.h"
+
+/* Who holds it then, for people. */
+#define RESTART_WHO "sessions before the restart"
+
+struct server;
+
+struct restart {
+	struct marker marker;
+	int64_t until_ns; /* locks are held until then; 0: they are not, or not any more */
+	int64_t wait_ns;  /* for so long, from the start on */
+	int64_t beat_ns;  /* the marker was written last */
+	int64_t keep_ns; /* the longest that a session may go on behind our end; 0: there is none */
+	bool had_holds;  /* a session that was told of our end held something */
+	bool is_sweeping;
+	unsigned space; /* where the sweep goes on */
+	uint32_t cursor;
+};
+
+/* Read the marker of the storaged before. Where there can be none it is said in the log, and nothing waits. */
+void restart_open(struct server *server);
+/* Write the marker, and begin to let go of the locks when it is time. */
+void restart_turn(struct server *server, int64_t now_ns);
+/* Let go of as many as @budget has room for. Returns whether there are more. */
+bool restart_sweep(struct server *server, struct budget *budget);
+/* When restart_turn has something to do; INT64_MAX: when something else has happened. */
+int64_t restart_due_ns(const struct server *server);
+/* How long it is until locks are granted. */
+int64_t restart_left_ns(const struct server *server);
+
+/* A session begins, whose holds last for @keep_ns behind its last sign of life. */
+void restart_session_begins(struct server *server, int64_t keep_ns);
+/* A session is gone, and nothing is left of it. */
+void restart_session_over(struct server *server);
+/* Something was taken back from a session that ended. */
+void restart_took_back(struct server *server);
+
+void restart_close(struct server *server);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storaged is started again where another one was: who may hold what until when. A TTL of minutes stands for "not
+ * yet", one of less than a second for "in the end": no clock is read.
+ */
+#include "tests/daemon.h"
+#include "tests/runner.h"
+
+#include <dso/dso.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATIENCE (60 * DSO_SECOND)
+
+static const char *const slow[] = {"--memory", "64MiB", "--ttl", "5m", NULL};
+static const char *const quick[] = {"--memory", "64MiB", "--ttl", "700ms", NULL};
+
+static struct daemon_process daemon_process;
+
+static void setup(void)
+{
+	daemon_start(&daemon_process, slow);
+}
+
+static void teardown(void)
+{
+	ck_assert_int_eq(daemon_stop(&daemon_process), 0);
+}
+
+static struct dso_session *open_session(void)
+{
+	/* Not shm: what a process has mapped it can reach until it ends. */
+	struct dso_options options = {.transport = "tcp"};
+	struct dso_session *session;
+	int r = dso_open(daemon_process.tcp_url, &options, &session);
+
+	ck_assert_msg(r == 0, "dso_open: %s", dso_error(NULL));
+	return session;
+}
+
+static struct dso_mutex *mutex_in(struct dso_session *session)
+{
+	struct dso_mutex *mutex;
+
+	ck_assert_int_eq(dso_mutex_open(session, "m", NULL, &mutex), 0);
+	return mutex;
+}
+
+static bool waits(void)
+{
+	return strstr(daemon_process.ready, " locks-in=") != NULL;
+}
+
+/* Whether a lock is to be had at once. */
+static bool grants(void)
+{
+	struct dso_session *session = open_session();
+	int r = dso_mutex_lock(mutex_in(session), DSO_NOWAIT, NULL);
+
+	ck_assert(r == 0 || r == -ETIMEDOUT);
+	dso_close(session);
+	return r == 0;
+}
+
+/* A session that is there when storaged ends, and has a lock. Returns its token. */
+static uint64_t end_under_a_holder(int signal)
+{
+	struct dso_session *session = open_session();
+	uint64_t token;
+
+	ck_assert_int_eq(dso_mutex_lock(mutex_in(session), PATIENCE, &token), 0);
+	daemon_end(&daemon_process, signal);
+	dso_close(session);
+	return token;
+}
+
+START_TEST(a_first_start_waits_for_nothing)
+{
+	ck_assert(!waits());
+	ck_assert(grants());
+}
+END_TEST
+
+START_TEST(a_start_after_one_that_ended_without_sessions_waits_for_nothing)
+{
+	dso_close(open_session());
+	daemon_end(&daemon_process, SIGTERM);
+	daemon_start_again(&daemon_process, slow);
+	ck_assert(!waits());
+	ck_assert(grants());
+}
+END_TEST
+
+START_TEST(a_session_that_holds_nothing_when_it_is_told_of_the_end_is_not_waited_for)
+{
+	struct dso_session *session = open_session();
+
+	ck_assert_int_eq(dso_ping(session, NULL), 0);
+	daemon_end(&daemon_process, SIGTERM);
+	dso_close(session);
+	daemon_start_again(&daemon_process, slow);
+	ck_assert(!waits());
+	ck_assert(grants());
+}
+END_TEST
+
+START_TEST(no_lock_is_granted_while_one_from_before_a_crash_may_be_held)
+{
+	end_under_a_holder(SIGKILL);
+	daemon_start_again(&daemon_process, slow);
+	ck_assert(waits());
+	ck_assert(!grants());
+}
+END_TEST
+
+START_TEST(no_lock_is_granted_while_one_from_before_an_orderly_end_may_be_held)
+{
+	end_under_a_holder(SIGTERM);
+	daemon_start_again(&daemon_process, slow);
+	ck_assert(waits());
+	ck_assert(!grants());
+}
+END_TEST
+
+START_TEST(a_third_start_waits_for_the_holders_before_the_first_end)
+{
+	end_under_a_holder(SIGKILL);
+	daemon_start_again(&daemon_process, slow);
+	daemon_end(&daemon_process, SIGTERM);
+	daemon_start_again(&daemon_process, slow);
+	ck_assert(waits());
+	ck_assert(!grants());
+}
+END_TEST
+
+static int keep(const struct dso_hold *hold, void *context)
+{
+	*(struct dso_hold *)context = *hold;
+	return 1;
+}
+
+START_TEST(who_holds_it_meanwhile_is_listed)
+{
+	struct dso_hold hold = {0};
+	struct dso_session *session;
+
+	end_under_a_holder(SIGKILL);
+	daemon_start_again(&daemon_process, slow);
+	session = open_session();
+	mutex_in(session);
+	ck_assert_int_eq(dso_holds(session, keep, &hold), 1);
+	ck_assert_str_eq(hold.who, "sessions before the restart");
+	ck_assert_str_eq(hold.name, "m");
+	dso_close(session);
+}
+END_TEST
+
+START_TEST(every_lock_is_held_meanwhile_and_nothing_else)
+{
+	struct dso_semaphore_params permits = {.permits = 100};
+	struct dso_semaphore *semaphore;
+	struct dso_session *session;
+	struct dso_rwlock *rwlock;
+	struct dso_once *once;
+	struct dso_counter *counter;
+	struct dso_future *future;
+
+	end_under_a_holder(SIGKILL);
+	daemon_start_again(&daemon_process, slow);
+	session = open_session();
+	ck_assert_int_eq(dso_rwlock_open(session, "rwlock", NULL, &rwlock), 0);
+	ck_assert_int_eq(dso_rwlock_rdlock(rwlock, DSO_NOWAIT), -ETIMEDOUT);
+	ck_assert_int_eq(dso_rwlock_wrlock(rwlock, DSO_NOWAIT), -ETIMEDOUT);
+	ck_assert_int_eq(dso_semaphore_open(session, "semaphore", &permits, &semaphore), 0);
+	ck_assert_int_eq(dso_semaphore_acquire(semaphore, 1, DSO_NOWAIT), -ETIMEDOUT);
+	ck_assert_int_eq(dso_once_open(session, "once", NULL, &once), 0);
+	ck_assert_int_eq(dso_once_begin(once, DSO_NOWAIT, NULL), -ETIMEDOUT);
+	ck_assert_int_eq(dso_counter_open(session, "counter", NULL, &counter), 0);
+	ck_assert_int_eq(dso_counter_add(counter, 1, NULL), 0);
+	ck_assert_int_eq(dso_future_open(session, "future", NULL, &future), 0);
+	ck_assert_int_eq(dso_future_set(future, "v", 1), 0);
+	dso_close(session);
+}
+END_TEST
+
+/* A session takes everything in the end, and hears of no death: nobody is known to have held it. */
+START_TEST(in_the_end_locks_are_granted_with_larger_tokens_and_no_death_is_told)
+{
+	struct dso_semaphore_params permits = {.permits = 100};
+	struct dso_semaphore *semaphore;
+	struct dso_session *session;
+	struct dso_rwlock *rwlock;
+	struct dso_once *once;
+	uint64_t token, next;
+	int mine = 0;
+
+	daemon_end(&daemon_process, SIGTERM);
+	daemon_start_again(&daemon_process, quick);
+	token = end_under_a_holder(SIGKILL);
+	daemon_start_again(&daemon_process, quick);
+	session = open_session();
+	ck_assert_int_eq(dso_rwlock_open(session, "rwlock", NULL, &rwlock), 0);
+	ck_assert_int_eq(dso_semaphore_open(session, "semaphore", &permits, &semaphore), 0);
+	ck_assert_int_eq(dso_once_open(session, "once", NULL, &once), 0);
+	ck_assert_int_eq(dso_mutex_lock(mutex_in(session), PATIENCE, &next), 0);
+	ck_assert_uint_gt(next, token);
+	ck_assert_int_eq(dso_rwlock_wrlock(rwlock, PATIENCE), 0);
+	ck_assert_int_eq(dso_semaphore_acquire(semaphore, 100, PATIENCE), 0);
+	ck_assert_int_eq(dso_once_begin(once, PATIENCE, &mine), 0);
+	ck_assert_int_eq(mine, 1);
+	dso_close(session);
+}
+END_TEST
+
+START_TEST(a_marker_that_cannot_be_written_keeps_nobody_from_starting)
+{
+	char path[96];
+
+	daemon_end(&daemon_process, SIGTERM);
+	snprintf(path, sizeof path, "%s/storaged.sock.state", daemon_process.directory);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(symlink("/nowhere", path), 0);
+	daemon_start_again(&daemon_process, slow);
+	ck_assert(!waits());
+	ck_assert(grants());
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("restart");
+	TCase *tcase = tcase_create("restart");
+
+	tcase_set_timeout(tcase, 300);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, a_first_start_waits_for_nothing);
+	tcase_add_test(tcase, a_start_after_one_that_ended_without_sessions_waits_for_nothing);
+	tcase_add_test(tcase,
+		       a_session_that_holds_nothing_when_it_is_told_of_the_end_is_not_waited_for);
+	tcase_add_test(tcase, no_lock_is_granted_while_one_from_before_a_crash_may_be_held);
+	tcase_add_test(tcase, no_lock_is_granted_while_one_from_before_an_orderly_end_may_be_held);
+	tcase_add_test(tcase, a_third_start_waits_for_the_holders_before_the_first_end);
+	tcase_add_test(tcase, who_holds_it_meanwhile_is_listed);
+	tcase_add_test(tcase, every_lock_is_held_meanwhile_and_nothing_else);
+	tcase_add_test(tcase, in_the_end_locks_are_granted_with_larger_tokens_and_no_death_is_told);
+	tcase_add_test(tcase, a_marker_that_cannot_be_written_keeps_nobody_from_starting);
+	suite_add_tcase(suite, tcase);
+	return run_suite(suite);
+}
