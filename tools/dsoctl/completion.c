@@ -70,10 +70,15 @@ static void print_options_with_argument(void)
 
 static void print_options(void)
 {
-	printf("--help --usage --version");
-	for (const struct argp_option *option = option_table; option->name || option->doc; option++)
-		if (option->name && !(option->flags & OPTION_HIDDEN))
-			printf(" --%s", option->name);
+	const char *separator = "";
+
+	for (const struct argp_option *option = option_table; option->name || option->doc;
+	     option++) {
+		if (!option->name || option->flags & OPTION_HIDDEN)
+			continue;
+		printf("%s--%s", separator, option->name);
+		separator = " ";
+	}
 }
 
 enum exit_status run_completion(struct dsoctl *ctl)

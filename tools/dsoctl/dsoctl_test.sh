@@ -173,6 +173,8 @@ check "completion offers commands" 0 "counter completion" complete_words dsoctl 
 check "and second words" 0 "open get set add cas" complete_words dsoctl counter ""
 check "and names of objects" 0 "hits" complete_words dsoctl counter get h
 check "and options" 0 "--timeout" complete_words dsoctl --ti
+check "each once, from the table" 0 "--held --help" complete_words dsoctl --he
+check "those of single commands, too" 0 "--prefix" complete_words dsoctl rm --pr
 check "and looks past the options given" 0 "get" complete_words dsoctl --timeout 2s register g
 check "and a command behind --" 0 "*dsoctl*" complete_words dsoctl lock m -- dsoct
 check "and words of coordination" 0 "wait reset stat" complete_words dsoctl barrier ""
