@@ -142,5 +142,6 @@ int main(int argc, char **argv)
 	srunner_add_suite(runner, ends_paths_suite());
 	srunner_add_suite(runner, ends_mapping_suite());
 	srunner_add_suite(runner, ends_waits_suite());
+	srunner_add_suite(runner, ends_table_suite());
 	return run_all(runner) != 0;
 }

@@ -40,5 +40,6 @@ Suite *ends_linger_suite(void);
 Suite *ends_paths_suite(void);
 Suite *ends_mapping_suite(void);
 Suite *ends_waits_suite(void);
+Suite *ends_table_suite(void);
 
 #endif

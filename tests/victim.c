@@ -80,20 +80,151 @@ static void be_refused(struct self *self)
 		_exit(2);
 }
 
+/* What must hold in the victim; the test misses its answer where it does not. */
+static void need(bool holds, const struct self *self, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "victim over %s: %s: %s\n", self->transport, what,
+		self->session ? dso_error(self->session) : "");
+	_exit(2);
+}
+
+/* Its session goes on, and it has the mutex. */
+static void ping(struct self *self)
+{
+	need(dso_ping(self->session, NULL) == 0, self, "ping");
+}
+
+static void fail_once(struct self *self)
+{
+	struct dso_mutex *other;
+
+	need(dso_mutex_open(self->session, "another", NULL, &other) == 0, self, "open");
+	need(dso_mutex_unlock(other) == -EPERM, self, "an unlock of what is not locked");
+	ping(self);
+}
+
+static void wait_shortly(struct self *self)
+{
+	struct dso_latch_params one = {.count = 1};
+	struct dso_latch *latch;
+
+	need(dso_latch_open(self->session, "latch", &one, &latch) == 0, self, "open");
+	need(dso_latch_wait(latch, DSO_MILLISECOND) == -ETIMEDOUT, self, "a wait with a deadline");
+	ping(self);
+}
+
+static void be_interrupted(struct self *self)
+{
+	struct dso_latch_params one = {.count = 1};
+	struct dso_latch *latch;
+
+	need(dso_latch_open(self->session, "latch", &one, &latch) == 0, self, "open");
+	dso_interrupt(self->session);
+	need(dso_latch_wait(latch, DSO_FOREVER) == -ECANCELED, self, "an interrupted wait");
+	ping(self);
+}
+
+/* A child that closes what it inherits, and ends. */
+static void fork_shortly(struct self *self)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		dso_close(self->session);
+		_exit(0);
+	}
+	need(waitpid(pid, &status, 0) == pid && status == 0, self, "a forked child");
+	ping(self);
+}
+
+static void fill_arena(struct self *self)
+{
+	struct dso_memory_params most = {.size_bytes = UINT64_C(1) << 40};
+	struct dso_memory *memory;
+
+	need(dso_memory_open(self->session, "too much", &most, &memory) == -ENOSPC, self,
+	     "more than the arena has");
+	ping(self);
+}
+
+/* storaged has ended the session: every call says so from some moment on. */
+static void be_shut_down(struct self *self)
+{
+	int r;
+
+	while ((r = dso_ping(self->session, NULL)) == 0)
+		;
+	need(r == -ESHUTDOWN, self, "a ping behind the end");
+	r = dso_mutex_lock(self->mutex, DSO_NOWAIT, NULL);
+	need(r == -ESHUTDOWN, self, "a lock behind the end");
+}
+
+static void find_it_deleted(struct self *self)
+{
+	int r;
+
+	/* The notice comes by itself. */
+	while ((r = dso_mutex_consistent(self->mutex)) == -EINVAL &&
+	       dso_mutex_holder(self->mutex, NULL, NULL) == 0)
+		ping(self);
+	need(dso_mutex_unlock(self->mutex) == -ESTALE, self, "an unlock of what was deleted");
+	dso_mutex_close(self->mutex);
+	ping(self);
+}
+
+/* Its data path: the last stream of those that are there, or the datagrams' way. An operation finds it broken. */
+static void break_data_path(struct self *self)
+{
+	int last = -1, datagrams = -1, pair[2], r;
+
+	for (int fd = 4; fd < 256; fd++) {
+		int type;
+		socklen_t bytes = sizeof type;
+
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes))
+			continue;
+		last = type == SOCK_STREAM ? fd : last;
+		datagrams = type == SOCK_DGRAM ? fd : datagrams;
+	}
+	if (strcmp(self->transport, "roce")) {
+		shutdown(last, SHUT_RDWR);
+	} else {
+		need(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair) == 0, self,
+		     "a socket");
+		dup2(pair[0], datagrams);
+	}
+	r = dso_mutex_holder(self->mutex, NULL, NULL);
+	need(r == -ECONNRESET || r == -ESHUTDOWN, self, "an operation behind a broken path");
+	r = dso_ping(self->session, NULL);
+	need(r == -ENOTCONN || r == -ESHUTDOWN, self, "a ping behind a broken path");
+}
+
 static const struct {
 	char letter;
 	void (*act)(struct self *self);
 } orders[] = {
-	{'a', open_another},      {'b', break_connections}, {'c', close_session},
-	{'d', close_descriptors}, {'f', fork_child},        {'r', be_refused},
-	{'e', become_another},
+	{'a', open_another},    {'b', break_connections},
+	{'c', close_session},   {'d', close_descriptors},
+	{'e', become_another},  {'f', fork_child},
+	{'F', fork_shortly},    {'i', be_interrupted},
+	{'m', fill_arena},      {'p', ping},
+	{'q', break_data_path}, {'r', be_refused},
+	{'s', be_shut_down},    {'t', wait_shortly},
+	{'w', fail_once},       {'x', find_it_deleted},
 };
 
 static void obey(struct self *self, char letter)
 {
-	for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
-		if (orders[i].letter == letter)
-			orders[i].act(self);
+	for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+		if (orders[i].letter != letter)
+			continue;
+		orders[i].act(self);
+		return;
+	}
+	need(false, self, "no such order");
 }
 
 /* @argv: url, transport, name, linger. Orders come on standard input, and each is answered on descriptor 3. */
@@ -130,6 +261,17 @@ bool victim_main(int argc, char **argv, int *ret_status)
 	return false;
 }
 
+struct victim victim_here(const char *url, const char *name)
+{
+	static struct self self;
+
+	self = (struct self){.url = url, .transport = "embedded", .name = name};
+	ck_assert_int_eq(dso_open(url, NULL, &self.session), 0);
+	ck_assert_int_eq(dso_mutex_open(self.session, name, NULL, &self.mutex), 0);
+	ck_assert_int_eq(dso_mutex_lock(self.mutex, DSO_NOWAIT, NULL), 0);
+	return (struct victim){.self = &self};
+}
+
 struct victim victim_start(const char *url, const char *transport, const char *name, int64_t linger)
 {
 	char text[24];
@@ -161,12 +303,20 @@ void victim_order(const struct victim *victim, char order)
 {
 	char byte;
 
+	if (victim->self) {
+		obey(victim->self, order);
+		return;
+	}
 	ck_assert_int_eq((int)write(victim->orders, &order, 1), 1);
 	ck_assert_int_eq((int)read(victim->words, &byte, 1), 1);
 }
 
 void victim_kill(struct victim *victim)
 {
+	if (victim->self) {
+		dso_close(victim->self->session);
+		return;
+	}
 	kill(victim->pid, SIGKILL);
 	kill(victim->pid, SIGCONT);
 	waitpid(victim->pid, NULL, 0);

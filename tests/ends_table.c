@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How everything can end, a row each, over every transport: what becomes of a mutex that a session holds, and what the
+ * session's own calls say from then on. A cell that is not there has a reason beside its row.
+ */
+#include "tests/ends.h"
+#include "tests/victim.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum transport_bit {
+	EMBEDDED = 1,
+	SHM = 2,
+	ROCE = 4,
+	TCP = 8,
+	REMOTE = SHM | ROCE | TCP,
+	ALL = 15
+};
+
+static const struct {
+	const char *name;
+	enum transport_bit bit;
+} columns[] = {{"embedded", EMBEDDED}, {"shm", SHM}, {"roce", ROCE}, {"tcp", TCP}};
+#define COLUMNS (sizeof columns / sizeof *columns)
+
+/* What another finds who tries to take the mutex. */
+enum found {
+	HELD,       /* it is held, by a session that lives */
+	GIVEN_BACK, /* the holder is gone, and the mutex is free */
+	KEPT,       /* its session is lost, and its process has the memory mapped */
+	DELETED,
+	NOBODY, /* there is nobody to try */
+};
+
+static struct victim victim;
+static struct dso_session *observer;
+static struct dso_mutex *mutex;
+static const char *name;
+
+static void kill_process(void)
+{
+	kill(victim.pid, SIGKILL);
+}
+
+static void freeze(void)
+{
+	kill(victim.pid, SIGSTOP);
+}
+
+static bool is_swept_or_lost(void *context)
+{
+	const char *who = ends_holder(observer, name);
+
+	(void)context;
+	return *who == 0 || strstr(who, "(lost)") != NULL;
+}
+
+static void freeze_and_thaw(void)
+{
+	kill(victim.pid, SIGSTOP);
+	ends_until(is_swept_or_lost, NULL, "a frozen session is fenced");
+	kill(victim.pid, SIGCONT);
+	victim_order(&victim, 's');
+}
+
+/* For less than anybody's patience. */
+static void stop_storaged(void)
+{
+	kill(storage.pid, SIGSTOP);
+	kill(storage.pid, SIGCONT);
+	victim_order(&victim, 'p');
+}
+
+/* Another one comes in its place; this session is of the one before. */
+static void restart_storaged(void)
+{
+	dso_close(observer);
+	observer = NULL;
+	ends_stop();
+	ends_start(NULL);
+	victim_order(&victim, 's');
+}
+
+static void delete_object(void)
+{
+	ck_assert_int_eq(dso_object_delete(observer, name), 0);
+	victim_order(&victim, 'x');
+}
+
+static const struct row {
+	const char *name;
+	void (*end)(void);
+	char order; /* of the victim's, where there is no function */
+	int transports;
+	enum found found;
+	enum found found_mapped; /* over shm */
+	bool short_ttl;
+} rows[] = {
+	{"normal", NULL, 'c', ALL, GIVEN_BACK, GIVEN_BACK, false},
+	{"error", NULL, 'w', ALL, HELD, HELD, false},
+	{"interrupt", NULL, 'i', ALL, HELD, HELD, false},
+	{"deadline", NULL, 't', ALL, HELD, HELD, false},
+	/* An embedded store ends with its process. */
+	{"kill -9", kill_process, 0, REMOTE, GIVEN_BACK, GIVEN_BACK, false},
+	{"freeze", freeze, 0, REMOTE, GIVEN_BACK, KEPT, true},
+	{"thaw", freeze_and_thaw, 0, REMOTE, GIVEN_BACK, KEPT, true},
+	{"fork", NULL, 'F', ALL, HELD, HELD, false},
+	{"exec", NULL, 'e', REMOTE, GIVEN_BACK, GIVEN_BACK, false},
+	/* An embedded store has no paths, and a mapping does not break. */
+	{"lost data path", NULL, 'q', ROCE | TCP, GIVEN_BACK, GIVEN_BACK, false},
+	{"lost control path", NULL, 'b', REMOTE, GIVEN_BACK, KEPT, false},
+	{"storaged stopped", stop_storaged, 0, REMOTE, HELD, HELD, false},
+	{"storaged restarted", restart_storaged, 0, REMOTE, NOBODY, NOBODY, false},
+	{"deletion", delete_object, 0, ALL, DELETED, DELETED, false},
+	{"full arena", NULL, 'm', ALL, HELD, HELD, false},
+};
+#define ROWS (sizeof rows / sizeof *rows)
+
+static void expect(enum found found)
+{
+	switch (found) {
+	case HELD:
+		ck_assert_int_eq(dso_mutex_lock(mutex, DSO_NOWAIT, NULL), -ETIMEDOUT);
+		ck_assert_msg(strchr(ends_holder(observer, name), '(') == NULL, "%s",
+			      ends_holder(observer, name));
+		break;
+	case GIVEN_BACK:
+		ck_assert_int_eq(dso_mutex_lock(mutex, ENDS_PATIENCE, NULL), -EOWNERDEAD);
+		break;
+	case KEPT:
+		ends_until_noted(observer, name, " (lost)");
+		ck_assert_int_eq(dso_mutex_lock(mutex, DSO_NOWAIT, NULL), -ETIMEDOUT);
+		break;
+	case DELETED:
+		ck_assert_int_eq(dso_mutex_lock(mutex, DSO_NOWAIT, NULL), -ESTALE);
+		break;
+	case NOBODY:
+		break;
+	}
+}
+
+/* The row is printed where the cell fails. */
+static void begin(const struct row *row, const char *transport)
+{
+	static const char *const patient[] = {"--memory", "1MiB", "--ttl", "20m", NULL};
+	static const char *const hasty[] = {"--memory", "1MiB", "--ttl", "3s", NULL};
+	bool embedded = !strcmp(transport, "embedded");
+	struct dso_options options = {.timeout = ENDS_PATIENCE};
+
+	/* A queue pair whose packets go nowhere is given up by its silence alone. */
+	setenv("DSO_TIMEOUT_MS", row->order == 'q' ? "2000" : "60000", 1);
+	printf("# %s over %s\n", row->name, transport);
+	name = ends_name();
+	if (embedded) {
+		victim = victim_here("embedded:ends", name);
+		ck_assert_int_eq(dso_open("embedded:ends", &options, &observer), 0);
+	} else {
+		ends_start(row->short_ttl ? hasty : patient);
+		victim = victim_start(daemon_url(&storage, transport), transport, name, 0);
+		observer = ends_open("tcp", 0);
+	}
+	mutex = ends_mutex(observer, name);
+}
+
+START_TEST(each_end_of_each_transport_leaves_what_the_table_says)
+{
+	const struct row *row = &rows[_i / COLUMNS];
+	const char *transport = columns[_i % COLUMNS].name;
+	bool maps = columns[_i % COLUMNS].bit == SHM;
+
+	if (!(row->transports & columns[_i % COLUMNS].bit))
+		return;
+	begin(row, transport);
+	if (row->end)
+		row->end();
+	else
+		victim_order(&victim, row->order);
+	expect(maps ? row->found_mapped : row->found);
+	victim_kill(&victim);
+	/* Whatever it was: when the process is gone nothing of it is left. */
+	if (observer && columns[_i % COLUMNS].bit != EMBEDDED)
+		ends_until_sessions(observer, 1);
+	dso_close(observer);
+	if (columns[_i % COLUMNS].bit != EMBEDDED)
+		ends_stop();
+}
+END_TEST
+
+Suite *ends_table_suite(void)
+{
+	Suite *suite = suite_create("table");
+	TCase *tests = tcase_create("table");
+
+	tcase_set_timeout(tests, 300);
+	tcase_add_loop_test(tests, each_end_of_each_transport_leaves_what_the_table_says, 0,
+			    ROWS * COLUMNS);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
