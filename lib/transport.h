@@ -156,6 +156,10 @@ static inline void breakage_tell(struct breakage *breakage, const char *why)
 		tell(breakage->context, why);
 }
 
+/* So many timeouts a data path of sockets may be silent. Whether storaged lives its heartbeats tell after one: here a
+ * machine may only be busy, or a queue overflow, which is met by the window. */
+#define DATA_SILENCES 4
+
 /* What a client's transport needs to know to connect; the pointers outlive the transport. */
 struct attachment {
 	const struct control_welcome *welcome;
@@ -180,6 +184,13 @@ struct attachment {
 	char *reason; /* where a failed connect says why, a sentence without a full stop */
 	size_t reason_bytes;
 };
+
+static inline int64_t transport_data_silence_ns(const struct attachment *attachment)
+{
+	return attachment->timeout_ns < INT64_MAX / DATA_SILENCES
+		       ? DATA_SILENCES * attachment->timeout_ns
+		       : INT64_MAX;
+}
 
 /* Each connects, until the deadline, and returns 0 or a negative errno with *reason filled. */
 int transport_shm_connect(const struct attachment *attachment, struct transport **ret_transport);

@@ -512,7 +512,7 @@ static int connect_queue_pair(struct transport_roce *roce, const struct attachme
 	struct control_queue_pair ours = {.rd_atomic = le16_of(ROCE_RD_ATOMIC_MAX)}, theirs;
 	struct roce_requester_config config = {
 		.path.to_device = is_device(attachment),
-		.silence_ns = attachment->timeout_ns,
+		.silence_ns = transport_data_silence_ns(attachment),
 		.complete = complete,
 		.context = roce,
 	};

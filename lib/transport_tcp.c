@@ -27,7 +27,7 @@ struct transport_tcp {
 	struct io_stream stream;
 	const _Atomic int *health;
 	enum transport_poll poll;
-	int64_t timeout_ns;
+	int64_t silence_ns;
 	struct patience patience; /* begun while it was not heard of since the last look */
 	bool broken;
 	struct breakage breakage;
@@ -199,7 +199,7 @@ static int tcp_flush(struct transport *transport)
 static bool given_up(struct transport_tcp *tcp, int64_t now_ns)
 {
 	if (tcp->patience.until_ns == 0)
-		patience_begin(&tcp->patience, now_ns, tcp->timeout_ns);
+		patience_begin(&tcp->patience, now_ns, tcp->silence_ns);
 	return patience_is_over(&tcp->patience, now_ns) ||
 	       atomic_load_explicit(tcp->health, memory_order_relaxed) != 0;
 }
@@ -333,7 +333,7 @@ int transport_tcp_connect(const struct attachment *attachment, struct transport 
 				      .stream.fd = -1,
 				      .health = attachment->health,
 				      .poll = attachment->poll,
-				      .timeout_ns = attachment->timeout_ns,
+				      .silence_ns = transport_data_silence_ns(attachment),
 				      .breakage = attachment->breakage};
 	r = io_engine_open(io, 1, &tcp->engine);
 	if (r) {

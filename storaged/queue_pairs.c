@@ -301,6 +301,7 @@ static int make(struct session *session, const struct control_queue_pair *theirs
 			   .access = ROCE_ACCESS_READ | ROCE_ACCESS_WRITE | ROCE_ACCESS_ATOMIC},
 		.remote_qpn = le32_get(theirs->qpn),
 		.psn = le32_get(theirs->psn),
+		.read_bytes_max = DATA_TRANSFER_BYTES_MAX,
 		.replay_count = rd_atomic < ROCE_RD_ATOMIC_MAX ? rd_atomic : ROCE_RD_ATOMIC_MAX,
 	};
 	struct roce_queue_pair *pair = calloc(1, sizeof *pair);

@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PSN        0xffffff
 #define NOW_NS     INT64_C(1000000000)
@@ -103,6 +104,36 @@ START_TEST(a_receiver_that_never_becomes_ready_is_given_up_after_the_silence)
 }
 END_TEST
 
+/* Only as much as was asked for is written into the caller's buffer, whatever a peer sends. */
+START_TEST(a_response_longer_than_the_read_writes_nothing_behind_the_buffer)
+{
+	uint8_t buffer[1024], payload[1024];
+	struct roce_request request = {
+		.operation = ROCE_READ, .length_bytes = 100, .buffer = buffer};
+	struct roce_packet packet = {.opcode = ROCE_READ_RESPONSE_ONLY,
+				     .psn = roce_psn_add(PSN, 1),
+				     .syndrome = ROCE_SYNDROME_ACK,
+				     .payload = payload,
+				     .payload_bytes = sizeof payload};
+
+	receive(NOW_NS, ROCE_ATOMIC_ACKNOWLEDGE, ROCE_SYNDROME_ACK);
+	memset(buffer, 1, sizeof buffer);
+	memset(payload, 2, sizeof payload);
+	ck_assert_int_eq(roce_requester_post(&requester, &request), 0);
+	ck_assert(roce_requester_emit(&requester, NOW_NS, &batch));
+	roce_batch_clear(&batch);
+	roce_requester_receive(&requester, NOW_NS, &packet);
+	ck_assert_uint_eq(counters.dropped_length, 1);
+	for (unsigned i = 0; i < sizeof buffer; i++)
+		ck_assert_uint_eq(buffer[i], 1);
+	packet.payload_bytes = 100;
+	roce_requester_receive(&requester, NOW_NS, &packet);
+	ck_assert_uint_eq(completed, 2);
+	for (unsigned i = 0; i < sizeof buffer; i++)
+		ck_assert_uint_eq(buffer[i], i < 100 ? 2 : 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("roce requester");
@@ -114,6 +145,7 @@ int main(void)
 	tcase_add_test(tcase, a_receiver_that_is_not_ready_is_asked_again_after_its_time);
 	tcase_add_test(tcase, an_answer_ends_the_wait_for_a_receiver_that_was_not_ready);
 	tcase_add_test(tcase, a_receiver_that_never_becomes_ready_is_given_up_after_the_silence);
+	tcase_add_test(tcase, a_response_longer_than_the_read_writes_nothing_behind_the_buffer);
 	suite_add_tcase(suite, tcase);
 	srunner_set_tap(runner, "-");
 	srunner_run_all(runner, CK_ENV);

@@ -149,12 +149,20 @@ static void begin_read(struct roce_responder *responder, const struct roce_packe
 	responder->read_begun = false;
 }
 
+static bool is_readable(const struct roce_responder *responder, uint32_t length_bytes)
+{
+	uint32_t bytes_max = responder->config.read_bytes_max;
+
+	return length_bytes <= (bytes_max ? bytes_max : INT32_MAX) &&
+	       roce_psn_count(length_bytes, responder->config.mtu) <= ROCE_PSN_MASK / 2;
+}
+
 static void take_read(struct roce_responder *responder, const struct roce_packet *packet,
 		      struct roce_batch *batch)
 {
 	uint32_t count = roce_psn_count(packet->length_bytes, responder->config.mtu);
 
-	if (packet->length_bytes > INT32_MAX || count > ROCE_PSN_MASK / 2) {
+	if (!is_readable(responder, packet->length_bytes)) {
 		refuse(responder, batch, ROCE_SYNDROME_NAK_REQUEST, packet->psn);
 		return;
 	}
@@ -254,7 +262,7 @@ static void take_duplicate_read(struct roce_responder *responder, const struct r
 	int32_t beyond;
 
 	/* In the middle of a WRITE it would be forgotten where that one goes on. */
-	if (packet->length_bytes > INT32_MAX || count > ROCE_PSN_MASK / 2 ||
+	if (!is_readable(responder, packet->length_bytes) ||
 	    responder->state == ROCE_RESPONDER_WRITING ||
 	    !may_touch(responder, packet, packet->length_bytes, ROCE_ACCESS_READ)) {
 		responder->counters->dropped_unanswerable++;

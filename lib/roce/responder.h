@@ -44,6 +44,8 @@ struct roce_responder_config {
 	uint32_t psn; /* of the first request */
 	uint32_t mtu;
 	uint32_t replay_count; /* 1 to ROCE_RD_ATOMIC_MAX */
+	/* Of one READ, which a packet of 44 bytes asks for; 0: as much as there are PSNs for. */
+	uint32_t read_bytes_max;
 };
 
 enum roce_responder_state {

@@ -132,6 +132,26 @@ START_TEST(it_is_found_however_old_the_others_in_the_ring_are)
 }
 END_TEST
 
+START_TEST(a_read_longer_than_may_be_asked_for_is_refused_with_one_packet)
+{
+	const uint32_t lengths[] = {READ_BYTES, READ_BYTES + 1, 1u << 31, UINT32_MAX};
+
+	for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		struct roce_packet packet = {
+			.opcode = ROCE_READ_REQUEST, .rkey = RKEY, .length_bytes = lengths[i]};
+
+		setup();
+		/* The memory is larger: it is not its end that is met. */
+		responder.config.memory.bytes = UINT64_MAX / 2;
+		responder.config.read_bytes_max = READ_BYTES;
+		roce_responder_receive(&responder, &packet, &batch);
+		roce_batch_clear(&batch);
+		ck_assert_uint_eq(counters.packets_sent, i ? 1 : READ_PSNS);
+		ck_assert_uint_eq(counters.naks_request, i ? 1 : 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("roce responder");
@@ -144,6 +164,7 @@ int main(void)
 	tcase_add_test(tcase, an_atomic_that_comes_again_is_answered_alike_and_not_executed);
 	tcase_add_test(tcase, it_is_not_answered_with_what_had_its_psn_a_wrap_before);
 	tcase_add_test(tcase, it_is_found_however_old_the_others_in_the_ring_are);
+	tcase_add_test(tcase, a_read_longer_than_may_be_asked_for_is_refused_with_one_packet);
 	suite_add_tcase(suite, tcase);
 	srunner_set_tap(runner, "-");
 	srunner_run_all(runner, CK_ENV);

@@ -65,7 +65,9 @@ static int make(const struct roce_socket_options *options, int *ret_fd)
 		r = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	/* Without it every packet is a message of its own. */
 	set(fd, IPPROTO_UDP, UDP_GRO, 1);
-	set(fd, SOL_SOCKET, SO_RCVBUF, ROCE_SOCKET_FILL_BYTES);
+	/* The force of root goes beyond the system's limit. */
+	if (set(fd, SOL_SOCKET, SO_RCVBUFFORCE, ROCE_SOCKET_FILL_BYTES))
+		set(fd, SOL_SOCKET, SO_RCVBUF, ROCE_SOCKET_FILL_BYTES);
 	set(fd, SOL_SOCKET, SO_SNDBUF, ROCE_SOCKET_FILL_BYTES);
 	if (r == 0 && bind(fd, (struct sockaddr *)&address, bytes))
 		r = -errno;
