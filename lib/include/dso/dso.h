@@ -114,16 +114,19 @@ struct dso_options {
  * dso_open - begin a session with the storaged at @url. @url is dso://HOST[:PORT][/NAMESPACE],
  * dso+unix://PATH[?namespace=NAME], or embedded:[NAME] (a store inside this process, shared by its
  * sessions of the same NAME and gone with the last of them); NULL: DSO_URL, and where that is not
- * set storaged's default unix socket, then 127.0.0.1:7471. @options may be NULL. On success
- * *ret_session is to be given back with dso_close(). With "auto" each transport that storaged
- * offers has a share of the time, and tcp always one. Blocks for at most the open_timeout. Returns
- * 0, -EINVAL (a malformed URL or option; a linger longer than this storaged allows, 60 s unless its
- * setting linger-max says otherwise), -ECONNREFUSED (nobody listens there), -EHOSTUNREACH (the
- * host's name has no address, or no way leads to it), -EAGAIN (its name cannot be resolved now),
- * -ETIMEDOUT (no answer), -EPROTONOSUPPORT (storaged speaks no version that this library does),
- * -EPROTO (what answers there is not storaged), -ENOENT (no such namespace), -EUSERS (storaged has
- * as many sessions as it may), -EOPNOTSUPP (the transport that was asked for cannot be used here;
- * the sentence says why), -ENOMEM. The sentence is dso_error(NULL).
+ * set storaged's default unix socket, then 127.0.0.1:7471. The default socket is used only where
+ * it, its directory and the process that listens there belong to root or to this process's user.
+ * @options may be NULL. On success *ret_session is to be given back with dso_close(). With "auto"
+ * each transport that storaged offers has a share of the time, and tcp always one. Blocks for at
+ * most the open_timeout. Returns 0, -EINVAL (a malformed URL or option; a linger longer than this
+ * storaged allows, 60 s unless its setting linger-max says otherwise), -ECONNREFUSED (nobody
+ * listens there), -EHOSTUNREACH (the host's name has no address, or no way leads to it), -EAGAIN
+ * (its name cannot be resolved now), -EACCES (storaged refuses this process a way to its memory, or
+ * another process's socket lies where its own should), -ETIMEDOUT (no answer), -EPROTONOSUPPORT
+ * (storaged speaks no version that this library does), -EPROTO (what answers there is not
+ * storaged), -ENOENT (no such namespace), -EUSERS (storaged has as many sessions as it may),
+ * -EOPNOTSUPP (the transport that was asked for cannot be used here; the sentence says why),
+ * -ENOMEM. The sentence is dso_error(NULL).
  */
 int dso_open(const char *url, const struct dso_options *options, struct dso_session **ret_session);
 
