@@ -204,8 +204,8 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
  * barrier: parameter 0 the number of its parties. A word {round:32, arrived:24, history:7, broken:1}. The last to
  * arrive begins the next round. A reset ends this round, and those that somebody has arrived in ahead of it. The
  * history has a bit for each of the last 7 rounds that ended, the last one in its lowest bit: 1 where a reset ended
- * the round. On the next line a word {resets:32, changes:32} that parties park on: the changes are counted up behind
- * every change but arrivals, the resets before every reset. From the next line on a bit for each owner number:
+ * the round. On the next line a word {begun:16, ended:16, changes:32} that parties park on: the changes are counted up
+ * behind every change but arrivals, begun before every reset, ended behind it. From the next line on a bit for each owner number:
  * whose session has waited at the barrier and not closed it. When such a session ends without a goodbye, storaged
  * sets BARRIER_BROKEN.
  */
@@ -218,7 +218,8 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
 #define BARRIER_ROUND             (UINT64_C(1) << 32)
 #define BARRIER_HISTORY           2 /* its lowest bit */
 #define BARRIER_HISTORY_BITS      7
-#define BARRIER_RESETS            (UINT64_C(1) << 32)
+#define BARRIER_RESET_BEGUN       (UINT64_C(1) << 48)
+#define BARRIER_RESET_ENDED       (UINT64_C(1) << 32)
 #define BARRIER_PARTY_OFFSET(owner) \
 	(BARRIER_EVENT_OFFSET + LAYOUT_LINE_BYTES + (uint64_t)(owner) / 64 * 8)
 #define BARRIER_PARTY(owner) (UINT64_C(1) << (owner) % 64)

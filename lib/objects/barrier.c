@@ -127,6 +127,18 @@ struct arrival {
 	uint64_t event;
 };
 
+/* Both counts of resets. */
+static uint64_t resets_of(uint64_t event)
+{
+	return event / BARRIER_RESET_ENDED;
+}
+
+/* A reset was begun and has not ended: it may come between any two looks. */
+static bool is_resetting(uint64_t event)
+{
+	return (uint16_t)(event / BARRIER_RESET_BEGUN) != (uint16_t)(event / BARRIER_RESET_ENDED);
+}
+
 /* How the round of @arrival came to its end, now that the word is @word. The history says so, unless there were more
  * rounds since than it has bits. Then the round was completed if there was no reset since; if there was one, it may
  * have been another round's, but nobody is to be told that all came who did not. */
@@ -141,7 +153,9 @@ static int outcome(struct dso_barrier *barrier, const struct arrival *arrival, u
 	r = word_load(&barrier->object, BARRIER_EVENT_OFFSET, &event);
 	if (r)
 		return r;
-	return event / BARRIER_RESETS == arrival->event / BARRIER_RESETS ? 0 : -ENOTRECOVERABLE;
+	return resets_of(event) == resets_of(arrival->event) && !is_resetting(event)
+		       ? 0
+		       : -ENOTRECOVERABLE;
 }
 
 /* Look at both words, at the event first, and add @arrivals to the other. */
@@ -320,15 +334,15 @@ int dso_barrier_reset(struct dso_barrier *barrier)
 {
 	INSIDE_OF(barrier);
 	uint64_t word;
-	int r = word_add(&barrier->object, BARRIER_EVENT_OFFSET, BARRIER_RESETS, &word);
+	int r = word_add(&barrier->object, BARRIER_EVENT_OFFSET, BARRIER_RESET_BEGUN, &word);
 
 	if (r == 0)
 		r = word_load(&barrier->object, BARRIER_WORD_OFFSET, &word);
 	/* Where the round ends meanwhile there is nothing to be reset any more, unless it is broken. */
 	if (r == 0)
 		r = change(barrier, word, reset);
-	if (r == -EAGAIN)
-		r = 0;
+	if (r == 0 || r == -EAGAIN)
+		r = word_add(&barrier->object, BARRIER_EVENT_OFFSET, BARRIER_RESET_ENDED, &word);
 	return r ? object_fail(&barrier->object, "reset", r) : 0;
 }
 
