@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lib/objects/barrier.c: arrivals, the last, deadlines that break it, a reset, a party's death. The clients up to
- * WAITERS wait at it, those behind them reset it.
+ * WAITERS wait at it, those behind them reset it, TIMES times, and with COMES_BEHIND_ITS_RESETS then wait at it, too.
  */
+#ifndef TIMES
+#define TIMES 1
+#endif
+#ifndef COMES_BEHIND_ITS_RESETS
+#define COMES_BEHIND_ITS_RESETS false
+#endif
 #ifndef PARTIES
 #define PARTIES 3
 #endif
@@ -14,22 +20,37 @@
 #define WORDS   2
 #include "futex.pml"
 
-/* proto/layout.h: {round, arrived, flags}, as one number: what is taken from too small an `arrived` comes out of the round */
+/* proto/layout.h: {round, arrived, history, broken}, as one number: what is taken from too small an `arrived` comes out of the
+ * round. */
+#ifndef HISTORY_BITS
+#define HISTORY_BITS 4 /* in C 7 */
+#endif
 #define BROKEN         1
-#define ARRIVAL        2
-#define ROUND          64
+#define HISTORY        2
+#define HISTORY_MASK   ((1 << HISTORY_BITS + 1) - 2)
+#define ARRIVAL        (2 << HISTORY_BITS)
+#define ROUND          (32 << HISTORY_BITS)
 #define ROUND_OF(word)   ((word) / ROUND)
 #define ARRIVED_OF(word) ((word) % ROUND / ARRIVAL)
-#ifdef MUTANT_RESET_BY_PARITY
-#define RESET 2 /* an odd number of rounds: it was completed */
+/* of the event: {resets begun, resets ended, changes} */
+#define ENDED          64
+#define BEGUN_RESET    512
+#define RESETS(event)  ((event) / ENDED)
+#define IN_FLIGHT(resets) ((resets) / 8 != (resets) % 8)
+
+/* barrier.c: completed, reset */
+#define COMPLETED(word) ((word) + ROUND - PARTIES * ARRIVAL - ((word) & HISTORY_MASK) + (((word) << 1) & HISTORY_MASK))
+#define BEGUN(word) (1 + ARRIVED_OF(word) / PARTIES)
+#ifdef MUTANT_RESET_WITHOUT_HISTORY
+#define RESET(word) ((ROUND_OF(word) + BEGUN(word)) * ROUND)
 #else
-#define RESET 8 /* rounds that a reset goes on: more than can be completed while somebody has yet to look. In C 65536 */
+#define RESET(word) ((ROUND_OF(word) + BEGUN(word)) * ROUND + ((((word) << BEGUN(word)) | ((2 << BEGUN(word)) - 2)) & HISTORY_MASK))
 #endif
-#define OUTCOME(past)  ((past) % RESET -> OK : NOTRECOVERABLE)
 
 /* ---- what must hold ---- */
 
 #define ROUNDS_NOTED 32
+bool joined[CLIENTS + 1];     /* barrier.c: join */
 byte arrivals[ROUNDS_NOTED];  /* of each round, before it was broken */
 bool succeeded[ROUNDS_NOTED]; /* for somebody who arrived in it */
 bool failed[ROUNDS_NOTED];    /* likewise */
@@ -41,11 +62,11 @@ inline told()
 	:: r == OK ->
 		succeeded[mine] = true;
 		assert(arrivals[mine] == PARTIES) /* nobody crosses before all have come */
-	:: else -> failed[mine] = true
+	:: r != OK && !unknown -> failed[mine] = true
+	:: else
 	fi;
-#ifndef CROWDED /* a reset while more come than there are parties: who lags behind may be told the wrong thing */
+	unknown = false;
 	assert(!succeeded[mine] || !failed[mine]) /* nor one alone */
-#endif
 #ifdef MUST_SUCCEED
 	assert(r == OK)
 #endif
@@ -56,26 +77,26 @@ inline at_the_end()
 	assert(ARRIVED_OF(mem[BARRIER]) <= 2 * CLIENTS) /* those who died when they had come are counted yet */
 }
 
-/* ---- lib/sweep.c: break_barrier ---- */
+/* ---- lib/sweep.c: break_barrier, leave_barrier ---- */
 
 inline sweep_object()
 {
 	value = mem[BARRIER];
 	do
 	:: atomic {
-		!any ->
+		joined[owner] && !any ->
 		cas(BARRIER, value, value | BROKEN);
 		if
 		:: before == value -> any = true
 		:: else -> value = before
 		fi
 	   }
-	:: any -> break
+	:: any || !joined[owner] -> break
 	od;
 #ifdef MUTANT_SWEEP_WITHOUT_EVENT
 	skip
 #else
-	mem[EVENT] = mem[EVENT] + 1
+	mem[EVENT] = mem[EVENT] + any
 #endif
 }
 
@@ -132,6 +153,29 @@ inline step_back()
 	od
 }
 
+/* barrier.c: outcome, of a round that is over. r is OK or NOTRECOVERABLE. `before` was looked at before the arrival. */
+inline outcome()
+{
+	if
+	:: atomic {
+		ROUND_OF(v) - mine <= HISTORY_BITS ->
+		r = ((v / HISTORY >> (ROUND_OF(v) - mine - 1)) & 1 -> NOTRECOVERABLE : OK)
+	   }
+	:: atomic {
+		ROUND_OF(v) - mine > HISTORY_BITS ->
+#if defined(MUTANT_RESETS_IN_FLIGHT_DO_NOT_COUNT)
+		r = (RESETS(mem[EVENT]) == resets -> OK : NOTRECOVERABLE);
+#elif defined(MUTANT_LATE_IS_COMPLETE)
+		r = OK
+#else
+		r = (RESETS(mem[EVENT]) == resets && !IN_FLIGHT(resets) -> OK : NOTRECOVERABLE);
+		unknown = r == NOTRECOVERABLE /* it may have been completed, before the reset of another round */
+#endif
+	   }
+	DIES
+	fi
+}
+
 /* barrier.c: complete. The last to come begins the next round, unless it was broken or reset meanwhile. */
 inline complete()
 {
@@ -145,13 +189,13 @@ inline complete()
 #else
 	r = AGAIN;
 	do
-	:: atomic { r == AGAIN && ROUND_OF(v) > mine -> r = OUTCOME(ROUND_OF(v) - mine) }
+	:: r == AGAIN && ROUND_OF(v) > mine -> outcome()
 	:: atomic { r == AGAIN && ROUND_OF(v) <= mine && (v & BROKEN) -> r = NOTRECOVERABLE }
 	:: atomic {
 		r == AGAIN && ROUND_OF(v) <= mine && !(v & BROKEN) ->
-		cas(BARRIER, v, v + ROUND - PARTIES * ARRIVAL);
+		cas(BARRIER, v, COMPLETED(v));
 		if
-		:: before == v -> v = v + ROUND - PARTIES * ARRIVAL; r = OK
+		:: before == v -> v = COMPLETED(v); r = OK
 		:: else -> v = before
 		fi
 	   };
@@ -170,13 +214,12 @@ inline wait_for_others()
 {
 	r = AGAIN;
 	do
-	:: atomic { r == AGAIN ->
+	:: r == AGAIN ->
 		if
-		:: ROUND_OF(v) > mine -> r = OUTCOME(ROUND_OF(v) - mine)
-		:: ROUND_OF(v) <= mine && (v & BROKEN) -> r = NOTRECOVERABLE
-		:: else
-		fi
-	   };
+		:: ROUND_OF(v) > mine -> outcome()
+		:: atomic { ROUND_OF(v) <= mine && (v & BROKEN) -> r = NOTRECOVERABLE }
+		:: ROUND_OF(v) <= mine && !(v & BROKEN)
+		fi;
 		if
 		:: r == AGAIN ->
 			futex_wait(EVENT, event);
@@ -212,14 +255,17 @@ inline wait_for_others()
 proctype client(byte me)
 {
 	short v, before, event;
-	byte r, n, who, place, mine, round, crossed;
-	bool last;
+	byte r, n, who, place, mine, round, crossed, resets, times;
+	bool last, unknown;
 
 	do
-	:: me <= WAITERS && crossed < ROUNDS_OF(me) ->
+	:: (me <= WAITERS || COMES_BEHIND_ITS_RESETS && times == TIMES) && crossed < ROUNDS_OF(me) ->
+#ifndef MUTANT_JOIN_BEHIND_THE_ARRIVAL
+		joined[me] = true; /* for one that dies before nobody is woken: it never came */
+#endif
 #ifndef MUTANT_EVENT_BEHIND_THE_ARRIVAL
 		if
-		:: event = mem[EVENT] /* arrive, behind a look at the event */
+		:: atomic { event = mem[EVENT]; resets = RESETS(event) } /* arrive, behind a look at the event */
 		DIES
 		fi;
 #endif
@@ -242,6 +288,12 @@ proctype client(byte me)
 		   }
 		DIES
 		fi;
+#ifdef MUTANT_JOIN_BEHIND_THE_ARRIVAL
+		if
+		:: joined[me] = true
+		DIES
+		fi;
+#endif
 #ifdef MUTANT_EVENT_BEHIND_THE_ARRIVAL
 		if
 		:: event = mem[EVENT]
@@ -253,24 +305,33 @@ proctype client(byte me)
 		:: atomic { r == OK && last -> last = false }; complete(); told()
 		:: atomic { r == OK && !last -> skip }; wait_for_others(); told()
 		fi;
-		atomic { v = 0; event = 0; mine = 0 };
+		atomic { v = 0; event = 0; mine = 0; resets = 0 };
 #ifdef AGAIN_UNTIL_DONE
 		crossed = crossed + (r == OK -> 1 : 0);
 #else
 		crossed++;
 #endif
 		r = 0
-	:: me > WAITERS && crossed < ROUNDS_OF(me) -> /* dso_barrier_reset */
-		crossed++;
+	:: me > WAITERS && times < TIMES -> /* dso_barrier_reset */
+		times++;
+		if
+		:: mem[EVENT] = mem[EVENT] + BEGUN_RESET
+		DIES
+		fi;
 		if
 		:: v = mem[BARRIER]
 		DIES
 		fi;
-		change((ROUND_OF(v) + RESET) * ROUND);
+		change(RESET(v));
+		if
+		:: mem[EVENT] = mem[EVENT] + ENDED
+		DIES
+		fi;
 		r = 0
-	:: crossed == ROUNDS_OF(me) -> break
+	:: me <= WAITERS && crossed == ROUNDS_OF(me) -> break
+	:: me > WAITERS && times == TIMES && (!COMES_BEHIND_ITS_RESETS || crossed == ROUNDS_OF(me)) -> break
 	od;
-gone:	atomic { v = 0; before = 0; event = 0; r = 0; mine = 0; round = 0; crossed = 0; last = false }
+gone:	atomic { v = 0; before = 0; event = 0; r = 0; mine = 0; round = 0; crossed = 0; last = false; resets = 0; times = 0 }
 }
 
 #include "storaged.pml"

@@ -43,23 +43,26 @@
 #define OWNERDEAD      3
 #define NOTRECOVERABLE 4
 #define ALREADY        5
+#define GRANT          6 /* to be taken up */
 
 /* Owned words: proto/layout.h */
 #define WAITED 1
 #define DIED   2
 #define LOST   4
 #define DONE   8
-#define FLAGS  15
+#define GRANTED 16
+#define FLAGS  31
 
-#define WORD(token, owner)  ((token) << 7 | (owner) << 4)
-#define TOKEN(word)         ((word) >> 7)
-#define OWNER(word)         ((word) >> 4 & 7)
-#define WITHOUT_OWNER(word) ((word) & ~(7 << 4))
+#define IDENTITY(word)      ((word) >> 5) /* all but the flags */
+#define WORD(token, owner)  ((token) << 8 | (owner) << 5)
+#define TOKEN(word)         ((word) >> 8)
+#define OWNER(word)         ((word) >> 5 & 7)
+#define WITHOUT_OWNER(word) ((word) & ~(7 << 5))
 #ifndef TOKENS
-#define TOKENS 256 /* they do not come round */
+#define TOKENS 127 /* they do not come round */
 #endif
 #define TAKEN(word)         (WORD((TOKEN(word) + 1) % TOKENS, me) | ((word) & FLAGS))
-#define GIVEN_BACK(word)    (WITHOUT_OWNER(word) & ~WAITED)
+#define GIVEN_BACK(word)    (WITHOUT_OWNER(word) & ~(WAITED | GRANTED))
 
 short mem[WORDS];
 
@@ -67,6 +70,21 @@ bool dead[CLIENTS + 1];   /* makes no step any more */
 bool fenced[CLIENTS + 1]; /* and nothing of it can land; storaged knows */
 bool ended[CLIENTS + 1];  /* and was swept */
 byte crashes; /* that are left */
+#ifndef REVOKES /* grants that are taken back from somebody who is only slow */
+#define REVOKES 0
+#endif
+byte revokes;
+#ifdef FREEZE /* one client makes no step any more, and its session goes on: while it is parked, or before it takes up */
+byte freezes = 1;
+bool frozen[CLIENTS + 1];
+#define FREEZES :: atomic { freezes > 0 && (r == OK || r == GRANT) -> freezes--; frozen[me] = true }; goto end_frozen
+#define FREEZES_AT_IT :: atomic { freezes > 0 && r == GRANT -> freezes--; frozen[me] = true }; goto end_frozen
+#define IS_FROZEN(i) frozen[i]
+#else
+#define FREEZES
+#define FREEZES_AT_IT
+#define IS_FROZEN(i) false
+#endif
 
 #define ROUNDS_OF(me) (me == 1 -> ROUNDS_OF_FIRST : ROUNDS)
 
@@ -152,14 +170,12 @@ inline unpark(place)
 #define IS_OWNED(w) OWNER(mem[w])
 #endif
 
-/* park.c: decide, PARK_TAKEN, for one who is not parked any more. took(w, i): what a model notes in the step in which
- * client i takes the word. */
+/* park.c: decide, PARK_TAKEN, for one who is not parked any more. */
 inline take_for(w, i)
 {
-	mem[w] = WORD((TOKEN(mem[w]) + 1) % TOKENS, i) | (mem[w] & FLAGS & ~WAITED) | OTHERS(w);
+	mem[w] = WORD((TOKEN(mem[w]) + 1) % TOKENS, i) | (mem[w] & FLAGS & ~WAITED) | OTHERS(w) | GRANTED;
 	granted[i] = mem[w];
-	woken[i] = true;
-	took(w, i)
+	woken[i] = true
 }
 
 #ifdef MUTANT_PAUSE_WITHOUT_TIMER
@@ -191,12 +207,20 @@ inline wake(w, count)
 			unpark(place);
 			if
 			:: take_for(w, n)
+#ifndef FREEZE /* lib/embedded.c, where nobody freezes alone */
 			:: woken[n] = true /* he is to try for it */
+#endif
 			fi;
 			n = 0
 #endif
+#if defined(SHARE) && !defined(MUTANT_WAKE_WITHOUT_SHARES) /* park.c: park_is_woken */
+		:: parked_on[queue[place]] == w && n != EVERYBODY && SHARE(queue[place]) > n -> place++
+		:: else ->
+			n = (n == EVERYBODY -> n : n - SHARE(queue[place]));
+#else
 		:: else ->
 			n = (n == EVERYBODY -> n : n - 1);
+#endif
 #ifdef STOP
 			looked = looked || expected[queue[place]] != UNTIL_TAKEN;
 			n = (looked -> n : EVERYBODY); /* nobody is to take it any more */
@@ -324,7 +348,7 @@ inline await_reply()
 #define READ_REPLY(v) \
 	woken[me] = false; \
 	v = (granted[me] -> granted[me] : GIVEN_BACK(v)); \
-	r = (granted[me] == 0 -> AGAIN : (v & DIED -> OWNERDEAD : OK)); \
+	r = (granted[me] == 0 -> AGAIN : GRANT); \
 	NOTE_WOKEN \
 	granted[me] = 0
 /* futex.c: handle_cancel of who waits for his word */
@@ -380,6 +404,34 @@ inline futex_wait_owned(w)
 }
 
 #ifdef STOP
+/* owned.c: take_up. took(w, i): what a model notes in the step in which client i takes the word. */
+inline take_up(w, v)
+{
+	do
+	:: atomic {
+		r == GRANT ->
+		cas(w, v, v & ~GRANTED);
+		if
+#ifdef MUTANT_TAKE_UP_WITHOUT_LOOK
+		:: true ->
+#else
+		:: before == v ->
+#endif
+			v = v & ~GRANTED;
+			r = (v & DIED -> OWNERDEAD : OK);
+			took(w, me)
+#ifndef MUTANT_TAKE_UP_WITHOUT_LOOK
+		:: before != v && IDENTITY(before) == IDENTITY(v) && (before & GRANTED) -> v = before
+		:: else -> v = before; r = AGAIN
+#endif
+		fi
+	   }
+	FREEZES_AT_IT
+	:: r != GRANT -> break
+	DIES
+	od
+}
+
 /* futex_take, with what take_from makes of it. r is OK, OWNERDEAD, AGAIN or TIMEDOUT. */
 inline futex_take(w, v)
 {
@@ -403,8 +455,10 @@ inline futex_take(w, v)
 	   :: atomic { r == AGAIN -> v = GIVEN_BACK(v) }
 	   :: atomic { r == OK && woken[me] -> READ_REPLY(v) }
 	   CANCEL_OR_TAKE(w, v)
+	   FREEZES
 	   DIES
-	   fi
+	   fi;
+	   take_up(w, v)
 	DIES
 	fi
 }

@@ -76,7 +76,7 @@ inline owned_give(w, v, clear, set, count)
 		if
 		:: before == v -> r = OK; gave(w, clear, set)
 		:: else ->
-			assert(before >> 4 == v >> 4); /* -EPERM: it was taken from its owner */
+			assert(IDENTITY(before) == IDENTITY(v)); /* -EPERM: it was taken from its owner */
 			v = before
 		fi
 	   }
@@ -106,7 +106,7 @@ inline owned_clear(w, v, clear)
 		if
 		:: before == v -> r = OK; v = v & ~(clear); cleared(w)
 		:: else ->
-			assert(before >> 4 == v >> 4);
+			assert(IDENTITY(before) == IDENTITY(v));
 			v = before
 		fi
 	   }
@@ -121,10 +121,27 @@ inline let_go(w, died_flags)
 	value = mem[w];
 	do
 	:: atomic {
-		OWNER(value) == owner ->
+		OWNER(value) == owner && !(value & GRANTED) ->
 		cas(w, value, WORD(TOKEN(value), 0) | (died_flags));
 		if
 		:: before == value -> any = true; took_back(w); value = 0
+		:: else -> value = before
+		fi
+	   }
+#ifdef MUTANT_SWEEP_ONCE
+		; break
+#endif
+	:: atomic { /* it had not taken the word up: without_the_dead */
+		OWNER(value) == owner && (value & GRANTED) ->
+#if defined(MUTANT_SWEEP_TELLS_OF_A_GRANT)
+		cas(w, value, WORD(TOKEN(value), 0) | (died_flags));
+#elif defined(MUTANT_SWEEP_FORGETS_THE_DEATH_BEFORE)
+		cas(w, value, WORD(TOKEN(value), 0));
+#else
+		cas(w, value, WORD(TOKEN(value), 0) | (value & (DIED | LOST | DONE)));
+#endif
+		if
+		:: before == value -> any = true; value = 0
 		:: else -> value = before
 		fi
 	   }

@@ -15,6 +15,7 @@
 #define FIRST_WANTS 1
 #endif
 #define WANTED(me) (me == 2 -> 2 : (me == 1 -> FIRST_WANTS : 1))
+#define SHARE(me) WANTED(me)
 #ifdef KEEPS /* the first client keeps a permit for ever: the second may wait in vain, until its deadline, and the third not */
 #define IMPATIENT(me) (me == 2)
 #define KEPT 1
@@ -114,10 +115,22 @@ inline give_and_announce(amount)
 #ifdef MUTANT_MANY_COUNT_AS_ONE
 	:: atomic { waiters > 0 -> waiters = 0 };
 #else
-	:: atomic { waiters > 0 -> total = (waiters >= MANY -> EVERYBODY : total); waiters = 0 };
+	:: atomic { waiters > 0 && waiters < MANY -> waiters = 0 };
 #endif
 		futex_wake(EVENT, total);
 		total = 0
+#ifndef MUTANT_MANY_COUNT_AS_ONE
+	:: d_step { /* announce_to_many */
+		waiters >= MANY ->
+		waiters = 0;
+		total = (OWNER(mem[PERMIT(0)]) -> 0 : 1) + (OWNER(mem[PERMIT(1)]) -> 0 : 1)
+	   };
+		if
+		:: total > 0 -> futex_wake(EVENT, total)
+		:: total == 0
+		fi;
+		total = 0
+#endif
 	fi
 #else
 	total = 0

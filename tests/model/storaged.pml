@@ -50,6 +50,37 @@ inline fence(i)
 			ended[i] = true; \
 		}
 
+#ifdef STOP
+/* grants.c: take_back, and futex.c: end_grants. The time may be over at any moment; who is dead or frozen does not come
+ * again, and how often somebody is only slow is bounded. */
+#ifdef MUTANT_TAKE_BACK_WHAT_WAS_TAKEN_UP
+#define IS_GRANTED(w) OWNER(mem[w])
+#else
+#define IS_GRANTED(w) (mem[w] & GRANTED)
+#endif
+#ifdef MUTANT_TAKE_BACK_AND_WAKE_NOBODY
+#define PASS_ON(w)
+#else
+#define PASS_ON(w) wake(w, EVERYBODY);
+#endif
+#ifdef MUTANT_GRANT_FOR_EVER
+#define TAKE_BACK(w)
+#else
+#define TAKE_BACK(w) \
+	:: atomic { \
+		!sweeping && IS_GRANTED(w) && (dead[OWNER(mem[w])] || IS_FROZEN(OWNER(mem[w])) || revokes > 0) -> \
+		revokes = (dead[OWNER(mem[w])] || IS_FROZEN(OWNER(mem[w])) -> revokes : revokes - 1); \
+		mem[w] = WITHOUT_OWNER(mem[w]) & ~GRANTED; \
+		PASS_ON(w) \
+	   }
+#endif
+#else
+#define TAKE_BACK(w)
+#endif
+#ifndef GRANTABLE /* the words that storaged gives away */
+#define GRANTABLE 0
+#endif
+
 active proctype storaged()
 {
 	byte w, n, who, place, count, owner;
@@ -60,6 +91,7 @@ end:	do
 #ifdef STOP
 	:: atomic { pausing != NOTHING -> w = pausing; pausing = NOTHING; wake(w, EVERYBODY); w = 0 } /* futex.c: end_pauses */
 #endif
+	TAKE_BACK(GRANTABLE)
 	SERVE(1)
 	SERVE(2)
 #if CLIENTS >= 3
@@ -76,6 +108,7 @@ init
 {
 	atomic {
 		select(crashes : 0 .. CRASHES);
+		select(revokes : 0 .. REVOKES);
 		run client(1);
 		run client(2);
 #if CLIENTS >= 3
