@@ -247,6 +247,31 @@ START_TEST(a_session_that_dies_with_what_it_took_up_leaves_a_death)
 }
 END_TEST
 
+/* The client has not given its handle back: it may come before it read that the object was deleted. */
+START_TEST(a_wait_on_a_deleted_object_that_is_open_is_stale)
+{
+	struct {
+		struct control_name name;
+		char bytes[5];
+	} body = {{.name_bytes = 5}, "mutex"};
+	struct message reply;
+
+	begin();
+	send_request(giver.fd, CONTROL_DELETE, &body, sizeof body);
+	/* The one that is parked is told, and that it was deleted; so is the next one that wants to park. */
+	for (unsigned answers = 0; answers < 2;) {
+		ck_assert(receive_message(first.fd, &reply));
+		if (le16_get(reply.header.type) != CONTROL_WAIT)
+			continue;
+		ck_assert_uint_eq(le16_get(reply.header.status), WIRE_STALE);
+		if (++answers == 1)
+			send_request(first.fd, CONTROL_WAIT, &first.wait, sizeof first.wait);
+	}
+	client_end(&first);
+	finish();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("grants");
@@ -258,6 +283,7 @@ int main(void)
 	tcase_add_test(tests, a_session_that_dies_with_a_grant_leaves_no_trace_of_its_death);
 	tcase_add_test(tests, a_session_that_dies_with_a_grant_leaves_the_death_before_it);
 	tcase_add_test(tests, a_session_that_dies_with_what_it_took_up_leaves_a_death);
+	tcase_add_test(tests, a_wait_on_a_deleted_object_that_is_open_is_stale);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }
