@@ -289,6 +289,7 @@ void remote_prepare(struct remote *remote)
 void remote_listen(struct remote *remote, int64_t until_ns)
 {
 	struct dso_session *session = remote->session;
+	bool was_sending = remote->out_fill > 0;
 	int64_t due_ns = attend(remote, clock_now_ns());
 	struct pollfd control = {.fd = remote->client.fd,
 				 .events = POLLIN | (remote->out_fill ? POLLOUT : 0)};
@@ -296,6 +297,9 @@ void remote_listen(struct remote *remote, int64_t until_ns)
 	int64_t left_ns;
 
 	if (atomic_load(&session->health) || (remote->request && remote->replied))
+		return;
+	/* All of it has been sent just now: the caller may wait for nothing but that. */
+	if (was_sending && remote->out_fill == 0)
 		return;
 	left_ns = (due_ns < until_ns ? due_ns : until_ns) - clock_now_ns();
 	left = clock_timespec(left_ns > 0 ? left_ns : 0);
