@@ -227,6 +227,17 @@ static int open_poll(struct dso_session *session)
 	return session->poll_fd < 0 ? -errno : add_to_poll(session, session->ready_fd);
 }
 
+int session_join_poll(struct dso_session *session)
+{
+	const struct transport_ops *transport = transport_ops(session->transport);
+	int r = 0;
+
+	if (session->poll_fd >= 0 && transport->fd)
+		r = add_to_poll(session, transport->fd(session->transport));
+	signal_ready(session);
+	return r;
+}
+
 int dso_fd(struct dso_session *session)
 {
 	INSIDE(session);

@@ -3,6 +3,7 @@
 #include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/objects/object.h"
+#include "lib/renew.h"
 #include "lib/store/types.h"
 
 #include <errno.h>
@@ -31,6 +32,8 @@ static int begin(struct dso_session *session, const char *verb, const char *name
 	size_t bytes = name ? strlen(name) : 1;
 	int r = atomic_load(&session->health);
 
+	if (renewed(session, r))
+		r = 0;
 	if (bytes == 0)
 		return session_fail(session, -EINVAL, "cannot %s: the name is empty", verb);
 	if (bytes > DSO_NAME_BYTES_MAX)
@@ -69,8 +72,10 @@ int dso_object_stat(struct dso_session *session, const char *name, struct dso_st
 
 	if (r)
 		return r;
-	r = session->directory->stat(session, name, ret_stat ? ret_stat : &stat, reason,
-				     sizeof reason);
+	ret_stat = ret_stat ? ret_stat : &stat;
+	r = session->directory->stat(session, name, ret_stat, reason, sizeof reason);
+	if (renewed(session, r))
+		r = session->directory->stat(session, name, ret_stat, reason, sizeof reason);
 	return end(session, r, "stat", name, reason);
 }
 
@@ -89,6 +94,9 @@ int dso_list(struct dso_session *session, int (*each)(const struct dso_stat *sta
 	do {
 		r = session->directory->list(session, &cursor, page, DIRECTORY_PAGE_MAX, &count,
 					     reason, sizeof reason);
+		if (renewed(session, r))
+			r = session->directory->list(session, &cursor, page, DIRECTORY_PAGE_MAX,
+						     &count, reason, sizeof reason);
 		if (r)
 			return end(session, r, "list", NULL, reason);
 		for (unsigned i = 0; i < count; i++) {
@@ -136,6 +144,8 @@ int dso_server_stat(struct dso_session *session, struct dso_server_stat *ret_sta
 	if (r)
 		return r;
 	r = session->directory->server_stat(session, &stat, reason, sizeof reason);
+	if (renewed(session, r))
+		r = session->directory->server_stat(session, &stat, reason, sizeof reason);
 	if (r == 0 && ret_stat)
 		*ret_stat = stat;
 	return end(session, r, "ask storaged for its figures", NULL, reason);
@@ -176,6 +186,10 @@ int dso_ping(struct dso_session *session, int64_t *ret_round_trip)
 		return r;
 	begin_ns = clock_now_ns();
 	r = session->directory->ping(session, reason, sizeof reason);
+	if (renewed(session, r)) {
+		begin_ns = clock_now_ns();
+		r = session->directory->ping(session, reason, sizeof reason);
+	}
 	if (r == 0 && ret_round_trip)
 		*ret_round_trip = clock_now_ns() - begin_ns;
 	return end(session, r, "ping", NULL, reason);

@@ -2,6 +2,7 @@
 #include "lib/fork.h"
 #include "lib/check.h"
 #include "lib/embedded.h"
+#include "lib/gone.h"
 #include "lib/keeper.h"
 #include "lib/objects/object.h"
 
@@ -16,70 +17,13 @@ static struct {
 
 /* ---- a session in the child ---- */
 
-static int refuse_submit(struct transport *transport, struct op *op)
-{
-	return -ENOTCONN;
-}
-
-static int refuse_flush(struct transport *transport)
-{
-	return -ENOTCONN;
-}
-
-static int refuse_progress(struct transport *transport, int64_t wait_ns)
-{
-	return -ENOTCONN;
-}
-
-static void do_nothing(struct transport *transport)
-{
-}
-
-static int refuse_wait(struct dso_session *session, struct object *object, const struct park *park,
-		       int64_t deadline_ns, uint64_t *ret_taken, char *reason, size_t reason_bytes)
-{
-	return -ENOTCONN;
-}
-
-static int refuse_wake(struct dso_session *session, struct object *object, uint64_t offset,
-		       uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes)
-{
-	return -ENOTCONN;
-}
-
-static void unlink_object(struct dso_session *session, struct object *object)
-{
-	object_unlink(object);
-}
-
-static void leave_alone(struct dso_session *session)
-{
-}
-
-/* What else there is looks at session->health before it asks the directory. */
-static const struct directory_ops inherited_directory = {
-	.close = unlink_object,
-	.wait = refuse_wait,
-	.wake = refuse_wake,
-	.interrupt = leave_alone,
-	.leave = leave_alone,
-};
-
 static void replace_transport(struct dso_session *session)
 {
 	const struct transport_ops *before = transport_ops(session->transport);
 
 	if (before->forget)
 		before->forget(session->transport);
-	session->inherited_ops = (struct transport_ops){
-		.name = before->name,
-		.submit = refuse_submit,
-		.flush = refuse_flush,
-		.progress = refuse_progress,
-		.close = do_nothing,
-	};
-	session->inherited.ops = &session->inherited_ops;
-	session->transport = (struct transport *)&session->inherited;
+	gone_transport(session, before->name);
 }
 
 static void close_poll(struct dso_session *session)
@@ -101,7 +45,8 @@ static void inherit(struct dso_session *session)
 	atomic_store(&session->health, -ENOTCONN);
 	replace_transport(session);
 	session->directory->forget(session);
-	session->directory = &inherited_directory;
+	session->directory = &gone_directory;
+	session->is_inherited = true;
 	session->directory_data = NULL;
 	session->reap_count = session->submit_count;
 	check_forget(session);
@@ -110,7 +55,7 @@ static void inherit(struct dso_session *session)
 
 bool fork_is_inherited(const struct dso_session *session)
 {
-	return session->directory == &inherited_directory;
+	return session->is_inherited;
 }
 
 /* ---- fork() ---- */
@@ -122,6 +67,8 @@ static void before_fork(void)
 	keeper_before_fork();
 	embedded_before_fork();
 	for (struct dso_session *session = sessions.first; session; session = session->next)
+		pthread_mutex_lock(&session->interrupt_lock);
+	for (struct dso_session *session = sessions.first; session; session = session->next)
 		pthread_mutex_lock(&session->lock);
 }
 
@@ -129,6 +76,8 @@ static void unlock_sessions(void)
 {
 	for (struct dso_session *session = sessions.first; session; session = session->next)
 		pthread_mutex_unlock(&session->lock);
+	for (struct dso_session *session = sessions.first; session; session = session->next)
+		pthread_mutex_unlock(&session->interrupt_lock);
 }
 
 static void after_fork_in_parent(void)

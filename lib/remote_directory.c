@@ -77,6 +77,14 @@ static int remote_open_object(struct dso_session *session, struct object *object
 	return r;
 }
 
+static void remote_adopt(struct dso_session *session, struct object *object)
+{
+	pthread_mutex_lock(&session->lock);
+	object->handle = 0; /* which storaged gives to none */
+	remote_link(remote_of(session), object);
+	pthread_mutex_unlock(&session->lock);
+}
+
 static void remote_close_object(struct dso_session *session, struct object *object)
 {
 	struct remote *remote = remote_of(session);
@@ -366,6 +374,7 @@ static void remote_forget(struct dso_session *session)
 
 const struct directory_ops remote_ops = {
 	.open = remote_open_object,
+	.adopt = remote_adopt,
 	.close = remote_close_object,
 	.delete = remote_delete,
 	.stat = remote_stat,

@@ -255,8 +255,10 @@ static int begin(struct remote *remote)
 {
 	struct dso_session *session = remote->session;
 
-	session->directory = &remote_ops;
 	session->directory_data = remote;
+	pthread_mutex_lock(&session->interrupt_lock);
+	session->directory = &remote_ops;
+	pthread_mutex_unlock(&session->interrupt_lock);
 	session->owner = (uint16_t)le64_get(remote->welcome.session);
 	session->ttl_ns = le32_get(remote->welcome.ttl_ms) * DSO_MILLISECOND;
 	remote->attaching = true;

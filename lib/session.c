@@ -143,6 +143,7 @@ static int find_times(const struct dso_options *options, struct session_settings
 		settings->timeout_ns = TIMEOUT_NS_DEFAULT;
 	if (open_ns == 0)
 		open_ns = open_timeout_ns(settings->timeout_ns);
+	settings->open_ns = open_ns;
 	settings->deadline_ns = clock_now_ns() + open_ns;
 	return 0;
 }
@@ -175,21 +176,54 @@ static int find_settings(const struct dso_options *options, struct session_setti
 	if (options->linger < 0 || options->linger > LINGER_NS_MAX)
 		return open_fail(-EINVAL, "the linger is negative or longer than an hour");
 	settings->linger_ns = options->linger;
+	if (options->renew > 1)
+		return open_fail(-EINVAL, "the option renew is 0 or 1");
+	settings->renew = options->renew;
 	return find_times(options, settings);
 }
 
-static struct dso_session *session_new(const struct session_settings *settings)
+static const char *copy(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+/* The session's own: options and environment may be others by the time it is renewed. */
+static bool keep_settings(struct dso_session *session, const struct session_settings *settings,
+			  const char *url)
+{
+	struct session_settings *own = &session->settings;
+
+	*own = *settings;
+	own->url = copy(url);
+	own->transport = copy(settings->transport);
+	own->device = copy(settings->device);
+	own->io = copy(settings->io);
+	return own->url && own->transport && own->io && (own->device || !settings->device);
+}
+
+static void free_settings(struct session_settings *own)
+{
+	free((char *)own->url);
+	free((char *)own->transport);
+	free((char *)own->device);
+	free((char *)own->io);
+}
+
+static struct dso_session *session_new(const struct session_settings *settings, const char *url)
 {
 	struct dso_session *session = calloc(1, sizeof *session);
 
 	if (!session)
 		return NULL;
 	session->submitted = calloc(DSO_OUTSTANDING_MAX, sizeof *session->submitted);
-	if (!session->submitted) {
+	if (!keep_settings(session, settings, url) || !session->submitted) {
+		free_settings(&session->settings);
+		free(session->submitted);
 		free(session);
 		return NULL;
 	}
 	pthread_mutex_init(&session->lock, NULL);
+	pthread_mutex_init(&session->interrupt_lock, NULL);
 	session->poll_fd = session->ready_fd = -1;
 	session->timeout_ns = settings->timeout_ns;
 	session->poll = settings->poll;
@@ -203,6 +237,8 @@ static void session_free(struct dso_session *session)
 	if (session->poll_fd >= 0)
 		close(session->poll_fd);
 	pthread_mutex_destroy(&session->lock);
+	pthread_mutex_destroy(&session->interrupt_lock);
+	free_settings(&session->settings);
 	free(session->submitted);
 	free(session);
 }
@@ -217,7 +253,7 @@ static int open_url(const char *text, const struct session_settings *settings,
 
 	if (r)
 		return open_fail(r, "the URL \"%s\" is malformed: %s", text, reason);
-	session = session_new(settings);
+	session = session_new(settings, text);
 	if (!session)
 		return open_fail(-ENOMEM, "cannot open %s: out of memory", text);
 	snprintf(session->url, sizeof session->url, "%s", text);
@@ -326,7 +362,9 @@ void dso_close(struct dso_session *session)
 void dso_interrupt(struct dso_session *session)
 {
 	atomic_store(&session->interrupted, true);
+	pthread_mutex_lock(&session->interrupt_lock);
 	session->directory->interrupt(session);
+	pthread_mutex_unlock(&session->interrupt_lock);
 }
 
 /* ---- what a session says of itself ---- */

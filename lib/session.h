@@ -62,6 +62,8 @@ struct directory_ops {
 	/* Fill object's reference (all below leave_serial but the name) and link it into the session. */
 	int (*open)(struct dso_session *session, struct object *object,
 		    const struct open_request *request, char *reason, size_t reason_bytes);
+	/* Link a handle behind which there is nothing, after a renewal (lib/renew.c). */
+	void (*adopt)(struct dso_session *session, struct object *object);
 	/* Unlink it and give the handle back. */
 	void (*close)(struct dso_session *session, struct object *object);
 	int (*delete)(struct dso_session *session, const char *name, char *reason,
@@ -112,6 +114,17 @@ struct submitted {
 
 #define TRANSPORT_REPORTS_MAX 5
 
+/* What dso_open found out about its options and the environment; of a session, a copy. */
+struct session_settings {
+	const char *url, *transport, *device, *io;
+	int64_t timeout_ns, linger_ns;
+	int64_t deadline_ns; /* of dso_open as a whole, CLOCK_MONOTONIC */
+	int64_t open_ns;     /* that dso_open as a whole may take */
+	bool by_default;     /* nobody named the unix socket: see lib/trust.h */
+	enum transport_poll poll;
+	bool renew; /* by itself */
+};
+
 struct dso_session {
 	struct transport *transport;
 	const struct directory_ops *directory;
@@ -135,7 +148,10 @@ struct dso_session {
 	struct dso_transport_report reports[TRANSPORT_REPORTS_MAX];
 	unsigned report_count;
 
-	pthread_mutex_t lock; /* objects, lost_reason */
+	struct session_settings settings;
+	pthread_mutex_t
+		interrupt_lock; /* the directory, for dso_interrupt; taken before the other */
+	pthread_mutex_t lock;   /* objects, lost_reason */
 	struct object *objects;
 	char lost_reason[160];
 	char error[2048];
@@ -147,19 +163,13 @@ struct dso_session {
 		unsigned depth;
 	} inside;
 
-	/* lib/fork.c's: the list of sessions, and the transport of one that a child has inherited */
+	/* lib/fork.c's: the list of sessions, and whether a child has inherited it */
 	struct dso_session *next, *previous;
-	struct transport_ops inherited_ops;
-	struct transport_base inherited;
-};
+	bool is_inherited;
 
-/* What dso_open found out about its options and the environment. */
-struct session_settings {
-	const char *transport, *device, *io;
-	int64_t timeout_ns, linger_ns;
-	int64_t deadline_ns; /* of dso_open as a whole, CLOCK_MONOTONIC */
-	bool by_default;     /* nobody named the unix socket: see lib/trust.h */
-	enum transport_poll poll;
+	/* lib/gone.c's: the transport of a session behind which there is nothing */
+	struct transport_ops gone_ops;
+	struct transport_base gone;
 };
 
 /* Fill a session in: connect its directory and transport. With *reason filled on failure. */
@@ -256,6 +266,9 @@ static inline int session_execute_in(struct object *object, struct op *op, const
 
 /* Submit a copy of @op under @tag. Returns 0 or what the _submit twins return; leaves a sentence. */
 int session_submit(struct object *object, const struct op *op, uint64_t tag, const char *verb);
+
+/* The session has another transport: what dso_fd() gave out is to poll that. Returns 0 or a negative errno. */
+int session_join_poll(struct dso_session *session);
 
 /* Wait until everything submitted has completed; reaping it is still the user's. */
 void session_drain(struct dso_session *session);

@@ -21,10 +21,13 @@ static void die(const char *sentence)
 static void run(const struct daemon_process *daemon, const char *const *arguments, int out)
 {
 	const char *program = getenv("STORAGED");
-	const char *argv[ARGUMENTS_MAX] = {program, "--listen", "127.0.0.1:0", "--unix-socket"};
-	char path[96];
+	/* The one before had a port, if there was one. */
+	const char *port = daemon->tcp_url[0] ? strrchr(daemon->tcp_url, ':') + 1 : "0";
+	char path[96], address[32];
+	const char *argv[ARGUMENTS_MAX] = {program, "--listen", address, "--unix-socket"};
 	int count = 4;
 
+	snprintf(address, sizeof address, "127.0.0.1:%d", atoi(port));
 	snprintf(path, sizeof path, "%s/storaged.sock", daemon->directory);
 	argv[count++] = path;
 	for (; arguments && *arguments && count < ARGUMENTS_MAX - 1; arguments++)
@@ -50,7 +53,7 @@ void daemon_start(struct daemon_process *daemon, const char *const *arguments)
 {
 	if (!getenv("STORAGED"))
 		die("the environment variable STORAGED names no storaged");
-	strcpy(daemon->directory, "/tmp/dso-test-XXXXXX");
+	*daemon = (struct daemon_process){.directory = "/tmp/dso-test-XXXXXX"};
 	if (!mkdtemp(daemon->directory))
 		die("cannot make a directory under /tmp");
 	daemon_start_again(daemon, arguments);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/check.h"
 #include "lib/objects/futex.h"
+#include "lib/objects/losses.h"
 #include "lib/objects/object.h"
 #include "lib/objects/word.h"
 
@@ -362,4 +363,12 @@ int dso_barrier_stat(struct dso_barrier *barrier, uint32_t *ret_parties, uint32_
 	if (ret_broken)
 		*ret_broken = (word & BARRIER_BROKEN) != 0;
 	return 0;
+}
+
+/* Nothing is held of a barrier; a party that was lost has broken it. */
+bool barrier_lose(struct object *object, struct dso_loss *loss)
+{
+	if (loss)
+		((struct dso_barrier *)object)->joined = false;
+	return false;
 }

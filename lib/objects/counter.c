@@ -2,6 +2,7 @@
 #include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/objects/object.h"
+#include "lib/renew.h"
 #include "proto/layout.h"
 
 #include <errno.h>
@@ -126,6 +127,8 @@ int dso_counter_get(struct dso_counter *counter, int64_t *ret_value)
 	uint64_t sum;
 	int r = read_all(counter, &sum);
 
+	if (renewed(counter->object.session, r))
+		r = read_all(counter, &sum);
 	if (r)
 		return object_fail(&counter->object, "get", r);
 	if (ret_value)

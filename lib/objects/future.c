@@ -6,6 +6,7 @@
  */
 #include "lib/check.h"
 #include "lib/objects/bytes.h"
+#include "lib/objects/losses.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"
 #include "lib/objects/word.h"
@@ -317,4 +318,18 @@ int dso_future_is_done(struct dso_future *future, int *ret_done)
 	if (ret_done)
 		*ret_done = (future->word & SETTLED) != 0;
 	return 0;
+}
+
+bool future_lose(struct object *object, struct dso_loss *loss)
+{
+	struct dso_future *future = (struct dso_future *)object;
+	bool held = future->mine;
+
+	if (!loss)
+		return held;
+	loss->role = DSO_HOLDER;
+	loss->count = held;
+	future->mine = false;
+	future->word = 0;
+	return held;
 }

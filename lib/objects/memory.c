@@ -4,6 +4,7 @@
 #include "lib/objects/futex.h"
 #include "lib/objects/object.h"
 #include "lib/objects/word.h"
+#include "lib/renew.h"
 #include "proto/layout.h"
 
 #include <errno.h>
@@ -78,6 +79,8 @@ int dso_memory_read(struct dso_memory *memory, uint64_t offset, void *buffer, si
 	INSIDE_OF(memory);
 	int r = transfer(memory, DATA_READ, offset, buffer, length_bytes);
 
+	if (renewed(memory->object.session, r))
+		r = transfer(memory, DATA_READ, offset, buffer, length_bytes);
 	return r ? object_fail(&memory->object, "read", r) : 0;
 }
 

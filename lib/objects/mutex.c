@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/check.h"
 #include "lib/objects/fencing.h"
+#include "lib/objects/losses.h"
 #include "lib/objects/mutex.h"
 #include "lib/objects/owned.h"
 #include "lib/objects/word.h"
@@ -223,4 +224,18 @@ int dso_mutex_holder(struct dso_mutex *mutex, uint32_t *ret_session, uint64_t *r
 	if (ret_token)
 		*ret_token = token;
 	return 0;
+}
+
+bool mutex_lose(struct object *object, struct dso_loss *loss)
+{
+	struct dso_mutex *mutex = (struct dso_mutex *)object;
+	bool held = mutex->held;
+
+	if (!loss)
+		return held;
+	loss->role = DSO_HOLDER;
+	loss->count = held;
+	mutex->held = false;
+	mutex->word = 0;
+	return held;
 }

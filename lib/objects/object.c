@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/objects/object.h"
 #include "lib/check.h"
+#include "lib/renew.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -91,6 +92,8 @@ int object_open(struct dso_session *session, const char *name, const struct open
 	memcpy(object->name, name, name_bytes);
 	r = atomic_load(&session->health);
 	if (r == 0)
+		r = session->directory->open(session, object, request, reason, sizeof reason);
+	if (renewed(session, r))
 		r = session->directory->open(session, object, request, reason, sizeof reason);
 	if (r) {
 		free(object);

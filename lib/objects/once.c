@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/check.h"
+#include "lib/objects/losses.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"
 #include "lib/objects/word.h"
@@ -76,4 +77,18 @@ int dso_once_abandon(struct dso_once *once)
 	int r = once->mine ? give_up(once) : -EPERM;
 
 	return r ? object_fail(&once->object, "abandon", r) : 0;
+}
+
+bool once_lose(struct object *object, struct dso_loss *loss)
+{
+	struct dso_once *once = (struct dso_once *)object;
+	bool held = once->mine;
+
+	if (!loss)
+		return held;
+	loss->role = DSO_HOLDER;
+	loss->count = held;
+	once->mine = false;
+	once->word = 0;
+	return held;
 }

@@ -12,6 +12,7 @@
 #include "lib/objects/bytes.h"
 #include "lib/clock.h"
 #include "lib/objects/object.h"
+#include "lib/renew.h"
 #include "proto/layout.h"
 
 #include <errno.h>
@@ -173,6 +174,17 @@ static int read_value(struct dso_register *reg, void *buffer, size_t buffer_byte
 		if (clock_now_ns() > deadline_ns)
 			return -ETIMEDOUT;
 	}
+	return r;
+}
+
+/* read_value, by who has not claimed the register: it may be tried again in a renewed session. */
+static int read_safely(struct dso_register *reg, void *buffer, size_t buffer_bytes,
+		       size_t *ret_length, uint64_t *ret_version)
+{
+	int r = read_value(reg, buffer, buffer_bytes, ret_length, ret_version);
+
+	if (renewed(reg->object.session, r))
+		r = read_value(reg, buffer, buffer_bytes, ret_length, ret_version);
 	return r;
 }
 
@@ -352,8 +364,8 @@ int dso_register_get(struct dso_register *reg, void *buffer, size_t buffer_bytes
 	uint64_t version = 0;
 	uint8_t none;
 	size_t length = 0;
-	int r = read_value(reg, buffer ? buffer : &none, buffer ? buffer_bytes : 0, &length,
-			   &version);
+	int r = read_safely(reg, buffer ? buffer : &none, buffer ? buffer_bytes : 0, &length,
+			    &version);
 
 	if ((r == 0 || r == -EMSGSIZE) && ret_length)
 		*ret_length = length;
@@ -418,6 +430,8 @@ int dso_register_version(struct dso_register *reg, uint64_t *ret_version)
 	INSIDE_OF(reg);
 	int r = load_head(reg);
 
+	if (renewed(reg->object.session, r))
+		r = load_head(reg);
 	if (r)
 		return fail(reg, "version", r, 0, 0);
 	if (ret_version)
@@ -430,7 +444,7 @@ int dso_register_size(struct dso_register *reg, size_t *ret_length)
 	INSIDE_OF(reg);
 	uint64_t version;
 	size_t length;
-	int r = read_value(reg, NULL, 0, &length, &version);
+	int r = read_safely(reg, NULL, 0, &length, &version);
 
 	if (r)
 		return fail(reg, "size", r, 0, 0);

@@ -6,6 +6,7 @@
  */
 #include "lib/check.h"
 #include "lib/objects/fencing.h"
+#include "lib/objects/losses.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"
 #include "lib/objects/word.h"
@@ -320,4 +321,18 @@ void dso_rwlock_close(struct dso_rwlock *rwlock)
 	if (rwlock)
 		unlink_sibling(rwlock);
 	object_close((struct object *)rwlock);
+}
+
+bool rwlock_lose(struct object *object, struct dso_loss *loss)
+{
+	struct dso_rwlock *rwlock = (struct dso_rwlock *)object;
+	bool held = rwlock->mode != UNLOCKED;
+
+	if (!loss)
+		return held;
+	loss->role = rwlock->mode == WRITING ? DSO_WRITER : DSO_READER;
+	loss->count = held;
+	rwlock->mode = UNLOCKED;
+	rwlock->word = rwlock->slot_word = 0;
+	return held;
 }

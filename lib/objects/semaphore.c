@@ -2,12 +2,14 @@
 #include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/objects/event.h"
+#include "lib/objects/losses.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"
 #include "lib/objects/word.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Who wants several permits and saw so many releases pass it by takes the turn. */
 #define TURN_RELEASES 64
@@ -416,4 +418,18 @@ void dso_semaphore_close(struct dso_semaphore *semaphore)
 			announce(semaphore, count);
 	}
 	object_close((struct object *)semaphore);
+}
+
+bool semaphore_lose(struct object *object, struct dso_loss *loss)
+{
+	struct dso_semaphore *semaphore = (struct dso_semaphore *)object;
+	bool held = semaphore->held_count;
+
+	if (!loss)
+		return held;
+	loss->role = DSO_HOLDER;
+	loss->count = semaphore->held_count;
+	semaphore->held_count = 0;
+	memset(semaphore->words, 0, semaphore->permits * sizeof *semaphore->words);
+	return held;
 }

@@ -107,7 +107,12 @@ struct dso_options {
 	 * command for one. 0: given back at once. An embedded store is not lost.
 	 */
 	int64_t linger;
-	uint64_t reserved[6]; /* zero */
+	/* 1: a session that was lost is renewed by itself, as by dso_renew(), where an operation meets it that is
+	 * safe to repeat: opening, describing and listing objects, dso_ping(), dso_server_stat(), reading
+	 * memory, registers and counters. The operation is then tried once more. Not while the session holds
+	 * something: then dso_renew() has to tell what was lost. 0: never by itself */
+	uint64_t renew;
+	uint64_t reserved[5]; /* zero */
 };
 
 /*
@@ -314,6 +319,40 @@ struct dso_hold {
  * function), -EIO (its RDMA device failed), -ENOMEM, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
  */
 int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *hold, void *context),
+	      void *context);
+
+/* ---- renewal ---- */
+
+/* What a handle lost with its session. */
+struct dso_loss {
+	enum dso_type type;
+	/* of what the handle held: a mutex, a rwlock as reader or writer, permits, a once that was begun, a
+	 * future that was promised */
+	enum dso_role role;
+	uint32_t count; /* of permits, else 1; 0: it held nothing */
+	int32_t status; /* of the handle from now on: 0, or -ESTALE (the object was deleted or made anew) */
+	char name[DSO_NAME_BYTES_MAX + 1];
+};
+
+/*
+ * dso_renew - begin a new session under the handles of @session, if that is over. Every handle stays where it
+ * is and is opened again; one whose object was deleted meanwhile, or made anew as by a restarted storaged, is
+ * -ESTALE from then on. What the handles held is lost, and may be another's by now: @each (may be NULL) is called
+ * for every handle that held something or became stale, and must not use the session. It is called also
+ * where the renewal fails later: what it was told of is lost. Operations submitted get their outcomes before
+ * that, and can be reaped afterwards. The descriptor of dso_fd() stays the same, to be armed anew.
+ *
+ * To learn whether the session is over, storaged is asked. So a function that is frozen between two calls
+ * begins each call with it:
+ *
+ *	int r = dso_renew(session, note_loss, &state);
+ *	if (r) { dso_close(session); ... open another ... }
+ *
+ * and does what it does under a lock between taking and giving it back in one call. Blocks as dso_open() does.
+ * Returns 0 (also where the session is not over, and nothing was done), what dso_open() returns (nothing was
+ * begun, and it can be called again), or -EMFILE (dso_fd() cannot be kept).
+ */
+int dso_renew(struct dso_session *session, int (*each)(const struct dso_loss *loss, void *context),
 	      void *context);
 
 /* ---- counter: an int64 ---- */

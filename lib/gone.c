@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/gone.h"
+#include "lib/objects/object.h"
+
+#include <errno.h>
+
+static int refuse_submit(struct transport *transport, struct op *op)
+{
+	return -ENOTCONN;
+}
+
+static int refuse_flush(struct transport *transport)
+{
+	return -ENOTCONN;
+}
+
+static int refuse_progress(struct transport *transport, int64_t wait_ns)
+{
+	return -ENOTCONN;
+}
+
+static void do_nothing(struct transport *transport)
+{
+}
+
+static int refuse_wait(struct dso_session *session, struct object *object, const struct park *park,
+		       int64_t deadline_ns, uint64_t *ret_taken, char *reason, size_t reason_bytes)
+{
+	return -ENOTCONN;
+}
+
+static int refuse_wake(struct dso_session *session, struct object *object, uint64_t offset,
+		       uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes)
+{
+	return -ENOTCONN;
+}
+
+static void unlink_object(struct dso_session *session, struct object *object)
+{
+	object_unlink(object);
+}
+
+static void leave_alone(struct dso_session *session)
+{
+}
+
+/* What else there is looks at session->health before it asks the directory. */
+const struct directory_ops gone_directory = {
+	.close = unlink_object,
+	.wait = refuse_wait,
+	.wake = refuse_wake,
+	.interrupt = leave_alone,
+	.leave = leave_alone,
+	.forget = leave_alone,
+};
+
+void gone_transport(struct dso_session *session, const char *name)
+{
+	session->gone_ops = (struct transport_ops){
+		.name = name,
+		.submit = refuse_submit,
+		.flush = refuse_flush,
+		.progress = refuse_progress,
+		.close = do_nothing,
+	};
+	session->gone.ops = &session->gone_ops;
+	session->transport = (struct transport *)&session->gone;
+}

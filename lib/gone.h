@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A session behind which there is nothing: a child's that its parent opened (lib/fork.c), and one whose
+ * renewal failed (lib/renew.c). Its transport and directory touch nothing and answer as its health says.
+ */
+#ifndef LIB_GONE_H
+#define LIB_GONE_H
+
+#include "lib/session.h"
+
+extern const struct directory_ops gone_directory;
+
+/* Give @session a transport that refuses everything, under the name @name. What it had is the caller's. */
+void gone_transport(struct dso_session *session, const char *name);
+
+#endif

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dso_renew() over every transport, after everything that ends a session under its user: the connection is cut,
+ * the process is frozen for longer than the TTL, storaged is killed and started again.
+ */
+#include "tests/daemon.h"
+#include "tests/runner.h"
+
+#include <dso/dso.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PATIENCE (60 * DSO_SECOND)
+#define FILES    256 /* more descriptors than the test has */
+
+static const char *const transports[] = {"shm", "roce", "tcp"};
+static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "1s",
+					"--domain", "cpu",   NULL};
+
+static struct daemon_process daemon_process;
+static const char *transport;
+static struct dso_session *session;
+static struct dso_counter *counter;
+static struct dso_mutex *mutex;
+static struct dso_rwlock *rwlock;
+static struct dso_semaphore *semaphore;
+static struct dso_once *once;
+static struct dso_future *future;
+
+static struct dso_session *open_session(uint64_t renew)
+{
+	struct dso_options options = {.transport = transport, .renew = renew};
+	struct dso_session *opened;
+	int r = dso_open(daemon_url(&daemon_process, transport), &options, &opened);
+
+	ck_assert_msg(r == 0, "dso_open: %s", dso_error(NULL));
+	return opened;
+}
+
+#define OK(call)                                                                                 \
+	do {                                                                                     \
+		int ok_result = (call);                                                          \
+		ck_assert_msg(ok_result == 0, "%s over %s: %d, %s", #call, transport, ok_result, \
+			      dso_error(session));                                               \
+	} while (0)
+
+static void begin(int number, uint64_t renew)
+{
+	struct dso_semaphore_params permits = {.permits = 5};
+
+	transport = transports[number];
+	daemon_start(&daemon_process, arguments);
+	session = open_session(renew);
+	OK(dso_counter_open(session, "counter", NULL, &counter));
+	OK(dso_counter_set(counter, 7));
+	OK(dso_mutex_open(session, "mutex", NULL, &mutex));
+	OK(dso_rwlock_open(session, "rwlock", NULL, &rwlock));
+	OK(dso_semaphore_open(session, "semaphore", &permits, &semaphore));
+	OK(dso_once_open(session, "once", NULL, &once));
+	OK(dso_future_open(session, "future", NULL, &future));
+}
+
+static void finish(void)
+{
+	dso_close(session);
+	ck_assert_int_eq(daemon_stop(&daemon_process), 0);
+}
+
+static void hold_everything(void)
+{
+	int mine;
+
+	OK(dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(dso_rwlock_wrlock(rwlock, PATIENCE));
+	OK(dso_semaphore_acquire(semaphore, 3, PATIENCE));
+	OK(dso_once_begin(once, PATIENCE, &mine));
+	OK(dso_future_promise(future));
+}
+
+/* ---- what ends a session ---- */
+
+/* All connections of this process. */
+static void cut(void)
+{
+	for (int fd = 3; fd < FILES; fd++)
+		shutdown(fd, SHUT_RDWR);
+}
+
+/* This process is frozen until its session is over at storaged. */
+static void freeze(void)
+{
+	pid_t frozen = getpid(), keeper = fork();
+	struct dso_server_stat stat = {0};
+	struct dso_options options = {.transport = "tcp"};
+	struct dso_session *own;
+	int status;
+
+	if (keeper == 0) {
+		kill(frozen, SIGSTOP);
+		if (dso_open(daemon_process.tcp_url, &options, &own))
+			_exit(1);
+		while (stat.sessions_fenced == 0)
+			if (dso_server_stat(own, &stat))
+				break;
+		kill(frozen, SIGCONT);
+		_exit(stat.sessions_fenced == 0);
+	}
+	ck_assert_int_eq(waitpid(keeper, &status, 0), keeper);
+	ck_assert_int_eq(status, 0);
+}
+
+static void restart(void)
+{
+	daemon_end(&daemon_process, SIGKILL);
+	daemon_start_again(&daemon_process, arguments);
+}
+
+static void (*const ends[])(void) = {cut, freeze, restart};
+#define CASES (3 * (int)(sizeof ends / sizeof *ends))
+
+/* ---- what is told ---- */
+
+static struct dso_loss losses[16];
+static unsigned loss_count;
+
+static int note(const struct dso_loss *loss, void *context)
+{
+	(void)context;
+	if (loss_count < 16)
+		losses[loss_count++] = *loss;
+	return 0;
+}
+
+static const struct dso_loss *loss_of(enum dso_type type)
+{
+	for (unsigned i = 0; i < loss_count; i++)
+		if (losses[i].type == type)
+			return &losses[i];
+	return NULL;
+}
+
+static void is_told(enum dso_type type, enum dso_role role, uint32_t count, int status)
+{
+	const struct dso_loss *loss = loss_of(type);
+
+	ck_assert_msg(loss, "%s: not told", dso_type_name(type));
+	ck_assert_str_eq(loss->name, dso_type_name(type));
+	ck_assert_int_eq(loss->role, role);
+	ck_assert_uint_eq(loss->count, count);
+	ck_assert_int_eq(loss->status, status);
+}
+
+static void renew(void)
+{
+	loss_count = 0;
+	OK(dso_renew(session, note, NULL));
+}
+
+START_TEST(a_session_that_is_not_over_is_left_alone)
+{
+	begin(_i, 0);
+	OK(dso_mutex_lock(mutex, PATIENCE, NULL));
+	renew();
+	ck_assert_uint_eq(loss_count, 0);
+	OK(dso_mutex_unlock(mutex));
+	finish();
+}
+END_TEST
+
+START_TEST(what_was_held_is_told_and_the_handles_go_on)
+{
+	int status, mine;
+	bool anew = ends[_i / 3] == restart;
+	int64_t value;
+
+	begin(_i % 3, 0);
+	hold_everything();
+	ends[_i / 3]();
+	renew();
+	status = anew ? -ESTALE : 0;
+	is_told(DSO_MUTEX, DSO_HOLDER, 1, status);
+	is_told(DSO_RWLOCK, DSO_WRITER, 1, status);
+	is_told(DSO_SEMAPHORE, DSO_HOLDER, 3, status);
+	is_told(DSO_ONCE, DSO_HOLDER, 1, status);
+	is_told(DSO_FUTURE, DSO_HOLDER, 1, status);
+	ck_assert_int_eq(dso_counter_get(counter, &value), status);
+	ck_assert_int_eq(dso_mutex_unlock(mutex), -EPERM);
+	if (anew) {
+		is_told(DSO_COUNTER, DSO_HOLDER, 0, -ESTALE);
+		ck_assert_int_eq(dso_mutex_lock(mutex, PATIENCE, NULL), -ESTALE);
+	} else {
+		ck_assert_int_eq(value, 7);
+		ck_assert_ptr_null(loss_of(DSO_COUNTER));
+		ck_assert_int_eq(dso_mutex_lock(mutex, PATIENCE, NULL), -EOWNERDEAD);
+		ck_assert_int_eq(dso_rwlock_wrlock(rwlock, PATIENCE), -EOWNERDEAD);
+		OK(dso_semaphore_acquire(semaphore, 5, PATIENCE));
+		OK(dso_once_begin(once, PATIENCE, &mine));
+		ck_assert_int_eq(mine, 1);
+		ck_assert_int_eq(dso_future_get(future, NULL, 0, PATIENCE, NULL), -EOWNERDEAD);
+	}
+	/* A second time there is nothing to do. */
+	renew();
+	ck_assert_uint_eq(loss_count, 0);
+	ck_assert_str_eq(dso_transport(session), transport);
+	finish();
+}
+END_TEST
+
+START_TEST(submitted_operations_get_their_outcome_and_can_be_reaped_afterwards)
+{
+	struct dso_completion completions[64];
+	size_t count = 0;
+	int64_t value, before;
+	int executed = 0;
+
+	begin(_i % 3, 0);
+	for (uint64_t i = 0; i < 64; i++)
+		OK(dso_counter_add_submit(counter, 1, i));
+	ends[_i / 3]();
+	renew();
+	OK(dso_counter_add_submit(counter, 0, 64) ? 0 : 0);
+	for (size_t reaped = 0; reaped < 64; reaped += count) {
+		OK(dso_reap(session, completions, 64 - reaped, PATIENCE, &count));
+		ck_assert_uint_gt(count, 0);
+		for (size_t i = 0; i < count; i++) {
+			ck_assert_uint_eq(completions[i].tag, reaped + i);
+			ck_assert(completions[i].status == 0 ||
+				  completions[i].status == -ECONNRESET ||
+				  completions[i].status == -ESHUTDOWN ||
+				  completions[i].status == -ENOTCONN);
+			executed += completions[i].status == 0;
+		}
+	}
+	if (ends[_i / 3] != restart) {
+		OK(dso_reap(session, completions, 64, PATIENCE, &count));
+		ck_assert_uint_eq(count, 1);
+		OK(dso_counter_add(counter, 1, &before));
+		OK(dso_counter_get(counter, &value));
+		ck_assert_int_eq(value, before + 1);
+		ck_assert_int_ge(before, 7 + executed);
+		ck_assert_int_le(before, 7 + 64);
+	}
+	finish();
+}
+END_TEST
+
+START_TEST(an_object_that_was_made_anew_meanwhile_is_stale)
+{
+	struct dso_session *other;
+	struct dso_counter *anew;
+	const struct dso_loss *loss;
+
+	begin(_i, 0);
+	cut();
+	other = open_session(0);
+	OK(dso_object_delete(other, "counter"));
+	OK(dso_counter_open(other, "counter", NULL, &anew));
+	renew();
+	loss = loss_of(DSO_COUNTER);
+	ck_assert_ptr_nonnull(loss);
+	ck_assert_int_eq(loss->status, -ESTALE);
+	ck_assert_uint_eq(loss_count, 1);
+	ck_assert_int_eq(dso_counter_add(counter, 1, NULL), -ESTALE);
+	dso_counter_close(counter);
+	OK(dso_counter_open(session, "counter", NULL, &counter));
+	OK(dso_counter_add(counter, 1, NULL));
+	dso_close(other);
+	finish();
+}
+END_TEST
+
+START_TEST(a_renewal_that_finds_no_storaged_can_be_tried_again)
+{
+	begin(_i, 0);
+	hold_everything();
+	daemon_end(&daemon_process, SIGKILL);
+	loss_count = 0;
+	ck_assert_int_ne(dso_renew(session, note, NULL), 0);
+	ck_assert_uint_eq(loss_count, 0);
+	ck_assert_int_ne(dso_counter_add(counter, 1, NULL), 0);
+	ck_assert_int_ne(dso_ping(session, NULL), 0);
+	daemon_start_again(&daemon_process, arguments);
+	renew();
+	is_told(DSO_MUTEX, DSO_HOLDER, 1, -ESTALE);
+	OK(dso_ping(session, NULL));
+	finish();
+}
+END_TEST
+
+START_TEST(the_descriptor_to_poll_stays_and_goes_on)
+{
+	struct dso_completion completion;
+	struct pollfd ready;
+	size_t count;
+
+	begin(_i, 0);
+	ready = (struct pollfd){.fd = dso_fd(session), .events = POLLIN};
+	cut();
+	renew();
+	ck_assert_int_eq(dso_fd(session), ready.fd);
+	OK(dso_counter_add_submit(counter, 1, 1));
+	OK(dso_flush(session));
+	ck_assert_int_eq(dso_fd(session), ready.fd);
+	ck_assert_int_eq(poll(&ready, 1, 60000), 1);
+	OK(dso_reap(session, &completion, 1, PATIENCE, &count));
+	ck_assert_uint_eq(count, 1);
+	finish();
+}
+END_TEST
+
+/* ---- by itself ---- */
+
+START_TEST(what_is_safe_to_repeat_renews_a_session_by_itself_if_it_may)
+{
+	struct dso_counter *another;
+	int64_t value = 0;
+
+	begin(_i, 1);
+	cut();
+	OK(dso_counter_get(counter, &value));
+	ck_assert_int_eq(value, 7);
+	cut();
+	OK(dso_ping(session, NULL));
+	cut();
+	OK(dso_counter_open(session, "another", NULL, &another));
+	finish();
+}
+END_TEST
+
+START_TEST(a_session_that_has_lost_a_hold_is_not_renewed_by_itself)
+{
+	int64_t value;
+
+	begin(_i, 1);
+	OK(dso_mutex_lock(mutex, PATIENCE, NULL));
+	cut();
+	while (dso_ping(session, NULL) == 0)
+		;
+	ck_assert_int_ne(dso_counter_get(counter, &value), 0);
+	renew();
+	is_told(DSO_MUTEX, DSO_HOLDER, 1, 0);
+	OK(dso_counter_get(counter, &value));
+	finish();
+}
+END_TEST
+
+START_TEST(an_atomic_is_never_repeated)
+{
+	begin(_i, 1);
+	cut();
+	while (dso_counter_add(counter, 1, NULL) == 0)
+		;
+	ck_assert_int_ne(dso_counter_add(counter, 1, NULL), 0);
+	finish();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("renew");
+	TCase *tcase = tcase_create("renew");
+
+	tcase_set_timeout(tcase, 300);
+	tcase_add_loop_test(tcase, a_session_that_is_not_over_is_left_alone, 0, 3);
+	tcase_add_loop_test(tcase, what_was_held_is_told_and_the_handles_go_on, 0, CASES);
+	tcase_add_loop_test(tcase,
+			    submitted_operations_get_their_outcome_and_can_be_reaped_afterwards, 0,
+			    CASES);
+	tcase_add_loop_test(tcase, an_object_that_was_made_anew_meanwhile_is_stale, 0, 3);
+	tcase_add_loop_test(tcase, a_renewal_that_finds_no_storaged_can_be_tried_again, 0, 3);
+	tcase_add_loop_test(tcase, the_descriptor_to_poll_stays_and_goes_on, 0, 3);
+	tcase_add_loop_test(tcase, what_is_safe_to_repeat_renews_a_session_by_itself_if_it_may, 0,
+			    3);
+	tcase_add_loop_test(tcase, a_session_that_has_lost_a_hold_is_not_renewed_by_itself, 0, 3);
+	tcase_add_loop_test(tcase, an_atomic_is_never_repeated, 0, 3);
+	suite_add_tcase(suite, tcase);
+	return run_suite(suite);
+}
