@@ -191,6 +191,36 @@ START_TEST(an_idle_session_is_told_that_its_data_connection_ended)
 }
 END_TEST
 
+/* ---- figures ---- */
+
+struct counted {
+	struct dso_session *session;
+	uint64_t operations;
+};
+
+static bool are_counted(void *context)
+{
+	const struct counted *counted = context;
+	struct dso_server_stat stat;
+
+	ck_assert_int_eq(dso_server_stat(counted->session, &stat), 0);
+	ck_assert_uint_le(stat.operations, counted->operations);
+	return stat.operations == counted->operations;
+}
+
+START_TEST(every_operation_over_tcp_is_counted_once)
+{
+	struct counted counted = {.session = ends_open("tcp", 0), .operations = 1000};
+	struct dso_counter *counter;
+
+	ck_assert_int_eq(dso_counter_open(counted.session, "c", NULL, &counter), 0);
+	for (int i = 0; i < 1000; i++)
+		ck_assert_int_eq(dso_counter_add(counter, 1, NULL), 0);
+	ends_until(are_counted, &counted, "operations are counted");
+	dso_close(counted.session);
+}
+END_TEST
+
 /* ---- goodbye ---- */
 
 static uint64_t lost_count(struct dso_session *observer)
@@ -291,6 +321,7 @@ Suite *ends_paths_suite(void)
 			    WAYS * KINDS);
 	tcase_add_loop_test(tests, an_idle_session_is_told_that_its_data_connection_ended, 0, 2);
 	tcase_add_test(tests, an_idle_data_connection_is_kept_alive);
+	tcase_add_test(tests, every_operation_over_tcp_is_counted_once);
 	tcase_add_loop_test(tests, a_session_may_close_thousands_of_handles_in_a_loop, 0,
 			    ENDS_TRANSPORTS);
 	tcase_add_loop_test(tests, a_tidy_close_is_a_tidy_end_however_much_is_under_way, 0,

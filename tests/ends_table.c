@@ -99,24 +99,25 @@ static const struct row {
 	enum found found;
 	enum found found_mapped; /* over shm */
 	bool short_ttl;
+	int lost, fenced; /* as storaged counts its end */
 } rows[] = {
-	{"normal", NULL, 'c', ALL, GIVEN_BACK, GIVEN_BACK, false},
-	{"error", NULL, 'w', ALL, HELD, HELD, false},
-	{"interrupt", NULL, 'i', ALL, HELD, HELD, false},
-	{"deadline", NULL, 't', ALL, HELD, HELD, false},
+	{"normal", NULL, 'c', ALL, GIVEN_BACK, GIVEN_BACK, false, 0, 0},
+	{"error", NULL, 'w', ALL, HELD, HELD, false, 0, 0},
+	{"interrupt", NULL, 'i', ALL, HELD, HELD, false, 0, 0},
+	{"deadline", NULL, 't', ALL, HELD, HELD, false, 0, 0},
 	/* An embedded store ends with its process. */
-	{"kill -9", kill_process, 0, REMOTE, GIVEN_BACK, GIVEN_BACK, false},
-	{"freeze", freeze, 0, REMOTE, GIVEN_BACK, KEPT, true},
-	{"thaw", freeze_and_thaw, 0, REMOTE, GIVEN_BACK, KEPT, true},
-	{"fork", NULL, 'F', ALL, HELD, HELD, false},
-	{"exec", NULL, 'e', REMOTE, GIVEN_BACK, GIVEN_BACK, false},
+	{"kill -9", kill_process, 0, REMOTE, GIVEN_BACK, GIVEN_BACK, false, 1, 0},
+	{"freeze", freeze, 0, REMOTE, GIVEN_BACK, KEPT, true, 0, 1},
+	{"thaw", freeze_and_thaw, 0, REMOTE, GIVEN_BACK, KEPT, true, 0, 1},
+	{"fork", NULL, 'F', ALL, HELD, HELD, false, 0, 0},
+	{"exec", NULL, 'e', REMOTE, GIVEN_BACK, GIVEN_BACK, false, 1, 0},
 	/* An embedded store has no paths, and a mapping does not break. */
-	{"lost data path", NULL, 'q', ROCE | TCP, GIVEN_BACK, GIVEN_BACK, false},
-	{"lost control path", NULL, 'b', REMOTE, GIVEN_BACK, KEPT, false},
-	{"storaged stopped", stop_storaged, 0, REMOTE, HELD, HELD, false},
-	{"storaged restarted", restart_storaged, 0, REMOTE, NOBODY, NOBODY, false},
-	{"deletion", delete_object, 0, ALL, DELETED, DELETED, false},
-	{"full arena", NULL, 'm', ALL, HELD, HELD, false},
+	{"lost data path", NULL, 'q', ROCE | TCP, GIVEN_BACK, GIVEN_BACK, false, 1, 0},
+	{"lost control path", NULL, 'b', REMOTE, GIVEN_BACK, KEPT, false, 1, 0},
+	{"storaged stopped", stop_storaged, 0, REMOTE, HELD, HELD, false, 0, 0},
+	{"storaged restarted", restart_storaged, 0, REMOTE, NOBODY, NOBODY, false, 0, 0},
+	{"deletion", delete_object, 0, ALL, DELETED, DELETED, false, 0, 0},
+	{"full arena", NULL, 'm', ALL, HELD, HELD, false, 0, 0},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
@@ -141,6 +142,17 @@ static void expect(enum found found)
 	case NOBODY:
 		break;
 	}
+}
+
+/* The end was counted once, and as what it was. */
+static void expect_counted(const struct row *row)
+{
+	struct dso_server_stat stat;
+
+	ck_assert_int_eq(dso_server_stat(observer, &stat), 0);
+	ck_assert_uint_eq(stat.sessions_lost, row->lost);
+	ck_assert_uint_eq(stat.sessions_fenced, row->fenced);
+	ck_assert_uint_eq(stat.sessions_begun, 2);
 }
 
 /* The row is printed where the cell fails. */
@@ -180,6 +192,8 @@ START_TEST(each_end_of_each_transport_leaves_what_the_table_says)
 	else
 		victim_order(&victim, row->order);
 	expect(maps ? row->found_mapped : row->found);
+	if (observer && columns[_i % COLUMNS].bit != EMBEDDED)
+		expect_counted(row);
 	victim_kill(&victim);
 	/* Whatever it was: when the process is gone nothing of it is left. */
 	if (observer && columns[_i % COLUMNS].bit != EMBEDDED)
