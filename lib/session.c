@@ -315,7 +315,7 @@ static int open_default_address(struct session_settings *settings, const char *p
 
 int dso_open(const char *url, const struct dso_options *options, struct dso_session **ret_session)
 {
-	struct session_settings settings;
+	struct session_settings settings = {0};
 	char path[108];
 	int r;
 
