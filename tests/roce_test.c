@@ -453,6 +453,36 @@ START_TEST(what_breaks_a_rule_is_refused_touches_nothing_and_ends_its_queue_pair
 }
 END_TEST
 
+/* A queue pair that was an attempt ends nothing; that of the transport in use does. */
+START_TEST(a_session_ends_with_the_queue_pair_that_it_uses)
+{
+	struct {
+		struct control_header header;
+		struct control_use use;
+	} notice = {
+		.header = control_header_of(CONTROL_USE, 0, 0, sizeof notice.use),
+		.use.transport = _i ? CONTROL_ROCE : CONTROL_TCP,
+	};
+	struct end end = end_new("end");
+	struct roce_packet packet = refused_packet(&end, 0);
+	struct message message;
+
+	send_all(end.control, &notice, sizeof notice);
+	ck_assert_uint_eq(call(end.control, CONTROL_PING, NULL, 0, &message), WIRE_OK);
+	send_packet(&end, &packet, 0xee);
+	expect_acknowledge(&end, end.psn, refused[0].syndrome);
+	if (_i) {
+		ck_assert(receive_message(end.control, &message));
+		ck_assert_uint_eq(le16_get(message.header.type), CONTROL_FENCED);
+		ck_assert_ptr_nonnull(strstr((char *)message.body, "queue pair"));
+		ck_assert(is_closed(end.control));
+	} else {
+		ck_assert_uint_eq(call(end.control, CONTROL_PING, NULL, 0, &message), WIRE_OK);
+	}
+	end_close(&end);
+}
+END_TEST
+
 /* ---- queue pairs ---- */
 
 START_TEST(a_queue_pair_for_another_address_is_refused)
@@ -589,6 +619,7 @@ static Suite *make_suite(void)
 		tests, what_breaks_a_rule_is_refused_touches_nothing_and_ends_its_queue_pair_alone,
 		0, sizeof refused / sizeof *refused);
 	tests = tests_of(suite, "queue pairs");
+	tcase_add_loop_test(tests, a_session_ends_with_the_queue_pair_that_it_uses, 0, 2);
 	tcase_add_test(tests, a_queue_pair_for_another_address_is_refused);
 	tcase_add_test(tests, a_session_has_eight_queue_pairs_and_no_more_and_others_have_theirs);
 	tcase_add_loop_test(tests, the_queue_pair_of_an_ended_session_is_gone, 0, 2);
