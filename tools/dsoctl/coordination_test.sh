@@ -57,10 +57,10 @@ check "and the shortest time that it may be" 0 True bash -c \
 print(2e9 <= hold[\"held_min_ns\"] <= hold[\"held_max_ns\"] < 6e10)"' "$DSOCTL"
 check "a lock not got at once exits with 124" 124 "" dsoctl lock m --timeout 0 -- echo no
 check "a lock not got in time exits with 124" 124 "" dsoctl lock m --timeout 200ms -- echo no
-complains "dsoctl: mutex m lock *not in time; pid $holder has it, for *s; --timeout waits longer"
+complains "dsoctl: mutex m lock *not in time; held by pid $holder for *s; --timeout waits longer"
 check "what is held is not deleted" 1 '{"deleted":\["other"]}' bash -c \
 	'"$0" counter add other >/dev/null; "$0" rm m other --json' "$DSOCTL"
-complains "dsoctl: mutex m is not deleted: pid $holder has it, for *s; --force deletes it"
+complains "dsoctl: mutex m is not deleted: held by pid $holder for *s; --force deletes it"
 check "neither by its prefix" 1 "" dsoctl rm --prefix m
 "$DSOCTL" lock m -- echo no &
 waiter=$!
@@ -115,7 +115,7 @@ eventually taken two
 check "ls --held counts the permits of each" 0 "*semaphore *holder *[1-9]* pid $holder *[1-9]* 2 *[1-9]s  two" \
 	dsoctl ls --held
 check "permits not got in time exit with 124" 124 "" dsoctl semaphore run two --timeout 200ms -- true
-complains "dsoctl: semaphore two *not in time; pid $holder has 2 of it, for *s; *"
+complains "dsoctl: semaphore two *not in time; 2 of it held by pid $holder for *s; *"
 kill -TERM $holder
 ended "permits come back with the command's end" 143 $holder
 check "so that others have them" 0 "" dsoctl semaphore run two --count 2 --timeout 2m -- true

@@ -193,7 +193,7 @@ void holds_free(struct holds *holds);
 const struct dso_hold *holds_next(const struct holds *holds, const char *name,
 				  const struct dso_hold *last);
 
-/* "pid 4711 has it, for 12s", for the end of a sentence. */
+/* "held by pid 4711 for 12s", for the end of a sentence. */
 #define HOLD_TEXT_BYTES (PRINTABLE_BYTES + 64)
 const char *hold_text(const struct dso_hold *hold, char text[static HOLD_TEXT_BYTES]);
 

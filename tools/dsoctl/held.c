@@ -109,12 +109,15 @@ const struct dso_hold *holds_next(const struct holds *holds, const char *name,
 
 const char *hold_text(const struct dso_hold *hold, char text[static HOLD_TEXT_BYTES])
 {
-	char who[PRINTABLE_BYTES], time[DURATION_BYTES], share[24] = "it";
+	char who[PRINTABLE_BYTES], time[DURATION_BYTES], share[24] = "";
+	const char *age = since(hold, time);
+	bool known = strcmp(age, "-") != 0;
 
 	if (hold->count > 1)
-		snprintf(share, sizeof share, "%u of it", hold->count);
-	snprintf(text, HOLD_TEXT_BYTES, "%s has %s, for %s",
-		 hold->who[0] ? printable(hold->who, who) : "a session", share, since(hold, time));
+		snprintf(share, sizeof share, "%u of it ", hold->count);
+	snprintf(text, HOLD_TEXT_BYTES, "%sheld by %s%s%s", share,
+		 hold->who[0] ? printable(hold->who, who) : "a session", known ? " for " : "",
+		 known ? age : "");
 	return text;
 }
 
