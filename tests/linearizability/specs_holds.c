@@ -25,13 +25,19 @@ static const struct operation_kind mutex_kinds[] = {
 	[MUTEX_HOLDER] = {"holder", 0, 2},
 };
 
+/* Who does not get it in time may have found it given to one who waits, and who dies before it takes it up. */
+static bool mutex_disturbs(const struct operation *other, const struct operation *operation)
+{
+	return operation->kind == MUTEX_LOCK && other->kind == MUTEX_LOCK;
+}
+
 static bool mutex_lock(struct state *state, const struct operation *operation)
 {
 	uint64_t *holder = &state->words[0], *token = &state->words[1], died = state->words[2];
 
 	/* It is a CAS that found somebody in the word, also where it waited for long. */
 	if (timed_out(operation, 0))
-		return *holder && *holder != number_of(operation);
+		return *holder ? *holder != number_of(operation) : operation->disturbed;
 	if (*holder)
 		return false;
 	*holder = number_of(operation);
@@ -97,6 +103,7 @@ const struct specification mutex_specification = {
 	.kinds = mutex_kinds,
 	.begin = begin_free,
 	.step = mutex_step,
+	.disturbs = mutex_disturbs,
 };
 
 /* ---- rwlock: {writer + 1, readers, a writer died, who died, who would die a writer} ---- */
@@ -273,6 +280,12 @@ static const struct operation_kind once_kinds[] = {
 	[ONCE_ABANDON] = {"abandon", 0, 0},
 };
 
+/* As of a mutex. */
+static bool once_disturbs(const struct operation *other, const struct operation *operation)
+{
+	return operation->kind == ONCE_BEGIN && other->kind == ONCE_BEGIN;
+}
+
 static bool once_step(struct state *state, const struct operation *operation)
 {
 	uint64_t *at_it = &state->words[0], *done = &state->words[1], me = number_of(operation);
@@ -286,7 +299,7 @@ static bool once_step(struct state *state, const struct operation *operation)
 		return true;
 	case ONCE_BEGIN:
 		if (timed_out(operation, 0))
-			return *at_it && *at_it != me;
+			return *at_it ? *at_it != me : operation->disturbed;
 		if (failed(operation) || *at_it || !agrees(operation, 0, !*done))
 			return false;
 		*at_it = *done ? 0 : me;
@@ -307,6 +320,7 @@ const struct specification once_specification = {
 	.kinds = once_kinds,
 	.begin = begin_free,
 	.step = once_step,
+	.disturbs = once_disturbs,
 };
 
 /* ---- barrier: {parties, who waits, who may go, who is to hear that it broke, it is broken, who

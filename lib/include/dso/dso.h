@@ -606,9 +606,11 @@ void dso_mutex_close(struct dso_mutex *mutex);
  * handed to other systems that refuse smaller ones than they have seen: 64 bits, larger than that of every
  * holder before of a mutex of that name at that storaged. So it is after the mutex was deleted and made
  * anew, and after storaged was restarted. Tokens grow by one with each holder, and by more than one where
- * the mutex was made anew; none is larger than INT64_MAX. As with a robust mutex of POSIX: Returns 0; -EOWNERDEAD (locked, but the holder before ended while
+ * the mutex was made anew, or was given to one who waited and did not come for it; none is larger than
+ * INT64_MAX. As with a robust mutex of POSIX: Returns 0; -EOWNERDEAD (locked, but the holder before ended while
  * it had it: make good what it guards and call dso_mutex_consistent()); -ENOTRECOVERABLE (such a one was
- * unlocked without that; delete it); -EDEADLK (this session has it locked). Waits at most @timeout.
+ * unlocked without that; delete it); -EDEADLK (this session has it locked). Waits at most @timeout. One
+ * that was not in time found it locked, or given to another who waits for it.
  */
 int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token);
 /* dso_mutex_unlock - unlock, and wake one who waits. Returns 0, -EPERM (it is not locked by this handle). */
