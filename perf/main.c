@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/barrier.h"
+#include "perf/hostile.h"
 #include "perf/lock.h"
 #include "perf/run.h"
 #include "perf/clock.h"
@@ -119,6 +120,8 @@ int main(int argc, char **argv)
 	static struct run run = {.daemon.output = -1, .baseline.socket = -1};
 	int r;
 
+	if (argc > 1 && !strcmp(argv[1], "hostile"))
+		return hostile_main(argc, argv);
 	settings_parse(argc, argv, &run.settings);
 	catch_signals();
 	allow_descriptors();
