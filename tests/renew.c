@@ -276,6 +276,28 @@ START_TEST(an_object_that_was_made_anew_meanwhile_is_stale)
 }
 END_TEST
 
+/* Generations begin anew with a storaged. */
+START_TEST(an_object_of_another_storaged_is_another_though_name_and_generation_are_the_same)
+{
+	struct dso_session *other;
+	struct dso_counter *anew;
+	struct dso_stat before, after;
+
+	begin(_i, 0);
+	OK(dso_object_stat(session, "counter", &before));
+	restart();
+	other = open_session(0);
+	OK(dso_counter_open(other, "counter", NULL, &anew));
+	OK(dso_object_stat(other, "counter", &after));
+	ck_assert_uint_eq(after.generation, before.generation);
+	renew();
+	is_told(DSO_COUNTER, DSO_HOLDER, 0, -ESTALE);
+	ck_assert_int_eq(dso_counter_add(counter, 1, NULL), -ESTALE);
+	dso_close(other);
+	finish();
+}
+END_TEST
+
 START_TEST(a_renewal_that_finds_no_storaged_can_be_tried_again)
 {
 	begin(_i, 0);
@@ -374,6 +396,10 @@ int main(void)
 			    submitted_operations_get_their_outcome_and_can_be_reaped_afterwards, 0,
 			    CASES);
 	tcase_add_loop_test(tcase, an_object_that_was_made_anew_meanwhile_is_stale, 0, 3);
+	tcase_add_loop_test(
+		tcase,
+		an_object_of_another_storaged_is_another_though_name_and_generation_are_the_same, 0,
+		3);
 	tcase_add_loop_test(tcase, a_renewal_that_finds_no_storaged_can_be_tried_again, 0, 3);
 	tcase_add_loop_test(tcase, the_descriptor_to_poll_stays_and_goes_on, 0, 3);
 	tcase_add_loop_test(tcase, what_is_safe_to_repeat_renews_a_session_by_itself_if_it_may, 0,

@@ -32,7 +32,9 @@
  *		     shuts down); nothing was done
  *	-ENOTCONN    the connection was lost before; nothing was done
  *	-ECONNRESET  the connection was lost, or storaged fell silent, while the operation was under way:
- *		     it may or may not have been executed. It is never repeated by the library.
+ *		     it may or may not have been executed. It is never repeated by the library, but for
+ *		     reads and the like under the option renew.
+ * After the last three the session is over: dso_renew() begins a new one under the same handles.
  */
 #ifndef DSO_DSO_H
 #define DSO_DSO_H
