@@ -301,8 +301,8 @@ static void parse(struct dsoctl *ctl, int argc, char **argv)
 	char **typed = calloc((size_t)argc + 1, sizeof *typed);
 	struct parsing parsing = {ctl, typed};
 
-	ctl->operands = calloc((size_t)argc + 1, sizeof *ctl->operands);
-	if (!typed || !ctl->operands)
+	ctl->words = ctl->operands = calloc((size_t)argc + 1, sizeof *ctl->words);
+	if (!typed || !ctl->words)
 		exit(fail_because("out of memory"));
 	memcpy(typed, argv, (size_t)argc * sizeof *typed);
 	mark_numbers(argc, argv);

@@ -61,7 +61,8 @@ struct dsoctl {
 	const char *prefix;
 	bool wants_help;
 	const struct command *command;
-	char **operands; /* behind the command's name */
+	char **words;    /* all operands; freed by main() */
+	char **operands; /* of them, those behind the command's name */
 	unsigned operand_count;
 	struct dso_session *session;
 	int signal; /* that ended it, and that main() is to end by */

@@ -46,5 +46,6 @@ int main(int argc, char **argv)
 		status = run_command(&ctl);
 	if (ctl.signal)
 		end_by(ctl.signal);
+	free(ctl.words);
 	return status;
 }
