@@ -57,6 +57,18 @@ static struct transport_roce *roce_of(struct transport *transport)
 
 /* ---- operations ---- */
 
+/* Why nothing was answered, as far as this end can know: packets keep the size that the way had. */
+static const char *silence_of(const struct transport_roce *roce)
+{
+	const struct roce_requester_config *config = &roce->requester.config;
+	struct roce_address local;
+	int mtu = roce_route(&config->path.remote, &local);
+
+	return mtu > 0 && (uint32_t)mtu < config->mtu
+		       ? "the link to storaged has become narrower than this session's packets"
+		       : "storaged does not answer on the queue pair";
+}
+
 static void complete(void *context, const struct roce_request *request, enum roce_outcome outcome,
 		     uint64_t original)
 {
@@ -74,7 +86,7 @@ static void complete(void *context, const struct roce_request *request, enum roc
 	roce->completed++;
 	if (outcome != ROCE_DONE && !roce->why)
 		roce->why = outcome == ROCE_UNKNOWN || outcome == ROCE_NEVER_SENT
-				    ? "storaged does not answer on the queue pair"
+				    ? silence_of(roce)
 				    : "storaged's end of the queue pair refused a request";
 	if (request->length_bytes == 0) { /* see refusal_of */
 		op->status = outcome == ROCE_DONE ? (int32_t)op->value : errors[outcome];
