@@ -103,7 +103,7 @@ END_TEST
 
 START_TEST(unknown_types_are_malformed_and_called_unknown)
 {
-	static const unsigned unknown[] = {0, 18, 63, 66, 4711, 65535};
+	static const unsigned unknown[] = {0, 19, 63, 66, 4711, 65535};
 
 	for (unsigned i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
 		ck_assert_int_eq(check_length(unknown[i], 0), WIRE_MALFORMED);
@@ -176,6 +176,25 @@ START_TEST(hellos_namespace_is_terminated_and_zero_filled)
 	message = hello();
 	message.name_space[8] = 'x';
 	ck_assert_int_eq(check_body(CONTROL_HELLO, &message, sizeof message), WIRE_MALFORMED);
+}
+END_TEST
+
+/* It is a notice: nobody answers. */
+START_TEST(use_names_one_transport)
+{
+	struct control_header header =
+		control_header_of(CONTROL_USE, 0, 0, sizeof(struct control_use));
+	struct control_use message = {.transport = CONTROL_ROCE};
+
+	ck_assert_int_eq(control_check(&header, &message), WIRE_OK);
+	message.transport = 0;
+	ck_assert_int_eq(control_check(&header, &message), WIRE_MALFORMED);
+	message.transport = CONTROL_TCP | CONTROL_ROCE;
+	ck_assert_int_eq(control_check(&header, &message), WIRE_MALFORMED);
+	message = (struct control_use){.transport = CONTROL_TCP, .reserved[6] = 1};
+	ck_assert_int_eq(control_check(&header, &message), WIRE_MALFORMED);
+	header.request = le32_of(1);
+	ck_assert_int_eq(control_check(&header, NULL), WIRE_MALFORMED);
 }
 END_TEST
 
@@ -299,6 +318,7 @@ int main(void)
 	tcase_add_test(tests, hello_passes_with_whatever_versions_and_features_it_offers);
 	tcase_add_test(tests, hello_without_the_magic_or_with_a_range_upside_down_is_malformed);
 	tcase_add_test(tests, hellos_namespace_is_terminated_and_zero_filled);
+	tcase_add_test(tests, use_names_one_transport);
 	tcase_add_test(tests, attach_asks_for_one_transport);
 	tcase_add_test(tests, names_of_1_to_255_bytes_pass_and_may_hold_anything_but_zero);
 	tcase_add_test(tests, an_empty_name_and_one_with_a_zero_byte_are_refused_as_names);
