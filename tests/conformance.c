@@ -153,6 +153,7 @@ int main(int argc, char **argv)
 	srunner_add_suite(runner, conformance_memory_suite());
 	srunner_add_suite(runner, conformance_async_suite());
 	srunner_add_suite(runner, conformance_deletion_suite());
+	srunner_add_suite(runner, conformance_failures_suite());
 	srunner_add_suite(runner, conformance_fork_suite());
 	srunner_add_suite(runner, conformance_future_suite());
 	srunner_add_suite(runner, conformance_outputs_suite());

@@ -45,6 +45,7 @@ Suite *conformance_holds_suite(void);
 Suite *conformance_wake_suite(void);
 Suite *conformance_tokens_suite(void);
 Suite *conformance_deletion_suite(void);
+Suite *conformance_failures_suite(void);
 Suite *conformance_fork_suite(void);
 Suite *conformance_future_suite(void);
 Suite *conformance_outputs_suite(void);
