@@ -50,6 +50,10 @@ enum lie {
 	HOLDS_UNKNOWN, /* no feature HELD */
 	TAKEN_CUT_SHORT,
 	TAKEN_FOR_ANOTHER,
+	ANNEX_OUTSIDE_THE_REGION,
+	ANNEX_FAR_OUTSIDE,
+	NO_ANNEX_FOR_THE_CAPACITY,
+	ANNEX_INSIDE, /* which is no lie */
 };
 
 static int listener;
@@ -136,6 +140,23 @@ static void welcome(int fd, const struct control_header *request)
 	reply(fd, request, WIRE_OK, &honest, sizeof honest);
 }
 
+/* A future whose value does not lie in the object itself. */
+static void future_with_annex(struct control_opened *opened)
+{
+	static const uint64_t annexes[] = {
+		[ANNEX_OUTSIDE_THE_REGION] = REGION_BYTES - 4096,
+		[ANNEX_FAR_OUTSIDE] = UINT64_MAX - 4095,
+		[NO_ANNEX_FOR_THE_CAPACITY] = 0,
+		[ANNEX_INSIDE] = REGION_BYTES - 8192,
+	};
+	le64_t *parameter = opened->parameters.parameter;
+
+	opened->length_bytes = le64_of(FUTURE_SLOT_OFFSET + REGISTER_SLOT_BYTES(64));
+	parameter[FUTURE_PARAMETER_CAPACITY] = le64_of(8192);
+	parameter[FUTURE_PARAMETER_ROOM] = le64_of(64);
+	parameter[FUTURE_PARAMETER_ANNEX] = le64_of(annexes[lie]);
+}
+
 static void opened(int fd, const struct control_header *request)
 {
 	struct control_opened honest = {.offset = le64_of(4096),
@@ -148,6 +169,8 @@ static void opened(int fd, const struct control_header *request)
 		honest.parameters.parameter[1] = le64_of(1);
 	else
 		honest.parameters.parameter[MEMORY_PARAMETER_BYTES] = le64_of(64);
+	if (lie >= ANNEX_OUTSIDE_THE_REGION)
+		future_with_annex(&honest);
 	if (lie == OPEN_OUTSIDE_THE_REGION)
 		honest.offset = le64_of(REGION_BYTES - 64);
 	if (lie == OPEN_WITH_TOO_MANY_STRIPES)
@@ -333,6 +356,22 @@ START_TEST(lies_about_what_was_taken_are_not_believed)
 }
 END_TEST
 
+START_TEST(lies_about_where_a_value_lies_are_not_believed)
+{
+	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
+	struct dso_session *session;
+	struct dso_future *future;
+	int r;
+
+	lie = (enum lie)_i;
+	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
+	r = dso_future_open(session, "f", NULL, &future);
+	ck_assert_msg(r == (lie == ANNEX_INSIDE ? 0 : -EPROTO), "lie %d: %d %s", (int)lie, r,
+		      dso_error(session));
+	dso_close(session);
+}
+END_TEST
+
 int main(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
@@ -357,6 +396,8 @@ int main(void)
 			    HOLDS_UNKNOWN + 1);
 	tcase_add_loop_test(tcase, lies_about_what_was_taken_are_not_believed, TAKEN_CUT_SHORT,
 			    TAKEN_FOR_ANOTHER + 1);
+	tcase_add_loop_test(tcase, lies_about_where_a_value_lies_are_not_believed,
+			    ANNEX_OUTSIDE_THE_REGION, ANNEX_INSIDE + 1);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
