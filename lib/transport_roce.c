@@ -29,6 +29,8 @@
 #define SLEEP_NS 10000000 /* the longest sleep between two looks at the session's health */
 /* Fruitless looks at the socket between two looks at the clock. */
 #define LOOKS_PER_CLOCK 8
+/* Its packets pass wherever IPv6 does (a path MTU of 1,280 bytes), and over nearly all that IPv4 has. */
+#define MTU_EVERYWHERE 1024
 /* Under way at most, whatever the socket's buffer: more only waits in it. */
 #define WINDOW_BYTES_MAX (512 << 10)
 
@@ -57,14 +59,17 @@ static struct transport_roce *roce_of(struct transport *transport)
 
 /* ---- operations ---- */
 
-/* Why nothing was answered, as far as this end can know: packets keep the size that the way had. */
+/*
+ * Why nothing was answered, as far as this end can know: packets keep the size that the path had. Where the path
+ * is narrower, either the other end is a device, or the fragments of packets are swallowed.
+ */
 static const char *silence_of(const struct transport_roce *roce)
 {
 	const struct roce_requester_config *config = &roce->requester.config;
 	struct roce_address local;
 	int mtu = roce_route(&config->path.remote, &local);
 
-	return mtu > 0 && (uint32_t)mtu < config->mtu
+	return roce_socket_is_narrow(roce->socket) || (mtu > 0 && (uint32_t)mtu < config->mtu)
 		       ? "the link to storaged has become narrower than this session's packets"
 		       : "storaged does not answer on the queue pair";
 }
@@ -200,7 +205,9 @@ static void turn(struct transport_roce *roce, int64_t now_ns)
 		roce_requester_tick(&roce->requester, now_ns);
 		any = true;
 	}
-	if (roce->health && atomic_load_explicit(roce->health, memory_order_relaxed))
+	/* The kernel knows that the path is too narrow: no timeout has to tell. */
+	if ((roce->health && atomic_load_explicit(roce->health, memory_order_relaxed)) ||
+	    roce_socket_is_narrow(roce->socket))
 		roce_requester_break(&roce->requester);
 	/* Only an answer, a timer or a new operation makes room to send. */
 	if (any || roce->posted)
@@ -469,32 +476,26 @@ static uint32_t window_of(const struct transport_roce *roce)
 }
 
 /* How long the probe may take, however patient the session is otherwise. */
-static struct patience probe_patience(const struct attachment *attachment)
+static int64_t probe_wait_ns(const struct attachment *attachment)
 {
 	int64_t wait_ns = le32_get(attachment->welcome->ttl_ms) * DSO_MILLISECOND / 4;
-	int64_t now_ns = clock_now_ns();
-	struct patience patience;
+	int64_t left_ns = attachment->connect_deadline_ns - clock_now_ns();
 
 	if (wait_ns > attachment->timeout_ns)
 		wait_ns = attachment->timeout_ns;
-	if (wait_ns > attachment->connect_deadline_ns - now_ns)
-		wait_ns = attachment->connect_deadline_ns - now_ns;
-	patience_begin(&patience, now_ns, wait_ns);
-	return patience;
+	return wait_ns < left_ns ? wait_ns : left_ns;
 }
 
-/* Read as much as a packet has room for: whether packets get there and back is not known before, nor whether
- * large ones do. */
-static int probe(struct transport_roce *roce, const struct attachment *attachment)
+/* READ the region's first @length_bytes. Returns 0 or a negative errno: then the requester is broken. */
+static int probe_read(struct transport_roce *roce, uint8_t *first, uint32_t length_bytes,
+		      int64_t wait_ns)
 {
-	uint8_t first[ROCE_MTU_MAX];
-	struct op op = {
-		.opcode = DATA_READ, .length_bytes = roce->requester.config.mtu, .buffer = first};
-	char text[INET6_ADDRSTRLEN + 8];
-	struct patience patience = probe_patience(attachment);
+	struct op op = {.opcode = DATA_READ, .length_bytes = length_bytes, .buffer = first};
+	struct patience patience;
 	int64_t now_ns;
 	int r;
 
+	patience_begin(&patience, clock_now_ns(), wait_ns);
 	r = roce_submit((struct transport *)roce, &op);
 	if (r)
 		return r;
@@ -506,22 +507,109 @@ static int probe(struct transport_roce *roce, const struct attachment *attachmen
 		else
 			roce_progress((struct transport *)roce, patience.until_ns - now_ns);
 	}
-	r = op.status;
-	if (r == 0 && memcmp(first, LAYOUT_MAGIC, 8))
+	return op.status;
+}
+
+/*
+ * Send packets as long as any, until one is acknowledged: duplicates, because nothing may be written yet.
+ * Returns 0 or a negative errno.
+ */
+static int probe_request(struct transport_roce *roce, int64_t wait_ns)
+{
+	int64_t now_ns = clock_now_ns(), pause_ns = roce->requester.rto_ns, until_ns;
+	struct patience patience;
+
+	patience_begin(&patience, now_ns, wait_ns);
+	while (!roce_socket_is_narrow(roce->socket) && !patience_is_over(&patience, now_ns)) {
+		roce_requester_emit_duplicate(&roce->requester, &roce->batch);
+		roce_socket_send(roce->socket, &roce->batch);
+		until_ns = now_ns + pause_ns;
+		for (; now_ns < until_ns; now_ns = clock_now_ns()) {
+			sleep_until(roce, now_ns, until_ns);
+			turn(roce, now_ns);
+			if (roce->requester.duplicate_acknowledged)
+				return 0;
+		}
+		pause_ns *= 2;
+	}
+	return -ETIMEDOUT;
+}
+
+/* Whether packets get there and back is not known before, nor whether long ones do. Returns 0, -EMSGSIZE (only
+ * short ones do) or another negative errno. */
+static int probe(struct transport_roce *roce, const struct attachment *attachment)
+{
+	const struct roce_requester_config *config = &roce->requester.config;
+	int64_t wait_ns = probe_wait_ns(attachment);
+	uint8_t first[ROCE_MTU_MAX];
+	char text[INET6_ADDRSTRLEN + 8];
+	int r;
+
+	roce_address_text(&config->path.remote, text, sizeof text);
+	r = probe_read(roce, first, sizeof LAYOUT_MAGIC - 1, wait_ns);
+	if (r == 0 && memcmp(first, LAYOUT_MAGIC, sizeof LAYOUT_MAGIC - 1))
 		r = -EPROTO;
-	if (r == 0)
-		return 0;
-	return refuse(attachment, r == -ECONNRESET ? -ETIMEDOUT : r,
-		      "no answer of %u bytes over UDP from %s port %u: a firewall, address "
-		      "translation or a narrower link on the way",
-		      roce->requester.config.mtu,
-		      roce_address_text(&roce->requester.config.path.remote, text, sizeof text),
-		      roce->requester.config.path.remote.port);
+	if (r)
+		return refuse(
+			attachment, r == -ECONNRESET ? -ETIMEDOUT : r,
+			"no answer of one packet over UDP from %s port %u: a firewall or address "
+			"translation on the way",
+			text, config->path.remote.port);
+	/* The rest of the time is for packets of another length. */
+	r = probe_read(roce, first, config->mtu, wait_ns / 2);
+	if (r == 0 && !config->path.to_device)
+		r = probe_request(roce, wait_ns / 2);
+	if (r)
+		return refuse(attachment, -EMSGSIZE,
+			      "packets of %u bytes do not pass over UDP to %s port %u and back: "
+			      "there is a narrower link on the way",
+			      config->mtu, text, config->path.remote.port);
+	return 0;
+}
+
+/* Connect a queue pair of packets of at most @mtu bytes, and see whether they pass. @config: what is known. */
+static int try_mtu(struct transport_roce *roce, const struct attachment *attachment,
+		   struct roce_requester_config *config, uint32_t mtu)
+{
+	struct control_queue_pair ours = {.rd_atomic = le16_of(ROCE_RD_ATOMIC_MAX)}, theirs;
+	int r = draw(&roce->qpn, &config->psn);
+
+	if (r)
+		return r;
+	memcpy(ours.ip, config->path.local.ip, sizeof ours.ip);
+	ours.port = le16_of(config->path.local.port);
+	ours.mtu = le16_of((uint16_t)mtu);
+	ours.qpn = le32_of(roce->qpn);
+	ours.psn = le32_of(config->psn);
+	r = exchange(attachment, &ours, &theirs);
+	if (r)
+		return r;
+	if (!is_device(attachment) && memcmp(theirs.ip, config->path.remote.ip, sizeof theirs.ip))
+		return refuse(
+			attachment, -EADDRNOTAVAIL,
+			"storaged has another address than the one it was reached at, which "
+			"the packets' checksum covers: there is address translation on the way");
+	config->path.remote.port = le16_get(theirs.port);
+	config->remote_qpn = le32_get(theirs.qpn);
+	config->mtu = le16_get(theirs.mtu);
+	config->rkey = le32_get(theirs.rkey);
+	config->rd_atomic_max = le16_get(theirs.rd_atomic);
+	config->window_bytes_max = window_of(roce);
+	roce->region_address = le64_get(theirs.region_address);
+	roce->region_bytes = le64_get(attachment->welcome->region_bytes);
+	roce->why = NULL;
+	roce_requester_init(&roce->requester, config, &roce->counters);
+	if (!is_device(attachment)) {
+		r = roce_socket_connect(roce->socket, &config->path.remote);
+		if (r)
+			return refuse(attachment, r, "no way to storaged's UDP port: %s",
+				      strerror(-r));
+	}
+	return probe(roce, attachment);
 }
 
 static int connect_queue_pair(struct transport_roce *roce, const struct attachment *attachment)
 {
-	struct control_queue_pair ours = {.rd_atomic = le16_of(ROCE_RD_ATOMIC_MAX)}, theirs;
 	struct roce_requester_config config = {
 		.path.to_device = is_device(attachment),
 		.silence_ns = transport_data_silence_ns(attachment),
@@ -536,39 +624,16 @@ static int connect_queue_pair(struct transport_roce *roce, const struct attachme
 	if (mtu < 0)
 		return refuse(attachment, mtu, "no way to storaged's address: %s", strerror(-mtu));
 	r = open_socket(roce, attachment, &config.path.local);
-	if (r == 0)
-		r = draw(&roce->qpn, &config.psn);
 	if (r)
 		return r;
-	memcpy(ours.ip, config.path.local.ip, sizeof ours.ip);
-	ours.port = le16_of(config.path.local.port);
-	ours.mtu = le16_of((uint16_t)mtu);
-	ours.qpn = le32_of(roce->qpn);
-	ours.psn = le32_of(config.psn);
-	r = exchange(attachment, &ours, &theirs);
-	if (r)
-		return r;
-	if (!is_device(attachment) && memcmp(theirs.ip, config.path.remote.ip, sizeof theirs.ip))
-		return refuse(
-			attachment, -EADDRNOTAVAIL,
-			"storaged has another address than the one it was reached at, which "
-			"the packets' checksum covers: there is address translation on the way");
-	config.path.remote.port = le16_get(theirs.port);
-	config.remote_qpn = le32_get(theirs.qpn);
-	config.mtu = le16_get(theirs.mtu);
-	config.rkey = le32_get(theirs.rkey);
-	config.rd_atomic_max = le16_get(theirs.rd_atomic);
-	config.window_bytes_max = window_of(roce);
-	roce->region_address = le64_get(theirs.region_address);
-	roce->region_bytes = le64_get(attachment->welcome->region_bytes);
-	roce_requester_init(&roce->requester, &config, &roce->counters);
-	if (!is_device(attachment)) {
-		r = roce_socket_connect(roce->socket, &config.path.remote);
-		if (r)
-			return refuse(attachment, r, "no way to storaged's UDP port: %s",
-				      strerror(-r));
+	r = try_mtu(roce, attachment, &config, (uint32_t)mtu);
+	if (r == -EMSGSIZE && config.mtu > MTU_EVERYWHERE) {
+		roce_socket_forget_narrow(roce->socket);
+		r = try_mtu(roce, attachment, &config, MTU_EVERYWHERE);
 	}
-	return probe(roce, attachment);
+	if (r == 0 && !is_device(attachment))
+		roce_socket_fragment(roce->socket);
+	return r;
 }
 
 int transport_roce_connect(const struct attachment *attachment, struct transport **ret_transport)

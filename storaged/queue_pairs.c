@@ -105,6 +105,7 @@ static int open_port(struct server *server, const struct listener *listener)
 		if (r)
 			break;
 		server->roce_workers[i].socket_count++;
+		roce_socket_fragment(*socket);
 		local = roce_socket_local(*socket);
 		if (i == 0 && count > 1)
 			r = roce_socket_share(*socket);

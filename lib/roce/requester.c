@@ -286,6 +286,27 @@ bool roce_requester_emit(struct roce_requester *requester, int64_t now_ns, struc
 	return any;
 }
 
+void roce_requester_emit_duplicate(struct roce_requester *requester, struct roce_batch *batch)
+{
+	const struct roce_requester_config *config = &requester->config;
+	struct roce_packet packet = {
+		.opcode = ROCE_WRITE_ONLY,
+		.qpn = config->remote_qpn,
+		.psn = config->psn,
+		.ack_request = true,
+		.rkey = ~config->rkey,
+		.length_bytes = config->mtu,
+		.payload_bytes = config->mtu,
+	};
+	uint8_t *at = roce_batch_next(batch);
+	size_t end = roce_encode(&packet, at);
+
+	assert(oldest_psn(requester) != config->psn);
+	memset(at + end, 0, packet.payload_bytes);
+	roce_batch_commit(batch, &config->path, roce_pad(at, end, packet.payload_bytes));
+	requester->counters->packets_sent++;
+}
+
 /* ---- loss ---- */
 
 /* Everything from the oldest packet without an answer on is to be sent again. */
@@ -542,6 +563,7 @@ void roce_requester_receive(struct roce_requester *requester, int64_t now_ns,
 	/* It answers what was answered before, or nothing that was ever sent. */
 	if (requester->broken || roce_psn_distance(packet->psn, oldest) < 0 ||
 	    roce_psn_distance(packet->psn, requester->psn_sent) >= 0) {
+		requester->duplicate_acknowledged |= acknowledges && !is_nak;
 		requester->counters->acknowledges_stale++;
 		return;
 	}

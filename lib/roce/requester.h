@@ -86,7 +86,8 @@ struct roce_requester {
 	uint64_t reads_end, atomics_end; /* behind the last one sent that nothing has waited for */
 	/* congestion */
 	uint64_t window_bytes, slow_start_bytes;
-	bool may_go_back; /* something was answered since it went back */
+	bool duplicate_acknowledged; /* a packet that came before all that is outstanding */
+	bool may_go_back;            /* something was answered since it went back */
 	/* timers; 0: none */
 	int64_t due_ns;
 	int64_t resume_ns;        /* after RNR NAK: not before */
@@ -111,6 +112,14 @@ int roce_requester_post(struct roce_requester *requester, const struct roce_requ
 /* Write what may be sent now into @batch, as far as there is room. Returns whether there was anything. */
 bool roce_requester_emit(struct roce_requester *requester, int64_t now_ns,
 			 struct roce_batch *batch);
+
+/*
+ * Write a packet as long as any into @batch, which has room: a WRITE whose PSN is that of the first request,
+ * which was answered. The responder acknowledges it as a duplicate (9.7.5.1.3), executes nothing and looks at
+ * neither its rkey nor its address, which are of no memory in case it does. `duplicate_acknowledged` then tells
+ * that it arrived.
+ */
+void roce_requester_emit_duplicate(struct roce_requester *requester, struct roce_batch *batch);
 
 /* Take a packet whose ICRC and source were checked. */
 void roce_requester_receive(struct roce_requester *requester, int64_t now_ns,

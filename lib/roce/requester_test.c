@@ -134,10 +134,35 @@ START_TEST(a_response_longer_than_the_read_writes_nothing_behind_the_buffer)
 }
 END_TEST
 
+/* Its acknowledge tells that packets as long as any arrive, at a time when nothing may be written. */
+START_TEST(a_long_duplicate_is_of_no_memory_and_only_its_acknowledge_is_taken_for_one)
+{
+	struct roce_packet packet;
+
+	receive(NOW_NS, ROCE_ATOMIC_ACKNOWLEDGE, ROCE_SYNDROME_ACK);
+	roce_requester_emit_duplicate(&requester, &batch);
+	ck_assert_uint_eq(batch.run_count, 1);
+	ck_assert_int_eq(roce_decode(batch.bytes, batch.runs[0].length_bytes, &packet),
+			 ROCE_WELL_FORMED);
+	ck_assert_uint_eq(packet.opcode, ROCE_WRITE_ONLY);
+	ck_assert_uint_eq(packet.psn, PSN);
+	ck_assert_uint_eq(packet.payload_bytes, requester.config.mtu);
+	ck_assert_uint_ne(packet.rkey, requester.config.rkey);
+	ck_assert(packet.ack_request);
+	receive(NOW_NS, ROCE_ATOMIC_ACKNOWLEDGE, ROCE_SYNDROME_ACK);
+	receive(NOW_NS, ROCE_ACKNOWLEDGE, ROCE_SYNDROME_NAK_SEQUENCE);
+	ck_assert(!requester.duplicate_acknowledged);
+	receive(NOW_NS, ROCE_ACKNOWLEDGE, ROCE_SYNDROME_ACK);
+	ck_assert(requester.duplicate_acknowledged);
+	ck_assert_uint_eq(completed, 1);
+	roce_batch_clear(&batch);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("roce requester");
-	TCase *tcase = tcase_create("a receiver that is not ready");
+	TCase *tcase = tcase_create("requester");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
@@ -146,6 +171,8 @@ int main(void)
 	tcase_add_test(tcase, an_answer_ends_the_wait_for_a_receiver_that_was_not_ready);
 	tcase_add_test(tcase, a_receiver_that_never_becomes_ready_is_given_up_after_the_silence);
 	tcase_add_test(tcase, a_response_longer_than_the_read_writes_nothing_behind_the_buffer);
+	tcase_add_test(tcase,
+		       a_long_duplicate_is_of_no_memory_and_only_its_acknowledge_is_taken_for_one);
 	suite_add_tcase(suite, tcase);
 	srunner_set_tap(runner, "-");
 	srunner_run_all(runner, CK_ENV);

@@ -23,9 +23,11 @@ union control {
 struct roce_socket {
 	int fd;
 	bool connected;
-	bool burst; /* the last receive found a message: there may be several */
-	bool full;  /* the kernel took no more */
-	bool any;   /* bound to every address of the host: each run says its own */
+	bool burst;     /* the last receive found a message: there may be several */
+	bool full;      /* the kernel took no more */
+	bool any;       /* bound to every address of the host: each run says its own */
+	bool fragments; /* what is too long for the path goes in fragments */
+	bool narrow;    /* something was, and did not go */
 	struct roce_address local;
 	struct mmsghdr messages[ROCE_MESSAGES_MAX];
 	struct iovec parts[ROCE_MESSAGES_MAX];
@@ -46,6 +48,13 @@ static int forbid_fragments(int fd, bool is_ipv4)
 {
 	return is_ipv4 ? set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
 		       : set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
+}
+
+/* Have the kernel send in fragments what is longer than the path MTU, and nothing else. */
+static int permit_fragments(int fd, bool is_ipv4)
+{
+	return is_ipv4 ? set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT)
+		       : set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_WANT);
 }
 
 static int make(const struct roce_socket_options *options, int *ret_fd)
@@ -132,6 +141,21 @@ int roce_socket_connect(struct roce_socket *socket, const struct roce_address *r
 		return -errno;
 	socket->connected = true;
 	return 0;
+}
+
+void roce_socket_fragment(struct roce_socket *socket)
+{
+	socket->fragments = true;
+}
+
+bool roce_socket_is_narrow(const struct roce_socket *socket)
+{
+	return socket->narrow;
+}
+
+void roce_socket_forget_narrow(struct roce_socket *socket)
+{
+	socket->narrow = false;
 }
 
 int roce_socket_fd(const struct roce_socket *socket)
@@ -245,21 +269,58 @@ static int send_one(const struct roce_socket *socket, const struct mmsghdr *mess
 	return n < 0 ? -1 : 1;
 }
 
-/*
- * Whether the first packet of a run that was refused as a whole is taken alone. If not it was not the
- * segmentation that was refused, but this way: a narrow one, or none at all.
- */
-static bool sends_first_alone(const struct roce_socket *socket, struct mmsghdr *message,
-			      const struct roce_run *run, union control *control)
+/* Send each packet of @run by itself. Returns whether all were taken; errno says why one was not. */
+static bool send_each(const struct roce_socket *socket, struct mmsghdr *message,
+		      const struct roce_batch *batch, const struct roce_run *run,
+		      union control *control)
 {
 	struct msghdr *header = &message->msg_hdr;
+	uint32_t at = 0;
 
-	header->msg_iov->iov_len = run->segment_bytes;
 	header->msg_controllen = 0;
 	header->msg_control = NULL;
 	if (socket->any)
 		put_source(header, control, &run->path->local);
-	return send_one(socket, message) > 0;
+	for (; at < run->length_bytes; at += run->segment_bytes) {
+		uint32_t left = run->length_bytes - at;
+
+		header->msg_iov->iov_base = (void *)(batch->bytes + run->offset + at);
+		header->msg_iov->iov_len = left < run->segment_bytes ? left : run->segment_bytes;
+		if (send_one(socket, message) < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool is_refusal_of_length(int error)
+{
+	return error == EMSGSIZE || error == EIO || error == EINVAL || error == EOPNOTSUPP;
+}
+
+/*
+ * The kernel refused @run with @error: for its segmentation, or because its packets are longer than the path
+ * takes by now. The second is known from a packet alone: the path MTU shrank while the queue pair was in use.
+ * Its packets stay what they are, since the MTU is part of what a PSN means; IP carries them in fragments.
+ */
+static void send_otherwise(struct roce_socket *socket, struct mmsghdr *message,
+			   struct roce_batch *batch, const struct roce_run *run,
+			   union control *control, int error)
+{
+	bool is_ipv4 = roce_address_is_ipv4(&socket->local);
+
+	if (send_each(socket, message, batch, run, control)) {
+		/* No segmentation without checksums by the device, or in this kernel: one by one from now on. */
+		batch->single |= error != EMSGSIZE;
+		return;
+	}
+	if (errno != EMSGSIZE)
+		return;
+	socket->narrow |= !socket->fragments;
+	if (!socket->fragments || permit_fragments(socket->fd, is_ipv4))
+		return;
+	if (!send_each(socket, message, batch, run, control))
+		socket->full |= errno == EAGAIN;
+	forbid_fragments(socket->fd, is_ipv4);
 }
 
 /* Send up to SEND_MESSAGES runs from @first on. Returns how many are dealt with. */
@@ -292,11 +353,9 @@ static unsigned send_some(struct roce_socket *socket, struct roce_batch *batch, 
 	if (sent > 0)
 		return (unsigned)sent;
 	socket->full |= errno == EAGAIN;
-	/* No segmentation without checksums by the device, or in this kernel: one by one from now on. */
-	if ((errno == EIO || errno == EINVAL || errno == EOPNOTSUPP) &&
-	    batch->runs[first].count > 1)
-		batch->single |= sends_first_alone(socket, messages, &batch->runs[first], controls);
-	return 1; /* the run that was refused is lost */
+	if (is_refusal_of_length(errno))
+		send_otherwise(socket, messages, batch, &batch->runs[first], controls, errno);
+	return 1; /* whatever of the run was refused is lost */
 }
 
 void roce_socket_send(struct roce_socket *socket, struct roce_batch *batch)

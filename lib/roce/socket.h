@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * UDP sockets for packets: as many in a system call as there are (generic segmentation offload out,
- * generic receive offload in). No packet is ever fragmented, and a socket that takes no more loses them:
- * whoever misses an answer sends again.
+ * generic receive offload in). No packet is fragmented unless roce_socket_fragment() allows it, and a socket
+ * that takes no more loses them: whoever misses an answer sends again.
  */
 #ifndef LIB_ROCE_SOCKET_H
 #define LIB_ROCE_SOCKET_H
@@ -28,6 +28,13 @@ void roce_socket_close(struct roce_socket *socket); /* NULL does nothing */
 /* From now on nobody but @remote is sent to and heard, which is quicker. Then the identifications count up:
  * not for a device. Returns 0 or a negative errno. */
 int roce_socket_connect(struct roce_socket *socket, const struct roce_address *remote);
+
+/* From now on a packet that is longer than the path to its destination takes is sent in fragments. Not for a
+ * device: the ICRC covers the field that tells of fragments. */
+void roce_socket_fragment(struct roce_socket *socket);
+/* Whether a packet was too long for the path and could not be sent. */
+bool roce_socket_is_narrow(const struct roce_socket *socket);
+void roce_socket_forget_narrow(struct roce_socket *socket);
 
 int roce_socket_fd(const struct roce_socket *socket);
 struct roce_address roce_socket_local(const struct roce_socket *socket);
