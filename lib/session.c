@@ -390,7 +390,8 @@ size_t dso_transports(const struct dso_session *session, struct dso_transport_re
 	const struct dso_transport_report *from = session ? session->reports : open_reports;
 	size_t all = session ? session->report_count : open_report_count;
 
-	memcpy(reports, from, (all < count_max ? all : count_max) * sizeof *reports);
+	for (size_t i = 0; i < all && i < count_max; i++)
+		reports[i] = from[i];
 	return all;
 }
 
