@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/keeper.h"
 #include "lib/clock.h"
+#include "lib/starvation.h"
 
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -16,55 +18,73 @@
 
 static struct {
 	pthread_mutex_t life; /* taken first: add and remove, so that start and stop do not cross */
-	pthread_mutex_t lock; /* the list; held during the clients' calls */
+	pthread_mutex_t lock; /* the heap; held during the clients' calls */
 	pthread_t thread;
 	int epoll_fd, wake_fd;
 	bool running, stop;
 	bool has_barrier;
-	uint64_t removals; /* of clients, ever */
-	struct keeper_client *clients;
-} keeper = {.life = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER};
+	uint64_t removals;            /* of clients, ever */
+	struct due *first;            /* of the clients */
+	struct starvation starvation; /* of the thread */
+} keeper = {
+	.starvation.fd = -1, .life = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Call whoever is due. Returns when the next one is. */
-static int64_t tick(int64_t now_ns)
+static void put_again(struct keeper_client *client, int64_t now_ns, int64_t at_ns)
 {
-	int64_t next_ns = INT64_MAX;
-
-	for (struct keeper_client *client = keeper.clients; client; client = client->next) {
-		if (client->due_ns <= now_ns)
-			client->due_ns = client->tick(client, now_ns);
-		if (client->due_ns < next_ns)
-			next_ns = client->due_ns;
-	}
-	return next_ns;
+	due_remove(&keeper.first, &client->due);
+	/* Not in this turn again, whatever it says. */
+	due_put(&keeper.first, &client->due, at_ns > now_ns ? at_ns : now_ns + 1);
 }
 
-/* There is input for @client, or there are new clients. Returns when to call again, at @next_ns at the latest. */
-static int64_t handle(struct keeper_client *client, int64_t next_ns)
+/* Call whoever is due. */
+static void tick(int64_t now_ns)
 {
+	while (keeper.first && keeper.first->at_ns <= now_ns) {
+		struct keeper_client *client = (struct keeper_client *)keeper.first;
+
+		put_again(client, now_ns, client->tick(client, now_ns));
+	}
+}
+
+/* There is input for @client, or there are new clients. */
+static void handle(struct keeper_client *client)
+{
+	int64_t now_ns;
 	uint64_t count;
 
-	if (!client)
-		return read(keeper.wake_fd, &count, sizeof count) < 0 ? next_ns : 0;
-	if (client->fd < 0)
-		return next_ns;
+	/* What wakes the thread has no client: the new ones are due at once. */
+	if (!client && read(keeper.wake_fd, &count, sizeof count) < 0)
+		return;
+	if (!client || client->fd < 0)
+		return;
 	if (!client->readable(client))
 		epoll_ctl(keeper.epoll_fd, EPOLL_CTL_DEL, client->fd, NULL);
-	client->due_ns = client->tick(client, clock_now_ns());
-	return client->due_ns < next_ns ? client->due_ns : next_ns;
+	now_ns = clock_now_ns();
+	put_again(client, now_ns, client->tick(client, now_ns));
+}
+
+static int timeout_ms(void)
+{
+	int ms;
+
+	pthread_mutex_lock(&keeper.lock);
+	ms = keeper.first && keeper.first->at_ns != INT64_MAX ? clock_poll_ms(keeper.first->at_ns)
+							      : -1;
+	pthread_mutex_unlock(&keeper.lock);
+	return ms;
 }
 
 static void *run(void *unused)
 {
 	struct epoll_event events[EVENTS_MAX];
 	uint64_t removals = 0;
-	int64_t next_ns = 0;
 
+	starvation_open(&keeper.starvation);
 	for (;;) {
-		int timeout_ms = next_ns == INT64_MAX ? -1 : clock_poll_ms(next_ns);
-		int count = epoll_wait(keeper.epoll_fd, events, EVENTS_MAX, timeout_ms);
+		int count = epoll_wait(keeper.epoll_fd, events, EVENTS_MAX, timeout_ms());
 		int64_t now_ns = clock_now_ns();
 
+		starvation_turn(&keeper.starvation, now_ns);
 		pthread_mutex_lock(&keeper.lock);
 		/* One of them may be for who is gone; those who are not have it again. */
 		if (keeper.removals != removals)
@@ -72,9 +92,8 @@ static void *run(void *unused)
 		removals = keeper.removals;
 		/* Input first: after this process was stopped for a while, the answers are already here. */
 		for (int i = 0; i < count; i++)
-			next_ns = handle(events[i].data.ptr, next_ns);
-		if (now_ns >= next_ns)
-			next_ns = tick(now_ns);
+			handle(events[i].data.ptr);
+		tick(now_ns);
 		if (keeper.stop)
 			break;
 		pthread_mutex_unlock(&keeper.lock);
@@ -97,6 +116,7 @@ static void close_descriptors(void)
 		close(keeper.epoll_fd);
 	if (keeper.wake_fd >= 0)
 		close(keeper.wake_fd);
+	starvation_close(&keeper.starvation);
 }
 
 void keeper_before_fork(void)
@@ -118,10 +138,10 @@ void keeper_after_fork_in_child(void)
 	if (keeper.running)
 		close_descriptors();
 	keeper.running = false;
-	while (keeper.clients) {
-		struct keeper_client *client = keeper.clients;
+	while (keeper.first) {
+		struct keeper_client *client = (struct keeper_client *)keeper.first;
 
-		keeper.clients = client->next;
+		due_remove(&keeper.first, &client->due);
 		client->added = false;
 		client->forked(client);
 	}
@@ -174,12 +194,7 @@ int keeper_add(struct keeper_client *client)
 		pthread_mutex_lock(&keeper.lock);
 		r = epoll_ctl(keeper.epoll_fd, EPOLL_CTL_ADD, client->fd, &event) ? -errno : 0;
 		if (r == 0) {
-			client->due_ns = 0;
-			client->previous = NULL;
-			client->next = keeper.clients;
-			if (client->next)
-				client->next->previous = client;
-			keeper.clients = client;
+			due_put(&keeper.first, &client->due, 0);
 			client->added = true;
 		}
 		pthread_mutex_unlock(&keeper.lock);
@@ -201,15 +216,10 @@ void keeper_remove(struct keeper_client *client)
 	pthread_mutex_lock(&keeper.lock);
 	if (client->fd >= 0)
 		epoll_ctl(keeper.epoll_fd, EPOLL_CTL_DEL, client->fd, NULL);
-	if (client->previous)
-		client->previous->next = client->next;
-	else
-		keeper.clients = client->next;
-	if (client->next)
-		client->next->previous = client->previous;
+	due_remove(&keeper.first, &client->due);
 	client->added = false;
 	keeper.removals++;
-	last = keeper.clients == NULL;
+	last = keeper.first == NULL;
 	keeper.stop = last;
 	pthread_mutex_unlock(&keeper.lock);
 	if (last) {
@@ -228,6 +238,32 @@ void keeper_watch(struct keeper_client *client, bool watched)
 
 	/* It is not there any more where the descriptor was found closed. */
 	epoll_ctl(keeper.epoll_fd, EPOLL_CTL_MOD, client->fd, &event);
+}
+
+/* ---- patience ---- */
+
+/* CLOCK_MONOTONIC without the time that the thread wanted to run and was not let, as far as that is known. */
+static int64_t ran_ns(void)
+{
+	return clock_now_ns() - atomic_load(&keeper.starvation.waited_ns);
+}
+
+void keeper_patience_begin(struct patience *patience, int64_t whole_ns)
+{
+	patience_begin(patience, ran_ns(), whole_ns);
+}
+
+bool keeper_patience_is_over(struct patience *patience)
+{
+	if (ran_ns() < patience->until_ns)
+		return false;
+	starvation_look(&keeper.starvation);
+	return patience_is_over(patience, ran_ns());
+}
+
+int64_t keeper_patience_until_ns(const struct patience *patience)
+{
+	return patience->until_ns + atomic_load(&keeper.starvation.waited_ns);
 }
 
 bool keeper_has_barrier(void)

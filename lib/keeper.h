@@ -6,23 +6,24 @@
 #ifndef LIB_KEEPER_H
 #define LIB_KEEPER_H
 
+#include "lib/due.h"
+#include "lib/patience.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Somebody whom the keeper looks after; embedded in the user's struct. Its calls come from the keeper's
  * thread, one at a time, and none comes after keeper_remove returned. */
 struct keeper_client {
-	int fd; /* watched for input; -1 when there is nothing to watch any more */
+	struct due due; /* the keeper's; the first member */
+	int fd;         /* watched for input; -1 when there is nothing to watch any more */
 	/* There is input. Returns false when the descriptor is not to be watched any more. */
 	bool (*readable)(struct keeper_client *client);
 	/* Time passed, or there was input. Returns when to call next, CLOCK_MONOTONIC ns. */
 	int64_t (*tick)(struct keeper_client *client, int64_t now_ns);
 	/* In a forked child, from the child's only thread: the keeper does not exist here. */
 	void (*forked)(struct keeper_client *client);
-	/* the keeper's */
-	int64_t due_ns;
-	bool added;
-	struct keeper_client *previous, *next;
+	bool added; /* the keeper's */
 };
 
 /* Returns 0 or a negative errno. */
@@ -32,6 +33,15 @@ void keeper_remove(struct keeper_client *client);
 /* Whether its descriptor is watched; at first it is. May be called from any thread; a call of readable() may be
  * under way. */
 void keeper_watch(struct keeper_client *client, bool watched);
+
+/*
+ * Patience with storaged, by a clock that stands while the keeper's thread wants to run and is not let: a machine that is too busy
+ * for the keeper may be so for storaged too.
+ */
+void keeper_patience_begin(struct patience *patience, int64_t whole_ns);
+bool keeper_patience_is_over(struct patience *patience);
+/* When to look next, CLOCK_MONOTONIC ns. */
+int64_t keeper_patience_until_ns(const struct patience *patience);
 
 /* Around fork(): see lib/fork.c. The keeper has its locks while the process forks; it does not go on in the child. */
 void keeper_before_fork(void);

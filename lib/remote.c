@@ -216,7 +216,7 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 		receive(remote);
 	if (remote->deaf)
 		lose_after_hearing(remote, "storaged has closed the control connection");
-	if (remote->ping_sent_ns && !remote->attaching && patience_is_over(&remote->pong, now_ns)) {
+	if (remote->ping_sent_ns && !remote->attaching && keeper_patience_is_over(&remote->pong)) {
 		snprintf(text, sizeof text, "storaged has not answered a heartbeat for %lld ms",
 			 (long long)(session->timeout_ns / DSO_MILLISECOND));
 		remote_lose(remote, -ENOTCONN, text);
@@ -226,15 +226,16 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 	/* While a transport is chosen an answer may be late: storaged is to hear of this session. */
 	if ((remote->ping_sent_ns == 0 || remote->attaching) && now_ns >= remote->ping_due_ns) {
 		remote->ping_sent_ns = now_ns;
-		patience_begin(&remote->pong, now_ns, session->timeout_ns);
+		keeper_patience_begin(&remote->pong, session->timeout_ns);
 		remote->ping_due_ns = now_ns + interval_ns;
 		remote_put(remote, CONTROL_PING, REMOTE_NOBODY, NULL, 0, NULL, 0);
 	}
 	remote_send(remote);
 	is_quiescent = remote_quiesce(remote);
 	due_ns = remote->ping_sent_ns ? now_ns + interval_ns : remote->ping_due_ns;
-	if (remote->ping_sent_ns && !remote->attaching && remote->pong.until_ns < due_ns)
-		due_ns = remote->pong.until_ns;
+	if (remote->ping_sent_ns && !remote->attaching &&
+	    keeper_patience_until_ns(&remote->pong) < due_ns)
+		due_ns = keeper_patience_until_ns(&remote->pong);
 	if ((!is_quiescent || remote->out_fill) && now_ns + RETRY_NS < due_ns)
 		due_ns = now_ns + RETRY_NS;
 	return due_ns;
@@ -322,12 +323,12 @@ int remote_make_room(struct remote *remote)
 
 	if (has_room(remote))
 		return atomic_load(&remote->session->health);
-	patience_begin(&patience, clock_now_ns(), remote->session->timeout_ns);
+	keeper_patience_begin(&patience, remote->session->timeout_ns);
 	while (!has_room(remote) && !atomic_load(&remote->session->health)) {
-		if (patience_is_over(&patience, clock_now_ns()))
+		if (keeper_patience_is_over(&patience))
 			remote_lose(remote, -ENOTCONN, "storaged does not read what it is sent");
 		else
-			remote_listen(remote, patience.until_ns);
+			remote_listen(remote, keeper_patience_until_ns(&patience));
 	}
 	return atomic_load(&remote->session->health);
 }
@@ -348,11 +349,11 @@ static int await(struct remote *remote, char *reason, size_t reason_bytes)
 	/* While heartbeats are answered storaged is only late: it may have much to do. */
 	while (!remote->replied && !atomic_load(&session->health)) {
 		if (patience.until_ns == 0 || remote->pongs != pongs)
-			patience_begin(&patience, clock_now_ns(), session->timeout_ns);
+			keeper_patience_begin(&patience, session->timeout_ns);
 		pongs = remote->pongs;
-		if (patience_is_over(&patience, clock_now_ns()))
+		if (keeper_patience_is_over(&patience))
 			break;
-		remote_listen(remote, patience.until_ns);
+		remote_listen(remote, keeper_patience_until_ns(&patience));
 	}
 	if (remote->replied)
 		return 0;

@@ -270,7 +270,7 @@ static void attached(struct remote *remote)
 	pthread_mutex_lock(&remote->session->lock);
 	remote->attaching = false;
 	if (remote->ping_sent_ns)
-		patience_begin(&remote->pong, clock_now_ns(), remote->session->timeout_ns);
+		keeper_patience_begin(&remote->pong, remote->session->timeout_ns);
 	pthread_mutex_unlock(&remote->session->lock);
 }
 

@@ -28,12 +28,13 @@ static void await_wake(struct remote *remote, int64_t deadline_ns)
 		if (remote->parked && (atomic_load(&session->interrupted) || now_ns >= deadline_ns))
 			cancel(remote);
 		if (!remote->parked && (patience.until_ns == 0 || remote->pongs != pongs))
-			patience_begin(&patience, now_ns, session->timeout_ns);
+			keeper_patience_begin(&patience, session->timeout_ns);
 		pongs = remote->pongs;
-		if (!remote->parked && patience_is_over(&patience, now_ns))
+		if (!remote->parked && keeper_patience_is_over(&patience))
 			remote_lose(remote, -ENOTCONN, "storaged did not answer a request in time");
 		else
-			remote_listen(remote, remote->parked ? deadline_ns : patience.until_ns);
+			remote_listen(remote, remote->parked ? deadline_ns
+							     : keeper_patience_until_ns(&patience));
 	}
 	remote->parked = false;
 }

@@ -104,22 +104,37 @@ static inline struct deadline *deadline_first(const struct deadlines *deadlines)
 
 /*
  * Deadlines for somebody to be heard of. When storaged has stood still, so may they, or what they sent lies unread: the last
- * quarter begins when storaged sees that the first three are over, whenever that is.
+ * quarter begins when storaged sees that the first three are over, whenever that is. Time that storaged wanted to run and was not
+ * let is no part of it.
  */
 struct silences {
-	struct deadlines most, rest;
+	struct deadlines most, rest; /* by a clock that stands meanwhile */
+	int64_t excused_ns;          /* behind CLOCK_MONOTONIC */
 };
 
 static inline void silences_init(struct silences *silences, int64_t duration_ns)
 {
 	deadlines_init(&silences->most, duration_ns - duration_ns / 4);
 	deadlines_init(&silences->rest, duration_ns / 4);
+	silences->excused_ns = 0;
 }
 
 static inline void silence_begin(struct silences *silences, struct deadline *deadline,
 				 int64_t now_ns)
 {
-	deadline_set(&silences->most, deadline, now_ns);
+	deadline_set(&silences->most, deadline, now_ns - silences->excused_ns);
+}
+
+/* When to look next, INT64_MAX: there is nothing to look at. */
+static inline int64_t silences_due_ns(const struct silences *silences)
+{
+	const struct deadline *most = deadline_first(&silences->most),
+			      *rest = deadline_first(&silences->rest);
+	int64_t at_ns = most ? most->at_ns : INT64_MAX;
+
+	if (rest && rest->at_ns < at_ns)
+		at_ns = rest->at_ns;
+	return at_ns == INT64_MAX ? at_ns : at_ns + silences->excused_ns;
 }
 
 /* One that is over, NULL when there is none. */
@@ -127,6 +142,7 @@ static inline struct deadline *silence_over(struct silences *silences, int64_t n
 {
 	struct deadline *first;
 
+	now_ns -= silences->excused_ns;
 	while ((first = deadline_first(&silences->most)) && first->at_ns <= now_ns)
 		deadline_set(&silences->rest, first, now_ns);
 	first = deadline_first(&silences->rest);

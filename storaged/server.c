@@ -138,22 +138,17 @@ static void expire_pauses(struct server *server, int64_t now_ns)
 /* Milliseconds until something is due, -1 for never. */
 static int next_due_ms(const struct server *server, int64_t until_ns)
 {
-	const struct silences *hellos = &server->hellos, *silences = &server->sessions.silences;
-	const struct deadlines *all[] = {&hellos->most,
-					 &hellos->rest,
-					 &silences->most,
-					 &silences->rest,
-					 &server->closings,
-					 &server->pauses,
-					 &server->mapping_looks,
-					 &server->sessions.lingering,
-					 &server->sessions.retries};
-	int64_t due_ns = restart_due_ns(server);
+	const struct deadlines *all[] = {&server->closings, &server->pauses, &server->mapping_looks,
+					 &server->sessions.lingering, &server->sessions.retries};
+	const int64_t times_ns[] = {restart_due_ns(server), silences_due_ns(&server->hellos),
+				    silences_due_ns(&server->sessions.silences)};
+	int64_t due_ns = until_ns;
 
-	due_ns = due_ns < until_ns ? due_ns : until_ns;
 	if (!list_empty(&server->ready) || !list_empty(&server->sessions.sweeping) ||
 	    !list_empty(&server->doomed))
 		return 0;
+	for (unsigned i = 0; i < sizeof times_ns / sizeof *times_ns; i++)
+		due_ns = times_ns[i] < due_ns ? times_ns[i] : due_ns;
 	for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
 		const struct deadline *first = deadline_first(all[i]);
 
@@ -225,10 +220,14 @@ static bool tell_deletions(struct server *server, struct budget *budget)
 
 static bool expire_sessions(struct server *server, struct budget *budget)
 {
+	struct silences *silences = &server->sessions.silences;
 	int64_t now_ns = clock_now_ns();
 	struct deadline *deadline;
 
-	while ((deadline = silence_over(&server->sessions.silences, now_ns))) {
+	if (silences_due_ns(silences) <= now_ns)
+		starvation_look(&server->starvation);
+	silences->excused_ns = server->starvation.waited_ns;
+	while ((deadline = silence_over(silences, now_ns))) {
 		struct session *session = container_of(deadline, struct session, silence);
 
 		if (!budget_take(budget, EXPIRE_STEPS))
@@ -293,6 +292,7 @@ static int turn(struct server *server, int64_t until_ns)
 	if (r)
 		return r;
 	server->turns++;
+	starvation_turn(&server->starvation, now_ns);
 	expire_hellos(server, now_ns);
 	expire_closings(server, now_ns);
 	expire_pauses(server, now_ns);
@@ -346,7 +346,10 @@ int server_run(struct server *server)
 {
 	int r = 0;
 
+	starvation_open(&server->starvation);
 	while (r == 0 && server->signal_count == 0)
 		r = turn(server, INT64_MAX);
-	return r ? r : drain(server);
+	r = r ? r : drain(server);
+	starvation_close(&server->starvation);
+	return r;
 }

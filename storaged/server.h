@@ -3,6 +3,7 @@
 #ifndef STORAGED_SERVER_H
 #define STORAGED_SERVER_H
 
+#include "lib/starvation.h"
 #include "storaged/listen.h"
 #include "storaged/loop.h"
 #include "storaged/namespace.h"
@@ -18,6 +19,7 @@ struct server {
 	const struct settings *settings;
 	struct loop loop;
 	bool draining;
+	struct starvation starvation; /* of the loop's thread */
 	int64_t started_ns;
 	uint8_t host[16]; /* boot id */
 

@@ -92,7 +92,8 @@ struct dso_future;
 struct dso_options {
 	const char *transport; /* "auto", "shm", "verbs", "roce", "tcp" (DSO_TRANSPORT; "auto") */
 	const char *device;    /* the RDMA device to use, as ibv_devices shows it (DSO_DEVICE) */
-	int64_t timeout; /* silence of storaged after which it is given up (DSO_TIMEOUT_MS; 3 s). A
+	int64_t timeout; /* silence of storaged after which it is given up (DSO_TIMEOUT_MS; 3 s),
+			  * without the time in which this process was given no processor to listen. A
 			  * connection that is closed or refused ends the session at once. */
 	const char *
 		poll; /* how to wait for an answer (DSO_POLL; "adaptive"): "adaptive" spins for about
