@@ -39,6 +39,13 @@ static void want(struct control *control)
 	loop_change(&control->server->loop, &control->source, events);
 }
 
+/* It has its turn behind the others. It may wait for that already. */
+static void queue_turn(struct control *control)
+{
+	list_remove(&control->ready);
+	list_append(&control->server->ready, &control->ready);
+}
+
 /* A client that closes with replies unread may have said goodbye before. */
 static void cannot_send(struct control *control)
 {
@@ -66,7 +73,7 @@ void control_flush(struct control *control)
 	}
 	if (control->stalled && !is_stalled(control)) {
 		control->stalled = false;
-		list_append(&control->server->ready, &control->ready);
+		queue_turn(control);
 	}
 	if (control_is_flushed(control)) {
 		control->out_sent = control->out_fill = 0;
@@ -199,8 +206,7 @@ void control_hear_out(struct control *control, const char *reason)
 		return;
 	control->last = reason;
 	control->last_bytes = CONTROL_LAST_BYTES_MAX;
-	list_remove(&control->ready);
-	list_append(&control->server->ready, &control->ready);
+	queue_turn(control);
 }
 
 void control_finish(struct control *control)
@@ -362,7 +368,7 @@ static void hear_more(struct control *control)
 	if (got > 0) {
 		control->in_fill += (uint32_t)got;
 		control->last_bytes -= (uint32_t)got;
-		list_append(&control->server->ready, &control->ready);
+		queue_turn(control);
 	} else if (control->ended || control->deaf) {
 		control_doom(control, NULL);
 	} else {
@@ -380,7 +386,7 @@ static void handle_all(struct control *control, bool may_be_heavy)
 		bool heavy = control->again || weight(control);
 
 		if (count == CONTROL_TURN_MAX || (heavy && !may_be_heavy)) {
-			list_append(&control->server->ready, &control->ready);
+			queue_turn(control);
 			break;
 		}
 		may_be_heavy &= !heavy;
@@ -407,8 +413,7 @@ static void handle_all(struct control *control, bool may_be_heavy)
 void control_continue(struct control *control)
 {
 	control->waits = false;
-	list_remove(&control->ready);
-	list_append(&control->server->ready, &control->ready);
+	queue_turn(control);
 }
 
 unsigned control_steps(const struct control *control)
