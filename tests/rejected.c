@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A client that broke the protocol, has been told so, and keeps its connection all the same. */
+#include "tests/raw_client.h"
+#include "tests/runner.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static bool can_send(int fd)
+{
+	return send(fd, "", 1, MSG_NOSIGNAL) == 1;
+}
+
+static void say_hello(int fd)
+{
+	struct control_hello hello = {.version_min = le16_of(CONTROL_VERSION),
+				      .version_max = le16_of(CONTROL_VERSION),
+				      .name_space = "default"};
+	struct message reply;
+
+	memcpy(hello.magic, CONTROL_MAGIC, sizeof hello.magic);
+	ck_assert_uint_eq(call(fd, CONTROL_HELLO, &hello, sizeof hello, &reply), WIRE_OK);
+}
+
+/* Before and after HELLO, which have limits of their own. What it sends is thrown away meanwhile; how long that lasts is not looked at. */
+START_TEST(a_rejected_connection_is_closed_though_the_client_keeps_it_and_goes_on_sending)
+{
+	static const char garbage[512] = "this is no message";
+	int fd = _i & 1 ? dial_unix() : dial_tcp();
+	struct message reply;
+
+	if (_i & 2)
+		say_hello(fd);
+	send_all(fd, garbage, sizeof garbage);
+	ck_assert(receive_message(fd, &reply));
+	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_MALFORMED);
+	ck_assert(is_closed(fd));
+	while (can_send(fd))
+		poll(NULL, 0, 10);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("rejected");
+	TCase *tests = tcase_create("rejected");
+
+	daemon_start(&storaged, NULL);
+	tcase_set_timeout(tests, 120);
+	tcase_add_loop_test(
+		tests,
+		a_rejected_connection_is_closed_though_the_client_keeps_it_and_goes_on_sending, 0,
+		4);
+	suite_add_tcase(suite, tests);
+	return run_suite(suite) | daemon_stop(&storaged);
+}
