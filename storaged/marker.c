@@ -77,9 +77,11 @@ static int open_file(const char *path, char *reason, size_t reason_bytes)
 
 	if (fd < 0)
 		return refuse(-errno, reason, reason_bytes, "%s: %s", path, strerror(errno));
-	if (fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_uid != geteuid())
-		error = refuse(-EACCES, reason, reason_bytes, "%s is not a file of storaged's user",
-			       path);
+	/* In a directory that others can write to, a second link may be to any file of this user. */
+	if (fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
+	    status.st_nlink != 1)
+		error = refuse(-EACCES, reason, reason_bytes,
+			       "%s is not a file of storaged's user alone", path);
 	else if (flock(fd, LOCK_EX | LOCK_NB))
 		error = refuse(-EBUSY, reason, reason_bytes, "%s: another storaged uses it", path);
 	else if ((error = posix_fallocate(fd, 0, FILE_BYTES)))

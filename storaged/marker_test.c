@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SECOND INT64_C(1000000000)
@@ -133,6 +134,23 @@ START_TEST(a_marker_in_use_is_nobody_elses)
 }
 END_TEST
 
+START_TEST(a_file_that_has_another_name_is_not_written_to)
+{
+	struct marker_now now = at(1, 100, 1000);
+	struct marker_before before;
+	struct marker marker;
+	char reason[256] = "", other[80];
+	struct stat status;
+
+	snprintf(other, sizeof other, "%s.other", path);
+	ck_assert_int_eq(link(path, other), 0);
+	ck_assert_int_eq(marker_open(&marker, path, &now, &before, reason, sizeof reason), -EACCES);
+	ck_assert_int_eq(stat(other, &status), 0);
+	ck_assert_int_eq(status.st_size, 0);
+	unlink(other);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("marker");
@@ -146,6 +164,7 @@ int main(void)
 	tcase_add_test(tcase, after_the_host_was_started_anew_the_realtime_clock_counts);
 	tcase_add_test(tcase, what_is_damaged_is_not_waited_for_for_ever);
 	tcase_add_test(tcase, a_marker_in_use_is_nobody_elses);
+	tcase_add_test(tcase, a_file_that_has_another_name_is_not_written_to);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }
