@@ -449,6 +449,30 @@ START_TEST(long_memory_is_cleaned_in_turns_before_it_is_used_again)
 }
 END_TEST
 
+START_TEST(a_short_object_deleted_while_a_long_one_is_half_cleaned_harms_no_neighbour)
+{
+	uint64_t bytes = 4 << 20;
+	struct store_reference old = create_with(OBJECT_MEMORY, "old", bytes, 0);
+	struct store_reference brief = create_with(OBJECT_MEMORY, "brief", 1000, 0);
+	struct store_reference near = create_with(OBJECT_MEMORY, "near", bytes, 0);
+
+	memset(memory_of(&old) + MEMORY_DATA_OFFSET, 0xff, bytes);
+	memset(memory_of(&brief) + MEMORY_DATA_OFFSET, 0xff, 1000);
+	memset(memory_of(&near) + MEMORY_DATA_OFFSET, 0xff, bytes);
+	ck_assert_int_eq(store_close(&opener, old.handle), WIRE_OK);
+	delete_and_tell("old");
+	ck_assert(store_clean(store, 1 << 20));
+	ck_assert_int_eq(store_close(&opener, brief.handle), WIRE_OK);
+	delete_and_tell("brief");
+	ck_assert(is_zero(memory_of(&brief) + MEMORY_DATA_OFFSET, 1000));
+	while (store_clean(store, 1 << 20))
+		;
+	ck_assert(is_zero(memory_of(&old) + MEMORY_DATA_OFFSET, bytes));
+	for (uint64_t i = 0; i < bytes; i++)
+		ck_assert_uint_eq(memory_of(&near)[MEMORY_DATA_OFFSET + i], 0xff);
+}
+END_TEST
+
 START_TEST(reused_memory_is_zeroed)
 {
 	struct store_reference old = create_with(OBJECT_MEMORY, "m", 5000, 0), new;
@@ -645,6 +669,8 @@ int main(void)
 		objects_that_nobody_has_open_or_that_are_deleted_are_not_among_the_open_ones);
 	tcase_add_test(fresh, a_deleted_objects_memory_is_reused_only_when_its_last_handle_is_back);
 	tcase_add_test(fresh, a_deleted_name_can_be_created_anew_at_once_as_another_object);
+	tcase_add_test(fresh,
+		       a_short_object_deleted_while_a_long_one_is_half_cleaned_harms_no_neighbour);
 	tcase_add_test(fresh, reused_memory_is_zeroed);
 	tcase_add_test(fresh, an_opener_that_ends_gives_everything_back);
 	tcase_add_test(fresh, handles_that_nobody_gave_are_stale);
