@@ -11,11 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ASKERS      200
+#define ASKERS      1000
+#define OPENERS     4 /* threads: more of them, all awake, would measure the scheduler */
+#define OPEN_EACH   50
 #define LISTED      2000
 #define OFTEN       20000
 #define MANY        8000
-#define TOUCHED_MIB 1024
+#define TOUCHED_MIB 2048
 #define LOAD_NS     (3 * DSO_SECOND)
 
 static const char *load_url;
@@ -99,23 +101,66 @@ static int load_nothing(void)
 	return 0;
 }
 
-/* One object, open by several sessions many times each, is deleted. */
-static int load_open_often(void)
+/* A thread with its sessions, and what became of them. */
+struct loader {
+	pthread_t thread;
+	struct dso_session *session, *sessions[OPEN_EACH];
+	int result;
+};
+
+/* Have @count threads run @body. Returns what the first that failed did. */
+static int run_loaders(struct loader *loaders, unsigned count, void *(*body)(void *argument))
 {
-	struct dso_session *sessions[10], *deleter = open_load();
-	struct dso_counter *counter;
+	unsigned started = 0;
 	int r = 0;
 
-	for (unsigned i = 0; i < 10; i++) {
-		sessions[i] = open_load();
-		for (unsigned j = 0; j < OFTEN && r == 0; j++)
-			r = dso_counter_open(sessions[i], "often", NULL, &counter);
+	for (; started < count && r == 0; started++)
+		r = -pthread_create(&loaders[started].thread, NULL, body, &loaders[started]);
+	for (unsigned i = 0; i < started - (r != 0); i++) {
+		pthread_join(loaders[i].thread, NULL);
+		r = r ? r : loaders[i].result;
 	}
-	r = r ? r : dso_object_delete(deleter, "often");
-	for (unsigned i = 0; i < 10; i++) {
-		r = r ? r : check(sessions[i], dso_ping(sessions[i], NULL));
-		dso_close(sessions[i]);
+	return r;
+}
+
+static void *open_often(void *argument)
+{
+	struct loader *loader = argument;
+	struct dso_counter *counter;
+
+	for (unsigned i = 0; i < OPEN_EACH && loader->result == 0; i++) {
+		loader->sessions[i] = open_load();
+		for (unsigned j = 0; j < OFTEN && loader->result == 0; j++)
+			loader->result = check(
+				loader->sessions[i],
+				dso_counter_open(loader->sessions[i], "often", NULL, &counter));
 	}
+	return NULL;
+}
+
+static void *end_often(void *argument)
+{
+	struct loader *loader = argument;
+
+	for (unsigned i = 0; i < OPEN_EACH; i++) {
+		if (loader->result == 0)
+			loader->result =
+				check(loader->sessions[i], dso_ping(loader->sessions[i], NULL));
+		dso_close(loader->sessions[i]);
+	}
+	return NULL;
+}
+
+/* One object, open by many sessions many times each, is deleted. */
+static int load_open_often(void)
+{
+	static struct loader loaders[OPENERS];
+	struct dso_session *deleter = open_load();
+	int r = run_loaders(loaders, OPENERS, open_often);
+
+	if (r == 0)
+		r = check(deleter, dso_object_delete(deleter, "often"));
+	r = r ? r : run_loaders(loaders, OPENERS, end_often);
 	dso_close(deleter);
 	return r;
 }
@@ -156,41 +201,35 @@ static int pass_hold(const struct dso_hold *hold, void *context)
 	return 0;
 }
 
-static void *ask(void *unused)
+static void *ask(void *argument)
 {
-	struct dso_session *session = open_load();
+	struct loader *loader = argument;
 	int64_t end_ns = clock_ns() + LOAD_NS;
-	int r = 0;
 
-	(void)unused;
-	while (r == 0 && clock_ns() < end_ns) {
-		r = dso_list(session, pass_stat, NULL);
-		r = r ? r : dso_holds(session, pass_hold, NULL);
+	loader->session = open_load();
+	while (loader->result == 0 && clock_ns() < end_ns) {
+		loader->result = dso_list(loader->session, pass_stat, NULL);
+		if (loader->result == 0)
+			loader->result = dso_holds(loader->session, pass_hold, NULL);
 	}
-	check(session, r);
-	dso_close(session);
-	return (void *)(intptr_t)r;
+	check(loader->session, loader->result);
+	dso_close(loader->session);
+	return NULL;
 }
 
 static int load_listings(void)
 {
+	static struct loader loaders[ASKERS];
 	struct dso_session *session = open_load();
 	struct dso_mutex *mutex;
-	pthread_t threads[ASKERS];
 	char name[32];
-	void *result;
 	int r = 0;
 
 	for (unsigned i = 0; i < LISTED && r == 0; i++) {
 		snprintf(name, sizeof name, "listed %u", i);
 		r = dso_mutex_open(session, name, NULL, &mutex);
 	}
-	for (unsigned i = 0; i < ASKERS; i++)
-		pthread_create(&threads[i], NULL, ask, NULL);
-	for (unsigned i = 0; i < ASKERS; i++) {
-		pthread_join(threads[i], &result);
-		r = r ? r : (int)(intptr_t)result;
-	}
+	r = r ? r : run_loaders(loaders, ASKERS, ask);
 	dso_close(session);
 	return r;
 }
