@@ -133,8 +133,8 @@ void keeper_after_fork_in_parent(void)
 
 void keeper_after_fork_in_child(void)
 {
-	pthread_mutex_init(&keeper.lock, NULL);
-	pthread_mutex_init(&keeper.life, NULL);
+	pthread_mutex_unlock(&keeper.lock);
+	pthread_mutex_unlock(&keeper.life);
 	if (keeper.running)
 		close_descriptors();
 	keeper.running = false;
