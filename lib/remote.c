@@ -410,8 +410,9 @@ int remote_request(struct remote *remote, uint16_t type, const void *body, uint3
 	}
 	r = await(remote, reason, reason_bytes);
 	remote->request = 0;
-	/* storaged answers in order: before it says that it has ended the session, it has answered what was done. */
-	if (r == -ENOTCONN && has_effect(type))
+	/* storaged answers in order: before it says that it has ended the session, it has answered what was done. But
+	 * a DELETE is answered only when everybody was told of it. */
+	if ((r == -ENOTCONN && has_effect(type)) || (r == -ESHUTDOWN && type == CONTROL_DELETE))
 		return -ECONNRESET;
 	if (r == 0)
 		r = remote_reply_error(remote, reason, reason_bytes);

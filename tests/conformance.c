@@ -61,11 +61,21 @@ struct dso_session *conformance_open(void)
 	return open_over(transport);
 }
 
-struct dso_session *conformance_open_another(void)
+static const char *another_transport(void)
 {
 	const char *another = getenv("CONFORMANCE_ANOTHER");
 
-	return open_over(another ? another : transport);
+	return another ? another : transport;
+}
+
+struct dso_session *conformance_open_another(void)
+{
+	return open_over(another_transport());
+}
+
+int conformance_dial_another(struct dso_session **ret_session)
+{
+	return dial(another_transport(), 0, ret_session);
 }
 
 const char *conformance_name(void)

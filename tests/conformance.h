@@ -14,6 +14,8 @@ int conformance_dial(struct dso_session **ret_session);
 struct dso_session *conformance_open_patient(int64_t timeout);
 /* A session at the same time as that one, maybe over another transport. */
 struct dso_session *conformance_open_another(void);
+/* The same without an assertion, for a forked child. */
+int conformance_dial_another(struct dso_session **ret_session);
 
 /* A name that no object has; valid until the next call. */
 const char *conformance_name(void);

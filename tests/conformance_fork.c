@@ -300,7 +300,7 @@ static int own_session_works(void)
 
 	if (conformance_is("verbs"))
 		return 0;
-	CHECK(conformance_dial(&own) == 0);
+	CHECK(conformance_dial_another(&own) == 0);
 	CHECK(dso_counter_open(own, name_of_own, NULL, &counter) == 0);
 	CHECK(dso_counter_add(counter, 10, &before) == 0);
 	/* An embedded store is its process's. */
@@ -353,7 +353,7 @@ static int own_session_opens(void)
 	dso_close(parent.session);
 	if (conformance_is("verbs"))
 		return 0;
-	CHECK(conformance_dial(&own) == 0);
+	CHECK(conformance_dial_another(&own) == 0);
 	dso_close(own);
 	return 0;
 }
