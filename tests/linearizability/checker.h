@@ -17,7 +17,7 @@
 #include <stdio.h>
 
 #define HISTORY_OPERATIONS_MAX 320
-#define STATE_WORDS            6
+#define STATE_WORDS            8
 
 struct operation {
 	uint8_t kind;   /* of the specification */

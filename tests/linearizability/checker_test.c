@@ -151,7 +151,8 @@ START_TEST(a_failure_is_shown)
 		"# mutex: not linearizable after 1 configurations; 1 of 4 operations could be "
 		"placed\n"
 		"#          0.0 to        1.0 us  client 0  lock(0) = 7\n"
-		"# which leads to the state 0x1 0x7 0 0 0 0, in which none of these can be next:\n"
+		"# which leads to the state 0x1 0x7 0 0 0 0 0 0, in which none of these can be "
+		"next:\n"
 		"#          2.0 to        3.5 us  client 1  lock(20000000000) = 8\n"
 		"#          2.5 to          ? us  client 2  force_unlock(6), outcome unknown\n");
 }
@@ -379,6 +380,27 @@ START_TEST(one_of_all_is_the_last_at_a_barrier_and_nobody_leaves_before)
 }
 END_TEST
 
+#define BEFORE_RESETS                                                      \
+	{KNOWN(0, BARRIER_ARRIVE, 0, 99), FAILED(ENOTRECOVERABLE)},        \
+		{KNOWN(0, BARRIER_LEAVE, 0, 99), FAILED(ENOTRECOVERABLE)}, \
+		{KNOWN(1, BARRIER_ARRIVE, 1, 9), GAVE(1)},                 \
+	{                                                                  \
+		KNOWN(1, BARRIER_LEAVE, 1, 9)                              \
+	}
+#define THREE_RESETS(ns)                                                                    \
+	{KNOWN(1, BARRIER_RESET_IT, ns, ns)}, {KNOWN(1, BARRIER_RESET_IT, ns + 1, ns + 1)}, \
+	{                                                                                   \
+		KNOWN(1, BARRIER_RESET_IT, ns + 2, ns + 2)                                  \
+	}
+
+START_TEST(who_is_late_by_seven_rounds_may_hear_of_the_resets_alone)
+{
+	ACCEPTED(barrier_specification, 2, BEFORE_RESETS, THREE_RESETS(10), THREE_RESETS(20),
+		 {KNOWN(1, BARRIER_RESET_IT, 30, 31)});
+	REFUSED(barrier_specification, 2, BEFORE_RESETS, THREE_RESETS(10), THREE_RESETS(20));
+}
+END_TEST
+
 START_TEST(a_barrier_breaks_for_all_when_one_leaves_early_or_dies)
 {
 	ACCEPTED(barrier_specification, 2, {KNOWN(0, BARRIER_ARRIVE, 0, 9), FAILED(ETIMEDOUT)},
@@ -390,9 +412,12 @@ START_TEST(a_barrier_breaks_for_all_when_one_leaves_early_or_dies)
 		{KNOWN(1, BARRIER_RESET_IT, 10, 11)},
 		{KNOWN(1, BARRIER_ARRIVE, 12, 19), FAILED(ENOTRECOVERABLE)},
 		{KNOWN(1, BARRIER_LEAVE, 12, 19), FAILED(ENOTRECOVERABLE)});
-	ACCEPTED(barrier_specification, 2, {UNKNOWN(0, DIE, 5)},
+	ACCEPTED(barrier_specification, 2, {UNKNOWN(0, BARRIER_JOIN, 4)}, {UNKNOWN(0, DIE, 5)},
 		 {KNOWN(1, BARRIER_ARRIVE, 0, 19), FAILED(ENOTRECOVERABLE)},
 		 {KNOWN(1, BARRIER_LEAVE, 0, 19), FAILED(ENOTRECOVERABLE)});
+	REFUSED(barrier_specification, 2, {UNKNOWN(0, DIE, 5)},
+		{KNOWN(1, BARRIER_ARRIVE, 0, 19), FAILED(ENOTRECOVERABLE)},
+		{KNOWN(1, BARRIER_LEAVE, 0, 19), FAILED(ENOTRECOVERABLE)});
 	REFUSED(barrier_specification, 2,
 		{KNOWN(1, BARRIER_ARRIVE, 0, 19), FAILED(ENOTRECOVERABLE)},
 		{KNOWN(1, BARRIER_LEAVE, 0, 19), FAILED(ENOTRECOVERABLE)});
@@ -486,6 +511,7 @@ static Suite *suite(void)
 		what_is_done_once_by_two_is_found,
 		one_of_all_is_the_last_at_a_barrier_and_nobody_leaves_before,
 		a_barrier_breaks_for_all_when_one_leaves_early_or_dies,
+		who_is_late_by_seven_rounds_may_hear_of_the_resets_alone,
 		a_latch_lets_go_at_zero,
 		a_future_that_is_set_twice_is_found,
 		a_promise_is_broken_by_death_unless_it_was_kept,

@@ -26,6 +26,9 @@ struct object_kind {
 	 * effect in two steps are two.
 	 */
 	bool (*draw)(struct client *client, struct operation *operations, unsigned *ret_count);
+	/* What one that is to be killed does before the others begin, in a round that is not rough, and writes
+	 * down as @operation. NULL: nothing. */
+	void (*settle)(struct client *client, struct operation *operation);
 	/* Call the library, and set status and results. */
 	void (*perform)(struct client *client, struct operation *operations);
 	/* What the client knows from then on. */
@@ -51,6 +54,7 @@ struct client {
 	uint8_t number;
 	unsigned random;
 	bool rough;       /* the same for all clients of a round */
+	bool doomed;      /* it is the one that is killed */
 	bool hasty;       /* it pauses between no operations */
 	bool ending;      /* it has done what it was to do */
 	unsigned drawn;   /* operations, so far */

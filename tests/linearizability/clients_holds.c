@@ -342,8 +342,21 @@ static bool barrier_draw(struct client *client, struct operation *operations, un
 	operations[0].kind = BARRIER_ARRIVE;
 	operations[1].kind = BARRIER_LEAVE;
 	operations[1].arguments[0] = client->rough ? draw_timeout(client, false) : PATIENCE;
-	*ret_count = 2;
+	operations[2].kind = BARRIER_JOIN;
+	/* Whether the others have joined does not matter: they do not die. */
+	*ret_count = client->doomed && client->drawn == 0 ? 3 : 2;
 	return client->rough ? !client->ending : client->step++ < BARRIER_ROUNDS;
+}
+
+/* Become a party: where nobody waits for less than it takes, the others would else wait for one that has died before it
+ * was one. */
+static void barrier_settle(struct client *client, struct operation *operation)
+{
+	operation->kind = BARRIER_JOIN;
+	if (dso_barrier_wait(client->barrier, DSO_NOWAIT, NULL) == -ETIMEDOUT)
+		operation->status = dso_barrier_reset(client->barrier);
+	else
+		operation->status = -EPROTO;
 }
 
 static void barrier_perform(struct client *client, struct operation *operations)
@@ -371,6 +384,7 @@ const struct object_kind barrier_kind = {
 	.open = barrier_open,
 	.close = barrier_close,
 	.draw = barrier_draw,
+	.settle = barrier_settle,
 	.perform = barrier_perform,
 	.learn = learn_nothing,
 };

@@ -20,6 +20,7 @@
 
 #define LOG_MAX       63 /* operations of a client; of which it draws: */
 #define DRAWN         24
+#define PER_CALL      3 /* operations that one call is: the first, others are 2 at most */
 #define BEFORE_DEATH  14
 #define DEATH_WAIT_NS (20 * DSO_MILLISECOND)
 #define GO_NS         (DSO_MILLISECOND / 5)
@@ -72,18 +73,21 @@ static void dawdle(struct client *client)
  * room. */
 static bool act(struct client *client, struct log *log)
 {
-	struct operation operations[2] = {{.client = client->number}, {.client = client->number}};
+	struct operation operations[PER_CALL] = {0};
 	unsigned count = 1;
 	uint32_t at = log->begun;
 
+	for (unsigned i = 0; i < PER_CALL; i++)
+		operations[i].client = client->number;
 	if (at + 2 > LOG_MAX || !client->kind->draw(client, operations, &count))
 		return false;
 	client->drawn++;
-	operations[0].call_ns = operations[1].call_ns = clock_now_ns();
+	operations[0].call_ns = operations[1].call_ns = operations[2].call_ns = clock_now_ns();
 	memcpy(&log->operations[at], operations, count * sizeof *operations);
 	log->begun = at + count;
 	client->perform(client, operations);
-	operations[0].return_ns = operations[1].return_ns = clock_now_ns();
+	operations[0].return_ns = operations[1].return_ns = operations[2].return_ns =
+		clock_now_ns();
 	memcpy(&log->operations[at], operations, count * sizeof *operations);
 	log->ended = at + count;
 	client->kind->learn(client, operations);
@@ -128,11 +132,28 @@ static void map_shared(int fd)
 		die_of("cannot map the logs", strerror(errno));
 }
 
+static bool is_rough(unsigned seed)
+{
+	return seed / 4 % 2;
+}
+
+static void settle(struct client *client, struct log *log)
+{
+	struct operation operation = {.client = client->number};
+
+	client->kind->settle(client, &operation);
+	if (operation.status)
+		die_of("the one to be killed does not settle", dso_error(client->session));
+	operation.call_ns = operation.return_ns = clock_now_ns();
+	log->operations[0] = operation;
+	log->begun = log->ended = 1;
+}
+
 #define VICTIM_ARGUMENTS 9 /* program --victim FD KIND URL TRANSPORT NAME PARAMETER SEED */
 
 void round_be_victim(int argc, char **argv)
 {
-	struct client client = {0};
+	struct client client = {.doomed = true};
 
 	if (argc != VICTIM_ARGUMENTS || strcmp(argv[1], "--victim"))
 		return;
@@ -146,6 +167,8 @@ void round_be_victim(int argc, char **argv)
 	client.session = open_session();
 	if (client.kind->open(&client, argv[6], atoll(argv[7])))
 		die_of("the one to be killed", dso_error(client.session));
+	if (client.kind->settle && !is_rough(client.random))
+		settle(&client, &shared->logs[0]);
 	shared->logs[0].ready = true;
 	wait_for_go();
 	while (act(&client, &shared->logs[0]))
@@ -220,7 +243,7 @@ static void join_round(struct client *client, struct dso_session *session, unsig
 		.session = session,
 		.number = (uint8_t)number,
 		.random = (unsigned)rand_r(&seed),
-		.rough = round->seed / 4 % 2,
+		.rough = is_rough(round->seed),
 		.hasty = (round->seed / 8 + number) % 4 != 0,
 	};
 	if (round->kind->open(client, now.object, now.parameter))

@@ -72,6 +72,7 @@ enum barrier_kind {
 	BARRIER_ARRIVE = 1, /* -> last */
 	BARRIER_LEAVE,      /* timeout; -ETIMEDOUT, -ENOTRECOVERABLE */
 	BARRIER_RESET_IT,
+	BARRIER_JOIN, /* what comes before the first arrival: whose death breaks the barrier */
 };
 
 enum latch_kind {

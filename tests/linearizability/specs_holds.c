@@ -323,14 +323,18 @@ const struct specification once_specification = {
 	.disturbs = once_disturbs,
 };
 
-/* ---- barrier: {parties, who waits, who may go, who is to hear that it broke, it is broken, who
- * died} ---- */
+/* ---- barrier: {parties, who waits, who may go, who is to hear that it broke, it is broken, who died, who joined,
+ * 8 bits of each client's: resets since its round was completed} ---- */
+
+/* So many rounds that ended since are told apart. */
+#define BARRIER_ROUNDS_KNOWN 7
 
 static const struct operation_kind barrier_kinds[] = {
 	[DIE] = {"die", 0, 0},
 	[BARRIER_ARRIVE] = {"arrive", 0, 1},
 	[BARRIER_LEAVE] = {"leave", 1, 0},
 	[BARRIER_RESET_IT] = {"reset", 0, 0},
+	[BARRIER_JOIN] = {"join", 0, 0},
 };
 
 /* End the round of those who wait without success. */
@@ -341,11 +345,25 @@ static void barrier_end(struct state *state, bool broken)
 	state->words[4] = broken;
 }
 
+static unsigned resets_since(const struct state *state, unsigned client)
+{
+	return (unsigned)(state->words[7] >> client * 8) & UINT8_MAX;
+}
+
+static void barrier_reset(struct state *state)
+{
+	barrier_end(state, false);
+	for (unsigned i = 0; i < 8; i++)
+		if (state->words[2] >> i & 1 && resets_since(state, i) < BARRIER_ROUNDS_KNOWN)
+			state->words[7] += UINT64_C(1) << i * 8;
+}
+
 static bool barrier_arrive(struct state *state, const struct operation *operation)
 {
 	uint64_t *waiting = &state->words[1];
 	bool last;
 
+	state->words[6] |= bit_of(operation);
 	if (state->words[4]) {
 		state->words[3] |= bit_of(operation);
 		return failed(operation);
@@ -359,20 +377,37 @@ static bool barrier_arrive(struct state *state, const struct operation *operatio
 	return failed(operation) || agrees(operation, 0, last);
 }
 
+/* One that goes. *who is who may. */
+static bool take_off(uint64_t *who, const struct operation *operation)
+{
+	bool may = *who & bit_of(operation);
+
+	*who &= ~bit_of(operation);
+	return may;
+}
+
+/* A round ends for a party that does not come to look by a reset alone: all others wait for it. */
+static bool is_late(const struct state *state, const struct operation *operation)
+{
+	return returned(operation, -ENOTRECOVERABLE) && state->words[2] & bit_of(operation) &&
+	       resets_since(state, operation->client) >= BARRIER_ROUNDS_KNOWN;
+}
+
 static bool barrier_leave(struct state *state, const struct operation *operation)
 {
-	uint64_t me = bit_of(operation), left;
+	uint64_t *may_go = &state->words[2], *is_to_hear = &state->words[3];
+	bool left;
 
-	if (timed_out(operation, 0) || returned(operation, -ENOTRECOVERABLE)) {
-		if (operation->status == -ETIMEDOUT && state->words[1] & me)
-			barrier_end(state, true);
-		left = state->words[3] & me;
-		state->words[3] &= ~me;
-	} else {
-		left = failed(operation) ? 0 : state->words[2] & me;
-		state->words[2] &= ~me;
+	if ((!timed_out(operation, 0) && !returned(operation, -ENOTRECOVERABLE)) ||
+	    is_late(state, operation)) {
+		left = (!failed(operation) || is_late(state, operation)) &&
+		       take_off(may_go, operation);
+		state->words[7] &= ~((uint64_t)UINT8_MAX << operation->client * 8);
+		return left;
 	}
-	return left;
+	if (operation->status == -ETIMEDOUT && state->words[1] & bit_of(operation))
+		barrier_end(state, true);
+	return take_off(is_to_hear, operation);
 }
 
 static bool barrier_step(struct state *state, const struct operation *operation)
@@ -381,14 +416,19 @@ static bool barrier_step(struct state *state, const struct operation *operation)
 		return false;
 	switch (operation->kind) {
 	case DIE:
-		barrier_end(state, true);
+		/* Who has not joined is no party. */
+		if (state->words[6] & bit_of(operation))
+			barrier_end(state, true);
+		return true;
+	case BARRIER_JOIN:
+		state->words[6] |= bit_of(operation);
 		return true;
 	case BARRIER_ARRIVE:
 		return barrier_arrive(state, operation);
 	case BARRIER_LEAVE:
 		return barrier_leave(state, operation);
 	case BARRIER_RESET_IT:
-		barrier_end(state, false);
+		barrier_reset(state);
 		return !failed(operation);
 	}
 	return false;

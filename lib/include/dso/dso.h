@@ -707,7 +707,9 @@ void dso_barrier_close(struct dso_barrier *barrier);
  * dso_barrier_wait - wait until as many have come as there are parties; then all go on, and the barrier is
  * as new. *ret_last is 1 for the last to come, one a round, else 0. Who leaves without the others, with
  * -ETIMEDOUT or -ECANCELED, breaks it. More sessions than parties may wait at a barrier: those who are too many for
- * one round are counted for the next. Returns 0, -ENOTRECOVERABLE (it is broken, or was reset).
+ * one round are counted for the next. A session that ends before its wait has made it a party breaks nothing, and the
+ * others wait for another. Returns 0, -ENOTRECOVERABLE (it is broken, or was reset; or all came, and behind that seven
+ * rounds more have ended, one of them by a reset, before this party looked).
  */
 int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last);
 /* dso_barrier_reset - make it as new. Who waits there gets -ENOTRECOVERABLE, however late it looks. */
