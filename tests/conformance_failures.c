@@ -90,6 +90,8 @@ START_TEST(a_register_whose_exchange_failed_is_as_it_was_and_anybody_may_set_it)
 	OK(session, dso_register_set(reg, "a long value", 12, NULL));
 	ck_assert_int_eq(dso_register_exchange(reg, "new", 3, text, 4, &length, &version),
 			 -EMSGSIZE);
+	ck_assert_uint_eq(length, 12);
+	ck_assert_uint_eq(version, 1);
 	OK(session, dso_register_version(reg, &version));
 	ck_assert_uint_eq(version, 1);
 	/* It has not kept the head: another session sets at once, and so does it itself. */

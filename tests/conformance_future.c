@@ -106,6 +106,16 @@ START_TEST(a_smaller_capacity_than_the_default_holds_too)
 }
 END_TEST
 
+START_TEST(what_was_opened_before_a_smaller_capacity_was_decided_sets_what_everybody_reads)
+{
+	struct dso_future *early = future_in(session, 0), *decider = future_in(other, 10);
+
+	OK(session, dso_future_set(early, value, 4096));
+	is_got(other, decider, 4096);
+	is_got(session, early, 4096);
+}
+END_TEST
+
 START_TEST(a_promise_is_kept_while_the_future_grows)
 {
 	struct dso_future *promiser = future_in(other, 0), *late = future_in(session, LONG);
@@ -212,6 +222,9 @@ Suite *conformance_future_suite(void)
 	tcase_add_test(tcase, a_short_value_in_a_long_future_is_read_by_everybody);
 	tcase_add_test(tcase, the_first_who_asks_for_a_capacity_decides);
 	tcase_add_test(tcase, a_smaller_capacity_than_the_default_holds_too);
+	tcase_add_test(
+		tcase,
+		what_was_opened_before_a_smaller_capacity_was_decided_sets_what_everybody_reads);
 	tcase_add_test(tcase, a_promise_is_kept_while_the_future_grows);
 	tcase_add_test(tcase, a_deleted_future_does_not_grow_into_the_next_one_of_its_name);
 	tcase_add_test(tcase, the_memory_of_a_future_that_has_grown_comes_back);

@@ -166,6 +166,7 @@ START_TEST(what_nobody_made_consistent_is_not_recoverable)
 {
 	struct dso_mutex *mine = mutex_in(session), *theirs = mutex_in(other);
 	struct dso_session *dying = conformance_open_another();
+	uint64_t token;
 
 	OK(dying, dso_mutex_lock(mutex_in(dying), DSO_FOREVER, NULL));
 	dso_close(dying);
@@ -173,6 +174,12 @@ START_TEST(what_nobody_made_consistent_is_not_recoverable)
 	OK(session, dso_mutex_unlock(mine));
 	ck_assert_int_eq(dso_mutex_lock(mine, DSO_FOREVER, NULL), -ENOTRECOVERABLE);
 	ck_assert_int_eq(dso_mutex_lock(theirs, DSO_FOREVER, NULL), -ENOTRECOVERABLE);
+	/* Both have seen it, and yet hear that it was deleted. */
+	OK(session, dso_object_delete(session, name));
+	ck_assert_int_eq(dso_mutex_lock(mine, DSO_NOWAIT, NULL), -ESTALE);
+	ck_assert_int_eq(dso_mutex_lock(mine, DSO_NOWAIT, &token), -ESTALE);
+	OK(other, dso_ping(other, NULL)); /* behind the notice of the deletion */
+	ck_assert_int_eq(dso_mutex_lock(theirs, DSO_NOWAIT, NULL), -ESTALE);
 }
 END_TEST
 

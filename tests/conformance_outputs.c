@@ -104,8 +104,10 @@ START_TEST(without_a_place_for_the_handle_nothing_is_opened)
 	const struct dso_barrier_params parties = {.parties = 1};
 	const struct dso_latch_params count = {.count = 1};
 	const char *name = conformance_name();
+	struct dso_counter *counter;
 
 	ck_assert_int_eq(dso_open(dso_url(session), NULL, NULL), -EINVAL);
+	ck_assert_int_eq(dso_counter_open(session, NULL, NULL, &counter), -EINVAL);
 	ck_assert_int_eq(dso_counter_open(session, name, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(dso_register_open(session, name, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(dso_memory_open(session, name, NULL, NULL), -EINVAL);

@@ -98,14 +98,15 @@ static int make_room(struct dso_future *future, uint64_t length_bytes)
 	return r;
 }
 
-/* Where a value of @length_bytes lies, from the beginning of the region; 0: there is no such place. */
+/* Where a value of @length_bytes lies, from the beginning of the region; 0: there is no such place. What the future's
+ * own memory has room for may be longer than its capacity: its setter opened it before that was decided. */
 static uint64_t place(const struct dso_future *future, uint64_t length_bytes)
 {
-	if (length_bytes > parameter(future, FUTURE_PARAMETER_CAPACITY))
-		return 0;
-	return length_bytes > parameter(future, FUTURE_PARAMETER_ROOM)
+	if (length_bytes <= parameter(future, FUTURE_PARAMETER_ROOM))
+		return future->object.offset + FUTURE_SLOT_OFFSET + sizeof(struct register_slot);
+	return length_bytes <= parameter(future, FUTURE_PARAMETER_CAPACITY)
 		       ? parameter(future, FUTURE_PARAMETER_ANNEX)
-		       : future->object.offset + FUTURE_SLOT_OFFSET + sizeof(struct register_slot);
+		       : 0;
 }
 
 /* A promise that is taken back is a broken one. */

@@ -59,7 +59,7 @@ static int try_with_epoch(struct dso_mutex *mutex, uint64_t *epoch)
 	if (mutex->courtesy.due)
 		return -EAGAIN;
 	if (value & OWNED_LOST)
-		return -EALREADY;
+		return owned_stopped(object);
 	r = session_execute(object, ops, 2);
 	if (r)
 		return r;

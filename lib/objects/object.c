@@ -70,7 +70,7 @@ int object_open(struct dso_session *session, const char *name, const struct open
 	const char *type = dso_type_name((enum dso_type)request->type);
 	struct object *object;
 	char reason[256] = "";
-	size_t name_bytes = strlen(name);
+	size_t name_bytes = name ? strlen(name) : 0;
 	int r;
 
 	if (request->unwanted)

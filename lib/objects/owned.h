@@ -84,6 +84,15 @@ static inline int owned_try_take(struct object *object, uint64_t offset, uint64_
 int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
 	       struct courtesy *courtesy, int64_t deadline_ns);
 
+/* The word was seen with a flag that is for ever. Returns -EALREADY, or why the object is of no use any more. */
+static inline int owned_stopped(struct object *object)
+{
+	int r = session_enter(object);
+
+	session_leave(object->session);
+	return r ? r : -EALREADY;
+}
+
 /* The two halves of that. The first is one compare-and-swap and looks at no clock; after -EAGAIN the other has
  * to come next. */
 static inline int owned_try(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
@@ -94,7 +103,7 @@ static inline int owned_try(struct object *object, uint64_t offset, uint64_t *wo
 
 	if (courtesy && courtesy->due)
 		return -EAGAIN;
-	r = value & stop ? -EALREADY : owned_try_take(object, offset, &value, 0);
+	r = value & stop ? owned_stopped(object) : owned_try_take(object, offset, &value, 0);
 	*word = value;
 	return r;
 }

@@ -413,6 +413,10 @@ int dso_register_exchange(struct dso_register *reg, const void *value, size_t le
 		       &old_version);
 	if (r) {
 		s = swap_head(reg, owned_word(version, owner), owned_word(version, 0));
+		if (r == -EMSGSIZE && ret_length)
+			*ret_length = length;
+		if (r == -EMSGSIZE && ret_version)
+			*ret_version = old_version;
 		return fail(reg, "exchange", s < 0 ? s : r, length, buffer_bytes);
 	}
 	r = publish(reg, version + 1, value, length_bytes);

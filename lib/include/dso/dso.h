@@ -470,7 +470,8 @@ int dso_register_set_if_version(struct dso_register *reg, uint64_t expected, con
 
 /*
  * dso_register_exchange - as set, and read the value replaced into @buffer, as get does. When that is
- * longer than @buffer_bytes nothing is changed and -EMSGSIZE is returned.
+ * longer than @buffer_bytes nothing is changed and -EMSGSIZE is returned, with the length and version of the
+ * value that is there.
  */
 int dso_register_exchange(struct dso_register *reg, const void *value, size_t length_bytes,
 			  void *buffer, size_t buffer_bytes, size_t *ret_length,
@@ -790,7 +791,8 @@ struct dso_future_params {
 /*
  * dso_future_open - open the future @name, creating it when there is none. The capacity is decided by the first
  * who opens it with one, whoever created it; as long as it is undecided it is 4096, and setting a longer value
- * decides. So who waits for a future opens it without. Errors as dso_counter_open().
+ * decides. A handle that was opened before a capacity was decided may still set as many bytes as it was then, and
+ * everybody reads them. So who waits for a future opens it without. Errors as dso_counter_open().
  */
 int dso_future_open(struct dso_session *session, const char *name,
 		    const struct dso_future_params *params, struct dso_future **ret_future);
