@@ -23,7 +23,8 @@ static const struct {
 	{EPERM, "this handle does not hold it"},
 	{EDEADLK, "this session holds it already"},
 	{EOWNERDEAD, "the session that held it ended"},
-	{ENOTRECOVERABLE, "it is broken for good, or until it is reset"},
+	{ENOTRECOVERABLE, "it is broken: a barrier until it is reset, anything else until it is "
+			  "deleted and opened anew"},
 	{EALREADY, "another was first"},
 	{ETIMEDOUT, "not in time"},
 	{ECANCELED, "dso_interrupt() ended the wait"},

@@ -255,7 +255,7 @@ struct dso_stat {
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
 
-/* dso_type_name - "memory", "counter", "register"; "unknown" for any other number. */
+/* dso_type_name - the name of the type in small letters, "memory" to "future"; "unknown" for any other number. */
 const char *dso_type_name(enum dso_type type);
 
 /*
@@ -800,7 +800,8 @@ int dso_future_open(struct dso_session *session, const char *name,
 void dso_future_close(struct dso_future *future);
 /*
  * dso_future_promise - say that this session will set it. When the session ends before it did, the promise
- * is broken: who gets has -EOWNERDEAD at once. Returns 0, -EALREADY (another has set or promised it).
+ * is broken for ever: who gets has -EOWNERDEAD at once, and a new one takes deleting it. Returns 0, -EALREADY
+ * (another has set or promised it, or broken a promise).
  */
 int dso_future_promise(struct dso_future *future);
 /*
