@@ -381,6 +381,13 @@ END_TEST
 #define CHILDREN_BEGIN_THREADS 1
 #endif
 
+/* The locks of the address sanitizer's own malloc() stay taken in a child where another thread had them at the fork. */
+#ifdef __SANITIZE_ADDRESS__
+#define CHILDREN_HAVE_MALLOC 0
+#else
+#define CHILDREN_HAVE_MALLOC 1
+#endif
+
 Suite *conformance_fork_suite(void)
 {
 	Suite *suite = suite_create("fork");
@@ -390,12 +397,12 @@ Suite *conformance_fork_suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, a_child_executes_nothing_that_its_parent_submitted, 0, CHILDREN);
 	tcase_add_test(tcase, a_child_does_not_have_the_arena_of_its_parent);
-	if (CHILDREN_BEGIN_THREADS) {
+	if (CHILDREN_BEGIN_THREADS)
 		tcase_add_test(tcase,
 			       a_child_opens_a_session_of_its_own_and_an_embedded_store_of_its_own);
+	if (CHILDREN_BEGIN_THREADS && CHILDREN_HAVE_MALLOC)
 		tcase_add_test(tcase,
 			       a_child_is_not_kept_by_a_lock_that_another_thread_had_at_the_fork);
-	}
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
