@@ -20,12 +20,15 @@
  * see session_enter, and remote_quiesce in lib/remote_handles.c.
  */
 struct object {
+	/* what each operation looks at, in one line */
 	struct dso_session *session;
-	struct object *previous, *next; /* in session->objects, under session->lock */
+	uint64_t offset; /* of the header in the region */
+	uint64_t length_bytes;
 	_Atomic bool deleted;
-	_Atomic bool
-		is_slow; /* it was deleted, or lib/check.h is at work: session_execute_in looks closer */
-	bool acknowledged;     /* the deletion, to storaged; under session->lock */
+	_Atomic bool is_slow; /* it was deleted, or lib/check.h is at work: look closer */
+
+	bool acknowledged;              /* the deletion, to storaged; under session->lock */
+	struct object *previous, *next; /* in session->objects, under session->lock */
 	uint64_t leave_serial; /* entered operations to wait for before that; under session->lock */
 	/* in the table and the queue of lib/remote_handles.c; under session->lock */
 	struct object *bucket_next, *leaving_previous, *leaving_next;
@@ -33,8 +36,6 @@ struct object {
 	enum object_type type;
 	uint32_t handle;
 	uint32_t generation;
-	uint64_t offset; /* of the header in the region */
-	uint64_t length_bytes;
 	uint64_t parameters[4];
 	uint64_t token_origin;
 	void *memory; /* of the type's own; freed with the handle */

@@ -24,14 +24,22 @@ int futex_deadline(int64_t timeout, int64_t *ret_deadline_ns)
 	return 0;
 }
 
-struct spin spin_begin(const struct dso_session *session, int64_t deadline_ns)
+int64_t spin_ns(const struct dso_session *session)
 {
 	int64_t ns = atomic_load_explicit(&session->round_trip_ns, memory_order_relaxed);
-	struct spin spin = {.pauses = 1};
 
 	if (session->poll == TRANSPORT_POLL_BLOCK)
+		return 0;
+	return ns == 0 ? SPIN_NS_UNKNOWN : ns < SPIN_NS_MAX ? ns : SPIN_NS_MAX;
+}
+
+struct spin spin_begin(const struct dso_session *session, int64_t deadline_ns)
+{
+	int64_t ns = spin_ns(session);
+	struct spin spin = {.pauses = 1};
+
+	if (ns == 0)
 		return spin;
-	ns = ns == 0 ? SPIN_NS_UNKNOWN : ns < SPIN_NS_MAX ? ns : SPIN_NS_MAX;
 	spin.until_ns = clock_now_ns() + ns;
 	if (deadline_ns < spin.until_ns)
 		spin.until_ns = deadline_ns;

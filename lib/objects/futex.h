@@ -21,6 +21,9 @@ struct spin {
 	bool parked; /* once already, and was woken in vain */
 };
 
+/* For how long a waiter spins before it parks. */
+int64_t spin_ns(const struct dso_session *session);
+
 /* The time that a waiter may spin, at most until @deadline_ns. */
 struct spin spin_begin(const struct dso_session *session, int64_t deadline_ns);
 

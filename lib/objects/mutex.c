@@ -32,7 +32,10 @@ static inline int lock_after(struct dso_mutex *mutex, int64_t timeout, int r)
 			r = owned_await(object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_LOST,
 					&mutex->courtesy, deadline_ns);
 	}
-	mutex->held |= is_taken(r);
+	if (is_taken(r)) {
+		mutex->held = true;
+		courtesy_begin(&mutex->courtesy);
+	}
 	/* Where it fails another owner does it, and the session's next operation says why. */
 	if (is_taken(r) && __builtin_expect(fencing_is_due(mutex->word), 0))
 		fencing_advance(object, MUTEX_WORD_OFFSET, mutex->word);
@@ -98,7 +101,7 @@ static int look(struct dso_mutex *mutex, uint64_t *word, uint64_t *token)
 	return r;
 }
 
-static inline int unlock(struct dso_mutex *mutex)
+static int unlock(struct dso_mutex *mutex)
 {
 	/* What nobody said to be consistent is lost for everybody, as POSIX has it. */
 	bool lost = mutex->word & OWNED_DIED;
@@ -108,6 +111,39 @@ static inline int unlock(struct dso_mutex *mutex)
 	mutex->held = false;
 	return owned_give(&mutex->object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_DIED,
 			  lost ? OWNED_LOST : 0, lost ? OWNED_WAKE_ALL : 1, &mutex->courtesy);
+}
+
+/* ---- where all that it takes is one compare-and-swap by this processor ---- */
+
+#define NOT_TRIED 1
+
+/* Returns as owned_try, or NOT_TRIED. */
+static inline int lock_at_once(struct dso_mutex *mutex)
+{
+	uint64_t value = owned_given_back(mutex->word);
+	uint64_t taken = owned_taken(value, mutex->object.session->owner), before;
+	int r;
+
+	if (mutex->courtesy.due || value & (OWNED_LOST | OWNED_DIED) || fencing_is_due(taken) ||
+	    !word_cas_at_once(&mutex->object, MUTEX_WORD_OFFSET, value, taken, &before))
+		return NOT_TRIED;
+	r = owned_judge(before, taken, &value);
+	mutex->word = value;
+	mutex->held |= r == 0;
+	return r;
+}
+
+static inline bool unlock_at_once(struct dso_mutex *mutex)
+{
+	uint64_t word = mutex->word, free = owned_word_without_owner(word), before;
+
+	if (!mutex->held || word & (OWNED_DIED | OWNED_WAITED) ||
+	    !word_cas_at_once(&mutex->object, MUTEX_WORD_OFFSET, word, free, &before) ||
+	    before != word)
+		return false;
+	mutex->word = free;
+	mutex->held = false;
+	return true;
 }
 
 int mutex_lock(struct dso_mutex *mutex, int64_t timeout)
@@ -151,21 +187,36 @@ void dso_mutex_close(struct dso_mutex *mutex)
 	object_close((struct object *)mutex);
 }
 
-int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token)
+/* The half of dso_mutex_lock() behind a first try that returned @first. */
+__attribute__((noinline)) static int lock_slowly(struct dso_mutex *mutex, int64_t timeout,
+						 uint64_t *ret_token, int first)
 {
-	INSIDE_OF(mutex);
 	int r = timeout < DSO_FOREVER ? -EINVAL
 		: ret_token           ? lock_for_token(mutex, timeout, ret_token)
-				      : lock(mutex, timeout);
+		: first == NOT_TRIED  ? lock(mutex, timeout)
+				      : lock_after(mutex, timeout, first);
 
 	return r ? object_fail(&mutex->object, "lock", r) : 0;
 }
 
+int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token)
+{
+	int first = ret_token || timeout < DSO_FOREVER ? NOT_TRIED : lock_at_once(mutex);
+
+	if (__builtin_expect(first == 0, 1))
+		return 0;
+	INSIDE_OF(mutex);
+	return lock_slowly(mutex, timeout, ret_token, first);
+}
+
 int dso_mutex_unlock(struct dso_mutex *mutex)
 {
-	INSIDE_OF(mutex);
-	int r = unlock(mutex);
+	int r;
 
+	if (__builtin_expect(unlock_at_once(mutex), 1))
+		return 0;
+	INSIDE_OF(mutex);
+	r = unlock(mutex);
 	return r ? object_fail(&mutex->object, "unlock", r) : 0;
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/objects/owned.h"
-#include "lib/clock.h"
 #include "lib/objects/word.h"
 
 #include <errno.h>
@@ -9,6 +8,14 @@
 static bool is_queued(uint64_t word)
 {
 	return word & (OWNED_WAITED | OWNED_QUEUED);
+}
+
+int owned_stopped(struct object *object)
+{
+	int r = session_enter(object);
+
+	session_leave(object->session);
+	return r ? r : -EALREADY;
 }
 
 int owned_wait(struct object *object, uint64_t offset, uint64_t value, struct spin *spin,
@@ -126,22 +133,66 @@ int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t 
 	return r == -EAGAIN ? owned_await(object, offset, word, stop, courtesy, deadline_ns) : r;
 }
 
-/* Replace the word, which this session has as *word, without the flags or owner @clear, with @set; others
- * may set flags. *word is then what it was before. */
-static int replace(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear,
-		   uint64_t set)
-{
-	for (;;) {
-		uint64_t before;
-		int r = word_cas(object, offset, *word, (*word & ~clear) | set, &before);
+/* How the word, which this session has as *word, is replaced: without the flags or owner @clear, with @set. */
+struct replacement {
+	uint64_t clear, set;
+	uint8_t likely; /* flags that others may well have set by now; 0: it is as it was */
+};
 
+/* Replace it. Others may set flags; those that are likely are tried in the same round trip: of two compare-and-swaps
+ * one succeeds at most, for a word that is replaced never comes back. *word is then what it was before. */
+static int replace(struct object *object, uint64_t offset, uint64_t *word,
+		   struct replacement replacement)
+{
+	uint8_t likely = replacement.likely;
+
+	for (;; likely = 0) {
+		struct op ops[2];
+		unsigned count = likely & ~*word ? 2 : 1;
+		int r;
+
+		for (unsigned i = 0; i < count; i++) {
+			uint64_t from = *word | (i ? likely : 0);
+
+			ops[i] = word_op(object, DATA_CAS, offset, from,
+					 (from & ~replacement.clear) | replacement.set);
+		}
+		r = session_execute(object, ops, count);
 		if (r)
 			return r;
-		if (before == *word)
-			return 0;
-		if ((before ^ *word) >> 8)
+		for (unsigned i = 0; i < count; i++) {
+			if (ops[i].value == ops[i].operand) {
+				*word = ops[i].operand;
+				return 0;
+			}
+		}
+		if ((ops[count - 1].value ^ *word) >> 8)
 			return -EPERM;
-		*word = before;
+		*word = ops[count - 1].value;
+	}
+}
+
+/* The flags that those who are parked have likely set since it was taken: somebody did before, and it was not given
+ * back before whoever waits has stopped spinning. */
+static uint8_t likely_flags(const struct object *object, const struct courtesy *courtesy)
+{
+	if (!courtesy || courtesy->flags == 0 ||
+	    clock_now_ns() - courtesy->taken_ns < spin_ns(object->session))
+		return 0;
+	return courtesy->flags;
+}
+
+/* It was given back as @before. */
+static void courtesy_end(const struct object *object, struct courtesy *courtesy, uint64_t before,
+			 uint8_t likely)
+{
+	bool near = transport_ops(object->session->transport)->cas;
+
+	if (before & OWNED_WAITED) {
+		courtesy->flags = near ? 0 : before & (OWNED_WAITED | OWNED_QUEUED);
+		courtesy_count(courtesy);
+	} else if (likely) {
+		courtesy->flags = 0;
 	}
 }
 
@@ -149,23 +200,25 @@ int owned_give_to(struct object *object, uint64_t offset, uint64_t *word, uint64
 		  uint64_t set, uint32_t wake, struct courtesy *courtesy)
 {
 	uint64_t gone = clear | OWNED_WAITED | (uint64_t)UINT16_MAX << 8;
-	int r = replace(object, offset, word, gone, set);
-	bool waited = *word & OWNED_WAITED;
+	struct replacement free = {
+		.clear = gone, .set = set, .likely = likely_flags(object, courtesy)};
+	int r = replace(object, offset, word, free);
+	uint64_t before = *word;
 
 	if (r)
 		return r;
-	*word = (*word & ~gone) | set;
-	if (!waited)
-		return 0;
+	*word = (before & ~gone) | set;
 	if (courtesy)
-		courtesy_count(courtesy);
+		courtesy_end(object, courtesy, before, free.likely);
+	if (!(before & OWNED_WAITED))
+		return 0;
 	return wake == OWNED_WAKE_ALL ? futex_wake_all(object, offset)
 				      : futex_wake(object, offset, wake);
 }
 
 int owned_clear(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear)
 {
-	int r = replace(object, offset, word, clear, 0);
+	int r = replace(object, offset, word, (struct replacement){.clear = clear});
 
 	if (r == 0)
 		*word &= ~clear;

@@ -17,6 +17,7 @@
 #ifndef LIB_OBJECTS_OWNED_H
 #define LIB_OBJECTS_OWNED_H
 
+#include "lib/clock.h"
 #include "lib/objects/futex.h"
 #include "lib/objects/word.h"
 #include "proto/layout.h"
@@ -29,8 +30,17 @@
 /* Of who takes and gives back one word again and again; zero at first. */
 struct courtesy {
 	unsigned given; /* back, while somebody waited */
-	bool due;       /* the next time he lets one of them pass */
+	uint8_t flags; /* of who was parked when it was given back, where it takes a round trip to see that; else 0 */
+	bool due;         /* the next time he lets one of them pass */
+	int64_t taken_ns; /* when it was, where there are such flags */
 };
+
+/* It was taken. */
+static inline void courtesy_begin(struct courtesy *courtesy)
+{
+	if (__builtin_expect(courtesy->flags != 0, 0))
+		courtesy->taken_ns = clock_now_ns();
+}
 
 /* Something was given back while somebody waited. */
 static inline void courtesy_count(struct courtesy *courtesy)
@@ -85,13 +95,7 @@ int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t 
 	       struct courtesy *courtesy, int64_t deadline_ns);
 
 /* The word was seen with a flag that is for ever. Returns -EALREADY, or why the object is of no use any more. */
-static inline int owned_stopped(struct object *object)
-{
-	int r = session_enter(object);
-
-	session_leave(object->session);
-	return r ? r : -EALREADY;
-}
+__attribute__((cold)) int owned_stopped(struct object *object);
 
 /* The two halves of that. The first is one compare-and-swap and looks at no clock; after -EAGAIN the other has
  * to come next. */
@@ -103,7 +107,8 @@ static inline int owned_try(struct object *object, uint64_t offset, uint64_t *wo
 
 	if (courtesy && courtesy->due)
 		return -EAGAIN;
-	r = value & stop ? owned_stopped(object) : owned_try_take(object, offset, &value, 0);
+	r = __builtin_expect((value & stop) != 0, 0) ? owned_stopped(object)
+						     : owned_try_take(object, offset, &value, 0);
 	*word = value;
 	return r;
 }
@@ -117,7 +122,7 @@ __attribute__((cold)) int owned_await(struct object *object, uint64_t offset, ui
 int owned_wait(struct object *object, uint64_t offset, uint64_t value, struct spin *spin,
 	       int64_t deadline_ns);
 
-/* The half of owned_give where somebody waits, or the word is another than it was. */
+/* The half of owned_give where somebody waits, may well do so, or the word is another than it was. */
 __attribute__((cold)) int owned_give_to(struct object *object, uint64_t offset, uint64_t *word,
 					uint64_t clear, uint64_t set, uint32_t wake,
 					struct courtesy *courtesy);
@@ -133,7 +138,7 @@ static inline int owned_give(struct object *object, uint64_t offset, uint64_t *w
 	uint64_t free = (owned_word_without_owner(*word) & ~clear) | set, before;
 	int r;
 
-	if (*word & OWNED_WAITED)
+	if (*word & OWNED_WAITED || (courtesy && courtesy->flags))
 		return owned_give_to(object, offset, word, clear, set, wake, courtesy);
 	r = word_cas(object, offset, *word, free, &before);
 	if (r)

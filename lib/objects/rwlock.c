@@ -228,6 +228,7 @@ static int lock_for_writing(struct dso_rwlock *rwlock, int64_t deadline_ns)
 
 	if (taken && taken != -EOWNERDEAD)
 		return taken == -EALREADY ? -ENOTRECOVERABLE : taken;
+	courtesy_begin(&rwlock->courtesy);
 	if (fencing_is_due(rwlock->word))
 		fencing_advance(&rwlock->object, RWLOCK_WORD_OFFSET, rwlock->word);
 	r = drain(rwlock, deadline_ns);

@@ -38,6 +38,25 @@ static inline int word_cas(struct object *object, uint64_t offset, uint64_t expe
 	return r;
 }
 
+/* word_cas by this processor, and nothing but that. Returns false, and has done nothing, where it takes more: the memory is far, the
+ * session or the handle is over, or lib/check.h is at work. */
+static inline bool word_cas_at_once(struct object *object, uint64_t offset, uint64_t expected,
+				    uint64_t value, uint64_t *ret_before)
+{
+	struct dso_session *session = object->session;
+	const struct transport_ops *transport = transport_ops(session->transport);
+	bool done;
+
+	if (!transport->cas)
+		return false;
+	done = session_enter(object) == 0 &&
+	       !atomic_load_explicit(&object->is_slow, memory_order_relaxed) &&
+	       transport->cas(session->transport, object->offset + offset, expected, value,
+			      ret_before) == 0;
+	session_leave(session);
+	return done;
+}
+
 static inline int word_add(struct object *object, uint64_t offset, uint64_t addend,
 			   uint64_t *ret_before)
 {
