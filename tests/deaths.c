@@ -90,13 +90,16 @@ static int turn(struct hand *hand, const struct kind *kind, int64_t timeout)
 
 /* ---- who takes part ---- */
 
-/* Until it dies. It closes @ready_fd when it has begun. @kind: NULL is the barrier. */
+/* Until it dies. It closes @ready_fd when it has begun. @kind: NULL is the barrier, of which it is a party only
+ * when it has waited at it. */
 static int be_victim(const char *url, const char *transport, const struct kind *kind, uint64_t me,
 		     int ready_fd)
 {
 	struct hand hand = {.me = me};
 	int r = open_hand(url, transport, &hand);
 
+	if (r == 0 && !kind)
+		r = dso_barrier_wait(hand.barrier, PATIENCE, NULL);
 	close(ready_fd);
 	while (r == 0)
 		r = kind ? turn(&hand, kind, PATIENCE)
