@@ -49,6 +49,8 @@ enum transport_poll { TRANSPORT_POLL_ADAPTIVE, TRANSPORT_POLL_BUSY, TRANSPORT_PO
 /* How long the adaptive policy spins: some round trips on loopback. Between looks it yields: spinning is of no
  * use where it keeps the other side from this processor. */
 #define TRANSPORT_SPIN_NS 50000
+/* The longest sleep between two looks at the session's health, which wakes nobody. Thousands of sessions may wait at a time. */
+#define TRANSPORT_SLEEP_NS 50000000
 /* After so long without an answer the busy policy yields too: there may be more who spin than processors. */
 #define TRANSPORT_SPIN_ALONE_NS 15000
 

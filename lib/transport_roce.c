@@ -26,7 +26,6 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define SLEEP_NS 10000000 /* the longest sleep between two looks at the session's health */
 /* Fruitless looks at the socket between two looks at the clock. */
 #define LOOKS_PER_CLOCK 8
 /* Its packets pass wherever IPv6 does (a path MTU of 1,280 bytes), and over nearly all that IPv4 has. */
@@ -227,7 +226,8 @@ static void sleep_until(const struct transport_roce *roce, int64_t now_ns, int64
 	wait_ns = until_ns - now_ns;
 	if (wait_ns <= 0)
 		return;
-	timeout = (struct timespec){.tv_nsec = wait_ns < SLEEP_NS ? wait_ns : SLEEP_NS};
+	timeout = (struct timespec){.tv_nsec = wait_ns < TRANSPORT_SLEEP_NS ? wait_ns
+									    : TRANSPORT_SLEEP_NS};
 	ppoll(&readable, 1, &timeout, NULL);
 }
 

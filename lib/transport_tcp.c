@@ -19,7 +19,6 @@
 
 #define SEND_BYTES (4 * (DATA_TRANSFER_BYTES_MAX + sizeof(struct data_request)))
 #define RECV_BYTES (4 * (DATA_TRANSFER_BYTES_MAX + sizeof(struct data_response)))
-#define SLEEP_NS   50000000 /* the longest sleep between two looks at the session's health */
 
 struct transport_tcp {
 	struct transport_base base;
@@ -213,7 +212,7 @@ static int64_t sleep_ns(const struct transport_tcp *tcp, int64_t now_ns, int64_t
 	if (tcp->poll == TRANSPORT_POLL_BUSY ||
 	    (tcp->poll == TRANSPORT_POLL_ADAPTIVE && now_ns - begin_ns < TRANSPORT_SPIN_NS))
 		return 0;
-	return left_ns < SLEEP_NS ? left_ns : SLEEP_NS;
+	return left_ns < TRANSPORT_SLEEP_NS ? left_ns : TRANSPORT_SLEEP_NS;
 }
 
 static int tcp_progress(struct transport *transport, int64_t wait_ns)

@@ -6,8 +6,13 @@
 #include <string.h>
 
 #define RTO_NS_SHORTEST INT64_C(2000000)
-#define RTO_NS_LONGEST  INT64_C(200000000)
-#define RTO_NS_INITIAL  INT64_C(20000000) /* before a round trip was seen */
+/* The longest: a part of the silence that is borne, in which the other end is to be asked often enough whatever the loss,
+ * within these. Thousands of sessions may ask one end at a time, which answers late: those who ask again too soon keep it
+ * from everybody's first questions. */
+#define RTO_PART       16
+#define RTO_NS_LONG    INT64_C(200000000)
+#define RTO_NS_LONGEST INT64_C(1000000000)
+#define RTO_NS_INITIAL INT64_C(20000000) /* before a round trip was seen */
 
 /* Packets that a queue pair may begin with, as TCP does (RFC 6928: ten). */
 #define WINDOW_PACKETS_INITIAL 10
@@ -361,6 +366,15 @@ static void grow(struct roce_requester *requester, uint64_t bytes)
 
 /* ---- answers ---- */
 
+static int64_t rto_longest_ns(const struct roce_requester *requester)
+{
+	int64_t part_ns = requester->config.silence_ns / RTO_PART;
+
+	return part_ns < RTO_NS_LONG      ? RTO_NS_LONG
+	       : part_ns > RTO_NS_LONGEST ? RTO_NS_LONGEST
+					  : part_ns;
+}
+
 static void take_sample(struct roce_requester *requester, int64_t now_ns)
 {
 	int64_t rtt_ns = now_ns - requester->sample_ns, error_ns;
@@ -378,8 +392,8 @@ static void take_sample(struct roce_requester *requester, int64_t now_ns)
 	requester->rto_ns = requester->srtt_ns + 4 * requester->rttvar_ns;
 	if (requester->rto_ns < RTO_NS_SHORTEST)
 		requester->rto_ns = RTO_NS_SHORTEST;
-	if (requester->rto_ns > RTO_NS_LONGEST)
-		requester->rto_ns = RTO_NS_LONGEST;
+	if (requester->rto_ns > rto_longest_ns(requester))
+		requester->rto_ns = rto_longest_ns(requester);
 }
 
 /* @count more PSNs of the oldest operation were answered. */
@@ -600,8 +614,9 @@ void roce_requester_tick(struct roce_requester *requester, int64_t now_ns)
 	} else {
 		requester->counters->timeouts++;
 		shrink(requester, 0);
-		requester->rto_ns = 2 * requester->rto_ns < RTO_NS_LONGEST ? 2 * requester->rto_ns
-									   : RTO_NS_LONGEST;
+		requester->rto_ns = 2 * requester->rto_ns < rto_longest_ns(requester)
+					    ? 2 * requester->rto_ns
+					    : rto_longest_ns(requester);
 		go_back(requester, now_ns);
 	}
 	over = patience_is_over(&requester->patience, now_ns);

@@ -30,7 +30,7 @@ static void complete(void *context, const struct roce_request *request, enum roc
 }
 
 /* A fetch-and-add is under way. */
-static void setup(void)
+static void begin(int64_t silence_ns)
 {
 	struct roce_requester_config config = {
 		.path = {.local = {.ip = {[10] = 0xff, 0xff, 10, 0, 0, 2}, .port = 40000},
@@ -39,7 +39,7 @@ static void setup(void)
 		.mtu = 1024,
 		.rd_atomic_max = 1,
 		.window_bytes_max = 65536,
-		.silence_ns = SILENCE_NS,
+		.silence_ns = silence_ns,
 		.complete = complete,
 	};
 	struct roce_request request = {.operation = ROCE_FAA, .length_bytes = 8, .operand = 1};
@@ -50,6 +50,11 @@ static void setup(void)
 	ck_assert_int_eq(roce_requester_post(&requester, &request), 0);
 	ck_assert(roce_requester_emit(&requester, NOW_NS, &batch));
 	roce_batch_clear(&batch);
+}
+
+static void setup(void)
+{
+	begin(SILENCE_NS);
 }
 
 static void receive(int64_t now_ns, uint8_t opcode, uint8_t syndrome)
@@ -101,6 +106,32 @@ START_TEST(a_receiver_that_never_becomes_ready_is_given_up_after_the_silence)
 	ck_assert_int_eq(last_outcome, ROCE_UNKNOWN);
 	ck_assert_int_ge(now_ns, NOW_NS + SILENCE_NS);
 	ck_assert_int_lt(now_ns, NOW_NS + SILENCE_NS + 2 * PAUSE_NS);
+}
+END_TEST
+
+START_TEST(who_is_not_answered_asks_less_and_less_often_up_to_a_sixteenth_of_the_silence)
+{
+	static const struct {
+		int64_t silence_ns, longest_ns;
+	} rows[] = {{INT64_C(1000000000), 200000000},
+		    {INT64_C(12000000000), 750000000},
+		    {INT64_C(60000000000), 1000000000}};
+	int64_t now_ns = NOW_NS, interval_ns = 0;
+
+	begin(rows[_i].silence_ns);
+	while (completed == 0) {
+		int64_t due_ns = roce_requester_due(&requester);
+
+		ck_assert_int_ge(due_ns - now_ns, interval_ns);
+		interval_ns = due_ns - now_ns;
+		now_ns = due_ns;
+		roce_requester_tick(&requester, now_ns);
+		roce_requester_emit(&requester, now_ns, &batch);
+		roce_batch_clear(&batch);
+	}
+	ck_assert_int_eq(last_outcome, ROCE_UNKNOWN);
+	ck_assert_int_eq(interval_ns, rows[_i].longest_ns);
+	ck_assert_int_ge(now_ns, NOW_NS + rows[_i].silence_ns);
 }
 END_TEST
 
@@ -170,6 +201,10 @@ int main(void)
 	tcase_add_test(tcase, a_receiver_that_is_not_ready_is_asked_again_after_its_time);
 	tcase_add_test(tcase, an_answer_ends_the_wait_for_a_receiver_that_was_not_ready);
 	tcase_add_test(tcase, a_receiver_that_never_becomes_ready_is_given_up_after_the_silence);
+	tcase_add_loop_test(
+		tcase,
+		who_is_not_answered_asks_less_and_less_often_up_to_a_sixteenth_of_the_silence, 0,
+		3);
 	tcase_add_test(tcase, a_response_longer_than_the_read_writes_nothing_behind_the_buffer);
 	tcase_add_test(tcase,
 		       a_long_duplicate_is_of_no_memory_and_only_its_acknowledge_is_taken_for_one);

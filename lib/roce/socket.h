@@ -10,9 +10,10 @@
 #include "lib/roce/batch.h"
 
 /* Messages of one receive, each of up to 64 KiB of packets. */
-#define ROCE_MESSAGES_MAX      8
-#define ROCE_MESSAGE_BYTES     65536
-#define ROCE_SOCKET_FILL_BYTES (4 << 20) /* asked for; the system's limit may be lower */
+#define ROCE_MESSAGES_MAX  8
+#define ROCE_MESSAGE_BYTES 65536
+/* Asked for; the system's limit may be lower. Packets of 2,000 sessions with four operations each. */
+#define ROCE_SOCKET_FILL_BYTES (16 << 20)
 
 struct roce_socket; /* with its receive buffers */
 
