@@ -106,10 +106,19 @@ void server_ready_line(const struct server *server, char *line, size_t line_byte
 
 /* ---- time ---- */
 
+/* Before @silences are looked at: what storaged's thread waited for a processor until now is nobody's. */
+static void excuse(struct server *server, struct silences *silences, int64_t now_ns)
+{
+	if (silences_due_ns(silences) <= now_ns)
+		starvation_look(&server->starvation);
+	silences->excused_ns = server->starvation.waited_ns;
+}
+
 static void expire_hellos(struct server *server, int64_t now_ns)
 {
 	struct deadline *deadline;
 
+	excuse(server, &server->hellos, now_ns);
 	while ((deadline = silence_over(&server->hellos, now_ns))) {
 		list_remove(&deadline->link);
 		control_doom(container_of(deadline, struct control, deadline),
@@ -224,9 +233,7 @@ static bool expire_sessions(struct server *server, struct budget *budget)
 	int64_t now_ns = clock_now_ns();
 	struct deadline *deadline;
 
-	if (silences_due_ns(silences) <= now_ns)
-		starvation_look(&server->starvation);
-	silences->excused_ns = server->starvation.waited_ns;
+	excuse(server, silences, now_ns);
 	while ((deadline = silence_over(silences, now_ns))) {
 		struct session *session = container_of(deadline, struct session, silence);
 
