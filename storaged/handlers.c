@@ -30,7 +30,7 @@ static void handle_use(struct control *control, const struct control_header *hea
 	const struct control_use *use = (const void *)body;
 
 	(void)header;
-	control->session->used = use->transport;
+	session_use(control->session, (enum control_transport)use->transport);
 }
 
 static void handle_ping(struct control *control, const struct control_header *header,

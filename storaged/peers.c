@@ -15,6 +15,7 @@ static struct verbs_region *admit(void *context, const struct verbs_hello *hello
 
 	if (!session || session->peer_count == SESSION_PEERS_MAX)
 		return NULL;
+	session->peer_left = false;
 	*ret_owner = (void *)(uintptr_t)session->id;
 	return session->space->region;
 }

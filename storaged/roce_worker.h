@@ -32,6 +32,7 @@ struct roce_queue_pair {
 	struct session *session;
 	struct roce_worker *worker;
 	uint32_t qpn;
+	bool has_failed; /* as the worker has said */
 	struct mail to_worker, to_main;
 	/* the worker's */
 	struct roce_socket *socket;

@@ -237,6 +237,7 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	list_init(&session->silence.link);
 	list_init(&session->linger.link);
 	session->used = 0;
+	session->peer_left = false;
 	session->linger_ns = linger_ns;
 	session->linger_at_ns = 0;
 	session->taken = 0;
@@ -346,6 +347,51 @@ void session_path_ended(struct session *session, enum control_transport transpor
 {
 	if (session->state == SESSION_LIVE && session->used == transport)
 		control_hear_out(session->control, reason);
+}
+
+static bool has_data_connection(const struct session *session)
+{
+	for (struct list *link = session->data.next; link != &session->data; link = link->next)
+		if (!container_of(link, struct data_connection, link)->end_posted)
+			return true;
+	return false;
+}
+
+static bool has_queue_pair(const struct session *session)
+{
+	for (struct list *link = session->queue_pairs.next; link != &session->queue_pairs;
+	     link = link->next)
+		if (!container_of(link, struct roce_queue_pair, link)->has_failed)
+			return true;
+	return session->peer_count > 0;
+}
+
+static bool has_mapping(const struct session *session)
+{
+	return session->mapping_count > 0;
+}
+
+/* Of transport verbs the client may know sooner than storaged that its queue pair is there. */
+static bool has_peer(const struct session *session)
+{
+	return !session->peer_left;
+}
+
+void session_use(struct session *session, enum control_transport transport)
+{
+	static const struct {
+		enum control_transport transport;
+		bool (*has_path)(const struct session *session);
+	} paths[] = {{CONTROL_SHM, has_mapping},
+		     {CONTROL_VERBS, has_peer},
+		     {CONTROL_TCP, has_data_connection},
+		     {CONTROL_ROCE, has_queue_pair}};
+
+	session->used = (uint8_t)transport;
+	for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++)
+		if (paths[i].transport == transport && !paths[i].has_path(session))
+			session_path_ended(session, transport,
+					   "the path that its client chose had ended");
 }
 
 /* ---- the sweep ---- */
@@ -519,9 +565,11 @@ void session_take_roce_mail(struct server *server)
 		struct roce_queue_pair *pair = container_of(mail, struct roce_queue_pair, to_main);
 		struct session *session = pair->session;
 
-		if (bits & QUEUE_PAIR_FAILED)
+		if (bits & QUEUE_PAIR_FAILED) {
+			pair->has_failed = true;
 			session_path_ended(session, CONTROL_ROCE,
 					   "its queue pair refused a request");
+		}
 		if (!(bits & QUEUE_PAIR_GONE))
 			continue;
 		list_remove(&pair->link);
@@ -555,6 +603,8 @@ void session_remove_peer(struct server *server, uint64_t id, struct verbs_peer *
 		}
 	}
 	/* Another that is left may be the one that an attempt before made. */
-	if (session && session->peer_count == 0)
+	if (session && session->peer_count == 0) {
+		session->peer_left = true;
 		session_path_ended(session, CONTROL_VERBS, "its queue pair was disconnected");
+	}
 }

@@ -63,6 +63,7 @@ struct session {
 	int64_t linger_ns;    /* from an end without GOODBYE on its holds are kept for so long, */
 	int64_t linger_at_ns; /* until then; 0: it did not end like that */
 	uint8_t used; /* enum control_transport: whose paths' end is the session's; 0: it has not said */
+	bool peer_left; /* its last queue pair on the device was disconnected, and no other is on its way */
 	struct list data; /* data connections */
 	unsigned data_count;
 	struct list queue_pairs; /* of transport roce */
@@ -132,6 +133,8 @@ void session_fence(struct session *session, enum session_end why, const char *re
  * its client has not said goodbye before. */
 void session_path_ended(struct session *session, enum control_transport transport,
 			const char *reason);
+/* Its client goes on with its path of @transport: with the end of that, which may have been before, the session ends. */
+void session_use(struct session *session, enum control_transport transport);
 /* Have those swept whose linger is over. */
 void sessions_expire_lingers(struct sessions *sessions, int64_t now_ns);
 /* For people who look at what it holds: what has become of it, "" while it is live. */
