@@ -110,30 +110,37 @@ static bool sweep_words(struct transport *transport, const struct store_referenc
 		}
 		done += batch;
 	}
-	/* Who has looked and means to park finds another value. Who died may have given words back and not
-	 * come to say so. */
-	if ((any || died) && swept->event)
+	/* A waiter that has looked and means to park finds another value. A session that died, or the sweep before, may have
+	 * given words back and not come to say so. */
+	if ((any || died || tally->again) && swept->event)
 		count_up(transport, reference->offset + swept->event, tally);
 	return any;
 }
 
-/* The session is no party any more. Returns whether it was one. */
-static bool leave_barrier(struct transport *transport, const struct store_reference *reference,
-			  uint16_t owner, struct sweep_tally *tally)
+static bool is_party(struct transport *transport, const struct store_reference *reference,
+		     uint16_t owner, struct sweep_tally *tally)
 {
-	uint64_t bit = BARRIER_PARTY(owner);
 	struct op op = op_load(reference->offset + BARRIER_PARTY_OFFSET(owner));
-	int r = transport_execute(transport, &op, 1);
-	bool was = r == 0 && op.value & bit;
 
-	/* Nobody else changes this bit, now that the session is fenced. */
-	op.operand = 0 - bit;
-	if (r || (was && transport_execute(transport, &op, 1)))
+	if (transport_execute(transport, &op, 1)) {
 		tally->failures++;
-	return was;
+		return false;
+	}
+	return op.value & BARRIER_PARTY(owner);
 }
 
-/* A party ended without a goodbye: nobody is to wait for it. */
+/* Nobody else changes this bit, now that the session is fenced. */
+static void leave_barrier(struct transport *transport, const struct store_reference *reference,
+			  uint16_t owner, struct sweep_tally *tally)
+{
+	struct op op = op_load(reference->offset + BARRIER_PARTY_OFFSET(owner));
+
+	op.operand = 0 - BARRIER_PARTY(owner);
+	if (transport_execute(transport, &op, 1))
+		tally->failures++;
+}
+
+/* Nobody is to wait any more. */
 static void break_barrier(struct transport *transport, const struct store_reference *reference,
 			  struct sweep_tally *tally)
 {
@@ -155,17 +162,28 @@ static void break_barrier(struct transport *transport, const struct store_refere
 	count_up(transport, reference->offset + BARRIER_EVENT_OFFSET, tally);
 }
 
+/* The session is no party any more. One that ended without a goodbye breaks the barrier, and stays a party until that is done: the next
+ * sweep finds it where this one fails. Returns whether the barrier was broken. */
+static bool sweep_barrier(struct transport *transport, const struct store_reference *reference,
+			  uint16_t owner, bool died, struct sweep_tally *tally)
+{
+	if (!is_party(transport, reference, owner, tally))
+		return false;
+	if (died)
+		break_barrier(transport, reference, tally);
+	if (tally->failures == 0)
+		leave_barrier(transport, reference, owner, tally);
+	return died;
+}
+
 bool sweep_object(struct transport *transport, const struct store_reference *reference,
 		  uint16_t owner, bool died, struct sweep_tally *tally)
 {
 	const struct swept *swept;
-	bool any = false;
+	bool any = tally->again;
 
-	if (reference->type == OBJECT_BARRIER &&
-	    leave_barrier(transport, reference, owner, tally) && died) {
-		break_barrier(transport, reference, tally);
-		any = true;
-	}
+	if (reference->type == OBJECT_BARRIER)
+		any |= sweep_barrier(transport, reference, owner, died, tally);
 	for (unsigned i = 0; (swept = swept_of(reference->type, i)); i++)
 		any |= sweep_words(transport, reference, swept, owner, died, tally);
 	return any;

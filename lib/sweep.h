@@ -10,13 +10,16 @@
 #include "lib/transport.h"
 
 struct sweep_tally {
+	bool again;        /* for the sweep to know: the one of this object before it failed */
 	unsigned taken;    /* words that were taken back */
-	unsigned failures; /* words that cannot be reached */
+	unsigned failures; /* words that cannot be reached, or whose state is unknown */
 };
 
 /*
  * Let go of every word of the object that names @owner. @died: the session ended without a goodbye. Returns
- * whether anything changed: then who is parked on the object is to be woken. What was done is added to *tally.
+ * whether anything changed, or may have in a sweep before that failed: then who is parked on the object is to be woken. What was
+ * done is added to *tally. After a failure the object is to be swept again: an atomic whose outcome is unknown may have been
+ * executed or not, so that only the words themselves say what is left to do.
  */
 bool sweep_object(struct transport *transport, const struct store_reference *reference,
 		  uint16_t owner, bool died, struct sweep_tally *tally);

@@ -127,14 +127,15 @@ void restart_close(struct server *server)
 
 /* ---- letting go ---- */
 
-static void let_go(struct server *server, struct name_space *space,
+/* Returns whether all of the object's words could be reached. */
+static bool let_go(struct server *server, struct name_space *space,
 		   const struct store_object_stat *stat)
 {
 	struct store_reference reference = {.type = stat->type,
 					    .generation = stat->generation,
 					    .offset = stat->offset,
 					    .length_bytes = stat->length_bytes};
-	struct sweep_tally tally = {0};
+	struct sweep_tally tally = {.again = server->restart.sweep_again};
 
 	memcpy(reference.parameters, stat->parameters, sizeof reference.parameters);
 	if (sweep_object(space->transport, &reference, OWNED_BY_STORAGED, false, &tally))
@@ -142,6 +143,15 @@ static void let_go(struct server *server, struct name_space *space,
 	if (tally.failures)
 		log_limited(LOG_LEVEL_ERROR, "%u words that storaged holds cannot be reached",
 			    tally.failures);
+	server->restart.sweep_again = tally.failures != 0;
+	return tally.failures == 0;
+}
+
+/* They stay held until the device works again. */
+static void sweep_later(struct restart *restart)
+{
+	restart->is_sweeping = false;
+	restart->until_ns = clock_now_ns() + SESSION_RETRY_NS;
 }
 
 static void finish_sweep(struct restart *restart)
@@ -165,8 +175,11 @@ bool restart_sweep(struct server *server, struct budget *budget)
 			if (!budget_take(budget,
 					 1 + (unsigned)sweep_count(stat.type, stat.parameters)))
 				return true;
-			restart->cursor = next;
-			let_go(server, space, &stat);
+			/* The second time over a loopback queue pair that was connected anew. */
+			if (let_go(server, space, &stat) || let_go(server, space, &stat))
+				restart->cursor = next;
+			else
+				sweep_later(restart);
 			continue;
 		}
 		restart->cursor = 0;

@@ -27,6 +27,7 @@ struct restart {
 	bool is_sweeping;
 	unsigned space; /* where the sweep goes on */
 	uint32_t cursor;
+	bool sweep_again; /* the object there: some words of it could not be reached */
 };
 
 /* Read the marker of the storaged before. Where there can be none it is said in the log, and nothing waits. */

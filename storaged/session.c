@@ -401,16 +401,17 @@ void session_use(struct session *session, enum control_transport transport)
 static bool sweep(struct session *session, const struct store_reference *reference)
 {
 	struct futexes *futexes = &session->server->futexes;
-	struct sweep_tally tally = {0};
+	struct sweep_tally tally = {.again = session->sweep_again};
 
 	if (sweep_object(session->space->transport, reference, session_owner(session),
 			 session->died, &tally))
 		futex_wake_object(futexes, session->space, reference);
 	else if (sweep_owes_wakes(reference, session->died))
 		futex_recheck(futexes, session->space, reference);
-	if (tally.taken)
+	if (tally.taken || tally.failures)
 		restart_took_back(session->server);
 	session->taken += tally.taken;
+	session->sweep_again = tally.failures != 0;
 	if (tally.failures)
 		log_limited(LOG_LEVEL_ERROR,
 			    "session %u: %u words that it may hold cannot be reached",

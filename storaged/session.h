@@ -85,6 +85,7 @@ struct session {
 	struct list sweeping;   /* in sessions->sweeping */
 	struct list remains;    /* in sessions->remains */
 	uint32_t sweep_handle;
+	bool sweep_again; /* the object of that handle: some words of it could not be reached */
 };
 
 struct sessions {
