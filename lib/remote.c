@@ -10,9 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Heartbeats in a timeout, and in a TTL at least: one that is late ends nothing. */
+/* Heartbeats in a timeout: one that is late ends nothing. */
 #define HEARTBEATS_IN_TIMEOUT 5
-#define HEARTBEATS_IN_TTL     4
 #define RETRY_NS              (5 * DSO_MILLISECOND)
 #define YIELDS_MAX            100
 
@@ -119,13 +118,17 @@ static void take_frame(struct remote *remote, uint32_t bytes)
 
 		memcpy(&notice, remote->in.body, sizeof notice);
 		remote_take_deleted(remote, le32_get(notice.handle));
-	} else if (type == CONTROL_PING && request == REMOTE_NOBODY) {
+	} else if (type == CONTROL_PING && request == REMOTE_NOBODY && remote->ping_sent_ns) {
 		atomic_store_explicit(&remote->session->round_trip_ns,
 				      clock_now_ns() - remote->ping_sent_ns, memory_order_relaxed);
 		remote->ping_sent_ns = 0;
 		remote->pongs++;
 	} else if (request && request == remote->request) {
-		take_reply(remote, bytes);
+		if (type == remote->request_type)
+			take_reply(remote, bytes);
+		else
+			remote_lose(remote, -ENOTCONN,
+				    "storaged answered a request with a message of another type");
 	}
 }
 
@@ -197,7 +200,7 @@ void remote_path_broke(void *context, const char *why)
 static int64_t heartbeat_ns(const struct dso_session *session)
 {
 	int64_t of_timeout_ns = session->timeout_ns / HEARTBEATS_IN_TIMEOUT;
-	int64_t of_ttl_ns = session->ttl_ns / HEARTBEATS_IN_TTL;
+	int64_t of_ttl_ns = session->ttl_ns / REMOTE_HEARTBEATS_IN_TTL;
 
 	return of_timeout_ns < of_ttl_ns ? of_timeout_ns : of_ttl_ns;
 }
@@ -376,6 +379,7 @@ int remote_begin(struct remote *remote, uint16_t type, const void *body, uint32_
 		return r;
 	remote->last_request = remote->last_request % (REMOTE_NOBODY - 1) + 1;
 	remote->request = remote->last_request;
+	remote->request_type = type;
 	remote->replied = false;
 	return remote_put(remote, type, remote->request, body, body_bytes, name,
 			  name ? (uint32_t)strlen(name) : 0);

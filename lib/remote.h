@@ -16,6 +16,8 @@
 #include "proto/control.h"
 
 #define REMOTE_OUT_BYTES 16384
+/* Heartbeats in a TTL, at least. */
+#define REMOTE_HEARTBEATS_IN_TTL 4
 /* Requests whose replies nobody waits for. */
 #define REMOTE_NOBODY 0x80000000u
 
@@ -35,6 +37,7 @@ struct remote {
 	bool listens;   /* the user's thread does: the keeper leaves the input to it */
 	/* the request of the user's thread: 0 when there is none */
 	uint32_t request, last_request;
+	uint16_t request_type;
 	bool replied;
 	uint16_t reply_status;
 	uint32_t reply_bytes;

@@ -50,6 +50,7 @@ enum lie {
 	HOLDS_UNKNOWN, /* no feature HELD */
 	TAKEN_CUT_SHORT,
 	TAKEN_FOR_ANOTHER,
+	ANSWERS_OF_ANOTHER_TYPE,
 	ANNEX_OUTSIDE_THE_REGION,
 	ANNEX_FAR_OUTSIDE,
 	NO_ANNEX_FOR_THE_CAPACITY,
@@ -71,7 +72,8 @@ static void random_bytes(uint8_t *bytes, size_t count)
 
 static bool take(int fd, void *bytes, size_t count)
 {
-	return recv(fd, bytes, count, MSG_WAITALL) == (ssize_t)count;
+	/* To receive nothing is to wait for the next message. */
+	return count == 0 || recv(fd, bytes, count, MSG_WAITALL) == (ssize_t)count;
 }
 
 static void give(int fd, const void *bytes, size_t count)
@@ -261,12 +263,16 @@ static void *serve(void *argument)
 			opened(fd, &request);
 			break;
 		case CONTROL_WAIT:
+			if (lie == ANSWERS_OF_ANOTHER_TYPE)
+				request.type = le16_of(CONTROL_WAKE);
 			waited(fd, &request);
 			break;
 		case CONTROL_HELD:
 			held(fd, &request);
 			break;
 		default:
+			if (lie == ANSWERS_OF_ANOTHER_TYPE)
+				request.type = le16_of(CONTROL_CLOSE);
 			reply(fd, &request, WIRE_OK, NULL, 0);
 		}
 	}
@@ -356,6 +362,53 @@ START_TEST(lies_about_what_was_taken_are_not_believed)
 }
 END_TEST
 
+static int wait_for_a_change(struct dso_session *session, struct dso_memory *memory)
+{
+	(void)session;
+	return dso_memory_wait(memory, 0, 0, 20 * DSO_SECOND);
+}
+
+static int ping(struct dso_session *session, struct dso_memory *memory)
+{
+	(void)memory;
+	return dso_ping(session, NULL);
+}
+
+static int delete (struct dso_session *session, struct dso_memory *memory)
+{
+	(void)memory;
+	return dso_object_delete(session, "m");
+}
+
+static int wake(struct dso_session *session, struct dso_memory *memory)
+{
+	uint32_t woken;
+
+	(void)session;
+	return dso_memory_wake(memory, 0, 1, &woken);
+}
+
+static int (*const requests[])(struct dso_session *session,
+			       struct dso_memory *memory) = {wait_for_a_change, ping, delete, wake};
+
+START_TEST(an_answer_to_another_request_ends_the_session)
+{
+	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
+	struct dso_session *session;
+	struct dso_memory *memory;
+	int r;
+
+	lie = ANSWERS_OF_ANOTHER_TYPE;
+	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
+	ck_assert_int_eq(dso_memory_open(session, "m", NULL, &memory), 0);
+	r = requests[_i](session, memory);
+	ck_assert_msg(r == -ENOTCONN || r == -ECONNRESET, "%d %s", r, dso_error(session));
+	ck_assert_msg(strstr(dso_error(session), "another type"), "%s", dso_error(session));
+	ck_assert_int_eq(dso_ping(session, NULL), -ENOTCONN);
+	dso_close(session);
+}
+END_TEST
+
 START_TEST(lies_about_where_a_value_lies_are_not_believed)
 {
 	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
@@ -398,6 +451,8 @@ int main(void)
 			    TAKEN_FOR_ANOTHER + 1);
 	tcase_add_loop_test(tcase, lies_about_where_a_value_lies_are_not_believed,
 			    ANNEX_OUTSIDE_THE_REGION, ANNEX_INSIDE + 1);
+	tcase_add_loop_test(tcase, an_answer_to_another_request_ends_the_session, 0,
+			    sizeof requests / sizeof *requests);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
