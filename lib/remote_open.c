@@ -165,7 +165,7 @@ static int attach(struct remote *remote, const struct url *url,
 		.device = settings->device,
 		.io = settings->io,
 		.poll = settings->poll,
-		.timeout_ns = settings->timeout_ns,
+		.timeout_ns = session->timeout_ns,
 		.health = &session->health,
 		.breakage = {remote_path_broke, remote},
 		.reason = why,
@@ -250,8 +250,21 @@ static int dial(struct remote *remote, const struct url *url,
 			sizeof remote->host, reason, reason_bytes);
 }
 
+/*
+ * How long storaged may be silent. A storaged that hears nothing for its TTL gives the session's holds to others, and
+ * one that is started again where this one lost its power waits for no longer: the session has to be over here before.
+ * The storaged before may have lived no longer than the last heartbeat that it answered; the next one is sent a
+ * heartbeat's interval later, and its answer is waited for.
+ */
+static int64_t patience_ns(int64_t asked_ns, int64_t ttl_ns)
+{
+	int64_t longest_ns = ttl_ns - ttl_ns / REMOTE_HEARTBEATS_IN_TTL;
+
+	return asked_ns < longest_ns ? asked_ns : longest_ns;
+}
+
 /* From here on heartbeats are sent: whatever the choice of a transport takes, the session lives. */
-static int begin(struct remote *remote)
+static int begin(struct remote *remote, int64_t timeout_ns)
 {
 	struct dso_session *session = remote->session;
 
@@ -261,6 +274,7 @@ static int begin(struct remote *remote)
 	pthread_mutex_unlock(&session->interrupt_lock);
 	session->owner = (uint16_t)le64_get(remote->welcome.session);
 	session->ttl_ns = le32_get(remote->welcome.ttl_ms) * DSO_MILLISECOND;
+	session->timeout_ns = patience_ns(timeout_ns, session->ttl_ns);
 	remote->attaching = true;
 	return keeper_add(&remote->client);
 }
@@ -290,7 +304,7 @@ int remote_open(struct dso_session *session, const struct url *url,
 		r = greet(remote, url, settings->linger_ns, settings->deadline_ns, reason,
 			  reason_bytes);
 	if (r == 0)
-		r = begin(remote);
+		r = begin(remote, settings->timeout_ns);
 	if (r) {
 		if (remote->client.fd >= 0)
 			close(remote->client.fd);

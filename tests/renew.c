@@ -98,7 +98,7 @@ static void freeze(void)
 {
 	pid_t frozen = getpid(), keeper = fork();
 	struct dso_server_stat stat = {0};
-	struct dso_options options = {.transport = "tcp"};
+	struct dso_options options = {.transport = "tcp", .renew = 1};
 	struct dso_session *own;
 	int status;
 

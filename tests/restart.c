@@ -216,6 +216,33 @@ START_TEST(in_the_end_locks_are_granted_with_larger_tokens_and_no_death_is_told)
 }
 END_TEST
 
+/* Behind its TTL storaged, or one that is started where this one lost its power, gives the lock to others. Nothing is closed
+ * where a host loses its power: the session finds out by silence alone. */
+START_TEST(a_holder_gives_storaged_up_within_its_ttl_however_long_its_timeout_is)
+{
+	struct dso_options options = {.transport = "tcp", .timeout = 3600 * DSO_SECOND};
+	struct dso_session *session;
+	struct dso_mutex *mutex;
+	const char *sentence;
+	int silence_ms = 0, r;
+
+	daemon_end(&daemon_process, SIGTERM);
+	daemon_start_again(&daemon_process, quick);
+	ck_assert_int_eq(dso_open(daemon_process.tcp_url, &options, &session), 0);
+	mutex = mutex_in(session);
+	ck_assert_int_eq(dso_mutex_lock(mutex, PATIENCE, NULL), 0);
+	ck_assert_int_eq(kill(daemon_process.pid, SIGSTOP), 0);
+	r = dso_mutex_unlock(mutex);
+	ck_assert(r == -ECONNRESET || r == -ENOTCONN);
+	sentence = strstr(dso_error(session), "heartbeat for ");
+	ck_assert_msg(sentence && sscanf(sentence, "heartbeat for %d ms", &silence_ms) == 1, "%s",
+		      dso_error(session));
+	ck_assert_int_lt(silence_ms, 700);
+	dso_close(session);
+	ck_assert_int_eq(kill(daemon_process.pid, SIGCONT), 0);
+}
+END_TEST
+
 START_TEST(a_marker_that_cannot_be_written_keeps_nobody_from_starting)
 {
 	char path[96];
@@ -247,6 +274,8 @@ int main(void)
 	tcase_add_test(tcase, who_holds_it_meanwhile_is_listed);
 	tcase_add_test(tcase, every_lock_is_held_meanwhile_and_nothing_else);
 	tcase_add_test(tcase, in_the_end_locks_are_granted_with_larger_tokens_and_no_death_is_told);
+	tcase_add_test(tcase,
+		       a_holder_gives_storaged_up_within_its_ttl_however_long_its_timeout_is);
 	tcase_add_test(tcase, a_marker_that_cannot_be_written_keeps_nobody_from_starting);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);

@@ -93,8 +93,11 @@ struct dso_options {
 	const char *transport; /* "auto", "shm", "verbs", "roce", "tcp" (DSO_TRANSPORT; "auto") */
 	const char *device;    /* the RDMA device to use, as ibv_devices shows it (DSO_DEVICE) */
 	int64_t timeout; /* silence of storaged after which it is given up (DSO_TIMEOUT_MS; 3 s),
-			  * without the time in which this process was given no processor to listen. A
-			  * connection that is closed or refused ends the session at once. */
+			  * without the time in which this process was given no processor to listen. It
+			  * is three quarters of storaged's TTL (10 s) at most, however long it is said
+			  * to be: behind its TTL storaged, and one that is started in its place, gives
+			  * what the session held to others. A connection that is closed or refused ends
+			  * the session at once. */
 	const char *
 		poll; /* how to wait for an answer (DSO_POLL; "adaptive"): "adaptive" spins for about
 				* a round trip, then sleeps; "busy" spins, the lowest latency and a whole
