@@ -86,14 +86,19 @@ void restart_open(struct server *server)
 			 (long long)(before.ago_ns / NS_PER_MS),
 			 (long long)(before.wait_ns / NS_PER_MS));
 	}
-	keep(restart);
+	/* In this order: what is left of the wait counts from now on. If storaged is killed between the two, the next one
+	 * waits for longer than it would have to. */
 	beat(server, clock_now_ns(), token_clock_next() + RESERVE_NS);
+	keep(restart);
 }
 
 void restart_session_begins(struct server *server, int64_t keep_ns)
 {
 	struct restart *restart = &server->restart;
 
+	/* While there was no session the marker may have been left alone for hours. */
+	if (restart->keep_ns == 0)
+		beat(server, clock_now_ns(), token_clock_next() + RESERVE_NS);
 	if (keep_ns > restart->keep_ns)
 		restart->keep_ns = keep_ns;
 	keep(restart);
