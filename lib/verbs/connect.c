@@ -106,6 +106,12 @@ static int explain_errno(const struct attempt *attempt, const char *what)
 	return -error;
 }
 
+static int explain_late(const struct attempt *attempt, const char *awaited)
+{
+	EXPLAIN(attempt, "%s did not answer over RDMA in time (%s)", attempt->address, awaited);
+	return -ETIMEDOUT;
+}
+
 /* Another event than the awaited one came. */
 static int explain_event(const struct attempt *attempt, enum rdma_cm_event_type type, int status)
 {
@@ -162,11 +168,8 @@ static int await(const struct attempt *attempt, enum rdma_cm_event_type wanted)
 			EXPLAIN(attempt, "the session ended while connecting");
 			return -ECONNRESET;
 		}
-		if (left <= 0) {
-			EXPLAIN(attempt, "%s did not answer over RDMA in time (%s)",
-				attempt->address, verbs_api.cm.event_str(wanted));
-			return -ETIMEDOUT;
-		}
+		if (left <= 0)
+			return explain_late(attempt, verbs_api.cm.event_str(wanted));
 		ppoll(&descriptor, 1, &timeout, NULL);
 	}
 }
@@ -219,6 +222,9 @@ static int resolve(struct attempt *attempt)
 		EXPLAIN(attempt, "storaged's RDMA address is not a numeric address");
 		return -EPROTO;
 	}
+	/* To the kernel a timeout of 0 is an invalid argument of resolve_route. */
+	if (timeout_ms == 0)
+		return explain_late(attempt, "resolving");
 	if (source.device) {
 		source.family = target.ss_family;
 		if (verbs_each_address(attempt->connection->channel, is_source, &source) != 1) {

@@ -223,7 +223,7 @@ int64_t test_clock_ns(void)
 
 int test_wait(struct transport *transport, struct op *op)
 {
-	int64_t end = test_clock_ns() + 2 * DSO_SECOND;
+	int64_t end = test_clock_ns() + 20 * DSO_SECOND;
 
 	while (op->status == -EINPROGRESS && test_clock_ns() < end)
 		transport_ops(transport)->progress(transport, DSO_SECOND);
