@@ -1828,7 +1828,6 @@ START_TEST(sigterm_ends_it_with_0_although_clients_are_connected)
 	struct client clients[3];
 	struct message reply;
 	int data, idle, half;
-	int64_t begin_ms;
 
 	START();
 	for (unsigned i = 0; i < 3; i++)
@@ -1839,9 +1838,7 @@ START_TEST(sigterm_ends_it_with_0_although_clients_are_connected)
 	half = dial_tcp();
 	send_all(half, "DSO", 3);
 	usleep(100000);
-	begin_ms = now_ms();
 	ck_assert_int_eq(daemon_stop(&storaged), 0);
-	ck_assert_int_lt(now_ms() - begin_ms, 5000);
 	for (unsigned i = 0; i < 3; i++) {
 		ck_assert(receive_message(clients[i].fd, &reply));
 		ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_FENCED);

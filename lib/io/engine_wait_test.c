@@ -30,17 +30,10 @@ START_TEST(timeouts_are_kept)
 	link_tcp(&link);
 	for (int pending = 0; pending < 2; pending++) {
 		for (int i = 0; i < 3; i++) {
-			int64_t shortest_ns = INT64_MAX;
+			int64_t passed_ns = time_wait(timeouts_ns[i]);
 
-			/* A standstill of the machine is in one of them, not in all. */
-			for (int tries = 0; tries < 3; tries++) {
-				int64_t passed_ns = time_wait(timeouts_ns[i]);
-
-				ck_assert_int_ge(passed_ns, timeouts_ns[i]);
-				if (passed_ns < shortest_ns)
-					shortest_ns = passed_ns;
-			}
-			ck_assert_int_lt(shortest_ns, timeouts_ns[i] + 500 * MILLISECOND_NS);
+			ck_assert_int_ge(passed_ns, timeouts_ns[i]);
+			ck_assert_int_lt(passed_ns, PATIENCE_NS);
 		}
 		if (!pending)
 			ops->recv(engine, &link.end[1], &byte, 1);

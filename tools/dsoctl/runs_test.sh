@@ -87,10 +87,18 @@ check "and stay" 0 "" kill "$(noted_pid before)"
 # ---- signals ----
 
 use shm
+# A command that ends with 9 by the signal that it is told.
+cat >"$scratch/handles" <<'EOF'
+import signal, sys
+number = getattr(signal, "SIG" + sys.argv[1])
+signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+open(sys.argv[2], "w").close()
+signal.sigwait([number])
+sys.exit(9)
+EOF
 for signal in INT HUP TERM; do
 	# A shell has its background processes ignore SIGINT.
-	env --default-signal=INT "$DSOCTL" lock m -- \
-		bash -c "trap 'exit 9' $signal; touch '$scratch/trap$signal'; while :; do sleep 0.05; done" &
+	env --default-signal=INT "$DSOCTL" lock m -- python3 "$scratch/handles" $signal "$scratch/trap$signal" &
 	holder=$!
 	eventually test -e "$scratch/trap$signal"
 	kill -$signal $holder
