@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 #define HOST_REGION_BYTES (1 << 20)
-#define HOST_SESSION      0xabc0042ULL /* with a cookie of all ones, the only one admitted */
-#define HOST_TIMEOUT_NS   3000000000LL /* a loaded virtual machine stalls now and then */
+#define HOST_SESSION      0xabc0042ULL  /* with a cookie of all ones, the only one admitted */
+#define HOST_TIMEOUT_NS   20000000000LL /* a loaded virtual machine stalls now and then */
 
 enum host_command {
 	HOST_COUNTS = 'c',           /* answer only */
