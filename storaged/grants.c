@@ -20,7 +20,7 @@ void grant_begin(struct deadlines *grants, struct session *session, uint64_t val
 	grant->object = session->waiter.object;
 	grant->word = session->waiter.word;
 	grant->value = value;
-	grant->looks = 0;
+	grant->looks = grant->late = 0;
 	deadline_set(grants, &grant->deadline, now_ns);
 }
 
@@ -41,12 +41,12 @@ static int64_t round_trip_ns(const struct session *session)
 	return (int64_t)info.tcpi_rtt * 1000;
 }
 
-/* How many looks may find the word not taken up. */
+/* How many looks that come in time may find the word not taken up. */
 static unsigned looks_of(const struct session *session)
 {
 	int64_t trips = ROUND_TRIPS * round_trip_ns(session) / GRANT_NS + 1;
 	unsigned missed = session->waiter.grant.missed;
-	int64_t doubled = missed < 4 ? 1 << missed : GRANT_LOOKS_MAX;
+	int64_t doubled = missed < 4 ? GRANT_LOOKS_MIN << missed : GRANT_LOOKS_MAX;
 	int64_t most = trips > doubled ? trips : doubled;
 
 	return most < GRANT_LOOKS_MAX ? (unsigned)most : GRANT_LOOKS_MAX;
@@ -85,6 +85,14 @@ static bool take_back(struct transport *transport, const struct grant *grant, ui
 	return false;
 }
 
+/* Count a look that found the word not taken up. Returns whether it was the last. */
+static bool is_missed(const struct session *session, struct grant *grant, int64_t now_ns)
+{
+	grant->looks++;
+	grant->late += now_ns - grant->deadline.at_ns >= GRANT_NS;
+	return grant->looks - grant->late >= looks_of(session) || grant->looks >= GRANT_LOOKS_MAX;
+}
+
 /* Returns whether the word was taken back. */
 static bool check(struct deadlines *grants, struct session *session, int64_t now_ns)
 {
@@ -93,9 +101,13 @@ static bool check(struct deadlines *grants, struct session *session, int64_t now
 	uint64_t value;
 	int r;
 
-	if (grant->value == 0) {
+	if (grant->value == 0 && ++grant->looks >= GRANT_LOOKS_MIN) {
 		grant_end(grant);
 		return true;
+	}
+	if (grant->value == 0) {
+		deadline_set(grants, &grant->deadline, now_ns);
+		return false;
 	}
 	r = load(transport, grant->word, &value);
 	if (r == 0 && !is_the_grant(grant, value)) {
@@ -103,11 +115,7 @@ static bool check(struct deadlines *grants, struct session *session, int64_t now
 		grant_end(grant);
 		return false;
 	}
-	if (r || ++grant->looks < looks_of(session)) {
-		deadline_set(grants, &grant->deadline, now_ns);
-		return false;
-	}
-	if (!take_back(transport, grant, value)) {
+	if (r || !is_missed(session, grant, now_ns) || !take_back(transport, grant, value)) {
 		deadline_set(grants, &grant->deadline, now_ns);
 		return false;
 	}

@@ -6,15 +6,20 @@
  * compare-and-swap, and gives it to the next that is parked there. A session that comes too late finds another word.
  *
  * How long a session has: four of its round trips as the kernel measures them on its control connection, but at
- * least GRANT_NS, twice that after every grant that it missed, and at most GRANT_LOOKS_MAX times GRANT_NS.
+ * least GRANT_LOOKS_MIN times GRANT_NS, twice that after every grant that it missed, and at most GRANT_LOOKS_MAX times.
+ *
+ * When storaged stood still, so perhaps did the session, on the same host or behind the same switch: a look that comes
+ * late by as much as lies between two of them says nothing of the session, and does not count. A standstill that ended
+ * just in time is why there are two looks at least. A storaged that is late always gives up after GRANT_LOOKS_MAX of any kind.
  */
 #ifndef STORAGED_GRANTS_H
 #define STORAGED_GRANTS_H
 
 #include "storaged/list.h"
 
-#define GRANT_NS        (100 * INT64_C(1000000)) /* between looks at a word that was given */
-#define GRANT_LOOKS_MAX 10
+#define GRANT_NS        (50 * INT64_C(1000000)) /* between looks at a word that was given */
+#define GRANT_LOOKS_MIN 2
+#define GRANT_LOOKS_MAX 20
 
 struct session;
 
@@ -31,7 +36,8 @@ struct grant {
 	uint64_t object; /* offset of its header */
 	uint64_t word;   /* offset in the region */
 	uint64_t value;  /* as it was given; 0: the session was only woken */
-	unsigned looks;  /* that found it not taken up */
+	unsigned looks;  /* that found it not taken up, */
+	unsigned late;   /* and of them those that came late */
 	unsigned missed; /* grants in a row that were taken back */
 };
 
