@@ -240,7 +240,7 @@ static bool put_hold(const struct hold *hold, void *context)
 		snprintf((char *)entry.who, sizeof entry.who, "%s%s", session->who,
 			 session_state_note(session));
 	}
-	if (hold->owner == OWNED_BY_STORAGED && answer->server->restart.until_ns)
+	if (hold->owner == OWNED_BY_STORAGED && answer->space->restart.until_ns)
 		strcpy((char *)entry.who, RESTART_WHO);
 	memcpy(answer->body + answer->fill, &entry, sizeof entry);
 	memcpy(answer->body + answer->fill + sizeof entry, stat->name, stat->name_bytes);

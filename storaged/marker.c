@@ -12,10 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAGIC      "DSOSTATE"
+#define MAGIC      "DSOSTAT2"
 #define FILE_BYTES 4096
 /* No session is kept for longer: what says so is damaged. */
 #define KEEP_NS_LONGEST UINT64_C(86400000000000)
+
+_Static_assert(sizeof(struct marker_page) <= FILE_BYTES, "the file is mapped as a whole");
 
 static int64_t read_clock(clockid_t id)
 {
@@ -47,15 +49,34 @@ static int64_t ago_of(const struct marker_page *page, const struct marker_now *n
 struct marker_before marker_read(const struct marker_page *page, const struct marker_now *now)
 {
 	struct marker_before before = {0};
-	uint64_t keep_ns = page->keep_ns < KEEP_NS_LONGEST ? page->keep_ns : KEEP_NS_LONGEST;
 
 	if (memcmp(page->magic, MAGIC, sizeof page->magic))
 		return before;
-	before.reserved = page->reserved;
 	before.ago_ns = ago_of(page, now);
-	if (page->has_sessions && (uint64_t)before.ago_ns < keep_ns)
-		before.wait_ns = (int64_t)keep_ns - before.ago_ns;
+	before.is_damaged = page->reserved > MARKER_RESERVED_LAST;
+	before.reserved = before.is_damaged ? 0 : page->reserved;
+	for (unsigned i = 0; i < MARKER_SPACES; i++) {
+		struct marker_space *space = &before.spaces[i];
+
+		*space = page->spaces[i];
+		space->name[MARKER_NAME_BYTES - 1] = 0;
+		if (space->keep_ns <= KEEP_NS_LONGEST)
+			continue;
+		before.is_damaged = true;
+		space->keep_ns = KEEP_NS_LONGEST;
+	}
 	return before;
+}
+
+int64_t marker_wait_ns(const struct marker_before *before, const char *name)
+{
+	for (unsigned i = 0; i < MARKER_SPACES; i++) {
+		const struct marker_space *space = &before->spaces[i];
+
+		if (!strcmp(space->name, name) && space->keep_ns > (uint64_t)before->ago_ns)
+			return (int64_t)space->keep_ns - before->ago_ns;
+	}
+	return 0;
 }
 
 __attribute__((format(printf, 4, 5))) static int
@@ -123,14 +144,15 @@ void marker_beat(struct marker *marker, const struct marker_now *now, uint64_t r
 	memcpy(page->magic, MAGIC, sizeof page->magic);
 }
 
-void marker_keep(struct marker *marker, uint64_t keep_ns)
+void marker_keep(struct marker *marker, unsigned place, const char *name, uint64_t keep_ns)
 {
-	struct marker_page *page = marker->page;
+	struct marker_space *space = marker->page ? &marker->page->spaces[place] : NULL;
 
-	if (!page)
+	if (!space)
 		return;
-	page->keep_ns = keep_ns;
-	page->has_sessions = keep_ns != 0;
+	space->keep_ns = keep_ns;
+	if (strncmp(space->name, name, sizeof space->name))
+		strncpy(space->name, name, sizeof space->name - 1);
 }
 
 void marker_close(struct marker *marker)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a storaged leaves for the next one at its place: when it last lived, whether it may have had sessions
- * that hold something, for how long those may go on, and which token origins it may have given. It is a
- * small file that is mapped: writing to it is no system call, and what was written outlives a crash.
+ * What a storaged leaves for the next one at its place: when it last lived, for how long the sessions of each
+ * namespace that may hold something may go on, and which token origins it may have given. It is a small file
+ * that is mapped: writing to it is no system call, and what was written outlives a crash. It is storaged's own:
+ * one of another layout, by its magic, is like one that is not there.
  */
 #ifndef STORAGED_MARKER_H
 #define STORAGED_MARKER_H
@@ -14,15 +15,25 @@
 /* Behind the path of the unix socket, or, without one, HOST:PORT of the first address in the same directory. */
 #define MARKER_SUFFIX ".state"
 
+#define MARKER_SPACES     16
+#define MARKER_NAME_BYTES 64
+/* CLOCK_REALTIME gets there in the year 2262: an origin beyond is damage, and the clock of tokens would wrap. */
+#define MARKER_RESERVED_LAST (UINT64_C(1) << 63)
+
+struct marker_space {
+	char name[MARKER_NAME_BYTES]; /* "": none */
+	uint64_t
+		keep_ns; /* so long behind its end they may go on as if nothing had happened; 0: nobody */
+};
+
 /* The file: each number is written alone, in the machine's byte order, and is true by itself. */
 struct marker_page {
 	uint8_t magic[8];
-	uint8_t boot[16];      /* the kernel's boot id */
-	uint64_t has_sessions; /* there are some, or were when it was told to end */
-	uint64_t keep_ns; /* for so long behind its end they may go on as if nothing had happened */
-	int64_t lived_ns; /* CLOCK_BOOTTIME, last */
+	uint8_t boot[16];    /* the kernel's boot id */
+	int64_t lived_ns;    /* CLOCK_BOOTTIME, last */
 	int64_t realtime_ns; /* CLOCK_REALTIME, last */
 	uint64_t reserved;   /* no origin of a token was larger */
+	struct marker_space spaces[MARKER_SPACES];
 };
 
 struct marker {
@@ -32,10 +43,14 @@ struct marker {
 
 /* Of the storaged before. */
 struct marker_before {
-	int64_t wait_ns; /* from now on, until every holder must have noticed; 0: nobody can hold anything */
-	int64_t ago_ns;    /* that it last lived; where wait_ns is not 0 */
+	int64_t ago_ns;    /* that it last lived */
 	uint64_t reserved; /* token origins up to here */
+	bool is_damaged;   /* it says what cannot be, which is not believed */
+	struct marker_space spaces[MARKER_SPACES];
 };
+
+/* From now on, until every holder in the namespace @name must have noticed; 0: nobody can hold anything. */
+int64_t marker_wait_ns(const struct marker_before *before, const char *name);
 
 /* Both clocks and the boot id, as the marker knows them. */
 struct marker_now {
@@ -53,8 +68,8 @@ int marker_open(struct marker *marker, const char *path, const struct marker_now
 		struct marker_before *ret_before, char *reason, size_t reason_bytes);
 /* storaged lives, and gives no token origin beyond @reserved. */
 void marker_beat(struct marker *marker, const struct marker_now *now, uint64_t reserved);
-/* There are sessions, of which one may go on for @keep_ns; 0: there are none any more. */
-void marker_keep(struct marker *marker, uint64_t keep_ns);
+/* In the namespace @name, at @place, sessions may go on for @keep_ns; 0: none. */
+void marker_keep(struct marker *marker, unsigned place, const char *name, uint64_t keep_ns);
 void marker_close(struct marker *marker);
 
 #endif

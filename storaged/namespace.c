@@ -90,6 +90,7 @@ int namespace_open(struct name_space *space, const char *name, const struct sett
 	int r;
 
 	*space = (struct name_space){.name = name, .domain = CONTROL_DOMAIN_CPU};
+	list_init(&space->asking);
 	snprintf(space->domain_reason, sizeof space->domain_reason, "%s", no_device);
 	r = store_new(&limits, &space->store);
 	if (r)

@@ -6,6 +6,8 @@
 #include "lib/store/store.h"
 #include "lib/verbs/verbs.h"
 #include "storaged/holds.h"
+#include "storaged/list.h"
+#include "storaged/restart.h"
 #include "storaged/settings.h"
 
 #define REASON_BYTES 256
@@ -18,6 +20,10 @@ struct name_space {
 	struct verbs_region *region; /* NULL in the domain cpu */
 	struct transport *transport; /* the main thread's own way to the words */
 	struct looks looks;
+	unsigned session_count; /* not free yet, */
+	unsigned live_count;    /* and of them those that live */
+	struct list asking;     /* of them, those that asked for a linger */
+	struct restart_space restart;
 };
 
 /*

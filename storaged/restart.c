@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
+_Static_assert(MARKER_SPACES >= SETTINGS_ITEMS_MAX &&
+		       MARKER_NAME_BYTES > CONTROL_NAMESPACE_BYTES_MAX,
+	       "the marker has room for every namespace");
+
 #define BEAT_NS INT64_C(1000000000)
 /* Of token origins beyond the clock: far more than passes between two beats. */
 #define RESERVE_NS UINT64_C(60000000000)
@@ -39,6 +43,44 @@ static bool find_path(const struct server *server, char *path, size_t path_bytes
 	return true;
 }
 
+/* For how long @session may go on: while it lives, until its client must have noticed, and for its linger behind that; when
+ * it is over, for what is left of that. */
+static int64_t keep_of(const struct session *session, int64_t now_ns)
+{
+	if (session->state == SESSION_LIVE)
+		return (int64_t)session->server->settings->ttl_ns + session->linger_ns;
+	return session->linger_at_ns > now_ns ? session->linger_at_ns - now_ns : 0;
+}
+
+static int64_t larger(int64_t one, int64_t other)
+{
+	return one > other ? one : other;
+}
+
+/* Say in the marker for how long holders in @space may go on, ours and those of the storaged before. */
+static void keep(struct server *server, struct name_space *space)
+{
+	struct restart *restart = &server->restart;
+	int64_t keep_ns = space->restart.keep_ns;
+
+	/* The marker counts from when storaged lived last. */
+	if (space->restart.until_ns)
+		keep_ns = larger(keep_ns, space->restart.until_ns - restart->beat_ns);
+	marker_keep(&restart->marker, (unsigned)(space - server->namespaces), space->name,
+		    (uint64_t)keep_ns);
+}
+
+/* Look at the sessions that there are, and at no other. */
+static void count_keep(struct server *server, struct name_space *space)
+{
+	space->restart.keep_ns = space->live_count ? (int64_t)server->settings->ttl_ns : 0;
+	for (struct list *link = space->asking.next; link != &space->asking; link = link->next)
+		space->restart.keep_ns = larger(space->restart.keep_ns,
+						keep_of(container_of(link, struct session, asking),
+							server->restart.beat_ns));
+	keep(server, space);
+}
+
 static void beat(struct server *server, int64_t now_ns, uint64_t reserved)
 {
 	struct marker_now now = marker_now(server->host);
@@ -47,20 +89,20 @@ static void beat(struct server *server, int64_t now_ns, uint64_t reserved)
 	server->restart.beat_ns = now_ns;
 }
 
-/* Say in the marker for how long holders may go on, ours and those of the storaged before. */
-static void keep(struct restart *restart)
+/* Wait for the sessions that the storaged before had in @space. */
+static void wait_in(struct name_space *space, const struct marker_before *before)
 {
-	int64_t keep_ns = restart->keep_ns;
+	int64_t wait_ns = marker_wait_ns(before, space->name);
 
-	if (restart->until_ns && keep_ns < restart->wait_ns)
-		keep_ns = restart->wait_ns;
-	marker_keep(&restart->marker, (uint64_t)keep_ns);
-}
-
-static void hold_new_locks(struct server *server, uint16_t owner)
-{
-	for (unsigned i = 0; i < server->namespace_count; i++)
-		store_hold_new(server->namespaces[i].store, owner);
+	if (!wait_ns)
+		return;
+	space->restart.until_ns = clock_now_ns() + wait_ns;
+	store_hold_new(space->store, OWNED_BY_STORAGED);
+	log_info("the storaged before had sessions in the namespace %s %lld ms ago: locks are "
+		 "granted "
+		 "there in %lld ms, when those who held one must have noticed its end",
+		 space->name, (long long)(before->ago_ns / NS_PER_MS),
+		 (long long)(wait_ns / NS_PER_MS));
 }
 
 void restart_open(struct server *server)
@@ -76,45 +118,51 @@ void restart_open(struct server *server)
 		log_warning("after a restart locks will be granted at once: %s", reason);
 	else if (marker_open(&restart->marker, path, &now, &before, reason, sizeof reason))
 		log_warning("after a restart locks will be granted at once: %s", reason);
+	if (before.is_damaged)
+		log_warning(
+			"%s is damaged: what it says that cannot be is not believed, and fencing "
+			"tokens go by the clock alone",
+			path);
 	token_clock_raise(before.reserved);
-	if (before.wait_ns) {
-		restart->wait_ns = before.wait_ns;
-		restart->until_ns = clock_now_ns() + before.wait_ns;
-		hold_new_locks(server, OWNED_BY_STORAGED);
-		log_info("the storaged before had sessions %lld ms ago: locks are granted in "
-			 "%lld ms, when those who held one must have noticed its end",
-			 (long long)(before.ago_ns / NS_PER_MS),
-			 (long long)(before.wait_ns / NS_PER_MS));
-	}
+	for (unsigned i = 0; i < server->namespace_count; i++)
+		wait_in(&server->namespaces[i], &before);
 	/* In this order: what is left of the wait counts from now on. If storaged is killed between the two, the next one
 	 * waits for longer than it would have to. */
 	beat(server, clock_now_ns(), token_clock_next() + RESERVE_NS);
-	keep(restart);
+	for (unsigned i = 0; i < MARKER_SPACES; i++)
+		if (i < server->namespace_count)
+			keep(server, &server->namespaces[i]);
+		else
+			marker_keep(&restart->marker, i, "", 0);
 }
 
-void restart_session_begins(struct server *server, int64_t keep_ns)
+void restart_session_begins(const struct session *session)
 {
-	struct restart *restart = &server->restart;
+	struct restart_space *space = &session->space->restart;
 
 	/* While there was no session the marker may have been left alone for hours. */
-	if (restart->keep_ns == 0)
-		beat(server, clock_now_ns(), token_clock_next() + RESERVE_NS);
-	if (keep_ns > restart->keep_ns)
-		restart->keep_ns = keep_ns;
-	keep(restart);
+	if (session->begun_ns - session->server->restart.beat_ns >= BEAT_NS)
+		beat(session->server, session->begun_ns, token_clock_next() + RESERVE_NS);
+	space->keep_ns = larger(space->keep_ns, keep_of(session, session->begun_ns));
+	keep(session->server, session->space);
 }
 
-void restart_session_over(struct server *server)
+void restart_session_over(struct server *server, struct name_space *space)
 {
-	if (server->draining || sessions_count(&server->sessions))
-		return;
-	server->restart.keep_ns = 0;
-	keep(&server->restart);
+	if (!server->draining && space->session_count == 0)
+		count_keep(server, space);
 }
 
-void restart_took_back(struct server *server)
+void restart_took_back(struct server *server, struct name_space *space)
 {
-	server->restart.had_holds |= server->draining;
+	space->restart.had_holds |= server->draining;
+}
+
+void restart_drain(struct server *server)
+{
+	beat(server, clock_now_ns(), token_clock_next() + RESERVE_NS);
+	for (unsigned i = 0; i < server->namespace_count; i++)
+		count_keep(server, &server->namespaces[i]);
 }
 
 void restart_close(struct server *server)
@@ -123,10 +171,14 @@ void restart_close(struct server *server)
 
 	if (!restart->marker.page)
 		return;
-	if (sessions_count(&server->sessions) == 0 && !restart->had_holds)
-		restart->keep_ns = 0;
-	keep(restart);
 	beat(server, clock_now_ns(), token_clock_next());
+	for (unsigned i = 0; i < server->namespace_count; i++) {
+		struct name_space *space = &server->namespaces[i];
+
+		if (space->session_count == 0 && !space->restart.had_holds)
+			space->restart.keep_ns = 0;
+		keep(server, space);
+	}
 	marker_close(&restart->marker);
 }
 
@@ -140,7 +192,7 @@ static bool let_go(struct server *server, struct name_space *space,
 					    .generation = stat->generation,
 					    .offset = stat->offset,
 					    .length_bytes = stat->length_bytes};
-	struct sweep_tally tally = {.again = server->restart.sweep_again};
+	struct sweep_tally tally = {.again = space->restart.sweep_again};
 
 	memcpy(reference.parameters, stat->parameters, sizeof reference.parameters);
 	if (sweep_object(space->transport, &reference, OWNED_BY_STORAGED, false, &tally))
@@ -148,79 +200,105 @@ static bool let_go(struct server *server, struct name_space *space,
 	if (tally.failures)
 		log_limited(LOG_LEVEL_ERROR, "%u words that storaged holds cannot be reached",
 			    tally.failures);
-	server->restart.sweep_again = tally.failures != 0;
+	space->restart.sweep_again = tally.failures != 0;
 	return tally.failures == 0;
 }
 
 /* They stay held until the device works again. */
-static void sweep_later(struct restart *restart)
+static void sweep_later(struct restart_space *space)
 {
-	restart->is_sweeping = false;
-	restart->until_ns = clock_now_ns() + SESSION_RETRY_NS;
+	space->is_sweeping = false;
+	space->until_ns = clock_now_ns() + SESSION_RETRY_NS;
 }
 
-static void finish_sweep(struct restart *restart)
+static void finish_sweep(struct server *server, struct name_space *space)
 {
-	restart->is_sweeping = false;
-	restart->until_ns = 0;
-	keep(restart);
-	log_info("locks are granted from now on");
+	space->restart.is_sweeping = false;
+	space->restart.until_ns = 0;
+	keep(server, space);
+	log_info("locks are granted in the namespace %s from now on", space->name);
+}
+
+/* Returns whether there are more in @space. */
+static bool sweep_space(struct server *server, struct name_space *space, struct budget *budget)
+{
+	struct restart_space *restart = &space->restart;
+	struct store_object_stat stat;
+
+	while (restart->is_sweeping) {
+		uint32_t next = restart->cursor;
+
+		if (!store_next(space->store, &next, &stat)) {
+			finish_sweep(server, space);
+			break;
+		}
+		if (!budget_take(budget, 1 + (unsigned)sweep_count(stat.type, stat.parameters)))
+			return true;
+		/* The second time over a loopback queue pair that was connected anew. */
+		if (let_go(server, space, &stat) || let_go(server, space, &stat))
+			restart->cursor = next;
+		else
+			sweep_later(restart);
+	}
+	return false;
 }
 
 bool restart_sweep(struct server *server, struct budget *budget)
 {
-	struct restart *restart = &server->restart;
-	struct store_object_stat stat;
-
-	while (restart->is_sweeping) {
-		struct name_space *space = &server->namespaces[restart->space];
-		uint32_t next = restart->cursor;
-
-		if (store_next(space->store, &next, &stat)) {
-			if (!budget_take(budget,
-					 1 + (unsigned)sweep_count(stat.type, stat.parameters)))
-				return true;
-			/* The second time over a loopback queue pair that was connected anew. */
-			if (let_go(server, space, &stat) || let_go(server, space, &stat))
-				restart->cursor = next;
-			else
-				sweep_later(restart);
-			continue;
-		}
-		restart->cursor = 0;
-		if (++restart->space == server->namespace_count)
-			finish_sweep(restart);
-	}
+	for (unsigned i = 0; i < server->namespace_count; i++)
+		if (sweep_space(server, &server->namespaces[i], budget))
+			return true;
 	return false;
+}
+
+/* Whether anybody may hold something that the next storaged is to know of. */
+static bool keeps(const struct name_space *space)
+{
+	return space->restart.keep_ns || space->restart.until_ns;
 }
 
 void restart_turn(struct server *server, int64_t now_ns)
 {
 	struct restart *restart = &server->restart;
+	bool is_due = restart->marker.page && now_ns - restart->beat_ns >= BEAT_NS;
 
-	if (restart->marker.page && now_ns - restart->beat_ns >= BEAT_NS)
+	if (is_due)
 		beat(server, now_ns, token_clock_next() + RESERVE_NS);
-	if (restart->until_ns && !restart->is_sweeping && now_ns >= restart->until_ns) {
-		restart->is_sweeping = true;
-		hold_new_locks(server, 0);
+	for (unsigned i = 0; i < server->namespace_count; i++) {
+		struct name_space *space = &server->namespaces[i];
+
+		if (is_due && !server->draining && keeps(space))
+			count_keep(server, space);
+		if (!space->restart.until_ns || space->restart.is_sweeping ||
+		    now_ns < space->restart.until_ns)
+			continue;
+		space->restart.is_sweeping = true;
+		store_hold_new(space->store, 0);
 	}
 }
 
 int64_t restart_due_ns(const struct server *server)
 {
-	const struct restart *restart = &server->restart;
 	int64_t due_ns = INT64_MAX;
 
-	if (restart->marker.page && restart->keep_ns)
-		due_ns = restart->beat_ns + BEAT_NS;
-	if (restart->until_ns && !restart->is_sweeping && restart->until_ns < due_ns)
-		due_ns = restart->until_ns;
+	for (unsigned i = 0; i < server->namespace_count; i++) {
+		const struct restart_space *space = &server->namespaces[i].restart;
+
+		if (server->restart.marker.page && space->keep_ns &&
+		    server->restart.beat_ns + BEAT_NS < due_ns)
+			due_ns = server->restart.beat_ns + BEAT_NS;
+		if (space->until_ns && !space->is_sweeping && space->until_ns < due_ns)
+			due_ns = space->until_ns;
+	}
 	return due_ns;
 }
 
 int64_t restart_left_ns(const struct server *server)
 {
-	int64_t left_ns = server->restart.until_ns - clock_now_ns();
+	int64_t now_ns = clock_now_ns(), left_ns = 0;
 
-	return server->restart.until_ns && left_ns > 0 ? left_ns : 0;
+	for (unsigned i = 0; i < server->namespace_count; i++)
+		if (server->namespaces[i].restart.until_ns)
+			left_ns = larger(left_ns, server->namespaces[i].restart.until_ns - now_ns);
+	return left_ns;
 }

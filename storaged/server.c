@@ -330,6 +330,7 @@ static int drain(struct server *server)
 	struct list *link;
 	int r = 0;
 
+	restart_drain(server);
 	log_info("draining: %u sessions", server->sessions.live_count);
 	server->draining = true;
 	accept_stop(server);

@@ -112,10 +112,12 @@ static void go_free(struct session *session)
 	store_opener_end(&session->opener);
 	list_remove(&session->sweeping);
 	list_remove(&session->remains);
+	list_remove(&session->asking);
+	session->space->session_count--;
 	sessions->free[(sessions->free_head + sessions->free_count++) % sessions->max] =
 		session_owner(session);
 	explicit_bzero(session->cookie, sizeof session->cookie);
-	restart_session_over(session->server);
+	restart_session_over(session->server, session->space);
 }
 
 /* The one place where a session changes its state. */
@@ -129,11 +131,13 @@ static void go(struct session *session, enum session_state state)
 	switch (state) {
 	case SESSION_LIVE:
 		sessions->live_count++;
+		session->space->live_count++;
 		sessions->begun++;
 		silence_begin(&sessions->silences, &session->silence, clock_now_ns());
 		break;
 	case SESSION_FENCING:
 		sessions->live_count--;
+		session->space->live_count--;
 		list_append(&sessions->remains, &session->remains);
 		list_remove(&session->silence.link);
 		futex_forget(session);
@@ -223,13 +227,13 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	session->control = control;
 	session->opener = (struct store_opener){0};
 	store_opener_begin(space->store, &session->opener, object_deleted);
-	restart_session_begins(server, (int64_t)server->settings->ttl_ns + linger_ns);
 	list_init(&session->data);
 	list_init(&session->queue_pairs);
 	list_init(&session->mappings);
 	list_init(&session->sweeping);
 	list_init(&session->destroying);
 	list_init(&session->remains);
+	list_init(&session->asking);
 	list_init(&session->waiter.link);
 	list_init(&session->waiter.grant.deadline.link);
 	session->waiter.grant.missed = 0;
@@ -246,7 +250,11 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	session->device_pair = NULL;
 	session->begun_ns = clock_now_ns();
 	session->who[0] = 0;
+	space->session_count++;
+	if (linger_ns)
+		list_append(&space->asking, &session->asking);
 	go(session, SESSION_LIVE);
+	restart_session_begins(session);
 	return session;
 }
 
@@ -409,7 +417,7 @@ static bool sweep(struct session *session, const struct store_reference *referen
 	else if (sweep_owes_wakes(reference, session->died))
 		futex_recheck(futexes, session->space, reference);
 	if (tally.taken || tally.failures)
-		restart_took_back(session->server);
+		restart_took_back(session->server, session->space);
 	session->taken += tally.taken;
 	session->sweep_again = tally.failures != 0;
 	if (tally.failures)

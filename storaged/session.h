@@ -84,6 +84,7 @@ struct session {
 	struct list destroying; /* in sessions->destroying: it is over, and has peers */
 	struct list sweeping;   /* in sessions->sweeping */
 	struct list remains;    /* in sessions->remains */
+	struct list asking;     /* in space->asking: it asked for a linger */
 	uint32_t sweep_handle;
 	bool sweep_again; /* the object of that handle: some words of it could not be reached */
 };

@@ -3,14 +3,17 @@
  * storaged is started again where another one was: who may hold what until when. A TTL of minutes stands for "not
  * yet", one of less than a second for "in the end": no clock is read.
  */
+#include "storaged/marker.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
 
 #include <dso/dso.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,15 +58,31 @@ static bool waits(void)
 	return strstr(daemon_process.ready, " locks-in=") != NULL;
 }
 
-/* Whether a lock is to be had at once. */
-static bool grants(void)
+/* For how long, as its ready line says. */
+static double wait_s(void)
 {
-	struct dso_session *session = open_session();
-	int r = dso_mutex_lock(mutex_in(session), DSO_NOWAIT, NULL);
+	const char *at = strstr(daemon_process.ready, " locks-in=");
 
+	return at ? strtod(at + strlen(" locks-in="), NULL) : 0;
+}
+
+/* Whether a lock is to be had at once in the namespace at @url. */
+static bool grants_at(const char *url)
+{
+	struct dso_options options = {.transport = "tcp"};
+	struct dso_session *session;
+	int r;
+
+	ck_assert_int_eq(dso_open(url, &options, &session), 0);
+	r = dso_mutex_lock(mutex_in(session), DSO_NOWAIT, NULL);
 	ck_assert(r == 0 || r == -ETIMEDOUT);
 	dso_close(session);
 	return r == 0;
+}
+
+static bool grants(void)
+{
+	return grants_at(daemon_process.tcp_url);
 }
 
 /* A session that is there when storaged ends, and has a lock. Returns its token. */
@@ -257,6 +276,91 @@ START_TEST(a_marker_that_cannot_be_written_keeps_nobody_from_starting)
 }
 END_TEST
 
+/* ---- for how long ---- */
+
+#define LINGER_S 60
+
+/* Until the marker says that nobody is there who asked for a linger. */
+static void until_forgotten(void)
+{
+	struct marker_page page;
+	char path[96];
+	bool any;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/storaged.sock.state", daemon_process.directory);
+	fd = open(path, O_RDONLY);
+	ck_assert_int_ge(fd, 0);
+	do {
+		usleep(10000);
+		ck_assert_int_eq(pread(fd, &page, sizeof page, 0), sizeof page);
+		any = false;
+		for (unsigned i = 0; i < MARKER_SPACES; i++)
+			any |= page.spaces[i].keep_ns >= LINGER_S * UINT64_C(1000000000);
+	} while (any);
+	close(fd);
+}
+
+static void linger_and_leave(void)
+{
+	struct dso_options options = {.transport = "tcp", .linger = LINGER_S * DSO_SECOND};
+	struct dso_session *session;
+
+	ck_assert_int_eq(dso_open(daemon_process.tcp_url, &options, &session), 0);
+	dso_close(session);
+}
+
+/* Another one that asked for a minute was there meanwhile. */
+START_TEST(a_session_that_is_over_stretches_nobodys_wait)
+{
+	struct dso_session *session;
+
+	daemon_end(&daemon_process, SIGTERM);
+	daemon_start_again(&daemon_process, quick);
+	session = open_session();
+	ck_assert_int_eq(dso_mutex_lock(mutex_in(session), PATIENCE, NULL), 0);
+	linger_and_leave();
+	if (_i)
+		until_forgotten();
+	daemon_end(&daemon_process, _i ? SIGKILL : SIGTERM);
+	dso_close(session);
+	daemon_start_again(&daemon_process, quick);
+	ck_assert(wait_s() < LINGER_S);
+}
+END_TEST
+
+START_TEST(a_session_that_lingers_is_waited_for)
+{
+	struct dso_options options = {.transport = "tcp", .linger = LINGER_S * DSO_SECOND};
+	struct dso_session *session;
+
+	ck_assert_int_eq(dso_open(daemon_process.tcp_url, &options, &session), 0);
+	ck_assert_int_eq(dso_mutex_lock(mutex_in(session), PATIENCE, NULL), 0);
+	daemon_end(&daemon_process, SIGKILL);
+	dso_close(session);
+	daemon_start_again(&daemon_process, slow);
+	ck_assert(wait_s() > LINGER_S);
+}
+END_TEST
+
+START_TEST(a_namespace_waits_for_its_own_sessions_alone)
+{
+	static const char *const two[] = {"--memory",    "64MiB",        "--ttl", "5m",
+					  "--namespace", "default,blue", NULL};
+	char url[256];
+
+	daemon_end(&daemon_process, SIGTERM);
+	daemon_start_again(&daemon_process, two);
+	end_under_a_holder(_i ? SIGKILL : SIGTERM);
+	daemon_start_again(&daemon_process, two);
+	ck_assert(waits());
+	ck_assert(!grants());
+	snprintf(url, sizeof url, "%s", daemon_process.tcp_url);
+	strcpy(strrchr(url, '/'), "/blue");
+	ck_assert(grants_at(url));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("restart");
@@ -277,6 +381,9 @@ int main(void)
 	tcase_add_test(tcase,
 		       a_holder_gives_storaged_up_within_its_ttl_however_long_its_timeout_is);
 	tcase_add_test(tcase, a_marker_that_cannot_be_written_keeps_nobody_from_starting);
+	tcase_add_loop_test(tcase, a_session_that_is_over_stretches_nobodys_wait, 0, 2);
+	tcase_add_test(tcase, a_session_that_lingers_is_waited_for);
+	tcase_add_loop_test(tcase, a_namespace_waits_for_its_own_sessions_alone, 0, 2);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }
