@@ -118,17 +118,41 @@ static void find_address(const struct control *control, struct origin *origin,
 
 	if (getpeername(control->source.fd, &peer.any, &bytes))
 		return;
+	origin_from(&peer.any, origin);
 	if (peer.any.sa_family == AF_INET) {
-		memcpy(origin->ip, &peer.v4.sin_addr, sizeof peer.v4.sin_addr);
 		snprintf(who, SESSION_WHO_BYTES, "%s:%u",
 			 inet_ntop(AF_INET, &peer.v4.sin_addr, host, sizeof host),
 			 ntohs(peer.v4.sin_port));
 	} else if (peer.any.sa_family == AF_INET6) {
-		memcpy(origin->ip, &peer.v6.sin6_addr, sizeof peer.v6.sin6_addr);
 		snprintf(who, SESSION_WHO_BYTES, "[%s]:%u",
 			 inet_ntop(AF_INET6, &peer.v6.sin6_addr, host, sizeof host),
 			 ntohs(peer.v6.sin6_port));
 	}
+}
+
+/* Whether there may be one more session from @origin; if not the client has been told. */
+static bool has_room(struct control *control, const struct control_header *header,
+		     const struct origin *origin)
+{
+	const struct sessions *sessions = &control->server->sessions;
+	uint32_t count = crowds_count(&sessions->crowds, origin);
+
+	if (sessions_too_many_remains(sessions, origin))
+		control_refuse(
+			control, header, WIRE_SESSIONS_MAX,
+			"as many sessions of this process as may be (%d) are over and what they "
+			"hold cannot be taken back yet: they linger, or have the memory mapped",
+			SESSION_REMAINS_MAX);
+	else if (count >= sessions_share(sessions))
+		control_refuse(
+			control, header, WIRE_SESSIONS_MAX,
+			"this %s has %u sessions, those counted that are over and not taken back "
+			"yet: as many as one may have, half of storaged's setting sessions-max "
+			"(%u)",
+			origin_kind(origin), count, sessions->max);
+	else
+		return true;
+	return false;
 }
 
 static struct session *begin(struct control *control, const struct control_header *header,
@@ -141,7 +165,6 @@ static struct session *begin(struct control *control, const struct control_heade
 	char who[SESSION_WHO_BYTES] = "";
 	struct origin origin = {0};
 	struct session *session;
-	const char *many;
 
 	if (!space) {
 		control_refuse(control, header, WIRE_NO_NAMESPACE, "there is no namespace %s",
@@ -157,20 +180,16 @@ static struct session *begin(struct control *control, const struct control_heade
 		return NULL;
 	}
 	(control->is_unix ? find_process : find_address)(control, &origin, who);
-	many = sessions_too_many_remains(&server->sessions, &origin);
-	session = many ? NULL : session_begin(server, space, control, (int64_t)linger_ns);
-	if (many) {
-		control_refuse(control, header, WIRE_SESSIONS_MAX,
-			       "as many sessions of this %s as may be are over and what they hold "
-			       "cannot be taken back yet: they linger, or have the memory mapped",
-			       many);
-	} else if (!session) {
-		control_refuse(control, header, WIRE_SESSIONS_MAX,
-			       "storaged has %u sessions, as many as it may", server->sessions.max);
-	} else {
-		session->origin = origin;
+	if (!has_room(control, header, &origin))
+		return NULL;
+	session = session_begin(server, space, control, &origin, (int64_t)linger_ns);
+	if (session)
 		memcpy(session->who, who, sizeof session->who);
-	}
+	else
+		control_refuse(
+			control, header, WIRE_SESSIONS_MAX,
+			"storaged has %u sessions, as many as it may (its setting sessions-max)",
+			server->sessions.max);
 	return session;
 }
 

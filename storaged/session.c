@@ -29,6 +29,7 @@ int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
 	list_init(&sessions->sweeping);
 	list_init(&sessions->destroying);
 	list_init(&sessions->remains);
+	crowds_init(&sessions->crowds);
 	sessions->table = calloc(max + 1, sizeof *sessions->table);
 	sessions->free = calloc(max, sizeof *sessions->free);
 	if (!sessions->table || !sessions->free) {
@@ -51,36 +52,31 @@ void sessions_close(struct sessions *sessions)
 		mappings_forget(session);
 		store_opener_end(&session->opener);
 		holds_forget(session);
+		crowd_leave(session->crowd);
 	}
 	free(sessions->table);
 	free(sessions->free);
 	*sessions = (struct sessions){0};
 }
 
-/* Whose remains both are. */
-static bool is_same_user(const struct origin *one, const struct origin *other)
+bool sessions_too_many_remains(const struct sessions *sessions, const struct origin *origin)
 {
-	return one->is_unix == other->is_unix &&
-	       (one->is_unix ? one->uid == other->uid
-			     : !memcmp(one->ip, other->ip, sizeof one->ip));
-}
+	unsigned count = 0;
 
-const char *sessions_too_many_remains(const struct sessions *sessions, const struct origin *origin)
-{
-	unsigned of_process = 0, of_user = 0;
-
+	if (!origin->is_unix || origin->pid <= 0)
+		return false;
 	for (struct list *link = sessions->remains.next; link != &sessions->remains;
 	     link = link->next) {
 		const struct origin *other = &container_of(link, struct session, remains)->origin;
 
-		if (!is_same_user(origin, other))
-			continue;
-		of_user++;
-		of_process += origin->is_unix && origin->pid > 0 && origin->pid == other->pid;
+		count += other->is_unix && other->uid == origin->uid && other->pid == origin->pid;
 	}
-	if (of_process >= SESSION_REMAINS_MAX)
-		return "process";
-	return of_user > sessions->max / 2 ? origin->is_unix ? "user" : "address" : NULL;
+	return count >= SESSION_REMAINS_MAX;
+}
+
+uint32_t sessions_share(const struct sessions *sessions)
+{
+	return (sessions->max + 1) / 2;
 }
 
 uint32_t sessions_count(const struct sessions *sessions)
@@ -114,6 +110,7 @@ static void go_free(struct session *session)
 	list_remove(&session->remains);
 	list_remove(&session->asking);
 	session->space->session_count--;
+	crowd_leave(session->crowd);
 	sessions->free[(sessions->free_head + sessions->free_count++) % sessions->max] =
 		session_owner(session);
 	explicit_bzero(session->cookie, sizeof session->cookie);
@@ -204,10 +201,12 @@ static bool object_deleted(struct store_opener *opener, uint32_t handle)
 }
 
 struct session *session_begin(struct server *server, struct name_space *space,
-			      struct control *control, int64_t linger_ns)
+			      struct control *control, const struct origin *origin,
+			      int64_t linger_ns)
 {
 	struct sessions *sessions = &server->sessions;
 	struct session *session;
+	struct crowd *crowd;
 	uint64_t random;
 	uint16_t place;
 
@@ -219,11 +218,16 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	if (getrandom(&random, sizeof random, 0) != sizeof random ||
 	    getrandom(session->cookie, sizeof session->cookie, 0) != sizeof session->cookie)
 		return NULL;
+	crowd = crowds_join(&sessions->crowds, origin);
+	if (!crowd)
+		return NULL;
 	sessions->free_head = (sessions->free_head + 1) % sessions->max;
 	sessions->free_count--;
 	session->id = random << OWNER_BITS | place;
 	session->server = server;
 	session->space = space;
+	session->origin = *origin;
+	session->crowd = crowd;
 	session->control = control;
 	session->opener = (struct store_opener){0};
 	store_opener_begin(space->store, &session->opener, object_deleted);

@@ -12,8 +12,7 @@
 #include "storaged/list.h"
 #include "storaged/loop.h"
 #include "storaged/mappings.h"
-
-#include <sys/types.h>
+#include "storaged/origin.h"
 
 #define SESSION_PEERS_MAX       8  /* queue pairs of one session, transport verbs */
 #define SESSION_DATA_MAX        8  /* its data connections */
@@ -38,14 +37,6 @@ enum session_state {
 	SESSION_LINGERING, /* fenced; waits until the time is over for which it asked that its holds be kept */
 	SESSION_SWEEPING, /* waits for turns of the loop, in which what it held is undone and its handles
 			   * are given back */
-};
-
-/* Where a session comes from: who cannot have more than a part of the table filled with what is left of his. */
-struct origin {
-	bool is_unix;
-	uid_t uid;
-	pid_t pid; /* 0: its number means nothing here */
-	uint8_t ip[16];
 };
 
 enum session_end { END_GOODBYE, END_DISCONNECT, END_SILENCE, END_DRAIN };
@@ -77,6 +68,7 @@ struct session {
 	int64_t begun_ns;
 	char who[SESSION_WHO_BYTES]; /* for people: the client's process or address */
 	struct origin origin;
+	struct crowd *crowd; /* all that come from there */
 	struct sightings sightings;
 	bool died;              /* it ended without a goodbye */
 	const char *reason;     /* of its end, for people */
@@ -100,20 +92,23 @@ struct sessions {
 	struct deadlines retries; /* of sweeps that the device failed */
 	struct list destroying, sweeping;
 	struct list remains; /* those that are over and not free yet */
+	struct crowds crowds;
 	uint64_t begun, fenced, lost;
 };
 
 int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns);
 void sessions_close(struct sessions *sessions);
-/* Whether as many sessions from @origin are over and not swept yet as may be: NULL, or what has so many, "process", "user" or
- * "address". */
-const char *sessions_too_many_remains(const struct sessions *sessions, const struct origin *origin);
+/* Whether as many sessions of the process of @origin are over and not swept yet as may be. */
+bool sessions_too_many_remains(const struct sessions *sessions, const struct origin *origin);
+/* How many sessions one user or network may have, of those that there may be. */
+uint32_t sessions_share(const struct sessions *sessions);
 /* Sessions that are not free. */
 uint32_t sessions_count(const struct sessions *sessions);
 
-/* Begin one, which asks for @linger_ns. Returns NULL when there are as many as there may be. */
+/* Begin one from @origin, which asks for @linger_ns. Returns NULL when there are as many as there may be. */
 struct session *session_begin(struct server *server, struct name_space *space,
-			      struct control *control, int64_t linger_ns);
+			      struct control *control, const struct origin *origin,
+			      int64_t linger_ns);
 /* Its number in owned words, and its place in the table. */
 static inline uint16_t session_owner(const struct session *session)
 {

@@ -187,10 +187,11 @@ static const struct setting {
 	 "asks for more is refused. 0s: none may ask"},
 	{"sessions-max",
 	 "N",
-	 "4096",
+	 "8192",
 	 GROUP_SESSIONS,
 	 {SETTINGS_NUMBER, FIELD(sessions_max), 1, 65534, NULL},
-	 "sessions at a time"},
+	 "sessions at a time; one user (unix socket), one IPv4 address or one IPv6 network of 64 "
+	 "bits may have half of them"},
 
 	{"log-level",
 	 "LEVEL",

@@ -844,13 +844,47 @@ START_TEST(one_session_too_many_is_refused_and_the_next_has_room_again)
 
 	START("--sessions-max", "3");
 	for (unsigned i = 0; i < 3; i++)
-		clients[i] = client_new();
-	fd = dial_tcp();
+		clients[i] = client_on(i ? dial_tcp() : dial_unix());
+	fd = dial_unix();
 	ck_assert_uint_eq(try_hello(fd, &hello, &reply), WIRE_SESSIONS_MAX);
 	ck_assert(is_closed(fd));
 	ck_assert_uint_eq(call(clients[1].fd, CONTROL_GOODBYE, NULL, 0, &reply), WIRE_OK);
 	ck_assert(is_closed(clients[1].fd));
 	ck_assert_uint_eq(call(clients[0].fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	finish();
+}
+END_TEST
+
+/* What one may have is counted apart for a user and an address, over and live, and given back with the last of a session. */
+START_TEST(one_user_and_one_address_have_half_of_the_sessions)
+{
+	static int (*const dials[])(void) = {dial_tcp, dial_unix};
+	static const char *const kinds[] = {"this address has 2", "this user has 2"};
+	struct control_hello hello = hello_of(CONTROL_VERSION, CONTROL_VERSION);
+	struct client clients[2][2];
+	struct message reply;
+
+	START("--sessions-max", "4");
+	for (unsigned i = 0; i < 2; i++) {
+		int fd;
+
+		for (unsigned j = 0; j < 2; j++)
+			clients[i][j] = client_on(dials[i]());
+		fd = dials[i]();
+		ck_assert_uint_eq(try_hello(fd, &hello, &reply), WIRE_SESSIONS_MAX);
+		ck_assert_msg(strstr((char *)reply.body, kinds[i]) &&
+				      strstr((char *)reply.body, "sessions-max (4)"),
+			      "%s", reply.body);
+		ck_assert(is_closed(fd));
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_uint_eq(call(clients[i][0].fd, CONTROL_GOODBYE, NULL, 0, &reply),
+				  WIRE_OK);
+		until_sessions(clients[i][1].fd, 3);
+		clients[i][0] = client_on(dials[i]());
+	}
+	ck_assert_uint_eq(call(clients[0][0].fd, CONTROL_GOODBYE, NULL, 0, &reply), WIRE_OK);
+	until_sessions(clients[0][1].fd, 3);
 	finish();
 }
 END_TEST
@@ -2024,6 +2058,7 @@ static Suite *make_suite(void)
 		       a_client_that_floods_its_control_connection_and_never_reads_is_dropped);
 	tests = tests_of(suite, "limits");
 	tcase_add_test(tests, one_session_too_many_is_refused_and_the_next_has_room_again);
+	tcase_add_test(tests, one_user_and_one_address_have_half_of_the_sessions);
 	tcase_add_test(tests, places_of_sessions_are_used_again_as_late_as_possible);
 	tcase_add_test(tests, places_of_sessions_are_used_again_with_another_id);
 	tcase_add_test(tests, a_flood_of_connections_is_cut_off_and_passes);
