@@ -74,12 +74,13 @@ static int dial_storaged(const struct attachment *attachment)
 static int map_region(int fd, uint64_t bytes, const struct attachment *attachment,
 		      void **ret_memory)
 {
+	int seals = fcntl(fd, F_GET_SEALS); /* negative: not a kind of file that has any */
 	struct stat stat;
 	void *memory;
 
 	/* An unsealed or shorter file would let whoever made it fault this process. */
-	if (bytes == 0 || fstat(fd, &stat) || (uint64_t)stat.st_size < bytes ||
-	    !(fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK))
+	if (bytes == 0 || fstat(fd, &stat) || (uint64_t)stat.st_size < bytes || seals < 0 ||
+	    !(seals & F_SEAL_SHRINK))
 		return refuse(attachment, -EPROTO,
 			      "storaged passed a file that is not its sealed arena");
 	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -20,6 +20,7 @@
 #include "proto/data.h"
 #include "proto/layout.h"
 #include "tests/awake.h"
+#include "tests/liar.h"
 #include "tests/runner.h"
 
 #define REGION_BYTES 65536
@@ -69,28 +70,6 @@ static void random_bytes(uint8_t *bytes, size_t count)
 
 	for (size_t i = 0; i < count; i++)
 		bytes[i] = (uint8_t)rand_r(&state);
-}
-
-static bool take(int fd, void *bytes, size_t count)
-{
-	/* To receive nothing is to wait for the next message. */
-	return count == 0 || recv(fd, bytes, count, MSG_WAITALL) == (ssize_t)count;
-}
-
-static void give(int fd, const void *bytes, size_t count)
-{
-	if (send(fd, bytes, count, MSG_NOSIGNAL) < 0)
-		return; /* the library has already hung up */
-}
-
-static void reply(int fd, const struct control_header *request, uint16_t status, const void *body,
-		  uint32_t bytes)
-{
-	struct control_header header = control_header_of(le16_get(request->type), status,
-							 le32_get(request->request), bytes);
-
-	give(fd, &header, sizeof header);
-	give(fd, body, bytes);
 }
 
 static void welcome(int fd, const struct control_header *request)

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A storaged that lies about its data paths: the descriptor and the size of the arena over shm, the far end of a queue
+ * pair over roce. The library says a sentence, keeps no descriptor, and reaches nothing that it was not given.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <dso/dso.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/liar.h"
+#include "tests/runner.h"
+
+#define REGION_BYTES 65536
+
+/* What is passed as the arena. */
+enum file {
+	SEALED,
+	NOTHING,
+	UNSEALED,
+	GROWN_SEALED, /* which may be shortened */
+	REGULAR_FILE,
+	DEVICE,
+	PIPE,
+	DIRECTORY,
+	READ_ONLY,
+	SEALED_AGAINST_WRITES,
+};
+
+/* One lie; zeroes are the truth. */
+static const struct lie {
+	const char *name;
+	enum file file;
+	uint64_t file_bytes, region_bytes; /* 0: REGION_BYTES */
+	struct control_queue_pair pair;
+	uint32_t pair_bytes;
+} over_shm[] =
+	{
+		{.name = "no descriptor", .file = NOTHING},
+		{.name = "an unsealed file", .file = UNSEALED},
+		{.name = "a file that may shrink", .file = GROWN_SEALED},
+		{.name = "a regular file", .file = REGULAR_FILE},
+		{.name = "a device", .file = DEVICE},
+		{.name = "a pipe", .file = PIPE},
+		{.name = "a directory", .file = DIRECTORY},
+		{.name = "a file that is not to be written to", .file = READ_ONLY},
+		{.name = "a file sealed against writes", .file = SEALED_AGAINST_WRITES},
+		{.name = "a file that is too short", .file_bytes = 4096},
+		{.name = "a region longer than its file", .region_bytes = REGION_BYTES + 1},
+		{.name = "a region longer than any", .region_bytes = UINT64_MAX},
+},
+  over_roce[] = {
+	  {.name = "no port", .pair = {.mtu = {{0, 4}}, .rd_atomic = {{1, 0}}}},
+	  {.name = "packets of nothing", .pair = {.port = {{9, 0}}, .rd_atomic = {{1, 0}}}},
+	  {.name = "packets of 257 bytes",
+	   .pair = {.port = {{9, 0}}, .mtu = {{1, 1}}, .rd_atomic = {{1, 0}}}},
+	  {.name = "packets longer than asked for",
+	   .pair = {.port = {{9, 0}}, .mtu = {{0, 128}}, .rd_atomic = {{1, 0}}}},
+	  {.name = "no READ under way", .pair = {.port = {{9, 0}}, .mtu = {{0, 4}}}},
+	  {.name = "more READs under way than asked for",
+	   .pair = {.port = {{9, 0}}, .mtu = {{0, 4}}, .rd_atomic = {{255, 255}}}},
+	  {.name = "a number of 25 bits",
+	   .pair = {.port = {{9, 0}},
+		    .mtu = {{0, 4}},
+		    .rd_atomic = {{1, 0}},
+		    .qpn = {{0, 0, 0, 1}}}},
+	  {.name = "another address",
+	   .pair = {.ip = {[15] = 1}, .port = {{9, 0}}, .mtu = {{0, 4}}, .rd_atomic = {{1, 0}}}},
+	  {.name = "half an end", .pair_bytes = 24},
+};
+
+static const struct lie *lie;
+static char unix_url[160], tcp_url[64];
+
+static int pass_file(enum file file)
+{
+	int seals = file == UNSEALED                ? 0
+		    : file == GROWN_SEALED          ? F_SEAL_GROW
+		    : file == SEALED_AGAINST_WRITES ? F_SEAL_SHRINK | F_SEAL_WRITE
+						    : F_SEAL_SHRINK;
+	int ends[2] = {-1, -1}, fd;
+	char path[32];
+
+	if (file == REGULAR_FILE)
+		fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+	else if (file == DEVICE)
+		return open("/dev/zero", O_RDWR);
+	else if (file == DIRECTORY)
+		return open("/tmp", O_RDONLY);
+	else if (file == PIPE)
+		return pipe(ends) || close(ends[1]) ? -1 : ends[0];
+	else
+		fd = memfd_create("arena", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, lie->file_bytes ? (off_t)lie->file_bytes : REGION_BYTES) ||
+	    (file != REGULAR_FILE && fcntl(fd, F_ADD_SEALS, seals)))
+		abort();
+	if (file == READ_ONLY) {
+		int writable = fd;
+
+		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+		fd = open(path, O_RDONLY);
+		close(writable);
+	}
+	return fd;
+}
+
+static void attached(int socket_fd, const struct control_header *request)
+{
+	struct control_header header =
+		control_header_of(CONTROL_ATTACH, WIRE_OK, le32_get(request->request), 0);
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} rights = {0};
+	struct iovec part = {&header, sizeof header};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = rights.bytes,
+				 .msg_controllen = sizeof rights.bytes};
+	struct cmsghdr *first = CMSG_FIRSTHDR(&message);
+	int fd;
+
+	if (lie->file == NOTHING) {
+		reply(socket_fd, request, WIRE_OK, NULL, 0);
+		return;
+	}
+	fd = pass_file(lie->file);
+	first->cmsg_level = SOL_SOCKET;
+	first->cmsg_type = SCM_RIGHTS;
+	first->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(first), &fd, sizeof fd);
+	sendmsg(socket_fd, &message, MSG_NOSIGNAL);
+	close(fd);
+}
+
+static void welcome(int fd, const struct control_header *request, uint8_t transport)
+{
+	uint64_t bytes = lie->region_bytes ? lie->region_bytes : REGION_BYTES;
+	struct control_welcome body = {.version = le16_of(CONTROL_VERSION),
+				       .domain = CONTROL_DOMAIN_CPU,
+				       .transports = transport,
+				       .ttl_ms = le32_of(60000),
+				       .features = le64_of(CONTROL_FEATURES),
+				       .session = le64_of(65536 + 7),
+				       .region_bytes = le64_of(bytes)};
+
+	reply(fd, request, WIRE_OK, &body, sizeof body);
+}
+
+static void serve(int fd, uint8_t transport)
+{
+	uint8_t body[CONTROL_BODY_BYTES_MAX];
+	struct control_header request;
+
+	while (take(fd, &request, sizeof request) &&
+	       le32_get(request.length_bytes) <= sizeof body &&
+	       take(fd, body, le32_get(request.length_bytes))) {
+		uint16_t type = le16_get(request.type);
+
+		if (type == CONTROL_HELLO)
+			welcome(fd, &request, transport);
+		else if (type == CONTROL_ATTACH)
+			attached(fd, &request);
+		else if (type == CONTROL_QUEUE_PAIR)
+			reply(fd, &request, WIRE_OK, &lie->pair,
+			      lie->pair_bytes ? lie->pair_bytes : sizeof lie->pair);
+		else if (type != CONTROL_USE)
+			reply(fd, &request, WIRE_OK, NULL, 0);
+	}
+	close(fd);
+}
+
+static void *serve_unix(void *fd)
+{
+	serve((int)(intptr_t)fd, CONTROL_SHM);
+	return NULL;
+}
+
+static void *serve_tcp(void *fd)
+{
+	serve((int)(intptr_t)fd, CONTROL_ROCE);
+	return NULL;
+}
+
+struct listener {
+	int fd;
+	void *(*serve)(void *fd);
+};
+
+static void *accept_all(void *argument)
+{
+	const struct listener *listener = argument;
+	pthread_t thread;
+	int fd;
+
+	while ((fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		if (pthread_create(&thread, NULL, listener->serve, (void *)(intptr_t)fd) == 0)
+			pthread_detach(thread);
+	return NULL;
+}
+
+/* Mappings of what was passed. */
+static unsigned mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned count = 0;
+	char line[512];
+
+	ck_assert_ptr_nonnull(maps);
+	while (fgets(line, sizeof line, maps))
+		count += strstr(line, "memfd:arena") || strstr(line, "/dev/zero");
+	fclose(maps);
+	return count;
+}
+
+static void is_refused(const char *url, const char *transport)
+{
+	struct dso_options options = {.transport = transport, .timeout = 20 * DSO_SECOND};
+	struct dso_session *session = NULL;
+	int r = dso_open(url, &options, &session);
+
+	ck_assert_msg(r < 0, "%s was believed", lie->name);
+	ck_assert_msg(strstr(dso_error(NULL), transport) && strlen(dso_error(NULL)) > 40, "%s: %s",
+		      lie->name, dso_error(NULL));
+	ck_assert_msg(mappings() == 0, "%s: it is mapped still", lie->name);
+}
+
+START_TEST(lies_about_the_arena_are_not_believed)
+{
+	lie = &over_shm[_i];
+	is_refused(unix_url, "shm");
+}
+END_TEST
+
+START_TEST(lies_about_the_far_end_of_a_queue_pair_are_not_believed)
+{
+	lie = &over_roce[_i];
+	is_refused(tcp_url, "roce");
+}
+END_TEST
+
+START_TEST(the_truth_about_the_arena_is_believed)
+{
+	static const struct lie truth = {.name = "the truth"};
+	struct dso_options options = {.transport = "shm", .timeout = 20 * DSO_SECOND};
+	struct dso_session *session;
+
+	lie = &truth;
+	ck_assert_msg(dso_open(unix_url, &options, &session) == 0, "%s", dso_error(NULL));
+	ck_assert_uint_eq(mappings(), 1);
+	dso_close(session);
+	ck_assert_uint_eq(mappings(), 0);
+}
+END_TEST
+
+static bool listen_at(int fd, const void *address, socklen_t bytes, struct listener *listener)
+{
+	pthread_t thread;
+
+	listener->fd = fd;
+	return fd >= 0 && bind(fd, address, bytes) == 0 && listen(fd, 64) == 0 &&
+	       pthread_create(&thread, NULL, accept_all, listener) == 0;
+}
+
+int main(void)
+{
+	static struct listener by_unix = {.serve = serve_unix}, by_tcp = {.serve = serve_tcp};
+	struct sockaddr_un path = {.sun_family = AF_UNIX};
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t address_bytes = sizeof address;
+	char directory[] = "/tmp/dso-test-XXXXXX";
+	Suite *suite = suite_create("liar_paths");
+	TCase *tcase = tcase_create("liar_paths");
+	int r;
+
+	if (!mkdtemp(directory))
+		return 1;
+	snprintf(path.sun_path, sizeof path.sun_path, "%s/s", directory);
+	snprintf(unix_url, sizeof unix_url, "dso+unix://%s", path.sun_path);
+	if (!listen_at(socket(AF_UNIX, SOCK_STREAM, 0), &path, sizeof path, &by_unix) ||
+	    !listen_at(socket(AF_INET, SOCK_STREAM, 0), &address, sizeof address, &by_tcp) ||
+	    getsockname(by_tcp.fd, (struct sockaddr *)&address, &address_bytes))
+		return 1;
+	snprintf(tcp_url, sizeof tcp_url, "dso://127.0.0.1:%u", ntohs(address.sin_port));
+	tcase_add_loop_test(tcase, lies_about_the_arena_are_not_believed, 0,
+			    sizeof over_shm / sizeof *over_shm);
+	tcase_add_loop_test(tcase, lies_about_the_far_end_of_a_queue_pair_are_not_believed, 0,
+			    sizeof over_roce / sizeof *over_roce);
+	tcase_add_test(tcase, the_truth_about_the_arena_is_believed);
+	tcase_set_timeout(tcase, 60);
+	suite_add_tcase(suite, tcase);
+	r = run_suite(suite);
+	unlink(path.sun_path);
+	rmdir(directory);
+	return r;
+}
