@@ -53,6 +53,7 @@ enum lie {
 	TAKEN_CUT_SHORT,
 	TAKEN_FOR_ANOTHER,
 	ANSWERS_OF_ANOTHER_TYPE,
+	FENCED_INSTEAD_OF_AN_ANSWER,
 	ANNEX_OUTSIDE_THE_REGION,
 	ANNEX_FAR_OUTSIDE,
 	NO_ANNEX_FOR_THE_CAPACITY,
@@ -203,6 +204,16 @@ static void execute(int fd)
 		give(fd, &response, sizeof response);
 }
 
+/* Which is no lie: others had not been told of what was asked for. */
+static void fenced(int fd)
+{
+	static const char sentence[] = "it was silent";
+	struct control_header header = control_header_of(CONTROL_FENCED, 0, 0, sizeof sentence - 1);
+
+	give(fd, &header, sizeof header);
+	give(fd, sentence, sizeof sentence - 1);
+}
+
 /* The data path of a storaged that lies over its control connection alone: every word is 0. */
 static void execute_honestly(int fd)
 {
@@ -251,6 +262,12 @@ static void *serve(void *argument)
 			held(fd, &request);
 			break;
 		default:
+			/* Not a heartbeat, or a notice. */
+			if (lie == FENCED_INSTEAD_OF_AN_ANSWER &&
+			    (int32_t)le32_get(request.request) > 0) {
+				fenced(fd);
+				break;
+			}
 			if (lie == ANSWERS_OF_ANOTHER_TYPE)
 				request.type = le16_of(CONTROL_CLOSE);
 			reply(fd, &request, WIRE_OK, NULL, 0);
@@ -389,6 +406,27 @@ START_TEST(an_answer_to_another_request_ends_the_session)
 }
 END_TEST
 
+/* A DELETE is answered when everybody was told: without an answer it may have been done. Everything else is answered at once, in
+ * order: without an answer it was not done. */
+START_TEST(of_what_was_fenced_without_an_answer_only_a_deletion_may_have_been_done)
+{
+	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
+	struct dso_session *session;
+	struct dso_memory *memory;
+	int r;
+
+	lie = FENCED_INSTEAD_OF_AN_ANSWER;
+	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
+	ck_assert_int_eq(dso_memory_open(session, "m", NULL, &memory), 0);
+	r = requests[_i](session, memory);
+	ck_assert_msg(r == (requests[_i] == delete ? -ECONNRESET : -ESHUTDOWN), "%d: %s", r,
+		      dso_error(session));
+	ck_assert_msg(strstr(dso_error(session), "it was silent"), "%s", dso_error(session));
+	ck_assert_int_eq(delete (session, memory), -ESHUTDOWN);
+	dso_close(session);
+}
+END_TEST
+
 START_TEST(lies_about_where_a_value_lies_are_not_believed)
 {
 	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
@@ -433,6 +471,9 @@ int main(void)
 			    ANNEX_OUTSIDE_THE_REGION, ANNEX_INSIDE + 1);
 	tcase_add_loop_test(tcase, an_answer_to_another_request_ends_the_session, 0,
 			    sizeof requests / sizeof *requests);
+	tcase_add_loop_test(tcase,
+			    of_what_was_fenced_without_an_answer_only_a_deletion_may_have_been_done,
+			    1, sizeof requests / sizeof *requests);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);

@@ -267,7 +267,8 @@ const char *dso_type_name(enum dso_type type);
  * storaged's notice, which comes without being asked for; what that session calls before is still executed, in
  * memory that nobody else is given before every session that had the object open has acknowledged or is gone. So
  * an operation never reaches the next object of that name or place. One control round trip.
- * Returns 0, -ENOENT (no such object), -EINVAL, -ENAMETOOLONG, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
+ * Returns 0, -ENOENT (no such object), -EINVAL, -ENAMETOOLONG, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT,
+ * -ECONNRESET (the session ended before the answer came: it may have been deleted or not).
  */
 int dso_object_delete(struct dso_session *session, const char *name);
 
