@@ -15,11 +15,15 @@
 #include <sys/mman.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <xxhash.h>
 
+#include "proto/layout.h"
 #include "tests/liar.h"
 #include "tests/runner.h"
 
-#define REGION_BYTES 65536
+#define REGION_BYTES   65536
+#define OBJECT         4096
+#define CAPACITY_BYTES 64
 
 /* What is passed as the arena. */
 enum file {
@@ -112,6 +116,48 @@ static int pass_file(enum file file)
 	return fd;
 }
 
+/* ---- a future whose value is there ---- */
+
+/* What is wrong with its slot; zeroes: nothing. */
+static struct damage {
+	uint64_t version, length_bytes, checksum, header_checksum; /* added to the true ones */
+} damage;
+
+static void write_future(int fd)
+{
+	static const char value[] = "value";
+	uint64_t done = OWNED_DONE;
+	struct register_slot slot = {
+		.version = le64_of(1 + damage.version),
+		.length_bytes = le64_of(sizeof value + damage.length_bytes),
+		.checksum = le64_of(XXH3_64bits_withSeed(value, sizeof value, 1) + damage.checksum),
+	};
+
+	slot.header_checksum =
+		le64_of(XXH3_64bits(&slot, offsetof(struct register_slot, header_checksum)) +
+			damage.header_checksum);
+	if (pwrite(fd, &done, sizeof done, OBJECT + FUTURE_WORD_OFFSET) != sizeof done ||
+	    pwrite(fd, &slot, sizeof slot, OBJECT + FUTURE_SLOT_OFFSET) != sizeof slot ||
+	    pwrite(fd, value, sizeof value, OBJECT + FUTURE_SLOT_OFFSET + sizeof slot) !=
+		    sizeof value)
+		abort();
+}
+
+static void opened(int fd, const struct control_header *request)
+{
+	struct control_opened body = {
+		.offset = le64_of(OBJECT),
+		.length_bytes = le64_of(FUTURE_SLOT_OFFSET + REGISTER_SLOT_BYTES(CAPACITY_BYTES)),
+		.generation = le32_of(1),
+		.handle = le32_of(1)};
+
+	body.parameters.parameter[FUTURE_PARAMETER_CAPACITY] = le64_of(CAPACITY_BYTES);
+	body.parameters.parameter[FUTURE_PARAMETER_ROOM] = le64_of(CAPACITY_BYTES);
+	reply(fd, request, WIRE_OK, &body, sizeof body);
+}
+
+/* ---- the liar ---- */
+
 static void attached(int socket_fd, const struct control_header *request)
 {
 	struct control_header header =
@@ -133,6 +179,8 @@ static void attached(int socket_fd, const struct control_header *request)
 		return;
 	}
 	fd = pass_file(lie->file);
+	if (lie->file == SEALED && !lie->file_bytes)
+		write_future(fd);
 	first->cmsg_level = SOL_SOCKET;
 	first->cmsg_type = SCM_RIGHTS;
 	first->cmsg_len = CMSG_LEN(sizeof fd);
@@ -169,6 +217,8 @@ static void serve(int fd, uint8_t transport)
 			welcome(fd, &request, transport);
 		else if (type == CONTROL_ATTACH)
 			attached(fd, &request);
+		else if (type == CONTROL_OPEN)
+			opened(fd, &request);
 		else if (type == CONTROL_QUEUE_PAIR)
 			reply(fd, &request, WIRE_OK, &lie->pair,
 			      lie->pair_bytes ? lie->pair_bytes : sizeof lie->pair);
@@ -261,6 +311,36 @@ START_TEST(the_truth_about_the_arena_is_believed)
 }
 END_TEST
 
+static const struct damage damages[] = {
+	{0}, /* none */
+	{.version = 1},
+	{.length_bytes = 1},
+	{.length_bytes = CAPACITY_BYTES},
+	{.length_bytes = UINT64_MAX - 1000},
+	{.checksum = 1},
+	{.header_checksum = 1},
+};
+
+START_TEST(a_value_whose_slot_is_damaged_is_told_as_damaged)
+{
+	static const struct lie truth = {.name = "the truth"};
+	struct dso_options options = {.transport = "shm", .timeout = 20 * DSO_SECOND};
+	struct dso_session *session;
+	struct dso_future *future;
+	char value[2 * CAPACITY_BYTES];
+	size_t length = 0;
+	int r;
+
+	lie = &truth;
+	damage = damages[_i];
+	ck_assert_msg(dso_open(unix_url, &options, &session) == 0, "%s", dso_error(NULL));
+	ck_assert_int_eq(dso_future_open(session, "f", NULL, &future), 0);
+	r = dso_future_get(future, value, sizeof value, DSO_NOWAIT, &length);
+	ck_assert_msg(r == (_i ? -EBADMSG : 0), "%d: %s", r, dso_error(session));
+	dso_close(session);
+}
+END_TEST
+
 static bool listen_at(int fd, const void *address, socklen_t bytes, struct listener *listener)
 {
 	pthread_t thread;
@@ -296,6 +376,8 @@ int main(void)
 	tcase_add_loop_test(tcase, lies_about_the_far_end_of_a_queue_pair_are_not_believed, 0,
 			    sizeof over_roce / sizeof *over_roce);
 	tcase_add_test(tcase, the_truth_about_the_arena_is_believed);
+	tcase_add_loop_test(tcase, a_value_whose_slot_is_damaged_is_told_as_damaged, 0,
+			    sizeof damages / sizeof *damages);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	r = run_suite(suite);
