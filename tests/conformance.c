@@ -169,6 +169,7 @@ int main(int argc, char **argv)
 	srunner_add_suite(runner, conformance_outputs_suite());
 	srunner_add_suite(runner, conformance_threads_suite());
 	srunner_add_suite(runner, conformance_late_suite());
+	srunner_add_suite(runner, conformance_unlock_suite());
 	srunner_add_suite(runner, conformance_timeouts_suite());
 	srunner_add_suite(runner, conformance_names_suite());
 	srunner_add_suite(runner, conformance_wait_suite());

@@ -53,6 +53,7 @@ Suite *conformance_future_suite(void);
 Suite *conformance_outputs_suite(void);
 Suite *conformance_threads_suite(void);
 Suite *conformance_late_suite(void);
+Suite *conformance_unlock_suite(void);
 Suite *conformance_timeouts_suite(void);
 
 #endif
