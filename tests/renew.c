@@ -174,15 +174,17 @@ START_TEST(a_session_that_is_not_over_is_left_alone)
 }
 END_TEST
 
-START_TEST(what_was_held_is_told_and_the_handles_go_on)
+/* What is held is lost with the session, and renewed; @notice has looked at the session meanwhile. */
+static void lose_and_renew(int number, void (*notice)(void))
 {
 	int status, mine;
-	bool anew = ends[_i / 3] == restart;
+	bool anew = ends[number / 3] == restart;
 	int64_t value;
 
-	begin(_i % 3, 0);
+	begin(number % 3, 0);
 	hold_everything();
-	ends[_i / 3]();
+	ends[number / 3]();
+	notice();
 	renew();
 	status = anew ? -ESTALE : 0;
 	is_told(DSO_MUTEX, DSO_HOLDER, 1, status);
@@ -210,6 +212,38 @@ START_TEST(what_was_held_is_told_and_the_handles_go_on)
 	ck_assert_uint_eq(loss_count, 0);
 	ck_assert_str_eq(dso_transport(session), transport);
 	finish();
+}
+
+static void notice_nothing(void)
+{
+}
+
+/* As a user does who has not noticed: nothing of it can be given back any more. */
+static void give_everything_back_in_vain(void)
+{
+	while (dso_ping(session, NULL) == 0)
+		;
+	for (int i = 0; i < 2; i++) {
+		int results[] = {dso_mutex_unlock(mutex), dso_rwlock_unlock(rwlock),
+				 dso_semaphore_release(semaphore, 2), dso_once_done(once),
+				 dso_future_set(future, "", 1)};
+
+		for (unsigned j = 0; j < sizeof results / sizeof *results; j++)
+			ck_assert_msg(results[j] == -ESHUTDOWN || results[j] == -ENOTCONN ||
+					      results[j] == -ECONNRESET,
+				      "%u over %s: %d", j, transport, results[j]);
+	}
+}
+
+START_TEST(what_was_held_is_told_and_the_handles_go_on)
+{
+	lose_and_renew(_i, notice_nothing);
+}
+END_TEST
+
+START_TEST(what_could_not_be_given_back_is_told_too)
+{
+	lose_and_renew(_i, give_everything_back_in_vain);
 }
 END_TEST
 
@@ -392,6 +426,7 @@ int main(void)
 	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, a_session_that_is_not_over_is_left_alone, 0, 3);
 	tcase_add_loop_test(tcase, what_was_held_is_told_and_the_handles_go_on, 0, CASES);
+	tcase_add_loop_test(tcase, what_could_not_be_given_back_is_told_too, 0, CASES);
 	tcase_add_loop_test(tcase,
 			    submitted_operations_get_their_outcome_and_can_be_reaped_afterwards, 0,
 			    CASES);

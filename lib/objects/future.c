@@ -171,9 +171,10 @@ static int settle(struct dso_future *future, const void *value, size_t length_by
 	r = write_slot(future, value, length_bytes);
 	if (r)
 		return object_half_done(r);
-	future->mine = false;
-	return object_half_done(owned_give(&future->object, FUTURE_WORD_OFFSET, &future->word, 0,
-					   flags, OWNED_WAKE_ALL, NULL));
+	r = owned_give(&future->object, FUTURE_WORD_OFFSET, &future->word, 0, flags, OWNED_WAKE_ALL,
+		       NULL);
+	future->mine = owned_is_kept(r, future->word);
+	return object_half_done(r);
 }
 
 int dso_future_promise(struct dso_future *future)

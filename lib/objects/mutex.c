@@ -105,12 +105,14 @@ static int unlock(struct dso_mutex *mutex)
 {
 	/* What nobody said to be consistent is lost for everybody, as POSIX has it. */
 	bool lost = mutex->word & OWNED_DIED;
+	int r;
 
 	if (!mutex->held)
 		return -EPERM;
-	mutex->held = false;
-	return owned_give(&mutex->object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_DIED,
-			  lost ? OWNED_LOST : 0, lost ? OWNED_WAKE_ALL : 1, &mutex->courtesy);
+	r = owned_give(&mutex->object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_DIED,
+		       lost ? OWNED_LOST : 0, lost ? OWNED_WAKE_ALL : 1, &mutex->courtesy);
+	mutex->held = owned_is_kept(r, mutex->word);
+	return r;
 }
 
 /* ---- where all that it takes is one compare-and-swap by this processor ---- */

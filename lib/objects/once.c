@@ -25,20 +25,25 @@ int dso_once_open(struct dso_session *session, const char *name,
 	return object_open(session, name, &request, sizeof(struct dso_once), ret_once);
 }
 
-/* Begun and not done: the next one is to do it. */
-static int give_up(struct dso_once *once)
+/* It is done, where @flags say so, or for the next one to do. All are woken: one may find it done by another, who saw nobody wait. */
+static int give(struct dso_once *once, uint64_t flags)
 {
-	once->mine = false;
-	/* All: the one woken may find it done by another, who saw nobody wait. */
-	return owned_give(&once->object, ONCE_WORD_OFFSET, &once->word, 0, 0, OWNED_WAKE_ALL, NULL);
+	int r;
+
+	if (!once->mine)
+		return -EPERM;
+	r = owned_give(&once->object, ONCE_WORD_OFFSET, &once->word, 0, flags, OWNED_WAKE_ALL,
+		       NULL);
+	once->mine = owned_is_kept(r, once->word);
+	return r;
 }
 
 void dso_once_close(struct dso_once *once)
 {
 	INSIDE(check_session(once));
 
-	if (once && once->mine)
-		give_up(once);
+	if (once)
+		give(once, 0);
 	object_close((struct object *)once);
 }
 
@@ -62,19 +67,15 @@ int dso_once_begin(struct dso_once *once, int64_t timeout, int *ret_mine)
 int dso_once_done(struct dso_once *once)
 {
 	INSIDE_OF(once);
-	int r = -EPERM;
+	int r = give(once, OWNED_DONE);
 
-	if (once->mine)
-		r = owned_give(&once->object, ONCE_WORD_OFFSET, &once->word, 0, OWNED_DONE,
-			       OWNED_WAKE_ALL, NULL);
-	once->mine = false;
 	return r ? object_fail(&once->object, "done", r) : 0;
 }
 
 int dso_once_abandon(struct dso_once *once)
 {
 	INSIDE_OF(once);
-	int r = once->mine ? give_up(once) : -EPERM;
+	int r = give(once, 0);
 
 	return r ? object_fail(&once->object, "abandon", r) : 0;
 }

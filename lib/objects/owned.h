@@ -149,6 +149,13 @@ static inline int owned_give(struct object *object, uint64_t offset, uint64_t *w
 	return 0;
 }
 
+/* After owned_give, which returned @r and left the word as @word: whether it is its owner's still, who cannot give it back because
+ * the session is over. A renewal tells of it (lib/renew.c). */
+static inline bool owned_is_kept(int r, uint64_t word)
+{
+	return (r == -ESHUTDOWN || r == -ENOTCONN || r == -ECONNRESET) && owned_word_owner(word);
+}
+
 /* Clear flags of the word, which this session has. Returns as owned_give. */
 int owned_clear(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear);
 

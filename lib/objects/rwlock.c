@@ -284,15 +284,16 @@ int dso_rwlock_wrlock(struct dso_rwlock *rwlock, int64_t timeout)
 
 static int unlock(struct dso_rwlock *rwlock)
 {
-	enum mode mode = rwlock->mode;
+	bool reads = rwlock->mode == READING;
+	int r;
 
-	rwlock->mode = UNLOCKED;
-	if (mode == READING)
-		return leave_slot(rwlock);
-	if (mode == WRITING)
-		return unlock_writing(rwlock, OWNED_DIED,
-				      rwlock->word & OWNED_DIED ? OWNED_LOST : 0);
-	return -EPERM;
+	if (rwlock->mode == UNLOCKED)
+		return -EPERM;
+	r = reads ? leave_slot(rwlock)
+		  : unlock_writing(rwlock, OWNED_DIED, rwlock->word & OWNED_DIED ? OWNED_LOST : 0);
+	if (!owned_is_kept(r, reads ? rwlock->slot_word : rwlock->word))
+		rwlock->mode = UNLOCKED;
+	return r;
 }
 
 int dso_rwlock_unlock(struct dso_rwlock *rwlock)

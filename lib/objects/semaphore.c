@@ -121,15 +121,19 @@ static int take_free(struct dso_semaphore *semaphore, uint32_t count, uint32_t *
 	return 0;
 }
 
-/* Give the newest @count permits of this handle back, without telling anybody. */
+/* Give the newest @count permits of this handle back, without telling anybody. Those that it cannot give back because the session is
+ * over stay with it: a renewal tells of them. */
 static int give(struct dso_semaphore *semaphore, uint32_t count)
 {
-	while (count--) {
-		uint32_t index = semaphore->held[--semaphore->held_count];
+	for (uint32_t given = 0; given < count; given++) {
+		uint32_t index = semaphore->held[semaphore->held_count - 1];
 		uint64_t mine = semaphore->words[index], before;
 		int r = word_cas(&semaphore->object, SEMAPHORE_PERMIT_OFFSET(index), mine,
 				 owned_word(owned_word_token(mine), 0), &before);
 
+		if (owned_is_kept(r, mine))
+			return given ? object_half_done(r) : r;
+		semaphore->held_count--;
 		if (r || before != mine)
 			return r ? r : -EPERM;
 	}
@@ -388,7 +392,7 @@ int dso_semaphore_release(struct dso_semaphore *semaphore, uint32_t count)
 	if (r == 0)
 		r = give(semaphore, count);
 	if (r == 0)
-		r = announce(semaphore, count);
+		r = object_half_done(announce(semaphore, count));
 	return r ? object_fail(&semaphore->object, "release", r) : 0;
 }
 
