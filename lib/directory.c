@@ -26,7 +26,7 @@ static int fail_lost(struct dso_session *session, int error, const char *verb)
 	return error;
 }
 
-/* Check a name and that the session lives, before asking. */
+/* Check a name, where the verb takes one (NULL: it does not), and that the session lives, before asking. */
 static int begin(struct dso_session *session, const char *verb, const char *name)
 {
 	size_t bytes = name ? strlen(name) : 1;
@@ -55,7 +55,7 @@ int dso_object_delete(struct dso_session *session, const char *name)
 {
 	INSIDE(session);
 	char reason[256] = "";
-	int r = begin(session, "delete", name);
+	int r = begin(session, "delete", name ? name : "");
 
 	if (r)
 		return r;
@@ -68,7 +68,7 @@ int dso_object_stat(struct dso_session *session, const char *name, struct dso_st
 	INSIDE(session);
 	char reason[256] = "";
 	struct dso_stat stat;
-	int r = begin(session, "stat", name);
+	int r = begin(session, "stat", name ? name : "");
 
 	if (r)
 		return r;

@@ -123,6 +123,23 @@ START_TEST(without_a_place_for_the_handle_nothing_is_opened)
 }
 END_TEST
 
+/* Inputs that are not there. */
+START_TEST(no_name_is_an_empty_one_and_no_sentence_too)
+{
+	const char *name = conformance_name();
+	struct dso_future *future;
+	struct dso_stat stat;
+	char text[8];
+
+	ck_assert_int_eq(dso_object_delete(session, NULL), -EINVAL);
+	ck_assert_int_eq(dso_object_delete(session, ""), -EINVAL);
+	ck_assert_int_eq(dso_object_stat(session, NULL, &stat), -EINVAL);
+	OK(session, dso_future_open(session, name, NULL, &future));
+	OK(session, dso_future_set_error(future, NULL));
+	ck_assert_int_eq(dso_future_get(future, text, sizeof text, DSO_FOREVER, NULL), -EREMOTEIO);
+}
+END_TEST
+
 Suite *conformance_outputs_suite(void)
 {
 	Suite *suite = suite_create("outputs");
@@ -134,6 +151,7 @@ Suite *conformance_outputs_suite(void)
 	tcase_add_test(tcase, of_values);
 	tcase_add_test(tcase, of_what_blocks);
 	tcase_add_test(tcase, without_a_place_for_the_handle_nothing_is_opened);
+	tcase_add_test(tcase, no_name_is_an_empty_one_and_no_sentence_too);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -814,7 +814,7 @@ int dso_future_promise(struct dso_future *future);
  * and where it decides also -ENOSPC, -ENFILE, -EMFILE, -ETIMEDOUT, -ENOMEM as dso_counter_open().
  */
 int dso_future_set(struct dso_future *future, const void *value, size_t length_bytes);
-/* dso_future_set_error - set it to an error, of which @sentence tells, which may be empty. It is cut at the
+/* dso_future_set_error - set it to an error, of which @sentence tells, which may be empty (NULL: it is). It is cut at the
  * capacity, if that was decided. Returns as dso_future_set(). */
 int dso_future_set_error(struct dso_future *future, const char *sentence);
 /*
