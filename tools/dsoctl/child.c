@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/dsoctl/child.h"
 #include "tools/dsoctl/course.h"
+#include "tools/dsoctl/signals.h"
 #include "tools/dsoctl/witness.h"
 #include "tools/dsoctl/work.h"
 
@@ -21,23 +22,16 @@
 #define NOT_FOUND       127
 #define ENDED_BY_SIGNAL 128
 
-/* What a command expects to get when it is run without dsoctl. */
-static const int passed_on[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-
 /* As dsoctl was started with it, for the command. */
 static sigset_t mask_before;
 
-static sigset_t kept_signals(void)
+/*
+ * Whether it is for dsoctl alone: SIGRTMIN with which its threads call each other, or what the kernel has to say of
+ * its own doing, as SIGPIPE of a stderr that nobody reads.
+ */
+static bool is_own(const siginfo_t *info)
 {
-	struct sigaction action;
-	sigset_t set;
-
-	sigemptyset(&set);
-	/* What nohup or a shell had us ignore stays ignored: once blocked, it would be got all the same. */
-	for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++)
-		if (sigaction(passed_on[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-			sigaddset(&set, passed_on[i]);
-	return set;
+	return (info->si_code == SI_USER || info->si_code == SI_TKILL) && info->si_pid == getpid();
 }
 
 /* ---- waiting for it ---- */
@@ -46,24 +40,26 @@ static sigset_t kept_signals(void)
 static void *watch(void *context)
 {
 	struct wait *wait = context;
-	sigset_t set = kept_signals();
-	int got;
+	sigset_t set = ending_signals();
+	siginfo_t info;
 
 	sigaddset(&set, SIGRTMIN);
-	sigwait(&set, &got);
-	if (got == SIGRTMIN)
+	while (sigwaitinfo(&set, &info) < 0)
+		;
+	if (is_own(&info))
 		return NULL;
-	wait->signal = got;
+	wait->signal = info.si_signo;
 	dso_interrupt(wait->session);
 	return NULL;
 }
 
 int wait_begin(struct wait *wait, struct dsoctl *ctl)
 {
-	sigset_t set = kept_signals();
+	sigset_t set = ending_signals();
 
 	*wait = (struct wait){.session = ctl->session};
 	sigaddset(&set, SIGRTMIN);
+	sigaddset(&set, SIGRTMAX); /* of the witness */
 	sigaddset(&set, SIGCHLD);
 	/* Ignored, as a parent may have left it, nobody would hear of the command's end. */
 	signal(SIGCHLD, SIG_DFL);
@@ -209,7 +205,6 @@ static int watcher_end(struct watcher *watcher)
 /* ---- while it runs ---- */
 
 struct run {
-	struct dsoctl *ctl;
 	struct work work;
 	struct witness witness;
 	struct watcher watcher;
@@ -217,11 +212,19 @@ struct run {
 	int wait_status; /* of the command, once it has ended */
 };
 
+/* Whether the kernel says that a key or the end of the terminal caused it: for all in the foreground. */
+static bool is_of_terminal(const siginfo_t *info)
+{
+	int number = info->si_signo;
+
+	return info->si_code == SI_KERNEL &&
+	       (number == SIGINT || number == SIGQUIT || number == SIGHUP);
+}
+
 /* To the command, or, where that has ended, to all that it has left. */
 static void pass(struct run *run, const siginfo_t *info)
 {
-	bool group_has_it =
-		info->si_code == SI_KERNEL || witness_has_got(&run->witness, info->si_signo);
+	bool group_has_it = is_of_terminal(info) || witness_has_got(&run->witness, info->si_signo);
 	pid_t command = run->work.command;
 
 	work_remember(&run->work);
@@ -235,24 +238,21 @@ static void pass(struct run *run, const siginfo_t *info)
 static void await_signal(struct run *run)
 {
 	struct timespec patience = {.tv_nsec = LOOK_NS};
-	sigset_t set = kept_signals();
+	sigset_t set = ending_signals();
 	siginfo_t info;
 	int got;
 
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGRTMIN);
 	got = sigtimedwait(&set, &info, &patience);
-	if (got > 0 && got != SIGCHLD && got != SIGRTMIN)
+	if (got > 0 && got != SIGCHLD && !is_own(&info))
 		pass(run, &info);
 }
 
 static void end_work(struct run *run, int signal_number)
 {
-	if (signal_number == SIGTERM) {
-		fail_because("the session is lost, and the command must end with it: %s",
-			     dso_error(run->ctl->session));
+	if (signal_number == SIGTERM)
 		work_remember(&run->work);
-	}
 	work_signal(&run->work, signal_number, false);
 	/* What is stopped would not hear of SIGTERM. */
 	if (signal_number == SIGTERM)
@@ -296,7 +296,7 @@ static enum exit_status status_of(int wait_status)
 /* With a watcher. Returns 0 when the command was started, or a negative errno. */
 static int start_and_attend(struct run *run, char **words)
 {
-	sigset_t set = kept_signals();
+	sigset_t set = ending_signals();
 	int r;
 
 	/* Without a witness a signal for the whole group comes twice, and nothing worse. */
@@ -312,7 +312,7 @@ static int start_and_attend(struct run *run, char **words)
 
 int command_run(struct dsoctl *ctl, char **words, enum exit_status *ret_status)
 {
-	struct run run = {.ctl = ctl};
+	struct run run = {0};
 	int r = watcher_begin(&run.watcher, ctl->session), error;
 
 	if (r) {
@@ -327,5 +327,10 @@ int command_run(struct dsoctl *ctl, char **words, enum exit_status *ret_status)
 		*ret_status = r == -ENOENT ? NOT_FOUND : COULD_NOT_START;
 	}
 	/* Lost behind the end of the work, it is for whoever gives back to say. */
-	return run.course.state == COURSE_RUNS ? 0 : error;
+	if (run.course.state == COURSE_RUNS)
+		return 0;
+	/* Not before the work has ended: for a stderr that nobody reads one may wait for ever. */
+	fail_because("the session is lost, and the command must end with it: %s",
+		     dso_error(ctl->session));
+	return error;
 }

@@ -16,7 +16,7 @@ struct wait {
 };
 
 /*
- * From here to the end of dsoctl, signals that are meant for the command are kept; one that comes
+ * From here to the end of dsoctl, signals that would end dsoctl are kept; one that comes
  * before wait_end() ends the wait of the session with -ECANCELED. Returns 0 or a negative errno.
  */
 int wait_begin(struct wait *wait, struct dsoctl *ctl);

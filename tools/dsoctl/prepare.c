@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What must be so before anything is opened, however dsoctl was started. */
 #include "tools/dsoctl/dsoctl.h"
+#include "tools/dsoctl/signals.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -27,15 +28,12 @@ static void end_as_by_signal(int signal_number)
 /* Of process 1 the kernel drops the signals that would end another: it has to do that itself. */
 static void obey_signals(void)
 {
-	static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-	struct sigaction action;
+	struct sigaction action = {.sa_handler = end_as_by_signal};
+	sigset_t set = ending_signals();
 
-	for (size_t i = 0; getpid() == 1 && i < sizeof signals / sizeof *signals; i++) {
-		if (sigaction(signals[i], NULL, &action) || action.sa_handler == SIG_IGN)
-			continue;
-		action = (struct sigaction){.sa_handler = end_as_by_signal};
-		sigaction(signals[i], &action, NULL);
-	}
+	for (int number = 1; getpid() == 1 && number <= SIGRTMAX; number++)
+		if (sigismember(&set, number) == 1)
+			sigaction(number, &action, NULL);
 }
 
 void prepare(void)

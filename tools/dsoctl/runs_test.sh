@@ -155,6 +155,38 @@ EOF
 sed -i 's/SIGTERM, note/SIGINT, note/; s/b"term/b"int/' "$scratch/counts"
 check "Ctrl-C comes to the command once" 0 "1 0" python3 "$scratch/terminal" "$DSOCTL" lock m -- python3 "$scratch/counts"
 
+# For all that a process can hear of. The command writes the number of each, and the group gets each before dsoctl does:
+# when dsoctl has passed on the last, SIGRTMAX, it is through with those.
+cat >"$scratch/all_signals" <<'EOF'
+import os, signal, subprocess, sys
+spared = {signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCHLD,
+          signal.SIGCONT, signal.SIGURG, signal.SIGWINCH}
+numbers = sorted(set(signal.valid_signals()) - spared)
+if len(sys.argv) == 1:
+    for number in numbers: signal.signal(number, lambda number, frame: os.write(1, b"%d\n" % number))
+    os.write(1, b"%d\n" % os.getpid())
+    while True: signal.pause()
+dsoctl = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, start_new_session=True)
+command = int(dsoctl.stdout.readline())
+noted = []
+def send(how, number):
+    before = noted.count(number)
+    how(dsoctl.pid, number)
+    while noted.count(number) == before:
+        line = dsoctl.stdout.readline()
+        if not line: sys.exit("signal %d ended dsoctl" % number)
+        noted.append(int(line))
+for number in numbers: send(os.killpg, number)
+send(os.kill, signal.SIGRTMAX)
+for number in numbers[:-1]: send(os.kill, number)
+os.kill(command, signal.SIGKILL)
+noted += map(int, dsoctl.stdout.read().split())
+print([int(number) for number in numbers if noted.count(number) != 2], dsoctl.wait())
+EOF
+check "every signal that would end dsoctl reaches the command once, from whom it may be" 0 "\[\] 137" \
+	python3 "$scratch/all_signals" "$DSOCTL" lock m -- python3 "$scratch/all_signals"
+check "the command hears of a pipe that nobody reads" 0 141 dsoctl lock m -- bash -c 'yes | true; echo ${PIPESTATUS[0]}'
+
 # ---- process 1 ----
 
 apart=(unshare --pid --fork)
@@ -196,10 +228,36 @@ for transport in shm tcp roce; do
 	eventually noted asked
 	go
 	ended "$transport: a lock that is lost ends the command" 1 $holder
-	check "$transport: and says why" 0 "dsoctl: the session is lost, and the command must end with it: *" cat "$scratch/why"
+	check "$transport: and says why" 0 "*dsoctl: the session is lost, and the command must end with it: *" cat "$scratch/why"
 	check "$transport: what it has started may end in good order" 0 "" test -e "$scratch/worked"
 	unset DSO_TRANSPORT
 	start_storaged
+done
+# Somebody may have asked for dsoctl's sentences and not read them.
+use shm
+for runs in "lock m" "semaphore run permits --permits 1" "once o"; do
+	for stderr in ended full; do
+		anew inner outer asked worked
+		rm -f "$scratch/unread" && mkfifo "$scratch/unread"
+		exec 7<>"$scratch/unread" 8>"$scratch/unread"
+		# Of the pipe nobody is the reader any more, or there is no room in it.
+		[ $stderr = ended ] || timeout 5 dd if=/dev/zero of="$scratch/unread" bs=4096 oflag=nonblock 2>/dev/null
+		[ $stderr = full ] || exec 7<&-
+		# The shells of the work have things to say, too.
+		"$DSOCTL" $runs -- bash -c "exec 2>/dev/null; $in_good_order" "$scratch" 2>&8 7<&- 8>&- &
+		holder=$!
+		eventually noted inner
+		killed "$storaged_pid"
+		check "$runs: the work is asked to end where nobody reads stderr ($stderr)" 0 "" eventually noted asked
+		go
+		check "$runs: and ends" 0 "" eventually test -e "$scratch/worked"
+		[ $stderr = ended ] || head -c 65536 <&7 >/dev/null
+		ended "$runs: and so does dsoctl" 1 $holder
+		exec 7<&- 8>&-
+		unset DSO_TRANSPORT
+		start_storaged
+		use shm
+	done
 done
 use shm
 # A storaged that falls silent. The command does not end by itself, and neither does what it runs.
@@ -211,7 +269,7 @@ eventually test -s "$scratch/command"
 kill -STOP $storaged_pid
 ended "a lock that is lost ends the command" 1 $holder
 kill -CONT $storaged_pid
-check "and says why" 0 "dsoctl: the session is lost, and the command must end with it: *" cat "$scratch/why"
+check "and says why" 0 "*dsoctl: the session is lost, and the command must end with it: *" cat "$scratch/why"
 check "the command is gone" 0 "" gone "$scratch/command"
 check "and what it ran" 0 "" gone "$scratch/orphan"
 check "another gets the lock" 0 yes dsoctl lock lost --timeout 2m -- echo yes

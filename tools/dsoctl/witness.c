@@ -10,9 +10,16 @@
 #include <unistd.h>
 
 /*
- * In the witness. Its parent asks with SIGRTMIN, and gets a mask of the signals that came since. Of the
- * signals that are pending the kernel hands out the lowest first, so those are counted before the question.
+ * In the witness. Its parent asks with QUESTION, and gets a mask of the signals that came since. Of the
+ * signals that are pending the kernel hands out the lowest first, so all are counted before the question.
  */
+#define QUESTION SIGRTMAX
+
+static uint64_t bit_of(int signal_number)
+{
+	return UINT64_C(1) << (signal_number - 1);
+}
+
 __attribute__((noreturn)) static void testify(const sigset_t *set, pid_t parent, int answer)
 {
 	siginfo_t info;
@@ -21,12 +28,12 @@ __attribute__((noreturn)) static void testify(const sigset_t *set, pid_t parent,
 	while (getppid() == parent) {
 		int number = sigwaitinfo(set, &info);
 
-		if (number != SIGRTMIN) {
-			got |= number > 0 ? UINT64_C(1) << number : 0;
+		if (number < 0)
+			continue;
+		if (number != QUESTION || info.si_pid != parent) {
+			got |= bit_of(number);
 			continue;
 		}
-		if (info.si_pid != parent)
-			continue;
 		if (write(answer, &got, sizeof got) != sizeof got)
 			break;
 		got = 0;
@@ -48,7 +55,7 @@ int witness_start(struct witness *witness, const sigset_t *set)
 	sigset_t all = *set;
 	int ends[2], error;
 
-	sigaddset(&all, SIGRTMIN);
+	sigaddset(&all, QUESTION);
 	if (pipe2(ends, O_CLOEXEC))
 		return -errno;
 	/* Without a signal for its end, wait() for any child does not see it. */
@@ -76,7 +83,7 @@ static void ask(struct witness *witness)
 
 	/* SIGSTOP may have stopped it alone. */
 	kill(witness->pid, SIGCONT);
-	if (kill(witness->pid, SIGRTMIN))
+	if (kill(witness->pid, QUESTION))
 		return;
 	do
 		n = read(witness->answer, &got, sizeof got);
@@ -87,7 +94,7 @@ static void ask(struct witness *witness)
 
 bool witness_has_got(struct witness *witness, int signal_number)
 {
-	uint64_t bit = UINT64_C(1) << signal_number;
+	uint64_t bit = bit_of(signal_number);
 	bool got;
 
 	if (witness->pid)

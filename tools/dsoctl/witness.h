@@ -14,10 +14,10 @@
 struct witness {
 	pid_t pid;    /* 0: there is none, and it has got nothing */
 	int answer;   /* the reading end of a pipe */
-	uint64_t got; /* bit N: signal N, not asked for yet */
+	uint64_t got; /* bit N - 1: signal N, not asked for yet */
 };
 
-/* Start it, to remember those of @set. SIGRTMIN is blocked already. Returns 0 or a negative errno. */
+/* Start it, to remember those of @set. SIGRTMAX is blocked already. Returns 0 or a negative errno. */
 int witness_start(struct witness *witness, const sigset_t *set);
 
 /* Whether it has got @signal_number since that was asked for the last time. */
