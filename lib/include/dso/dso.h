@@ -498,7 +498,7 @@ uint64_t dso_register_capacity(const struct dso_register *reg);
 /* ---- memory of one's own ---- */
 
 struct dso_memory_params {
-	uint64_t size_bytes; /* at least 1; 0: any (4096 at creation) */
+	uint64_t size_bytes; /* 1 to 2^40; 0: any (4096 at creation) */
 	uint64_t reserved;   /* zero */
 };
 
@@ -621,7 +621,8 @@ void dso_mutex_close(struct dso_mutex *mutex);
  * that was not in time found it locked, or given to another who waits for it.
  */
 int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token);
-/* dso_mutex_unlock - unlock, and wake one who waits. Returns 0, -EPERM (it is not locked by this handle). */
+/* dso_mutex_unlock - unlock, and wake one who waits. Returns 0, -EPERM (it is not locked by this
+ * handle, whether it was deleted or not). */
 int dso_mutex_unlock(struct dso_mutex *mutex);
 /* dso_mutex_consistent - what the mutex guards is whole again, after -EOWNERDEAD. Returns 0, -EINVAL (it is
  * not locked by this handle, or nobody died). */
