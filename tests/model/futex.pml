@@ -215,6 +215,11 @@ inline wake(w, count)
 #endif
 #if defined(SHARE) && !defined(MUTANT_WAKE_WITHOUT_SHARES) /* park.c: park_is_woken */
 		:: parked_on[queue[place]] == w && n != EVERYBODY && SHARE(queue[place]) > n -> place++
+#ifdef PASSES_MAX /* once in as many it is woken all the same, and takes nothing from the others */
+		:: parked_on[queue[place]] == w && n != EVERYBODY && SHARE(queue[place]) > n ->
+			woken[queue[place]] = true;
+			unpark(place)
+#endif
 		:: else ->
 			n = (n == EVERYBODY -> n : n - SHARE(queue[place]));
 #else
