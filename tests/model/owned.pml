@@ -65,14 +65,21 @@ inline owned_take(w, v)
 }
 #endif
 
-/* owned.c: replace, then the wake-up. gave(w, clear, set): noted in the step in which the word is given back. */
+/* owned.c: replace, then the wake-up: one compare-and-swap, or two in one round trip, the second with the flag of a waiter.
+ * gave(w, clear, set): noted in the step in which the word is given back. */
+#define FREED(v, clear, set) ((WITHOUT_OWNER(v) & ~((clear) | WAITED)) | (set))
+#ifdef MUTANT_SECOND_TRY_WITH_A_STALE_OWNER /* the word is replaced whosever it is by then */
+#define SECOND_TRY(w, v, clear, set) before = mem[w]; mem[w] = FREED(v, clear, set)
+#else
+#define SECOND_TRY(w, v, clear, set) cas(w, (v | WAITED), FREED(v, clear, set))
+#endif
 inline owned_give(w, v, clear, set, count)
 {
 	r = AGAIN;
 	do
 	:: atomic {
 		r == AGAIN ->
-		cas(w, v, (WITHOUT_OWNER(v) & ~((clear) | WAITED)) | (set));
+		cas(w, v, FREED(v, clear, set));
 		if
 		:: before == v -> r = OK; gave(w, clear, set)
 		:: else ->
@@ -80,18 +87,44 @@ inline owned_give(w, v, clear, set, count)
 			v = before
 		fi
 	   }
+	:: atomic {
+		r == AGAIN && !(v & WAITED) ->
+		cas(w, v, FREED(v, clear, set));
+		if
+		:: before == v -> r = OK; gave(w, clear, set)
+		:: else
+		fi
+	   };
+		if
+		:: atomic {
+			SECOND_TRY(w, v, clear, set);
+			if
+			:: before == (v | WAITED) ->
+				r = OK;
+#ifndef MUTANT_SECOND_TRY_FORGETS_THE_WAITER
+				v = v | WAITED;
+#endif
+				gave(w, clear, set)
+			:: before != (v | WAITED) && r == AGAIN ->
+				assert(IDENTITY(before) == IDENTITY(v));
+				v = before
+			:: before != (v | WAITED) && r != AGAIN
+			fi
+		   }
+		DIES
+		fi
 	:: r == OK -> break
 	DIES
 	od;
 	if
-	:: atomic { v & WAITED -> v = (WITHOUT_OWNER(v) & ~((clear) | WAITED)) | (set) };
+	:: atomic { v & WAITED -> v = FREED(v, clear, set) };
 #ifndef MUTANT_GIVE_WITHOUT_WAKE
 		if
 		:: (count) == EVERYBODY -> futex_wake_all(w)
 		:: (count) != EVERYBODY -> futex_wake(w, count)
 		fi
 #endif
-	:: atomic { !(v & WAITED) -> v = (WITHOUT_OWNER(v) & ~((clear) | WAITED)) | (set) }
+	:: atomic { !(v & WAITED) -> v = FREED(v, clear, set) }
 	fi
 }
 
