@@ -239,7 +239,8 @@ for runs in "lock m" "semaphore run permits --permits 1" "once o"; do
 	for stderr in ended full; do
 		anew inner outer asked worked
 		rm -f "$scratch/unread" && mkfifo "$scratch/unread"
-		exec 7<>"$scratch/unread" 8>"$scratch/unread"
+		exec 7<>"$scratch/unread"
+		exec 8>"$scratch/unread"
 		# Of the pipe nobody is the reader any more, or there is no room in it.
 		[ $stderr = ended ] || timeout 5 dd if=/dev/zero of="$scratch/unread" bs=4096 oflag=nonblock 2>/dev/null
 		[ $stderr = full ] || exec 7<&-
