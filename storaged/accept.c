@@ -54,9 +54,14 @@ static void listener_ready(struct source *source, uint32_t events)
 			return;
 		}
 		if (server->connection_count >= server->connections_max) {
-			log_limited(LOG_LEVEL_WARNING,
-				    "a connection is refused: there are %llu, as many as may be",
-				    (unsigned long long)server->connections_max);
+			char who[ORIGIN_WHO_BYTES];
+			struct origin origin;
+
+			origin_find(fd, listener->is_unix, &origin, who);
+			log_limited(
+				LOG_LEVEL_WARNING,
+				"a connection of %s is refused: there are %llu, as many as may be",
+				who, (unsigned long long)server->connections_max);
 			close(fd);
 		} else if (control_open(server, fd, listener->is_unix)) {
 			close(fd);

@@ -178,14 +178,16 @@ void control_refuse(struct control *control, const struct control_header *header
 void control_reject(struct control *control, const struct control_header *header,
 		    const char *format, ...)
 {
-	char sentence[CONTROL_SENTENCE_BYTES_MAX + 1];
+	char sentence[CONTROL_SENTENCE_BYTES_MAX + 1], who[ORIGIN_WHO_BYTES];
+	struct origin origin;
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(sentence, sizeof sentence, format, arguments);
 	va_end(arguments);
 	control->server->protocol_errors++;
-	log_limited(LOG_LEVEL_WARNING, "a client broke the protocol: %s", sentence);
+	origin_find(control->source.fd, control->is_unix, &origin, who);
+	log_limited(LOG_LEVEL_WARNING, "a client (%s) broke the protocol: %s", who, sentence);
 	refuse(control, header, WIRE_MALFORMED, sentence);
 	control_finish(control);
 }
@@ -242,8 +244,13 @@ void control_close(struct control *control)
 {
 	struct server *server = control->server;
 
-	if (control->why)
-		log_limited(LOG_LEVEL_WARNING, "a client is dropped: %s", control->why);
+	if (control->why) {
+		char who[ORIGIN_WHO_BYTES];
+		struct origin origin;
+
+		origin_find(control->source.fd, control->is_unix, &origin, who);
+		log_limited(LOG_LEVEL_WARNING, "a client (%s) is dropped: %s", who, control->why);
+	}
 	if (control->session)
 		session_end(control->session, END_DISCONNECT,
 			    control->last  ? control->last

@@ -3,10 +3,8 @@
 #include "storaged/handlers.h"
 #include "storaged/server.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
 static struct name_space *find_namespace(struct server *server, const char *name)
 {
@@ -85,51 +83,6 @@ static bool may_begin(struct control *control, const struct control_header *head
 	return false;
 }
 
-/* Who is at the other end of a unix socket, for storaged and as a person would look for it. */
-static void find_process(const struct control *control, struct origin *origin,
-			 char who[SESSION_WHO_BYTES])
-{
-	struct ucred credentials;
-	socklen_t bytes = sizeof credentials;
-
-	origin->is_unix = true;
-	if (getsockopt(control->source.fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes))
-		credentials = (struct ucred){.uid = (uid_t)-1};
-	origin->uid = credentials.uid;
-	/* 0: a process that this container's numbers do not reach. */
-	origin->pid = credentials.pid;
-	if (credentials.pid <= 0)
-		snprintf(who, SESSION_WHO_BYTES, "a process on this host");
-	else
-		snprintf(who, SESSION_WHO_BYTES, "pid %d", (int)credentials.pid);
-}
-
-/* The same for a TCP socket. */
-static void find_address(const struct control *control, struct origin *origin,
-			 char who[SESSION_WHO_BYTES])
-{
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} peer = {0};
-	socklen_t bytes = sizeof peer;
-	char host[INET6_ADDRSTRLEN];
-
-	if (getpeername(control->source.fd, &peer.any, &bytes))
-		return;
-	origin_from(&peer.any, origin);
-	if (peer.any.sa_family == AF_INET) {
-		snprintf(who, SESSION_WHO_BYTES, "%s:%u",
-			 inet_ntop(AF_INET, &peer.v4.sin_addr, host, sizeof host),
-			 ntohs(peer.v4.sin_port));
-	} else if (peer.any.sa_family == AF_INET6) {
-		snprintf(who, SESSION_WHO_BYTES, "[%s]:%u",
-			 inet_ntop(AF_INET6, &peer.v6.sin6_addr, host, sizeof host),
-			 ntohs(peer.v6.sin6_port));
-	}
-}
-
 /* Whether there may be one more session from @origin; if not the client has been told. */
 static bool has_room(struct control *control, const struct control_header *header,
 		     const struct origin *origin)
@@ -162,7 +115,7 @@ static struct session *begin(struct control *control, const struct control_heade
 	const char *name = (const char *)hello->name_space;
 	struct name_space *space = find_namespace(server, name);
 	uint64_t linger_ns = le32_get(hello->linger_ms) * UINT64_C(1000000);
-	char who[SESSION_WHO_BYTES] = "";
+	char who[ORIGIN_WHO_BYTES];
 	struct origin origin = {0};
 	struct session *session;
 
@@ -179,7 +132,7 @@ static struct session *begin(struct control *control, const struct control_heade
 			       (unsigned long long)(server->settings->linger_max_ns / 1000000));
 		return NULL;
 	}
-	(control->is_unix ? find_process : find_address)(control, &origin, who);
+	origin_find(control->source.fd, control->is_unix, &origin, who);
 	if (!has_room(control, header, &origin))
 		return NULL;
 	session = session_begin(server, space, control, &origin, (int64_t)linger_ns);

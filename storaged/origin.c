@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/origin.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +30,55 @@ void origin_from(const struct sockaddr *peer, struct origin *origin)
 		use_v4(origin, v6->sin6_addr.s6_addr + V4_AT);
 	else if (peer->sa_family == AF_INET6)
 		memcpy(origin->network, v6->sin6_addr.s6_addr, NETWORK_BYTES);
+}
+
+/* Who is at the other end of a unix socket, as a person would look for it. */
+static void find_process(int fd, struct origin *origin, char who[ORIGIN_WHO_BYTES])
+{
+	struct ucred credentials;
+	socklen_t bytes = sizeof credentials;
+
+	origin->is_unix = true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes))
+		credentials = (struct ucred){.uid = (uid_t)-1};
+	origin->uid = credentials.uid;
+	/* 0: a process that this container's numbers do not reach. */
+	origin->pid = credentials.pid;
+	if (credentials.pid <= 0)
+		snprintf(who, ORIGIN_WHO_BYTES, "a process on this host");
+	else
+		snprintf(who, ORIGIN_WHO_BYTES, "pid %d", (int)credentials.pid);
+}
+
+/* The same for a TCP socket. */
+static void find_address(int fd, struct origin *origin, char who[ORIGIN_WHO_BYTES])
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} peer = {0};
+	socklen_t bytes = sizeof peer;
+	char host[INET6_ADDRSTRLEN];
+
+	if (getpeername(fd, &peer.any, &bytes))
+		return;
+	origin_from(&peer.any, origin);
+	if (peer.any.sa_family == AF_INET) {
+		snprintf(who, ORIGIN_WHO_BYTES, "%s:%u",
+			 inet_ntop(AF_INET, &peer.v4.sin_addr, host, sizeof host),
+			 ntohs(peer.v4.sin_port));
+	} else if (peer.any.sa_family == AF_INET6) {
+		snprintf(who, ORIGIN_WHO_BYTES, "[%s]:%u",
+			 inet_ntop(AF_INET6, &peer.v6.sin6_addr, host, sizeof host),
+			 ntohs(peer.v6.sin6_port));
+	}
+}
+
+void origin_find(int fd, bool is_unix, struct origin *origin, char who[ORIGIN_WHO_BYTES])
+{
+	snprintf(who, ORIGIN_WHO_BYTES, "somebody who is gone");
+	(is_unix ? find_process : find_address)(fd, origin, who);
 }
 
 const char *origin_kind(const struct origin *origin)

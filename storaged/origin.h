@@ -12,7 +12,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-#define ORIGIN_BUCKETS 256
+#define ORIGIN_BUCKETS   256
+#define ORIGIN_WHO_BYTES 56
 
 struct origin {
 	bool is_unix;
@@ -35,6 +36,8 @@ struct crowds {
 
 /* Fill in the network of @peer. */
 void origin_from(const struct sockaddr *peer, struct origin *origin);
+/* Find out who is at the other end of the socket @fd, for storaged and, in @who, for people. */
+void origin_find(int fd, bool is_unix, struct origin *origin, char who[ORIGIN_WHO_BYTES]);
 /* What it is called: "user" or "address". */
 const char *origin_kind(const struct origin *origin);
 

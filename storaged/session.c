@@ -324,7 +324,8 @@ void session_end(struct session *session, enum session_end why, const char *reas
 	sessions->lost += why == END_DISCONNECT;
 	session->died = why == END_DISCONNECT || why == END_SILENCE;
 	session->reason = reason;
-	if (session->died && session->linger_ns)
+	/* Who has nothing open holds nothing. */
+	if (session->died && session->linger_ns && session->opener.open_count)
 		session->linger_at_ns = clock_now_ns() + session->linger_ns;
 	go(session, SESSION_FENCING);
 	if (session->peer_count)

@@ -19,7 +19,6 @@
 #define SESSION_QUEUE_PAIRS_MAX 8  /* its queue pairs of transport roce */
 #define SESSION_MAPPINGS_MAX    8  /* processes that have mapped the arena for it */
 #define SESSION_REMAINS_MAX     64 /* sessions of a process that are over and not swept yet */
-#define SESSION_WHO_BYTES       56
 /* Between two sweeps that the device fails: each may take as long as a loopback queue pair is
  * silent. */
 #define SESSION_RETRY_NS INT64_C(2000000000)
@@ -66,7 +65,7 @@ struct session {
 	unsigned peer_count;
 	struct waiter waiter;
 	int64_t begun_ns;
-	char who[SESSION_WHO_BYTES]; /* for people: the client's process or address */
+	char who[ORIGIN_WHO_BYTES]; /* for people: the client's process or address */
 	struct origin origin;
 	struct crowd *crowd; /* all that come from there */
 	struct sightings sightings;

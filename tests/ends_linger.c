@@ -4,11 +4,18 @@
 #include "tests/victim.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SESSIONS_MAX "32"
+#define SHARE        16 /* of them: as many as one address or user may have */
 
 static void setup(void)
 {
-	static const char *const arguments[] = {"--memory", "64MiB", "--linger-max", "10m", NULL};
+	static const char *const arguments[] = {
+		"--memory", "64MiB", "--linger-max", "10m", "--sessions-max", SESSIONS_MAX, NULL};
 
 	ends_start(arguments);
 }
@@ -80,6 +87,24 @@ START_TEST(a_tidy_end_does_not_linger)
 }
 END_TEST
 
+/* Else they would keep whoever comes from where they came out, with nothing to be kept for. */
+START_TEST(a_session_that_has_nothing_open_does_not_linger)
+{
+	const char *transport = ends_transports[_i];
+
+	for (int i = 0; i < 2 * SHARE; i++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			ends_open(transport, 600 * DSO_SECOND);
+			kill(getpid(), SIGKILL);
+		}
+		ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	}
+	dso_close(ends_open(transport, 0));
+}
+END_TEST
+
 START_TEST(a_linger_that_storaged_does_not_allow_is_refused)
 {
 	struct dso_options options = {.transport = ends_transports[_i],
@@ -104,6 +129,8 @@ Suite *ends_linger_suite(void)
 	tcase_set_timeout(tests, 300);
 	tcase_add_checked_fixture(tests, setup, ends_stop);
 	tcase_add_loop_test(tests, what_a_killed_session_held_is_kept_for_its_linger, 0,
+			    ENDS_TRANSPORTS);
+	tcase_add_loop_test(tests, a_session_that_has_nothing_open_does_not_linger, 0,
 			    ENDS_TRANSPORTS);
 	tcase_add_loop_test(tests, behind_the_linger_it_is_swept, 0, ENDS_TRANSPORTS);
 	tcase_add_loop_test(tests, each_has_its_own_linger, 0, ENDS_TRANSPORTS);

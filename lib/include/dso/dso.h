@@ -375,8 +375,8 @@ struct dso_counter_params {
 /*
  * dso_counter_open - open the counter @name, created when there is none.
  * @params NULL: whatever exists, else the defaults. One control round trip. *ret_counter is given
- * back with dso_counter_close(). Returns 0, -EINVAL (the name; a parameter out of range or other than
- * the existing counter's), -ENAMETOOLONG, -EEXIST (an object of another type has that name), -ENOSPC
+ * back with dso_counter_close(). Returns 0, -EINVAL (the name; a parameter out of range, or other than
+ * the existing object's: of a counter the stripes alone), -ENAMETOOLONG, -EEXIST (an object of another type has that name), -ENOSPC
  * (the arena is full), -ENFILE (the namespace has as many objects as it may), -EMFILE (the session has
  * as many objects open as it may), -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -ENOMEM.
  */
