@@ -55,13 +55,12 @@ static void listener_ready(struct source *source, uint32_t events)
 		}
 		if (server->connection_count >= server->connections_max) {
 			char who[ORIGIN_WHO_BYTES];
-			struct origin origin;
 
-			origin_find(fd, listener->is_unix, &origin, who);
 			log_limited(
 				LOG_LEVEL_WARNING,
 				"a connection of %s is refused: there are %llu, as many as may be",
-				who, (unsigned long long)server->connections_max);
+				origin_who(fd, listener->is_unix, who),
+				(unsigned long long)server->connections_max);
 			close(fd);
 		} else if (control_open(server, fd, listener->is_unix)) {
 			close(fd);

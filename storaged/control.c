@@ -179,15 +179,14 @@ void control_reject(struct control *control, const struct control_header *header
 		    const char *format, ...)
 {
 	char sentence[CONTROL_SENTENCE_BYTES_MAX + 1], who[ORIGIN_WHO_BYTES];
-	struct origin origin;
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(sentence, sizeof sentence, format, arguments);
 	va_end(arguments);
 	control->server->protocol_errors++;
-	origin_find(control->source.fd, control->is_unix, &origin, who);
-	log_limited(LOG_LEVEL_WARNING, "a client (%s) broke the protocol: %s", who, sentence);
+	log_limited(LOG_LEVEL_WARNING, "a client (%s) broke the protocol: %s",
+		    origin_who(control->source.fd, control->is_unix, who), sentence);
 	refuse(control, header, WIRE_MALFORMED, sentence);
 	control_finish(control);
 }
@@ -243,14 +242,11 @@ void control_fence(struct control *control, const char *sentence)
 void control_close(struct control *control)
 {
 	struct server *server = control->server;
+	char who[ORIGIN_WHO_BYTES];
 
-	if (control->why) {
-		char who[ORIGIN_WHO_BYTES];
-		struct origin origin;
-
-		origin_find(control->source.fd, control->is_unix, &origin, who);
-		log_limited(LOG_LEVEL_WARNING, "a client (%s) is dropped: %s", who, control->why);
-	}
+	if (control->why)
+		log_limited(LOG_LEVEL_WARNING, "a client (%s) is dropped: %s",
+			    origin_who(control->source.fd, control->is_unix, who), control->why);
 	if (control->session)
 		session_end(control->session, END_DISCONNECT,
 			    control->last  ? control->last

@@ -93,6 +93,17 @@ static bool is_missed(const struct session *session, struct grant *grant, int64_
 	return grant->looks - grant->late >= looks_of(session) || grant->looks >= GRANT_LOOKS_MAX;
 }
 
+/* The session was only woken. Returns whether it has had its time. */
+static bool check_woken(struct deadlines *grants, struct grant *grant, int64_t now_ns)
+{
+	if (++grant->looks < GRANT_LOOKS_MIN) {
+		deadline_set(grants, &grant->deadline, now_ns);
+		return false;
+	}
+	grant_end(grant);
+	return true;
+}
+
 /* Returns whether the word was taken back. */
 static bool check(struct deadlines *grants, struct session *session, int64_t now_ns)
 {
@@ -101,14 +112,8 @@ static bool check(struct deadlines *grants, struct session *session, int64_t now
 	uint64_t value;
 	int r;
 
-	if (grant->value == 0 && ++grant->looks >= GRANT_LOOKS_MIN) {
-		grant_end(grant);
-		return true;
-	}
-	if (grant->value == 0) {
-		deadline_set(grants, &grant->deadline, now_ns);
-		return false;
-	}
+	if (grant->value == 0)
+		return check_woken(grants, grant, now_ns);
 	r = load(transport, grant->word, &value);
 	if (r == 0 && !is_the_grant(grant, value)) {
 		grant->missed = 0;

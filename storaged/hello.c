@@ -116,7 +116,7 @@ static struct session *begin(struct control *control, const struct control_heade
 	struct name_space *space = find_namespace(server, name);
 	uint64_t linger_ns = le32_get(hello->linger_ms) * UINT64_C(1000000);
 	char who[ORIGIN_WHO_BYTES];
-	struct origin origin = {0};
+	struct origin origin;
 	struct session *session;
 
 	if (!space) {

@@ -77,8 +77,17 @@ static void find_address(int fd, struct origin *origin, char who[ORIGIN_WHO_BYTE
 
 void origin_find(int fd, bool is_unix, struct origin *origin, char who[ORIGIN_WHO_BYTES])
 {
+	*origin = (struct origin){0};
 	snprintf(who, ORIGIN_WHO_BYTES, "somebody who is gone");
 	(is_unix ? find_process : find_address)(fd, origin, who);
+}
+
+const char *origin_who(int fd, bool is_unix, char who[ORIGIN_WHO_BYTES])
+{
+	struct origin origin;
+
+	origin_find(fd, is_unix, &origin, who);
+	return who;
 }
 
 const char *origin_kind(const struct origin *origin)

@@ -38,6 +38,8 @@ struct crowds {
 void origin_from(const struct sockaddr *peer, struct origin *origin);
 /* Find out who is at the other end of the socket @fd, for storaged and, in @who, for people. */
 void origin_find(int fd, bool is_unix, struct origin *origin, char who[ORIGIN_WHO_BYTES]);
+/* The same, for people alone. Returns @who. */
+const char *origin_who(int fd, bool is_unix, char who[ORIGIN_WHO_BYTES]);
 /* What it is called: "user" or "address". */
 const char *origin_kind(const struct origin *origin);
 

@@ -198,6 +198,7 @@ int dso_future_set_error(struct dso_future *future, const char *sentence)
 	INSIDE_OF(future);
 	size_t length_bytes = sentence ? strlen(sentence) : 0;
 	int r = settle(future, sentence, length_bytes, OWNED_DONE | OWNED_ERROR);
+
 	if (r == -EMSGSIZE || r == -ENOSPC)
 		r = settle(future, sentence, parameter(future, FUTURE_PARAMETER_CAPACITY),
 			   OWNED_DONE | OWNED_ERROR);

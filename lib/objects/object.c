@@ -48,7 +48,7 @@ int object_fail(struct object *object, const char *verb, int error)
 {
 	struct dso_session *session = object->session;
 
-	if (error == -ENOTCONN || error == -ESHUTDOWN || error == -ECONNRESET) {
+	if (object_session_is_over(error)) {
 		pthread_mutex_lock(&session->lock);
 		session_fail(session, error, "%s %s %s at %s: %s%s%s",
 			     dso_type_name((enum dso_type)object->type), object->name, verb,

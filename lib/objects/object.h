@@ -31,10 +31,16 @@ static inline void object_mark_deleted(struct object *object)
 /* Leave the sentence of a failed @verb on @object and return @error. */
 int object_fail(struct object *object, const char *verb, int error);
 
+/* Whether @error says that the session is over. */
+static inline bool object_session_is_over(int error)
+{
+	return error == -ENOTCONN || error == -ESHUTDOWN || error == -ECONNRESET;
+}
+
 /* What the failure of a step comes to, where a step before it has had its effect: not that nothing was done. */
 static inline int object_half_done(int error)
 {
-	return error == -ENOTCONN || error == -ESHUTDOWN ? -ECONNRESET : error;
+	return object_session_is_over(error) ? -ECONNRESET : error;
 }
 
 /* A sentence for an errno that an operation on an object returned; never NULL. */

@@ -19,6 +19,7 @@
 
 #include "lib/clock.h"
 #include "lib/objects/futex.h"
+#include "lib/objects/object.h"
 #include "lib/objects/word.h"
 #include "proto/layout.h"
 
@@ -149,11 +150,11 @@ static inline int owned_give(struct object *object, uint64_t offset, uint64_t *w
 	return 0;
 }
 
-/* After owned_give, which returned @r and left the word as @word: whether it is its owner's still, who cannot give it back because
- * the session is over. A renewal tells of it (lib/renew.c). */
+/* After owned_give, which returned @r and left the word as @word: whether it is its owner's still, who
+ * cannot give it back because the session is over. A renewal tells of it (lib/renew.c). */
 static inline bool owned_is_kept(int r, uint64_t word)
 {
-	return (r == -ESHUTDOWN || r == -ENOTCONN || r == -ECONNRESET) && owned_word_owner(word);
+	return object_session_is_over(r) && owned_word_owner(word);
 }
 
 /* Clear flags of the word, which this session has. Returns as owned_give. */

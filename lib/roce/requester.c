@@ -366,13 +366,17 @@ static void grow(struct roce_requester *requester, uint64_t bytes)
 
 /* ---- answers ---- */
 
-static int64_t rto_longest_ns(const struct roce_requester *requester)
+static int64_t clamp(int64_t ns, int64_t least_ns, int64_t most_ns)
 {
-	int64_t part_ns = requester->config.silence_ns / RTO_PART;
+	return ns < least_ns ? least_ns : ns > most_ns ? most_ns : ns;
+}
 
-	return part_ns < RTO_NS_LONG      ? RTO_NS_LONG
-	       : part_ns > RTO_NS_LONGEST ? RTO_NS_LONGEST
-					  : part_ns;
+static void set_rto(struct roce_requester *requester, int64_t ns)
+{
+	int64_t longest_ns =
+		clamp(requester->config.silence_ns / RTO_PART, RTO_NS_LONG, RTO_NS_LONGEST);
+
+	requester->rto_ns = clamp(ns, RTO_NS_SHORTEST, longest_ns);
 }
 
 static void take_sample(struct roce_requester *requester, int64_t now_ns)
@@ -389,11 +393,7 @@ static void take_sample(struct roce_requester *requester, int64_t now_ns)
 		requester->rttvar_ns +=
 			((error_ns < 0 ? -error_ns : error_ns) - requester->rttvar_ns) / 4;
 	}
-	requester->rto_ns = requester->srtt_ns + 4 * requester->rttvar_ns;
-	if (requester->rto_ns < RTO_NS_SHORTEST)
-		requester->rto_ns = RTO_NS_SHORTEST;
-	if (requester->rto_ns > rto_longest_ns(requester))
-		requester->rto_ns = rto_longest_ns(requester);
+	set_rto(requester, requester->srtt_ns + 4 * requester->rttvar_ns);
 }
 
 /* @count more PSNs of the oldest operation were answered. */
@@ -614,9 +614,7 @@ void roce_requester_tick(struct roce_requester *requester, int64_t now_ns)
 	} else {
 		requester->counters->timeouts++;
 		shrink(requester, 0);
-		requester->rto_ns = 2 * requester->rto_ns < rto_longest_ns(requester)
-					    ? 2 * requester->rto_ns
-					    : rto_longest_ns(requester);
+		set_rto(requester, 2 * requester->rto_ns);
 		go_back(requester, now_ns);
 	}
 	over = patience_is_over(&requester->patience, now_ns);
