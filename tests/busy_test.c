@@ -29,13 +29,10 @@ static void tear_down(void)
 
 static int begin_session_on(int fd)
 {
-	struct control_hello hello = {.version_min = le16_of(CONTROL_VERSION),
-				      .version_max = le16_of(CONTROL_VERSION),
-				      .features_offered = le64_of(CONTROL_FEATURES)};
+	struct control_hello hello = hello_of(CONTROL_VERSION, CONTROL_VERSION);
 	struct message reply;
 
-	memcpy(hello.magic, CONTROL_MAGIC, sizeof hello.magic);
-	strcpy((char *)hello.name_space, "default");
+	hello.features_offered = le64_of(CONTROL_FEATURES);
 	ck_assert_uint_eq(call(fd, CONTROL_HELLO, &hello, sizeof hello, &reply), WIRE_OK);
 	return fd;
 }

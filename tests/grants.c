@@ -22,17 +22,6 @@ struct client {
 
 static const uint64_t held_by_another = UINT64_C(5) << 24 | 9999 << 8;
 
-static void attach(struct client *client, const struct control_welcome *welcome)
-{
-	struct control_attach attach = {.session = welcome->session, .transport = CONTROL_TCP};
-	struct message reply;
-
-	memcpy(attach.cookie, welcome->cookie, sizeof attach.cookie);
-	client->data = dial_tcp();
-	ck_assert_uint_eq(call(client->data, CONTROL_ATTACH, &attach, sizeof attach, &reply),
-			  WIRE_OK);
-}
-
 static void open_mutex(struct client *client)
 {
 	struct {
@@ -54,18 +43,11 @@ static void open_mutex(struct client *client)
 
 static struct client client_new(void)
 {
-	struct control_hello hello = {.version_min = le16_of(CONTROL_VERSION),
-				      .version_max = le16_of(CONTROL_VERSION),
-				      .name_space = "default"};
 	struct client client = {.fd = dial_tcp()};
-	struct control_welcome welcome;
-	struct message reply;
+	struct control_welcome welcome = greet(client.fd);
 
-	memcpy(hello.magic, CONTROL_MAGIC, sizeof hello.magic);
-	ck_assert_uint_eq(call(client.fd, CONTROL_HELLO, &hello, sizeof hello, &reply), WIRE_OK);
-	memcpy(&welcome, reply.body, sizeof welcome);
 	client.owner = (uint16_t)le64_get(welcome.session);
-	attach(&client, &welcome);
+	client.data = attach_tcp(&welcome);
 	open_mutex(&client);
 	return client;
 }

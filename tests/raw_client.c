@@ -92,3 +92,90 @@ unsigned call(int fd, uint16_t type, const void *body, uint32_t body_bytes, stru
 	ck_assert_uint_eq(le32_get(reply->header.request), 77);
 	return le16_get(reply->header.status);
 }
+
+struct control_hello hello_of(unsigned version_min, unsigned version_max)
+{
+	struct control_hello hello = {.version_min = le16_of((uint16_t)version_min),
+				      .version_max = le16_of((uint16_t)version_max),
+				      .name_space = "default"};
+
+	memcpy(hello.magic, CONTROL_MAGIC, sizeof hello.magic);
+	return hello;
+}
+
+struct control_welcome greet(int fd)
+{
+	struct control_hello hello = hello_of(CONTROL_VERSION, CONTROL_VERSION);
+	struct control_welcome welcome;
+	struct message reply;
+
+	ck_assert_uint_eq(call(fd, CONTROL_HELLO, &hello, sizeof hello, &reply), WIRE_OK);
+	ck_assert_uint_eq(le32_get(reply.header.length_bytes), sizeof welcome);
+	memcpy(&welcome, reply.body, sizeof welcome);
+	return welcome;
+}
+
+struct control_server_stat server_stat(int fd)
+{
+	struct control_server_stat stat;
+	struct message reply;
+
+	ck_assert_uint_eq(call(fd, CONTROL_SERVER_STAT, NULL, 0, &reply), WIRE_OK);
+	ck_assert_uint_eq(le32_get(reply.header.length_bytes), sizeof stat);
+	memcpy(&stat, reply.body, sizeof stat);
+	return stat;
+}
+
+struct control_attach attach_of(const struct control_welcome *welcome, uint8_t transport)
+{
+	struct control_attach attach = {.session = welcome->session, .transport = transport};
+
+	memcpy(attach.cookie, welcome->cookie, sizeof attach.cookie);
+	return attach;
+}
+
+int attach_tcp(const struct control_welcome *welcome)
+{
+	struct control_attach attach = attach_of(welcome, CONTROL_TCP);
+	struct message reply;
+	int fd = dial_tcp();
+
+	ck_assert_uint_eq(call(fd, CONTROL_ATTACH, &attach, sizeof attach, &reply), WIRE_OK);
+	return fd;
+}
+
+int attach_shm(const struct control_welcome *welcome, int *ret_arena)
+{
+	struct control_attach attach = attach_of(welcome, CONTROL_SHM);
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} rights;
+	struct control_header reply;
+	struct iovec part = {&reply, sizeof reply};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = rights.bytes,
+				 .msg_controllen = sizeof rights.bytes};
+	int fd = dial_unix();
+
+	send_request(fd, CONTROL_ATTACH, &attach, sizeof attach);
+	ck_assert_int_eq(recvmsg(fd, &message, 0), sizeof reply);
+	ck_assert_uint_eq(le16_get(reply.status), WIRE_OK);
+	ck_assert_ptr_nonnull(CMSG_FIRSTHDR(&message));
+	memcpy(ret_arena, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof *ret_arena);
+	return fd;
+}
+
+void use(int fd, uint8_t transport)
+{
+	struct {
+		struct control_header header;
+		struct control_use use;
+	} notice = {
+		.header = control_header_of(CONTROL_USE, 0, 0, sizeof notice.use),
+		.use.transport = transport,
+	};
+
+	send_all(fd, &notice, sizeof notice);
+}

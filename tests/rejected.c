@@ -12,17 +12,6 @@ static bool can_send(int fd)
 	return send(fd, "", 1, MSG_NOSIGNAL) == 1;
 }
 
-static void say_hello(int fd)
-{
-	struct control_hello hello = {.version_min = le16_of(CONTROL_VERSION),
-				      .version_max = le16_of(CONTROL_VERSION),
-				      .name_space = "default"};
-	struct message reply;
-
-	memcpy(hello.magic, CONTROL_MAGIC, sizeof hello.magic);
-	ck_assert_uint_eq(call(fd, CONTROL_HELLO, &hello, sizeof hello, &reply), WIRE_OK);
-}
-
 /* Before and after HELLO, which have limits of their own. What it sends is thrown away meanwhile; how long that lasts is not looked at. */
 START_TEST(a_rejected_connection_is_closed_though_the_client_keeps_it_and_goes_on_sending)
 {
@@ -31,7 +20,7 @@ START_TEST(a_rejected_connection_is_closed_though_the_client_keeps_it_and_goes_o
 	struct message reply;
 
 	if (_i & 2)
-		say_hello(fd);
+		greet(fd);
 	send_all(fd, garbage, sizeof garbage);
 	ck_assert(receive_message(fd, &reply));
 	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_MALFORMED);

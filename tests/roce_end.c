@@ -24,21 +24,6 @@ static bool is_readable(int fd, int timeout_ms)
 	return poll(&poll_fd, 1, timeout_ms) == 1;
 }
 
-static struct control_welcome greet(int fd)
-{
-	struct control_hello hello = {.version_min = le16_of(CONTROL_VERSION),
-				      .version_max = le16_of(CONTROL_VERSION),
-				      .name_space = "default"};
-	struct control_welcome welcome;
-	struct message reply;
-
-	memcpy(hello.magic, CONTROL_MAGIC, sizeof hello.magic);
-	ck_assert_uint_eq(call(fd, CONTROL_HELLO, &hello, sizeof hello, &reply), WIRE_OK);
-	memcpy(&welcome, reply.body, sizeof welcome);
-	ck_assert(welcome.transports & CONTROL_ROCE);
-	return welcome;
-}
-
 /* A new memory object; returns the offset of its bytes. */
 static uint64_t open_memory(int fd, const char *name, uint64_t bytes)
 {
@@ -61,22 +46,12 @@ static uint64_t open_memory(int fd, const char *name, uint64_t bytes)
 
 uint64_t sessions_of_storaged(int fd)
 {
-	struct control_server_stat stat;
-	struct message reply;
-
-	ck_assert_uint_eq(call(fd, CONTROL_SERVER_STAT, NULL, 0, &reply), WIRE_OK);
-	memcpy(&stat, reply.body, sizeof stat);
-	return le64_get(stat.sessions);
+	return le64_get(server_stat(fd).sessions);
 }
 
 uint64_t protocol_errors_of_storaged(int fd)
 {
-	struct control_server_stat stat;
-	struct message reply;
-
-	ck_assert_uint_eq(call(fd, CONTROL_SERVER_STAT, NULL, 0, &reply), WIRE_OK);
-	memcpy(&stat, reply.body, sizeof stat);
-	return le64_get(stat.protocol_errors);
+	return le64_get(server_stat(fd).protocol_errors);
 }
 
 /* ---- figures ---- */
@@ -340,6 +315,7 @@ struct end end_new(const char *name)
 	struct control_queue_pair ours;
 
 	end.welcome = greet(end.control);
+	ck_assert(end.welcome.transports & CONTROL_ROCE);
 	end.base = open_memory(end.control, name, 8 * MTU);
 	end.udp = udp_socket(1, 0, &end.path.local);
 	ours = ask_for(&end.path.local);
@@ -363,24 +339,8 @@ void end_close(struct end *end)
 
 void map_region(const struct end *end)
 {
-	struct control_attach attach = {.session = end->welcome.session, .transport = CONTROL_SHM};
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} rights;
-	struct control_header reply;
-	struct iovec part = {&reply, sizeof reply};
-	struct msghdr message = {.msg_iov = &part,
-				 .msg_iovlen = 1,
-				 .msg_control = rights.bytes,
-				 .msg_controllen = sizeof rights.bytes};
-	int fd = dial_unix(), region_fd;
+	int region_fd, fd = attach_shm(&end->welcome, &region_fd);
 
-	memcpy(attach.cookie, end->welcome.cookie, sizeof attach.cookie);
-	send_request(fd, CONTROL_ATTACH, &attach, sizeof attach);
-	ck_assert_int_eq(recvmsg(fd, &message, 0), sizeof reply);
-	ck_assert_uint_eq(le16_get(reply.status), WIRE_OK);
-	memcpy(&region_fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof region_fd);
 	region = mmap(NULL, REGION_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, region_fd, 0);
 	ck_assert_ptr_ne(region, MAP_FAILED);
 	close(region_fd);

@@ -454,34 +454,15 @@ START_TEST(what_breaks_a_rule_is_refused_touches_nothing_and_ends_its_queue_pair
 }
 END_TEST
 
-/* A data connection for the session of @end. */
-static int attach_tcp(const struct end *end)
-{
-	struct control_attach attach = {.session = end->welcome.session, .transport = CONTROL_TCP};
-	struct message reply;
-	int fd = dial_tcp();
-
-	memcpy(attach.cookie, end->welcome.cookie, sizeof attach.cookie);
-	ck_assert_uint_eq(call(fd, CONTROL_ATTACH, &attach, sizeof attach, &reply), WIRE_OK);
-	return fd;
-}
-
 /* A queue pair that was an attempt ends nothing; that of the transport in use does. */
 START_TEST(a_session_ends_with_the_queue_pair_that_it_uses)
 {
-	struct {
-		struct control_header header;
-		struct control_use use;
-	} notice = {
-		.header = control_header_of(CONTROL_USE, 0, 0, sizeof notice.use),
-		.use.transport = _i ? CONTROL_ROCE : CONTROL_TCP,
-	};
 	struct end end = end_new("end");
 	struct roce_packet packet = refused_packet(&end, 0);
 	struct message message;
-	int data = attach_tcp(&end);
+	int data = attach_tcp(&end.welcome);
 
-	send_all(end.control, &notice, sizeof notice);
+	use(end.control, _i ? CONTROL_ROCE : CONTROL_TCP);
 	ck_assert_uint_eq(call(end.control, CONTROL_PING, NULL, 0, &message), WIRE_OK);
 	send_packet(&end, &packet, 0xee);
 	expect_acknowledge(&end, end.psn, refused[0].syndrome);
@@ -500,13 +481,6 @@ END_TEST
 
 START_TEST(a_queue_pair_that_ended_before_its_client_chose_it_ends_the_session)
 {
-	struct {
-		struct control_header header;
-		struct control_use use;
-	} notice = {
-		.header = control_header_of(CONTROL_USE, 0, 0, sizeof notice.use),
-		.use.transport = CONTROL_ROCE,
-	};
 	struct end end = end_new("end");
 	struct roce_packet packet = refused_packet(&end, 0);
 	struct message message;
@@ -516,7 +490,7 @@ START_TEST(a_queue_pair_that_ended_before_its_client_chose_it_ends_the_session)
 	/* The worker has told the main thread before it answered. */
 	ck_assert_uint_eq(call(other.control, CONTROL_PING, NULL, 0, &message), WIRE_OK);
 	ck_assert_uint_eq(call(other.control, CONTROL_PING, NULL, 0, &message), WIRE_OK);
-	send_all(end.control, &notice, sizeof notice);
+	use(end.control, CONTROL_ROCE);
 	ck_assert(receive_message(end.control, &message));
 	ck_assert_uint_eq(le16_get(message.header.type), CONTROL_FENCED);
 	ck_assert_ptr_nonnull(strstr((char *)message.body, "had ended"));

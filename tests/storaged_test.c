@@ -32,16 +32,6 @@ struct client {
 	struct control_welcome welcome;
 };
 
-static struct control_hello hello_of(unsigned version_min, unsigned version_max)
-{
-	struct control_hello hello = {.version_min = le16_of((uint16_t)version_min),
-				      .version_max = le16_of((uint16_t)version_max),
-				      .name_space = "default"};
-
-	memcpy(hello.magic, CONTROL_MAGIC, sizeof hello.magic);
-	return hello;
-}
-
 static unsigned try_hello(int fd, const struct control_hello *hello, struct message *reply)
 {
 	return call(fd, CONTROL_HELLO, hello, sizeof *hello, reply);
@@ -49,14 +39,7 @@ static unsigned try_hello(int fd, const struct control_hello *hello, struct mess
 
 static struct client client_on(int fd)
 {
-	struct control_hello hello = hello_of(CONTROL_VERSION, CONTROL_VERSION);
-	struct client client = {.fd = fd};
-	struct message reply;
-
-	ck_assert_uint_eq(try_hello(fd, &hello, &reply), WIRE_OK);
-	ck_assert_uint_eq(le32_get(reply.header.length_bytes), sizeof client.welcome);
-	memcpy(&client.welcome, reply.body, sizeof client.welcome);
-	return client;
+	return (struct client){fd, greet(fd)};
 }
 
 static struct client client_new(void)
@@ -99,17 +82,6 @@ static unsigned call_name(int fd, uint16_t type, const char *name, struct messag
 	return call(fd, type, body, (uint32_t)(sizeof(struct control_name) + name_bytes), reply);
 }
 
-static struct control_server_stat server_stat(int fd)
-{
-	struct control_server_stat stat;
-	struct message reply;
-
-	ck_assert_uint_eq(call(fd, CONTROL_SERVER_STAT, NULL, 0, &reply), WIRE_OK);
-	ck_assert_uint_eq(le32_get(reply.header.length_bytes), sizeof stat);
-	memcpy(&stat, reply.body, sizeof stat);
-	return stat;
-}
-
 /* Wait until no more than @count sessions are left. */
 static void until_sessions(int fd, uint64_t count)
 {
@@ -121,29 +93,11 @@ static void until_sessions(int fd, uint64_t count)
 	}
 }
 
-static struct control_attach attach_of(const struct client *client, uint8_t transport)
-{
-	struct control_attach attach = {.session = client->welcome.session, .transport = transport};
-
-	memcpy(attach.cookie, client->welcome.cookie, sizeof attach.cookie);
-	return attach;
-}
-
 static unsigned try_attach(int fd, const struct control_attach *attach)
 {
 	struct message reply;
 
 	return call(fd, CONTROL_ATTACH, attach, sizeof *attach, &reply);
-}
-
-/* A data connection of @client. */
-static int attach_tcp(const struct client *client)
-{
-	struct control_attach attach = attach_of(client, CONTROL_TCP);
-	int fd = dial_tcp();
-
-	ck_assert_uint_eq(try_attach(fd, &attach), WIRE_OK);
-	return fd;
 }
 
 static struct data_request request_of(unsigned opcode, uint64_t offset, uint32_t length_bytes,
@@ -198,7 +152,7 @@ static void serves_a_fresh_client(void)
 	struct client client = client_new();
 	uint64_t word =
 		open_object(client.fd, OBJECT_COUNTER, "fresh", 0) + COUNTER_STRIPE_OFFSET(0);
-	int data = attach_tcp(&client);
+	int data = attach_tcp(&client.welcome);
 	struct message reply;
 	uint64_t before = add(data, word, 1);
 
@@ -486,14 +440,14 @@ START_TEST(a_wrong_cookie_or_session_attaches_nothing)
 	START();
 	client = client_new();
 	for (unsigned i = 0; i < CONTROL_COOKIE_BYTES; i++) {
-		attach = attach_of(&client, CONTROL_TCP);
+		attach = attach_of(&client.welcome, CONTROL_TCP);
 		attach.cookie[i] ^= 1;
 		fd = dial_tcp();
 		ck_assert_uint_eq(try_attach(fd, &attach), WIRE_NO_SESSION);
 		ck_assert(is_closed(fd));
 		close(fd);
 	}
-	attach = attach_of(&client, CONTROL_TCP);
+	attach = attach_of(&client.welcome, CONTROL_TCP);
 	attach.session.byte[7] ^= 1;
 	ck_assert_uint_eq(try_attach(dial_tcp(), &attach), WIRE_NO_SESSION);
 	attach.session = le64_of(0);
@@ -501,7 +455,7 @@ START_TEST(a_wrong_cookie_or_session_attaches_nothing)
 	ck_assert_uint_eq(try_attach(dial_tcp(), &attach), WIRE_NO_SESSION);
 	attach.session = le64_of(2); /* a place that nobody has */
 	ck_assert_uint_eq(try_attach(dial_tcp(), &attach), WIRE_NO_SESSION);
-	attach_tcp(&client);
+	attach_tcp(&client.welcome);
 	finish();
 }
 END_TEST
@@ -514,7 +468,7 @@ START_TEST(transports_that_are_not_offered_are_refused)
 	START();
 	client = client_new();
 	for (unsigned i = 0; i < sizeof transports; i++) {
-		struct control_attach attach = attach_of(&client, transports[i]);
+		struct control_attach attach = attach_of(&client.welcome, transports[i]);
 
 		ck_assert_uint_eq(try_attach(dial_tcp(), &attach), WIRE_TRANSPORT);
 	}
@@ -523,27 +477,11 @@ START_TEST(transports_that_are_not_offered_are_refused)
 END_TEST
 
 /* ATTACH over the unix socket; returns the arena, mapped. */
-static void *attach_shm(const struct client *client)
+static void *map_arena(const struct client *client)
 {
-	struct control_attach attach = attach_of(client, CONTROL_SHM);
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} rights;
-	struct control_header reply;
-	struct iovec part = {&reply, sizeof reply};
-	struct msghdr message = {.msg_iov = &part,
-				 .msg_iovlen = 1,
-				 .msg_control = rights.bytes,
-				 .msg_controllen = sizeof rights.bytes};
-	int fd = dial_unix(), arena_fd;
+	int arena_fd, fd = attach_shm(&client->welcome, &arena_fd);
 	void *arena;
 
-	send_request(fd, CONTROL_ATTACH, &attach, sizeof attach);
-	ck_assert_int_eq(recvmsg(fd, &message, 0), sizeof reply);
-	ck_assert_uint_eq(le16_get(reply.status), WIRE_OK);
-	ck_assert_ptr_nonnull(CMSG_FIRSTHDR(&message));
-	memcpy(&arena_fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof arena_fd);
 	ck_assert_int_eq(ftruncate(arena_fd, 4096), -1); /* it is sealed */
 	arena = mmap(NULL, 64 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, arena_fd, 0);
 	ck_assert_ptr_ne(arena, MAP_FAILED);
@@ -562,8 +500,8 @@ START_TEST(shared_memory_and_tcp_reach_the_same_words)
 	START();
 	client = client_new();
 	word = open_object(client.fd, OBJECT_COUNTER, "both", 5) + COUNTER_STRIPE_OFFSET(0);
-	data = attach_tcp(&client);
-	arena = attach_shm(&client);
+	data = attach_tcp(&client.welcome);
+	arena = map_arena(&client);
 	ck_assert_uint_eq(__atomic_fetch_add(&arena[word / 8], 1, __ATOMIC_SEQ_CST), 5);
 	ck_assert_uint_eq(add(data, word, 1), 6);
 	ck_assert_uint_eq(__atomic_load_n(&arena[word / 8], __ATOMIC_SEQ_CST), 7);
@@ -588,7 +526,7 @@ START_TEST(data_sent_right_behind_the_attach_is_executed)
 	client = client_new();
 	word = open_object(client.fd, OBJECT_COUNTER, "soon", 0) + COUNTER_STRIPE_OFFSET(0);
 	all.header = control_header_of(CONTROL_ATTACH, 0, 1, sizeof all.attach);
-	all.attach = attach_of(&client, CONTROL_TCP);
+	all.attach = attach_of(&client.welcome, CONTROL_TCP);
 	for (unsigned i = 0; i < 3; i++)
 		all.requests[i] = request_of(DATA_FAA, word, 8, 1);
 	fd = dial_tcp();
@@ -617,7 +555,7 @@ START_TEST(offsets_outside_the_region_and_misaligned_atomics_are_answered)
 	START();
 	client = client_new();
 	word = open_object(client.fd, OBJECT_COUNTER, "word", 0) + COUNTER_STRIPE_OFFSET(0);
-	fd = attach_tcp(&client);
+	fd = attach_tcp(&client.welcome);
 	/* The bytes of a WRITE that is refused are skipped, whatever they look like. */
 	for (unsigned i = 0; i < sizeof bytes / sizeof *bytes; i++)
 		bytes[i] = request_of(DATA_FAA, word, 8, 1000);
@@ -672,13 +610,13 @@ START_TEST(a_malformed_frame_is_answered_once_and_ends_its_connection_alone)
 	START();
 	client = client_new();
 	word = open_object(client.fd, OBJECT_COUNTER, "word", 0) + COUNTER_STRIPE_OFFSET(0);
-	other = attach_tcp(&client);
+	other = attach_tcp(&client.welcome);
 	for (unsigned i = 0; i < sizeof malformed / sizeof *malformed; i++) {
 		struct data_request request =
 			request_of(malformed[i].opcode, 0, malformed[i].length_bytes, 0);
 
 		request.reserved = malformed[i].reserved;
-		fd = attach_tcp(&client);
+		fd = attach_tcp(&client.welcome);
 		ck_assert_uint_eq(add(fd, word, 1), 2 * i);
 		ck_assert_uint_eq(execute(fd, request, NULL), WIRE_MALFORMED);
 		ck_assert(is_closed(fd));
@@ -706,7 +644,7 @@ START_TEST(a_write_may_come_in_single_bytes_and_is_read_back)
 	START();
 	client = client_new();
 	offset = open_object(client.fd, OBJECT_MEMORY, "bytes", 4096) + MEMORY_DATA_OFFSET + 3;
-	fd = attach_tcp(&client);
+	fd = attach_tcp(&client.welcome);
 	write.request = request_of(DATA_WRITE, offset, sizeof write.bytes, 0);
 	for (unsigned i = 0; i < sizeof write.bytes; i++)
 		write.bytes[i] = (uint8_t)(i * 7);
@@ -738,7 +676,7 @@ START_TEST(many_of_the_largest_transfers_in_a_row_keep_their_order)
 	START();
 	client = client_new();
 	offset = open_object(client.fd, OBJECT_MEMORY, "bytes", 8 * MIB) + MEMORY_DATA_OFFSET;
-	fd = attach_tcp(&client);
+	fd = attach_tcp(&client.welcome);
 	if (fork() == 0) {
 		/* Somebody who writes without ever waiting. */
 		for (unsigned i = 0; i < 2 * COUNT; i++) {
@@ -797,7 +735,7 @@ START_TEST(a_client_that_floods_its_data_connection_and_never_reads_stalls_itsel
 	START("--ttl", "1m");
 	client = client_new();
 	word = open_object(client.fd, OBJECT_COUNTER, "word", 0) + COUNTER_STRIPE_OFFSET(0);
-	fd = attach_tcp(&client);
+	fd = attach_tcp(&client.welcome);
 	for (unsigned i = 0; i < 1024; i++)
 		requests[i] = request_of(DATA_FAA, word, 8, 1);
 	sent = flood(fd, requests, sizeof requests);
@@ -975,7 +913,7 @@ START_TEST(data_connections_of_one_session_are_limited)
 
 	START();
 	client = client_new();
-	attach = attach_of(&client, CONTROL_TCP);
+	attach = attach_of(&client.welcome, CONTROL_TCP);
 	while (try_attach(dial_tcp(), &attach) == WIRE_OK)
 		ck_assert_uint_lt(++count, 1000);
 	ck_assert_uint_ge(count, 1);
@@ -1111,7 +1049,7 @@ START_TEST(memory_that_a_process_has_mapped_is_not_used_again_before_its_end)
 		struct client dead = client_new();
 
 		open_object(dead.fd, OBJECT_MEMORY, "big", 40 * MIB);
-		attach_shm(&dead);
+		map_arena(&dead);
 		close(dead.fd); /* without GOODBYE, and alive */
 		ck_assert_int_eq(write(ready[1], "x", 1), 1);
 		pause();
@@ -1137,7 +1075,7 @@ START_TEST(a_goodbye_gives_mapped_memory_back_although_the_process_lives)
 	client = client_new();
 	leaving = client_new();
 	open_object(leaving.fd, OBJECT_MEMORY, "big", 40 * MIB);
-	munmap(attach_shm(&leaving), 64 * MIB);
+	munmap(map_arena(&leaving), 64 * MIB);
 	ck_assert_uint_eq(call_name(client.fd, CONTROL_DELETE, "big", &reply), WIRE_OK);
 	ck_assert(receive_message(leaving.fd, &reply));
 	ck_assert_uint_eq(call(leaving.fd, CONTROL_GOODBYE, NULL, 0, &reply), WIRE_OK);
@@ -1158,7 +1096,7 @@ START_TEST(a_register_that_a_dead_session_was_writing_is_let_go)
 	START();
 	client = client_new();
 	dead = client_new();
-	fd = attach_tcp(&dead);
+	fd = attach_tcp(&dead.welcome);
 	held = owned_word(0, (uint16_t)le64_get(dead.welcome.session));
 	for (unsigned i = 0; i < COUNT; i++) {
 		snprintf(name, sizeof name, "register %u", i);
@@ -1168,7 +1106,7 @@ START_TEST(a_register_that_a_dead_session_was_writing_is_let_go)
 	}
 	close(fd);
 	close(dead.fd);
-	fd = attach_tcp(&client);
+	fd = attach_tcp(&client.welcome);
 	end_ms = now_ms() + PATIENCE_MS;
 	for (unsigned i = 0; i < COUNT; i++) {
 		do
@@ -1219,7 +1157,7 @@ static unsigned take_all_holds(int fd, struct control_hold *holds, unsigned coun
 /* Make @count registers that say that @owner is writing them. */
 static void write_registers(const struct client *client, unsigned count, uint16_t owner)
 {
-	int fd = attach_tcp(client);
+	int fd = attach_tcp(&client->welcome);
 	char name[24];
 
 	for (unsigned i = 0; i < count; i++) {
@@ -1372,7 +1310,7 @@ static uint64_t new_words(struct client *client, int *ret_data)
 {
 	uint64_t object = open_object(client->fd, OBJECT_MEMORY, "words", 64);
 
-	*ret_data = attach_tcp(client);
+	*ret_data = attach_tcp(&client->welcome);
 	return object + MEMORY_DATA_OFFSET;
 }
 
@@ -1780,7 +1718,7 @@ START_TEST(a_silent_client_is_told_fenced_and_its_data_connection_closed)
 	silent = client_new();
 	lively = client_new();
 	word = open_object(silent.fd, OBJECT_COUNTER, "word", 0) + COUNTER_STRIPE_OFFSET(0);
-	fd = attach_tcp(&silent);
+	fd = attach_tcp(&silent.welcome);
 	fenced.fd = silent.fd;
 	/* Operations are no sign of life: who freezes between two of them must not keep its locks. */
 	for (unsigned i = 0; poll(&fenced, 1, 20) == 0; i++) {
@@ -1866,8 +1804,8 @@ START_TEST(sigterm_ends_it_with_0_although_clients_are_connected)
 	START();
 	for (unsigned i = 0; i < 3; i++)
 		clients[i] = client_on(i == 2 ? dial_unix() : dial_tcp());
-	data = attach_tcp(&clients[0]);
-	attach_shm(&clients[1]);
+	data = attach_tcp(&clients[0].welcome);
+	map_arena(&clients[1]);
 	idle = dial_tcp();
 	half = dial_tcp();
 	send_all(half, "DSO", 3);

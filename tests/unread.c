@@ -30,14 +30,11 @@ static void tear_down(void)
 
 static int begin_session(void)
 {
-	struct control_hello hello = {.version_min = le16_of(CONTROL_VERSION),
-				      .version_max = le16_of(CONTROL_VERSION),
-				      .features_offered = le64_of(CONTROL_FEATURES)};
+	struct control_hello hello = hello_of(CONTROL_VERSION, CONTROL_VERSION);
 	struct message reply;
 	int fd = dial_unix();
 
-	memcpy(hello.magic, CONTROL_MAGIC, sizeof hello.magic);
-	strcpy((char *)hello.name_space, "default");
+	hello.features_offered = le64_of(CONTROL_FEATURES);
 	ck_assert_uint_eq(call(fd, CONTROL_HELLO, &hello, sizeof hello, &reply), WIRE_OK);
 	return fd;
 }
@@ -65,12 +62,7 @@ static void ask_without_reading(int fd, int other)
 
 static uint64_t session_count(int fd)
 {
-	struct control_server_stat stat;
-	struct message reply;
-
-	ck_assert_uint_eq(call(fd, CONTROL_SERVER_STAT, NULL, 0, &reply), WIRE_OK);
-	memcpy(&stat, reply.body, sizeof stat);
-	return le64_get(stat.sessions);
+	return le64_get(server_stat(fd).sessions);
 }
 
 START_TEST(clients_that_have_not_read_and_are_gone_at_once_are_all_heard_of)

@@ -14,25 +14,16 @@
 
 struct client {
 	int fd;
-	struct control_attach attach;
+	struct control_welcome welcome;
 };
 
 static struct client client, other;
 
 static struct client client_new(void)
 {
-	struct control_hello hello = {.version_min = le16_of(CONTROL_VERSION),
-				      .version_max = le16_of(CONTROL_VERSION),
-				      .name_space = "default"};
 	struct client new = {.fd = dial_unix()};
-	struct control_welcome welcome;
-	struct message reply;
 
-	memcpy(hello.magic, CONTROL_MAGIC, sizeof hello.magic);
-	ck_assert_uint_eq(call(new.fd, CONTROL_HELLO, &hello, sizeof hello, &reply), WIRE_OK);
-	memcpy(&welcome, reply.body, sizeof welcome);
-	new.attach.session = welcome.session;
-	memcpy(new.attach.cookie, welcome.cookie, sizeof new.attach.cookie);
+	new.welcome = greet(new.fd);
 	return new;
 }
 
@@ -54,62 +45,9 @@ static void tear_down(void)
 	ck_assert_int_eq(daemon_stop(&storaged), 0);
 }
 
-static int attach_tcp(void)
-{
-	struct message reply;
-	int fd = dial_tcp();
-
-	client.attach.transport = CONTROL_TCP;
-	ck_assert_uint_eq(call(fd, CONTROL_ATTACH, &client.attach, sizeof client.attach, &reply),
-			  WIRE_OK);
-	return fd;
-}
-
-/* The connection that brings the arena's descriptor, and that. */
-static int attach_shm(int *ret_arena)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} rights;
-	struct control_header reply;
-	struct iovec part = {&reply, sizeof reply};
-	struct msghdr message = {.msg_iov = &part,
-				 .msg_iovlen = 1,
-				 .msg_control = rights.bytes,
-				 .msg_controllen = sizeof rights.bytes};
-	int fd = dial_unix();
-
-	client.attach.transport = CONTROL_SHM;
-	send_request(fd, CONTROL_ATTACH, &client.attach, sizeof client.attach);
-	ck_assert_int_eq(recvmsg(fd, &message, 0), sizeof reply);
-	ck_assert_uint_eq(le16_get(reply.status), WIRE_OK);
-	ck_assert_ptr_nonnull(CMSG_FIRSTHDR(&message));
-	memcpy(ret_arena, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof *ret_arena);
-	return fd;
-}
-
-static void use(uint8_t transport)
-{
-	struct {
-		struct control_header header;
-		struct control_use use;
-	} notice = {
-		.header = control_header_of(CONTROL_USE, 0, 0, sizeof notice.use),
-		.use.transport = transport,
-	};
-
-	send_all(client.fd, &notice, sizeof notice);
-}
-
 static uint64_t sessions(void)
 {
-	struct control_server_stat stat;
-	struct message reply;
-
-	ck_assert_uint_eq(call(other.fd, CONTROL_SERVER_STAT, NULL, 0, &reply), WIRE_OK);
-	memcpy(&stat, reply.body, sizeof stat);
-	return le64_get(stat.sessions);
+	return le64_get(server_stat(other.fd).sessions);
 }
 
 static void expect_over(const char *why)
@@ -129,12 +67,12 @@ static void expect_over(const char *why)
 
 START_TEST(a_data_connection_that_ended_before_its_client_chose_it_ends_the_session)
 {
-	int fd = attach_tcp();
+	int fd = attach_tcp(&client.welcome);
 
 	shutdown(fd, SHUT_WR);
 	/* Behind this storaged knows. */
 	ck_assert(is_closed(fd));
-	use(CONTROL_TCP);
+	use(client.fd, CONTROL_TCP);
 	expect_over("the path that its client chose had ended");
 	close(fd);
 }
@@ -142,12 +80,12 @@ END_TEST
 
 START_TEST(a_data_connection_beside_one_that_ended_is_a_path)
 {
-	int ended = attach_tcp(), fd = attach_tcp();
+	int ended = attach_tcp(&client.welcome), fd = attach_tcp(&client.welcome);
 	struct message reply;
 
 	shutdown(ended, SHUT_WR);
 	ck_assert(is_closed(ended));
-	use(CONTROL_TCP);
+	use(client.fd, CONTROL_TCP);
 	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
 	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
 	ck_assert_uint_eq(sessions(), 2);
@@ -161,21 +99,21 @@ END_TEST
 /* storaged looks whether it is mapped some time after the connection was closed, and tells nobody. */
 START_TEST(memory_that_is_not_mapped_any_more_is_no_path)
 {
-	int arena_fd, fd = attach_shm(&arena_fd);
+	int arena_fd, fd = attach_shm(&client.welcome, &arena_fd);
 	void *arena = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, arena_fd, 0);
 	int64_t end_ms = now_ms() + PATIENCE_MS;
 	struct message reply;
 
 	ck_assert_ptr_ne(arena, MAP_FAILED);
 	close(arena_fd);
-	use(CONTROL_SHM);
+	use(client.fd, CONTROL_SHM);
 	close(fd);
 	/* It is mapped, whatever became of the descriptors. */
 	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
 	ck_assert_uint_eq(sessions(), 2);
 	munmap(arena, ARENA_BYTES);
 	while (sessions() > 1 && now_ms() < end_ms)
-		use(CONTROL_SHM);
+		use(client.fd, CONTROL_SHM);
 	expect_over("the path that its client chose had ended");
 }
 END_TEST
