@@ -154,6 +154,26 @@ START_TEST(owners_who_do_not_ask_for_their_token_count_it_on_for_those_who_do)
 }
 END_TEST
 
+/* Whose handle knows the word takes it by one compare-and-swap. */
+START_TEST(owners_who_find_the_word_as_they_left_it_count_on_too)
+{
+	struct dso_mutex *mutex = mutex_in(session);
+	uint64_t *word = word_at(MUTEX_WORD_OFFSET), first, token;
+
+	OK(session, dso_mutex_holder(mutex, NULL, &first));
+	for (unsigned i = 0; i < STEPS; i++) {
+		set_count(word, middle(i) - 2);
+		for (int j = 0; j < 2; j++) {
+			OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
+			OK(session, dso_mutex_unlock(mutex));
+		}
+	}
+	OK(session, dso_mutex_lock(mutex, PATIENCE, &token));
+	ck_assert_uint_eq(token - first, middle(STEPS - 1) + 1);
+	dso_mutex_close(mutex);
+}
+END_TEST
+
 START_TEST(a_quarter_in_which_nobody_counted_on_is_made_up_for)
 {
 	struct dso_mutex *mutex = mutex_in(session);
@@ -268,6 +288,7 @@ Suite *conformance_tokens_suite(void)
 	tcase_add_test(tcase, a_free_mutex_of_a_deleted_ones_name_has_no_smaller_token_either);
 	tcase_add_test(tcase, tokens_grow_on_where_a_mutexs_word_begins_anew);
 	tcase_add_test(tcase, owners_who_do_not_ask_for_their_token_count_it_on_for_those_who_do);
+	tcase_add_test(tcase, owners_who_find_the_word_as_they_left_it_count_on_too);
 	tcase_add_test(tcase, a_quarter_in_which_nobody_counted_on_is_made_up_for);
 	tcase_add_test(tcase, a_writers_token_grows_on_where_its_word_begins_anew);
 	tcase_add_test(tcase, readers_permits_and_a_once_go_on_where_their_words_begin_anew);

@@ -126,7 +126,7 @@ static inline int lock_at_once(struct dso_mutex *mutex)
 	uint64_t taken = owned_taken(value, mutex->object.session->owner), before;
 	int r;
 
-	if (mutex->courtesy.due || value & (OWNED_LOST | OWNED_DIED) || fencing_is_due(taken) ||
+	if (mutex->courtesy.due || value & OWNED_LOST || fencing_is_due(taken) ||
 	    !word_cas_at_once(&mutex->object, MUTEX_WORD_OFFSET, value, taken, &before))
 		return NOT_TRIED;
 	r = owned_judge(before, taken, &value);
