@@ -318,6 +318,25 @@ START_TEST(a_lying_storaged_costs_an_error_and_nothing_else)
 }
 END_TEST
 
+/* A session with a storaged that tells @told. That is told at once: a loaded machine has all the time it takes. */
+static struct dso_session *open_to(enum lie told)
+{
+	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
+	struct dso_session *session;
+
+	lie = told;
+	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
+	return session;
+}
+
+static struct dso_memory *memory_in(struct dso_session *session)
+{
+	struct dso_memory *memory;
+
+	ck_assert_int_eq(dso_memory_open(session, "m", NULL, &memory), 0);
+	return memory;
+}
+
 static int count_hold(const struct dso_hold *hold, void *context)
 {
 	(void)hold;
@@ -327,14 +346,10 @@ static int count_hold(const struct dso_hold *hold, void *context)
 
 START_TEST(lies_about_holds_are_not_believed)
 {
-	/* Every lie here is told at once: a loaded machine has all the time it takes. */
-	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
-	struct dso_session *session;
+	struct dso_session *session = open_to((enum lie)_i);
 	unsigned count = 0;
 	int r;
 
-	lie = (enum lie)_i;
-	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
 	r = dso_holds(session, count_hold, &count);
 	ck_assert_msg(r == (lie == HOLDS_UNKNOWN ? -EOPNOTSUPP : -EPROTO), "lie %d: %d %s",
 		      (int)lie, r, dso_error(session));
@@ -345,14 +360,10 @@ END_TEST
 
 START_TEST(lies_about_what_was_taken_are_not_believed)
 {
-	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
-	struct dso_session *session;
-	struct dso_memory *memory;
+	struct dso_session *session = open_to((enum lie)_i);
+	struct dso_memory *memory = memory_in(session);
 	int r;
 
-	lie = (enum lie)_i;
-	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
-	ck_assert_int_eq(dso_memory_open(session, "m", NULL, &memory), 0);
 	r = dso_memory_wait(memory, 0, 0, 20 * DSO_SECOND);
 	ck_assert_msg(r == -ENOTCONN, "lie %d: %d %s", (int)lie, r, dso_error(session));
 	dso_close(session);
@@ -390,14 +401,10 @@ static int (*const requests[])(struct dso_session *session,
 
 START_TEST(an_answer_to_another_request_ends_the_session)
 {
-	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
-	struct dso_session *session;
-	struct dso_memory *memory;
+	struct dso_session *session = open_to(ANSWERS_OF_ANOTHER_TYPE);
+	struct dso_memory *memory = memory_in(session);
 	int r;
 
-	lie = ANSWERS_OF_ANOTHER_TYPE;
-	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
-	ck_assert_int_eq(dso_memory_open(session, "m", NULL, &memory), 0);
 	r = requests[_i](session, memory);
 	ck_assert_msg(r == -ENOTCONN || r == -ECONNRESET, "%d %s", r, dso_error(session));
 	ck_assert_msg(strstr(dso_error(session), "another type"), "%s", dso_error(session));
@@ -410,14 +417,10 @@ END_TEST
  * order: without an answer it was not done. */
 START_TEST(of_what_was_fenced_without_an_answer_only_a_deletion_may_have_been_done)
 {
-	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
-	struct dso_session *session;
-	struct dso_memory *memory;
+	struct dso_session *session = open_to(FENCED_INSTEAD_OF_AN_ANSWER);
+	struct dso_memory *memory = memory_in(session);
 	int r;
 
-	lie = FENCED_INSTEAD_OF_AN_ANSWER;
-	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
-	ck_assert_int_eq(dso_memory_open(session, "m", NULL, &memory), 0);
 	r = requests[_i](session, memory);
 	ck_assert_msg(r == (requests[_i] == delete ? -ECONNRESET : -ESHUTDOWN), "%d: %s", r,
 		      dso_error(session));
@@ -429,13 +432,10 @@ END_TEST
 
 START_TEST(lies_about_where_a_value_lies_are_not_believed)
 {
-	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
-	struct dso_session *session;
+	struct dso_session *session = open_to((enum lie)_i);
 	struct dso_future *future;
 	int r;
 
-	lie = (enum lie)_i;
-	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
 	r = dso_future_open(session, "f", NULL, &future);
 	ck_assert_msg(r == (lie == ANNEX_INSIDE ? 0 : -EPROTO), "lie %d: %d %s", (int)lie, r,
 		      dso_error(session));
