@@ -46,6 +46,7 @@ struct open_request {
 	enum object_type type;
 	bool unwanted; /* there is nowhere to put the handle */
 	bool given;    /* parameters */
+	bool reserved; /* a parameter that is reserved is not zero */
 	bool is_there; /* -ENOENT where it is not, instead of making it */
 	uint64_t parameters[4];
 };

@@ -123,6 +123,151 @@ START_TEST(a_set_that_failed_has_changed_nothing)
 }
 END_TEST
 
+/* ---- what was wrong ---- */
+
+/* @call is refused with @error, and a sentence that has @text in it. */
+#define REFUSED(call, error, text)                                                    \
+	do {                                                                          \
+		int refused = (call);                                                 \
+		ck_assert_msg(refused == (error) && strstr(dso_error(session), text), \
+			      "%s: %d, \"%s\"", #call, refused, dso_error(session));  \
+	} while (0)
+
+START_TEST(a_timeout_that_is_refused_is_said)
+{
+	const struct dso_semaphore_params permits = {.permits = 2};
+	const struct dso_barrier_params parties = {.parties = 2};
+	const struct dso_latch_params count = {.count = 1};
+	struct dso_memory *memory;
+	struct dso_mutex *mutex;
+	struct dso_rwlock *rwlock;
+	struct dso_semaphore *semaphore;
+	struct dso_barrier *barrier;
+	struct dso_latch *latch;
+	struct dso_condition *condition;
+	struct dso_once *once;
+	struct dso_future *future;
+
+	OK(session, dso_memory_open(session, conformance_name(), NULL, &memory));
+	OK(session, dso_mutex_open(session, conformance_name(), NULL, &mutex));
+	OK(session, dso_rwlock_open(session, conformance_name(), NULL, &rwlock));
+	OK(session, dso_semaphore_open(session, conformance_name(), &permits, &semaphore));
+	OK(session, dso_barrier_open(session, conformance_name(), &parties, &barrier));
+	OK(session, dso_latch_open(session, conformance_name(), &count, &latch));
+	OK(session, dso_condition_open(session, conformance_name(), NULL, &condition));
+	OK(session, dso_once_open(session, conformance_name(), NULL, &once));
+	OK(session, dso_future_open(session, conformance_name(), NULL, &future));
+	REFUSED(dso_memory_wait(memory, 0, 0, -2), -EINVAL, "timeout is -2 ns");
+	REFUSED(dso_mutex_lock(mutex, -2, NULL), -EINVAL, "timeout is -2 ns");
+	REFUSED(dso_rwlock_rdlock(rwlock, -2), -EINVAL, "timeout is -2 ns");
+	REFUSED(dso_rwlock_wrlock(rwlock, -2), -EINVAL, "timeout is -2 ns");
+	REFUSED(dso_semaphore_acquire(semaphore, 1, -2), -EINVAL, "timeout is -2 ns");
+	REFUSED(dso_barrier_wait(barrier, -2, NULL), -EINVAL, "timeout is -2 ns");
+	REFUSED(dso_latch_wait(latch, -2), -EINVAL, "timeout is -2 ns");
+	REFUSED(dso_condition_wait(condition, mutex, -2), -EINVAL, "timeout is -2 ns");
+	REFUSED(dso_once_begin(once, -2, NULL), -EINVAL, "timeout is -2 ns");
+	REFUSED(dso_future_get(future, NULL, 0, -2, NULL), -EINVAL, "timeout is -2 ns");
+}
+END_TEST
+
+START_TEST(an_argument_that_is_refused_is_said)
+{
+	const struct dso_memory_params size = {.size_bytes = SIZE};
+	const struct dso_semaphore_params permits = {.permits = 2};
+	const struct dso_latch_params count = {.count = 1};
+	const struct dso_counter_params stripes = {.stripes = 2};
+	struct dso_memory *memory;
+	struct dso_mutex *mutex, *theirs;
+	struct dso_rwlock *rwlock;
+	struct dso_semaphore *semaphore;
+	struct dso_latch *latch;
+	struct dso_condition *condition;
+	struct dso_counter *striped;
+	uint8_t bytes[8];
+
+	OK(session, dso_memory_open(session, conformance_name(), &size, &memory));
+	OK(session, dso_mutex_open(session, conformance_name(), NULL, &mutex));
+	OK(other, dso_mutex_open(other, conformance_name(), NULL, &theirs));
+	OK(session, dso_rwlock_open(session, conformance_name(), NULL, &rwlock));
+	OK(session, dso_semaphore_open(session, conformance_name(), &permits, &semaphore));
+	OK(session, dso_latch_open(session, conformance_name(), &count, &latch));
+	OK(session, dso_condition_open(session, conformance_name(), NULL, &condition));
+	OK(session, dso_counter_open(session, conformance_name(), &stripes, &striped));
+	REFUSED(dso_memory_cas(memory, 12, 0, 1, NULL), -EINVAL, "offset 12 is no multiple of 8");
+	REFUSED(dso_memory_fetch_add(memory, 9, 1, NULL), -EINVAL, "offset 9 is no");
+	REFUSED(dso_memory_fetch_add_submit(memory, 12, 1, 0), -EINVAL, "offset 12 is no");
+	REFUSED(dso_memory_cas_submit(memory, 12, 0, 1, 0), -EINVAL, "offset 12 is no");
+	REFUSED(dso_memory_wait(memory, 12, 0, DSO_NOWAIT), -EINVAL, "offset 12 is no");
+	REFUSED(dso_memory_wake(memory, 12, 1, NULL), -EINVAL, "offset 12 is no");
+	REFUSED(dso_memory_read(memory, 4090, bytes, 8), -ERANGE,
+		"8 bytes at offset 4090 are outside the object, which has 4096");
+	REFUSED(dso_memory_write(memory, 4090, bytes, 8), -ERANGE, "8 bytes at offset 4090");
+	REFUSED(dso_memory_fetch_add(memory, 4096, 1, NULL), -ERANGE, "8 bytes at offset 4096");
+	REFUSED(dso_semaphore_acquire(semaphore, 0, DSO_NOWAIT), -EINVAL, "count: 0 asked, 1 to 2");
+	REFUSED(dso_semaphore_acquire(semaphore, 3, DSO_NOWAIT), -EINVAL, "count: 3 asked, 1 to 2");
+	REFUSED(dso_latch_count_down(latch, 0, NULL), -EINVAL, "n: 0 asked, 1 is the least");
+	REFUSED(dso_latch_count_down(latch, -7, NULL), -EINVAL, "n: -7 asked");
+	REFUSED(dso_mutex_consistent(mutex), -EINVAL, "nothing to make consistent");
+	REFUSED(dso_rwlock_consistent(rwlock), -EINVAL, "nothing to make consistent");
+	REFUSED(dso_condition_wait(condition, theirs, DSO_NOWAIT), -EINVAL, "in another session");
+	REFUSED(dso_counter_set(striped, 1), -EOPNOTSUPP, "striped");
+	REFUSED(dso_counter_exchange(striped, 1, NULL), -EOPNOTSUPP, "striped");
+	REFUSED(dso_counter_cas(striped, 0, 1, NULL), -EOPNOTSUPP, "striped");
+	REFUSED(dso_counter_cas_submit(striped, 0, 1, 0), -EOPNOTSUPP, "striped");
+	nothing_is_outstanding();
+}
+END_TEST
+
+/* Open a @type with parameters of which @member is @value. */
+#define OPEN_WITH(type, member, value)                                            \
+	({                                                                        \
+		const struct dso_##type##_params params = {.member = (value)};    \
+		struct dso_##type *opened;                                        \
+		dso_##type##_open(session, conformance_name(), &params, &opened); \
+	})
+
+START_TEST(a_parameter_out_of_its_range_is_said)
+{
+	REFUSED(OPEN_WITH(counter, stripes, 65), -EINVAL,
+		"stripes: 65 asked, a counter has 1 to 64");
+	REFUSED(OPEN_WITH(register, capacity_bytes, DSO_REGISTER_BYTES_MAX + 1), -EINVAL,
+		"capacity: 67,108,865 asked, a register has 1 to 67,108,864");
+	REFUSED(OPEN_WITH(memory, size_bytes, (UINT64_C(1) << 40) + 1), -EINVAL,
+		"size: 1,099,511,627,777 asked, a memory has 1 to 1,099,511,627,776");
+	REFUSED(OPEN_WITH(rwlock, readers, DSO_RWLOCK_READERS_MAX + 1), -EINVAL,
+		"readers: 4,097 asked, a rwlock has 1 to 4,096");
+	REFUSED(OPEN_WITH(semaphore, permits, DSO_SEMAPHORE_PERMITS_MAX + 1), -EINVAL,
+		"permits: 4,097 asked, a semaphore has 1 to 4,096");
+	REFUSED(OPEN_WITH(barrier, parties, DSO_BARRIER_PARTIES_MAX + 1), -EINVAL,
+		"parties: 65,536 asked, a barrier has 1 to 65,535");
+	REFUSED(OPEN_WITH(latch, count, -1), -EINVAL, "count: -1 asked, 1 is the least");
+	REFUSED(OPEN_WITH(future, capacity_bytes, DSO_FUTURE_BYTES_MAX + 1), -EINVAL,
+		"capacity: 67,108,865 asked, a future has 1 to 67,108,864");
+	/* The most that there may be. */
+	ck_assert_int_eq(OPEN_WITH(counter, stripes, DSO_COUNTER_STRIPES_MAX), 0);
+	ck_assert_int_eq(OPEN_WITH(rwlock, readers, DSO_RWLOCK_READERS_MAX), 0);
+	ck_assert_int_eq(OPEN_WITH(semaphore, permits, DSO_SEMAPHORE_PERMITS_MAX), 0);
+	ck_assert_int_eq(OPEN_WITH(barrier, parties, DSO_BARRIER_PARTIES_MAX), 0);
+	ck_assert_int_eq(OPEN_WITH(latch, count, INT64_MAX), 0);
+}
+END_TEST
+
+START_TEST(a_reserved_parameter_that_is_not_zero_is_said)
+{
+	REFUSED(OPEN_WITH(counter, reserved, 1), -EINVAL, "reserved parameter");
+	REFUSED(OPEN_WITH(register, reserved, 1), -EINVAL, "reserved parameter");
+	REFUSED(OPEN_WITH(memory, reserved, 1), -EINVAL, "reserved parameter");
+	REFUSED(OPEN_WITH(mutex, reserved, 1), -EINVAL, "reserved parameter");
+	REFUSED(OPEN_WITH(rwlock, reserved, 1), -EINVAL, "reserved parameter");
+	REFUSED(OPEN_WITH(semaphore, reserved, 1), -EINVAL, "reserved parameter");
+	REFUSED(OPEN_WITH(barrier, reserved, 1), -EINVAL, "reserved parameter");
+	REFUSED(OPEN_WITH(latch, reserved, 1), -EINVAL, "reserved parameter");
+	REFUSED(OPEN_WITH(condition, reserved, 1), -EINVAL, "reserved parameter");
+	REFUSED(OPEN_WITH(once, reserved, 1), -EINVAL, "reserved parameter");
+	REFUSED(OPEN_WITH(future, reserved, 1), -EINVAL, "reserved parameter");
+}
+END_TEST
+
 Suite *conformance_failures_suite(void)
 {
 	Suite *suite = suite_create("failures");
@@ -133,6 +278,10 @@ Suite *conformance_failures_suite(void)
 	tcase_add_test(tcase, submitted_operations_do_not_leave_their_object);
 	tcase_add_test(tcase, a_register_whose_exchange_failed_is_as_it_was_and_anybody_may_set_it);
 	tcase_add_test(tcase, a_set_that_failed_has_changed_nothing);
+	tcase_add_test(tcase, a_timeout_that_is_refused_is_said);
+	tcase_add_test(tcase, an_argument_that_is_refused_is_said);
+	tcase_add_test(tcase, a_parameter_out_of_its_range_is_said);
+	tcase_add_test(tcase, a_reserved_parameter_that_is_not_zero_is_said);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

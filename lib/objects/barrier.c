@@ -30,16 +30,15 @@ int dso_barrier_open(struct dso_session *session, const char *name,
 {
 	INSIDE(session);
 	struct open_request request = {
-		.type = OBJECT_BARRIER, .unwanted = !ret_barrier, .given = params != NULL};
+		.type = OBJECT_BARRIER,
+		.unwanted = !ret_barrier,
+		.given = params != NULL,
+		.reserved = params && params->reserved,
+	};
 	struct dso_barrier *barrier;
 	int r;
 
 	if (params) {
-		if (params->parties > DSO_BARRIER_PARTIES_MAX || params->reserved)
-			return session_fail(
-				session, -EINVAL,
-				"cannot open barrier %s: it has 1 to %d parties, not %u", name,
-				DSO_BARRIER_PARTIES_MAX, params->parties);
 		request.parameters[BARRIER_PARAMETER_PARTIES] = params->parties;
 	}
 	r = object_open(session, name, &request, sizeof *barrier, &barrier);
@@ -325,7 +324,7 @@ int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last
 	if (r == 0)
 		r = arrive(barrier, deadline_ns, &last);
 	if (r)
-		return object_fail(&barrier->object, "wait", r);
+		return object_fail_wait(&barrier->object, "wait", timeout, r);
 	if (ret_last)
 		*ret_last = last;
 	return 0;

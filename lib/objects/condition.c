@@ -19,12 +19,10 @@ int dso_condition_open(struct dso_session *session, const char *name,
 		       struct dso_condition **ret_condition)
 {
 	INSIDE(session);
-	struct open_request request = {.type = OBJECT_CONDITION, .unwanted = !ret_condition};
+	struct open_request request = {.type = OBJECT_CONDITION,
+				       .unwanted = !ret_condition,
+				       .reserved = params && params->reserved};
 
-	if (params && params->reserved)
-		return session_fail(session, -EINVAL,
-				    "cannot open condition %s: a reserved parameter is not zero",
-				    name);
 	return object_open(session, name, &request, sizeof(struct dso_condition), ret_condition);
 }
 
@@ -64,12 +62,13 @@ int dso_condition_wait(struct dso_condition *condition, struct dso_mutex *mutex,
 	int r = futex_deadline(timeout, &deadline_ns);
 
 	if (r == 0 && mutex_session(mutex) != condition->object.session)
-		r = -EINVAL;
+		return object_refuse(&condition->object, "wait", -EINVAL,
+				     "its mutex was opened in another session");
 	if (r == 0 && !mutex_is_held(mutex))
 		r = -EPERM;
 	if (r == 0)
 		r = wait_without(condition, mutex, deadline_ns);
-	return r ? object_fail(&condition->object, "wait", r) : 0;
+	return r ? object_fail_wait(&condition->object, "wait", timeout, r) : 0;
 }
 
 static int notify(struct dso_condition *condition, bool all)

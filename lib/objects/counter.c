@@ -71,21 +71,28 @@ static int exchange(struct dso_counter *counter, uint64_t value, uint64_t *ret_b
 	return 0;
 }
 
+static int fail(struct dso_counter *counter, const char *verb, int error)
+{
+	if (error == -EOPNOTSUPP)
+		return object_refuse(&counter->object, verb, error,
+				     "it is striped: there is no one word to do that on");
+	return object_fail(&counter->object, verb, error);
+}
+
 int dso_counter_open(struct dso_session *session, const char *name,
 		     const struct dso_counter_params *params, struct dso_counter **ret_counter)
 {
 	INSIDE(session);
 	struct open_request request = {
-		.type = OBJECT_COUNTER, .unwanted = !ret_counter, .given = params != NULL};
+		.type = OBJECT_COUNTER,
+		.unwanted = !ret_counter,
+		.given = params != NULL,
+		.reserved = params && params->reserved,
+	};
 	struct dso_counter *counter;
 	int r;
 
 	if (params) {
-		if (params->stripes > DSO_COUNTER_STRIPES_MAX || params->reserved)
-			return session_fail(
-				session, -EINVAL,
-				"cannot open counter %s: it has 1 to %d stripes, not %u", name,
-				DSO_COUNTER_STRIPES_MAX, params->stripes);
 		request.parameters[COUNTER_PARAMETER_INITIAL] = (uint64_t)params->initial;
 		request.parameters[COUNTER_PARAMETER_STRIPES] = params->stripes;
 	}
@@ -142,7 +149,7 @@ int dso_counter_set(struct dso_counter *counter, int64_t value)
 	uint64_t before;
 	int r = exchange(counter, (uint64_t)value, &before);
 
-	return r ? object_fail(&counter->object, "set", r) : 0;
+	return r ? fail(counter, "set", r) : 0;
 }
 
 int dso_counter_exchange(struct dso_counter *counter, int64_t value, int64_t *ret_before)
@@ -152,7 +159,7 @@ int dso_counter_exchange(struct dso_counter *counter, int64_t value, int64_t *re
 	int r = exchange(counter, (uint64_t)value, &before);
 
 	if (r)
-		return object_fail(&counter->object, "exchange", r);
+		return fail(counter, "exchange", r);
 	if (ret_before)
 		*ret_before = (int64_t)before;
 	return 0;
@@ -166,7 +173,7 @@ int dso_counter_cas(struct dso_counter *counter, int64_t expected, int64_t value
 				     : session_execute_in(&counter->object, &op, __func__);
 
 	if (r)
-		return object_fail(&counter->object, "cas", r);
+		return fail(counter, "cas", r);
 	if (ret_before)
 		*ret_before = (int64_t)op.value;
 	return 0;
@@ -190,6 +197,6 @@ int dso_counter_cas_submit(struct dso_counter *counter, int64_t expected, int64_
 	struct op op = cas_of(counter, (uint64_t)expected, (uint64_t)value);
 
 	if (counter->stripes > 1)
-		return object_fail(&counter->object, "cas", -EOPNOTSUPP);
+		return fail(counter, "cas", -EOPNOTSUPP);
 	return session_submit(&counter->object, &op, tag, "cas");
 }

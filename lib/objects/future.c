@@ -32,16 +32,15 @@ int dso_future_open(struct dso_session *session, const char *name,
 {
 	INSIDE(session);
 	struct open_request request = {
-		.type = OBJECT_FUTURE, .unwanted = !ret_future, .given = params != NULL};
+		.type = OBJECT_FUTURE,
+		.unwanted = !ret_future,
+		.given = params != NULL,
+		.reserved = params && params->reserved,
+	};
 	struct dso_future *future;
 	int r;
 
 	if (params) {
-		if (params->capacity_bytes > DSO_FUTURE_BYTES_MAX || params->reserved)
-			return session_fail(
-				session, -EINVAL,
-				"cannot open future %s: its capacity is 1 to %llu bytes", name,
-				(unsigned long long)DSO_FUTURE_BYTES_MAX);
 		request.parameters[FUTURE_PARAMETER_CAPACITY] = params->capacity_bytes;
 	}
 	r = object_open(session, name, &request, sizeof *future, &future);
@@ -304,7 +303,7 @@ int dso_future_get(struct dso_future *future, void *buffer, size_t buffer_bytes,
 		r = read_slot(future, buffer ? buffer : &none, buffer ? buffer_bytes : 0, &length);
 	if ((r == 0 || r == -EMSGSIZE) && ret_length)
 		*ret_length = length;
-	return r ? object_fail(&future->object, "get", r) : 0;
+	return r ? object_fail_wait(&future->object, "get", timeout, r) : 0;
 }
 
 int dso_future_is_done(struct dso_future *future, int *ret_done)

@@ -16,14 +16,20 @@ int dso_latch_open(struct dso_session *session, const char *name,
 {
 	INSIDE(session);
 	struct open_request request = {
-		.type = OBJECT_LATCH, .unwanted = !ret_latch, .given = params != NULL};
+		.type = OBJECT_LATCH,
+		.unwanted = !ret_latch,
+		.given = params != NULL,
+		.reserved = params && params->reserved,
+	};
 	struct dso_latch *latch;
 	int r;
 
 	if (params) {
-		if (params->count < 0 || params->reserved)
-			return session_fail(session, -EINVAL,
-					    "cannot open latch %s: its count is at least 1", name);
+		if (params->count < 0)
+			return session_fail(
+				session, -EINVAL,
+				"cannot open latch %s: count: %lld asked, 1 is the least",
+				name ? name : "", (long long)params->count);
 		request.parameters[LATCH_PARAMETER_COUNT] = (uint64_t)params->count;
 	}
 	r = object_open(session, name, &request, sizeof *latch, &latch);
@@ -62,8 +68,12 @@ static int count_down(struct dso_latch *latch, uint64_t n)
 int dso_latch_count_down(struct dso_latch *latch, int64_t n, int64_t *ret_count)
 {
 	INSIDE_OF(latch);
-	int r = n < 1 ? -EINVAL : count_down(latch, (uint64_t)n);
+	int r;
 
+	if (n < 1)
+		return object_refuse(&latch->object, "count_down", -EINVAL,
+				     "n: %lld asked, 1 is the least", (long long)n);
+	r = count_down(latch, (uint64_t)n);
 	if (r)
 		return object_fail(&latch->object, "count_down", r);
 	if (ret_count)
@@ -96,7 +106,7 @@ int dso_latch_wait(struct dso_latch *latch, int64_t timeout)
 
 	if (r == 0)
 		r = wait_for_zero(latch, deadline_ns);
-	return r ? object_fail(&latch->object, "wait", r) : 0;
+	return r ? object_fail_wait(&latch->object, "wait", timeout, r) : 0;
 }
 
 int dso_latch_count(struct dso_latch *latch, int64_t *ret_count)

@@ -38,20 +38,39 @@ static int transfer(struct dso_memory *memory, uint8_t opcode, uint64_t offset, 
 	return bytes_transfer(&memory->object, opcode, place(memory, offset), buffer, length_bytes);
 }
 
+/* What lies outside, or is no word, is said in numbers. */
+static int fail(struct dso_memory *memory, const char *verb, int error, uint64_t offset,
+		uint64_t length_bytes)
+{
+	struct object *object = &memory->object;
+
+	if (error == -ERANGE)
+		return object_refuse(object, verb, error,
+				     "%llu bytes at offset %llu are outside the object, which has "
+				     "%llu",
+				     (unsigned long long)length_bytes, (unsigned long long)offset,
+				     (unsigned long long)memory->size_bytes);
+	if (error == -EINVAL)
+		return object_refuse(object, verb, error,
+				     "offset %llu is no multiple of 8, as a word's is",
+				     (unsigned long long)offset);
+	return object_fail(object, verb, error);
+}
+
 int dso_memory_open(struct dso_session *session, const char *name,
 		    const struct dso_memory_params *params, struct dso_memory **ret_memory)
 {
 	INSIDE(session);
 	struct open_request request = {
-		.type = OBJECT_MEMORY, .unwanted = !ret_memory, .given = params != NULL};
+		.type = OBJECT_MEMORY,
+		.unwanted = !ret_memory,
+		.given = params != NULL,
+		.reserved = params && params->reserved,
+	};
 	struct dso_memory *memory;
 	int r;
 
 	if (params) {
-		if (params->reserved)
-			return session_fail(
-				session, -EINVAL,
-				"cannot open memory %s: a reserved parameter is not zero", name);
 		request.parameters[MEMORY_PARAMETER_BYTES] = params->size_bytes;
 	}
 	r = object_open(session, name, &request, sizeof *memory, &memory);
@@ -81,7 +100,7 @@ int dso_memory_read(struct dso_memory *memory, uint64_t offset, void *buffer, si
 
 	if (renewed(memory->object.session, r))
 		r = transfer(memory, DATA_READ, offset, buffer, length_bytes);
-	return r ? object_fail(&memory->object, "read", r) : 0;
+	return r ? fail(memory, "read", r, offset, length_bytes) : 0;
 }
 
 int dso_memory_write(struct dso_memory *memory, uint64_t offset, const void *buffer,
@@ -92,19 +111,20 @@ int dso_memory_write(struct dso_memory *memory, uint64_t offset, const void *buf
 	/* A WRITE's buffer is only read: struct op has one pointer for both directions. */
 	int r = transfer(memory, DATA_WRITE, offset, (void *)(uintptr_t)buffer, length_bytes);
 
-	return r ? object_fail(&memory->object, "write", r) : 0;
+	return r ? fail(memory, "write", r, offset, length_bytes) : 0;
 }
 
 static inline int atomic_op(struct dso_memory *memory, struct op op, const char *function,
 			    const char *verb, uint64_t *ret_before)
 {
-	int r = check_word(memory, op.offset);
+	uint64_t offset = op.offset;
+	int r = check_word(memory, offset);
 
-	op.offset = place(memory, op.offset);
+	op.offset = place(memory, offset);
 	if (r == 0)
 		r = session_execute_in(&memory->object, &op, function);
 	if (__builtin_expect(r != 0, 0))
-		return object_fail(&memory->object, verb, r);
+		return fail(memory, verb, r, offset, 8);
 	if (ret_before)
 		*ret_before = op.value;
 	return 0;
@@ -143,7 +163,7 @@ static int submit(struct dso_memory *memory, struct op op, uint64_t tag, const c
 							      : 0;
 
 	if (r)
-		return object_fail(&memory->object, verb, r);
+		return fail(memory, verb, r, op.offset, op.length_bytes);
 	op.offset = place(memory, op.offset);
 	return session_submit(&memory->object, &op, tag, verb);
 }
@@ -175,24 +195,25 @@ int dso_memory_wait(struct dso_memory *memory, uint64_t offset, uint64_t expecte
 	int64_t deadline_ns;
 	int r = check_word(memory, offset);
 
-	if (r == 0)
-		r = futex_deadline(timeout, &deadline_ns);
+	if (r)
+		return fail(memory, "wait", r, offset, 8);
+	r = futex_deadline(timeout, &deadline_ns);
 	if (r == 0)
 		r = wait_while(memory, MEMORY_DATA_OFFSET + offset, expected, deadline_ns);
-	return r ? object_fail(&memory->object, "wait", r) : 0;
+	return r ? object_fail_wait(&memory->object, "wait", timeout, r) : 0;
 }
 
 int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count, uint32_t *ret_woken)
 {
 	INSIDE_OF(memory);
+	uint64_t word = MEMORY_DATA_OFFSET + offset;
 	int r = check_word(memory, offset);
 
-	offset += MEMORY_DATA_OFFSET;
 	if (r == 0)
 		r = ret_woken || count > FUTEX_ALL
-			    ? futex_wake_counted(&memory->object, offset, count, ret_woken)
-			    : futex_wake_quietly(&memory->object, offset, count);
-	return r ? object_fail(&memory->object, "wake", r) : 0;
+			    ? futex_wake_counted(&memory->object, word, count, ret_woken)
+			    : futex_wake_quietly(&memory->object, word, count);
+	return r ? fail(memory, "wake", r, offset, 8) : 0;
 }
 
 int dso_memory_read_submit(struct dso_memory *memory, uint64_t offset, void *buffer,

@@ -172,11 +172,10 @@ int dso_mutex_open(struct dso_session *session, const char *name,
 		   const struct dso_mutex_params *params, struct dso_mutex **ret_mutex)
 {
 	INSIDE(session);
-	struct open_request request = {.type = OBJECT_MUTEX, .unwanted = !ret_mutex};
+	struct open_request request = {.type = OBJECT_MUTEX,
+				       .unwanted = !ret_mutex,
+				       .reserved = params && params->reserved};
 
-	if (params && params->reserved)
-		return session_fail(session, -EINVAL,
-				    "cannot open mutex %s: a reserved parameter is not zero", name);
 	return object_open(session, name, &request, sizeof(struct dso_mutex), ret_mutex);
 }
 
@@ -198,7 +197,7 @@ __attribute__((noinline)) static int lock_slowly(struct dso_mutex *mutex, int64_
 		: first == NOT_TRIED  ? lock(mutex, timeout)
 				      : lock_after(mutex, timeout, first);
 
-	return r ? object_fail(&mutex->object, "lock", r) : 0;
+	return r ? object_fail_wait(&mutex->object, "lock", timeout, r) : 0;
 }
 
 int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token)
@@ -225,13 +224,14 @@ int dso_mutex_unlock(struct dso_mutex *mutex)
 int dso_mutex_consistent(struct dso_mutex *mutex)
 {
 	INSIDE_OF(mutex);
-	int r = -EINVAL;
+	int r = -EPERM;
 
 	if (mutex->held && mutex->word & OWNED_DIED)
 		r = owned_clear(&mutex->object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_DIED);
-	/* It was taken away by force: it is not locked by this handle any more. */
+	/* Also where it was taken away by force: it is not locked by this handle any more. */
 	if (r == -EPERM)
-		r = -EINVAL;
+		return object_refuse(&mutex->object, "consistent", -EINVAL, "%s",
+				     OWNED_NOT_DIED_SENTENCE);
 	return r ? object_fail(&mutex->object, "consistent", r) : 0;
 }
 

@@ -4,6 +4,8 @@
 #include "lib/renew.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +19,7 @@ static const struct {
 	{ECONNRESET,
 	 "the connection was lost while it was under way: it may or may not have been done"},
 	{ERANGE, "outside the object"},
-	{EINVAL, "an argument is out of its range"},
+	{EINVAL, "it was refused as malformed"},
 	{EMSGSIZE, "too long"},
 	{EAGAIN, "too much is outstanding; reap completions first"},
 	{EPERM, "this handle does not hold it"},
@@ -29,8 +31,7 @@ static const struct {
 	{ETIMEDOUT, "not in time"},
 	{ECANCELED, "dso_interrupt() ended the wait"},
 	{EBADMSG, "what lies there is not what a writer wrote; delete it and make it anew"},
-	{EOPNOTSUPP,
-	 "a striped counter has no one word to do that on, or storaged is too old for it"},
+	{EOPNOTSUPP, "storaged is too old for it"},
 	{EOVERFLOW, "its versions are used up; delete it and make it anew"},
 	{EACCES, "the session may not do that"},
 	{EIO, "storaged's RDMA device failed it"},
@@ -57,12 +58,30 @@ int object_fail(struct object *object, const char *verb, int error)
 		pthread_mutex_unlock(&session->lock);
 		return error;
 	}
-	return session_fail(session, error, "%s %s %s at %s: %s%s",
+	return object_refuse(object, verb, error, "%s", object_error_sentence(error));
+}
+
+int object_refuse(struct object *object, const char *verb, int error, const char *format, ...)
+{
+	char why[200];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, sizeof why, format, arguments);
+	va_end(arguments);
+	return session_fail(object->session, error, "%s %s %s at %s: %s",
 			    dso_type_name((enum dso_type)object->type), object->name, verb,
-			    session->url, object_error_sentence(error),
-			    error == -EINVAL && object->type == OBJECT_MEMORY
-				    ? "; an atomic's offset is a multiple of 8"
-				    : "");
+			    object->session->url, why);
+}
+
+int object_fail_wait(struct object *object, const char *verb, int64_t timeout, int error)
+{
+	if (error == -EINVAL && timeout < DSO_FOREVER)
+		return object_refuse(object, verb, error,
+				     "the timeout is %lld ns; 0 and more are allowed, and "
+				     "DSO_FOREVER, which is -1",
+				     (long long)timeout);
+	return object_fail(object, verb, error);
 }
 
 int object_open(struct dso_session *session, const char *name, const struct open_request *request,
@@ -79,6 +98,9 @@ int object_open(struct dso_session *session, const char *name, const struct open
 				    "cannot open a %s: there is nowhere to put the handle", type);
 	if (name_bytes == 0)
 		return session_fail(session, -EINVAL, "cannot open a %s: its name is empty", type);
+	if (request->reserved)
+		return session_fail(session, -EINVAL,
+				    "cannot open a %s: a reserved parameter is not zero", type);
 	if (name_bytes > DSO_NAME_BYTES_MAX)
 		return session_fail(session, -ENAMETOOLONG,
 				    "cannot open a %s: its name has %zu bytes, %d are the most",

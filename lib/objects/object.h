@@ -31,6 +31,13 @@ static inline void object_mark_deleted(struct object *object)
 /* Leave the sentence of a failed @verb on @object and return @error. */
 int object_fail(struct object *object, const char *verb, int error);
 
+/* The same, where the caller knows better than the errno what was wrong. */
+__attribute__((format(printf, 4, 5))) int object_refuse(struct object *object, const char *verb,
+							int error, const char *format, ...);
+
+/* The same for a verb that waits for @timeout at most: -EINVAL may be about that. */
+int object_fail_wait(struct object *object, const char *verb, int64_t timeout, int error);
+
 /* Whether @error says that the session is over. */
 static inline bool object_session_is_over(int error)
 {

@@ -17,11 +17,9 @@ int dso_once_open(struct dso_session *session, const char *name,
 		  const struct dso_once_params *params, struct dso_once **ret_once)
 {
 	INSIDE(session);
-	struct open_request request = {.type = OBJECT_ONCE, .unwanted = !ret_once};
+	struct open_request request = {
+		.type = OBJECT_ONCE, .unwanted = !ret_once, .reserved = params && params->reserved};
 
-	if (params && params->reserved)
-		return session_fail(session, -EINVAL,
-				    "cannot open once %s: a reserved parameter is not zero", name);
 	return object_open(session, name, &request, sizeof(struct dso_once), ret_once);
 }
 
@@ -57,7 +55,7 @@ int dso_once_begin(struct dso_once *once, int64_t timeout, int *ret_mine)
 		r = owned_take(&once->object, ONCE_WORD_OFFSET, &once->word, OWNED_DONE, NULL,
 			       deadline_ns);
 	if (r && r != -EALREADY)
-		return object_fail(&once->object, "begin", r);
+		return object_fail_wait(&once->object, "begin", timeout, r);
 	once->mine = r == 0;
 	if (ret_mine)
 		*ret_mine = once->mine;

@@ -26,7 +26,11 @@
 #include <errno.h>
 
 #define OWNED_WAKE_ALL UINT32_MAX
-#define COURTESY       8
+
+/* Of those that make consistent what is. */
+#define OWNED_NOT_DIED_SENTENCE \
+	"there is nothing to make consistent: this handle did not lock it with -EOWNERDEAD"
+#define COURTESY 8
 
 /* Of who takes and gives back one word again and again; zero at first. */
 struct courtesy {

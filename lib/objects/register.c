@@ -330,16 +330,15 @@ int dso_register_open(struct dso_session *session, const char *name,
 {
 	INSIDE(session);
 	struct open_request request = {
-		.type = OBJECT_REGISTER, .unwanted = !ret_register, .given = params != NULL};
+		.type = OBJECT_REGISTER,
+		.unwanted = !ret_register,
+		.given = params != NULL,
+		.reserved = params && params->reserved,
+	};
 	struct dso_register *reg;
 	int r;
 
 	if (params) {
-		if (params->capacity_bytes > DSO_REGISTER_BYTES_MAX || params->reserved)
-			return session_fail(
-				session, -EINVAL,
-				"cannot open register %s: its capacity is 1 to %llu bytes", name,
-				(unsigned long long)DSO_REGISTER_BYTES_MAX);
 		request.parameters[REGISTER_PARAMETER_CAPACITY] = params->capacity_bytes;
 	}
 	r = object_open(session, name, &request, sizeof *reg, &reg);

@@ -67,15 +67,15 @@ int dso_rwlock_open(struct dso_session *session, const char *name,
 {
 	INSIDE(session);
 	struct open_request request = {
-		.type = OBJECT_RWLOCK, .unwanted = !ret_rwlock, .given = params != NULL};
+		.type = OBJECT_RWLOCK,
+		.unwanted = !ret_rwlock,
+		.given = params != NULL,
+		.reserved = params && params->reserved,
+	};
 	struct dso_rwlock *rwlock;
 	int r;
 
 	if (params) {
-		if (params->readers > DSO_RWLOCK_READERS_MAX || params->reserved)
-			return session_fail(session, -EINVAL,
-					    "cannot open rwlock %s: it has 1 to %d readers, not %u",
-					    name, DSO_RWLOCK_READERS_MAX, params->readers);
 		request.parameters[RWLOCK_PARAMETER_READERS] = params->readers;
 	}
 	r = object_open(session, name, &request, sizeof *rwlock, &rwlock);
@@ -265,7 +265,7 @@ static int lock(struct dso_rwlock *rwlock, int64_t timeout, const char *verb,
 		r = -EDEADLK;
 	if (r == 0)
 		r = take(rwlock, deadline_ns);
-	return r ? object_fail(&rwlock->object, verb, r) : 0;
+	return r ? object_fail_wait(&rwlock->object, verb, timeout, r) : 0;
 }
 
 int dso_rwlock_rdlock(struct dso_rwlock *rwlock, int64_t timeout)
@@ -307,10 +307,12 @@ int dso_rwlock_unlock(struct dso_rwlock *rwlock)
 int dso_rwlock_consistent(struct dso_rwlock *rwlock)
 {
 	INSIDE_OF(rwlock);
-	int r = -EINVAL;
+	int r;
 
-	if (rwlock->mode == WRITING && rwlock->word & OWNED_DIED)
-		r = owned_clear(&rwlock->object, RWLOCK_WORD_OFFSET, &rwlock->word, OWNED_DIED);
+	if (rwlock->mode != WRITING || !(rwlock->word & OWNED_DIED))
+		return object_refuse(&rwlock->object, "consistent", -EINVAL, "%s",
+				     OWNED_NOT_DIED_SENTENCE);
+	r = owned_clear(&rwlock->object, RWLOCK_WORD_OFFSET, &rwlock->word, OWNED_DIED);
 	return r ? object_fail(&rwlock->object, "consistent", r) : 0;
 }
 

@@ -36,16 +36,15 @@ int dso_semaphore_open(struct dso_session *session, const char *name,
 {
 	INSIDE(session);
 	struct open_request request = {
-		.type = OBJECT_SEMAPHORE, .unwanted = !ret_semaphore, .given = params != NULL};
+		.type = OBJECT_SEMAPHORE,
+		.unwanted = !ret_semaphore,
+		.given = params != NULL,
+		.reserved = params && params->reserved,
+	};
 	struct dso_semaphore *semaphore;
 	int r;
 
 	if (params) {
-		if (params->permits > DSO_SEMAPHORE_PERMITS_MAX || params->reserved)
-			return session_fail(
-				session, -EINVAL,
-				"cannot open semaphore %s: it has 1 to %d permits, not %u", name,
-				DSO_SEMAPHORE_PERMITS_MAX, params->permits);
 		request.parameters[SEMAPHORE_PARAMETER_PERMITS] = params->permits;
 	}
 	r = object_open(session, name, &request, sizeof *semaphore, &semaphore);
@@ -376,10 +375,12 @@ int dso_semaphore_acquire(struct dso_semaphore *semaphore, uint32_t count, int64
 	int r = futex_deadline(timeout, &deadline_ns);
 
 	if (count < 1 || count > semaphore->permits)
-		r = -EINVAL;
+		return object_refuse(&semaphore->object, "acquire", -EINVAL,
+				     "count: %u asked, 1 to %u are allowed, which are its permits",
+				     count, semaphore->permits);
 	if (r == 0)
 		r = acquire(semaphore, count, deadline_ns);
-	return r ? object_fail(&semaphore->object, "acquire", r) : 0;
+	return r ? object_fail_wait(&semaphore->object, "acquire", timeout, r) : 0;
 }
 
 int dso_semaphore_release(struct dso_semaphore *semaphore, uint32_t count)
