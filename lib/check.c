@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/check.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define YIELDS_FOR_NAME 1000
 
 bool check_is_on;
 
@@ -32,18 +29,6 @@ static const void *this_thread(void)
 	return &mark;
 }
 
-/* What the other thread has called. It writes that down just after it is in. */
-static const char *function_of(struct dso_session *session)
-{
-	const char *function = NULL;
-
-	for (unsigned i = 0; i < YIELDS_FOR_NAME && !function; i++) {
-		function = atomic_load(&session->inside.function);
-		sched_yield();
-	}
-	return function ? function : "another function";
-}
-
 __attribute__((noreturn)) static void tell(const struct dso_session *session, const char *function,
 					   const char *other)
 {
@@ -55,17 +40,18 @@ __attribute__((noreturn)) static void tell(const struct dso_session *session, co
 	abort();
 }
 
+/* Who is in is in by the name of what was called, so that it can be told from the first moment on. */
 void check_begin(struct dso_session *session, const char *function)
 {
-	const void *nobody = NULL;
+	const char *other = NULL;
 
 	if (!session)
 		return;
-	if (!atomic_compare_exchange_strong(&session->inside.thread, &nobody, this_thread()) &&
-	    nobody != this_thread())
-		tell(session, function, function_of(session));
-	if (session->inside.depth++ == 0)
-		atomic_store(&session->inside.function, function);
+	if (atomic_compare_exchange_strong(&session->inside.function, &other, function))
+		atomic_store(&session->inside.thread, this_thread());
+	else if (atomic_load(&session->inside.thread) != this_thread())
+		tell(session, function, other);
+	session->inside.depth++;
 }
 
 void check_end(struct dso_session *session)
@@ -77,6 +63,6 @@ void check_end(struct dso_session *session)
 void check_forget(struct dso_session *session)
 {
 	session->inside.depth = 0;
-	atomic_store(&session->inside.function, NULL);
 	atomic_store(&session->inside.thread, NULL);
+	atomic_store(&session->inside.function, NULL);
 }
