@@ -196,8 +196,12 @@ static int renew(struct dso_session *session, report *each, void *context)
 		return fail(session, r, reason);
 	}
 	r = renew_handles(session, list, each, context);
-	if (r == 0)
-		r = session_join_poll(session);
+	if (r) {
+		/* A handle that was not opened again would reach what lies there now. */
+		session_lose(session, -ENOTCONN, "a handle could not be opened again");
+		return fail(session, r, reason);
+	}
+	r = session_join_poll(session);
 	return r ? fail(session, r, reason) : 0;
 }
 
