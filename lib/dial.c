@@ -73,11 +73,19 @@ struct race {
 	int error;
 };
 
+/* To an address of a family that this host lacks, or that no route leads to, no way leads. */
+static int without_a_way(int error)
+{
+	return error == -ENETUNREACH || error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT
+		       ? -EHOSTUNREACH
+		       : error;
+}
+
 /* A refusal is told rather than that another family leads nowhere. */
 static void race_failed(struct race *race, int error)
 {
 	if (race->error != -ECONNREFUSED)
-		race->error = error;
+		race->error = without_a_way(error);
 	race->next_ns = 0;
 }
 

@@ -397,6 +397,13 @@ int remote_reply_error(const struct remote *remote, char *reason, size_t reason_
 	return wire_status_error(remote->reply_status);
 }
 
+int remote_reply_is_broken(struct remote *remote, char *reason, size_t reason_bytes)
+{
+	remote_lose(remote, -ENOTCONN, "storaged broke the protocol");
+	snprintf(reason, reason_bytes, "%s", remote->session->lost_reason);
+	return -EPROTO;
+}
+
 /* Whether storaged changes anything at a request of @type: then it may have, also where no reply came. */
 static bool has_effect(uint16_t type)
 {
@@ -422,10 +429,7 @@ int remote_request(struct remote *remote, uint16_t type, const void *body, uint3
 		r = remote_reply_error(remote, reason, reason_bytes);
 	if (r)
 		return r;
-	if (remote->reply_bytes < reply_bytes_min) {
-		remote_lose(remote, -ENOTCONN, "storaged broke the protocol");
-		snprintf(reason, reason_bytes, "%s", remote->session->lost_reason);
-		return -EPROTO;
-	}
+	if (remote->reply_bytes < reply_bytes_min)
+		return remote_reply_is_broken(remote, reason, reason_bytes);
 	return 0;
 }

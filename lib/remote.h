@@ -100,6 +100,9 @@ int remote_make_room(struct remote *remote);
  * between. */
 void remote_let_keeper(struct remote *remote);
 
+/* The reply makes no sense: the session is over. Returns -EPROTO with @reason filled. */
+int remote_reply_is_broken(struct remote *remote, char *reason, size_t reason_bytes);
+
 /*
  * A request and its reply, then in remote->reply, whose body has at least @reply_bytes_min. @name, which
  * may be NULL, follows the body. Returns 0, the error that the reply's status stands for, or why there is

@@ -152,7 +152,7 @@ static int remote_stat(struct dso_session *session, const char *name, struct dso
 	r = remote_request(remote, CONTROL_STAT, &body, sizeof body, name,
 			   sizeof(struct control_entry), reason, reason_bytes);
 	if (r == 0 && take_entry(remote->reply.body, remote->reply_bytes, ret_stat) == 0)
-		r = -EPROTO;
+		r = remote_reply_is_broken(remote, reason, reason_bytes);
 	pthread_mutex_unlock(&session->lock);
 	return r;
 }
@@ -171,8 +171,10 @@ static int remote_list(struct dso_session *session, uint32_t *cursor, struct dso
 			   reason_bytes);
 	if (r == 0) {
 		memcpy(&page, remote->reply.body, sizeof page);
-		if (le32_get(page.count) > count_max)
-			r = -EPROTO;
+		/* It only ever goes on: no storaged keeps anybody asking for ever. */
+		if (le32_get(page.count) > count_max ||
+		    (le32_get(page.cursor) && le32_get(page.cursor) <= *cursor))
+			r = remote_reply_is_broken(remote, reason, reason_bytes);
 	}
 	for (uint32_t i = 0; r == 0 && i < le32_get(page.count); i++) {
 		size_t taken =
@@ -180,7 +182,7 @@ static int remote_list(struct dso_session *session, uint32_t *cursor, struct dso
 
 		at += taken;
 		if (taken == 0)
-			r = -EPROTO;
+			r = remote_reply_is_broken(remote, reason, reason_bytes);
 	}
 	if (r == 0) {
 		*cursor = le32_get(page.cursor);
@@ -246,10 +248,10 @@ static int remote_holds(struct dso_session *session, uint64_t *cursor, struct ds
 			   reason_bytes);
 	if (r == 0) {
 		memcpy(&page, remote->reply.body, sizeof page);
-		/* It only ever goes on: no storaged keeps anybody asking for ever. */
+		/* As in remote_list. */
 		if (le32_get(page.count) > count_max ||
 		    (le64_get(page.cursor) && le64_get(page.cursor) <= *cursor))
-			r = -EPROTO;
+			r = remote_reply_is_broken(remote, reason, reason_bytes);
 	}
 	for (uint32_t i = 0; r == 0 && i < le32_get(page.count); i++) {
 		size_t taken =
@@ -257,7 +259,7 @@ static int remote_holds(struct dso_session *session, uint64_t *cursor, struct ds
 
 		at += taken;
 		if (taken == 0)
-			r = -EPROTO;
+			r = remote_reply_is_broken(remote, reason, reason_bytes);
 	}
 	if (r == 0) {
 		*cursor = le64_get(page.cursor);
@@ -324,7 +326,7 @@ static int remote_figures(struct dso_session *session, struct dso_figure *figure
 	if (r == 0) {
 		memcpy(&head, remote->reply.body, sizeof head);
 		if (le32_get(head.count) != (remote->reply_bytes - sizeof head) / sizeof entry)
-			r = -EPROTO;
+			r = remote_reply_is_broken(remote, reason, reason_bytes);
 	}
 	for (uint32_t i = 0; r == 0 && i < le32_get(head.count); i++) {
 		memcpy(&entry, remote->reply.body + sizeof head + i * sizeof entry, sizeof entry);

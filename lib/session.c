@@ -381,7 +381,7 @@ const char *dso_transport(const struct dso_session *session)
 
 const char *dso_url(const struct dso_session *session)
 {
-	return session->url;
+	return session->settings.url; /* session->url may be cut */
 }
 
 size_t dso_transports(const struct dso_session *session, struct dso_transport_report *reports,
