@@ -181,6 +181,7 @@ START_TEST(names_have_1_to_255_bytes_of_any_kind)
 	memset(name, 'x', sizeof name);
 	name[256] = 0;
 	ck_assert_int_eq(dso_counter_open(session, name, NULL, &counter), -ENAMETOOLONG);
+	ck_assert_int_eq(dso_object_delete(session, name), -ENAMETOOLONG);
 	ck_assert_int_eq(dso_counter_open(session, "", NULL, &counter), -EINVAL);
 	ck_assert_int_eq(dso_object_delete(session, ""), -EINVAL);
 	ck_assert_int_eq(dso_object_stat(session, name, NULL), -ENAMETOOLONG);
@@ -249,6 +250,47 @@ START_TEST(a_listing_has_every_object_once)
 }
 END_TEST
 
+START_TEST(stat_counts_the_handles_that_are_open_of_all_sessions)
+{
+	struct dso_session *second = conformance_open_another();
+	const char *name = conformance_name();
+	struct dso_counter *mine[2], *theirs;
+	struct dso_stat stat;
+
+	OK(session, dso_counter_open(session, name, NULL, &mine[0]));
+	OK(session, dso_counter_open(session, name, NULL, &mine[1]));
+	OK(second, dso_counter_open(second, name, NULL, &theirs));
+	OK(session, dso_object_stat(session, name, &stat));
+	ck_assert_uint_eq(stat.opens, 3);
+	dso_counter_close(mine[0]);
+	OK(session, dso_object_stat(session, name, &stat));
+	ck_assert_uint_eq(stat.opens, 2);
+	/* A session takes its handles with it. */
+	dso_close(second);
+	do
+		OK(session, dso_object_stat(session, name, &stat));
+	while (stat.opens > 1);
+	OK(session, dso_counter_add(mine[1], 1, NULL));
+}
+END_TEST
+
+START_TEST(every_type_has_a_name_and_no_other_number_has)
+{
+	static const char *const names[] = {
+		[DSO_MEMORY] = "memory",   [DSO_COUNTER] = "counter", [DSO_REGISTER] = "register",
+		[DSO_MUTEX] = "mutex",     [DSO_RWLOCK] = "rwlock",   [DSO_SEMAPHORE] = "semaphore",
+		[DSO_BARRIER] = "barrier", [DSO_LATCH] = "latch",     [DSO_CONDITION] = "condition",
+		[DSO_ONCE] = "once",       [DSO_FUTURE] = "future",
+	};
+	static const unsigned none[] = {0, DSO_FUTURE + 1, 255, 65536 + DSO_MUTEX, UINT32_MAX};
+
+	for (unsigned type = DSO_MEMORY; type <= DSO_FUTURE; type++)
+		ck_assert_str_eq(dso_type_name((enum dso_type)type), names[type]);
+	for (unsigned i = 0; i < sizeof none / sizeof *none; i++)
+		ck_assert_str_eq(dso_type_name((enum dso_type)none[i]), "unknown");
+}
+END_TEST
+
 START_TEST(stat_tells_what_an_object_is)
 {
 	struct dso_counter_params params = {.stripes = 8, .initial = 3};
@@ -271,25 +313,124 @@ END_TEST
 
 START_TEST(storaged_answers_and_tells_its_figures)
 {
-	struct dso_server_stat stat;
+	const struct dso_memory_params million = {.size_bytes = 1 << 20};
+	struct dso_server_stat before, stat;
+	struct dso_session *second;
+	struct dso_memory *memory;
+	struct dso_counter *counter;
 	int64_t round_trip = -1;
 
 	OK(session, dso_ping(session, &round_trip));
 	ck_assert_int_ge(round_trip, 0);
+	OK(session, dso_counter_open(session, conformance_name(), NULL, &counter));
+	OK(session, dso_server_stat(session, &before));
+	second = conformance_open_another();
+	OK(session, dso_memory_open(session, conformance_name(), &million, &memory));
+	OK(session, dso_counter_add(counter, 1, NULL));
 	OK(session, dso_server_stat(session, &stat));
-	ck_assert_uint_ge(stat.sessions, 1);
+	ck_assert_uint_ge(stat.sessions, 2);
+	ck_assert_uint_le(stat.sessions, stat.sessions_max);
+	ck_assert_uint_eq(stat.sessions_begun, before.sessions_begun + 1);
+	ck_assert_uint_eq(stat.objects, before.objects + 1);
+	ck_assert_uint_lt(stat.objects, stat.objects_max);
+	ck_assert_uint_ge(stat.region_used_bytes, before.region_used_bytes + (1 << 20));
 	ck_assert_uint_gt(stat.region_bytes, stat.region_used_bytes);
+	ck_assert_uint_eq(stat.region_bytes, before.region_bytes);
+	ck_assert_uint_eq(stat.protocol_errors, before.protocol_errors);
+	ck_assert_uint_ge(stat.uptime, before.uptime);
 	ck_assert_str_eq(stat.version, dso_version());
+	ck_assert_str_eq(stat.domain, conformance_is("verbs") ? "device" : "cpu");
+	ck_assert_str_ne(stat.domain_reason, "");
+	if (conformance_is("embedded"))
+		ck_assert_str_eq(stat.io, "none");
+	else
+		ck_assert(!strcmp(stat.io, "io_uring") || !strcmp(stat.io, "poll"));
+	ck_assert_int_eq(stat.session_ttl > 0, !conformance_is("embedded"));
+	dso_close(second);
+}
+END_TEST
+
+START_TEST(transport_roce_counts_its_packets_and_no_other_does)
+{
+	struct dso_figure figures[DSO_FIGURES_MAX + 1];
+	uint64_t sent = 0, here = 0;
+	struct dso_counter *counter;
+	size_t count = 0, one = 9;
+
+	OK(session, dso_counter_open(session, conformance_name(), NULL, &counter));
+	OK(session, dso_counter_add(counter, 1, NULL));
+	OK(session, dso_transport_stat(session, figures, DSO_FIGURES_MAX + 1, &count));
+	ck_assert_uint_le(count, DSO_FIGURES_MAX);
+	for (size_t i = 0; i < count; i++) {
+		ck_assert_uint_le(figures[i].at_storaged, 1);
+		ck_assert_uint_eq(figures[i].reserved, 0);
+		ck_assert_str_ne(figures[i].name, "");
+		here += !figures[i].at_storaged;
+		if (!figures[i].at_storaged && !strcmp(figures[i].name, "packets_sent"))
+			sent = figures[i].value;
+	}
+	ck_assert_int_eq(here > 0, conformance_is("roce"));
+	ck_assert_int_eq(sent > 0, conformance_is("roce"));
+	/* No more than there is room for. */
+	memset(figures, 0x5a, sizeof figures);
+	OK(session, dso_transport_stat(session, figures, 1, &one));
+	ck_assert_uint_eq(one, count > 0);
+	ck_assert_int_eq(figures[1].name[0], 0x5a);
+}
+END_TEST
+
+static int never(const struct dso_loss *loss, void *context)
+{
+	(void)loss;
+	(void)context;
+	ck_abort_msg("a session that is not over has lost nothing");
+	return 0;
+}
+
+START_TEST(a_session_that_is_not_over_is_not_renewed)
+{
+	struct dso_mutex *mutex;
+
+	OK(session, dso_mutex_open(session, conformance_name(), NULL, &mutex));
+	OK(session, dso_mutex_lock(mutex, DSO_NOWAIT, NULL));
+	OK(session, dso_renew(session, never, NULL));
+	OK(session, dso_renew(session, NULL, NULL));
+	OK(session, dso_mutex_unlock(mutex));
+}
+END_TEST
+
+START_TEST(a_sentence_is_there_from_the_beginning_and_stays_until_the_next)
+{
+	struct dso_session *second = conformance_open_another();
+	char before[2048];
+
+	ck_assert_str_eq(dso_error(second), "");
+	ck_assert_int_eq(dso_object_delete(second, "no such object"), -ENOENT);
+	snprintf(before, sizeof before, "%s", dso_error(second));
+	ck_assert_ptr_nonnull(strstr(before, "no such object"));
+	ck_assert_ptr_nonnull(strstr(before, dso_url(second)));
+	/* It is that session's. */
+	ck_assert_int_eq(dso_object_delete(session, "nor this"), -ENOENT);
+	ck_assert_str_eq(dso_error(second), before);
+	dso_close(second);
 }
 END_TEST
 
 START_TEST(every_transport_says_why_it_is_used_or_not)
 {
-	struct dso_transport_report reports[8];
-	size_t count = dso_transports(session, reports, 8);
+	static const char *const order[] = {"shm", "verbs", "roce", "tcp"};
+	struct dso_transport_report reports[8] = {0};
+	size_t count = dso_transports(session, reports, 1);
 	int chosen = 0;
 
-	ck_assert_uint_ge(count, 1);
+	/* Their number, and no more of them than there is room for. */
+	ck_assert_uint_eq(count, conformance_is("embedded") ? 1 : 4);
+	ck_assert_ptr_null(reports[1].name);
+	ck_assert_uint_eq(dso_transports(session, reports, 8), count);
+	if (conformance_is("embedded"))
+		ck_assert_str_eq(reports[0].name, "embedded");
+	for (size_t i = 0; count == 4 && i < count; i++)
+		ck_assert_str_eq(reports[i].name, order[i]);
 	for (size_t i = 0; i < count; i++) {
 		chosen += reports[i].chosen;
 		ck_assert_uint_gt(strlen(reports[i].reason), 5);
@@ -316,7 +457,12 @@ Suite *conformance_names_suite(void)
 	tcase_add_test(tcase, names_have_1_to_255_bytes_of_any_kind);
 	tcase_add_test(tcase, an_object_of_another_type_is_not_opened);
 	tcase_add_test(tcase, a_listing_has_every_object_once);
+	tcase_add_test(tcase, stat_counts_the_handles_that_are_open_of_all_sessions);
+	tcase_add_test(tcase, every_type_has_a_name_and_no_other_number_has);
 	tcase_add_test(tcase, stat_tells_what_an_object_is);
+	tcase_add_test(tcase, transport_roce_counts_its_packets_and_no_other_does);
+	tcase_add_test(tcase, a_session_that_is_not_over_is_not_renewed);
+	tcase_add_test(tcase, a_sentence_is_there_from_the_beginning_and_stays_until_the_next);
 	tcase_add_test(tcase, storaged_answers_and_tells_its_figures);
 	tcase_add_test(tcase, every_transport_says_why_it_is_used_or_not);
 	suite_add_tcase(suite, tcase);

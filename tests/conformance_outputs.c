@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Outputs that are not wanted are NULL. */
+/* Outputs: those that are not wanted are NULL, and those of a call that failed are as they were. */
 #include "tests/conformance.h"
 
 #include <errno.h>
+#include <string.h>
 
 static struct dso_session *session;
 
@@ -123,7 +124,118 @@ START_TEST(without_a_place_for_the_handle_nothing_is_opened)
 }
 END_TEST
 
-/* Inputs that are not there. */
+/* ---- what failed has touched no output ---- */
+
+static union {
+	uint8_t bytes[4096];
+	uint32_t n;
+	int64_t count;
+	uint64_t word;
+	size_t length;
+	int flag;
+	void *handle;
+	struct dso_stat stat;
+	struct dso_session *session;
+} out;
+
+#define UNTOUCHED(call, error)                                                               \
+	do {                                                                                 \
+		int untouched;                                                               \
+		memset(&out, 0x5a, sizeof out);                                              \
+		untouched = (call);                                                          \
+		ck_assert_msg(untouched == (error), "%s: %d, %s", #call, untouched,          \
+			      dso_error(session));                                           \
+		for (size_t byte = 0; byte < sizeof out; byte++)                             \
+			ck_assert_msg(out.bytes[byte] == 0x5a, "%s: byte %zu", #call, byte); \
+	} while (0)
+
+/* Open one, delete it, and call what has outputs. */
+#define STALE(type, params)                                                    \
+	({                                                                     \
+		const char *name = conformance_name();                         \
+		struct dso_##type *stale;                                      \
+		OK(session, dso_##type##_open(session, name, params, &stale)); \
+		OK(session, dso_object_delete(session, name));                 \
+		stale;                                                         \
+	})
+
+START_TEST(of_values_that_were_deleted)
+{
+	struct dso_counter *counter = STALE(counter, NULL);
+	struct dso_register *reg = STALE(register, NULL);
+	struct dso_memory *memory = STALE(memory, NULL);
+	char text[4];
+
+	UNTOUCHED(dso_counter_add(counter, 1, &out.count), -ESTALE);
+	UNTOUCHED(dso_counter_get(counter, &out.count), -ESTALE);
+	UNTOUCHED(dso_counter_exchange(counter, 1, &out.count), -ESTALE);
+	UNTOUCHED(dso_counter_cas(counter, 0, 1, &out.count), -ESTALE);
+	UNTOUCHED(dso_register_get(reg, text, 4, &out.length, &out.word), -ESTALE);
+	UNTOUCHED(dso_register_set(reg, "x", 1, &out.word), -ESTALE);
+	UNTOUCHED(dso_register_set_if_version(reg, 0, "x", 1, &out.word), -ESTALE);
+	UNTOUCHED(dso_register_exchange(reg, "x", 1, text, 4, &out.length, &out.word), -ESTALE);
+	UNTOUCHED(dso_register_version(reg, &out.word), -ESTALE);
+	UNTOUCHED(dso_register_size(reg, &out.length), -ESTALE);
+	UNTOUCHED(dso_memory_cas(memory, 0, 0, 1, &out.word), -ESTALE);
+	UNTOUCHED(dso_memory_cas(memory, 4, 0, 1, &out.word), -EINVAL);
+	UNTOUCHED(dso_memory_fetch_add(memory, 0, 1, &out.word), -ESTALE);
+	UNTOUCHED(dso_memory_wake(memory, 1 << 20, 1, &out.n), -ERANGE);
+}
+END_TEST
+
+START_TEST(of_a_session_where_nothing_is_found)
+{
+	struct dso_register *reg;
+	char text[4];
+
+	UNTOUCHED(dso_open("nowhere:", NULL, &out.session), -EINVAL);
+	UNTOUCHED(dso_counter_open(session, "", NULL, (void *)&out.handle), -EINVAL);
+	UNTOUCHED(dso_object_stat(session, conformance_name(), &out.stat), -ENOENT);
+	OK(session, dso_register_open(session, conformance_name(), NULL, &reg));
+	OK(session, dso_register_set(reg, "text", 4, NULL));
+	/* A value that never fits is not the one that does not fit in the buffer. */
+	UNTOUCHED(dso_register_exchange(reg, text, (64 << 10) + 1, text, 4, &out.length, &out.word),
+		  -EMSGSIZE);
+	UNTOUCHED(dso_register_set_if_version(reg, 1, text, (64 << 10) + 1, &out.word), -EMSGSIZE);
+}
+END_TEST
+
+/* ---- inputs that are not there ---- */
+
+START_TEST(no_handle_is_closed_without_harm)
+{
+	dso_close(NULL);
+	dso_counter_close(NULL);
+	dso_register_close(NULL);
+	dso_memory_close(NULL);
+	dso_mutex_close(NULL);
+	dso_rwlock_close(NULL);
+	dso_semaphore_close(NULL);
+	dso_barrier_close(NULL);
+	dso_latch_close(NULL);
+	dso_condition_close(NULL);
+	dso_once_close(NULL);
+	dso_future_close(NULL);
+	OK(session, dso_ping(session, NULL));
+}
+END_TEST
+
+START_TEST(a_buffer_that_is_not_there_has_no_bytes)
+{
+	struct dso_register *reg;
+	size_t length = 9;
+
+	OK(session, dso_register_open(session, conformance_name(), NULL, &reg));
+	OK(session, dso_register_get(reg, NULL, 100, &length, NULL));
+	ck_assert_uint_eq(length, 0);
+	OK(session, dso_register_set(reg, "text", 4, NULL));
+	ck_assert_int_eq(dso_register_get(reg, NULL, 100, &length, NULL), -EMSGSIZE);
+	ck_assert_uint_eq(length, 4);
+	ck_assert_int_eq(dso_register_exchange(reg, "x", 1, NULL, 100, &length, NULL), -EMSGSIZE);
+	ck_assert_uint_eq(length, 4);
+}
+END_TEST
+
 START_TEST(no_name_is_an_empty_one_and_no_sentence_too)
 {
 	const char *name = conformance_name();
@@ -150,6 +262,10 @@ Suite *conformance_outputs_suite(void)
 	tcase_add_test(tcase, of_a_session);
 	tcase_add_test(tcase, of_values);
 	tcase_add_test(tcase, of_what_blocks);
+	tcase_add_test(tcase, of_values_that_were_deleted);
+	tcase_add_test(tcase, of_a_session_where_nothing_is_found);
+	tcase_add_test(tcase, no_handle_is_closed_without_harm);
+	tcase_add_test(tcase, a_buffer_that_is_not_there_has_no_bytes);
 	tcase_add_test(tcase, without_a_place_for_the_handle_nothing_is_opened);
 	tcase_add_test(tcase, no_name_is_an_empty_one_and_no_sentence_too);
 	suite_add_tcase(suite, tcase);

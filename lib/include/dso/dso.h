@@ -7,34 +7,42 @@
  * compare-and-swap, fetch-and-add): over RDMA no code runs on the storage host.
  *
  * Returns: 0 or a negative errno. dso_error() is the sentence behind the last failure of a session.
- * Outputs are named ret_*, come last, may be NULL when not wanted and are not touched on failure, except
- * where it is said. A function that opens something has nowhere to put it then, and returns -EINVAL.
+ * Outputs are named ret_*, come last, may be NULL when not wanted and are not touched on failure,
+ * except where it is said. A function that opens something has nowhere to put it then, and returns
+ * -EINVAL.
  *
  * Threads: a session and every handle opened in it are used by one thread at a time; several
  * sessions may be open in a process, each used by a thread of its own at the same time. Another
- * thread may take a session over while nothing submitted is outstanding. With DSO_CHECK=1 in the environment
- * two threads that are in one session at the same time end the process, with a sentence on stderr that names
- * what both have called: for tests. dso_interrupt() alone is any thread's.
+ * thread may take a session over while nothing submitted is outstanding. With DSO_CHECK=1 in the
+ * environment two threads that are in one session at the same time end the process, with a sentence
+ * on stderr that names what both have called: for tests. dso_interrupt() alone is any thread's.
  *
- * fork(): a session stays the parent's. In the child each function that is called for it does nothing and
- * returns -ENOTCONN, or what is wrong with its arguments; dso_close() frees the child's memory. What the
- * parent submitted is executed once, by the parent. The child opens sessions of its own (over verbs only where
- * its parent had none); an embedded store that it opens is its own too. exec() leaves nothing of a session.
+ * fork(): a session stays the parent's. In the child each function that is called for it does
+ * nothing and returns -ENOTCONN, or what is wrong with its arguments; dso_close() frees the child's
+ * memory. What the parent submitted is executed once, by the parent. The child opens sessions of
+ * its own (over verbs only where its parent had none); an embedded store that it opens is its own
+ * too. exec() leaves nothing of a session.
  *
- * Order: the operations of a session are executed in the order in which they were called, synchronous and
- * submitted ones alike. Others see them in that order, but for one case: over shm, and in an embedded store, a
- * READ may be executed before another session sees a WRITE that came before it, as a processor does with its own
- * loads and stores. An atomic between the two, of any word, prevents that.
+ * Order: the operations of a session are executed in the order in which they were called,
+ * synchronous and submitted ones alike. Others see them in that order, but for one case: over shm,
+ * and in an embedded store, a READ may be executed before another session sees a WRITE that came
+ * before it, as a processor does with its own loads and stores. An atomic between the two, of any
+ * word, prevents that.
  *
  * Errors that any operation on an object can return, beside its own:
  *	-ESTALE      the object was deleted
+ *	-EIO         storaged's RDMA device failed it (transport tcp): it may or may not have been executed
  *	-ESHUTDOWN   storaged has ended the session (it was silent for longer than the TTL, or storaged
  *		     shuts down); nothing was done
  *	-ENOTCONN    the connection was lost before; nothing was done
  *	-ECONNRESET  the connection was lost, or storaged fell silent, while the operation was under way:
  *		     it may or may not have been executed. It is never repeated by the library, but for
  *		     reads and the like under the option renew.
- * After the last three the session is over: dso_renew() begins a new one under the same handles.
+ * After the last three the session is over: dso_renew() begins a new one under the same handles. It
+ * is over, too, after two errors of any call that asks storaged over the control connection:
+ *	-ETIMEDOUT   storaged has answered neither that nor a heartbeat within the session's timeout; where
+ *		     it answers heartbeats it is waited for
+ *	-EPROTO      what storaged answered breaks the protocol
  */
 #ifndef DSO_DSO_H
 #define DSO_DSO_H
@@ -129,15 +137,18 @@ struct dso_options {
  * it, its directory and the process that listens there belong to root or to this process's user.
  * @options may be NULL. On success *ret_session is to be given back with dso_close(). With "auto"
  * each transport that storaged offers has a share of the time, and tcp always one. Blocks for at
- * most the open_timeout. Returns 0, -EINVAL (a malformed URL or option; a linger longer than this
- * storaged allows, 60 s unless its setting linger-max says otherwise), -ECONNREFUSED (nobody
- * listens there), -EHOSTUNREACH (the host's name has no address, or no way leads to it), -EAGAIN
- * (its name cannot be resolved now), -EACCES (storaged refuses this process a way to its memory, or
+ * most the open_timeout. Returns 0, -EINVAL (a malformed URL or option; a transport for an embedded
+ * store; a linger longer than this storaged allows, 60 s unless its setting linger-max says
+ * otherwise), -ECONNREFUSED (nobody listens there, or storaged shuts down), -ECONNRESET (the
+ * connection was closed before there was an answer, as by a storaged that has as many connections
+ * as it may), -EHOSTUNREACH (the host's name has no address, or no way leads to it), -EAGAIN (its
+ * name cannot be resolved now), -EACCES (storaged refuses this process a way to its memory, or
  * another process's socket lies where its own should), -ETIMEDOUT (no answer), -EPROTONOSUPPORT
  * (storaged speaks no version that this library does), -EPROTO (what answers there is not
- * storaged), -ENOENT (no such namespace), -EUSERS (storaged has as many sessions as it may),
- * -EOPNOTSUPP (the transport that was asked for cannot be used here; the sentence says why),
- * -ENOMEM. The sentence is dso_error(NULL).
+ * storaged), -ENOENT (no such namespace), -EUSERS (storaged, or an embedded store, has as many
+ * sessions as it may, all in all or of this user or address), -EOPNOTSUPP (the transport that was
+ * asked for cannot be used here; the sentence says why), -EMFILE (this process has as many
+ * descriptors as it may), -ENOMEM. The sentence is dso_error(NULL).
  */
 int dso_open(const char *url, const struct dso_options *options, struct dso_session **ret_session);
 
@@ -148,8 +159,9 @@ int dso_open(const char *url, const struct dso_options *options, struct dso_sess
 void dso_close(struct dso_session *session);
 
 /*
- * dso_interrupt - end a wait of @session with -ECANCELED: the one that another thread is in, or the next
- * one. The one function that any thread may call for a session in use; not from a signal handler.
+ * dso_interrupt - end a wait of @session with -ECANCELED: the one that another thread is in, or the
+ * next one. The one function that any thread may call for a session in use; not from a signal
+ * handler.
  */
 void dso_interrupt(struct dso_session *session);
 
@@ -161,7 +173,7 @@ const char *dso_error(const struct dso_session *session);
 
 /*
  * dso_ping - measure a round trip on the control connection.
- * Returns 0, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT (no answer within the session's timeout).
+ * Returns 0, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
  */
 int dso_ping(struct dso_session *session, int64_t *ret_round_trip);
 
@@ -173,9 +185,10 @@ struct dso_transport_report {
 };
 
 /*
- * dso_transports - fill @reports (of @count_max) with every transport, in order of preference. With
- * NULL, those of the last dso_open() in this thread, if it failed; none where it never got so far.
- * Returns their number. Does not block.
+ * dso_transports - fill @reports (of @count_max) with every transport, in order of preference; an
+ * embedded store has its own alone. With NULL, those of the last dso_open() in this thread, if it
+ * failed; none where it never got so far.
+ * Returns their number, also where it is more than @count_max. Does not block.
  */
 size_t dso_transports(const struct dso_session *session, struct dso_transport_report *reports,
 		      size_t count_max);
@@ -201,14 +214,14 @@ struct dso_server_stat {
 	int64_t session_ttl;      /* ns */
 	char domain[16];          /* "cpu" or "device": who executes atomics */
 	char domain_reason[128];  /* why that one; begins with "broken: " where its device is */
-	char io[16];              /* "io_uring" or "poll" */
+	char io[16];              /* "io_uring" or "poll"; of an embedded store "none" */
 	char device[64];
 	char version[32];
 };
 
 /*
  * dso_server_stat - ask storaged for its figures. One control round trip.
- * Returns 0, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
+ * Returns 0, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
  */
 int dso_server_stat(struct dso_session *session, struct dso_server_stat *ret_stat);
 
@@ -224,10 +237,11 @@ struct dso_figure {
 };
 
 /*
- * dso_transport_stat - what this session's transport and storaged counted of packets: sent, received, sent
- * again, refused and dropped, by cause, and the window and round trip at this moment. Transport roce
- * counts; of the others there is nothing to tell. Up to @count_max figures, DSO_FIGURES_MAX at most. One
- * control round trip where storaged offers roce. Returns 0, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
+ * dso_transport_stat - what this session's transport and storaged counted of packets: sent,
+ * received, sent again, refused and dropped, by cause, and the window and round trip at this
+ * moment. Transport roce counts; of the others there is nothing to tell. Up to @count_max figures,
+ * DSO_FIGURES_MAX at most. One control round trip where storaged offers roce. Returns 0, -ENOTCONN,
+ * -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
  */
 int dso_transport_stat(struct dso_session *session, struct dso_figure *figures, size_t count_max,
 		       size_t *ret_count);
@@ -253,7 +267,7 @@ struct dso_stat {
 	uint32_t generation;    /* distinguishes objects that had the same name */
 	uint64_t offset;        /* in the region */
 	uint64_t length_bytes;  /* in the region, with its header */
-	uint32_t opens;         /* sessions that have it open */
+	uint32_t opens;         /* handles to it that are open, of all sessions */
 	uint64_t parameters[4]; /* as created; their meaning is the type's */
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
@@ -262,26 +276,30 @@ struct dso_stat {
 const char *dso_type_name(enum dso_type type);
 
 /*
- * dso_object_delete - delete the object called @name. Behind its return this session's handles to it, and those
- * of every session of the same embedded store, return -ESTALE. Another session's do so once its library has taken
- * storaged's notice, which comes without being asked for; what that session calls before is still executed, in
- * memory that nobody else is given before every session that had the object open has acknowledged or is gone. So
- * an operation never reaches the next object of that name or place. One control round trip.
- * Returns 0, -ENOENT (no such object), -EINVAL, -ENAMETOOLONG, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT,
- * -ECONNRESET (the session ended before the answer came: it may have been deleted or not).
+ * dso_object_delete - delete the object called @name. Behind its return this session's handles to
+ * it, and those of every session of the same embedded store, return -ESTALE. Another session's do
+ * so once its library has taken storaged's notice, which comes without being asked for; what that
+ * session calls before is still executed, in memory that nobody else is given before every session
+ * that had the object open has acknowledged or is gone. So an operation never reaches the next
+ * object of that name or place. One control round trip.
+ * Returns 0, -ENOENT (no such object), -EINVAL (the name is empty or NULL), -ENAMETOOLONG,
+ * -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -ECONNRESET (the session ended before the answer came: it may
+ * have been deleted or not).
  */
 int dso_object_delete(struct dso_session *session, const char *name);
 
 /*
  * dso_object_stat - describe the object called @name. One control round trip.
- * Returns 0, -ENOENT (no such object), -EINVAL, -ENAMETOOLONG, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
+ * Returns 0, -ENOENT (no such object), -EINVAL (the name is empty or NULL), -ENAMETOOLONG,
+ * -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
  */
 int dso_object_stat(struct dso_session *session, const char *name, struct dso_stat *ret_stat);
 
 /*
- * dso_list - call @each with every object of the namespace, in no order, until it returns other than
- * 0. Objects that come or go meanwhile may be missed. One control round trip a page. @each must not
- * use the session. Returns 0, what @each returned, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
+ * dso_list - call @each with every object of the namespace, in no order, until it returns other
+ * than 0. Objects that come or go meanwhile may be missed. One control round trip a page. @each
+ * must not use the session. Returns 0, what @each returned, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT,
+ * -EPROTO.
  */
 int dso_list(struct dso_session *session, int (*each)(const struct dso_stat *stat, void *context),
 	     void *context);
@@ -316,14 +334,15 @@ struct dso_hold {
 };
 
 /*
- * dso_holds - call @each with every hold in the namespace, an object after the other, until it returns
- * other than 0: locked mutexes, writers and readers of rwlocks, permits, onces that were begun and are not
- * done, futures that were promised and are not set, registers in the middle of a write. What is taken or
- * given back meanwhile may be missed. Since when is what storaged saw in passing: it looks now and then, so
- * that the two times of a hold are some heartbeats apart; of several permits they are those of the oldest.
- * An embedded store does not look. One control round trip a page, and nothing on the path of the holders.
- * @each must not use the session. Returns 0, what @each returned, -EOPNOTSUPP (storaged is older than this
- * function), -EIO (its RDMA device failed), -ENOMEM, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT.
+ * dso_holds - call @each with every hold in the namespace, an object after the other, until it
+ * returns other than 0: locked mutexes, writers and readers of rwlocks, permits, onces that were
+ * begun and are not done, futures that were promised and are not set, registers in the middle of a
+ * write. What is taken or given back meanwhile may be missed. Since when is what storaged saw in
+ * passing: it looks now and then, so that the two times of a hold are some heartbeats apart; of
+ * several permits they are those of the oldest. An embedded store does not look. One control round
+ * trip a page, and nothing on the path of the holders. @each must not use the session. Returns 0,
+ * what @each returned, -EOPNOTSUPP (storaged is older than this function), -EIO (its RDMA device
+ * failed), -ENOMEM, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
  */
 int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *hold, void *context),
 	      void *context);
@@ -342,22 +361,24 @@ struct dso_loss {
 };
 
 /*
- * dso_renew - begin a new session under the handles of @session, if that is over. Every handle stays where it
- * is and is opened again; one whose object was deleted meanwhile, or made anew as by a restarted storaged, is
- * -ESTALE from then on. What the handles held is lost, and may be another's by now: @each (may be NULL) is called
- * for every handle that held something or became stale, and must not use the session. It is called also
- * where the renewal fails later: what it was told of is lost. Operations submitted get their outcomes before
- * that, and can be reaped afterwards. The descriptor of dso_fd() stays the same, to be armed anew.
+ * dso_renew - begin a new session under the handles of @session, if that is over. Every handle
+ * stays where it is and is opened again; one whose object was deleted meanwhile, or made anew as by
+ * a restarted storaged, is -ESTALE from then on. What the handles held is lost, and may be
+ * another's by now: @each (may be NULL) is called for every handle that held something or became
+ * stale, and must not use the session. It is called also where the renewal fails later: what it was
+ * told of is lost. Operations submitted get their outcomes before that, and can be reaped
+ * afterwards. The descriptor of dso_fd() stays the same, to be armed anew.
  *
- * To learn whether the session is over, storaged is asked. So a function that is frozen between two calls
- * begins each call with it:
+ * To learn whether the session is over, storaged is asked. So a function that is frozen between two
+ * calls begins each call with it:
  *
  *	int r = dso_renew(session, note_loss, &state);
  *	if (r) { dso_close(session); ... open another ... }
  *
- * and does what it does under a lock between taking and giving it back in one call. Blocks as dso_open() does.
- * Returns 0 (also where the session is not over, and nothing was done), what dso_open() returns (nothing was
- * begun, and it can be called again), or -EMFILE (dso_fd() cannot be kept).
+ * and does what it does under a lock between taking and giving it back in one call. Blocks as
+ * dso_open() does.
+ * Returns 0 (also where the session is not over, and nothing was done), what dso_open() returns
+ * (nothing was begun, and it can be called again), or -EMFILE (dso_fd() cannot be kept).
  */
 int dso_renew(struct dso_session *session, int (*each)(const struct dso_loss *loss, void *context),
 	      void *context);
@@ -373,12 +394,15 @@ struct dso_counter_params {
 };
 
 /*
- * dso_counter_open - open the counter @name, created when there is none.
- * @params NULL: whatever exists, else the defaults. One control round trip. *ret_counter is given
- * back with dso_counter_close(). Returns 0, -EINVAL (the name; a parameter out of range, or other than
- * the existing object's: of a counter the stripes alone), -ENAMETOOLONG, -EEXIST (an object of another type has that name), -ENOSPC
- * (the arena is full), -ENFILE (the namespace has as many objects as it may), -EMFILE (the session has
- * as many objects open as it may), -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -ENOMEM.
+ * dso_counter_open - open the counter @name, created when there is none. @params NULL: whatever
+ * exists, else the defaults. One control round trip. *ret_counter is given back with
+ * dso_counter_close(). Returns 0, -EINVAL (the name is empty or NULL; a parameter is out of range,
+ * or other than the existing object's: of a counter the stripes alone; a reserved one is not zero),
+ * -ENAMETOOLONG, -EEXIST (an object of another type has that name), -ENOSPC (the arena is full),
+ * -ENFILE (the namespace has as many objects as it may), -EMFILE (the session has as many objects
+ * open as it may), -EIO (storaged has no memory of its own for it), -ECONNRESET (the connection was
+ * lost before the answer came: it may have been created or not), -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT,
+ * -EPROTO, -ENOMEM.
  */
 int dso_counter_open(struct dso_session *session, const char *name,
 		     const struct dso_counter_params *params, struct dso_counter **ret_counter);
@@ -443,39 +467,42 @@ int dso_register_open(struct dso_session *session, const char *name,
 void dso_register_close(struct dso_register *reg);
 
 /*
- * dso_register_get - read one whole version into @buffer of @buffer_bytes.
- * One round trip where the version is still the one last seen by this handle or follows it by two,
- * else two. *ret_length is its length, *ret_version its number (0: never set). Both are also set when
- * it returns -EMSGSIZE (the value is longer than @buffer_bytes). On failure the contents of @buffer are
- * undefined. Returns 0,
- * -EMSGSIZE, -ESTALE, -ETIMEDOUT (writers replaced it faster than it could be read), -EBADMSG (what
- * lies there is not what a writer wrote), -ECONNRESET, -ENOTCONN, -ESHUTDOWN.
+ * dso_register_get - read one whole version into @buffer of @buffer_bytes. One round trip where the
+ * version is still the one last seen by this handle or follows it by two, and the value no longer
+ * than the last one read or 4 KiB, and than 64 KiB; else two, and one more for each further 4 MiB.
+ * *ret_length is its length, *ret_version its number (0: never set). Both are also set when it
+ * returns -EMSGSIZE (the value is longer than @buffer_bytes; a @buffer of NULL has none). On
+ * failure the contents of @buffer are undefined. Returns 0, -EMSGSIZE, -ESTALE, -ETIMEDOUT (writers
+ * replaced it faster than it could be read), -EBADMSG (what lies there is not what a writer wrote),
+ * -ECONNRESET, -ENOTCONN, -ESHUTDOWN.
  */
 int dso_register_get(struct dso_register *reg, void *buffer, size_t buffer_bytes,
 		     size_t *ret_length, uint64_t *ret_version);
 
 /*
- * dso_register_set - replace the value by @length_bytes of @value. Two round trips. Readers see the
- * old value or the new one, never a mixture; a writer that dies leaves the old one.
- * Returns 0, -EMSGSIZE (longer than the capacity), -EOVERFLOW (it is at DSO_REGISTER_VERSION_MAX, and
- * stays there), -ESTALE, -ETIMEDOUT (other writers were at it for longer than the session's timeout),
- * -ECONNRESET (it may or may not have been set), -ENOTCONN, -ESHUTDOWN.
+ * dso_register_set - replace the value by @length_bytes of @value. Two round trips; one more where
+ * another session has set it since this handle last looked, and for each further 4 MiB. Readers see
+ * the old value or the new one, never a mixture; a writer that dies leaves the old one.
+ * *ret_version is the new one's number.
+ * Returns 0, -EMSGSIZE (longer than the capacity), -EOVERFLOW (it is at DSO_REGISTER_VERSION_MAX,
+ * and stays there), -ESTALE, -ETIMEDOUT (other writers were at it for longer than the session's
+ * timeout), -ECONNRESET (it may or may not have been set), -ENOTCONN, -ESHUTDOWN.
  */
 int dso_register_set(struct dso_register *reg, const void *value, size_t length_bytes,
 		     uint64_t *ret_version);
 
 /*
- * dso_register_set_if_version - as set, if the version is still @expected (0: never set). A number beyond
- * DSO_REGISTER_VERSION_MAX is no version, and never the register's.
+ * dso_register_set_if_version - as set, if the version is still @expected (0: never set). A number
+ * beyond DSO_REGISTER_VERSION_MAX is no version, and never the register's.
  * Returns 0, -EAGAIN (the version is another; *ret_version, also set then, is that), and as set.
  */
 int dso_register_set_if_version(struct dso_register *reg, uint64_t expected, const void *value,
 				size_t length_bytes, uint64_t *ret_version);
 
 /*
- * dso_register_exchange - as set, and read the value replaced into @buffer, as get does. When that is
- * longer than @buffer_bytes nothing is changed and -EMSGSIZE is returned, with the length and version of the
- * value that is there.
+ * dso_register_exchange - as set, and read the value replaced into @buffer, as get does. When that
+ * is longer than @buffer_bytes nothing is changed and -EMSGSIZE is returned, with the length and
+ * version of the value that is there.
  */
 int dso_register_exchange(struct dso_register *reg, const void *value, size_t length_bytes,
 			  void *buffer, size_t buffer_bytes, size_t *ret_length,
@@ -488,7 +515,8 @@ int dso_register_exchange(struct dso_register *reg, const void *value, size_t le
 int dso_register_version(struct dso_register *reg, uint64_t *ret_version);
 
 /*
- * dso_register_size - the length of the current value. Errors as for dso_register_get().
+ * dso_register_size - the length of the current value, 0 if never set. Errors as for
+ * dso_register_get(), but for -EMSGSIZE.
  */
 int dso_register_size(struct dso_register *reg, size_t *ret_length);
 
@@ -516,15 +544,16 @@ void dso_memory_close(struct dso_memory *memory);
 uint64_t dso_memory_size(const struct dso_memory *memory);
 
 /*
- * dso_memory_read - copy @length_bytes from @offset into @buffer. Not atomic, not even 8 bytes of it:
- * a READ is a hint, the result of an atomic is a fact. Returns 0, -ERANGE (outside the object),
+ * dso_memory_read - copy @length_bytes from @offset into @buffer. Not atomic, not even 8 bytes of
+ * it: a READ is a hint, the result of an atomic is a fact. Returns 0, -ERANGE (outside the object),
  * -ESTALE, -ECONNRESET, -ENOTCONN, -ESHUTDOWN.
  */
 int dso_memory_read(struct dso_memory *memory, uint64_t offset, void *buffer, size_t length_bytes);
 
 /*
- * dso_memory_write - copy @length_bytes of @buffer to @offset. Not atomic; never use it on a word that
- * atomics change. Returns 0, -ERANGE (outside the object), -ESTALE, -ECONNRESET, -ENOTCONN, -ESHUTDOWN.
+ * dso_memory_write - copy @length_bytes of @buffer to @offset. Not atomic; never use it on a word
+ * that atomics change. Returns 0, -ERANGE (outside the object), -ESTALE, -ECONNRESET, -ENOTCONN,
+ * -ESHUTDOWN.
  */
 int dso_memory_write(struct dso_memory *memory, uint64_t offset, const void *buffer,
 		     size_t length_bytes);
@@ -538,28 +567,29 @@ int dso_memory_cas(struct dso_memory *memory, uint64_t offset, uint64_t expected
 		   uint64_t *ret_before);
 
 /*
- * dso_memory_fetch_add - add @delta to the 8 bytes at @offset; *ret_before is what they were. With a
- * @delta of 0 it is an atomic load. Errors as for cas.
+ * dso_memory_fetch_add - add @delta to the 8 bytes at @offset; *ret_before is what they were. With
+ * a @delta of 0 it is an atomic load. Errors as for cas.
  */
 int dso_memory_fetch_add(struct dso_memory *memory, uint64_t offset, uint64_t delta,
 			 uint64_t *ret_before);
 
 /*
- * dso_memory_wait - sleep until somebody wakes the word at @offset, if it still has the value @expected:
- * futex(2) on memory of another host. It spins for about a control round trip before it sleeps at storaged.
- * Afterwards look at the word by fetch_add of 0: being woken says nothing of its value, and it may happen
- * without a wake, as when a session ended that had the memory open. Changes of the word wake nobody by
- * themselves. @timeout: nanoseconds, DSO_NOWAIT, DSO_FOREVER. Returns 0 (woken, or the word had another
- * value), -ETIMEDOUT, -ECANCELED (dso_interrupt()), -ERANGE, -EINVAL (@offset is no multiple of 8, or the
- * timeout negative), -EOPNOTSUPP (storaged is older than this library).
+ * dso_memory_wait - sleep until somebody wakes the word at @offset, if it still has the value
+ * @expected: futex(2) on memory of another host. It spins for about a control round trip before it
+ * sleeps at storaged. Afterwards look at the word by fetch_add of 0: being woken says nothing of
+ * its value, and it may happen without a wake, as when a session ended that had the memory open.
+ * Changes of the word wake nobody by themselves. @timeout: nanoseconds, DSO_NOWAIT, DSO_FOREVER.
+ * Returns 0 (woken, or the word had another value), -ETIMEDOUT, -ECANCELED (dso_interrupt()),
+ * -ERANGE, -EINVAL (@offset is no multiple of 8, or the timeout negative), -EOPNOTSUPP (storaged is
+ * older than this library).
  */
 int dso_memory_wait(struct dso_memory *memory, uint64_t offset, uint64_t expected, int64_t timeout);
 
 /*
- * dso_memory_wake - wake up to @count of those that sleep on the word at @offset, the longest sleeping
- * first; UINT32_MAX: all. To be called after the word was changed. *ret_woken is how many there were; where
- * it is not wanted (NULL) storaged is not waited for. Returns 0, -ERANGE, -EINVAL, -EOPNOTSUPP as
- * dso_memory_wait().
+ * dso_memory_wake - wake up to @count of those that sleep on the word at @offset, the longest
+ * sleeping first; UINT32_MAX: all. To be called after the word was changed. *ret_woken is how many
+ * there were; where it is not wanted (NULL) storaged is not waited for. Returns 0, -ERANGE, -EINVAL
+ * (@offset is no multiple of 8), -EOPNOTSUPP (storaged is older than this library).
  */
 int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count,
 		    uint32_t *ret_woken);
