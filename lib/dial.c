@@ -280,8 +280,20 @@ static int send_all(int fd, const void *bytes, size_t count, int64_t deadline_ns
 	return 0;
 }
 
-/* Keep the first descriptor that came, if none came before, and close all others. */
-static void take_descriptors(struct msghdr *message, int *fd_received)
+/* What came with a reply. */
+struct descriptors {
+	int fd[DIAL_DESCRIPTORS_MAX];
+	unsigned count;
+};
+
+static void close_descriptors(struct descriptors *descriptors)
+{
+	while (descriptors->count)
+		close(descriptors->fd[--descriptors->count]);
+}
+
+/* Keep the first descriptors that come, and close those beyond DIAL_DESCRIPTORS_MAX. */
+static void take_descriptors(struct msghdr *message, struct descriptors *descriptors)
 {
 	for (struct cmsghdr *at = CMSG_FIRSTHDR(message); at; at = CMSG_NXTHDR(message, at)) {
 		size_t count = (at->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -292,20 +304,21 @@ static void take_descriptors(struct msghdr *message, int *fd_received)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(at) + i * sizeof fd, sizeof fd);
-			if (*fd_received < 0)
-				*fd_received = fd;
+			if (descriptors->count < DIAL_DESCRIPTORS_MAX)
+				descriptors->fd[descriptors->count++] = fd;
 			else
 				close(fd);
 		}
 	}
 }
 
-/* Receive exactly @count bytes, and the descriptor that may ride on them. */
-static int receive_all(int fd, void *bytes, size_t count, int *fd_received, int64_t deadline_ns)
+/* Receive exactly @count bytes, and the descriptors that may ride on them. */
+static int receive_all(int fd, void *bytes, size_t count, struct descriptors *descriptors,
+		       int64_t deadline_ns)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(sizeof descriptors->fd)];
 	} control;
 
 	for (size_t got = 0; got < count;) {
@@ -329,18 +342,19 @@ static int receive_all(int fd, void *bytes, size_t count, int *fd_received, int6
 		if (n < 0)
 			continue;
 		got += (size_t)n;
-		take_descriptors(&message, fd_received);
+		take_descriptors(&message, descriptors);
 	}
 	return 0;
 }
 
-static int receive_reply(int fd, uint16_t type, void *reply, uint32_t reply_bytes, int *fd_received,
-			 int64_t deadline_ns, char *reason, size_t reason_bytes)
+static int receive_reply(int fd, uint16_t type, void *reply, uint32_t reply_bytes,
+			 struct descriptors *descriptors, int64_t deadline_ns, char *reason,
+			 size_t reason_bytes)
 {
 	struct control_header header;
 	char text[256];
 	uint32_t length, status;
-	int r = receive_all(fd, &header, sizeof header, fd_received, deadline_ns);
+	int r = receive_all(fd, &header, sizeof header, descriptors, deadline_ns);
 
 	if (r)
 		return say(r, reason, reason_bytes, "no answer from storaged: %s", strerror(-r));
@@ -349,7 +363,7 @@ static int receive_reply(int fd, uint16_t type, void *reply, uint32_t reply_byte
 	if (le16_get(header.type) != type || (status == WIRE_OK && length != reply_bytes) ||
 	    (status != WIRE_OK && length >= sizeof text))
 		return say(-EPROTO, reason, reason_bytes, "what answers there is not storaged");
-	r = receive_all(fd, status == WIRE_OK ? reply : text, length, fd_received, deadline_ns);
+	r = receive_all(fd, status == WIRE_OK ? reply : text, length, descriptors, deadline_ns);
 	if (r)
 		return say(r, reason, reason_bytes, "half an answer from storaged: %s",
 			   strerror(-r));
@@ -361,38 +375,39 @@ static int receive_reply(int fd, uint16_t type, void *reply, uint32_t reply_byte
 }
 
 int dial_exchange(int fd, uint16_t type, const void *body, uint32_t body_bytes, void *reply,
-		  uint32_t reply_bytes, int *ret_fd, int64_t deadline_ns, char *reason,
-		  size_t reason_bytes)
+		  uint32_t reply_bytes, int *ret_fds, unsigned fd_count, int64_t deadline_ns,
+		  char *reason, size_t reason_bytes)
 {
 	struct {
 		struct control_header header;
 		uint8_t body[256];
 	} request = {.header = control_header_of(type, 0, 1, body_bytes)};
-	int fd_received = -1;
+	struct descriptors descriptors = {.count = 0};
 	int r;
 
 	memcpy(request.body, body, body_bytes);
 	r = send_all(fd, &request, sizeof request.header + body_bytes, deadline_ns);
 	if (r)
 		return say(r, reason, reason_bytes, "cannot speak to storaged: %s", strerror(-r));
-	r = receive_reply(fd, type, reply, reply_bytes, &fd_received, deadline_ns, reason,
+	r = receive_reply(fd, type, reply, reply_bytes, &descriptors, deadline_ns, reason,
 			  reason_bytes);
-	if (r == 0 && ret_fd && fd_received < 0)
-		r = say(-EPROTO, reason, reason_bytes, "storaged sent no descriptor");
-	if (r == 0 && ret_fd)
-		*ret_fd = fd_received;
-	else if (fd_received >= 0)
-		close(fd_received);
+	if (r == 0 && descriptors.count != fd_count)
+		r = say(-EPROTO, reason, reason_bytes, "storaged sent %u descriptors instead of %u",
+			descriptors.count, fd_count);
+	if (r)
+		close_descriptors(&descriptors);
+	else if (fd_count)
+		memcpy(ret_fds, descriptors.fd, fd_count * sizeof *ret_fds);
 	return r;
 }
 
-int dial_attach(int fd, const struct attachment *attachment, uint8_t transport, int *ret_fd,
-		int64_t deadline_ns)
+int dial_attach(int fd, const struct attachment *attachment, uint8_t transport, int *ret_fds,
+		unsigned fd_count, int64_t deadline_ns)
 {
 	struct control_attach attach = {.session = attachment->welcome->session,
 					.transport = transport};
 
 	memcpy(attach.cookie, attachment->welcome->cookie, sizeof attach.cookie);
-	return dial_exchange(fd, CONTROL_ATTACH, &attach, sizeof attach, NULL, 0, ret_fd,
+	return dial_exchange(fd, CONTROL_ATTACH, &attach, sizeof attach, NULL, 0, ret_fds, fd_count,
 			     deadline_ns, attachment->reason, attachment->reason_bytes);
 }

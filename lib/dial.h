@@ -5,7 +5,8 @@
 
 #include "lib/transport.h"
 
-#define DIAL_ADDRESSES_MAX 8 /* of a host, tried at the same time */
+#define DIAL_ADDRESSES_MAX   8 /* of a host, tried at the same time */
+#define DIAL_DESCRIPTORS_MAX 2 /* of a reply */
 
 /* Both return a nonblocking close-on-exec socket or a negative errno with *reason filled.
  * dial_tcp tries every address of @host, the next one when the last has failed or is silent for
@@ -19,16 +20,16 @@ int dial_unix_file(const char *path, uint64_t device, uint64_t inode, int64_t de
 		   char *reason, size_t reason_bytes);
 
 /*
- * Send a request of @type and wait for its reply: a body of exactly @reply_bytes into @reply, and, where
- * @ret_fd is not NULL, a descriptor. Returns 0, the error that the reply's status stands for, -EPROTO
+ * Send a request of @type and wait for its reply: a body of exactly @reply_bytes into @reply, and
+ * @fd_count descriptors, DIAL_DESCRIPTORS_MAX at most, into @ret_fds. Returns 0, the error that the reply's status stands for, -EPROTO
  * (it is no such reply), -ECONNRESET, -ETIMEDOUT; with *reason filled.
  */
 int dial_exchange(int fd, uint16_t type, const void *body, uint32_t body_bytes, void *reply,
-		  uint32_t reply_bytes, int *ret_fd, int64_t deadline_ns, char *reason,
-		  size_t reason_bytes);
+		  uint32_t reply_bytes, int *ret_fds, unsigned fd_count, int64_t deadline_ns,
+		  char *reason, size_t reason_bytes);
 
-/* ATTACH @transport on a new connection. */
-int dial_attach(int fd, const struct attachment *attachment, uint8_t transport, int *ret_fd,
-		int64_t deadline_ns);
+/* ATTACH @transport on a new connection; the reply brings @fd_count descriptors. */
+int dial_attach(int fd, const struct attachment *attachment, uint8_t transport, int *ret_fds,
+		unsigned fd_count, int64_t deadline_ns);
 
 #endif

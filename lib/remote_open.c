@@ -219,7 +219,7 @@ static int greet(struct remote *remote, const struct url *url, int64_t linger_ns
 	memcpy(hello.magic, CONTROL_MAGIC, sizeof hello.magic);
 	memcpy(hello.name_space, url->name_space, strlen(url->name_space));
 	r = dial_exchange(remote->client.fd, CONTROL_HELLO, &hello, sizeof hello, &remote->welcome,
-			  sizeof remote->welcome, NULL, deadline_ns, reason, reason_bytes);
+			  sizeof remote->welcome, NULL, 0, deadline_ns, reason, reason_bytes);
 	if (r)
 		return r;
 	if (le16_get(remote->welcome.version) != CONTROL_VERSION ||

@@ -16,6 +16,7 @@ struct transport_cpu {
 	struct transport_base base;
 	uint8_t *memory;
 	uint64_t bytes;
+	void *lease; /* shm: while it is mapped storaged takes the memory for mapped; or NULL */
 	int connection; /* to storaged, which looks when it ends whether this process has unmapped; -1: none */
 };
 
@@ -78,6 +79,9 @@ static void shm_detach(struct transport *transport)
 		return;
 	munmap(cpu->memory, cpu->bytes);
 	cpu->memory = NULL;
+	/* In this order: without the lease storaged gives to others what lies in the memory. */
+	if (cpu->lease)
+		munmap(cpu->lease, TRANSPORT_LEASE_BYTES);
 	/* Others that this process has started may have a copy. */
 	shutdown(cpu->connection, SHUT_RDWR);
 	close(cpu->connection);
@@ -121,25 +125,25 @@ static const struct transport_ops shm_ops = {
 	.cas = cpu_cas,
 };
 
-static int cpu_new(const struct transport_ops *ops, void *memory, uint64_t bytes, int connection,
-		   struct transport **ret_transport)
+static int cpu_new(const struct transport_ops *ops, void *memory, uint64_t bytes, void *lease,
+		   int connection, struct transport **ret_transport)
 {
 	struct transport_cpu *cpu = malloc(sizeof *cpu);
 
 	if (!cpu)
 		return -ENOMEM;
-	*cpu = (struct transport_cpu){{ops}, memory, bytes, connection};
+	*cpu = (struct transport_cpu){{ops}, memory, bytes, lease, connection};
 	*ret_transport = (struct transport *)cpu;
 	return 0;
 }
 
 int transport_cpu_open(void *base, uint64_t bytes, struct transport **ret_transport)
 {
-	return cpu_new(&cpu_ops, base, bytes, -1, ret_transport);
+	return cpu_new(&cpu_ops, base, bytes, NULL, -1, ret_transport);
 }
 
-int transport_cpu_adopt(void *base, uint64_t bytes, int connection,
+int transport_cpu_adopt(void *base, uint64_t bytes, void *lease, int connection,
 			struct transport **ret_transport)
 {
-	return cpu_new(&shm_ops, base, bytes, connection, ret_transport);
+	return cpu_new(&shm_ops, base, bytes, lease, connection, ret_transport);
 }

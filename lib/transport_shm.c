@@ -93,26 +93,73 @@ static int map_region(int fd, uint64_t bytes, const struct attachment *attachmen
 	return 0;
 }
 
+/*
+ * By the lease storaged learns that the arena is unmapped: so the lease is mapped before and unmapped behind it. storaged
+ * may have ended the session meanwhile, found nothing mapped, and sealed the lease.
+ */
+static int map_lease(int fd, const struct attachment *attachment, void **ret_lease)
+{
+	void *lease = mmap(NULL, TRANSPORT_LEASE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (lease == MAP_FAILED)
+		return errno == EPERM
+			       ? refuse(attachment, -ECONNRESET, "storaged has ended the session")
+			       : refuse(attachment, -ENOMEM,
+					"the lease of the arena cannot be mapped");
+	madvise(lease, TRANSPORT_LEASE_BYTES, MADV_DONTFORK);
+	*ret_lease = lease;
+	return 0;
+}
+
+static void unmap_lease(void *lease)
+{
+	if (lease)
+		munmap(lease, TRANSPORT_LEASE_BYTES);
+}
+
+/* Receive the descriptors and map what they are of. */
+static int attach(int socket_fd, const struct attachment *attachment, void **ret_memory,
+		  void **ret_lease)
+{
+	bool has_lease = le64_get(attachment->welcome->features) & CONTROL_FEATURE_LEASE;
+	uint64_t bytes = le64_get(attachment->welcome->region_bytes);
+	void *lease = NULL;
+	int fds[2]; /* of the arena and of the lease */
+	int r = dial_attach(socket_fd, attachment, CONTROL_SHM, fds, has_lease ? 2 : 1,
+			    attachment->connect_deadline_ns);
+
+	if (r)
+		return r;
+	if (has_lease) {
+		r = map_lease(fds[1], attachment, &lease);
+		close(fds[1]);
+	}
+	if (r == 0)
+		r = map_region(fds[0], bytes, attachment, ret_memory);
+	close(fds[0]);
+	if (r)
+		unmap_lease(lease);
+	else
+		*ret_lease = lease;
+	return r;
+}
+
 int transport_shm_connect(const struct attachment *attachment, struct transport **ret_transport)
 {
-	const struct control_welcome *welcome = attachment->welcome;
-	uint64_t bytes = le64_get(welcome->region_bytes);
-	int64_t deadline_ns = attachment->connect_deadline_ns;
-	void *memory;
-	int socket_fd, region_fd, r;
+	uint64_t bytes = le64_get(attachment->welcome->region_bytes);
+	void *memory, *lease;
+	int socket_fd, r;
 
 	socket_fd = dial_storaged(attachment);
 	if (socket_fd < 0)
 		return socket_fd;
-	r = dial_attach(socket_fd, attachment, CONTROL_SHM, &region_fd, deadline_ns);
+	r = attach(socket_fd, attachment, &memory, &lease);
 	if (r == 0) {
-		r = map_region(region_fd, bytes, attachment, &memory);
-		close(region_fd);
-	}
-	if (r == 0) {
-		r = transport_cpu_adopt(memory, bytes, socket_fd, ret_transport);
-		if (r)
+		r = transport_cpu_adopt(memory, bytes, lease, socket_fd, ret_transport);
+		if (r) {
 			munmap(memory, bytes);
+			unmap_lease(lease);
+		}
 	}
 	if (r)
 		close(socket_fd);

@@ -307,7 +307,7 @@ static int connect_data(const struct attachment *attachment)
 	if (fd < 0)
 		return fd;
 	keep_alive(fd);
-	r = dial_attach(fd, attachment, CONTROL_TCP, NULL, deadline_ns);
+	r = dial_attach(fd, attachment, CONTROL_TCP, NULL, 0, deadline_ns);
 	if (r) {
 		close(fd);
 		return r;

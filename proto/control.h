@@ -26,10 +26,12 @@
 /* Features: a bit each, in HELLO and WELCOME. Unknown offered bits are ignored, unknown required bits are
  * refused with FEATURE. */
 enum control_feature {
-	CONTROL_FEATURE_WAIT = 1, /* WAIT, WAKE and CANCEL */
-	CONTROL_FEATURE_HELD = 2, /* HELD */
+	CONTROL_FEATURE_WAIT = 1,  /* WAIT, WAKE and CANCEL */
+	CONTROL_FEATURE_HELD = 2,  /* HELD */
+	CONTROL_FEATURE_LEASE = 4, /* ATTACH with shm brings a lease beside the arena */
 };
-#define CONTROL_FEATURES ((uint64_t)(CONTROL_FEATURE_WAIT | CONTROL_FEATURE_HELD))
+#define CONTROL_FEATURES \
+	((uint64_t)(CONTROL_FEATURE_WAIT | CONTROL_FEATURE_HELD | CONTROL_FEATURE_LEASE))
 
 enum control_type {
 	CONTROL_HELLO = 1,        /* begins a session */

@@ -61,37 +61,39 @@ static int open_peer_process(int socket_fd)
 	return pidfd < 0 ? -errno : pidfd;
 }
 
-/* Send the reply with the arena's descriptor riding on it. */
-static int send_arena(int socket_fd, const struct control_header *header, int arena_fd)
+/* Send the reply with the descriptors of the arena and of the lease, if there is one, riding on it. */
+static int send_arena(int socket_fd, const struct control_header *header, int arena_fd,
+		      int lease_fd)
 {
 	struct control_header reply =
 		control_header_of(CONTROL_ATTACH, WIRE_OK, le32_get(header->request), 0);
+	const int fds[] = {arena_fd, lease_fd};
+	size_t bytes = (lease_fd < 0 ? 1 : 2) * sizeof *fds;
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof arena_fd)];
+		char bytes[CMSG_SPACE(sizeof fds)];
 	} rights = {0};
 	struct iovec part = {&reply, sizeof reply};
 	struct msghdr message = {.msg_iov = &part,
 				 .msg_iovlen = 1,
 				 .msg_control = rights.bytes,
-				 .msg_controllen = sizeof rights.bytes};
+				 .msg_controllen = CMSG_SPACE(bytes)};
 	struct cmsghdr *first = CMSG_FIRSTHDR(&message);
 
 	first->cmsg_level = SOL_SOCKET;
 	first->cmsg_type = SCM_RIGHTS;
-	first->cmsg_len = CMSG_LEN(sizeof arena_fd);
-	memcpy(CMSG_DATA(first), &arena_fd, sizeof arena_fd);
+	first->cmsg_len = CMSG_LEN(bytes);
+	memcpy(CMSG_DATA(first), fds, bytes);
 	return sendmsg(socket_fd, &message, MSG_NOSIGNAL) == sizeof reply ? 0 : -errno;
 }
 
 /* The connection stays: its end says when to look whether the arena is mapped still. */
 static void pass_arena(struct control *control, const struct control_header *header,
-		       struct mapping *mapping, int arena_fd)
+		       struct mapping *mapping)
 {
-	int r = send_arena(control->source.fd, header, arena_fd);
+	int arena_fd = store_fd(mapping->session->space->store);
 
-	close(arena_fd);
-	if (r == 0) {
+	if (send_arena(control->source.fd, header, arena_fd, mapping->lease_fd) == 0) {
 		mapping_watch(mapping, loop_take(&control->server->loop, &control->source));
 		control_doom(control, NULL);
 	} else {
@@ -104,8 +106,7 @@ static void attach_shm(struct control *control, const struct control_header *hea
 		       struct session *session)
 {
 	struct mapping *mapping;
-	uint64_t number;
-	int pidfd, arena_fd, r;
+	int pidfd, r;
 
 	if (!control->is_unix) {
 		control_refuse(control, header, WIRE_TRANSPORT,
@@ -117,19 +118,13 @@ static void attach_shm(struct control *control, const struct control_header *hea
 			"the memory it has mapped may be used again; share the process "
 			"namespace with storaged, or use tcp",
 			strerrordesc_np(-pidfd));
-	} else if ((arena_fd = mapping_open_arena(control->server, session->space->store,
-						  &number)) < 0) {
+	} else if ((r = mapping_new(session, pidfd, &mapping)) != 0) {
 		close(pidfd);
-		control_refuse(control, header, WIRE_INTERNAL, "the arena cannot be passed: %s",
-			       strerrordesc_np(-arena_fd));
-	} else if ((r = mapping_new(session, pidfd, number, &mapping)) != 0) {
-		close(pidfd);
-		close(arena_fd);
 		control_refuse(control, header, WIRE_ACCESS,
 			       r == -EMFILE ? "storaged watches as many processes as it may"
 					    : "storaged cannot watch one more process");
 	} else {
-		pass_arena(control, header, mapping, arena_fd);
+		pass_arena(control, header, mapping);
 		return;
 	}
 	control_finish(control);

@@ -24,9 +24,8 @@ static const char *printable(const char *name)
 }
 
 static void welcome_of(const struct server *server, const struct session *session,
-		       const struct control_hello *hello, struct control_welcome *welcome)
+		       struct control_welcome *welcome)
 {
-	uint64_t asked = le64_get(hello->features_offered) | le64_get(hello->features_required);
 	const struct name_space *space = session->space;
 	const struct listener *named;
 
@@ -35,7 +34,7 @@ static void welcome_of(const struct server *server, const struct session *sessio
 		.domain = (uint8_t)space->domain,
 		.transports = server_transports(server, space),
 		.ttl_ms = le32_of((uint32_t)(server->settings->ttl_ns / 1000000)),
-		.features = le64_of(asked & CONTROL_FEATURES),
+		.features = le64_of(session->features),
 		.session = le64_of(session->id),
 		.region_bytes = le64_of(store_region_bytes(space->store)),
 	};
@@ -115,6 +114,7 @@ static struct session *begin(struct control *control, const struct control_heade
 	const char *name = (const char *)hello->name_space;
 	struct name_space *space = find_namespace(server, name);
 	uint64_t linger_ns = le32_get(hello->linger_ms) * UINT64_C(1000000);
+	uint64_t asked = le64_get(hello->features_offered) | le64_get(hello->features_required);
 	char who[ORIGIN_WHO_BYTES];
 	struct origin origin;
 	struct session *session;
@@ -136,13 +136,15 @@ static struct session *begin(struct control *control, const struct control_heade
 	if (!has_room(control, header, &origin))
 		return NULL;
 	session = session_begin(server, space, control, &origin, (int64_t)linger_ns);
-	if (session)
-		memcpy(session->who, who, sizeof session->who);
-	else
+	if (!session) {
 		control_refuse(
 			control, header, WIRE_SESSIONS_MAX,
 			"storaged has %u sessions, as many as it may (its setting sessions-max)",
 			server->sessions.max);
+		return NULL;
+	}
+	memcpy(session->who, who, sizeof session->who);
+	session->features = asked & CONTROL_FEATURES;
 	return session;
 }
 
@@ -159,6 +161,6 @@ void handle_hello(struct control *control, const struct control_header *header, 
 	}
 	control->state = CONTROL_LIVE;
 	list_remove(&control->deadline.link);
-	welcome_of(control->server, control->session, hello, &welcome);
+	welcome_of(control->server, control->session, &welcome);
 	control_reply(control, header, &welcome, sizeof welcome);
 }

@@ -7,45 +7,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static struct flock lock_of(uint64_t number)
+/* A memfd that nobody can write to. Returns it or a negative errno. */
+static int lease_open(void)
 {
-	return (struct flock){
-		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)number, .l_len = 1};
+	int fd = memfd_create("dso-lease", MFD_CLOEXEC | MFD_ALLOW_SEALING), r;
+
+	if (fd < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0)
+		return fd < 0 ? -errno : fd;
+	r = -errno;
+	close(fd);
+	return r;
 }
 
-int mapping_open_arena(struct server *server, const struct store *store, uint64_t *ret_number)
-{
-	uint64_t number = ++server->mappings_made;
-	struct flock lock = lock_of(number);
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/self/fd/%d", store_fd(store));
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd >= 0 && fcntl(fd, F_OFD_SETLK, &lock) == 0) {
-		*ret_number = number;
-		return fd;
-	}
-	/* Without /proc storaged's own description has to do. */
-	if (fd < 0)
-		fd = fcntl(store_fd(store), F_DUPFD_CLOEXEC, 0);
-	*ret_number = 0;
-	return fd < 0 ? -errno : fd;
-}
-
-/* Whether the description is still there, in a mapping or a descriptor. */
+/* If it is not, it will not be again. */
 static bool may_be_mapped(const struct mapping *mapping)
 {
-	struct flock lock = lock_of(mapping->number);
-
-	return mapping->number == 0 ||
-	       fcntl(store_fd(mapping->session->space->store), F_OFD_GETLK, &lock) ||
-	       lock.l_type != F_UNLCK;
+	return mapping->lease_fd < 0 || fcntl(mapping->lease_fd, F_ADD_SEALS, F_SEAL_WRITE);
 }
 
 void mapping_forget(struct mapping *mapping)
@@ -58,6 +40,8 @@ void mapping_forget(struct mapping *mapping)
 	session->mapping_count--;
 	server->connection_count--;
 	loop_end(&server->loop, &mapping->connection);
+	if (mapping->lease_fd >= 0)
+		close(mapping->lease_fd);
 	loop_bury(&server->loop, &mapping->process, mapping);
 }
 
@@ -75,7 +59,7 @@ static void look(struct mapping *mapping, int64_t now_ns)
 		end(mapping);
 		return;
 	}
-	if (mapping->number == 0)
+	if (mapping->lease_fd < 0)
 		return;
 	deadline_insert(&mapping->session->server->mapping_looks, &mapping->look,
 			now_ns + mapping->pause_ns);
@@ -100,11 +84,12 @@ static void connection_ended(struct source *source, uint32_t events)
 	look(mapping, clock_now_ns());
 }
 
-int mapping_new(struct session *session, int pidfd, uint64_t number, struct mapping **ret_mapping)
+int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping)
 {
 	struct server *server = session->server;
+	bool has_lease = session->features & CONTROL_FEATURE_LEASE;
 	struct mapping *mapping;
-	int r;
+	int r = 0;
 
 	if (session->mapping_count == SESSION_MAPPINGS_MAX ||
 	    server->connection_count >= server->connections_max)
@@ -112,13 +97,18 @@ int mapping_new(struct session *session, int pidfd, uint64_t number, struct mapp
 	mapping = calloc(1, sizeof *mapping);
 	if (!mapping)
 		return -ENOMEM;
-	r = loop_add(&server->loop, &mapping->process, pidfd, EPOLLIN, process_ended);
+	mapping->lease_fd = has_lease ? lease_open() : -1;
+	if (has_lease && mapping->lease_fd < 0)
+		r = mapping->lease_fd;
+	else
+		r = loop_add(&server->loop, &mapping->process, pidfd, EPOLLIN, process_ended);
 	if (r) {
+		if (mapping->lease_fd >= 0)
+			close(mapping->lease_fd);
 		free(mapping);
 		return r;
 	}
 	mapping->connection.fd = -1;
-	mapping->number = number;
 	mapping->pause_ns = MAPPING_LOOK_NS;
 	mapping->session = session;
 	list_init(&mapping->look.link);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Processes that have the arena mapped (transport shm). While one has, what it does can land, so its session is not swept.
- * It has it mapped no more when it has ended, or when the open file description that the mapping came from is gone:
- * storaged opens one for each process and locks a byte in it, and the kernel takes the lock back with the last mapping and
- * descriptor. That is after munmap() and after exec(), and not where a program closes descriptors that are none of
- * its own. When to look is what the connection says that brought the description: the library closes it behind the
- * mapping, exec() does at any rate.
+ * It has it mapped no more when it has ended, or when its lease is not mapped: an empty memfd of its own, which the
+ * library maps before the arena and unmaps behind it. storaged looks by sealing it against writing: the kernel refuses
+ * that while it is mapped for writing, and lets nobody map it from then on. So it is known after munmap() and
+ * after exec(), and not where a program closes descriptors that are none of its own; and nothing that another client does to the
+ * arena's file has a part in it. The lease is empty and cannot grow: where there is no page, nobody can pin one, for
+ * which a seal would wait. When to look is what the connection says that brought the descriptors: the library closes it
+ * behind the mapping, exec() does at any rate.
  */
 #ifndef STORAGED_MAPPINGS_H
 #define STORAGED_MAPPINGS_H
@@ -24,21 +26,16 @@ struct store;
 struct mapping {
 	struct source process;    /* the pidfd */
 	struct source connection; /* closed by the client when it has unmapped; fd -1: it was */
-	uint64_t
-		number; /* of the byte that is locked; 0: none, the end of the process alone tells */
+	int lease_fd;             /* -1: none, the end of the process alone tells */
 	struct deadline look;
 	int64_t pause_ns; /* between two looks */
 	struct list link; /* in session->mappings */
 	struct session *session;
 };
 
-/* Another description of the arena, for one process. *ret_number is its lock, 0 where there can be none. Returns a
- * descriptor or a negative errno. */
-int mapping_open_arena(struct server *server, const struct store *store, uint64_t *ret_number);
-
 /* The process @pidfd is about to map the arena. Returns 0, -EMFILE, -ENOMEM, -ENOSPC; the descriptor is the mapping's
  * only after 0. */
-int mapping_new(struct session *session, int pidfd, uint64_t number, struct mapping **ret_mapping);
+int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping);
 /* The connection is the mapping's from here on. */
 void mapping_watch(struct mapping *mapping, int connection_fd);
 /* It was not passed after all. */

@@ -48,6 +48,7 @@ struct session {
 	struct name_space *space;
 	struct store_opener opener;
 	struct control *control; /* while LIVE */
+	uint64_t features;       /* that apply, enum control_feature */
 	struct deadline silence;
 	struct deadline linger;
 	int64_t linger_ns;    /* from an end without GOODBYE on its holds are kept for so long, */

@@ -39,10 +39,18 @@ enum file {
 	SEALED_AGAINST_WRITES,
 };
 
+/* What is passed as the lease. */
+enum lease {
+	MAPPABLE,
+	NO_LEASE,
+	SEALED_LEASE, /* storaged has found it not mapped */
+};
+
 /* One lie; zeroes are the truth. */
 static const struct lie {
 	const char *name;
 	enum file file;
+	enum lease lease;
 	uint64_t file_bytes, region_bytes; /* 0: REGION_BYTES */
 	struct control_queue_pair pair;
 	uint32_t pair_bytes;
@@ -58,6 +66,8 @@ static const struct lie {
 		{.name = "a file that is not to be written to", .file = READ_ONLY},
 		{.name = "a file sealed against writes", .file = SEALED_AGAINST_WRITES},
 		{.name = "a file that is too short", .file_bytes = 4096},
+		{.name = "no lease", .lease = NO_LEASE},
+		{.name = "a lease that is over", .lease = SEALED_LEASE},
 		{.name = "a region longer than its file", .region_bytes = REGION_BYTES + 1},
 		{.name = "a region longer than any", .region_bytes = UINT64_MAX},
 },
@@ -156,6 +166,15 @@ static void opened(int fd, const struct control_header *request)
 	reply(fd, request, WIRE_OK, &body, sizeof body);
 }
 
+static int pass_lease(enum lease lease)
+{
+	int fd = memfd_create("lease", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+
+	if (fd < 0 || fcntl(fd, F_ADD_SEALS, lease == SEALED_LEASE ? F_SEAL_WRITE : F_SEAL_GROW))
+		abort();
+	return fd;
+}
+
 /* ---- the liar ---- */
 
 static void attached(int socket_fd, const struct control_header *request)
@@ -164,29 +183,32 @@ static void attached(int socket_fd, const struct control_header *request)
 		control_header_of(CONTROL_ATTACH, WIRE_OK, le32_get(request->request), 0);
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
 	} rights = {0};
+	size_t bytes = (lie->lease == NO_LEASE ? 1 : 2) * sizeof(int);
 	struct iovec part = {&header, sizeof header};
 	struct msghdr message = {.msg_iov = &part,
 				 .msg_iovlen = 1,
 				 .msg_control = rights.bytes,
-				 .msg_controllen = sizeof rights.bytes};
+				 .msg_controllen = CMSG_SPACE(bytes)};
 	struct cmsghdr *first = CMSG_FIRSTHDR(&message);
-	int fd;
+	int fds[2];
 
 	if (lie->file == NOTHING) {
 		reply(socket_fd, request, WIRE_OK, NULL, 0);
 		return;
 	}
-	fd = pass_file(lie->file);
+	fds[0] = pass_file(lie->file);
+	fds[1] = pass_lease(lie->lease);
 	if (lie->file == SEALED && !lie->file_bytes)
-		write_future(fd);
+		write_future(fds[0]);
 	first->cmsg_level = SOL_SOCKET;
 	first->cmsg_type = SCM_RIGHTS;
-	first->cmsg_len = CMSG_LEN(sizeof fd);
-	memcpy(CMSG_DATA(first), &fd, sizeof fd);
+	first->cmsg_len = CMSG_LEN(bytes);
+	memcpy(CMSG_DATA(first), fds, bytes);
 	sendmsg(socket_fd, &message, MSG_NOSIGNAL);
-	close(fd);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 static void welcome(int fd, const struct control_header *request, uint8_t transport)
@@ -266,7 +288,8 @@ static unsigned mappings(void)
 
 	ck_assert_ptr_nonnull(maps);
 	while (fgets(line, sizeof line, maps))
-		count += strstr(line, "memfd:arena") || strstr(line, "/dev/zero");
+		count += strstr(line, "memfd:arena") || strstr(line, "memfd:lease") ||
+			 strstr(line, "/dev/zero");
 	fclose(maps);
 	return count;
 }
@@ -305,7 +328,7 @@ START_TEST(the_truth_about_the_arena_is_believed)
 
 	lie = &truth;
 	ck_assert_msg(dso_open(unix_url, &options, &session) == 0, "%s", dso_error(NULL));
-	ck_assert_uint_eq(mappings(), 1);
+	ck_assert_uint_eq(mappings(), 2);
 	dso_close(session);
 	ck_assert_uint_eq(mappings(), 0);
 }

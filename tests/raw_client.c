@@ -103,16 +103,22 @@ struct control_hello hello_of(unsigned version_min, unsigned version_max)
 	return hello;
 }
 
-struct control_welcome greet(int fd)
+struct control_welcome greet_for(int fd, uint64_t features)
 {
 	struct control_hello hello = hello_of(CONTROL_VERSION, CONTROL_VERSION);
 	struct control_welcome welcome;
 	struct message reply;
 
+	hello.features_offered = le64_of(features);
 	ck_assert_uint_eq(call(fd, CONTROL_HELLO, &hello, sizeof hello, &reply), WIRE_OK);
 	ck_assert_uint_eq(le32_get(reply.header.length_bytes), sizeof welcome);
 	memcpy(&welcome, reply.body, sizeof welcome);
 	return welcome;
+}
+
+struct control_welcome greet(int fd)
+{
+	return greet_for(fd, 0);
 }
 
 struct control_server_stat server_stat(int fd)
@@ -144,12 +150,14 @@ int attach_tcp(const struct control_welcome *welcome)
 	return fd;
 }
 
-int attach_shm(const struct control_welcome *welcome, int *ret_arena)
+int attach_shm(const struct control_welcome *welcome, int *ret_fds)
 {
+	bool has_lease = le64_get(welcome->features) & CONTROL_FEATURE_LEASE;
+	size_t bytes = (has_lease ? 2 : 1) * sizeof *ret_fds;
 	struct control_attach attach = attach_of(welcome, CONTROL_SHM);
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
 	} rights;
 	struct control_header reply;
 	struct iovec part = {&reply, sizeof reply};
@@ -163,7 +171,8 @@ int attach_shm(const struct control_welcome *welcome, int *ret_arena)
 	ck_assert_int_eq(recvmsg(fd, &message, 0), sizeof reply);
 	ck_assert_uint_eq(le16_get(reply.status), WIRE_OK);
 	ck_assert_ptr_nonnull(CMSG_FIRSTHDR(&message));
-	memcpy(ret_arena, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof *ret_arena);
+	ck_assert_uint_eq(CMSG_FIRSTHDR(&message)->cmsg_len, CMSG_LEN(bytes));
+	memcpy(ret_fds, CMSG_DATA(CMSG_FIRSTHDR(&message)), bytes);
 	return fd;
 }
 

@@ -32,15 +32,16 @@ unsigned call(int fd, uint16_t type, const void *body, uint32_t body_bytes, stru
 
 /* The first message, of a client that speaks these versions, into the namespace `default`. */
 struct control_hello hello_of(unsigned version_min, unsigned version_max);
-/* Begin a session over the connection @fd. */
+/* Begin a session over the connection @fd, with these features; or with none. */
+struct control_welcome greet_for(int fd, uint64_t features);
 struct control_welcome greet(int fd);
 struct control_server_stat server_stat(int fd);
 
 struct control_attach attach_of(const struct control_welcome *welcome, uint8_t transport);
 /* A data connection of the session. */
 int attach_tcp(const struct control_welcome *welcome);
-/* The connection that brings the arena's descriptor, and that. */
-int attach_shm(const struct control_welcome *welcome, int *ret_arena);
+/* The connection that brings the arena's descriptor, and that; with the feature LEASE the lease's behind it. */
+int attach_shm(const struct control_welcome *welcome, int *ret_fds);
 /* The session that began over the connection @fd goes on with @transport. */
 void use(int fd, uint8_t transport);
 

@@ -10,8 +10,6 @@
 #include "tests/raw_client.h"
 #include "tests/runner.h"
 
-#define ARENA_BYTES (64 << 20)
-
 struct client {
 	int fd;
 	struct control_welcome welcome;
@@ -23,7 +21,7 @@ static struct client client_new(void)
 {
 	struct client new = {.fd = dial_unix()};
 
-	new.welcome = greet(new.fd);
+	new.welcome = greet_for(new.fd, CONTROL_FEATURE_LEASE);
 	return new;
 }
 
@@ -99,19 +97,20 @@ END_TEST
 /* storaged looks whether it is mapped some time after the connection was closed, and tells nobody. */
 START_TEST(memory_that_is_not_mapped_any_more_is_no_path)
 {
-	int arena_fd, fd = attach_shm(&client.welcome, &arena_fd);
-	void *arena = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, arena_fd, 0);
+	int fds[2], fd = attach_shm(&client.welcome, fds);
+	void *lease = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fds[1], 0);
 	int64_t end_ms = now_ms() + PATIENCE_MS;
 	struct message reply;
 
-	ck_assert_ptr_ne(arena, MAP_FAILED);
-	close(arena_fd);
+	ck_assert_ptr_ne(lease, MAP_FAILED);
+	close(fds[0]);
+	close(fds[1]);
 	use(client.fd, CONTROL_SHM);
 	close(fd);
 	/* It is mapped, whatever became of the descriptors. */
 	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
 	ck_assert_uint_eq(sessions(), 2);
-	munmap(arena, ARENA_BYTES);
+	munmap(lease, 1);
 	while (sessions() > 1 && now_ms() < end_ms)
 		use(client.fd, CONTROL_SHM);
 	expect_over("the path that its client chose had ended");
