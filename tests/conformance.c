@@ -137,6 +137,15 @@ void conformance_region_end(uint8_t *region)
 	munmap(region, region_bytes);
 }
 
+uint64_t *conformance_word(uint8_t *region, struct dso_session *session, const char *name,
+			   uint64_t offset)
+{
+	struct dso_stat stat;
+
+	OK(session, dso_object_stat(session, name, &stat));
+	return (uint64_t *)(void *)(region + stat.offset + offset);
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const memory[] = {"--memory", "320MiB", NULL};
@@ -179,8 +188,10 @@ int main(int argc, char **argv)
 	srunner_add_suite(runner, conformance_holds_suite());
 	srunner_add_suite(runner, conformance_wake_suite());
 	/* Of a storaged that was here before nothing but its services is known. */
-	if (own || conformance_is("embedded"))
+	if (own || conformance_is("embedded")) {
 		srunner_add_suite(runner, conformance_tokens_suite());
+		srunner_add_suite(runner, conformance_fairness_suite());
+	}
 	failed = run_all(runner); /* an embedded store lives in this process */
 	if (own && daemon_stop(&storage) != 0) {
 		printf("not ok - storaged did not drain and exit with 0\n");

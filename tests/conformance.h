@@ -27,6 +27,9 @@ bool conformance_is(const char *name);
  * back with conformance_region_end(). */
 uint8_t *conformance_region(void);
 void conformance_region_end(uint8_t *region);
+/* The word at @offset of the object @name, in that memory. */
+uint64_t *conformance_word(uint8_t *region, struct dso_session *session, const char *name,
+			   uint64_t offset);
 
 /* The sentence of the session when a call that must succeed fails. */
 #define OK(session, call)                                                                          \
@@ -45,6 +48,7 @@ Suite *conformance_locks_suite(void);
 Suite *conformance_gates_suite(void);
 Suite *conformance_holds_suite(void);
 Suite *conformance_wake_suite(void);
+Suite *conformance_fairness_suite(void);
 Suite *conformance_tokens_suite(void);
 Suite *conformance_deletion_suite(void);
 Suite *conformance_failures_suite(void);

@@ -30,10 +30,7 @@ static void teardown(void)
 /* The word at @offset of the object, in the store's own memory. */
 static uint64_t *word_at(uint64_t offset)
 {
-	struct dso_stat stat;
-
-	OK(session, dso_object_stat(session, name, &stat));
-	return (uint64_t *)(void *)(region + stat.offset + offset);
+	return conformance_word(region, session, name, offset);
 }
 
 /* As if the free word had been taken so many times. */

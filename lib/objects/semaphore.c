@@ -67,6 +67,16 @@ int dso_semaphore_open(struct dso_session *session, const char *name,
 
 /* ---- permits ---- */
 
+/* How many look free, as they were last seen. */
+static uint32_t count_free(const struct dso_semaphore *semaphore)
+{
+	uint32_t free = 0;
+
+	for (uint32_t i = 0; i < semaphore->permits; i++)
+		free += owned_word_owner(semaphore->words[i]) == 0;
+	return free;
+}
+
 /* Read all of them and the turn, as hints. *ret_free is how many look free. */
 static int look(struct dso_semaphore *semaphore, uint32_t *ret_free)
 {
@@ -76,9 +86,7 @@ static int look(struct dso_semaphore *semaphore, uint32_t *ret_free)
 			.buffer = semaphore->seen};
 	int r = session_execute_one(&semaphore->object, &op);
 
-	*ret_free = 0;
-	for (uint32_t i = 0; r == 0 && i < semaphore->permits; i++)
-		*ret_free += owned_word_owner(semaphore->words[i]) == 0;
+	*ret_free = r ? 0 : count_free(semaphore);
 	return r;
 }
 
@@ -144,19 +152,33 @@ static struct event event_of(struct dso_semaphore *semaphore)
 	return (struct event){&semaphore->object, SEMAPHORE_EVENT_OFFSET};
 }
 
+/* Wake the owner of the turn. One that is not parked is about to look, or frozen: then waiters for the @free permits
+ * look at the turn, and wait for no longer than it stands. */
+static int wake_turn(struct dso_semaphore *semaphore, uint32_t free)
+{
+	struct object *object = &semaphore->object;
+	uint32_t woken;
+	uint64_t before;
+	int r = word_add(object, SEMAPHORE_TURN_EVENT_OFFSET, 1, &before);
+
+	if (r == 0)
+		r = futex_wake_counted(object, SEMAPHORE_TURN_EVENT_OFFSET, 1, &woken);
+	if (r == 0 && woken == 0)
+		r = futex_wake(object, SEMAPHORE_EVENT_OFFSET, free);
+	return object_half_done(r);
+}
+
 /* Permits came back while somebody waits for several: wake who has the turn, or those for whom there are enough. */
 static int announce_to_many(struct dso_semaphore *semaphore)
 {
-	uint64_t before;
 	uint32_t free;
 	int r = look(semaphore, &free);
 
 	if (r)
 		return r;
-	if (owned_word_holder(*semaphore->seen) == 0)
-		return futex_wake(&semaphore->object, SEMAPHORE_EVENT_OFFSET, free);
-	r = word_add(&semaphore->object, SEMAPHORE_TURN_EVENT_OFFSET, 1, &before);
-	return r ? r : futex_wake(&semaphore->object, SEMAPHORE_TURN_EVENT_OFFSET, 1);
+	return owned_word_holder(*semaphore->seen)
+		       ? wake_turn(semaphore, free)
+		       : futex_wake(&semaphore->object, SEMAPHORE_EVENT_OFFSET, free);
 }
 
 /* Permits came back: wake who waits for them. */
@@ -197,17 +219,21 @@ static bool is_left_to_another(struct dso_semaphore *semaphore)
 
 /* ---- acquire and release ---- */
 
-/* Take @count or none. Returns 0, -EAGAIN (there are not as many), or an error. */
-static int try(struct dso_semaphore *semaphore, uint32_t count)
+/* Take @count or none. Returns 0, -EAGAIN (there are not as many), or an error. *ret_free is how many there are for
+ * anybody, then. */
+static int try(struct dso_semaphore *semaphore, uint32_t count, uint32_t *ret_free)
 {
-	uint32_t free, taken;
-	int r = look(semaphore, &free);
+	uint32_t taken;
+	int r = look(semaphore, ret_free);
 
-	if (r || free < count || is_left_to_another(semaphore))
+	if (r == 0 && is_left_to_another(semaphore))
+		*ret_free = 0;
+	if (r || *ret_free < count)
 		return r ? r : -EAGAIN;
 	r = take_free(semaphore, count, &taken);
 	if (r || taken == count)
 		return r;
+	*ret_free = taken ? 0 : count_free(semaphore);
 	r = give(semaphore, taken);
 	if (r == 0 && taken)
 		r = announce(semaphore, taken);
@@ -217,6 +243,7 @@ static int try(struct dso_semaphore *semaphore, uint32_t count)
 /* Of one acquire. */
 struct acquisition {
 	uint32_t count;
+	uint32_t free; /* permits that there were at the last look, too few */
 	bool has_turn;
 	uint64_t turn;        /* the word, with it */
 	uint64_t first, seen; /* of the event; with the turn, of the turn's */
@@ -288,13 +315,23 @@ static uint64_t weight_of(uint32_t count)
 	return count > 1 ? SEMAPHORE_MANY : 1;
 }
 
+/* A waiter that was parked and woken is not satisfied by the free permits that there are: others may be. */
+static int pass_on(struct dso_semaphore *semaphore, const struct acquisition *acquisition)
+{
+	return acquisition->spin.parked && acquisition->free
+		       ? futex_wake(&semaphore->object, SEMAPHORE_EVENT_OFFSET, acquisition->free)
+		       : 0;
+}
+
 /* Until permits come back, or the turn of another is old. */
 static int wait_for_permits(struct dso_semaphore *semaphore, struct acquisition *acquisition)
 {
 	struct event event = event_of(semaphore);
 	int64_t until_ns = acquisition->deadline_ns;
-	int r;
+	int r = pass_on(semaphore, acquisition);
 
+	if (r)
+		return r;
 	if (is_left_to_another(semaphore) && semaphore->respected_until_ns < until_ns)
 		until_ns = semaphore->respected_until_ns;
 	r = event_wait(&event, weight_of(acquisition->count), acquisition->seen,
@@ -328,7 +365,7 @@ static int wait_and_try(struct dso_semaphore *semaphore, uint32_t count, int64_t
 		return r;
 	acquisition.first = acquisition.seen;
 	do {
-		r = try(semaphore, count);
+		r = try(semaphore, count, &acquisition.free);
 		if (r != -EAGAIN)
 			break;
 		r = wait_once(semaphore, &acquisition);
@@ -354,6 +391,7 @@ static int let_pass(struct dso_semaphore *semaphore, int64_t deadline_ns)
 
 static int acquire(struct dso_semaphore *semaphore, uint32_t count, int64_t deadline_ns)
 {
+	uint32_t free;
 	int r = 0;
 
 	if (semaphore->courtesy.due) {
@@ -361,7 +399,7 @@ static int acquire(struct dso_semaphore *semaphore, uint32_t count, int64_t dead
 		r = let_pass(semaphore, deadline_ns);
 	}
 	if (r == 0)
-		r = try(semaphore, count);
+		r = try(semaphore, count, &free);
 	if (r != -EAGAIN)
 		return r;
 	return clock_now_ns() >= deadline_ns ? -ETIMEDOUT
