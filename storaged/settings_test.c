@@ -171,6 +171,16 @@ START_TEST(a_wrong_value_is_refused_with_its_flag_in_the_sentence)
 }
 END_TEST
 
+START_TEST(a_duration_out_of_its_range_is_told_range_and_units)
+{
+	static const char *const durations[] = {"100h", "61m", "99ms", "10"};
+
+	ck_assert_int_eq(READ(FLAG("--ttl"), FLAG(durations[_i])), -EINVAL);
+	ck_assert_msg(strstr(reason, "from 100ms to 60m") && strstr(reason, "of ms, s or m"), "%s",
+		      reason);
+}
+END_TEST
+
 START_TEST(a_wrong_line_of_the_file_is_named_by_its_number)
 {
 	write_file("# first\nworkers = 2\nworker = 2\n");
@@ -252,6 +262,7 @@ int main(void)
 	tcase_add_test(tests, a_flag_wins_over_the_environment_and_that_over_the_file);
 	tcase_add_test(tests, a_list_comes_from_one_place_alone);
 	tcase_add_test(tests, sizes_and_durations_have_units);
+	tcase_add_loop_test(tests, a_duration_out_of_its_range_is_told_range_and_units, 0, 4);
 	tcase_add_test(tests, a_percentage_is_of_the_memory_available);
 	tcase_add_loop_test(tests, a_wrong_value_is_refused_with_its_flag_in_the_sentence, 0,
 			    sizeof wrong / sizeof *wrong);

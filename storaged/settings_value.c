@@ -78,9 +78,10 @@ static int parse_size(const struct parse *parse, uint64_t *ret_bytes)
 		bytes = memory.available_bytes == UINT64_MAX ? 0
 							     : memory.available_bytes / 100 * bytes;
 	} else if (parse_units(parse->text, 10, sizes, &bytes))
-		return refuse(parse, "a size such as 512MiB, 4GiB or 25%%");
+		return refuse(parse,
+			      "a size: a number of bytes, KiB, MiB, GiB or TiB, or 1%% to 100%%");
 	if (bytes < value->min || bytes > value->max)
-		return refuse(parse, "between %llu KiB and %llu GiB (it is %llu bytes)",
+		return refuse(parse, "between %lluKiB and %lluGiB (it is %llu bytes)",
 			      (unsigned long long)value->min >> 10,
 			      (unsigned long long)value->max >> 30, (unsigned long long)bytes);
 	*ret_bytes = bytes;
@@ -92,10 +93,8 @@ static int parse_duration(const struct parse *parse, uint64_t *ret_ns)
 	const struct settings_value *value = parse->value;
 	uint64_t ns;
 
-	if (parse_units(parse->text, 10, durations, &ns))
-		return refuse(parse, "a duration such as 500ms, 10s or 2m");
-	if (ns < value->min || ns > value->max)
-		return refuse(parse, "between %llu ms and %llu m",
+	if (parse_units(parse->text, 10, durations, &ns) || ns < value->min || ns > value->max)
+		return refuse(parse, "a duration from %llums to %llum: a number of ms, s or m",
 			      (unsigned long long)(value->min / 1000000),
 			      (unsigned long long)(value->max / 60000000000));
 	*ret_ns = ns;

@@ -75,7 +75,12 @@ int parse_duration(const char *text, int64_t unit_ns, int64_t *ret_ns)
 	static const struct {
 		const char *name;
 		int64_t ns;
-	} units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
+	} units[] = {{"ns", 1},
+		     {"us", 1000},
+		     {"ms", 1000000},
+		     {"s", 1000000000},
+		     {"m", INT64_C(60000000000)},
+		     {"h", INT64_C(3600000000000)}};
 	double value;
 	char *end;
 

@@ -82,6 +82,10 @@ START_TEST(a_duration_has_a_unit_or_takes_the_default_one)
 	ck_assert(ns == 500000000);
 	ck_assert_int_eq(parse_duration("20us", 1, &ns), 0);
 	ck_assert(ns == 20000);
+	ck_assert_int_eq(parse_duration("2m", 1, &ns), 0);
+	ck_assert_int_eq(ns, INT64_C(120000000000));
+	ck_assert_int_eq(parse_duration("1h", 1, &ns), 0);
+	ck_assert_int_eq(ns, INT64_C(3600000000000));
 	ck_assert_int_eq(parse_duration("0.25", 1000000000, &ns), 0);
 	ck_assert(ns == 250000000);
 }
@@ -89,7 +93,7 @@ END_TEST
 
 START_TEST(a_duration_of_nothing_for_ever_or_less_is_refused)
 {
-	static const char *const bad[] = {"0",    "-1s",   "inf", "nan", "0x10", "1h",
+	static const char *const bad[] = {"0",    "-1s",   "inf", "nan", "0x10", "2h",
 					  "1e30", "3601s", "s",   "",    "1 s"};
 	int64_t ns = 42;
 

@@ -33,13 +33,14 @@ const struct argp_option option_table[] = {
 	{"transport", KEY_TRANSPORT, "NAME", 0,
 	 "auto, shm, verbs, roce or tcp (DSO_TRANSPORT; auto)"},
 	{"silence", KEY_SILENCE, "TIME", 0,
-	 "silence after which storaged is given up, as in 2s or 300ms; a bare number is seconds "
+	 "silence after which storaged is given up, as in 2s, 300ms or 2m; a bare number is "
+	 "seconds "
 	 "(DSO_TIMEOUT_MS; 3s)"},
 	{"timeout", KEY_TIMEOUT, "TIME", 0,
-	 "the longest wait for others, as in 10s, 500ms, 2m or 0: lock, semaphore run, barrier "
-	 "wait, latch wait, future get, once (for ever). It counts from the start of dsoctl; with "
-	 "0 nobody is waited for, and storaged has --silence to answer. Elsewhere it is the "
-	 "longest wait for storaged"},
+	 "the longest wait for others, as in 10s, 500ms, 2m, or 0 for none: lock, semaphore run, "
+	 "barrier wait, latch wait, future get, once (for ever). It counts from the start of "
+	 "dsoctl; storaged may take --silence to answer however short it is, and is then asked "
+	 "once. For other commands it is --silence by another name"},
 	{"json", KEY_JSON, NULL, 0,
 	 "print JSON: one object, or for ls one a line; lock, semaphore run and once print it "
 	 "behind "
@@ -195,11 +196,14 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case KEY_SILENCE:
 		if (parse_duration(argument, DSO_SECOND, &ctl->silence_ns))
-			argp_error(state, "--silence %s is no time such as 2s or 300ms", argument);
+			argp_error(state,
+				   "--silence %s is no time above 0 and up to an hour, such as 2s, "
+				   "300ms or 2m",
+				   argument);
 		return 0;
 	case KEY_TIMEOUT:
 		if (parse_wait(argument, &ctl->wait_ns))
-			argp_error(state, "--timeout %s is no time such as 10s, 500ms or 2m",
+			argp_error(state, "--timeout %s is no time such as 10s, 500ms, 2m or 0",
 				   argument);
 		return 0;
 	case KEY_JSON:
@@ -207,7 +211,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case 'n':
 		if (parse_number(argument, 1, 1000000, &ctl->count))
-			argp_error(state, "--count %s is no number from 1 to 1000000", argument);
+			argp_error(state, "-n (--count) %s is no number from 1 to 1000000",
+				   argument);
 		return 0;
 	case KEY_INITIAL:
 		if (parse_int64(argument, &ctl->initial))
@@ -255,7 +260,10 @@ static enum exit_status place_timeout(struct dsoctl *ctl)
 
 	if (ctl->options & OPTION_TIMEOUT && !waits) {
 		if (ctl->wait_ns < 1 || ctl->wait_ns > 3600 * DSO_SECOND)
-			return wrong_usage(ctl, "--timeout is above 0 and up to an hour here");
+			return wrong_usage(ctl,
+					   "--timeout of %s is the wait for storaged: above 0, and "
+					   "up to an hour",
+					   ctl->command->name);
 		if (ctl->silence_ns == 0)
 			ctl->silence_ns = ctl->wait_ns;
 		ctl->options &= ~(unsigned)OPTION_TIMEOUT;

@@ -190,6 +190,28 @@ kill -TERM $holder
 ended "it has its command's status" 143 $holder
 check "and one does it when the first could not" 0 second dsoctl once making --timeout 2m -- echo second
 
+# ---- however short the wait ----
+
+# storaged answers, so that it is the others who have it, or have not come.
+hold short sleep 60
+holders=$holder
+"$DSOCTL" semaphore run short_permits --permits 1 -- sleep 60 &
+holders="$holders $!"
+"$DSOCTL" once short_once -- sleep 60 &
+holders="$holders $!"
+dsoctl latch open short_latch 1 >/dev/null
+for name in short_permits short_once; do eventually held $name; done
+for timeout in 0 1ns 1us 1ms; do
+	for command in "lock short true" "semaphore run short_permits true" "once short_once true" \
+		"barrier wait short_$timeout -n 2" "latch wait short_latch" "future get short_future"; do
+		check "$command --timeout $timeout is in vain" 124 "" dsoctl --timeout $timeout $command
+	done
+	check "what nobody has is there with --timeout $timeout" 0 "" dsoctl --timeout $timeout lock free_$timeout true
+done
+kill $holders
+wait $holders 2>/dev/null
+dsoctl --timeout 2m lock short true
+
 # ---- JSON of what has nothing to tell ----
 
 check "lock has JSON behind its command's output" 3 $'out\n{"name":"json",*"owner_died":false,"status":3}' \

@@ -38,9 +38,12 @@ static int64_t silence_ns(const struct dsoctl *ctl)
 /* How long opening the session may take; 0: the library's default. */
 static int64_t opening_ns(const struct dsoctl *ctl)
 {
+	int64_t silent_ns = silence_ns(ctl);
+
 	if (ctl->wait_ns == DSO_FOREVER || ctl->wait_ns > OPENING_NS_MAX)
 		return 0;
-	return ctl->wait_ns == DSO_NOWAIT ? silence_ns(ctl) : ctl->wait_ns;
+	/* However short the wait for others is: a storaged that is silent is no other who has it. */
+	return ctl->wait_ns > silent_ns ? ctl->wait_ns : silent_ns;
 }
 
 /*
