@@ -2,6 +2,7 @@
 #include "perf/daemon.h"
 #include "perf/clock.h"
 #include "perf/operation.h"
+#include "perf/run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,7 +105,7 @@ static int parse_ready(struct daemon *daemon, const char *line)
 	if (strncmp(line, "storaged ", 9) ||
 	    !copy_word(line, "dso://", daemon->tcp_url, sizeof daemon->tcp_url) ||
 	    !copy_word(line, "dso+unix://", daemon->unix_url, sizeof daemon->unix_url)) {
-		fprintf(stderr, "dso-perf: storaged did not say that it is ready but: %s\n", line);
+		report_error("storaged did not say that it is ready but: ", line);
 		return -EPROTO;
 	}
 	return 0;

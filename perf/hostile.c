@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/hostile.h"
+#include "perf/run.h"
 #include "perf/clock.h"
 
 #include <dso/dso.h>
@@ -85,7 +86,7 @@ static struct dso_session *open_load(void)
 	struct dso_session *session;
 
 	if (dso_open(load_url, NULL, &session)) {
-		fprintf(stderr, "dso-perf: %s\n", dso_error(NULL));
+		report_error("", dso_error(NULL));
 		exit(1);
 	}
 	return session;
@@ -94,7 +95,7 @@ static struct dso_session *open_load(void)
 static int check(struct dso_session *session, int r)
 {
 	if (r)
-		fprintf(stderr, "dso-perf: the load lost: %s\n", dso_error(session));
+		report_error("the load lost: ", dso_error(session));
 	return r;
 }
 

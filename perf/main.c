@@ -70,7 +70,7 @@ static int measure_and_report(struct run *run)
 		r = modes[run->settings.mode].measure(run, &worker);
 	}
 	if (r)
-		fprintf(stderr, "dso-perf: %s\n", *worker.error ? worker.error : strerror(-r));
+		report_error("", *worker.error ? worker.error : strerror(-r));
 	modes[run->settings.mode].report(run, r != 0);
 	if (worker.memory)
 		dso_object_delete(worker.session, run->object);

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <time.h>
 
+#define TEXT_BYTES    512
+#define ESCAPED_BYTES (4 * TEXT_BYTES + 1)
+
 static enum log_level log_level = LOG_LEVEL_INFO;
 
 void log_set_level(enum log_level level)
@@ -13,12 +16,39 @@ void log_set_level(enum log_level level)
 	log_level = level;
 }
 
+/*
+ * Whatever a text is made of, clients' names and sentences too, it stays on one line and a terminal obeys none of
+ * it: a log is ASCII, and every other byte is \xNN, as a backslash is. Cut at TEXT_BYTES.
+ */
+static const char *escape(const char *text, char escaped[static ESCAPED_BYTES])
+{
+	char *to = escaped;
+
+	for (size_t i = 0; text[i] && i < TEXT_BYTES; i++) {
+		unsigned char byte = (unsigned char)text[i];
+
+		if (byte < 0x20 || byte > 0x7e || byte == '\\')
+			to += sprintf(to, "\\x%02x", byte);
+		else
+			*to++ = (char)byte;
+	}
+	*to = 0;
+	return escaped;
+}
+
+void log_failure(const char *reason)
+{
+	char escaped[ESCAPED_BYTES];
+
+	fprintf(stderr, "storaged: %s\n", escape(reason, escaped));
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
 	static const char *const names[] = {"error", "warning", "info", "debug"};
 	struct timespec now;
 	struct tm calendar;
-	char time_text[32], text[512];
+	char time_text[32], text[TEXT_BYTES], escaped[ESCAPED_BYTES];
 	va_list arguments;
 
 	if (level > log_level)
@@ -31,7 +61,7 @@ void log_line(enum log_level level, const char *format, ...)
 	va_end(arguments);
 	/* One call, so that lines of several processes on one terminal stay whole. */
 	fprintf(stderr, "%s.%03ldZ storaged %s: %s\n", time_text, now.tv_nsec / 1000000,
-		names[level], text);
+		names[level], escape(text, escaped));
 }
 
 bool log_limit_allows(struct log_limit *limit)

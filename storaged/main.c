@@ -44,13 +44,13 @@ int main(int argc, char **argv)
 	fill_descriptors();
 	r = settings_read(&settings, argc, argv, reason, sizeof reason);
 	if (r) {
-		fprintf(stderr, "storaged: %s\n", reason);
+		log_failure(reason);
 		return EXIT_FAILURE;
 	}
 	log_set_level((enum log_level)settings.log_level);
 	r = server_open(&server, &settings, reason, sizeof reason);
 	if (r) {
-		fprintf(stderr, "storaged: %s\n", reason);
+		log_failure(reason);
 		server_close(&server);
 		return EXIT_FAILURE;
 	}

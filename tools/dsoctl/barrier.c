@@ -35,7 +35,7 @@ enum exit_status run_barrier_wait(struct dsoctl *ctl)
 		return fail_wait(ctl, r);
 	if (ctl->json)
 		return print_json(
-			json_pack("{s:o, s:b}", "name", json_name(ctl->operands[0]), "last", last));
+			json_pack("{s:o, s:b}", "name", json_text(ctl->operands[0]), "last", last));
 	if (last)
 		puts("last");
 	return STATUS_DONE;
@@ -50,13 +50,12 @@ enum exit_status run_barrier_reset(struct dsoctl *ctl)
 	if (status)
 		return status;
 	return r ? fail(ctl, r)
-		 : print_done(ctl, json_pack("{s:o}", "name", json_name(ctl->operands[0])));
+		 : print_done(ctl, json_pack("{s:o}", "name", json_text(ctl->operands[0])));
 }
 
 enum exit_status run_barrier_stat(struct dsoctl *ctl)
 {
 	struct dso_barrier *barrier;
-	char text[PRINTABLE_BYTES];
 	uint32_t parties, waiting;
 	json_t *object;
 	int broken, r;
@@ -67,10 +66,7 @@ enum exit_status run_barrier_stat(struct dsoctl *ctl)
 	r = dso_barrier_stat(barrier, &parties, &waiting, &broken);
 	if (r)
 		return fail(ctl, r);
-	object = json_pack("{s:o, s:I, s:I, s:b}", "name", json_name(ctl->operands[0]), "parties",
+	object = json_pack("{s:o, s:I, s:I, s:b}", "name", json_text(ctl->operands[0]), "parties",
 			   (json_int_t)parties, "waiting", (json_int_t)waiting, "broken", broken);
-	if (ctl->json)
-		return print_json(object);
-	json_object_set_new(object, "name", json_string(printable(ctl->operands[0], text)));
-	return print_members(object);
+	return ctl->json ? print_json(object) : print_members(object);
 }

@@ -7,7 +7,7 @@
 static enum exit_status print_value(const struct dsoctl *ctl, int64_t value)
 {
 	if (ctl->json)
-		return print_json(json_pack("{s:o, s:I}", "name", json_name(ctl->operands[0]),
+		return print_json(json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]),
 					    "value", (json_int_t)value));
 	printf("%jd\n", (intmax_t)value);
 	return STATUS_DONE;
@@ -110,7 +110,7 @@ enum exit_status run_counter_cas(struct dsoctl *ctl)
 	swapped = before == expected;
 	if (ctl->json)
 		status =
-			print_json(json_pack("{s:o, s:b, s:I}", "name", json_name(ctl->operands[0]),
+			print_json(json_pack("{s:o, s:b, s:I}", "name", json_text(ctl->operands[0]),
 					     "swapped", swapped, "before", (json_int_t)before));
 	else
 		status = printf("%jd\n", (intmax_t)before) < 0 ? STATUS_FAILED : STATUS_DONE;

@@ -25,6 +25,13 @@ struct doctor {
 
 /* ---- findings ---- */
 
+static void print_finding(const char *what, const char *text)
+{
+	printf("%-14s ", what);
+	printable_print(stdout, text, PRINTABLE_TERMINAL);
+	putchar('\n');
+}
+
 __attribute__((format(printf, 3, 4))) static void find(struct doctor *doctor, const char *what,
 						       const char *format, ...)
 {
@@ -38,9 +45,9 @@ __attribute__((format(printf, 3, 4))) static void find(struct doctor *doctor, co
 	if (!text)
 		return;
 	if (doctor->ctl->json)
-		json_object_set_new(doctor->findings, what, json_string(text));
+		json_object_set_new(doctor->findings, what, json_text(text));
 	else
-		printf("%-14s %s\n", what, text);
+		print_finding(what, text);
 	free(text);
 }
 

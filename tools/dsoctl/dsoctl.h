@@ -3,6 +3,8 @@
 #ifndef TOOLS_DSOCTL_DSOCTL_H
 #define TOOLS_DSOCTL_DSOCTL_H
 
+#include "tools/printable.h"
+
 #include <dso/dso.h>
 
 #include <argp.h>
@@ -113,10 +115,15 @@ int64_t time_left(const struct dsoctl *ctl);
 
 /* ---- prepare.c ---- */
 
-/* Before anything else: no descriptor below 3 is free, and process 1 obeys signals. */
+/* Before anything else: stderr is buffered, no descriptor below 3 is free, and process 1 obeys signals. */
 void prepare(void);
 
 /* ---- output.c ---- */
+
+/*
+ * Sentences on stderr are kept until dsoctl holds nothing any more, however slowly they are read. The texts of
+ * others in them are escaped here, and not before.
+ */
 
 /* Say on stderr that something failed with @error, for which the session has the sentence. */
 enum exit_status fail(const struct dsoctl *ctl, int error);
@@ -152,12 +159,12 @@ enum exit_status print_run(const struct dsoctl *ctl, enum exit_status status, js
 /* Print the members of @object, one a line, and free it. NULL is taken for a lack of memory. */
 enum exit_status print_members(json_t *object);
 
-/* @name as a person may see it: bytes that a terminal might obey are written as \xNN. */
-#define PRINTABLE_BYTES (4 * DSO_NAME_BYTES_MAX + 1)
+/* @name for a terminal; see tools/printable.h. */
+#define PRINTABLE_BYTES PRINTABLE_BYTES_MAX(DSO_NAME_BYTES_MAX)
 const char *printable(const char *name, char text[static PRINTABLE_BYTES]);
 
-/* @name for JSON, which holds no bytes that are not UTF-8: then as printable() has it. */
-json_t *json_name(const char *name);
+/* @text for JSON, which holds no bytes that are not UTF-8; see tools/printable.h. Every text of others is one. */
+json_t *json_text(const char *text);
 
 /* A duration for people: "12.3 us". */
 #define DURATION_BYTES 32
@@ -194,8 +201,8 @@ void holds_free(struct holds *holds);
 const struct dso_hold *holds_next(const struct holds *holds, const char *name,
 				  const struct dso_hold *last);
 
-/* "held by pid 4711 for 12s", for the end of a sentence. */
-#define HOLD_TEXT_BYTES (PRINTABLE_BYTES + 64)
+/* "held by pid 4711 for 12s", for the end of a sentence; what is in it is others' still. */
+#define HOLD_TEXT_BYTES (sizeof(((struct dso_hold *)0)->who) + 96)
 const char *hold_text(const struct dso_hold *hold, char text[static HOLD_TEXT_BYTES]);
 
 /* Print who holds what, since when. */

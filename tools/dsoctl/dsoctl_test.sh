@@ -26,6 +26,10 @@ check "a missing argument is wrong usage" 2 "" dsoctl counter add
 complains "*usage: dsoctl counter add NAME*"
 check "too many arguments are wrong usage" 2 "" dsoctl counter get a b
 check "a timeout of 0 is wrong usage" 2 "" dsoctl --timeout 0 ping
+complains "dsoctl: --timeout of ping is the wait for storaged: above 0*"
+check "so is a number of none" 2 "" dsoctl ping -n 0
+grep -q "^dsoctl: -n (--count) 0 is no number from 1 to" "$scratch/stderr"
+check "and is called as it was typed" 0 "" return_status $?
 check "embedded: needs no storaged" 0 "1" dsoctl --url embedded: counter add hits
 check "nobody listening fails" 1 "" dsoctl --url "dso+unix://$scratch/nothing" ping
 complains "dsoctl: *$scratch/nothing*"
@@ -122,6 +126,35 @@ complains "dsoctl: cannot write*"
 check "ls is sorted" 0 $'binary\nbytes-0\nbytes-1\nbytes-1048576\nbytes-65536\nhits\ntext\nwide' dsoctl ls
 check "ls -l has the types" 0 "TYPE*counter*hits*" dsoctl ls -l
 check "ls --json is an object a line" 0 valid json dsoctl ls --json
+# Names that a terminal would obey, that would look like another one, and that are no UTF-8.
+odd=$'x\e[31m\n\x7f\xc2\x9b\xff\\\xe2\x80\xae'
+# obeyed COMMAND...: what it prints, to stdout and stderr, without what a terminal may have. stderr is there for complains.
+obeyed() {
+	"$@" </dev/null 2>&1 | LC_ALL=C grep -aoE $'[^ -~]'
+	return 0
+}
+# Every command that takes a name, by the table, with what it takes beside it.
+mapfile -t named < <(dsoctl help | sed -nE 's/^  ([a-z]+( [a-z-]+)?) .*NAME.*/\1/p' | sort -u)
+[[ ${#named[@]} -ge 20 ]]
+check "the table has the commands that take a name" 0 "" return_status $?
+# obeyed_of COMMAND: of its runs with that name, and with such other arguments as one or the other command has.
+obeyed_of() {
+	local rest
+	for rest in "" 1 "1 2" true "-n 1"; do obeyed dsoctl --timeout 100ms $1 "$odd" $rest; done
+	obeyed dsoctl --timeout 100ms $1 "$odd" "$odd"
+}
+for command in "${named[@]}"; do
+	check "$command shows no byte of a name that a terminal obeys" 0 "" obeyed_of "$command"
+done
+for command in ls "ls -l" "ls --json" "ls --held" "stat"; do
+	check "neither does $command" 0 "" obeyed dsoctl $command
+done
+DSO_URL=$odd DSO_DEVICE=$odd check "nor doctor one of the environment" 0 "" obeyed dsoctl doctor
+dsoctl rm --force --prefix x
+for name in $'\xff' '\xff' $'\\\xff' '\x5cxff' $'\x1b' '\u001b' '\x1b'; do dsoctl counter add "x-$name" >/dev/null; done
+check "two names never look the same" 0 7 bash -c '"$0" ls | grep "^x-" | sort -u | wc -l' "$DSOCTL"
+check "nor in JSON" 0 7 bash -c '"$0" ls --json | grep -o "\"name\":\"x-[^,]*" | sort -u | wc -l' "$DSOCTL"
+dsoctl rm --prefix x-
 dsoctl counter add $'\e[31mred' >/dev/null
 check "a name cannot command the terminal" 0 '*\\x1b\[31mred*' dsoctl ls
 check "names are JSON whatever they hold" 0 valid json dsoctl ls --json

@@ -12,22 +12,18 @@ static int open_it(struct dsoctl *ctl, struct dso_future **ret_future)
 
 static enum exit_status set(struct dsoctl *ctl, const uint8_t *bytes, size_t length)
 {
-	char text[PRINTABLE_BYTES];
 	struct dso_future *future;
 	int r = open_it(ctl, &future);
 
 	if (r == 0)
 		r = dso_future_set(future, bytes, length);
-	if (r == -EMSGSIZE) {
-		const char *name = printable(ctl->operands[0], text);
-
+	if (r == -EMSGSIZE)
 		return fail_because(
 			"future %s was opened with a capacity of less than the %zu bytes of "
 			"stdin: nothing was set",
-			name, length);
-	}
+			ctl->operands[0], length);
 	return r ? fail(ctl, r)
-		 : print_done(ctl, json_pack("{s:o, s:I}", "name", json_name(ctl->operands[0]),
+		 : print_done(ctl, json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]),
 					     "length_bytes", (json_int_t)length));
 }
 
@@ -57,8 +53,8 @@ enum exit_status run_future_error(struct dsoctl *ctl)
 	if (r == 0)
 		r = dso_future_set_error(future, ctl->operands[1]);
 	return r ? fail(ctl, r)
-		 : print_done(ctl, json_pack("{s:o, s:o}", "name", json_name(ctl->operands[0]),
-					     "error", json_name(ctl->operands[1])));
+		 : print_done(ctl, json_pack("{s:o, s:o}", "name", json_text(ctl->operands[0]),
+					     "error", json_text(ctl->operands[1])));
 }
 
 /* Wait for it, then read as much as there is: it does not change any more. To be freed. */
@@ -90,7 +86,7 @@ enum exit_status run_future_get(struct dsoctl *ctl)
 	} else if (r) {
 		status = fail_wait(ctl, r);
 	} else if (ctl->json) {
-		json_t *object = json_pack("{s:o}", "name", json_name(ctl->operands[0]));
+		json_t *object = json_pack("{s:o}", "name", json_text(ctl->operands[0]));
 
 		json_set_bytes(object, bytes, length);
 		status = print_json(object);

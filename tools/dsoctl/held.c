@@ -62,9 +62,9 @@ static const char *since(const struct dso_hold *hold, char text[static DURATION_
 static enum exit_status print_as_json(const struct dso_hold *hold)
 {
 	return print_json(json_pack(
-		"{s:o, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:o}", "name", json_name(hold->name),
+		"{s:o, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:o}", "name", json_text(hold->name),
 		"type", dso_type_name(hold->type), "role", role_name(hold->role), "owner",
-		(json_int_t)hold->owner, "who", json_name(hold->who), "token",
+		(json_int_t)hold->owner, "who", json_text(hold->who), "token",
 		(json_int_t)hold->token, "count", (json_int_t)hold->count, "held_min_ns",
 		(json_int_t)hold->held_min, "held_max_ns",
 		hold->held_max == DSO_FOREVER ? json_null() : json_integer(hold->held_max)));
@@ -109,15 +109,14 @@ const struct dso_hold *holds_next(const struct holds *holds, const char *name,
 
 const char *hold_text(const struct dso_hold *hold, char text[static HOLD_TEXT_BYTES])
 {
-	char who[PRINTABLE_BYTES], time[DURATION_BYTES], share[24] = "";
+	char time[DURATION_BYTES], share[24] = "";
 	const char *age = since(hold, time);
 	bool known = strcmp(age, "-") != 0;
 
 	if (hold->count > 1)
 		snprintf(share, sizeof share, "%u of it ", hold->count);
 	snprintf(text, HOLD_TEXT_BYTES, "%sheld by %s%s%s", share,
-		 hold->who[0] ? printable(hold->who, who) : "a session", known ? " for " : "",
-		 known ? age : "");
+		 hold->who[0] ? hold->who : "a session", known ? " for " : "", known ? age : "");
 	return text;
 }
 

@@ -8,7 +8,7 @@
 static enum exit_status print_count(const struct dsoctl *ctl, int64_t count)
 {
 	if (ctl->json)
-		return print_json(json_pack("{s:o, s:I}", "name", json_name(ctl->operands[0]),
+		return print_json(json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]),
 					    "count", (json_int_t)count));
 	printf("%jd\n", (intmax_t)count);
 	return STATUS_DONE;
@@ -79,7 +79,7 @@ enum exit_status run_latch_wait(struct dsoctl *ctl)
 	if (status)
 		return status;
 	return r ? fail_wait(ctl, r)
-		 : print_done(ctl, json_pack("{s:o, s:i}", "name", json_name(ctl->operands[0]),
+		 : print_done(ctl, json_pack("{s:o, s:i}", "name", json_text(ctl->operands[0]),
 					     "count", 0));
 }
 

@@ -20,11 +20,9 @@ static int tell(uint64_t token, bool owner_died)
 /* The one before has ended while it had the lock: say so, and go on. */
 static int take_over(const struct dsoctl *ctl, struct dso_mutex *mutex)
 {
-	char text[PRINTABLE_BYTES];
-
 	fail_because("who held mutex %s before ended without unlocking it: what it guards may be "
 		     "half done",
-		     printable(ctl->operands[0], text));
+		     ctl->operands[0]);
 	return dso_mutex_consistent(mutex);
 }
 
@@ -62,13 +60,12 @@ enum exit_status run_lock(struct dsoctl *ctl)
 	if (r)
 		return fail(ctl, r);
 	return print_run(ctl, status,
-			 json_pack("{s:o, s:I, s:b}", "name", json_name(ctl->operands[0]), "token",
+			 json_pack("{s:o, s:I, s:b}", "name", json_text(ctl->operands[0]), "token",
 				   (json_int_t)token, "owner_died", owner_died));
 }
 
 enum exit_status run_unlock(struct dsoctl *ctl)
 {
-	char text[PRINTABLE_BYTES];
 	struct dso_mutex *mutex;
 	uint32_t holder;
 	uint64_t token;
@@ -80,11 +77,11 @@ enum exit_status run_unlock(struct dsoctl *ctl)
 	if (r == 0)
 		r = dso_mutex_holder(mutex, &holder, &token);
 	if (r == 0 && holder == 0)
-		return fail_because("nobody has mutex %s", printable(ctl->operands[0], text));
+		return fail_because("nobody has mutex %s", ctl->operands[0]);
 	if (r == 0)
 		r = dso_mutex_force_unlock(mutex, token);
 	if (r)
 		return fail(ctl, r);
-	return print_done(ctl, json_pack("{s:o, s:I}", "name", json_name(ctl->operands[0]), "token",
+	return print_done(ctl, json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]), "token",
 					 (json_int_t)token));
 }

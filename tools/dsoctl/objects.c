@@ -55,7 +55,7 @@ static void add_parameters(json_t *object, const struct dso_stat *stat)
 static json_t *describe(const struct dso_stat *stat)
 {
 	json_t *object =
-		json_pack("{s:o, s:s, s:I, s:I, s:I, s:I}", "name", json_name(stat->name), "type",
+		json_pack("{s:o, s:s, s:I, s:I, s:I, s:I}", "name", json_text(stat->name), "type",
 			  dso_type_name(stat->type), "generation", (json_int_t)stat->generation,
 			  "offset", (json_int_t)stat->offset, "length_bytes",
 			  (json_int_t)stat->length_bytes, "opens", (json_int_t)stat->opens);
@@ -114,7 +114,6 @@ enum exit_status run_ls(struct dsoctl *ctl)
 
 static enum exit_status stat_object(struct dsoctl *ctl, const char *name)
 {
-	char text[PRINTABLE_BYTES];
 	struct dso_stat stat;
 	json_t *object;
 	int r = dso_object_stat(ctl->session, name, &stat);
@@ -122,10 +121,7 @@ static enum exit_status stat_object(struct dsoctl *ctl, const char *name)
 	if (r)
 		return fail(ctl, r);
 	object = describe(&stat);
-	if (ctl->json)
-		return print_json(object);
-	json_object_set_new(object, "name", json_string(printable(stat.name, text)));
-	return print_members(object);
+	return ctl->json ? print_json(object) : print_members(object);
 }
 
 static enum exit_status stat_server(struct dsoctl *ctl)
@@ -137,11 +133,12 @@ static enum exit_status stat_server(struct dsoctl *ctl)
 	if (r)
 		return fail(ctl, r);
 	object = json_pack(
-		"{s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+		"{s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
 		"s:I, s:I}",
-		"version", stat.version, "uptime_ns", (json_int_t)stat.uptime, "domain",
-		stat.domain, "domain_reason", stat.domain_reason, "device", stat.device, "io",
-		stat.io, "region_bytes", (json_int_t)stat.region_bytes, "region_used_bytes",
+		"version", json_text(stat.version), "uptime_ns", (json_int_t)stat.uptime, "domain",
+		json_text(stat.domain), "domain_reason", json_text(stat.domain_reason), "device",
+		json_text(stat.device), "io", json_text(stat.io), "region_bytes",
+		(json_int_t)stat.region_bytes, "region_used_bytes",
 		(json_int_t)stat.region_used_bytes, "objects", (json_int_t)stat.objects,
 		"objects_max", (json_int_t)stat.objects_max, "sessions", (json_int_t)stat.sessions,
 		"sessions_max", (json_int_t)stat.sessions_max, "sessions_begun",
@@ -154,9 +151,12 @@ static enum exit_status stat_server(struct dsoctl *ctl)
 
 static enum exit_status print_figures(const struct dso_figure *figures, size_t count)
 {
+	char name[PRINTABLE_BYTES];
+
 	printf("%-28s %14s %14s\n", "", "this session", "storaged");
 	for (size_t i = 0; i < count && !figures[i].at_storaged; i++) {
-		printf("%-28s %14ju", figures[i].name, (uintmax_t)figures[i].value);
+		printf("%-28s %14ju", printable(figures[i].name, name),
+		       (uintmax_t)figures[i].value);
 		for (size_t j = i + 1; j < count; j++)
 			if (figures[j].at_storaged && !strcmp(figures[i].name, figures[j].name))
 				printf(" %14ju", (uintmax_t)figures[j].value);
@@ -170,6 +170,7 @@ static enum exit_status stat_transport(struct dsoctl *ctl)
 	static const char *const sides[] = {"session", "storaged"};
 	struct dso_figure figures[DSO_FIGURES_MAX];
 	json_t *objects[2];
+	char name[PRINTABLE_BYTES];
 	size_t count;
 	int r = dso_transport_stat(ctl->session, figures, DSO_FIGURES_MAX, &count);
 
@@ -183,7 +184,8 @@ static enum exit_status stat_transport(struct dsoctl *ctl)
 	objects[0] = json_object();
 	objects[1] = json_object();
 	for (size_t i = 0; i < count; i++)
-		json_object_set_new(objects[figures[i].at_storaged != 0], figures[i].name,
+		json_object_set_new(objects[figures[i].at_storaged != 0],
+				    printable(figures[i].name, name),
 				    json_integer((json_int_t)figures[i].value));
 	return print_json(json_pack("{s:s, s:o, s:o}", "transport", dso_transport(ctl->session),
 				    sides[0], objects[0], sides[1], objects[1]));

@@ -4,7 +4,28 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Part of a sentence on stderr. Names and sentences in it are others': a terminal must not obey them. */
+__attribute__((format(printf, 1, 0))) static void vsay(const char *format, va_list arguments)
+{
+	char *text;
+
+	if (vasprintf(&text, format, arguments) < 0)
+		return;
+	printable_print(stderr, text, PRINTABLE_TERMINAL);
+	free(text);
+}
+
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsay(format, arguments);
+	va_end(arguments);
+}
 
 /* What to try, where the sentence of the library does not say it. */
 static const char *advice(const struct dsoctl *ctl, int error)
@@ -38,8 +59,9 @@ enum exit_status fail(const struct dsoctl *ctl, int error)
 	/* Before there is a session, advice about objects would mislead. */
 	bool advise = ctl->session || error == -ECONNREFUSED || error == -ETIMEDOUT;
 
-	fprintf(stderr, "dsoctl: %s%s\n", *sentence ? sentence : strerror(-error),
-		advise ? advice(ctl, error) : "");
+	say("dsoctl: %s%s", *sentence ? sentence : strerror(-error),
+	    advise ? advice(ctl, error) : "");
+	fputc('\n', stderr);
 	return STATUS_FAILED;
 }
 
@@ -52,7 +74,7 @@ static void say_holders(const struct dsoctl *ctl)
 
 	if (holds_read(ctl, &holds) == 0)
 		while ((hold = holds_next(&holds, ctl->operands[0], hold)))
-			fprintf(stderr, "; %s", hold_text(hold, text));
+			say("; %s", hold_text(hold, text));
 	holds_free(&holds);
 }
 
@@ -60,7 +82,7 @@ enum exit_status fail_wait(const struct dsoctl *ctl, int error)
 {
 	if (error != -ETIMEDOUT)
 		return fail(ctl, error);
-	fprintf(stderr, "dsoctl: %s", dso_error(ctl->session));
+	say("dsoctl: %s", dso_error(ctl->session));
 	say_holders(ctl);
 	fputs("; --timeout waits longer\n", stderr);
 	return STATUS_TIMED_OUT;
@@ -72,7 +94,7 @@ enum exit_status fail_because(const char *format, ...)
 
 	va_start(arguments, format);
 	fputs("dsoctl: ", stderr);
-	vfprintf(stderr, format, arguments);
+	vsay(format, arguments);
 	fputc('\n', stderr);
 	va_end(arguments);
 	return STATUS_FAILED;
@@ -80,10 +102,7 @@ enum exit_status fail_because(const char *format, ...)
 
 enum exit_status fail_missing(const struct dsoctl *ctl, const char *type, const char *command)
 {
-	char text[PRINTABLE_BYTES];
-
-	return fail_because("there is no %s %s; %s makes one", type,
-			    printable(ctl->operands[0], text), command);
+	return fail_because("there is no %s %s; %s makes one", type, ctl->operands[0], command);
 }
 
 enum exit_status wrong_usage(const struct dsoctl *ctl, const char *format, ...)
@@ -92,7 +111,7 @@ enum exit_status wrong_usage(const struct dsoctl *ctl, const char *format, ...)
 
 	va_start(arguments, format);
 	fputs("dsoctl: ", stderr);
-	vfprintf(stderr, format, arguments);
+	vsay(format, arguments);
 	va_end(arguments);
 	if (ctl->command)
 		fprintf(stderr, "; usage: dsoctl %s %s\n", ctl->command->name,
@@ -106,7 +125,7 @@ enum exit_status print_json(json_t *object)
 {
 	if (!object)
 		return fail_because("out of memory");
-	json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+	json_dumpf(object, stdout, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
 	putchar('\n');
 	json_decref(object);
 	return STATUS_DONE;
@@ -129,6 +148,13 @@ enum exit_status print_run(const struct dsoctl *ctl, enum exit_status status, js
 	return printed ? printed : status;
 }
 
+static void print_text_member(const char *key, const char *value)
+{
+	printf("%-18s ", key);
+	printable_print(stdout, value, PRINTABLE_JSON_ON_TERMINAL);
+	putchar('\n');
+}
+
 enum exit_status print_members(json_t *object)
 {
 	const char *key;
@@ -139,7 +165,7 @@ enum exit_status print_members(json_t *object)
 	json_object_foreach(object, key, value)
 	{
 		if (json_is_string(value))
-			printf("%-18s %s\n", key, json_string_value(value));
+			print_text_member(key, json_string_value(value));
 		else if (json_is_boolean(value))
 			printf("%-18s %s\n", key, json_is_true(value) ? "yes" : "no");
 		else
@@ -151,37 +177,17 @@ enum exit_status print_members(json_t *object)
 
 const char *printable(const char *name, char text[static PRINTABLE_BYTES])
 {
-	char *to = text;
-
-	for (const unsigned char *from = (const unsigned char *)name; *from; from++) {
-		/* C1 controls come as two bytes of UTF-8, 0xc2 0x80 to 0xc2 0x9f. */
-		bool c1 = from[0] == 0xc2 && from[1] >= 0x80 && from[1] <= 0x9f;
-
-		if (*from < 0x20 || *from == 0x7f || *from == '\\' || c1)
-			to += sprintf(to, "\\x%02x", *from);
-		else
-			*to++ = (char)*from;
-	}
-	*to = 0;
-	return text;
+	return printable_write(name, PRINTABLE_TERMINAL, text);
 }
 
-json_t *json_name(const char *name)
+json_t *json_text(const char *text)
 {
-	json_t *string = json_string(name);
-	char text[PRINTABLE_BYTES];
-	char *to = text;
+	char *escaped = malloc(PRINTABLE_BYTES_MAX(strlen(text)));
+	json_t *string =
+		escaped ? json_string(printable_write(text, PRINTABLE_JSON, escaped)) : NULL;
 
-	if (string)
-		return string;
-	for (const unsigned char *from = (const unsigned char *)name; *from; from++) {
-		if (*from < 0x20 || *from >= 0x7f || *from == '\\')
-			to += sprintf(to, "\\x%02x", *from);
-		else
-			*to++ = (char)*from;
-	}
-	*to = 0;
-	return json_string(text);
+	free(escaped);
+	return string;
 }
 
 static const char *scaled(double value, double step, const char *const *units, unsigned count,

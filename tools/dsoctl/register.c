@@ -11,7 +11,7 @@
 static enum exit_status print_value(const struct dsoctl *ctl, const uint8_t *bytes, size_t count,
 				    uint64_t version)
 {
-	json_t *object = json_pack("{s:o, s:I}", "name", json_name(ctl->operands[0]), "version",
+	json_t *object = json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]), "version",
 				   (json_int_t)version);
 
 	json_set_bytes(object, bytes, count);
@@ -69,27 +69,24 @@ static int open_for(struct dsoctl *ctl, size_t length, struct dso_register **ret
 
 static enum exit_status set(struct dsoctl *ctl, const uint8_t *bytes, size_t length)
 {
-	char text[PRINTABLE_BYTES];
 	struct dso_register *reg;
 	uint64_t version;
 	int r = open_for(ctl, length, &reg);
 
 	if (r)
 		return fail(ctl, r);
-	if (dso_register_capacity(reg) < length) {
-		const char *name = printable(ctl->operands[0], text);
-
+	if (dso_register_capacity(reg) < length)
 		return fail_because(
 			"register %s has room for %ju bytes, stdin has %zu: nothing was "
 			"changed; to make a larger one, dsoctl rm %s and set it again",
-			name, (uintmax_t)dso_register_capacity(reg), length, name);
-	}
+			ctl->operands[0], (uintmax_t)dso_register_capacity(reg), length,
+			ctl->operands[0]);
 	r = dso_register_set(reg, bytes, length, &version);
 	if (r)
 		return fail(ctl, r);
 	if (!ctl->json)
 		return STATUS_DONE;
-	return print_json(json_pack("{s:o, s:I, s:I}", "name", json_name(ctl->operands[0]),
+	return print_json(json_pack("{s:o, s:I, s:I}", "name", json_text(ctl->operands[0]),
 				    "version", (json_int_t)version, "length_bytes",
 				    (json_int_t)length));
 }

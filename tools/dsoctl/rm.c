@@ -56,20 +56,20 @@ static const struct dso_hold *find_hold(const struct holds *holds, const char *n
 static void delete_one(struct removal *removal, const char *name)
 {
 	const struct dso_hold *hold = find_hold(&removal->holds, name);
-	char text[PRINTABLE_BYTES], why[HOLD_TEXT_BYTES];
+	char why[HOLD_TEXT_BYTES];
 	int r;
 
 	if (hold) {
-		removal->status = fail_because("%s %s is not deleted: %s; --force deletes it",
-					       dso_type_name(hold->type), printable(name, text),
-					       hold_text(hold, why));
+		removal->status =
+			fail_because("%s %s is not deleted: %s; --force deletes it",
+				     dso_type_name(hold->type), name, hold_text(hold, why));
 		return;
 	}
 	r = dso_object_delete(removal->ctl->session, name);
 	if (r)
 		removal->status = fail(removal->ctl, r);
 	else
-		json_array_append_new(removal->deleted, json_name(name));
+		json_array_append_new(removal->deleted, json_text(name));
 }
 
 static void delete_prefix(struct removal *removal)

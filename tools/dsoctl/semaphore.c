@@ -22,7 +22,6 @@ static enum exit_status open_semaphore(struct dsoctl *ctl, struct dso_semaphore 
 static enum exit_status check_count(struct dsoctl *ctl, uint32_t count)
 {
 	struct dso_stat stat;
-	char text[PRINTABLE_BYTES];
 	int r = dso_object_stat(ctl->session, ctl->operands[0], &stat);
 
 	if (r)
@@ -30,7 +29,7 @@ static enum exit_status check_count(struct dsoctl *ctl, uint32_t count)
 	if (count > stat.parameters[0])
 		return fail_because(
 			"semaphore %s has %ju permits: --count %u is more than all of them",
-			printable(ctl->operands[0], text), (uintmax_t)stat.parameters[0], count);
+			ctl->operands[0], (uintmax_t)stat.parameters[0], count);
 	return STATUS_DONE;
 }
 
@@ -66,7 +65,7 @@ enum exit_status run_semaphore_run(struct dsoctl *ctl)
 	if (r)
 		return fail(ctl, r);
 	return print_run(ctl, status,
-			 json_pack("{s:o, s:I}", "name", json_name(ctl->operands[0]), "count",
+			 json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]), "count",
 				   (json_int_t)count));
 }
 
@@ -83,7 +82,7 @@ enum exit_status run_semaphore_available(struct dsoctl *ctl)
 	if (r)
 		return fail(ctl, r);
 	if (ctl->json)
-		return print_json(json_pack("{s:o, s:I}", "name", json_name(ctl->operands[0]),
+		return print_json(json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]),
 					    "available", (json_int_t)available));
 	printf("%u\n", available);
 	return STATUS_DONE;

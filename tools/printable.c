@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/printable.h"
+
+#include <stdint.h>
+
+struct range {
+	uint32_t first, last;
+};
+
+/* Characters that a terminal may obey, or that show what follows in another order than it has. */
+static const struct range commands[] = {{0, 0x1f},        {0x7f, 0x9f},     {0x61c, 0x61c},
+					{0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
+
+/* The bytes of the UTF-8 character at @at, and the character; 0: there is none. */
+static size_t take_character(const unsigned char *at, uint32_t *ret_character)
+{
+	static const struct {
+		unsigned char mask, lead;
+		uint32_t first; /* that takes as many bytes */
+	} forms[] = {{0x80, 0, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+	size_t form = 0;
+	uint32_t character;
+
+	while (form < 4 && (at[0] & forms[form].mask) != forms[form].lead)
+		form++;
+	if (form == 4)
+		return 0;
+	character = at[0] & (unsigned char)~forms[form].mask;
+	for (size_t i = 1; i <= form; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+		character = character << 6 | (at[i] & 0x3f);
+	}
+	if (character < forms[form].first || character > 0x10ffff ||
+	    (character >= 0xd800 && character <= 0xdfff))
+		return 0;
+	*ret_character = character;
+	return form + 1;
+}
+
+/* How many bytes at @at may stand as they are; 0: the first one is to be escaped. */
+static size_t plain_bytes(const unsigned char *at, enum printable_for whom)
+{
+	uint32_t character;
+	size_t bytes = take_character(at, &character);
+
+	if (bytes == 0 || (character == '\\' && whom != PRINTABLE_JSON_ON_TERMINAL))
+		return 0;
+	if (character == 0x7f)
+		return 0;
+	for (size_t i = 0; whom != PRINTABLE_JSON && i < sizeof commands / sizeof *commands; i++)
+		if (character >= commands[i].first && character <= commands[i].last)
+			return 0;
+	return bytes;
+}
+
+char *printable_write(const char *text, enum printable_for whom, char *to)
+{
+	const unsigned char *from = (const unsigned char *)text;
+	char *end = to;
+
+	while (*from) {
+		size_t bytes = plain_bytes(from, whom);
+
+		if (bytes == 0)
+			end += sprintf(end, "\\x%02x", *from++);
+		for (; bytes; bytes--)
+			*end++ = (char)*from++;
+	}
+	*end = 0;
+	return to;
+}
+
+void printable_print(FILE *stream, const char *text, enum printable_for whom)
+{
+	const unsigned char *from = (const unsigned char *)text;
+
+	while (*from) {
+		size_t bytes = plain_bytes(from, whom);
+
+		if (bytes == 0)
+			fprintf(stream, "\\x%02x", *from++);
+		for (; bytes; bytes--)
+			putc(*from++, stream);
+	}
+}
