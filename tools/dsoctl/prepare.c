@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /*
@@ -38,6 +39,10 @@ static void obey_signals(void)
 
 void prepare(void)
 {
+	/* What is said while something is held is kept until main() has given that back. */
+	static char sentences[16384];
+
+	setvbuf(stderr, sentences, _IOFBF, sizeof sentences);
 	fill_descriptors();
 	obey_signals();
 }

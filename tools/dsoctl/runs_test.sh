@@ -261,6 +261,46 @@ for runs in "lock m" "semaphore run permits --permits 1" "once o"; do
 	done
 done
 use shm
+# fill: $scratch/unread is a pipe, open as 7, in which there is no room.
+# says PROCESS: its main thread is in a system call for descriptor 2.
+says() {
+	local call
+	read -r call <"/proc/$1/syscall"
+	[[ $call == [0-9]*" 0x2 "* ]]
+}
+# What dsoctl has to say delays nobody: neither the work, nor who comes next.
+fill() {
+	rm -f "$scratch/unread" && mkfifo "$scratch/unread"
+	exec 7<>"$scratch/unread"
+	timeout 5 dd if=/dev/zero of="$scratch/unread" bs=4096 oflag=nonblock 2>/dev/null
+}
+for runs in "lock blocked" "semaphore run blocked_permits --permits 1" "once blocked_once"; do
+	fill
+	if [ "$runs" = "lock blocked" ]; then
+		# So that there is something to say before the work, too.
+		hold blocked sleep 60
+		dsoctl unlock --force blocked
+		kill -TERM $holder
+		wait $holder
+		anew inner outer worked
+		"$DSOCTL" $runs -- bash -c "exec 2>/dev/null; $in_two_steps" "$scratch" 2>"$scratch/unread" 7<&- &
+		holder=$!
+		check "$runs: the work begins where nobody reads of the holder before" 0 "" eventually noted inner
+		go
+		check "$runs: and is done" 0 "" eventually noted worked
+		check "$runs: and somebody else has it" 0 "" dsoctl --timeout 2m $runs -- true
+		head -c 65536 <&7 >/dev/null
+		ended "$runs: dsoctl has said it in the end" 0 $holder
+		fill
+	fi
+	"$DSOCTL" $runs -- "$scratch/nothing" 2>"$scratch/unread" 7<&- &
+	holder=$!
+	eventually says $holder
+	check "$runs: who is at a sentence that nobody reads holds nothing" 0 "" dsoctl --timeout 30s $runs -- true
+	head -c 65536 <&7 >/dev/null
+	ended "$runs: it has said that there is none" 127 $holder
+done
+exec 7<&-
 # A storaged that falls silent. The command does not end by itself, and neither does what it runs.
 "$DSOCTL" --silence 1s lock lost -- bash -c '
 	trap "" TERM; sleep 61 & echo $! >"$0/orphan"; echo $$ >"$0/command"; wait; sleep 62' "$scratch" 2>"$scratch/why" &
