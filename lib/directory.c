@@ -32,8 +32,6 @@ static int begin(struct dso_session *session, const char *verb, const char *name
 	size_t bytes = name ? strlen(name) : 1;
 	int r = atomic_load(&session->health);
 
-	if (renewed(session, r))
-		r = 0;
 	if (bytes == 0)
 		return session_fail(session, -EINVAL, "cannot %s: the name is empty", verb);
 	if (bytes > DSO_NAME_BYTES_MAX)
@@ -41,6 +39,13 @@ static int begin(struct dso_session *session, const char *verb, const char *name
 				    "cannot %s: the name has %zu bytes, %d are the most", verb,
 				    bytes, DSO_NAME_BYTES_MAX);
 	return r ? fail_lost(session, r, verb) : 0;
+}
+
+/* The same before what is safe to repeat: it renews a session that is over already, if it may. */
+static int begin_safely(struct dso_session *session, const char *verb, const char *name)
+{
+	renewed(session, atomic_load(&session->health));
+	return begin(session, verb, name);
 }
 
 static int end(struct dso_session *session, int r, const char *verb, const char *name,
@@ -68,7 +73,7 @@ int dso_object_stat(struct dso_session *session, const char *name, struct dso_st
 	INSIDE(session);
 	char reason[256] = "";
 	struct dso_stat stat;
-	int r = begin(session, "stat", name ? name : "");
+	int r = begin_safely(session, "stat", name ? name : "");
 
 	if (r)
 		return r;
@@ -87,7 +92,7 @@ int dso_list(struct dso_session *session, int (*each)(const struct dso_stat *sta
 	char reason[256] = "";
 	uint32_t cursor = 0;
 	unsigned count;
-	int r = begin(session, "list", NULL);
+	int r = begin_safely(session, "list", NULL);
 
 	if (r)
 		return r;
@@ -116,13 +121,16 @@ int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *ho
 	char reason[256] = "";
 	uint64_t cursor = 0;
 	unsigned count;
-	int r = begin(session, "ask who holds what", NULL);
+	int r = begin_safely(session, "ask who holds what", NULL);
 
 	if (r)
 		return r;
 	do {
 		r = session->directory->holds(session, &cursor, page, DIRECTORY_PAGE_MAX, &count,
 					      reason, sizeof reason);
+		if (renewed(session, r))
+			r = session->directory->holds(session, &cursor, page, DIRECTORY_PAGE_MAX,
+						      &count, reason, sizeof reason);
 		if (r)
 			return end(session, r, "ask who holds what", NULL, reason);
 		for (unsigned i = 0; i < count; i++) {
@@ -139,7 +147,7 @@ int dso_server_stat(struct dso_session *session, struct dso_server_stat *ret_sta
 	INSIDE(session);
 	struct dso_server_stat stat = {0};
 	char reason[256] = "";
-	int r = begin(session, "ask storaged for its figures", NULL);
+	int r = begin_safely(session, "ask storaged for its figures", NULL);
 
 	if (r)
 		return r;
@@ -151,25 +159,38 @@ int dso_server_stat(struct dso_session *session, struct dso_server_stat *ret_sta
 	return end(session, r, "ask storaged for its figures", NULL, reason);
 }
 
-int dso_transport_stat(struct dso_session *session, struct dso_figure *figures, size_t count_max,
-		       size_t *ret_count)
+static int take_figures(struct dso_session *session, struct dso_figure *figures, size_t count_max,
+			size_t *ret_count, char *reason, size_t reason_bytes)
 {
-	INSIDE(session);
 	const struct transport_ops *transport = transport_ops(session->transport);
-	char reason[256] = "";
 	size_t count = 0, here;
-	int r = begin(session, "ask for figures", NULL);
+	int r = 0;
 
-	if (r)
-		return r;
 	if (transport->figures)
 		transport->figures(session->transport, figures, count_max, &count);
 	here = count;
 	if (session->directory->figures)
 		r = session->directory->figures(session, figures, count_max, &count, reason,
-						sizeof reason);
+						reason_bytes);
 	for (size_t i = here; i < count; i++)
 		figures[i].at_storaged = 1;
+	*ret_count = count;
+	return r;
+}
+
+int dso_transport_stat(struct dso_session *session, struct dso_figure *figures, size_t count_max,
+		       size_t *ret_count)
+{
+	INSIDE(session);
+	char reason[256] = "";
+	size_t count = 0;
+	int r = begin_safely(session, "ask for figures", NULL);
+
+	if (r)
+		return r;
+	r = take_figures(session, figures, count_max, &count, reason, sizeof reason);
+	if (renewed(session, r))
+		r = take_figures(session, figures, count_max, &count, reason, sizeof reason);
 	if (r == 0 && ret_count)
 		*ret_count = count;
 	return end(session, r, "ask for figures", NULL, reason);
@@ -180,7 +201,7 @@ int dso_ping(struct dso_session *session, int64_t *ret_round_trip)
 	INSIDE(session);
 	char reason[256] = "";
 	int64_t begin_ns;
-	int r = begin(session, "ping", NULL);
+	int r = begin_safely(session, "ping", NULL);
 
 	if (r)
 		return r;

@@ -338,7 +338,8 @@ START_TEST(a_renewal_that_finds_no_storaged_can_be_tried_again)
 	hold_everything();
 	daemon_end(&daemon_process, SIGKILL);
 	loss_count = 0;
-	ck_assert_int_ne(dso_renew(session, note, NULL), 0);
+	ck_assert_int_eq(dso_renew(session, note, NULL), -ECONNREFUSED);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "cannot renew"));
 	ck_assert_uint_eq(loss_count, 0);
 	ck_assert_int_ne(dso_counter_add(counter, 1, NULL), 0);
 	ck_assert_int_ne(dso_ping(session, NULL), 0);
@@ -386,6 +387,117 @@ START_TEST(what_is_safe_to_repeat_renews_a_session_by_itself_if_it_may)
 	OK(dso_ping(session, NULL));
 	cut();
 	OK(dso_counter_open(session, "another", NULL, &another));
+	finish();
+}
+END_TEST
+
+static int each_object(const struct dso_stat *stat, void *context)
+{
+	(void)stat;
+	++*(unsigned *)context;
+	return 0;
+}
+
+static int each_hold(const struct dso_hold *hold, void *context)
+{
+	(void)hold;
+	(void)context;
+	return 0;
+}
+
+/* Each of these meets a session that is over; with @renew, none tells of it. */
+static unsigned do_what_is_safe(uint64_t renew)
+{
+	struct dso_server_stat server;
+	struct dso_figure figure;
+	struct dso_register *reg;
+	struct dso_memory *memory;
+	struct dso_counter *striped;
+	struct dso_stat stat;
+	const struct dso_counter_params two = {.stripes = 2};
+	unsigned failures = 0, objects = 0;
+	uint64_t version;
+	int64_t value;
+	size_t length;
+	char text[8];
+
+	begin(1, renew);
+	OK(dso_register_open(session, "register", NULL, &reg));
+	OK(dso_register_set(reg, "text", 4, NULL));
+	OK(dso_memory_open(session, "memory", NULL, &memory));
+#define SAFE(call)                                                                                 \
+	do {                                                                                       \
+		int safe;                                                                          \
+		cut();                                                                             \
+		safe = (call);                                                                     \
+		failures += safe != 0;                                                             \
+		ck_assert_msg(!renew || safe == 0, "%s: %d, %s", #call, safe, dso_error(session)); \
+		if (!renew)                                                                        \
+			OK(dso_renew(session, NULL, NULL));                                        \
+	} while (0)
+	SAFE(dso_counter_open(session, "one more", &two, &striped));
+	SAFE(dso_object_stat(session, "counter", &stat));
+	SAFE(dso_list(session, each_object, &objects));
+	SAFE(dso_holds(session, each_hold, NULL));
+	SAFE(dso_ping(session, NULL));
+	SAFE(dso_server_stat(session, &server));
+	SAFE(dso_transport_stat(session, &figure, 1, &length));
+	ck_assert(!renew || length == 1);
+	SAFE(dso_memory_read(memory, 0, text, 8));
+	SAFE(dso_register_get(reg, text, 8, &length, NULL));
+	SAFE(dso_register_version(reg, &version));
+	SAFE(dso_register_size(reg, &length));
+	SAFE(dso_counter_get(counter, &value));
+	if (renew) {
+		ck_assert_uint_eq(objects, 9);
+		ck_assert_uint_eq(length, 4);
+		ck_assert_uint_eq(version, 1);
+		ck_assert_int_eq(value, 7);
+	}
+	finish();
+	return failures;
+}
+
+START_TEST(all_that_is_safe_to_repeat_renews_a_session_if_it_may_and_else_does_not)
+{
+	ck_assert_uint_eq(do_what_is_safe(1), 0);
+	ck_assert_uint_eq(do_what_is_safe(0), 12);
+}
+END_TEST
+
+/* What changes something is not done again. */
+START_TEST(what_is_not_safe_to_repeat_does_not_renew_a_session)
+{
+	struct dso_register *reg;
+	struct dso_memory *memory;
+
+	begin(1, 1);
+	OK(dso_register_open(session, "register", NULL, &reg));
+	OK(dso_memory_open(session, "memory", NULL, &memory));
+	cut();
+	while (dso_counter_add(counter, 1, NULL) == 0)
+		;
+	ck_assert_int_eq(dso_counter_set(counter, 1), -ENOTCONN);
+	ck_assert_int_eq(dso_counter_cas(counter, 0, 1, NULL), -ENOTCONN);
+	ck_assert_int_eq(dso_register_set(reg, "x", 1, NULL), -ENOTCONN);
+	ck_assert_int_eq(dso_memory_write(memory, 0, "x", 1), -ENOTCONN);
+	ck_assert_int_eq(dso_memory_fetch_add(memory, 0, 1, NULL), -ENOTCONN);
+	ck_assert_int_eq(dso_memory_wake(memory, 0, 1, NULL), -ENOTCONN);
+	ck_assert_int_eq(dso_mutex_lock(mutex, PATIENCE, NULL), -ENOTCONN);
+	ck_assert_int_eq(dso_object_delete(session, "counter"), -ENOTCONN);
+	finish();
+}
+END_TEST
+
+START_TEST(a_reader_hears_that_he_was_one)
+{
+	begin(_i, 0);
+	OK(dso_rwlock_rdlock(rwlock, PATIENCE));
+	cut();
+	renew();
+	is_told(DSO_RWLOCK, DSO_READER, 1, 0);
+	ck_assert_uint_eq(loss_count, 1);
+	OK(dso_rwlock_wrlock(rwlock, PATIENCE));
 	finish();
 }
 END_TEST
@@ -439,6 +551,10 @@ int main(void)
 	tcase_add_loop_test(tcase, the_descriptor_to_poll_stays_and_goes_on, 0, 3);
 	tcase_add_loop_test(tcase, what_is_safe_to_repeat_renews_a_session_by_itself_if_it_may, 0,
 			    3);
+	tcase_add_test(tcase,
+		       all_that_is_safe_to_repeat_renews_a_session_if_it_may_and_else_does_not);
+	tcase_add_test(tcase, what_is_not_safe_to_repeat_does_not_renew_a_session);
+	tcase_add_loop_test(tcase, a_reader_hears_that_he_was_one, 0, 3);
 	tcase_add_loop_test(tcase, a_session_that_has_lost_a_hold_is_not_renewed_by_itself, 0, 3);
 	tcase_add_loop_test(tcase, an_atomic_is_never_repeated, 0, 3);
 	suite_add_tcase(suite, tcase);

@@ -122,9 +122,10 @@ struct dso_options {
 	 */
 	int64_t linger;
 	/* 1: a session that was lost is renewed by itself, as by dso_renew(), where an operation meets it that is
-	 * safe to repeat: opening, describing and listing objects, dso_ping(), dso_server_stat(), reading
-	 * memory, registers and counters. The operation is then tried once more. Not while the session holds
-	 * something: then dso_renew() has to tell what was lost. 0: never by itself */
+	 * safe to repeat: opening, describing and listing objects, dso_holds(), dso_ping(),
+	 * dso_server_stat(), dso_transport_stat(), reading memory, registers and counters. The operation is
+	 * then tried once more. Not while the session holds something: then dso_renew() has to tell what was
+	 * lost. 0: never by itself */
 	uint64_t renew;
 	uint64_t reserved[5]; /* zero */
 };
