@@ -131,6 +131,42 @@ START_TEST(a_striped_counter_counts_the_additions_of_every_session)
 }
 END_TEST
 
+START_TEST(an_addition_to_a_striped_counter_returns_what_its_stripe_was)
+{
+	const struct dso_counter_params sixteen = {.stripes = 16, .initial = 1000};
+	struct dso_session *second = conformance_open_another();
+	const char *name = conformance_name();
+	struct dso_counter *mine, *theirs;
+	int64_t first, before, value;
+
+	OK(session, dso_counter_open(session, name, &sixteen, &mine));
+	OK(second, dso_counter_open(second, name, NULL, &theirs));
+	OK(session, dso_counter_add(mine, 5, &first));
+	OK(second, dso_counter_add(theirs, 7, NULL));
+	OK(session, dso_counter_add(mine, 0, &before));
+	/* Which of them is whose is not said: theirs is in it, where it is one for both. */
+	ck_assert(before == first + 5 || before == first + 12);
+	ck_assert(first == 0 || first == 1000 || first == 1007);
+	OK(session, dso_counter_get(mine, &value));
+	ck_assert_int_eq(value, 1012);
+	dso_close(second);
+}
+END_TEST
+
+START_TEST(another_initial_value_than_the_existing_one_is_no_matter)
+{
+	const struct dso_counter_params five = {.initial = 5}, six = {.initial = 6};
+	const char *name = conformance_name();
+	struct dso_counter *first, *second;
+	int64_t value;
+
+	OK(session, dso_counter_open(session, name, &five, &first));
+	OK(session, dso_counter_open(session, name, &six, &second));
+	OK(session, dso_counter_get(second, &value));
+	ck_assert_int_eq(value, 5);
+}
+END_TEST
+
 START_TEST(other_parameters_than_the_existing_ones_are_refused_and_named)
 {
 	struct dso_counter_params four = {.stripes = 4}, five = {.stripes = 5},
@@ -217,6 +253,8 @@ Suite *conformance_counter_suite(void)
 	tcase_add_test(tcase, set_and_exchange_replace_the_value);
 	tcase_add_test(tcase, two_sessions_see_one_counter);
 	tcase_add_test(tcase, a_striped_counter_counts_the_additions_of_every_session);
+	tcase_add_test(tcase, an_addition_to_a_striped_counter_returns_what_its_stripe_was);
+	tcase_add_test(tcase, another_initial_value_than_the_existing_one_is_no_matter);
 	tcase_add_test(tcase, other_parameters_than_the_existing_ones_are_refused_and_named);
 	tcase_add_test(tcase, additions_and_swaps_of_many_threads_are_exact);
 	suite_add_tcase(suite, tcase);

@@ -93,6 +93,13 @@ static int never_held(const struct dso_hold *hold, void *context)
 	return 1;
 }
 
+static int never_lost(const struct dso_loss *loss, void *context)
+{
+	(void)loss;
+	(void)context;
+	_exit(99);
+}
+
 static int session_refuses(void)
 {
 	struct dso_session *s = parent.session;
@@ -112,6 +119,9 @@ static int session_refuses(void)
 	REFUSED(dso_list(s, never, NULL));
 	REFUSED(dso_holds(s, never_held, NULL));
 	REFUSED(dso_counter_open(s, "x", NULL, &counter));
+	CHECK(dso_counter_open(s, "", NULL, &counter) == -EINVAL);
+	CHECK(dso_object_delete(s, "") == -EINVAL);
+	REFUSED(dso_renew(s, never_lost, NULL));
 	REFUSED(dso_flush(s));
 	REFUSED(dso_reap(s, &completion, 1, DSO_FOREVER, &count));
 	REFUSED(dso_fd(s));
@@ -170,6 +180,8 @@ static int gates_refuse(void)
 	REFUSED(dso_mutex_holder(parent.mutex, &n, &token));
 	REFUSED(dso_rwlock_rdlock(parent.rwlock, DSO_FOREVER));
 	REFUSED(dso_rwlock_wrlock(parent.rwlock, DSO_FOREVER));
+	CHECK(dso_rwlock_unlock(parent.rwlock) == -EPERM);
+	REFUSED(dso_condition_wait(parent.condition, parent.mutex, DSO_FOREVER));
 	REFUSED(dso_semaphore_acquire(parent.semaphore, 1, DSO_FOREVER));
 	REFUSED(dso_semaphore_release(parent.semaphore, 1));
 	REFUSED(dso_semaphore_available(parent.semaphore, &n));

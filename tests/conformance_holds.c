@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MANY 100 /* more than there is room for on a page */
 
@@ -61,7 +62,7 @@ static struct dso_hold the_hold(enum dso_type type, enum dso_role role, unsigned
 	ck_assert_int_eq(holds.entries[0].role, role);
 	ck_assert_uint_eq(holds.entries[0].count, count);
 	ck_assert_uint_ne(holds.entries[0].owner, 0);
-	ck_assert_str_ne(holds.entries[0].who, "");
+	ck_assert_uint_eq(holds.entries[0].reserved, 0);
 	return holds.entries[0];
 }
 
@@ -76,6 +77,7 @@ START_TEST(a_locked_mutex_is_listed_with_its_owner_and_fencing_token)
 {
 	struct dso_mutex *mutex;
 	struct dso_hold hold;
+	struct dso_stat stat;
 	uint32_t owner;
 	uint64_t token;
 
@@ -86,11 +88,50 @@ START_TEST(a_locked_mutex_is_listed_with_its_owner_and_fencing_token)
 	hold = the_hold(DSO_MUTEX, DSO_HOLDER, 1);
 	ck_assert_uint_eq(hold.owner, owner);
 	ck_assert_uint_eq(hold.token, token);
+	OK(session, dso_object_stat(session, name, &stat));
+	ck_assert_uint_eq(hold.generation, stat.generation);
 	OK(session, dso_mutex_unlock(mutex));
 	nobody_holds_it();
 	OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
 	dso_mutex_close(mutex);
 	nobody_holds_it();
+}
+END_TEST
+
+START_TEST(a_holder_is_called_by_its_process_or_its_address)
+{
+	bool is_near = !strncmp(dso_url(session), "dso+unix:", 9) || conformance_is("embedded");
+	struct dso_mutex *mutex;
+	char mine[64];
+
+	OK(session, dso_mutex_open(session, name, NULL, &mutex));
+	OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
+	snprintf(mine, sizeof mine, "pid %d", (int)getpid());
+	if (is_near)
+		ck_assert_str_eq(the_hold(DSO_MUTEX, DSO_HOLDER, 1).who, mine);
+	else if (strstr(dso_url(session), "127.0.0.1"))
+		ck_assert_msg(!strncmp(the_hold(DSO_MUTEX, DSO_HOLDER, 1).who, "127.0.0.1:", 10),
+			      "%s", the_hold(DSO_MUTEX, DSO_HOLDER, 1).who);
+}
+END_TEST
+
+START_TEST(the_token_of_several_permits_is_the_largest_and_stays)
+{
+	static const struct dso_semaphore_params three = {.permits = 3};
+	struct dso_semaphore *semaphore;
+	uint64_t token;
+
+	OK(session, dso_semaphore_open(session, name, &three, &semaphore));
+	/* The first permit was taken more often than the others. */
+	for (unsigned i = 0; i < 5; i++) {
+		OK(session, dso_semaphore_acquire(semaphore, 1, PATIENCE));
+		token = the_hold(DSO_SEMAPHORE, DSO_HOLDER, 1).token;
+		OK(session, dso_semaphore_release(semaphore, 1));
+	}
+	OK(session, dso_semaphore_acquire(semaphore, 3, PATIENCE));
+	ck_assert_uint_gt(the_hold(DSO_SEMAPHORE, DSO_HOLDER, 3).token, token);
+	token = the_hold(DSO_SEMAPHORE, DSO_HOLDER, 3).token;
+	ck_assert_uint_eq(the_hold(DSO_SEMAPHORE, DSO_HOLDER, 3).token, token);
 }
 END_TEST
 
@@ -297,6 +338,8 @@ Suite *conformance_holds_suite(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_locked_mutex_is_listed_with_its_owner_and_fencing_token);
+	tcase_add_test(tcase, a_holder_is_called_by_its_process_or_its_address);
+	tcase_add_test(tcase, the_token_of_several_permits_is_the_largest_and_stays);
 	tcase_add_test(tcase, readers_and_a_writer_are_listed_as_what_they_are);
 	tcase_add_test(tcase, permits_are_counted_by_who_has_them);
 	tcase_add_test(tcase, a_once_is_held_from_its_beginning_until_it_is_done);

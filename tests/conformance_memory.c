@@ -37,6 +37,24 @@ START_TEST(new_memory_is_zero)
 }
 END_TEST
 
+START_TEST(memory_has_4096_bytes_where_nobody_says_how_many_and_1_at_least)
+{
+	const struct dso_memory_params one = {.size_bytes = 1};
+	const char *name = conformance_name();
+	struct dso_memory *any, *other = NULL, *byte;
+
+	OK(session, dso_memory_open(session, name, NULL, &any));
+	ck_assert_uint_eq(dso_memory_size(any), 4096);
+	ck_assert_int_eq(dso_memory_open(session, name, &one, &other), -EINVAL);
+	ck_assert_ptr_null(other);
+	OK(session, dso_memory_open(session, conformance_name(), &one, &byte));
+	ck_assert_uint_eq(dso_memory_size(byte), 1);
+	OK(session, dso_memory_write(byte, 0, "x", 1));
+	ck_assert_int_eq(dso_memory_write(byte, 1, "x", 1), -ERANGE);
+	ck_assert_int_eq(dso_memory_fetch_add(byte, 0, 1, NULL), -ERANGE);
+}
+END_TEST
+
 START_TEST(what_is_written_anywhere_is_read_back_and_nothing_else_changes)
 {
 	uint8_t *model = calloc(1, SIZE), *bytes = malloc(SIZE);
@@ -126,6 +144,7 @@ Suite *conformance_memory_suite(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, new_memory_is_zero);
+	tcase_add_test(tcase, memory_has_4096_bytes_where_nobody_says_how_many_and_1_at_least);
 	tcase_add_test(tcase, what_is_written_anywhere_is_read_back_and_nothing_else_changes);
 	tcase_add_test(tcase, atomics_work_on_every_word);
 	tcase_add_test(tcase, what_lies_outside_or_misaligned_is_refused_and_the_session_goes_on);

@@ -126,6 +126,60 @@ START_TEST(set_if_version_sets_only_at_that_version)
 }
 END_TEST
 
+/* How many operations a get is: at the version that this handle has seen one look, else one more. */
+static uint64_t operations_of_a_get(struct dso_register *of)
+{
+	struct dso_server_stat before, after;
+
+	OK(session, dso_server_stat(session, &before));
+	OK(session, dso_register_get(of, &(uint64_t){0}, 8, NULL, NULL));
+	OK(session, dso_server_stat(session, &after));
+	return after.operations - before.operations;
+}
+
+START_TEST(a_value_is_found_at_the_first_look_where_its_version_is_known_or_two_behind_it)
+{
+	const char *name = conformance_name();
+	struct dso_register *writer, *reader;
+	uint64_t known;
+
+	/* Over another transport nothing counts them. */
+	if (!conformance_is("tcp"))
+		return;
+	OK(session, dso_register_open(session, name, NULL, &writer));
+	OK(session, dso_register_open(session, name, NULL, &reader));
+	OK(session, dso_register_set(writer, "a", 1, NULL));
+	operations_of_a_get(reader);
+	known = operations_of_a_get(reader);
+	OK(session, dso_register_set(writer, "b", 1, NULL));
+	OK(session, dso_register_set(writer, "c", 1, NULL));
+	ck_assert_uint_eq(operations_of_a_get(reader), known);
+	OK(session, dso_register_set(writer, "d", 1, NULL));
+	ck_assert_uint_gt(operations_of_a_get(reader), known);
+	ck_assert_uint_eq(operations_of_a_get(reader), known);
+}
+END_TEST
+
+START_TEST(a_register_holds_what_was_asked_for_and_no_byte_more)
+{
+	const struct dso_register_params ten = {.capacity_bytes = 10},
+					 eleven = {.capacity_bytes = 11};
+	const char *name = conformance_name();
+	struct dso_register *narrow, *again = NULL;
+	size_t length;
+
+	OK(session, dso_register_open(session, name, &ten, &narrow));
+	ck_assert_uint_eq(dso_register_capacity(narrow), 10);
+	OK(session, dso_register_set(narrow, "0123456789", 10, NULL));
+	ck_assert_int_eq(dso_register_set(narrow, "0123456789x", 11, NULL), -EMSGSIZE);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "11 bytes, at most 10"));
+	OK(session, dso_register_size(narrow, &length));
+	ck_assert_uint_eq(length, 10);
+	ck_assert_int_eq(dso_register_open(session, name, &eleven, &again), -EINVAL);
+	ck_assert_ptr_null(again);
+}
+END_TEST
+
 START_TEST(exchange_returns_the_value_replaced)
 {
 	char buffer[8];
@@ -281,6 +335,10 @@ Suite *conformance_register_suite(void)
 	tcase_add_test(tcase, a_value_of_64_mib_comes_back_whole);
 	tcase_add_test(tcase, a_buffer_too_small_gets_the_length_and_the_value_stays);
 	tcase_add_test(tcase, set_if_version_sets_only_at_that_version);
+	tcase_add_test(
+		tcase,
+		a_value_is_found_at_the_first_look_where_its_version_is_known_or_two_behind_it);
+	tcase_add_test(tcase, a_register_holds_what_was_asked_for_and_no_byte_more);
 	tcase_add_test(tcase, exchange_returns_the_value_replaced);
 	tcase_add_test(tcase, a_second_session_reads_what_the_first_one_set_each_time);
 	tcase_add_test(tcase, readers_see_whole_versions_in_order_while_writers_replace_them);

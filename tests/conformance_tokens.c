@@ -274,6 +274,43 @@ START_TEST(no_write_follows_a_registers_last_version)
 }
 END_TEST
 
+/* ---- a register in the middle of a write ---- */
+
+static int keep_writer(const struct dso_hold *hold, void *context)
+{
+	if (!strcmp(hold->name, name) && hold->type == DSO_REGISTER && hold->role == DSO_WRITER)
+		*(uint32_t *)context = hold->owner;
+	return 0;
+}
+
+START_TEST(a_writer_that_does_not_end_is_listed_and_not_waited_for_longer_than_the_timeout)
+{
+	struct dso_session *mine = conformance_open_patient(2 * DSO_SECOND);
+	struct dso_register *reg;
+	uint32_t writer = 0;
+	uint64_t version = 9;
+	char text[8];
+	size_t length;
+
+	OK(mine, dso_register_open(mine, name, NULL, &reg));
+	OK(mine, dso_register_set(reg, "before", 6, NULL));
+	__atomic_store_n(word_at(REGISTER_HEAD_OFFSET), owned_word(1, 60000), __ATOMIC_SEQ_CST);
+	ck_assert_int_eq(dso_register_set(reg, "mine", 4, &version), -ETIMEDOUT);
+	ck_assert_uint_eq(version, 9);
+	/* Who only reads does not mind, and what is refused by its version is refused at once. */
+	OK(mine, dso_register_get(reg, text, sizeof text, &length, NULL));
+	ck_assert_mem_eq(text, "before", 6);
+	ck_assert_int_eq(dso_register_set_if_version(reg, 5, "x", 1, &version), -EAGAIN);
+	ck_assert_uint_eq(version, 1);
+	OK(mine, dso_holds(mine, keep_writer, &writer));
+	ck_assert_uint_eq(writer, 60000);
+	set_count(word_at(REGISTER_HEAD_OFFSET), 1);
+	OK(mine, dso_register_set(reg, "mine", 4, &version));
+	ck_assert_uint_eq(version, 2);
+	dso_close(mine);
+}
+END_TEST
+
 Suite *conformance_tokens_suite(void)
 {
 	Suite *suite = suite_create("tokens");
@@ -291,6 +328,9 @@ Suite *conformance_tokens_suite(void)
 	tcase_add_test(tcase, readers_permits_and_a_once_go_on_where_their_words_begin_anew);
 	tcase_add_test(tcase, a_version_beyond_the_last_is_no_version_of_a_register);
 	tcase_add_test(tcase, no_write_follows_a_registers_last_version);
+	tcase_add_test(
+		tcase,
+		a_writer_that_does_not_end_is_listed_and_not_waited_for_longer_than_the_timeout);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -54,6 +54,8 @@ enum lie {
 	TAKEN_FOR_ANOTHER,
 	ANSWERS_OF_ANOTHER_TYPE,
 	FENCED_INSTEAD_OF_AN_ANSWER,
+	LISTING_THAT_NEVER_ENDS,
+	NO_FEATURES, /* which is no lie of an older one */
 	ANNEX_OUTSIDE_THE_REGION,
 	ANNEX_FAR_OUTSIDE,
 	NO_ANNEX_FOR_THE_CAPACITY,
@@ -108,6 +110,9 @@ static void welcome(int fd, const struct control_header *request)
 		break;
 	case HOLDS_UNKNOWN:
 		honest.features = le64_of(CONTROL_FEATURE_WAIT);
+		break;
+	case NO_FEATURES:
+		honest.features = le64_of(0);
 		break;
 	case NO_OWNER:
 		honest.session = le64_of(65536);
@@ -175,6 +180,18 @@ static void held(int fd, const struct control_header *request)
 	if (lie == HOLDS_RANDOM)
 		random_bytes((uint8_t *)&honest, sizeof honest);
 	reply(fd, request, WIRE_OK, &honest, sizeof honest - (lie == HOLDS_CUT_SHORT));
+}
+
+static void listed(int fd, const struct control_header *request)
+{
+	struct {
+		struct control_page page;
+		struct control_entry entry;
+		uint8_t name[3];
+	} honest = {.page = {.cursor = le32_of(1), .count = le32_of(1)},
+		    .entry = {.name_bytes = sizeof honest.name}};
+
+	reply(fd, request, WIRE_OK, &honest, sizeof honest);
 }
 
 static void waited(int fd, const struct control_header *request)
@@ -261,6 +278,12 @@ static void *serve(void *argument)
 		case CONTROL_HELD:
 			held(fd, &request);
 			break;
+		case CONTROL_LIST:
+			if (lie == LISTING_THAT_NEVER_ENDS) {
+				listed(fd, &request);
+				break;
+			}
+			/* fall through */
 		default:
 			/* Not a heartbeat, or a notice. */
 			if (lie == FENCED_INSTEAD_OF_AN_ANSWER &&
@@ -354,6 +377,65 @@ START_TEST(lies_about_holds_are_not_believed)
 	ck_assert_msg(r == (lie == HOLDS_UNKNOWN ? -EOPNOTSUPP : -EPROTO), "lie %d: %d %s",
 		      (int)lie, r, dso_error(session));
 	ck_assert_uint_eq(count, lie == HOLDS_THAT_NEVER_END);
+	ck_assert_int_eq(dso_ping(session, NULL), r == -EPROTO ? -ENOTCONN : 0);
+	dso_close(session);
+}
+END_TEST
+
+static int count_object(const struct dso_stat *stat, void *context)
+{
+	(void)stat;
+	++*(unsigned *)context;
+	return 0;
+}
+
+/* To all of these the liar says nothing more than that they are done. */
+START_TEST(an_answer_that_is_too_short_ends_the_session)
+{
+	struct dso_session *session = open_to(TAKEN_CUT_SHORT);
+	struct dso_server_stat server;
+	struct dso_stat stat;
+	unsigned count = 0;
+	int r = _i == 0   ? dso_object_stat(session, "m", &stat)
+		: _i == 1 ? dso_list(session, count_object, &count)
+			  : dso_server_stat(session, &server);
+
+	ck_assert_int_eq(r, -EPROTO);
+	ck_assert_uint_eq(count, 0);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "broke the protocol"));
+	ck_assert_int_eq(dso_ping(session, NULL), -ENOTCONN);
+	dso_close(session);
+}
+END_TEST
+
+START_TEST(a_listing_that_does_not_go_on_ends_the_session)
+{
+	struct dso_session *session = open_to(LISTING_THAT_NEVER_ENDS);
+	unsigned count = 0;
+
+	ck_assert_int_eq(dso_list(session, count_object, &count), -EPROTO);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_int_eq(dso_ping(session, NULL), -ENOTCONN);
+	dso_close(session);
+}
+END_TEST
+
+START_TEST(what_an_older_storaged_does_not_know_is_told)
+{
+	struct dso_session *session = open_to(NO_FEATURES);
+	struct dso_memory *memory = memory_in(session);
+	uint32_t woken = 9;
+	unsigned count = 0;
+
+	ck_assert_int_eq(dso_memory_wait(memory, 0, 0, DSO_SECOND), -EOPNOTSUPP);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "too old"));
+	ck_assert_int_eq(dso_memory_wake(memory, 0, 1, &woken), -EOPNOTSUPP);
+	ck_assert_int_eq(dso_memory_wake(memory, 0, 1, NULL), -EOPNOTSUPP);
+	ck_assert_uint_eq(woken, 9);
+	ck_assert_int_eq(dso_holds(session, count_hold, &count), -EOPNOTSUPP);
+	ck_assert_int_eq(dso_ping(session, NULL), 0);
+	/* What need not wait does not. */
+	ck_assert_int_eq(dso_memory_wait(memory, 0, 1, DSO_SECOND), 0);
 	dso_close(session);
 }
 END_TEST
@@ -465,6 +547,9 @@ int main(void)
 			    2 * LIE_COUNT);
 	tcase_add_loop_test(tcase, lies_about_holds_are_not_believed, HOLDS_THAT_NEVER_END,
 			    HOLDS_UNKNOWN + 1);
+	tcase_add_loop_test(tcase, an_answer_that_is_too_short_ends_the_session, 0, 3);
+	tcase_add_test(tcase, a_listing_that_does_not_go_on_ends_the_session);
+	tcase_add_test(tcase, what_an_older_storaged_does_not_know_is_told);
 	tcase_add_loop_test(tcase, lies_about_what_was_taken_are_not_believed, TAKEN_CUT_SHORT,
 			    TAKEN_FOR_ANOTHER + 1);
 	tcase_add_loop_test(tcase, lies_about_where_a_value_lies_are_not_believed,

@@ -1387,6 +1387,38 @@ START_TEST(a_parked_session_is_served_and_may_cancel)
 }
 END_TEST
 
+START_TEST(of_those_parked_on_a_word_the_longest_parked_are_woken_first)
+{
+	struct client clients[4];
+	struct control_wait wait = {.offset = le64_of(MEMORY_DATA_OFFSET)};
+	struct control_wake wake = {.count = le32_of(1), .offset = le64_of(MEMORY_DATA_OFFSET)};
+	struct control_woken woken;
+	struct message reply;
+
+	START();
+	for (unsigned i = 0; i < 4; i++) {
+		clients[i] = client_new();
+		wait.handle = wake.handle = open_words(clients[i].fd);
+		if (i < 3)
+			park(clients[i].fd, &wait);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_uint_eq(call(clients[3].fd, CONTROL_WAKE, &wake, sizeof wake, &reply),
+				  WIRE_OK);
+		memcpy(&woken, reply.body, sizeof woken);
+		ck_assert_uint_eq(le32_get(woken.count), 1);
+		ck_assert_uint_eq(taken_of(clients[i].fd), 0);
+		/* The next one has no answer before this. */
+		for (unsigned j = i + 1; j < 3; j++)
+			ck_assert_uint_eq(call(clients[j].fd, CONTROL_PING, NULL, 0, &reply),
+					  WIRE_OK);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		close(clients[i].fd);
+	finish();
+}
+END_TEST
+
 START_TEST(a_second_wait_of_a_session_breaks_the_protocol)
 {
 	struct client client;
@@ -2017,6 +2049,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, a_register_that_a_dead_session_was_writing_is_let_go);
 	tcase_add_test(tests, a_wait_is_answered_when_it_may_not_be_parked);
 	tcase_add_test(tests, a_parked_session_is_served_and_may_cancel);
+	tcase_add_test(tests, of_those_parked_on_a_word_the_longest_parked_are_woken_first);
 	tcase_add_test(tests, a_second_wait_of_a_session_breaks_the_protocol);
 	tcase_add_test(tests, a_session_that_ends_while_parked_is_taken_off_those_who_wait);
 	tcase_add_test(tests, who_parks_on_an_owned_word_is_made_known_in_it);
