@@ -204,7 +204,9 @@ int dso_reap(struct dso_session *session, struct dso_completion *completions, si
 		count = await(session, completions, count_max, deadline_ns);
 		if (count == 0) {
 			signal_ready(session);
-			return -ETIMEDOUT;
+			return session_fail(session, -ETIMEDOUT,
+					    "reap at %s: nothing has completed in time",
+					    session->url);
 		}
 	}
 	signal_ready(session);
@@ -223,8 +225,20 @@ static int add_to_poll(struct dso_session *session, int fd)
 static int open_poll(struct dso_session *session)
 {
 	session->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (session->poll_fd < 0)
+		return -errno;
 	session->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return session->poll_fd < 0 ? -errno : add_to_poll(session, session->ready_fd);
+	return session->ready_fd < 0 ? -errno : add_to_poll(session, session->ready_fd);
+}
+
+void session_close_poll(struct dso_session *session)
+{
+	if (session->ready_fd >= 0)
+		close(session->ready_fd);
+	if (session->poll_fd >= 0)
+		close(session->poll_fd);
+	session->ready_fd = session->poll_fd = -1;
+	session->ready_signalled = false;
 }
 
 int session_join_poll(struct dso_session *session)
@@ -254,6 +268,8 @@ int dso_fd(struct dso_session *session)
 
 		r = fd < 0 || fresh ? add_to_poll(session, fd) : 0;
 	}
+	if (r && fresh)
+		session_close_poll(session);
 	signal_ready(session);
 	return r ? session_fail(session, r, "cannot make a descriptor to poll at %s: %s",
 				session->url, strerror(-r))

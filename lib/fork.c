@@ -26,15 +26,6 @@ static void replace_transport(struct dso_session *session)
 	gone_transport(session, before->name);
 }
 
-static void close_poll(struct dso_session *session)
-{
-	if (session->ready_fd >= 0)
-		close(session->ready_fd);
-	if (session->poll_fd >= 0)
-		close(session->poll_fd);
-	session->ready_fd = session->poll_fd = -1;
-}
-
 static void inherit(struct dso_session *session)
 {
 	if (fork_is_inherited(session))
@@ -50,7 +41,7 @@ static void inherit(struct dso_session *session)
 	session->directory_data = NULL;
 	session->reap_count = session->submit_count;
 	check_forget(session);
-	close_poll(session);
+	session_close_poll(session);
 }
 
 bool fork_is_inherited(const struct dso_session *session)

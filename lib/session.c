@@ -232,10 +232,7 @@ static struct dso_session *session_new(const struct session_settings *settings, 
 
 static void session_free(struct dso_session *session)
 {
-	if (session->ready_fd >= 0)
-		close(session->ready_fd);
-	if (session->poll_fd >= 0)
-		close(session->poll_fd);
+	session_close_poll(session);
 	pthread_mutex_destroy(&session->lock);
 	pthread_mutex_destroy(&session->interrupt_lock);
 	free_settings(&session->settings);

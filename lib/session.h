@@ -271,6 +271,8 @@ int session_submit(struct object *object, const struct op *op, uint64_t tag, con
 
 /* The session has another transport: what dso_fd() gave out is to poll that. Returns 0 or a negative errno. */
 int session_join_poll(struct dso_session *session);
+/* Close what dso_fd() gave out, if it did. */
+void session_close_poll(struct dso_session *session);
 
 /* Wait until everything submitted has completed; reaping it is still the user's. */
 void session_drain(struct dso_session *session);

@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define SIZE (4 << 20)
 
@@ -66,6 +68,74 @@ START_TEST(one_more_than_the_limit_is_refused_until_completions_are_reaped)
 	reap_in_order(0, DSO_OUTSTANDING_MAX, NULL);
 	OK(session, dso_memory_fetch_add_submit(memory, 0, 1, 5));
 	reap_in_order(5, 1, NULL);
+}
+END_TEST
+
+/* At the limit none of them is taken, and none counts. */
+START_TEST(no_operation_is_taken_beyond_the_limit)
+{
+	struct dso_counter *counter;
+	uint64_t word = 0;
+	int64_t value;
+
+	OK(session, dso_counter_open(session, conformance_name(), NULL, &counter));
+	for (uint64_t i = 0; i < DSO_OUTSTANDING_MAX; i++)
+		OK(session, dso_memory_fetch_add_submit(memory, 0, 1, i));
+	ck_assert_int_eq(dso_memory_read_submit(memory, 0, &word, 8, 0), -EAGAIN);
+	ck_assert_int_eq(dso_memory_write_submit(memory, 0, &word, 8, 0), -EAGAIN);
+	ck_assert_int_eq(dso_memory_cas_submit(memory, 8, 0, 1, 0), -EAGAIN);
+	ck_assert_int_eq(dso_memory_fetch_add_submit(memory, 8, 1, 0), -EAGAIN);
+	ck_assert_int_eq(dso_counter_add_submit(counter, 1, 0), -EAGAIN);
+	ck_assert_int_eq(dso_counter_cas_submit(counter, 0, 1, 0), -EAGAIN);
+	reap_in_order(0, DSO_OUTSTANDING_MAX, NULL);
+	OK(session, dso_memory_fetch_add(memory, 0, 0, &word));
+	ck_assert_uint_eq(word, DSO_OUTSTANDING_MAX);
+	OK(session, dso_memory_fetch_add(memory, 8, 0, &word));
+	ck_assert_uint_eq(word, 0);
+	OK(session, dso_counter_get(counter, &value));
+	ck_assert_int_eq(value, 0);
+}
+END_TEST
+
+START_TEST(operations_on_a_counter_complete_with_the_value_before)
+{
+	struct dso_counter *counter;
+	uint64_t values[4];
+	int64_t value;
+
+	OK(session, dso_counter_open(session, conformance_name(), NULL, &counter));
+	OK(session, dso_counter_add_submit(counter, -5, 1));
+	OK(session, dso_counter_cas_submit(counter, -5, 7, 2));
+	OK(session, dso_counter_cas_submit(counter, -5, 9, 3));
+	OK(session, dso_counter_add_submit(counter, 1, 4));
+	reap_in_order(1, 4, values);
+	ck_assert_int_eq((int64_t)values[0], 0);
+	ck_assert_int_eq((int64_t)values[1], -5);
+	ck_assert_int_eq((int64_t)values[2], 7);
+	ck_assert_int_eq((int64_t)values[3], 7);
+	OK(session, dso_counter_get(counter, &value));
+	ck_assert_int_eq(value, 8);
+}
+END_TEST
+
+START_TEST(no_more_are_reaped_than_there_is_room_for)
+{
+	struct dso_completion completions[4];
+	uint64_t tag = 0;
+	size_t got;
+
+	for (uint64_t i = 0; i < 10; i++)
+		OK(session, dso_memory_fetch_add_submit(memory, 0, 1, i));
+	while (tag < 10) {
+		memset(completions, 0xff, sizeof completions);
+		OK(session, dso_reap(session, completions, 3, DSO_FOREVER, &got));
+		ck_assert(got >= 1 && got <= 3);
+		for (size_t i = 0; i < got; i++) {
+			ck_assert_uint_eq(completions[i].tag, tag++);
+			ck_assert_uint_eq(completions[i].reserved, 0);
+		}
+		ck_assert_uint_eq(completions[got].tag, UINT64_MAX);
+	}
 }
 END_TEST
 
@@ -197,6 +267,40 @@ START_TEST(the_descriptor_polls_readable_when_a_completion_waits)
 }
 END_TEST
 
+#define FILES 256
+
+/* Where there is no descriptor left, or too few, it fails, and can be called again. */
+START_TEST(a_descriptor_that_cannot_be_made_is_made_later)
+{
+	struct pollfd ready = {.events = POLLIN};
+	struct dso_completion completion;
+	struct rlimit limit, low;
+	int files[FILES];
+	size_t got;
+	int count = 0;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = FILES;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+	while ((files[count] = dup(STDOUT_FILENO)) >= 0)
+		count++;
+	ck_assert_int_eq(dso_fd(session), -EMFILE);
+	while ((ready.fd = dso_fd(session)) < 0) {
+		ck_assert_int_eq(ready.fd, -EMFILE);
+		close(files[--count]);
+	}
+	while (count)
+		close(files[--count]);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	OK(session, dso_memory_fetch_add_submit(memory, 0, 1, 3));
+	OK(session, dso_flush(session));
+	ck_assert_int_eq(dso_fd(session), ready.fd);
+	ck_assert_int_eq(poll(&ready, 1, 60000), 1);
+	OK(session, dso_reap(session, &completion, 1, DSO_FOREVER, &got));
+}
+END_TEST
+
 START_TEST(closing_a_handle_or_session_with_operations_under_way_is_safe)
 {
 	for (int round = 0; round < 10; round++) {
@@ -226,12 +330,16 @@ Suite *conformance_async_suite(void)
 	tcase_add_test(tcase,
 		       completions_come_in_the_order_of_submission_with_their_tags_and_values);
 	tcase_add_test(tcase, one_more_than_the_limit_is_refused_until_completions_are_reaped);
+	tcase_add_test(tcase, no_operation_is_taken_beyond_the_limit);
+	tcase_add_test(tcase, operations_on_a_counter_complete_with_the_value_before);
+	tcase_add_test(tcase, no_more_are_reaped_than_there_is_room_for);
 	tcase_add_test(tcase, all_four_operations_execute_in_order_in_one_batch);
 	tcase_add_test(tcase, a_write_never_overtakes_an_atomic_or_a_read_before_it);
 	tcase_add_test(tcase, large_transfers_fill_every_buffer_and_still_arrive);
 	tcase_add_test(tcase, a_synchronous_call_runs_behind_what_was_submitted);
 	tcase_add_test(tcase, reap_says_when_there_is_nothing_to_wait_for);
 	tcase_add_test(tcase, the_descriptor_polls_readable_when_a_completion_waits);
+	tcase_add_test(tcase, a_descriptor_that_cannot_be_made_is_made_later);
 	tcase_add_test(tcase, closing_a_handle_or_session_with_operations_under_way_is_safe);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -49,6 +49,16 @@ static unsigned submit_all(struct dso_memory *memory)
 	return count;
 }
 
+static void is_not_in_time(int64_t timeout)
+{
+	struct dso_completion completion;
+	size_t got = 7;
+
+	ck_assert_int_eq(dso_reap(session, &completion, 1, timeout, &got), -ETIMEDOUT);
+	ck_assert_uint_eq(got, 7);
+	ck_assert_msg(!strncmp(dso_error(session), "reap at ", 8), "%s", dso_error(session));
+}
+
 /* Reap all @count. Returns how many of the first are of unknown outcome; all others did not happen. */
 static unsigned reap_all(unsigned count)
 {
@@ -78,6 +88,8 @@ START_TEST(what_had_left_is_unknown_and_what_had_not_did_not_happen)
 
 	kill(storaged.pid, SIGSTOP);
 	count = submit_all(memory);
+	is_not_in_time(DSO_NOWAIT);
+	is_not_in_time(10 * DSO_MILLISECOND);
 	kill(storaged.pid, SIGKILL);
 	waitpid(storaged.pid, NULL, 0);
 	unknown = reap_all(count);
