@@ -185,6 +185,7 @@ int main(int argc, char **argv)
 	srunner_add_suite(runner, conformance_wait_suite());
 	srunner_add_suite(runner, conformance_locks_suite());
 	srunner_add_suite(runner, conformance_gates_suite());
+	srunner_add_suite(runner, conformance_handles_suite());
 	srunner_add_suite(runner, conformance_holds_suite());
 	srunner_add_suite(runner, conformance_wake_suite());
 	/* Of a storaged that was here before nothing but its services is known. */

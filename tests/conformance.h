@@ -49,6 +49,7 @@ Suite *conformance_gates_suite(void);
 Suite *conformance_holds_suite(void);
 Suite *conformance_wake_suite(void);
 Suite *conformance_fairness_suite(void);
+Suite *conformance_handles_suite(void);
 Suite *conformance_tokens_suite(void);
 Suite *conformance_deletion_suite(void);
 Suite *conformance_failures_suite(void);

@@ -323,6 +323,31 @@ START_TEST(more_readers_than_slots_take_turns)
 }
 END_TEST
 
+static _Atomic unsigned readers;
+
+static void read_alone(struct party *party)
+{
+	struct dso_rwlock *rwlock = rwlock_in(party->session);
+
+	for (unsigned i = 0; i < 50; i++) {
+		OK(party->session, dso_rwlock_rdlock(rwlock, PATIENCE));
+		ck_assert_uint_eq(readers++, 0);
+		readers--;
+		OK(party->session, dso_rwlock_unlock(rwlock));
+	}
+}
+
+START_TEST(a_reader_too_many_waits_for_one_that_is_in)
+{
+	struct dso_rwlock_params params = {.readers = 1};
+	struct dso_rwlock *rwlock;
+
+	readers = 0;
+	OK(session, dso_rwlock_open(session, name, &params, &rwlock));
+	parties_run(4, read_alone);
+}
+END_TEST
+
 static void write_once(struct party *party)
 {
 	struct dso_rwlock *rwlock = rwlock_in(party->session);
@@ -584,6 +609,7 @@ Suite *conformance_locks_suite(void)
 	tcase_add_test(tcase, who_waits_for_a_mutex_hears_of_its_deletion);
 	tcase_add_test(tcase, many_may_read_or_one_may_write);
 	tcase_add_test(tcase, more_readers_than_slots_take_turns);
+	tcase_add_test(tcase, a_reader_too_many_waits_for_one_that_is_in);
 	tcase_add_test(tcase, a_writer_that_waits_comes_before_new_readers);
 	tcase_add_test(tcase, readers_see_nothing_half_written_and_no_write_is_lost);
 	tcase_add_test(tcase, a_reader_comes_in_between_writers_that_take_turns);

@@ -166,6 +166,7 @@ START_TEST(who_holds_it_meanwhile_is_listed)
 {
 	struct dso_hold hold = {0};
 	struct dso_session *session;
+	uint32_t owner;
 
 	end_under_a_holder(SIGKILL);
 	daemon_start_again(&daemon_process, slow);
@@ -174,6 +175,9 @@ START_TEST(who_holds_it_meanwhile_is_listed)
 	ck_assert_int_eq(dso_holds(session, keep, &hold), 1);
 	ck_assert_str_eq(hold.who, "sessions before the restart");
 	ck_assert_str_eq(hold.name, "m");
+	ck_assert_uint_eq(hold.owner, DSO_OWNER_STORAGED);
+	ck_assert_int_eq(dso_mutex_holder(mutex_in(session), &owner, NULL), 0);
+	ck_assert_uint_eq(owner, DSO_OWNER_STORAGED);
 	dso_close(session);
 }
 END_TEST
