@@ -317,9 +317,6 @@ static int remote_figures(struct dso_session *session, struct dso_figure *figure
 	struct control_figure entry;
 	int r;
 
-	/* A storaged that has no roce may not know the question. */
-	if (!(remote->welcome.transports & CONTROL_ROCE))
-		return 0;
 	pthread_mutex_lock(&session->lock);
 	r = remote_request(remote, CONTROL_FIGURES, NULL, 0, NULL, sizeof head, reason,
 			   reason_bytes);

@@ -52,7 +52,7 @@ static void cannot_send(struct control *control)
 	control->deaf = true;
 	control->out_sent = control->out_fill = 0;
 	if (control->session)
-		control_hear_out(control, "its control connection broke");
+		control_hear_out(control, END_control_broke);
 	else
 		control_doom(control, NULL);
 }
@@ -121,7 +121,7 @@ static void append(struct control *control, struct control_header header, const 
 		return;
 	to = reserve(control, (uint32_t)sizeof header + body_bytes);
 	if (!to) {
-		control_doom(control, "it does not read what it is sent");
+		control_doom(control, session_ends[END_unread].reason);
 		return;
 	}
 	memcpy(to, &header, sizeof header);
@@ -201,11 +201,11 @@ void control_doom(struct control *control, const char *why)
 	list_append(&control->server->doomed, &control->doomed);
 }
 
-void control_hear_out(struct control *control, const char *reason)
+void control_hear_out(struct control *control, enum session_end why)
 {
 	if (control->last || !list_empty(&control->doomed))
 		return;
-	control->last = reason;
+	control->last = why;
 	control->last_bytes = CONTROL_LAST_BYTES_MAX;
 	queue_turn(control);
 }
@@ -218,8 +218,7 @@ void control_finish(struct control *control)
 		struct session *session = control->session;
 
 		control->session = NULL;
-		session_end(session, END_DISCONNECT,
-			    control->last ? control->last : "its client broke the protocol");
+		session_end(session, control->last ? control->last : END_protocol);
 	}
 	control->state = CONTROL_CLOSING;
 	control->in_begin = control->in_scanned = control->in_fill = 0;
@@ -248,10 +247,10 @@ void control_close(struct control *control)
 		log_limited(LOG_LEVEL_WARNING, "a client (%s) is dropped: %s",
 			    origin_who(control->source.fd, control->is_unix, who), control->why);
 	if (control->session)
-		session_end(control->session, END_DISCONNECT,
-			    control->last  ? control->last
-			    : control->why ? control->why
-					   : "its control connection ended");
+		/* With a session it is dropped for one thing alone. */
+		session_end(control->session, control->last  ? control->last
+					      : control->why ? END_unread
+							     : END_control_closed);
 	list_remove(&control->link);
 	list_remove(&control->ready);
 	list_remove(&control->doomed);
@@ -375,7 +374,7 @@ static void hear_more(struct control *control)
 	} else if (control->ended || control->deaf) {
 		control_doom(control, NULL);
 	} else {
-		session_fence(control->session, END_DISCONNECT, control->last);
+		session_fence(control->session, control->last);
 	}
 }
 
@@ -452,7 +451,7 @@ static void hear_no_more(struct control *control)
 {
 	control->ended = true;
 	if (control->session)
-		control_hear_out(control, "its control connection ended");
+		control_hear_out(control, END_control_closed);
 	else
 		control_doom(control, NULL);
 }

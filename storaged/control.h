@@ -4,6 +4,7 @@
 #define STORAGED_CONTROL_H
 
 #include "proto/control.h"
+#include "storaged/ends.h"
 #include "storaged/list.h"
 #include "storaged/loop.h"
 
@@ -40,8 +41,8 @@ struct control {
 	bool ended;   /* the client sends nothing more; requests of its may lie in the buffer yet */
 	bool deaf;    /* it takes nothing any more: nothing is sent */
 	/* LIVE: what the client has sent is handled yet, so many bytes at most; then its session is lost for this
-	 * reason, unless it has said goodbye. NULL: it is not like that. */
-	const char *last;
+	 * reason, unless it has said goodbye. END_NONE: it is not like that. */
+	enum session_end last;
 	uint32_t last_bytes;
 	const char *why;   /* doomed; for the log */
 	uint64_t deletion; /* LIVE: of the DELETE that waits until all are told; 0: there is none */
@@ -83,8 +84,8 @@ __attribute__((format(printf, 3, 4))) void control_reject(struct control *contro
 							  const char *format, ...);
 /* Nothing more is taken from the client; close when it has what was sent. */
 void control_finish(struct control *control);
-/* Handle what its client has sent already; if GOODBYE is not among that, its session is lost, for @reason. */
-void control_hear_out(struct control *control, const char *reason);
+/* Handle what its client has sent already; if GOODBYE is not among that, its session is lost. */
+void control_hear_out(struct control *control, enum session_end why);
 /* Drop it at the end of this turn, at any place in the code. @why NULL: nothing to be said. */
 void control_doom(struct control *control, const char *why);
 /* Its session is ended by the caller: say so in a notice, with @sentence, and finish. */

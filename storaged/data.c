@@ -218,16 +218,16 @@ void data_event(struct io_engine *engine, struct data_connection *connection,
 	if (UNLIKELY(connection->ended)) {
 		data_look_at_later(connection);
 	} else if (UNLIKELY(event->result < 0)) {
-		data_end(engine, connection, strerrordesc_np(-event->result));
+		data_end(engine, connection, END_data_broke);
 	} else if (event->kind == IO_RECV) {
 		if (event->result == 0) {
-			data_end(engine, connection, NULL);
+			data_end(engine, connection, END_data_closed);
 			return;
 		}
 		connection->fill += (uint32_t)event->result;
 		data_turn(engine, connection);
 	} else if (connection->last_response) {
-		data_end(engine, connection, "it broke the protocol of the data path");
+		data_end(engine, connection, END_data_protocol);
 	} else {
 		data_turn(engine, connection);
 	}
@@ -261,7 +261,7 @@ bool data_complete(struct io_engine *engine, struct executor *executor)
 		any = true;
 		list_remove(&connection->executing);
 		if (answer(connection))
-			data_end(engine, connection, "the RDMA device failed an operation");
+			data_end(engine, connection, END_device_failed);
 		if (connection->ended) {
 			data_look_at_later(connection);
 			continue;
@@ -275,7 +275,7 @@ bool data_complete(struct io_engine *engine, struct executor *executor)
 	return any;
 }
 
-void data_end(struct io_engine *engine, struct data_connection *connection, const char *why)
+void data_end(struct io_engine *engine, struct data_connection *connection, enum session_end why)
 {
 	if (connection->ended)
 		return;

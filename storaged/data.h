@@ -12,6 +12,7 @@
 
 #include "lib/io/engine.h"
 #include "lib/transport.h"
+#include "storaged/ends.h"
 #include "storaged/list.h"
 #include "storaged/mailbox.h"
 
@@ -51,7 +52,7 @@ struct data_connection {
 	struct worker *worker;
 	bool end_posted;
 	struct mail to_worker, to_main;
-	const char *why; /* it ended by itself; valid with DATA_ENDED. NULL: the client closed it */
+	enum session_end why; /* valid with DATA_ENDED */
 
 	/* the worker's */
 	struct executor *executor;
@@ -88,7 +89,7 @@ bool data_complete(struct io_engine *engine, struct executor *executor);
 
 /* Give it up: nothing more is executed or answered. It goes to executor->ended, now and whenever
  * something of it that was under way is over. */
-void data_end(struct io_engine *engine, struct data_connection *connection, const char *why);
+void data_end(struct io_engine *engine, struct data_connection *connection, enum session_end why);
 void data_look_at_later(struct data_connection *connection);
 /* Whether nothing of an ended one is under way any more. */
 bool data_is_over(const struct data_connection *connection);

@@ -19,7 +19,7 @@ static void handle_goodbye(struct control *control, const struct control_header 
 
 	(void)body;
 	control->session = NULL;
-	session_end(session, END_GOODBYE, "its client said goodbye");
+	session_end(session, END_goodbye);
 	control_reply(control, header, NULL, 0);
 	control_finish(control);
 }
@@ -196,8 +196,8 @@ static void handle_server_stat(struct control *control, const struct control_hea
 		.sessions = le64_of(sessions_count(sessions)),
 		.sessions_max = le64_of(sessions->max),
 		.sessions_begun = le64_of(sessions->begun),
-		.sessions_fenced = le64_of(sessions->fenced),
-		.sessions_lost = le64_of(sessions->lost),
+		.sessions_fenced = le64_of(sessions->ended[END_silent]),
+		.sessions_lost = le64_of(sessions_lost(sessions)),
 		.protocol_errors = le64_of(server_protocol_errors(server)),
 		.operations = le64_of(server_operations(server)),
 		.domain = (uint8_t)space->domain,

@@ -27,5 +27,7 @@ void handle_cancel(struct control *control, const struct control_header *header,
 
 /* Who holds what (holds.c). */
 void handle_held(struct control *control, const struct control_header *header, const uint8_t *body);
+void handle_figures(struct control *control, const struct control_header *header,
+		    const uint8_t *body);
 
 #endif

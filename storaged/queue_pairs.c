@@ -408,29 +408,3 @@ void handle_queue_pair(struct control *control, const struct control_header *hea
 		reply_with(control, header, pair);
 	}
 }
-
-/* ---- figures ---- */
-
-void handle_figures(struct control *control, const struct control_header *header,
-		    const uint8_t *body)
-{
-	struct {
-		struct control_figures head;
-		struct control_figure entry[ROCE_COUNTER_COUNT];
-	} reply = {.head.count = le32_of(ROCE_COUNTER_COUNT)};
-	const struct server *server = control->server;
-
-	_Static_assert(sizeof reply <= CONTROL_BODY_BYTES_MAX, "all figures fit into a reply");
-	(void)body;
-	for (unsigned i = 0; i < ROCE_COUNTER_COUNT; i++) {
-		const char *name = roce_counter_name(i);
-		uint64_t value = 0;
-
-		for (unsigned w = 0; w < server->roce_worker_count; w++)
-			value += atomic_load_explicit(&server->roce_workers[w].figures[i],
-						      memory_order_relaxed);
-		memcpy(reply.entry[i].name, name, strnlen(name, sizeof reply.entry[i].name - 1));
-		reply.entry[i].value = le64_of(value);
-	}
-	control_reply(control, header, &reply, sizeof reply);
-}

@@ -16,10 +16,8 @@ void queue_pairs_close(struct server *server);
 /* Forget a queue pair that a worker has forgotten. */
 void queue_pair_free(struct server *server, struct roce_queue_pair *pair);
 
-/* QUEUE_PAIR and FIGURES. */
+/* QUEUE_PAIR. */
 void handle_queue_pair(struct control *control, const struct control_header *header,
 		       const uint8_t *body);
-void handle_figures(struct control *control, const struct control_header *header,
-		    const uint8_t *body);
 
 #endif

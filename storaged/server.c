@@ -239,8 +239,7 @@ static bool expire_sessions(struct server *server, struct budget *budget)
 
 		if (!budget_take(budget, EXPIRE_STEPS))
 			return true;
-		session_fence(session, END_SILENCE,
-			      "the session was silent for longer than the TTL");
+		session_fence(session, END_silent);
 	}
 	return false;
 }
@@ -339,7 +338,7 @@ static int drain(struct server *server)
 		struct control *control = container_of(link, struct control, link);
 
 		if (control->session)
-			session_fence(control->session, END_DRAIN, "storaged is shutting down");
+			session_fence(control->session, END_drained);
 		else
 			control_doom(control, NULL);
 	}

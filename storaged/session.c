@@ -42,6 +42,17 @@ int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
 	return 0;
 }
 
+/* Once for each session. Ends of one reason are not kept back because there are many of another. */
+static void log_end(const struct session *session)
+{
+	static struct log_limit limits[END_COUNT];
+
+	if (log_limit_allows(&limits[session->end]))
+		log_line(session_ends[session->end].level,
+			 "session %u (%s) is over: %s; %u holds taken back", session_owner(session),
+			 session->who, session_ends[session->end].reason, session->taken);
+}
+
 void sessions_close(struct sessions *sessions)
 {
 	for (uint32_t i = 1; sessions->table && i <= sessions->max; i++) {
@@ -49,6 +60,9 @@ void sessions_close(struct sessions *sessions)
 
 		if (session->state == SESSION_FREE)
 			continue;
+		/* Nobody waits for those whose processes have the arena mapped. */
+		if (session->state != SESSION_LIVE)
+			log_end(session);
 		mappings_forget(session);
 		store_opener_end(&session->opener);
 		holds_forget(session);
@@ -84,19 +98,17 @@ uint32_t sessions_count(const struct sessions *sessions)
 	return sessions->max - sessions->free_count;
 }
 
-/* ---- the way through the states ---- */
-
-/* Once for each session. */
-static void log_end(const struct session *session)
+uint64_t sessions_lost(const struct sessions *sessions)
 {
-	/* Those that are lost are told of also where many say goodbye. */
-	if (session->died)
-		log_limited(LOG_LEVEL_INFO, "session %u (%s) is over: %s; %u holds taken back",
-			    session_owner(session), session->who, session->reason, session->taken);
-	else
-		log_limited(LOG_LEVEL_INFO, "session %u (%s) is over: %s; %u holds taken back",
-			    session_owner(session), session->who, session->reason, session->taken);
+	uint64_t count = 0;
+
+	for (unsigned end = 0; end < END_COUNT; end++)
+		if (session_ends[end].died && end != END_silent)
+			count += sessions->ended[end];
+	return count;
 }
+
+/* ---- the way through the states ---- */
 
 static void go_free(struct session *session)
 {
@@ -244,6 +256,7 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	session->waiter.word = 0;
 	list_init(&session->silence.link);
 	list_init(&session->linger.link);
+	session->end = END_NONE;
 	session->used = 0;
 	session->peer_left = false;
 	session->linger_ns = linger_ns;
@@ -300,32 +313,37 @@ static void end_data(struct data_connection *connection)
 	mailbox_post(&connection->worker->inbox, &connection->to_worker, DATA_END);
 }
 
+static bool died(const struct session *session)
+{
+	return session_ends[session->end].died;
+}
+
 /* What it held stays held for a while, and people may wonder. */
 static void log_wait(const struct session *session)
 {
+	const char *reason = session_ends[session->end].reason;
+
 	if (session->state == SESSION_FENCING && session->mapping_count)
 		log_limited(LOG_LEVEL_INFO,
 			    "session %u (%s) is lost: %s; what it holds stays held while its "
 			    "process has the memory mapped",
-			    session_owner(session), session->who, session->reason);
+			    session_owner(session), session->who, reason);
 	else if (session->linger_at_ns)
 		log_limited(LOG_LEVEL_INFO,
 			    "session %u (%s) is lost: %s; what it holds stays held for the %lld ms "
 			    "of its linger",
-			    session_owner(session), session->who, session->reason,
+			    session_owner(session), session->who, reason,
 			    (long long)(session->linger_ns / 1000000));
 }
 
-void session_end(struct session *session, enum session_end why, const char *reason)
+void session_end(struct session *session, enum session_end why)
 {
 	struct sessions *sessions = &session->server->sessions;
 
-	sessions->fenced += why == END_SILENCE;
-	sessions->lost += why == END_DISCONNECT;
-	session->died = why == END_DISCONNECT || why == END_SILENCE;
-	session->reason = reason;
+	session->end = why;
+	sessions->ended[why]++;
 	/* Who has nothing open holds nothing. */
-	if (session->died && session->linger_ns && session->opener.open_count)
+	if (died(session) && session->linger_ns && session->opener.open_count)
 		session->linger_at_ns = clock_now_ns() + session->linger_ns;
 	go(session, SESSION_FENCING);
 	if (session->peer_count)
@@ -338,10 +356,10 @@ void session_end(struct session *session, enum session_end why, const char *reas
 
 		mailbox_post(&pair->worker->inbox, &pair->to_worker, QUEUE_PAIR_END);
 	}
-	if (why == END_SILENCE && session->server->settings->shm_fence == SHM_FENCE_KILL)
+	if (why == END_silent && session->server->settings->shm_fence == SHM_FENCE_KILL)
 		mappings_kill(session);
 	/* Its word that nothing is mapped is taken from a client that says goodbye. */
-	if (why == END_GOODBYE)
+	if (why == END_goodbye)
 		mappings_forget(session);
 	else
 		mappings_look_at(session, clock_now_ns());
@@ -349,17 +367,17 @@ void session_end(struct session *session, enum session_end why, const char *reas
 	log_wait(session);
 }
 
-void session_fence(struct session *session, enum session_end why, const char *reason)
+void session_fence(struct session *session, enum session_end why)
 {
-	control_fence(session->control, reason);
-	session_end(session, why, reason);
+	control_fence(session->control, session_ends[why].reason);
+	session_end(session, why);
 }
 
 void session_path_ended(struct session *session, enum control_transport transport,
-			const char *reason)
+			enum session_end why)
 {
 	if (session->state == SESSION_LIVE && session->used == transport)
-		control_hear_out(session->control, reason);
+		control_hear_out(session->control, why);
 }
 
 static bool has_data_connection(const struct session *session)
@@ -403,8 +421,7 @@ void session_use(struct session *session, enum control_transport transport)
 	session->used = (uint8_t)transport;
 	for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++)
 		if (paths[i].transport == transport && !paths[i].has_path(session))
-			session_path_ended(session, transport,
-					   "the path that its client chose had ended");
+			session_path_ended(session, transport, END_path_gone);
 }
 
 /* ---- the sweep ---- */
@@ -417,9 +434,9 @@ static bool sweep(struct session *session, const struct store_reference *referen
 	struct sweep_tally tally = {.again = session->sweep_again};
 
 	if (sweep_object(session->space->transport, reference, session_owner(session),
-			 session->died, &tally))
+			 died(session), &tally))
 		futex_wake_object(futexes, session->space, reference);
-	else if (sweep_owes_wakes(reference, session->died))
+	else if (sweep_owes_wakes(reference, died(session)))
 		futex_recheck(futexes, session->space, reference);
 	if (tally.taken || tally.failures)
 		restart_took_back(session->server, session->space);
@@ -554,9 +571,7 @@ void session_take_mail(struct server *server)
 
 		if (bits & DATA_ENDED) {
 			end_data(connection);
-			session_path_ended(session, CONTROL_TCP,
-					   connection->why ? connection->why
-							   : "its data connection was closed");
+			session_path_ended(session, CONTROL_TCP, connection->why);
 		}
 		if (bits & DATA_GONE) {
 			list_remove(&connection->link);
@@ -581,8 +596,7 @@ void session_take_roce_mail(struct server *server)
 
 		if (bits & QUEUE_PAIR_FAILED) {
 			pair->has_failed = true;
-			session_path_ended(session, CONTROL_ROCE,
-					   "its queue pair refused a request");
+			session_path_ended(session, CONTROL_ROCE, END_queue_pair_refused);
 		}
 		if (!(bits & QUEUE_PAIR_GONE))
 			continue;
@@ -619,6 +633,6 @@ void session_remove_peer(struct server *server, uint64_t id, struct verbs_peer *
 	/* Another that is left may be the one that an attempt before made. */
 	if (session && session->peer_count == 0) {
 		session->peer_left = true;
-		session_path_ended(session, CONTROL_VERBS, "its queue pair was disconnected");
+		session_path_ended(session, CONTROL_VERBS, END_queue_pair_closed);
 	}
 }

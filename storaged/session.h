@@ -7,6 +7,7 @@
 #include "lib/verbs/verbs.h"
 #include "storaged/budget.h"
 #include "storaged/data.h"
+#include "storaged/ends.h"
 #include "storaged/futex.h"
 #include "storaged/holds.h"
 #include "storaged/list.h"
@@ -38,8 +39,6 @@ enum session_state {
 			   * are given back */
 };
 
-enum session_end { END_GOODBYE, END_DISCONNECT, END_SILENCE, END_DRAIN };
-
 struct session {
 	enum session_state state;
 	uint64_t id; /* its low 16 bits are its place in the table */
@@ -70,8 +69,7 @@ struct session {
 	struct origin origin;
 	struct crowd *crowd; /* all that come from there */
 	struct sightings sightings;
-	bool died;              /* it ended without a goodbye */
-	const char *reason;     /* of its end, for people */
+	enum session_end end;   /* why it ended */
 	unsigned taken;         /* words of its that were taken back */
 	struct list destroying; /* in sessions->destroying: it is over, and has peers */
 	struct list sweeping;   /* in sessions->sweeping */
@@ -93,7 +91,8 @@ struct sessions {
 	struct list destroying, sweeping;
 	struct list remains; /* those that are over and not free yet */
 	struct crowds crowds;
-	uint64_t begun, fenced, lost;
+	uint64_t begun;
+	uint64_t ended[END_COUNT]; /* by the reason */
 };
 
 int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns);
@@ -104,6 +103,8 @@ bool sessions_too_many_remains(const struct sessions *sessions, const struct ori
 uint32_t sessions_share(const struct sessions *sessions);
 /* Sessions that are not free. */
 uint32_t sessions_count(const struct sessions *sessions);
+/* Those that ended without a goodbye otherwise than by silence. */
+uint64_t sessions_lost(const struct sessions *sessions);
 
 /* Begin one from @origin, which asks for @linger_ns. Returns NULL when there are as many as there may be. */
 struct session *session_begin(struct server *server, struct name_space *space,
@@ -120,16 +121,15 @@ struct session *session_find(struct server *server, uint64_t id,
 			     const uint8_t cookie[CONTROL_COOKIE_BYTES]);
 /* The client has been heard of. */
 void session_heard(struct session *session);
-/* End a live session: from here on its control connection is no longer its. @reason is a clause for people and
- * is not copied. */
-void session_end(struct session *session, enum session_end why, const char *reason);
-/* The same, and its client is told @reason in a notice: before anything of the session's is taken away, so that who
+/* End a live session: from here on its control connection is no longer its. */
+void session_end(struct session *session, enum session_end why);
+/* The same, and its client is told the reason in a notice: before anything of the session's is taken away, so that who
  * finds a path gone finds the notice there. */
-void session_fence(struct session *session, enum session_end why, const char *reason);
-/* A path of @transport of the session ended by itself, for @reason: so does the session, if it is live and uses that, and
- * its client has not said goodbye before. */
+void session_fence(struct session *session, enum session_end why);
+/* A path of @transport of the session ended by itself: so does the session, if it is live and uses that, and its client
+ * has not said goodbye before. */
 void session_path_ended(struct session *session, enum control_transport transport,
-			const char *reason);
+			enum session_end why);
 /* Its client goes on with its path of @transport: with the end of that, which may have been before, the session ends. */
 void session_use(struct session *session, enum control_transport transport);
 /* Have those swept whose linger is over. */

@@ -15,7 +15,7 @@
 static void begin(struct worker *worker, struct data_connection *connection)
 {
 	if (io_ops(worker->engine)->add(worker->engine, &connection->stream)) {
-		data_end(worker->engine, connection, "the I/O engine takes no more connections");
+		data_end(worker->engine, connection, END_data_refused);
 		return;
 	}
 	connection->begun = true;
@@ -37,7 +37,7 @@ static void take_mail(struct worker *worker)
 			begin(worker, connection);
 		if (bits & DATA_END) {
 			connection->end_asked = true;
-			data_end(worker->engine, connection, NULL);
+			data_end(worker->engine, connection, END_data_closed);
 			data_look_at_later(connection);
 		}
 	}

@@ -91,6 +91,33 @@ void ends_until_sessions(struct dso_session *observer, uint64_t count)
 	ends_until(are_as_many, &sessions, "an ended session is swept");
 }
 
+/* Whether @word is one of @words, which spaces divide. */
+static bool is_among(const char *word, const char *words)
+{
+	size_t bytes = strlen(word);
+
+	for (const char *at = words; (at = strstr(at, word)); at += bytes)
+		if ((at == words || at[-1] == ' ') && (at[bytes] == ' ' || at[bytes] == 0))
+			return true;
+	return false;
+}
+
+uint64_t ends_counted(struct dso_session *observer, const char *reasons)
+{
+	static const char prefix[] = "sessions_ended_";
+	size_t prefix_bytes = strlen(prefix), count;
+	struct dso_figure figures[DSO_FIGURES_MAX];
+	uint64_t sum = 0;
+
+	ck_assert_msg(dso_transport_stat(observer, figures, DSO_FIGURES_MAX, &count) == 0, "%s",
+		      dso_error(observer));
+	for (size_t i = 0; i < count; i++)
+		if (figures[i].at_storaged && !strncmp(figures[i].name, prefix, prefix_bytes) &&
+		    (!*reasons || is_among(figures[i].name + prefix_bytes, reasons)))
+			sum += figures[i].value;
+	return sum;
+}
+
 struct holder {
 	struct dso_session *observer;
 	const char *name, *note;

@@ -31,6 +31,8 @@ struct dso_mutex *ends_mutex(struct dso_session *session, const char *name);
 void ends_until(bool (*holds)(void *context), void *context, const char *what);
 /* Wait until storaged has @count sessions. */
 void ends_until_sessions(struct dso_session *observer, uint64_t count);
+/* How many sessions ended for one of @reasons, names with spaces between; "" for any. */
+uint64_t ends_counted(struct dso_session *observer, const char *reasons);
 /* Who holds the mutex called @name, as storaged says it; "" nobody. */
 const char *ends_holder(struct dso_session *observer, const char *name);
 /* Wait until that ends with @note. */

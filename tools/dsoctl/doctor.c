@@ -135,6 +135,26 @@ static void examine_server(struct doctor *doctor)
 		find(doctor, "io", "%s (storaged's)", stat.io);
 }
 
+/* Why sessions ended that did not say goodbye. */
+static void examine_ends(struct doctor *doctor)
+{
+	static const char prefix[] = "sessions_ended_";
+	struct dso_figure figures[DSO_FIGURES_MAX];
+	char text[1024] = "";
+	size_t count, bytes = 0;
+
+	if (dso_transport_stat(doctor->ctl->session, figures, DSO_FIGURES_MAX, &count))
+		return;
+	for (size_t i = 0; i < count && bytes < sizeof text; i++)
+		if (figures[i].at_storaged && figures[i].value &&
+		    !strncmp(figures[i].name, prefix, strlen(prefix)))
+			bytes += (size_t)snprintf(
+				text + bytes, sizeof text - bytes, "%s%s %ju", bytes ? ", " : "",
+				figures[i].name + strlen(prefix), (uintmax_t)figures[i].value);
+	if (bytes)
+		find(doctor, "ended", "%s (sessions by reason; storaged's log names each)", text);
+}
+
 static void examine_round_trip(struct doctor *doctor)
 {
 	int64_t best = INT64_MAX;
@@ -341,6 +361,7 @@ enum exit_status run_doctor(struct dsoctl *ctl)
 	} else {
 		find(&doctor, "answered", "%s", dso_url(ctl->session));
 		examine_server(&doctor);
+		examine_ends(&doctor);
 		examine_round_trip(&doctor);
 		examine_transports(&doctor);
 		examine_fetch_add(&doctor);

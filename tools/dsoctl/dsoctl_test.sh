@@ -161,6 +161,8 @@ check "names are JSON whatever they hold" 0 valid json dsoctl ls --json
 check "stat describes an object" 0 "*type*counter*stripes*8*" dsoctl stat wide
 check "stat --json has the capacity" 0 1048576 field capacity_bytes dsoctl --json stat bytes-1048576
 check "stat describes storaged" 0 "version*sessions_begun*" dsoctl stat
+check "and says why sessions ended" 0 "*sessions_ended_goodbye*sessions_ended_silent*" dsoctl stat
+check "doctor does so too" 0 "*ended * goodbye *" dsoctl doctor
 check "stat of storaged is JSON" 0 valid json dsoctl stat --json
 check "stat --transport tells of packets" 0 "*packets_sent*window_bytes*" dsoctl --url "$tcp_url" --transport roce stat --transport
 check "stat --transport is JSON" 0 valid json dsoctl --url "$tcp_url" --transport roce stat --transport --json

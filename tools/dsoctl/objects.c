@@ -124,6 +124,21 @@ static enum exit_status stat_object(struct dsoctl *ctl, const char *name)
 	return ctl->json ? print_json(object) : print_members(object);
 }
 
+/* How many sessions ended for each reason. */
+static int add_ends(struct dsoctl *ctl, json_t *object)
+{
+	static const char prefix[] = "sessions_ended_";
+	struct dso_figure figures[DSO_FIGURES_MAX];
+	size_t count;
+	int r = dso_transport_stat(ctl->session, figures, DSO_FIGURES_MAX, &count);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (figures[i].at_storaged && !strncmp(figures[i].name, prefix, strlen(prefix)))
+			json_object_set_new(object, figures[i].name,
+					    json_integer((json_int_t)figures[i].value));
+	return r;
+}
+
 static enum exit_status stat_server(struct dsoctl *ctl)
 {
 	struct dso_server_stat stat;
@@ -146,6 +161,11 @@ static enum exit_status stat_server(struct dsoctl *ctl)
 		(json_int_t)stat.sessions_fenced, "sessions_lost", (json_int_t)stat.sessions_lost,
 		"protocol_errors", (json_int_t)stat.protocol_errors, "operations",
 		(json_int_t)stat.operations, "session_ttl_ns", (json_int_t)stat.session_ttl);
+	r = object ? add_ends(ctl, object) : 0;
+	if (r) {
+		json_decref(object);
+		return fail(ctl, r);
+	}
 	return ctl->json ? print_json(object) : print_members(object);
 }
 

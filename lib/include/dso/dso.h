@@ -228,9 +228,9 @@ int dso_server_stat(struct dso_session *session, struct dso_server_stat *ret_sta
 
 #define DSO_FIGURES_MAX 96
 
-/* Something that was counted of the transport's packets. */
+/* Something that was counted. */
 struct dso_figure {
-	char name[40]; /* "packets_sent", "dropped_icrc", "window_bytes" */
+	char name[40]; /* "packets_sent", "dropped_icrc", "window_bytes", "sessions_ended_silent" */
 	uint32_t
 		at_storaged; /* 1: by storaged, for all of its sessions since it started; 0: here */
 	uint32_t reserved;   /* zero */
@@ -238,11 +238,11 @@ struct dso_figure {
 };
 
 /*
- * dso_transport_stat - what this session's transport and storaged counted of packets: sent,
- * received, sent again, refused and dropped, by cause, and the window and round trip at this
- * moment. Transport roce counts; of the others there is nothing to tell. Up to @count_max figures,
- * DSO_FIGURES_MAX at most. One control round trip where storaged offers roce. Returns 0, -ENOTCONN,
- * -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
+ * dso_transport_stat - what this session's transport and storaged counted: of packets those sent, received, sent
+ * again, refused and dropped, by cause, and the window and round trip at this moment, where transport roce is
+ * used or offered; and at storaged how many sessions ended for each reason. The reason of a single session is in
+ * storaged's log. Up to @count_max figures, DSO_FIGURES_MAX at most. One control round trip.
+ * Returns 0, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
  */
 int dso_transport_stat(struct dso_session *session, struct dso_figure *figures, size_t count_max,
 		       size_t *ret_count);

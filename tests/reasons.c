@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Why a session ended: storaged counts each end for one reason, and logs it once. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/clock.h"
+#include "tests/raw_client.h"
+#include "tests/runner.h"
+
+struct client {
+	int fd;
+	struct control_welcome welcome;
+};
+
+static struct client client, observer;
+
+static struct client client_new(void)
+{
+	struct client new = {.fd = dial_unix()};
+
+	new.welcome = greet(new.fd);
+	return new;
+}
+
+/* ---- the ends ---- */
+
+static void say_goodbye(void)
+{
+	struct message reply;
+
+	ck_assert_uint_eq(call(client.fd, CONTROL_GOODBYE, NULL, 0, &reply), WIRE_OK);
+}
+
+static void close_control(void)
+{
+	close(client.fd);
+	client.fd = -1;
+}
+
+static void break_the_protocol(void)
+{
+	send_all(client.fd, "this is no message of this protocol", 35);
+}
+
+static void close_data(void)
+{
+	int fd = attach_tcp(&client.welcome);
+	struct message reply;
+
+	use(client.fd, CONTROL_TCP);
+	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	close(fd);
+}
+
+static void break_the_protocol_of_data(void)
+{
+	static const char garbage[64] = "this is no request";
+	int fd = attach_tcp(&client.welcome);
+	struct message reply;
+
+	use(client.fd, CONTROL_TCP);
+	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	send_all(fd, garbage, sizeof garbage);
+}
+
+static void choose_a_path_that_is_not_there(void)
+{
+	use(client.fd, CONTROL_TCP);
+}
+
+static void be_silent(void)
+{
+}
+
+static const struct {
+	const char *name, *sentence;
+	void (*end)(void);
+	const char *ttl;
+} ends[] = {
+	{"goodbye", "its client said goodbye", say_goodbye, "60m"},
+	{"control_closed", "its control connection ended", close_control, "60m"},
+	{"protocol", "its client broke the protocol", break_the_protocol, "60m"},
+	{"data_closed", "its data connection was closed", close_data, "60m"},
+	{"data_protocol", "it broke the protocol of the data path", break_the_protocol_of_data,
+	 "60m"},
+	{"path_gone", "the path that its client chose had ended", choose_a_path_that_is_not_there,
+	 "60m"},
+	{"silent", "the session was silent for longer than the TTL", be_silent, "5s"},
+};
+
+/* ---- what storaged says of them ---- */
+
+static FILE *log_file;
+
+/* storaged's standard error is this process's. */
+static void begin(const char *ttl)
+{
+	const char *const arguments[] = {"--memory", "1MiB", "--domain", "cpu", "--ttl", ttl, NULL};
+	int before = dup(2), log = memfd_create("log", MFD_CLOEXEC);
+
+	ck_assert_int_ge(dup2(log, 2), 0);
+	daemon_start(&storaged, arguments);
+	dup2(before, 2);
+	close(before);
+	log_file = fdopen(log, "r");
+	observer = client_new();
+	client = client_new();
+}
+
+/* Returns how many lines of the log say that a session is over, and counts those that say @sentence. */
+static unsigned logged(const char *sentence, unsigned *ret_count)
+{
+	unsigned count = 0;
+	char line[512];
+
+	*ret_count = 0;
+	rewind(log_file);
+	while (fgets(line, sizeof line, log_file)) {
+		const char *over = strstr(line, ") is over: ");
+
+		count += over != NULL;
+		*ret_count += over && strstr(line, "session ") &&
+			      !strncmp(over + 11, sentence, strlen(sentence)) &&
+			      strstr(line, "; 0 holds taken back");
+	}
+	return count;
+}
+
+/* Only the session of @name has ended. */
+static void expect_counted(const char *name)
+{
+	static const char prefix[] = "sessions_ended_";
+	struct control_figure entry;
+	struct message reply;
+	bool found = false;
+	size_t bytes;
+
+	ck_assert_uint_eq(call(observer.fd, CONTROL_FIGURES, NULL, 0, &reply), WIRE_OK);
+	bytes = le32_get(reply.header.length_bytes);
+	for (size_t at = sizeof(struct control_figures); at < bytes; at += sizeof entry) {
+		const char *reason = (const char *)entry.name + strlen(prefix);
+		bool is_it;
+
+		memcpy(&entry, reply.body + at, sizeof entry);
+		if (strncmp((const char *)entry.name, prefix, strlen(prefix)))
+			continue;
+		is_it = !strcmp(reason, name);
+		ck_assert_msg(le64_get(entry.value) == is_it, "%s: %llu ended for %s", name,
+			      (unsigned long long)le64_get(entry.value), reason);
+		found |= is_it;
+	}
+	ck_assert_msg(found, "%s is not counted", name);
+}
+
+START_TEST(each_end_is_counted_for_its_reason_and_logged_once)
+{
+	int64_t end_ms;
+	unsigned count;
+
+	begin(ends[_i].ttl);
+	ends[_i].end();
+	end_ms = now_ms() + 12 * PATIENCE_MS;
+	while (le64_get(server_stat(observer.fd).sessions) > 1) {
+		ck_assert_msg(now_ms() < end_ms, "%s: the session goes on", ends[_i].name);
+		usleep(1000);
+	}
+	expect_counted(ends[_i].name);
+	ck_assert_uint_eq(logged(ends[_i].sentence, &count), 1);
+	ck_assert_msg(count == 1, "%s is not logged", ends[_i].name);
+	/* The observer is told that storaged shuts down. */
+	ck_assert_int_eq(daemon_stop(&storaged), 0);
+	ck_assert_uint_eq(logged("storaged is shutting down", &count), 2);
+	ck_assert_uint_eq(count, 1);
+	fclose(log_file);
+	close(observer.fd);
+	close(client.fd);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("reasons");
+	TCase *tests = tcase_create("reasons");
+
+	tcase_set_timeout(tests, 300);
+	tcase_add_loop_test(tests, each_end_is_counted_for_its_reason_and_logged_once, 0,
+			    sizeof ends / sizeof *ends);
+	suite_add_tcase(suite, tests);
+	return run_suite(suite);
+}
