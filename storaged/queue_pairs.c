@@ -353,30 +353,26 @@ static void reply_with(struct control *control, const struct control_header *hea
 	control_reply(control, header, &ours, sizeof ours);
 }
 
-static bool is_loopback(const uint8_t ip[16])
+/* Whether @address is one of this host's own: packets to it come from it. */
+static bool is_of_this_host(const struct roce_address *address)
 {
-	static const uint8_t v6[16] = {[15] = 1}, v4[13] = {[10] = 0xff, [11] = 0xff, [12] = 127};
+	struct roce_address local;
 
-	return !memcmp(ip, v6, sizeof v6) || !memcmp(ip, v4, sizeof v4);
+	return roce_route(address, &local) > 0 && roce_address_same_ip(address, &local);
 }
 
-/* Whether the client is where it says that packets are to be sent to: nobody directs them at
- * others. Behind a unix socket there is no address to compare, but a process of this host: it
- * has storaged's own. A device has another. */
+/* Whether the client is where it says that packets are to be sent to: nobody directs them at others. Behind a unix
+ * socket there is no address to compare, but a process of this host. One with a network of its own cannot show where it is:
+ * it begins its session over TCP. */
 static bool is_own_address(const struct control *control, const struct control_queue_pair *theirs)
 {
-	const struct server *server = control->server;
-	struct roce_address peer;
-	uint8_t named[16];
+	struct roce_address peer, named = {.port = le16_get(theirs->port)};
 
-	if (!control->is_unix)
-		return address_of(control->source.fd, true, &peer) == 0 &&
-		       !memcmp(peer.ip, theirs->ip, sizeof peer.ip);
-	if (control->session->space->domain == CONTROL_DOMAIN_DEVICE)
-		return true;
-	return listener_named(server->listeners, server->listener_count, named) &&
-	       (!memcmp(named, theirs->ip, sizeof named) ||
-		(is_loopback(named) && is_loopback(theirs->ip)));
+	memcpy(named.ip, theirs->ip, sizeof named.ip);
+	if (control->is_unix)
+		return is_of_this_host(&named);
+	return address_of(control->source.fd, true, &peer) == 0 &&
+	       roce_address_same_ip(&peer, &named);
 }
 
 void handle_queue_pair(struct control *control, const struct control_header *header,

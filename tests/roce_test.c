@@ -533,6 +533,36 @@ START_TEST(a_session_has_eight_queue_pairs_and_no_more_and_others_have_theirs)
 }
 END_TEST
 
+/* Nor another's port at another address of the same network: nobody directs packets at others. */
+START_TEST(packets_are_sent_to_no_address_that_is_not_the_clients_own)
+{
+	static const uint8_t foreign[][16] = {
+		{[10] = 0xff, [11] = 0xff, 192, 0, 2, 1}, /* for documentation: nobody's */
+		{[10] = 0xff, [11] = 0xff, 0, 0, 0, 0},   /* any */
+		{[10] = 0xff, [11] = 0xff, 127, 9, 9, 9}, /* storaged's, but not where packets come from */
+		{[10] = 0xff, [11] = 0xff, 224, 0, 0, 1}, /* everybody's */
+		{0x20, 0x01, 0x0d, 0xb8, [15] = 1},       {0xfe, 0x80, [15] = 1}, {0},
+	};
+	int fds[] = {dial_tcp(), dial_unix()};
+	struct control_queue_pair ours, theirs;
+	struct roce_address local;
+	int udp = udp_socket(1, 0, &local);
+
+	ours = ask_for(&local);
+	for (unsigned i = 0; i < 2; i++) {
+		greet(fds[i]);
+		for (unsigned j = 0; j < sizeof foreign / sizeof *foreign; j++) {
+			memcpy(ours.ip, foreign[j], sizeof ours.ip);
+			ck_assert_uint_eq(try_queue_pair(fds[i], &ours, &theirs), WIRE_ACCESS);
+		}
+		memcpy(ours.ip, local.ip, sizeof ours.ip);
+		ck_assert_uint_eq(try_queue_pair(fds[i], &ours, &theirs), WIRE_OK);
+		close(fds[i]);
+	}
+	close(udp);
+}
+END_TEST
+
 START_TEST(the_queue_pair_of_an_ended_session_is_gone)
 {
 	struct end end = end_new("end");
@@ -639,6 +669,7 @@ static Suite *make_suite(void)
 	tcase_add_test(tests, a_queue_pair_that_ended_before_its_client_chose_it_ends_the_session);
 	tcase_add_test(tests, a_queue_pair_for_another_address_is_refused);
 	tcase_add_test(tests, a_session_has_eight_queue_pairs_and_no_more_and_others_have_theirs);
+	tcase_add_test(tests, packets_are_sent_to_no_address_that_is_not_the_clients_own);
 	tcase_add_loop_test(tests, the_queue_pair_of_an_ended_session_is_gone, 0, 2);
 	tcase_add_test(tests,
 		       thousands_of_random_packets_with_a_right_icrc_stop_neither_it_nor_others);
