@@ -15,7 +15,7 @@
 /* Behind the path of the unix socket, or, without one, HOST:PORT of the first address in the same directory. */
 #define MARKER_SUFFIX ".state"
 
-#define MARKER_SPACES     16
+#define MARKER_SPACES     32
 #define MARKER_NAME_BYTES 64
 /* CLOCK_REALTIME gets there in the year 2262: an origin beyond is damage, and the clock of tokens would wrap. */
 #define MARKER_RESERVED_LAST (UINT64_C(1) << 63)

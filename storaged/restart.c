@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-_Static_assert(MARKER_SPACES >= SETTINGS_ITEMS_MAX &&
+_Static_assert(MARKER_SPACES >= 2 * SETTINGS_ITEMS_MAX &&
 		       MARKER_NAME_BYTES > CONTROL_NAMESPACE_BYTES_MAX,
-	       "the marker has room for every namespace");
+	       "the marker has room for every namespace, and as many that are not here");
 
 #define BEAT_NS INT64_C(1000000000)
 /* Of token origins beyond the clock: far more than passes between two beats. */
@@ -43,18 +43,28 @@ static bool find_path(const struct server *server, char *path, size_t path_bytes
 	return true;
 }
 
-/* For how long @session may go on: while it lives, until its client must have noticed, and for its linger behind that; when
- * it is over, for what is left of that. */
-static int64_t keep_of(const struct session *session, int64_t now_ns)
+/*
+ * For how long the client of a live session may go on behind the last beat: it gives up within the TTL of when it heard
+ * of storaged last, which is until the next beat. (That one is late by a turn of the loop, a few ms, which is less than
+ * the quarter of the TTL by which clients are early.) When storaged ends, its clients are told behind a beat.
+ */
+static int64_t live_ns(const struct server *server)
 {
-	if (session->state == SESSION_LIVE)
-		return (int64_t)session->server->settings->ttl_ns + session->linger_ns;
-	return session->linger_at_ns > now_ns ? session->linger_at_ns - now_ns : 0;
+	return (int64_t)server->settings->ttl_ns + (server->draining ? 0 : BEAT_NS);
 }
 
 static int64_t larger(int64_t one, int64_t other)
 {
 	return one > other ? one : other;
+}
+
+/* For how long @session may go on: while it lives, until its client must have noticed, and for its linger behind that; when
+ * it is over, for what is left of that. */
+static int64_t keep_of(const struct session *session, int64_t now_ns)
+{
+	if (session->state == SESSION_LIVE)
+		return live_ns(session->server) + session->linger_ns;
+	return session->linger_at_ns > now_ns ? session->linger_at_ns - now_ns : 0;
 }
 
 /* Say in the marker for how long holders in @space may go on, ours and those of the storaged before. */
@@ -73,12 +83,26 @@ static void keep(struct server *server, struct name_space *space)
 /* Look at the sessions that there are, and at no other. */
 static void count_keep(struct server *server, struct name_space *space)
 {
-	space->restart.keep_ns = space->live_count ? (int64_t)server->settings->ttl_ns : 0;
+	space->restart.keep_ns = space->live_count ? live_ns(server) : 0;
 	for (struct list *link = space->asking.next; link != &space->asking; link = link->next)
 		space->restart.keep_ns = larger(space->restart.keep_ns,
 						keep_of(container_of(link, struct session, asking),
 							server->restart.beat_ns));
 	keep(server, space);
+}
+
+/* Namespaces that are not here may be there again after the next start: what is left of their wait is passed on. */
+static void keep_absent(struct server *server)
+{
+	struct restart *restart = &server->restart;
+
+	for (unsigned i = 0; i + server->namespace_count < MARKER_SPACES; i++) {
+		const struct restart_absent *absent = &restart->absent[i];
+		int64_t left_ns = larger(absent->until_ns - restart->beat_ns, 0);
+
+		marker_keep(&restart->marker, server->namespace_count + i,
+			    left_ns ? absent->name : "", (uint64_t)left_ns);
+	}
 }
 
 static void beat(struct server *server, int64_t now_ns, uint64_t reserved)
@@ -87,6 +111,40 @@ static void beat(struct server *server, int64_t now_ns, uint64_t reserved)
 
 	marker_beat(&server->restart.marker, &now, reserved);
 	server->restart.beat_ns = now_ns;
+	keep_absent(server);
+}
+
+static bool is_here(const struct server *server, const char *name)
+{
+	for (unsigned i = 0; i < server->namespace_count; i++)
+		if (!strcmp(server->namespaces[i].name, name))
+			return true;
+	return false;
+}
+
+/* Remember those of the storaged before that are not here. */
+static void find_absent(struct server *server, const struct marker_before *before)
+{
+	unsigned count = 0, count_max = MARKER_SPACES - server->namespace_count;
+	int64_t now_ns = clock_now_ns();
+
+	for (unsigned i = 0; i < MARKER_SPACES; i++) {
+		const char *name = before->spaces[i].name;
+		int64_t wait_ns = marker_wait_ns(before, name);
+		struct restart_absent *absent = &server->restart.absent[count];
+
+		if (!*name || !wait_ns || is_here(server, name))
+			continue;
+		if (count == count_max) {
+			log_warning("sessions of the namespace %s are forgotten: there were too "
+				    "many namespaces in the last starts",
+				    name);
+			continue;
+		}
+		memcpy(absent->name, name, sizeof absent->name);
+		absent->until_ns = now_ns + wait_ns;
+		count++;
+	}
 }
 
 /* Wait for the sessions that the storaged before had in @space. */
@@ -126,14 +184,12 @@ void restart_open(struct server *server)
 	token_clock_raise(before.reserved);
 	for (unsigned i = 0; i < server->namespace_count; i++)
 		wait_in(&server->namespaces[i], &before);
+	find_absent(server, &before);
 	/* In this order: what is left of the wait counts from now on. If storaged is killed between the two, the next one
 	 * waits for longer than it would have to. */
 	beat(server, clock_now_ns(), token_clock_next() + RESERVE_NS);
-	for (unsigned i = 0; i < MARKER_SPACES; i++)
-		if (i < server->namespace_count)
-			keep(server, &server->namespaces[i]);
-		else
-			marker_keep(&restart->marker, i, "", 0);
+	for (unsigned i = 0; i < server->namespace_count; i++)
+		keep(server, &server->namespaces[i]);
 }
 
 void restart_session_begins(const struct session *session)
@@ -204,7 +260,8 @@ static bool let_go(struct server *server, struct name_space *space,
 	return tally.failures == 0;
 }
 
-/* They stay held until the device works again. */
+/* They stay held until the device works again: nobody is given anything too early, and the marker says that it is not
+ * over. Tried anew every SESSION_RETRY_NS, as sweeps of sessions are. */
 static void sweep_later(struct restart_space *space)
 {
 	space->is_sweeping = false;

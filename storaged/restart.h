@@ -30,9 +30,16 @@ struct restart_space {
 	bool sweep_again; /* the object there: some words of it could not be reached */
 };
 
+/* A namespace that is not here, in which sessions of a storaged before may go on. */
+struct restart_absent {
+	char name[MARKER_NAME_BYTES];
+	int64_t until_ns;
+};
+
 struct restart {
 	struct marker marker;
 	int64_t beat_ns; /* the marker was written last */
+	struct restart_absent absent[MARKER_SPACES];
 };
 
 /* Read the marker of the storaged before. Where there can be none it is said in the log, and nothing waits. */

@@ -329,9 +329,9 @@ static int drain(struct server *server)
 	struct list *link;
 	int r = 0;
 
+	server->draining = true;
 	restart_drain(server);
 	log_info("draining: %u sessions", server->sessions.live_count);
-	server->draining = true;
 	accept_stop(server);
 	server->closings.duration_ns = DRAIN_CLOSING_NS;
 	for (link = server->controls.next; link != &server->controls; link = link->next) {

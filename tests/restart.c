@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATIENCE (60 * DSO_SECOND)
@@ -34,15 +35,20 @@ static void teardown(void)
 	ck_assert_int_eq(daemon_stop(&daemon_process), 0);
 }
 
-static struct dso_session *open_session(void)
+static struct dso_session *open_session_at(const char *url)
 {
 	/* Not shm: what a process has mapped it can reach until it ends. */
 	struct dso_options options = {.transport = "tcp"};
 	struct dso_session *session;
-	int r = dso_open(daemon_process.tcp_url, &options, &session);
+	int r = dso_open(url, &options, &session);
 
 	ck_assert_msg(r == 0, "dso_open: %s", dso_error(NULL));
 	return session;
+}
+
+static struct dso_session *open_session(void)
+{
+	return open_session_at(daemon_process.tcp_url);
 }
 
 static struct dso_mutex *mutex_in(struct dso_session *session)
@@ -86,15 +92,20 @@ static bool grants(void)
 }
 
 /* A session that is there when storaged ends, and has a lock. Returns its token. */
-static uint64_t end_under_a_holder(int signal)
+static uint64_t end_under_a_holder_at(const char *url, int signal)
 {
-	struct dso_session *session = open_session();
+	struct dso_session *session = open_session_at(url);
 	uint64_t token;
 
 	ck_assert_int_eq(dso_mutex_lock(mutex_in(session), PATIENCE, &token), 0);
 	daemon_end(&daemon_process, signal);
 	dso_close(session);
 	return token;
+}
+
+static uint64_t end_under_a_holder(int signal)
+{
+	return end_under_a_holder_at(daemon_process.tcp_url, signal);
 }
 
 START_TEST(a_first_start_waits_for_nothing)
@@ -347,21 +358,73 @@ START_TEST(a_session_that_lingers_is_waited_for)
 }
 END_TEST
 
+/* Of the namespace blue. */
+static const char *blue_url(void)
+{
+	static char url[sizeof daemon_process.tcp_url];
+
+	strcpy(url, daemon_process.tcp_url);
+	strcpy(strrchr(url, '/'), "/blue");
+	return url;
+}
+
+static const char *const two[] = {"--memory",    "64MiB",        "--ttl", "5m",
+				  "--namespace", "default,blue", NULL};
+
 START_TEST(a_namespace_waits_for_its_own_sessions_alone)
 {
-	static const char *const two[] = {"--memory",    "64MiB",        "--ttl", "5m",
-					  "--namespace", "default,blue", NULL};
-	char url[256];
-
 	daemon_end(&daemon_process, SIGTERM);
 	daemon_start_again(&daemon_process, two);
 	end_under_a_holder(_i ? SIGKILL : SIGTERM);
 	daemon_start_again(&daemon_process, two);
 	ck_assert(waits());
 	ck_assert(!grants());
-	snprintf(url, sizeof url, "%s", daemon_process.tcp_url);
-	strcpy(strrchr(url, '/'), "/blue");
-	ck_assert(grants_at(url));
+	ck_assert(grants_at(blue_url()));
+}
+END_TEST
+
+START_TEST(a_namespace_that_was_not_there_for_a_start_waits_for_its_sessions_still)
+{
+	daemon_end(&daemon_process, SIGTERM);
+	daemon_start_again(&daemon_process, two);
+	end_under_a_holder_at(blue_url(), SIGKILL);
+	daemon_start_again(&daemon_process, slow);
+	ck_assert(!waits());
+	/* The marker is written anew for a session. */
+	ck_assert(grants());
+	daemon_end(&daemon_process, _i ? SIGKILL : SIGTERM);
+	daemon_start_again(&daemon_process, two);
+	ck_assert(waits());
+	ck_assert(!grants_at(blue_url()));
+}
+END_TEST
+
+/* The marker is written once a second: who began or was heard between is counted from then on, and not from before. */
+START_TEST(a_session_is_waited_for_the_whole_of_its_ttl)
+{
+	struct dso_session *sessions[8];
+	struct marker_page page;
+	struct timespec before;
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/storaged.sock.state", daemon_process.directory);
+	fd = open(path, O_RDONLY);
+	for (unsigned i = 0; i < 8; i++) {
+		sessions[i] = open_session();
+		usleep(100000);
+	}
+	clock_gettime(CLOCK_BOOTTIME, &before);
+	ck_assert_int_eq(dso_ping(sessions[0], NULL), 0);
+	daemon_end(&daemon_process, SIGKILL);
+	ck_assert_int_eq(pread(fd, &page, sizeof page, 0), sizeof page);
+	ck_assert_int_ge(page.lived_ns + (int64_t)page.spaces[0].keep_ns,
+			 before.tv_sec * INT64_C(1000000000) + before.tv_nsec +
+				 INT64_C(300000000000));
+	close(fd);
+	for (unsigned i = 0; i < 8; i++)
+		dso_close(sessions[i]);
+	daemon_start_again(&daemon_process, slow);
 }
 END_TEST
 
@@ -388,6 +451,10 @@ int main(void)
 	tcase_add_loop_test(tcase, a_session_that_is_over_stretches_nobodys_wait, 0, 2);
 	tcase_add_test(tcase, a_session_that_lingers_is_waited_for);
 	tcase_add_loop_test(tcase, a_namespace_waits_for_its_own_sessions_alone, 0, 2);
+	tcase_add_loop_test(tcase,
+			    a_namespace_that_was_not_there_for_a_start_waits_for_its_sessions_still,
+			    0, 2);
+	tcase_add_test(tcase, a_session_is_waited_for_the_whole_of_its_ttl);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }
