@@ -4,8 +4,10 @@
  * arena, so that what the session held is given back. Nobody but that process has a part in it.
  */
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,6 +16,8 @@
 #include "tests/raw_client.h"
 #include "tests/runner.h"
 #include "tests/victim.h"
+
+#define MAPPINGS_MAX 8 /* of a session */
 
 struct client {
 	int fd;
@@ -149,6 +153,87 @@ START_TEST(a_lease_is_empty_and_stays_empty)
 }
 END_TEST
 
+/* Descriptors that storaged has. */
+static unsigned descriptors(void)
+{
+	char path[64];
+	unsigned count = 0;
+	DIR *directory;
+
+	snprintf(path, sizeof path, "/proc/%d/fd", (int)storaged.pid);
+	directory = opendir(path);
+	ck_assert_ptr_nonnull(directory);
+	while (readdir(directory))
+		count++;
+	closedir(directory);
+	return count;
+}
+
+/* The session has as many as it may; some clients do not wait for the refusal. */
+START_TEST(an_attach_that_fails_leaves_no_descriptor_with_storaged)
+{
+	struct client client = client_new();
+	int64_t end_ms = now_ms() + 12 * PATIENCE_MS;
+	struct control_attach attach = attach_of(&client.welcome, CONTROL_SHM);
+	struct message reply;
+	int others[MAPPINGS_MAX - 1];
+	unsigned before;
+
+	for (unsigned i = 0; i < MAPPINGS_MAX - 1; i++) {
+		int fds[2];
+
+		others[i] = attach_shm(&client.welcome, fds);
+		close(fds[0]);
+		close(fds[1]);
+	}
+	ck_assert_uint_eq(sessions(), 2);
+	before = descriptors();
+	for (unsigned i = 0; i < 20; i++) {
+		int fd = dial_unix();
+
+		if (i % 2) {
+			send_request(fd, CONTROL_ATTACH, &attach, sizeof attach);
+		} else {
+			ck_assert_uint_eq(call(fd, CONTROL_ATTACH, &attach, sizeof attach, &reply),
+					  WIRE_ACCESS);
+			ck_assert(is_closed(fd));
+		}
+		close(fd);
+	}
+	while (descriptors() > before) {
+		ck_assert_msg(now_ms() < end_ms, "%u descriptors are left", descriptors() - before);
+		usleep(1000);
+	}
+	for (unsigned i = 0; i < MAPPINGS_MAX - 1; i++)
+		close(others[i]);
+	client_free(&client);
+	until_sessions(1);
+}
+END_TEST
+
+START_TEST(a_mapping_whose_reply_could_not_be_sent_leaves_nothing_behind)
+{
+	struct client client = client_new();
+	struct control_attach attach = attach_of(&client.welcome, CONTROL_SHM);
+	int64_t end_ms = now_ms() + 12 * PATIENCE_MS;
+	unsigned before = descriptors();
+
+	for (unsigned i = 0; i < MAPPINGS_MAX - 1; i++) {
+		int fd = dial_unix();
+
+		send_request(fd, CONTROL_ATTACH, &attach, sizeof attach);
+		close(fd);
+	}
+	ck_assert_uint_eq(sessions(), 2);
+	while (descriptors() > before) {
+		ck_assert_msg(now_ms() < end_ms, "%u descriptors are left", descriptors() - before);
+		usleep(1000);
+	}
+	client_free(&client);
+	until_sessions(1);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("lease");
@@ -163,6 +248,8 @@ int main(int argc, char **argv)
 	tcase_add_test(tests, a_session_that_was_lost_is_kept_while_its_lease_is_mapped);
 	tcase_add_test(tests, a_lease_that_was_found_unmapped_cannot_be_mapped_any_more);
 	tcase_add_test(tests, a_lease_is_empty_and_stays_empty);
+	tcase_add_test(tests, an_attach_that_fails_leaves_no_descriptor_with_storaged);
+	tcase_add_test(tests, a_mapping_whose_reply_could_not_be_sent_leaves_nothing_behind);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

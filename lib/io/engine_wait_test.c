@@ -245,6 +245,57 @@ START_TEST(the_descriptor_polls_readable_when_a_completion_waits)
 }
 END_TEST
 
+/* A completion that lies in the ring: before Linux 6.1 the kernel may put one there at any time. */
+START_TEST(the_descriptor_polls_readable_for_what_completed_before_it_was_asked_for)
+{
+	struct link link;
+	struct io_event event;
+	char bytes[2];
+
+	if (strcmp(engine_name, "io_uring"))
+		return;
+	open_engine(2);
+	link_tcp(&link);
+	for (int i = 0; i < 2; i++) {
+		ops->recv(engine, &link.end[i], &bytes[i], 1);
+		ck_assert_int_eq(send(link.end[i].fd, "x", 1, 0), 1);
+	}
+	/* Both complete at once, and one is taken. */
+	ck_assert_int_eq(ops->wait(engine, &event, 1, PATIENCE_NS), 1);
+	ck_assert(polls_readable(ops->fd(engine), 5000));
+	ck_assert_int_eq(ops->wait(engine, &event, 1, PATIENCE_NS), 1);
+	unlink_both(&link);
+	ops->close(engine);
+}
+END_TEST
+
+static void *look_from_another_thread(void *unused)
+{
+	look_once();
+	ck_assert_int_ge(ops->fd(engine), 0);
+	return unused;
+}
+
+START_TEST(the_descriptor_goes_with_the_engine_to_another_thread)
+{
+	struct link link;
+	pthread_t thread;
+	char byte;
+
+	open_engine(2);
+	link_tcp(&link);
+	ck_assert_int_eq(pthread_create(&thread, NULL, look_from_another_thread, NULL), 0);
+	pthread_join(thread, NULL);
+	ops->recv(engine, &link.end[1], &byte, 1);
+	look_once();
+	ck_assert_int_eq(send(link.end[0].fd, "x", 1, 0), 1);
+	ck_assert(polls_readable(ops->fd(engine), 5000));
+	expect_event(&link.end[1], IO_RECV, 1);
+	unlink_both(&link);
+	ops->close(engine);
+}
+END_TEST
+
 START_TEST(closing_with_a_receive_pending_leaves_the_bytes_and_the_buffer)
 {
 	struct link link;
@@ -294,6 +345,9 @@ void add_wait_tests(TCase *tests)
 	tcase_add_test(tests, a_send_and_a_receive_share_the_room_for_one_event);
 	tcase_add_test(tests, a_watched_eventfd_wakes_from_another_thread);
 	tcase_add_test(tests, the_descriptor_polls_readable_when_a_completion_waits);
+	tcase_add_test(tests,
+		       the_descriptor_polls_readable_for_what_completed_before_it_was_asked_for);
+	tcase_add_test(tests, the_descriptor_goes_with_the_engine_to_another_thread);
 	tcase_add_test(tests, closing_with_a_receive_pending_leaves_the_bytes_and_the_buffer);
 	tcase_add_test(tests, no_more_streams_than_agreed_are_taken);
 }
