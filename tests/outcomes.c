@@ -95,6 +95,7 @@ START_TEST(what_had_left_is_unknown_and_what_had_not_did_not_happen)
 	unknown = reap_all(count);
 	ck_assert_msg(unknown > 0 && unknown < count, "%u of %u are unknown", unknown, count);
 	ck_assert_int_eq(dso_memory_write(memory, 0, bytes, 8), -ENOTCONN);
+	ck_assert_int_eq(dso_flush(session), -ENOTCONN);
 	dso_close(session);
 	daemon_stop(&storaged);
 }

@@ -633,7 +633,8 @@ struct dso_mutex_params {
 };
 
 /*
- * dso_mutex_open - open the mutex @name, creating it when there is none. Errors as dso_counter_open().
+ * dso_mutex_open - open the mutex @name, creating it when there is none. Errors as for
+ * dso_counter_open().
  */
 int dso_mutex_open(struct dso_session *session, const char *name,
 		   const struct dso_mutex_params *params, struct dso_mutex **ret_mutex);
@@ -641,32 +642,34 @@ int dso_mutex_open(struct dso_session *session, const char *name,
 void dso_mutex_close(struct dso_mutex *mutex);
 
 /*
- * dso_mutex_lock - lock. Without contention one compare-and-swap. *ret_token is the fencing token, to be
- * handed to other systems that refuse smaller ones than they have seen: 64 bits, larger than that of every
- * holder before of a mutex of that name at that storaged. So it is after the mutex was deleted and made
- * anew, and after storaged was restarted. Tokens grow by one with each holder, and by more than one where
- * the mutex was made anew, or was given to one who waited and did not come for it; none is larger than
- * INT64_MAX. As with a robust mutex of POSIX: Returns 0; -EOWNERDEAD (locked, but the holder before ended while
- * it had it: make good what it guards and call dso_mutex_consistent()); -ENOTRECOVERABLE (such a one was
- * unlocked without that; delete it); -EDEADLK (this session has it locked). Waits at most @timeout. One
- * that was not in time found it locked, or given to another who waits for it.
+ * dso_mutex_lock - lock. Without contention one compare-and-swap. *ret_token is the fencing token,
+ * to be handed to other systems that refuse smaller ones than they have seen: 64 bits, larger than
+ * that of every holder before of a mutex of that name at that storaged. So it is after the mutex
+ * was deleted and made anew, and after storaged was restarted. Tokens grow by one with each holder,
+ * and by more than one where the mutex was made anew, or was given to one who waited and did not
+ * come for it; none is larger than INT64_MAX. Waits at most @timeout: a call that was not in time
+ * found it locked, or given to another session that waits for it. A death is told as by a robust
+ * mutex of POSIX. Returns 0, -EOWNERDEAD (locked, and *ret_token is set, but the holder before
+ * ended while it had it: make good what it guards and call dso_mutex_consistent()),
+ * -ENOTRECOVERABLE (such a one was unlocked without that; delete it), -EDEADLK (this session has it
+ * locked).
  */
 int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token);
 /* dso_mutex_unlock - unlock, and wake one who waits. Returns 0, -EPERM (it is not locked by this
  * handle, whether it was deleted or not). */
 int dso_mutex_unlock(struct dso_mutex *mutex);
-/* dso_mutex_consistent - what the mutex guards is whole again, after -EOWNERDEAD. Returns 0, -EINVAL (it is
- * not locked by this handle, or nobody died). */
+/* dso_mutex_consistent - what the mutex guards is whole again, after -EOWNERDEAD. Returns 0,
+ * -EINVAL (it is not locked by this handle, or nobody died). */
 int dso_mutex_consistent(struct dso_mutex *mutex);
 /*
- * dso_mutex_force_unlock - take the mutex from its holder, if the newest token is @token still. The next
- * one has -EOWNERDEAD; the holder before, who may be at it still, has -EPERM when it unlocks: only a
- * fencing token keeps what it does from having an effect elsewhere. Returns 0, -EAGAIN (it is not held with
- * that token).
+ * dso_mutex_force_unlock - take the mutex from its holder, if the newest token is @token still. The
+ * next one has -EOWNERDEAD; the holder before, who may be at it still, has -EPERM when it unlocks:
+ * only a fencing token keeps what it does from having an effect elsewhere. Returns 0, -EAGAIN (it
+ * is not held with that token).
  */
 int dso_mutex_force_unlock(struct dso_mutex *mutex, uint64_t token);
-/* dso_mutex_holder - who has it at this moment: the owner number of a session, 0 for nobody, and the newest
- * token. */
+/* dso_mutex_holder - who has it at this moment: the owner number of a session, 0 for nobody, and
+ * the newest token. */
 int dso_mutex_holder(struct dso_mutex *mutex, uint32_t *ret_session, uint64_t *ret_token);
 
 struct dso_rwlock_params {
@@ -674,27 +677,29 @@ struct dso_rwlock_params {
 	uint32_t reserved; /* zero */
 };
 
-/* dso_rwlock_open - open the readers-writer lock @name, creating it when there is none. Errors as
- * dso_counter_open(). */
+/* dso_rwlock_open - open the readers-writer lock @name, creating it when there is none. Errors
+ * as for dso_counter_open(). */
 int dso_rwlock_open(struct dso_session *session, const char *name,
 		    const struct dso_rwlock_params *params, struct dso_rwlock **ret_rwlock);
 /* dso_rwlock_close - give the lock back, unlocked, and free it. NULL does nothing. */
 void dso_rwlock_close(struct dso_rwlock *rwlock);
 
 /*
- * dso_rwlock_rdlock - lock for reading. One round trip without a writer. A reader that comes after a writer
- * waits for it, though others are reading still. Where more than the lock's readers want to read, one too
- * many waits for one of those who are in: give it enough. A session has the lock once: where it has it by another
- * handle, for reading or for writing, either lock fails with -EDEADLK. Returns as dso_mutex_lock(): -EOWNERDEAD
- * when a writer ended while it had it, as long as no writer has said that it is consistent.
+ * dso_rwlock_rdlock - lock for reading. One round trip without a writer. A reader that comes after
+ * a writer waits for it, though others are reading still. Where more than the lock's readers want
+ * to read, one too many waits for one of those who are in: give it enough. A session has the lock
+ * once: where it has it by another handle, for reading or for writing, either lock fails with
+ * -EDEADLK. Returns as dso_mutex_lock(), -EOWNERDEAD (locked, but a writer ended while it had it,
+ * and no writer has said yet that it is consistent).
  */
 int dso_rwlock_rdlock(struct dso_rwlock *rwlock, int64_t timeout);
-/* dso_rwlock_wrlock - lock for writing: wait for the writer before, then for all readers. Returns as
- * dso_mutex_lock(). */
+/* dso_rwlock_wrlock - lock for writing: wait for the writer before, then for all readers.
+ * Returns as dso_mutex_lock(). */
 int dso_rwlock_wrlock(struct dso_rwlock *rwlock, int64_t timeout);
 /* dso_rwlock_unlock - unlock, either way. Returns 0, -EPERM (it is not locked by this handle). */
 int dso_rwlock_unlock(struct dso_rwlock *rwlock);
-/* dso_rwlock_consistent - as dso_mutex_consistent(), by a writer. */
+/* dso_rwlock_consistent - as dso_mutex_consistent(), by a writer. Returns as
+ * dso_mutex_consistent(). */
 int dso_rwlock_consistent(struct dso_rwlock *rwlock);
 
 struct dso_semaphore_params {
@@ -703,24 +708,25 @@ struct dso_semaphore_params {
 	uint32_t reserved; /* zero */
 };
 
-/* dso_semaphore_open - open the semaphore @name; to create it, say how many permits it has. Errors as
- * dso_counter_open(). */
+/* dso_semaphore_open - open the semaphore @name; to create it, say how many permits it has.
+ * Errors as for dso_counter_open(). */
 int dso_semaphore_open(struct dso_session *session, const char *name,
 		       const struct dso_semaphore_params *params,
 		       struct dso_semaphore **ret_semaphore);
 /* dso_semaphore_close - give the permits of this handle back, and free it. NULL does nothing. */
 void dso_semaphore_close(struct dso_semaphore *semaphore);
 /*
- * dso_semaphore_acquire - take @count permits, all or none. Permits belong to who took them, who alone can
- * release them, and come back when its session ends. (To signal to another, take a condition, a latch or a
- * future.) Those who wait are served in the order in which they came, as far as there is enough for them: one who
- * wants several permits is passed by, but not for long. Behind 64 releases it has a turn, in which the permits that come
- * back are kept for it: sessions that hold none get none meanwhile. Returns 0, -EINVAL (@count is 0, or more than
- * there are).
+ * dso_semaphore_acquire - take @count permits, all or none. Permits belong to who took them, who
+ * alone can release them, and come back when its session ends. (To signal to another, take a
+ * condition, a latch or a future.) Those who wait are served in the order in which they came, as
+ * far as there is enough for them: one who wants several permits is passed by, but not for long.
+ * Behind 64 releases it has a turn, in which the permits that come back are kept for it: sessions
+ * that hold none get none meanwhile. Where its session is frozen, its turn is over a second later.
+ * Returns 0, -EINVAL (@count is 0, or more than there are).
  */
 int dso_semaphore_acquire(struct dso_semaphore *semaphore, uint32_t count, int64_t timeout);
-/* dso_semaphore_release - give @count permits back. Returns 0, -EPERM (this handle has fewer, or @count is
- * 0). */
+/* dso_semaphore_release - give @count permits back. Returns 0, -EPERM (this handle has fewer, or
+ * @count is 0). */
 int dso_semaphore_release(struct dso_semaphore *semaphore, uint32_t count);
 /* dso_semaphore_available - how many permits nobody has at this moment. */
 int dso_semaphore_available(struct dso_semaphore *semaphore, uint32_t *ret_count);
@@ -731,25 +737,27 @@ struct dso_barrier_params {
 };
 
 /*
- * dso_barrier_open - open the barrier @name; to create it, say how many parties it has. A session that has the
- * barrier open is no party yet: it becomes one with its first dso_barrier_wait(), and is one until it closes the
- * barrier. When the session of a party ends without dso_close(), the barrier breaks. Errors as
- * dso_counter_open().
+ * dso_barrier_open - open the barrier @name; to create it, say how many parties it has. A session
+ * that has the barrier open is no party yet: it becomes one with its first dso_barrier_wait(), and
+ * is one until it closes the barrier. When the session of a party ends without dso_close(), the
+ * barrier breaks. Errors as for dso_counter_open().
  */
 int dso_barrier_open(struct dso_session *session, const char *name,
 		     const struct dso_barrier_params *params, struct dso_barrier **ret_barrier);
 /* dso_barrier_close - free it; the session is no party any more. NULL does nothing. */
 void dso_barrier_close(struct dso_barrier *barrier);
 /*
- * dso_barrier_wait - wait until as many have come as there are parties; then all go on, and the barrier is
- * as new. *ret_last is 1 for the last to come, one a round, else 0. Who leaves without the others, with
- * -ETIMEDOUT or -ECANCELED, breaks it. More sessions than parties may wait at a barrier: those who are too many for
- * one round are counted for the next. A session that ends before its wait has made it a party breaks nothing, and the
- * others wait for another. Returns 0, -ENOTRECOVERABLE (it is broken, or was reset; or all came, and behind that seven
- * rounds more have ended, one of them by a reset, before this party looked).
+ * dso_barrier_wait - wait until as many have come as there are parties; then all go on, and the
+ * barrier is as new. *ret_last is 1 for the last to come, one a round, else 0. Who leaves without
+ * the others, with -ETIMEDOUT or -ECANCELED, breaks it. More sessions than parties may wait at a
+ * barrier: those who are too many for one round are counted for the next. A session that ends
+ * before its wait has made it a party breaks nothing, and the others wait for another. Returns 0,
+ * -ENOTRECOVERABLE (it is broken, or was reset; or all came, and behind that seven rounds more have
+ * ended, one of them by a reset, before this party looked).
  */
 int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last);
-/* dso_barrier_reset - make it as new. Who waits there gets -ENOTRECOVERABLE, however late it looks. */
+/* dso_barrier_reset - make it as new. Who waits there gets -ENOTRECOVERABLE, however late it
+ * looks. */
 int dso_barrier_reset(struct dso_barrier *barrier);
 /* dso_barrier_stat - its parties, how many have come in this round, and whether it is broken. */
 int dso_barrier_stat(struct dso_barrier *barrier, uint32_t *ret_parties, uint32_t *ret_waiting,
@@ -760,14 +768,14 @@ struct dso_latch_params {
 	uint64_t reserved; /* zero */
 };
 
-/* dso_latch_open - open the latch @name; to create it, say what count it begins with. Errors as
+/* dso_latch_open - open the latch @name; to create it, say what count it begins with. Errors as for
  * dso_counter_open(). */
 int dso_latch_open(struct dso_session *session, const char *name,
 		   const struct dso_latch_params *params, struct dso_latch **ret_latch);
 /* dso_latch_close - free it. NULL does nothing. */
 void dso_latch_close(struct dso_latch *latch);
-/* dso_latch_count_down - take @n off the count, which stops at 0, where all who wait go on. *ret_count is
- * what is left. Returns 0, -EINVAL (@n is less than 1). */
+/* dso_latch_count_down - take @n off the count, which stops at 0, where all who wait go on.
+ * *ret_count is what is left. Returns 0, -EINVAL (@n is less than 1). */
 int dso_latch_count_down(struct dso_latch *latch, int64_t n, int64_t *ret_count);
 /* dso_latch_wait - wait until the count is 0. */
 int dso_latch_wait(struct dso_latch *latch, int64_t timeout);
@@ -778,19 +786,19 @@ struct dso_condition_params {
 	uint64_t reserved; /* zero */
 };
 
-/* dso_condition_open - open the condition variable @name, creating it when there is none. Errors as
- * dso_counter_open(). */
+/* dso_condition_open - open the condition variable @name, creating it when there is none. Errors
+ * as for dso_counter_open(). */
 int dso_condition_open(struct dso_session *session, const char *name,
 		       const struct dso_condition_params *params,
 		       struct dso_condition **ret_condition);
 /* dso_condition_close - free it. NULL does nothing. */
 void dso_condition_close(struct dso_condition *condition);
 /*
- * dso_condition_wait - unlock @mutex, which is locked by this handle, wait for a signal, and lock it again,
- * however long that takes. It may return without a signal: look again at what is waited for. Returns 0,
- * -ETIMEDOUT, -ECANCELED, and what dso_mutex_lock() returns, which comes first: also with -EOWNERDEAD,
- * -ETIMEDOUT and -ECANCELED the mutex is locked; -EPERM (@mutex is not locked by this handle), -EINVAL (it
- * is another session's).
+ * dso_condition_wait - unlock @mutex, which is locked by this handle, wait for a signal, and lock
+ * it again, however long that takes. It may return without a signal: look again at what is waited
+ * for. Returns 0, -ETIMEDOUT, -ECANCELED, and what dso_mutex_lock() returns, which comes first:
+ * also with -EOWNERDEAD, -ETIMEDOUT and -ECANCELED the mutex is locked; -EPERM (@mutex is not
+ * locked by this handle), -EINVAL (it is another session's).
  */
 int dso_condition_wait(struct dso_condition *condition, struct dso_mutex *mutex, int64_t timeout);
 /* dso_condition_signal - wake one who waits. */
@@ -802,20 +810,22 @@ struct dso_once_params {
 	uint64_t reserved; /* zero */
 };
 
-/* dso_once_open - open the once @name, creating it when there is none. Errors as dso_counter_open(). */
+/* dso_once_open - open the once @name, creating it when there is none. Errors as for
+ * dso_counter_open(). */
 int dso_once_open(struct dso_session *session, const char *name,
 		  const struct dso_once_params *params, struct dso_once **ret_once);
-/* dso_once_close - free it. What was begun and not done is for the next one to do. NULL does nothing. */
+/* dso_once_close - free it. What was begun and not done is for the next one to do. NULL does
+ * nothing. */
 void dso_once_close(struct dso_once *once);
 /*
- * dso_once_begin - *ret_mine is 1 for the one who is to do it now, and 0 when it was done; while another is
- * at it, it waits. When that one's session ends before dso_once_done(), the next is told to do it. Returns
- * 0, -EDEADLK (this session is at it).
+ * dso_once_begin - *ret_mine is 1 for the one who is to do it now, and 0 when it was done; while
+ * another is at it, it waits. When that one's session ends before dso_once_done(), the next is told
+ * to do it. Returns 0, -EDEADLK (this session is at it).
  */
 int dso_once_begin(struct dso_once *once, int64_t timeout, int *ret_mine);
 /* dso_once_done - it was done, for ever. Returns 0, -EPERM (this handle has not begun). */
 int dso_once_done(struct dso_once *once);
-/* dso_once_abandon - it could not be done: the next one is to do it. Returns 0, -EPERM. */
+/* dso_once_abandon - it could not be done: the next one is to do it. Returns as dso_once_done(). */
 int dso_once_abandon(struct dso_once *once);
 
 struct dso_future_params {
@@ -825,40 +835,47 @@ struct dso_future_params {
 };
 
 /*
- * dso_future_open - open the future @name, creating it when there is none. The capacity is decided by the first
- * who opens it with one, whoever created it; as long as it is undecided it is 4096, and setting a longer value
- * decides. A handle that was opened before a capacity was decided may still set as many bytes as it was then, and
- * everybody reads them. So who waits for a future opens it without. Errors as dso_counter_open().
+ * dso_future_open - open the future @name, creating it when there is none. The capacity is decided
+ * by the first who opens it with one, whoever created it; as long as it is undecided it is 4096,
+ * and setting a longer value decides. A handle that was opened before a capacity was decided may
+ * still set as many bytes as it was then, and everybody reads them. So who waits for a future opens
+ * it without. Errors as for dso_counter_open().
  */
 int dso_future_open(struct dso_session *session, const char *name,
 		    const struct dso_future_params *params, struct dso_future **ret_future);
-/* dso_future_close - free it. What was promised and not set is a broken promise. NULL does nothing. */
+/* dso_future_close - free it. What was promised and not set is a broken promise. NULL does
+ * nothing. */
 void dso_future_close(struct dso_future *future);
 /*
- * dso_future_promise - say that this session will set it. When the session ends before it did, the promise
- * is broken for ever: who gets has -EOWNERDEAD at once, and a new one takes deleting it. Returns 0, -EALREADY
- * (another has set or promised it, or broken a promise).
+ * dso_future_promise - say that this session will set it. When the session ends before it did, the
+ * promise is broken for ever: who gets has -EOWNERDEAD at once, and a new one takes deleting it.
+ * Returns 0 (also where this handle has promised it), -EALREADY (it was set, or another session has
+ * promised it, or broken a promise), -EDEADLK (this session has promised it by another handle).
  */
 int dso_future_promise(struct dso_future *future);
 /*
- * dso_future_set - set the value, for ever, and wake who waits. One control round trip where it decides the
- * capacity. The first one wins: Returns 0, -EALREADY (another was first), -EMSGSIZE (more than the capacity),
- * and where it decides also -ENOSPC, -ENFILE, -EMFILE, -ETIMEDOUT, -ENOMEM as dso_counter_open().
+ * dso_future_set - set the value, for ever, and wake who waits. One control round trip where it
+ * decides the capacity. The first one wins. Returns 0, -EALREADY (it was set before, or another
+ * session has promised it, or broken a promise), -EDEADLK (this session has promised it by another
+ * handle), -EMSGSIZE (more than the capacity), and where it decides also -ENOSPC, -ENFILE, -EMFILE,
+ * -ETIMEDOUT, -ENOMEM, as dso_counter_open().
  */
 int dso_future_set(struct dso_future *future, const void *value, size_t length_bytes);
-/* dso_future_set_error - set it to an error, of which @sentence tells, which may be empty (NULL: it is). It is cut at the
- * capacity, if that was decided. Returns as dso_future_set(). */
+/* dso_future_set_error - set it to an error, of which @sentence tells, which may be empty (NULL:
+ * it is). It is cut at the capacity, if that was decided. Returns as dso_future_set(). */
 int dso_future_set_error(struct dso_future *future, const char *sentence);
 /*
- * dso_future_get - wait until it is set, and read the value. One control round trip more where the value is
- * longer than 4096 bytes and this handle was opened before that was decided. Returns 0, -EMSGSIZE (the buffer is
- * too small; *ret_length, also set then, is what it takes), -EREMOTEIO (it was set to an error; dso_error() has
- * its sentence, or the first 1024 bytes of it at least), -EOWNERDEAD (the promise was broken), -EBADMSG (what
- * lies there was never set).
+ * dso_future_get - wait until it is set, and read the value. One control round trip more where the
+ * value is longer than 4096 bytes and this handle was opened before that was decided. Returns 0,
+ * -EMSGSIZE (the buffer is too small; *ret_length, also set then, is what it takes), -EREMOTEIO (it
+ * was set to an error; dso_error() has its sentence, or the first 1024 bytes of it at least),
+ * -EOWNERDEAD (the promise was broken), -EBADMSG (what lies there was never set), -ENOMEM (there is
+ * none for the sentence).
  */
 int dso_future_get(struct dso_future *future, void *buffer, size_t buffer_bytes, int64_t timeout,
 		   size_t *ret_length);
-/* dso_future_is_done - whether a get would not wait. */
+/* dso_future_is_done - whether a get would not wait: it was set, to a value or an error, or its
+ * promise was broken. */
 int dso_future_is_done(struct dso_future *future, int *ret_done);
 
 /* ---- the asynchronous form ---- */
@@ -866,11 +883,11 @@ int dso_future_is_done(struct dso_future *future, int *ret_done);
 /*
  * Each one-sided verb has a twin that takes a @tag and returns at once. Operations of a session are
  * executed in the order of their submission and complete in that order. They may leave the process
- * only at dso_flush(), which rings the doorbell once for all of them. Buffers belong to the operation
- * until its completion was reaped. Besides the errors of the verb that are known at once (-ERANGE,
- * -EINVAL, -ESTALE, -ENOTCONN, -ESHUTDOWN), each returns -EAGAIN when DSO_OUTSTANDING_MAX are submitted
- * and not yet reaped: flush and reap. A READ or WRITE may have at most DSO_SUBMIT_BYTES_MAX, else
- * -EMSGSIZE.
+ * only at dso_flush(), which rings the doorbell once for all of them. Buffers belong to the
+ * operation until its completion was reaped. Besides the errors of the verb that are known at once
+ * (-ERANGE, -EINVAL, -ESTALE, -ENOTCONN, -ESHUTDOWN), each returns -EAGAIN when DSO_OUTSTANDING_MAX
+ * are submitted and not yet reaped: flush and reap. A READ or WRITE may have at most
+ * DSO_SUBMIT_BYTES_MAX, else -EMSGSIZE.
  */
 #define DSO_SUBMIT_BYTES_MAX 65536
 
@@ -901,15 +918,17 @@ int dso_counter_cas_submit(struct dso_counter *counter, int64_t expected, int64_
 
 /*
  * dso_flush - ring the doorbell: start everything submitted. May block, for at most the session's
- * timeout, where the connection takes no more. Returns 0, -ENOTCONN, -ECONNRESET, -ESHUTDOWN.
+ * timeout, where the connection takes no more. Returns 0, -ENOTCONN (the connection is lost:
+ * dso_reap() has the outcomes).
  */
 int dso_flush(struct dso_session *session);
 
 /*
- * dso_reap - take up to @count_max completions, oldest first, into @completions. Flushes. Waits until
- * there is at least one, for at most @timeout (DSO_NOWAIT, DSO_FOREVER); also DSO_FOREVER ends when the
- * connection is given up. Returns 0 with *ret_count at least 1, or 0 with *ret_count 0 when nothing is
- * outstanding; -ETIMEDOUT; -EINVAL (a negative timeout other than DSO_FOREVER).
+ * dso_reap - take up to @count_max completions, oldest first, into @completions. Where none is
+ * there yet it flushes, and waits until there is at least one, for at most @timeout (DSO_NOWAIT,
+ * DSO_FOREVER); also DSO_FOREVER ends when the connection is given up. *ret_count is 0 when nothing
+ * is outstanding, and at least 1 else. Returns 0, -ETIMEDOUT (nothing has completed in time),
+ * -EINVAL (a negative timeout other than DSO_FOREVER), -ENOTCONN (in a forked child).
  */
 int dso_reap(struct dso_session *session, struct dso_completion *completions, size_t count_max,
 	     int64_t timeout, size_t *ret_count);
@@ -917,7 +936,9 @@ int dso_reap(struct dso_session *session, struct dso_completion *completions, si
 /*
  * dso_fd - a file descriptor that polls readable when dso_reap() may have something to return. It
  * belongs to the session and stays the same. It is armed by each call: reap with DSO_NOWAIT until
- * -ETIMEDOUT or a count of 0, call dso_fd(), then poll. Returns the descriptor, -EMFILE, -ENOTCONN.
+ * -ETIMEDOUT or a count of 0, call dso_fd(), then poll. Returns the descriptor, -EMFILE (the
+ * process has as many descriptors as it may; it can be called again), -ENOTCONN (in a forked
+ * child).
  */
 int dso_fd(struct dso_session *session);
 
