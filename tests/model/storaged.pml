@@ -77,6 +77,9 @@ inline fence(i)
 #else
 #define TAKE_BACK(w)
 #endif
+#ifndef WATCHES /* whether a session that was woken for permits has come for them */
+#define WATCHES
+#endif
 #ifndef GRANTABLE /* the words that storaged gives away */
 #define GRANTABLE 0
 #endif
@@ -92,6 +95,7 @@ end:	do
 	:: atomic { pausing != NOTHING -> w = pausing; pausing = NOTHING; wake(w, EVERYBODY); w = 0 } /* futex.c: end_pauses */
 #endif
 	TAKE_BACK(GRANTABLE)
+	WATCHES
 	SERVE(1)
 	SERVE(2)
 #if CLIENTS >= 3
@@ -103,12 +107,17 @@ end:	do
 	od
 }
 
+#ifndef BEGIN_WITH
+#define BEGIN_WITH skip
+#endif
+
 /* How many will die is said beforehand: that one could die yet saves nobody who is parked for ever. */
 init
 {
 	atomic {
 		select(crashes : 0 .. CRASHES);
 		select(revokes : 0 .. REVOKES);
+		BEGIN_WITH;
 		run client(1);
 		run client(2);
 #if CLIENTS >= 3

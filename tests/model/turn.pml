@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The turn of a semaphore: lib/objects/semaphore.c: acquire and release with is_left_to_another, announce_to_many, take_turn,
- * wait_in_turn, give_turn. The second client wants both permits, and takes the turn as soon
+ * The turn of a semaphore: lib/objects/semaphore.c: acquire and release with is_left_to_another, announce_to_many, wake_turn,
+ * take_turn, wait_in_turn, give_turn, wait_for_permits. The second client wants both permits, and takes the turn as soon
  * as a release has passed it by. The others want one, again and again; or the first wants one and then one more (NESTS).
  *
  * - What is free is taken, whatever was seen of it: that words are compared is in semaphore.pml and owned.pml.
- * - TURN_NS, behind which the turn of a frozen session is disregarded, is not here: nobody freezes.
+ * - The owner of the turn may freeze between two looks (FROZEN_OWNER). TURN_NS is over whenever that has happened: who waits
+ *   beside a turn looks again then, and disregards it.
  */
 #define EVENT      0
 #define TURN_EVENT 2
@@ -30,12 +31,24 @@
 #include "owned.pml"
 #include "event.pml"
 
+#ifdef ONE_IS_KEPT /* by somebody who makes no step; then nobody has both */
+#define KEEPER     7
+#define BEGIN_WITH mem[PERMIT(1)] = WORD(0, KEEPER)
+#else
+#define KEEPER 0
+#endif
+
 bool is_left[CLIENTS + 1]; /* what is free, to another one that has the turn */
 
 /* ---- what must hold ---- */
 
 byte held[CLIENTS + 1]; /* permits */
 byte held_count;
+bool is_frozen;  /* the owner of the turn */
+bool is_watched; /* and was woken, and has not parked since: grants.c, futex.c: watch, wake_for_free */
+#ifdef FROZEN_OWNER
+#define WATCHES :: atomic { is_watched && is_frozen -> is_watched = false; wake(EVENT, FREE_COUNT) }
+#endif
 byte passes; /* times that one who held nothing took something, while another had the turn */
 
 inline took()
@@ -65,8 +78,8 @@ inline raised(e)
 
 inline at_the_end()
 {
-	assert(held_count == 0 && OWNER(mem[PERMIT(0)]) == 0 && OWNER(mem[PERMIT(1)]) == 0);
-	assert(OWNER(mem[TURN]) == 0)
+	assert(held_count == 0 && OWNER(mem[PERMIT(0)]) == 0 && OWNER(mem[PERMIT(1)]) == KEEPER);
+	assert(OWNER(mem[TURN]) == 0 || is_frozen)
 }
 
 /* ---- lib/sweep.c: sweep_words, count_up ---- */
@@ -83,6 +96,24 @@ inline sweep_object()
 
 /* ---- the client ---- */
 
+/* semaphore.c: wake_turn, behind the event. It waits for the answer. */
+inline wake_turn()
+{
+	if
+	:: atomic { IS_FREE_FOR(me) -> is_parked = SOMEBODY_ON(TURN_EVENT); is_watched = is_watched || is_parked; WAKE(TURN_EVENT, 1) }
+	DIES
+	fi;
+	if
+#ifndef MUTANT_ONLY_THE_OWNER_OF_THE_TURN_IS_WOKEN
+	:: atomic { !is_parked && free > 0 -> skip }; futex_wake(EVENT, free)
+	:: atomic { is_parked || free == 0 -> skip }
+#else
+	:: true
+#endif
+	fi;
+	atomic { is_parked = false; free = 0 }
+}
+
 /* semaphore.c: announce, announce_to_many */
 inline announce(amount)
 {
@@ -96,14 +127,13 @@ inline announce(amount)
 #ifndef MUTANT_RELEASE_OVERLOOKS_THE_TURN
 		:: turn != 0 ->
 			turn = 0;
-			free = 0;
 #ifndef MUTANT_TURN_WITHOUT_EVENT
 			if
 			:: mem[TURN_EVENT] = mem[TURN_EVENT] + 1
 			DIES
 			fi;
 #endif
-			futex_wake(TURN_EVENT, 1)
+			wake_turn()
 		:: turn == 0 && free > 0 ->
 #else
 		:: free > 0 ->
@@ -135,7 +165,11 @@ inline give(amount)
 	od
 }
 
-#define IS_LEFT (turn != 0 && turn != me && held[me] == 0)
+#ifdef MUTANT_TURN_IS_NOT_RESPECTED
+#define IS_LEFT false
+#else
+#define IS_LEFT (turn != 0 && turn != me && held[me] == 0 && !is_frozen)
+#endif
 
 /* semaphore.c: try, with look, is_left_to_another and take_free. r is OK or AGAIN. */
 inline try()
@@ -188,8 +222,12 @@ inline wait_in_turn()
 {
 	if
 	:: HAS_DEADLINE(me) -> r = TIMEDOUT
+#ifdef FROZEN_OWNER
+	:: atomic { !dead[me] -> is_frozen = true }; goto end_frozen
+#endif
 	:: atomic {
 		IS_FREE_FOR(me) ->
+		is_watched = false;
 		if
 		ELSE_CHANGED(mem[TURN_EVENT] != seen)
 		:: else -> park(TURN_EVENT, seen)
@@ -212,11 +250,36 @@ inline wait_in_turn()
 	fi
 }
 
+/* semaphore.c: wait_for_permits. Beside a turn it waits for no longer than that stands. */
+inline event_wait_beside_a_turn()
+{
+#ifdef FROZEN_OWNER
+	if
+	:: atomic { is_left[me] && is_frozen -> r = OK }
+	:: atomic { mem[EVENT] != seen -> r = OK }
+	:: atomic {
+		IS_FREE_FOR(me) ->
+		if
+		ELSE_CHANGED(mem[EVENT] != seen)
+		:: else -> park(EVENT, seen)
+		fi
+	   };
+		if
+		:: await_reply()
+		:: atomic { r == OK && is_left[me] && is_frozen && !woken[me] && IS_FREE_FOR(me) -> forget(me) }
+		fi
+	DIES
+	fi
+#else
+	event_wait(EVENT, seen)
+#endif
+}
+
 proctype client(byte me)
 {
 	short seen, first, waiters;
 	byte taken, free, turn, index, i, total, round;
-	bool enlisted, has_turn;
+	bool enlisted, has_turn, is_parked;
 	OWNED_VARIABLES;
 
 	do
@@ -240,7 +303,7 @@ proctype client(byte me)
 				fi
 			:: r == AGAIN && enlisted && !has_turn && WANTED(me) > 1 && seen != first -> take_turn()
 			:: atomic { r == AGAIN && enlisted && !has_turn && (WANTED(me) == 1 || seen == first) -> r = OK };
-				event_wait(EVENT, seen);
+				event_wait_beside_a_turn();
 				if
 				:: r == TIMEDOUT && HAS_DEADLINE(me) -> break
 				:: else -> event_count(EVENT, seen)
@@ -277,7 +340,12 @@ proctype client(byte me)
 gone:	atomic {
 		seen = 0; first = 0; waiters = 0; taken = 0; free = 0; turn = 0; index = 0; i = 0; total = 0; r = 0; round = 0;
 		enlisted = false; has_turn = false; is_left[me] = false
-	}
+	};
+	if
+	:: false ->
+end_frozen:	false
+	:: true
+	fi
 }
 
 #include "storaged.pml"
