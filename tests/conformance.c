@@ -175,6 +175,7 @@ int main(int argc, char **argv)
 	srunner_add_suite(runner, conformance_failures_suite());
 	srunner_add_suite(runner, conformance_fork_suite());
 	srunner_add_suite(runner, conformance_future_suite());
+	srunner_add_suite(runner, conformance_order_suite());
 	srunner_add_suite(runner, conformance_outputs_suite());
 	if (!strcmp(getenv("DSO_CHECK"), "1"))
 		srunner_add_suite(runner, conformance_threads_suite());

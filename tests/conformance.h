@@ -55,6 +55,7 @@ Suite *conformance_deletion_suite(void);
 Suite *conformance_failures_suite(void);
 Suite *conformance_fork_suite(void);
 Suite *conformance_future_suite(void);
+Suite *conformance_order_suite(void);
 Suite *conformance_outputs_suite(void);
 Suite *conformance_threads_suite(void);
 Suite *conformance_late_suite(void);

@@ -55,6 +55,7 @@ enum lie {
 	ANSWERS_OF_ANOTHER_TYPE,
 	FENCED_INSTEAD_OF_AN_ANSWER,
 	LISTING_THAT_NEVER_ENDS,
+	WORDS_THAT_CHANGE,
 	NO_FEATURES, /* which is no lie of an older one */
 	ANNEX_OUTSIDE_THE_REGION,
 	ANNEX_FAR_OUTSIDE,
@@ -153,7 +154,7 @@ static void opened(int fd, const struct control_header *request)
 					.handle = le32_of(1)};
 
 	/* A counter of one stripe, or memory. */
-	if (lie < TAKEN_CUT_SHORT)
+	if (lie < TAKEN_CUT_SHORT || lie == WORDS_THAT_CHANGE)
 		honest.parameters.parameter[1] = le64_of(1);
 	else
 		honest.parameters.parameter[MEMORY_PARAMETER_BYTES] = le64_of(64);
@@ -231,10 +232,12 @@ static void fenced(int fd)
 	give(fd, sentence, sizeof sentence - 1);
 }
 
-/* The data path of a storaged that lies over its control connection alone: every word is 0. */
+/* The data path of a storaged that lies over its control connection alone: every word is 0. Or, as if others were
+ * quicker each time, another number. */
 static void execute_honestly(int fd)
 {
 	struct data_request request;
+	uint64_t number = 0;
 
 	while (take(fd, &request, sizeof request)) {
 		bool reads = request.opcode == DATA_READ;
@@ -242,6 +245,8 @@ static void execute_honestly(int fd)
 						 .length_bytes = le32_of(reads ? 8 : 0)};
 		uint64_t word = 0;
 
+		if (lie == WORDS_THAT_CHANGE)
+			response.value = le64_of(++number);
 		give(fd, &response, sizeof response);
 		give(fd, &word, reads ? sizeof word : 0);
 	}
@@ -420,6 +425,24 @@ START_TEST(a_listing_that_does_not_go_on_ends_the_session)
 }
 END_TEST
 
+START_TEST(who_comes_too_late_for_the_whole_timeout_sets_no_counter)
+{
+	struct dso_options options = {.transport = "tcp", .timeout = 2 * DSO_SECOND};
+	struct dso_session *session;
+	struct dso_counter *counter;
+	int64_t before = 99;
+
+	lie = WORDS_THAT_CHANGE;
+	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
+	ck_assert_int_eq(dso_counter_open(session, "c", NULL, &counter), 0);
+	ck_assert_int_eq(dso_counter_set(counter, 1), -ETIMEDOUT);
+	ck_assert_int_eq(dso_counter_exchange(counter, 1, &before), -ETIMEDOUT);
+	ck_assert_int_eq(before, 99);
+	ck_assert_int_eq(dso_ping(session, NULL), 0);
+	dso_close(session);
+}
+END_TEST
+
 START_TEST(what_an_older_storaged_does_not_know_is_told)
 {
 	struct dso_session *session = open_to(NO_FEATURES);
@@ -549,6 +572,7 @@ int main(void)
 			    HOLDS_UNKNOWN + 1);
 	tcase_add_loop_test(tcase, an_answer_that_is_too_short_ends_the_session, 0, 3);
 	tcase_add_test(tcase, a_listing_that_does_not_go_on_ends_the_session);
+	tcase_add_test(tcase, who_comes_too_late_for_the_whole_timeout_sets_no_counter);
 	tcase_add_test(tcase, what_an_older_storaged_does_not_know_is_told);
 	tcase_add_loop_test(tcase, lies_about_what_was_taken_are_not_believed, TAKEN_CUT_SHORT,
 			    TAKEN_FOR_ANOTHER + 1);
