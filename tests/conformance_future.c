@@ -159,6 +159,35 @@ START_TEST(the_memory_of_a_future_that_has_grown_comes_back)
 }
 END_TEST
 
+#define ROOM   (8 << 20)
+#define PIECES 60 /* of that size: more than there are */
+
+/* An embedded store would give its memory back page by page, of which it has too many. */
+START_TEST(a_value_for_which_there_is_no_room_is_not_set_and_a_shorter_one_is)
+{
+	const struct dso_memory_params params = {.size_bytes = ROOM};
+	struct dso_future *future = future_in(session, 0);
+	char *much = calloc(1, ROOM), piece[80];
+	struct dso_memory *memory;
+	unsigned count = 0;
+
+	if (!conformance_is("embedded")) {
+		do
+			snprintf(piece, sizeof piece, "%s-%u", name, count);
+		while (dso_memory_open(session, piece, &params, &memory) == 0 && ++count < PIECES);
+		ck_assert_uint_lt(count, PIECES);
+		ck_assert_int_eq(dso_future_set(future, much, ROOM), -ENOSPC);
+		OK(session, dso_future_set(future, value, 10));
+		is_got(other, future_in(other, 0), 10);
+		while (count--) {
+			snprintf(piece, sizeof piece, "%s-%u", name, count);
+			OK(session, dso_object_delete(session, piece));
+		}
+	}
+	free(much);
+}
+END_TEST
+
 /* ---- errors ---- */
 
 static void error_is_told(size_t length_bytes)
@@ -228,6 +257,7 @@ Suite *conformance_future_suite(void)
 	tcase_add_test(tcase, a_promise_is_kept_while_the_future_grows);
 	tcase_add_test(tcase, a_deleted_future_does_not_grow_into_the_next_one_of_its_name);
 	tcase_add_test(tcase, the_memory_of_a_future_that_has_grown_comes_back);
+	tcase_add_test(tcase, a_value_for_which_there_is_no_room_is_not_set_and_a_shorter_one_is);
 	tcase_add_test(tcase, an_error_of_more_than_255_bytes_is_told_whole);
 	tcase_add_test(tcase, an_error_without_a_sentence_is_told_as_one);
 	tcase_add_test(tcase, an_error_that_is_very_long_is_cut);
