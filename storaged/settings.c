@@ -262,42 +262,42 @@ static error_t parse_flag(int key, char *argument, struct argp_state *state)
 	return 0;
 }
 
-static const char before_options[] =
-	"storaged - a storage host's daemon: memory that functions read, write, compare-and-swap "
-	"and "
-	"fetch-and-add one-sidedly, over RDMA where there is a device, over shared memory on the "
-	"same "
-	"host, and over TCP."
+/* Below the options argp breaks a long line without its indent: no line is longer than 79. */
+static const char around_options[] =
+	"Storage daemon of dso-rdma: memory that functions read, write, compare-and-swap and "
+	"fetch-and-add "
+	"one-sidedly, over RDMA where there is a device, over shared memory on the same host, over "
+	"RoCEv2 in user space, and over TCP."
 	"\v"
-	"ENVIRONMENT\n"
-	"  Every option can be given as a variable, STORAGED_ and its name in capitals with _ for "
-	"-: "
-	"STORAGED_LISTEN, STORAGED_SESSIONS_MAX; STORAGED_PLAINTEXT=yes. A flag wins over the "
-	"environment, the environment over the file, the file over the default.\n"
+	"Exit status:\n"
+	"  0   after SIGTERM or SIGINT\n"
+	"  1   it cannot start or go on: stderr says why\n"
+	"  64  a flag that does not exist\n"
 	"\n"
-	"FILES\n"
-	"  The file of --config has a line `name = value' for each option that it sets, and "
-	"comments "
-	"behind #.\n"
-	"  Beside the unix socket lies a file of its name and `.state'; without a socket it is in "
-	"the same directory, named after the first address. The next storaged there learns from it "
-	"whether sessions may still hold locks: until they must have noticed the end it grants "
-	"none, "
-	"and its first line says locks-in=SECONDS.\n"
+	"Environment:\n"
+	"  Every option can be given as a variable, STORAGED_ and its name in capitals\n"
+	"  with _ for -: STORAGED_LISTEN, STORAGED_SESSIONS_MAX, STORAGED_PLAINTEXT=yes.\n"
+	"  A flag wins over the environment, the environment over the file of --config,\n"
+	"  the file over the default.\n"
 	"\n"
-	"SIGNALS\n"
-	"  SIGTERM, SIGINT: end every session, tell its client, and exit 0. A second one exits at "
-	"once.\n"
+	"Files:\n"
+	"  The file of --config has a line `name = value' for each option that it sets,\n"
+	"  and comments behind #.\n"
 	"\n"
-	"EXAMPLES\n"
-	"  storaged\n"
-	"  storaged --listen 10.0.0.5 --plaintext --memory 8GiB --namespace blue,green\n"
-	"  STORAGED_LISTEN=127.0.0.1:0 storaged --domain cpu --ttl 2s\n"
+	"  Beside the unix socket lies a file of its name and `.state'; without a socket\n"
+	"  it is in the same directory, named after the first address. The next storaged\n"
+	"  there learns from it whether sessions may still hold locks: until they must\n"
+	"  have noticed the end it grants none, and its first line says\n"
+	"  locks-in=SECONDS.\n"
 	"\n"
-	"EXIT STATUS\n"
-	"  0 after SIGTERM or SIGINT; 1 when it cannot start or go on, with a sentence on standard "
-	"error; "
-	"64 for a flag that does not exist.\n";
+	"Signals:\n"
+	"  SIGTERM, SIGINT  end every session, tell its client, and exit 0; a second one\n"
+	"                   exits at once\n"
+	"\n"
+	"Examples:\n"
+	"  $ storaged\n"
+	"  $ storaged --listen 10.0.0.5 --plaintext --memory 8GiB --namespace blue,green\n"
+	"  $ STORAGED_LISTEN=127.0.0.1:0 storaged --domain cpu --ttl 2s\n";
 
 static char *option_help(const struct setting *setting)
 {
@@ -314,7 +314,7 @@ static int parse_flags(struct assignments *flags, int argc, char **argv)
 	/* A title before each group, --config, and the end. */
 	struct argp_option options[TABLE_COUNT + sizeof group_titles / sizeof *group_titles + 2] = {
 		0};
-	struct argp argp = {.options = options, .parser = parse_flag, .doc = before_options};
+	struct argp argp = {.options = options, .parser = parse_flag, .doc = around_options};
 	unsigned count = 0;
 	int r;
 

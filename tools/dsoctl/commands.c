@@ -6,10 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* argp breaks a long line without its indent: no indented line is longer than 79. */
 static const char about_rm[] =
 	"It goes on where one cannot be deleted, and has status 1 then. What somebody holds (a "
 	"lock, "
 	"permits, a once under way, a promised future) is deleted with --force only.\n";
+
+static const char about_unlock[] =
+	"The holder may be at it still. The next one is told that it may be half done; only a "
+	"fencing "
+	"token keeps what the late one does from having an effect elsewhere.\n";
 
 static const char about_runs[] =
 	"COMMAND begins with the first word behind NAME, or behind a --, and all that follows is "
@@ -21,28 +27,31 @@ static const char about_runs[] =
 	"has ended.\n"
 	"\n"
 	"A signal that would end dsoctl is passed on to the command, all but SIGKILL; when the "
-	"command has ended, to what it has left. One that the whole process group has got, as by "
-	"Ctrl-C, is not sent again. When the "
-	"session "
-	"is lost, all of the work gets SIGTERM, and SIGKILL 5 s later.\n"
+	"command "
+	"has ended, to what it has left. One that the whole process group has got, as by Ctrl-C, "
+	"is "
+	"not sent again. When the session is lost, all of the work gets SIGTERM, and SIGKILL 5 s "
+	"later.\n"
 	"\n"
 	"--timeout counts from the start of dsoctl, so that connecting is part of it. However "
-	"short it is, storaged may take --silence to answer, and what the command needs is asked "
-	"for once: had by others, it is 124.\n"
+	"short it "
+	"is, storaged may take --silence to answer, and what the command needs is asked for once: "
+	"had "
+	"by others, it is 124.\n"
 	"\n"
 	"Exit status:\n"
-	"  that of the command: 128+N when signal N ended it, 126 or 127 when it could not be "
-	"started\n"
-	"  124  others had it for the whole --timeout: stderr says who\n"
-	"  1    the session was lost, storaged does not answer, or another failure: stderr says "
-	"which\n";
+	"  that of the command  128+N when signal N ended it, 126 or 127 when it could not\n"
+	"                       be started\n"
+	"  124                  others had it for the whole --timeout: stderr says who\n"
+	"  1                    the session was lost, storaged does not answer, or another\n"
+	"                       failure: stderr says which\n";
 
 const struct command commands[] = {
 	{"ping", "[-n N]", "measure the round trip to storaged", OPTION_COUNT, 0, 0, false,
 	 run_ping},
 	{"doctor", "", "say what is used, why, and what is missing", 0, 0, 0, true, run_doctor},
-	{"ls", "[-l | --held]", "list the objects, or who holds what, since when",
-	 OPTION_LONG | OPTION_HELD, 0, 0, false, run_ls},
+	{"ls", "[-l | --held]", "list the objects, or who holds what", OPTION_LONG | OPTION_HELD, 0,
+	 0, false, run_ls},
 	{"stat", "[NAME | --transport]", "describe an object, storaged, or packets", OPTION_FIGURES,
 	 0, 1, false, run_stat},
 	{"rm", "NAME... | --prefix TEXT", "delete objects", OPTION_FORCE | OPTION_PREFIX, 0,
@@ -61,8 +70,8 @@ const struct command commands[] = {
 	 run_register_set},
 	{"lock", "NAME [--timeout TIME] -- COMMAND...", "run a command while a mutex is locked",
 	 OPTION_TIMEOUT, 2, UINT_MAX, false, run_lock, about_runs},
-	{"unlock", "--force NAME", "take a mutex from its holder, who may be at it still",
-	 OPTION_FORCE, 1, 1, false, run_unlock},
+	{"unlock", "--force NAME", "take a mutex from its holder", OPTION_FORCE, 1, 1, false,
+	 run_unlock, about_unlock},
 	{"semaphore run", "NAME [--permits N] [--count K] [--timeout TIME] -- COMMAND...",
 	 "run a command that holds K (1) of N permits",
 	 OPTION_PERMITS | OPTION_COUNT | OPTION_TIMEOUT, 2, UINT_MAX, false, run_semaphore_run,

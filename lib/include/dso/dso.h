@@ -43,6 +43,11 @@
  *	-ETIMEDOUT   storaged has answered neither that nor a heartbeat within the session's timeout; where
  *		     it answers heartbeats it is waited for
  *	-EPROTO      what storaged answered breaks the protocol
+ * What else an error means, where a function names it and says no more:
+ *	-EINVAL        an argument is none that it may be, as an empty name
+ *	-ENAMETOOLONG  a name has more than DSO_NAME_BYTES_MAX bytes
+ *	-EMFILE        this process has as many descriptors as it may
+ *	-ENOMEM        this process gets no more memory
  */
 #ifndef DSO_DSO_H
 #define DSO_DSO_H
@@ -580,17 +585,18 @@ int dso_memory_fetch_add(struct dso_memory *memory, uint64_t offset, uint64_t de
  * sleeps at storaged. Afterwards look at the word by fetch_add of 0: being woken says nothing of
  * its value, and it may happen without a wake, as when a session ended that had the memory open.
  * Changes of the word wake nobody by themselves. @timeout: nanoseconds, DSO_NOWAIT, DSO_FOREVER.
- * Returns 0 (woken, or the word had another value), -ETIMEDOUT, -ECANCELED (dso_interrupt()),
- * -ERANGE, -EINVAL (@offset is no multiple of 8, or the timeout negative), -EOPNOTSUPP (storaged is
- * older than this library).
+ * Returns 0 (woken, or the word had another value), -ETIMEDOUT (not woken in time),
+ * -ECANCELED (dso_interrupt()), -ERANGE (outside the object), -EINVAL (@offset is no multiple of 8,
+ * or the timeout negative), -EOPNOTSUPP (storaged is older than this library).
  */
 int dso_memory_wait(struct dso_memory *memory, uint64_t offset, uint64_t expected, int64_t timeout);
 
 /*
  * dso_memory_wake - wake up to @count of those that sleep on the word at @offset, the longest
  * sleeping first; UINT32_MAX: all. To be called after the word was changed. *ret_woken is how many
- * there were; where it is not wanted (NULL) storaged is not waited for. Returns 0, -ERANGE, -EINVAL
- * (@offset is no multiple of 8), -EOPNOTSUPP (storaged is older than this library).
+ * there were; where it is not wanted (NULL) storaged is not waited for. Returns 0, -ERANGE (outside
+ * the object), -EINVAL (@offset is no multiple of 8), -EOPNOTSUPP (storaged is older than this
+ * library).
  */
 int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count,
 		    uint32_t *ret_woken);
@@ -599,8 +605,8 @@ int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count,
 
 /*
  * Locks and the like that outlive the functions that use them. A holder is a session. When a session ends,
- * for whatever reason, storaged first makes sure that nothing of it can land any more (see
- * ARCHITECTURE.md), and then takes back what it held and wakes who waits for it: within the TTL of silence,
+ * for whatever reason, storaged first makes sure that nothing of it can land any more, and
+ * then takes back what it held and wakes who waits for it: within the TTL of silence,
  * or at once when its process ended and the connection closed. Over transport shm a process that is frozen
  * keeps what it holds until it ends: the kernel offers no way to take a mapping back.
  *
@@ -885,9 +891,8 @@ int dso_future_is_done(struct dso_future *future, int *ret_done);
  * executed in the order of their submission and complete in that order. They may leave the process
  * only at dso_flush(), which rings the doorbell once for all of them. Buffers belong to the
  * operation until its completion was reaped. Besides the errors of the verb that are known at once
- * (-ERANGE, -EINVAL, -ESTALE, -ENOTCONN, -ESHUTDOWN), each returns -EAGAIN when DSO_OUTSTANDING_MAX
- * are submitted and not yet reaped: flush and reap. A READ or WRITE may have at most
- * DSO_SUBMIT_BYTES_MAX, else -EMSGSIZE.
+ * (-ERANGE, -EINVAL, -ESTALE, -ENOTCONN, -ESHUTDOWN), each returns -EAGAIN (DSO_OUTSTANDING_MAX are
+ * submitted and not yet reaped: flush and reap).
  */
 #define DSO_SUBMIT_BYTES_MAX 65536
 
@@ -898,10 +903,12 @@ struct dso_completion {
 	uint64_t value;    /* atomics: the value before */
 };
 
-/* dso_memory_read_submit - dso_memory_read() of at most DSO_SUBMIT_BYTES_MAX, asynchronous. */
+/* dso_memory_read_submit - dso_memory_read(), asynchronous. Returns also -EMSGSIZE (more than
+ * DSO_SUBMIT_BYTES_MAX). */
 int dso_memory_read_submit(struct dso_memory *memory, uint64_t offset, void *buffer,
 			   size_t length_bytes, uint64_t tag);
-/* dso_memory_write_submit - dso_memory_write() of at most DSO_SUBMIT_BYTES_MAX, asynchronous. */
+/* dso_memory_write_submit - dso_memory_write(), asynchronous. Returns also -EMSGSIZE (more than
+ * DSO_SUBMIT_BYTES_MAX). */
 int dso_memory_write_submit(struct dso_memory *memory, uint64_t offset, const void *buffer,
 			    size_t length_bytes, uint64_t tag);
 /* dso_memory_cas_submit - dso_memory_cas(), asynchronous. */
