@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From when a deleted object is not there any more, and when its memory comes back. */
+#include "tests/await.h"
 #include "tests/conformance.h"
 
 #include <errno.h>
@@ -56,8 +57,7 @@ START_TEST(another_session_never_reaches_the_next_object_of_that_name)
 
 	OK(session, dso_object_delete(session, name));
 	after = memory_in(session);
-	while ((r = dso_memory_fetch_add(before, 0, 1, NULL)) == 0)
-		;
+	AWAIT((r = dso_memory_fetch_add(before, 0, 1, NULL)) != 0);
 	ck_assert_int_eq(r, -ESTALE);
 	OK(session, dso_memory_fetch_add(after, 0, 0, &value));
 	ck_assert_uint_eq(value, 0);
@@ -90,8 +90,7 @@ START_TEST(operations_that_failed_at_once_do_not_keep_the_memory_of_a_deleted_ob
 	OK(other, dso_counter_add_submit(counter, 1, 7));
 	OK(session, dso_object_delete(session, gone_name));
 	/* The last one fails behind what is under way. Most of them are synchronous: they leave nothing to reap. */
-	while (dso_memory_fetch_add(gone, 0, 1, NULL) != -ESTALE)
-		;
+	AWAIT(dso_memory_fetch_add(gone, 0, 1, NULL) == -ESTALE);
 	OK(other, dso_counter_add_submit(counter, 1, 8));
 	ck_assert_int_eq(dso_memory_fetch_add_submit(gone, 0, 1, 9), -ESTALE);
 	ck_assert_int_eq(dso_memory_fetch_add(gone, 0, 1, NULL), -ESTALE);
@@ -102,8 +101,7 @@ START_TEST(operations_that_failed_at_once_do_not_keep_the_memory_of_a_deleted_ob
 	/* In an embedded store it comes back with the handle. */
 	if (conformance_is("embedded"))
 		dso_memory_close(memory);
-	while (used_bytes() > used - LARGE)
-		;
+	AWAIT(used_bytes() <= used - LARGE);
 }
 END_TEST
 

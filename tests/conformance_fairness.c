@@ -3,6 +3,7 @@
  * Who gets a lock or a permit next. What no session can be made to do at a given moment, such as to wait or to be
  * frozen with the turn, is written into the store's memory from behind.
  */
+#include "tests/await.h"
 #include "tests/conformance.h"
 #include "tests/conformance_party.h"
 #include "proto/layout.h"
@@ -304,8 +305,7 @@ static int lock_unlock_and_lock(struct waiter *waiter)
 	OK(waiter->own, dso_mutex_lock(mutex, PATIENCE, NULL));
 	OK(waiter->own, dso_mutex_unlock(mutex));
 	OK(waiter->own, dso_mutex_lock(mutex, PATIENCE, NULL));
-	while (!waiter->may_give)
-		nap(DSO_MILLISECOND);
+	AWAIT(waiter->may_give);
 	return dso_mutex_unlock(mutex);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Waiting on words and waking. */
+#include "tests/await.h"
 #include "tests/conformance.h"
 #include "tests/conformance_party.h"
 
@@ -64,8 +65,7 @@ static void begin(struct waiter *waiter)
 	waiter->session = conformance_open_another();
 	waiter->opened = waiter->done = false;
 	ck_assert_int_eq(pthread_create(&waiter->thread, NULL, wait_in_thread, waiter), 0);
-	while (!waiter->opened)
-		nap(DSO_MILLISECOND);
+	AWAIT(waiter->opened);
 	nap(30 * DSO_MILLISECOND);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How waits end: by an interrupt, by a death, by a wake-up of many, and what is left behind then. */
+#include "tests/await.h"
 #include "tests/conformance.h"
 #include "tests/conformance_party.h"
 
@@ -56,11 +57,10 @@ static struct dso_barrier *barrier_in(struct dso_session *in, uint32_t parties)
 /* Until as many as that wait at the barrier. */
 static void until_waiting(struct dso_barrier *barrier, uint32_t parties)
 {
-	uint32_t waiting;
+	uint32_t waiting = 0;
 
-	do
-		OK(session, dso_barrier_stat(barrier, NULL, &waiting, NULL));
-	while (waiting < parties);
+	AWAIT(dso_barrier_stat(barrier, NULL, &waiting, NULL) || waiting >= parties);
+	ck_assert_uint_ge(waiting, parties);
 }
 
 /* ---- one thread more, in `session` or a session of its own ---- */
@@ -102,8 +102,7 @@ static void begin_to_lock_again(struct dso_mutex *theirs)
 {
 	waits = false;
 	begin(wait_for_signal, condition_in(session));
-	while (!waits)
-		nap(DSO_MILLISECOND);
+	AWAIT(waits);
 	OK(other, dso_mutex_lock(theirs, DSO_FOREVER, NULL));
 	OK(other, dso_condition_signal(condition_in(other)));
 	nap(A_WHILE);
@@ -154,9 +153,7 @@ START_TEST(a_death_is_more_to_tell_than_that_the_time_is_over)
 	OK(session, dso_mutex_lock(mine, DSO_FOREVER, NULL));
 	begin(die_with_it, &last);
 	/* A wait may be over before the other was woken; then that has the mutex in a later one. */
-	do
-		r = dso_condition_wait(condition, mine, A_WHILE);
-	while (r == -ETIMEDOUT && !last.has_it);
+	AWAIT((r = dso_condition_wait(condition, mine, A_WHILE)) != -ETIMEDOUT || last.has_it);
 	ck_assert_int_eq(r, -EOWNERDEAD);
 	ck_assert_int_eq(end(), 0);
 	OK(session, dso_mutex_consistent(mine));
@@ -251,8 +248,7 @@ static void stream_until_over(struct party *party)
 		for (unsigned i = 0; i < TURNS; i++) {
 			struct dso_semaphore *all = semaphore_in(party->session, 4);
 
-			while (streaming < 3)
-				nap(DSO_MILLISECOND);
+			AWAIT(streaming >= 3);
 			OK(party->session, dso_semaphore_acquire(all, 4, 6 * PATIENCE));
 			OK(party->session, dso_semaphore_release(all, 4));
 			dso_semaphore_close(all);
@@ -285,8 +281,7 @@ static void *take_permits(void *argument)
 	taker->begun = true;
 	r = dso_semaphore_acquire(semaphore, taker->count, PATIENCE);
 	taker->had = r == 0;
-	while (!taker->may_end)
-		nap(DSO_MILLISECOND);
+	AWAIT(taker->may_end);
 	dso_close(own);
 	return (void *)(intptr_t)r;
 }
@@ -303,17 +298,14 @@ START_TEST(a_permit_goes_past_those_who_want_several_to_the_one_it_is_enough_for
 		several[i].count = 3;
 		several[i].may_end = true;
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, take_permits, &several[i]), 0);
-		while (!several[i].begun)
-			nap(DSO_MILLISECOND);
+		AWAIT(several[i].begun);
 	}
 	nap(A_WHILE);
 	begin(take_permits, &one);
-	while (!one.begun)
-		nap(DSO_MILLISECOND);
+	AWAIT(one.begun);
 	nap(A_WHILE);
 	OK(session, dso_semaphore_release(mine, 1));
-	while (!one.had)
-		nap(DSO_MILLISECOND);
+	AWAIT(one.had);
 	for (unsigned i = 0; i < IN_FRONT; i++)
 		ck_assert(!several[i].had);
 	one.may_end = true;
@@ -454,8 +446,7 @@ START_TEST(all_of_many_are_woken)
 	pthread_attr_setstacksize(&small, 128 << 10);
 	for (unsigned i = 0; i < MANY; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], &small, wait_at_latch, NULL), 0);
-	while (many_wait < MANY)
-		nap(DSO_MILLISECOND);
+	AWAIT(many_wait >= MANY);
 	nap(10 * A_WHILE);
 	OK(session, dso_latch_count_down(latch, 1, NULL));
 	for (unsigned i = 0; i < MANY; i++) {

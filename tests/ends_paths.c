@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A session is whole or over: whichever of its paths breaks, and at whichever end that is seen first. */
+#include "tests/await.h"
 #include "proto/control.h"
 #include "tests/ends.h"
 #include "tests/holds.h"
@@ -132,8 +133,8 @@ START_TEST(what_a_session_held_is_taken_back_whichever_path_breaks)
 	ck_assert_msg(is_lost(r) || r == -ECONNRESET || (may_give && r == 0), "%s over %s: %d, %s",
 		      kind->name, way->transport, r, dso_error(hand.session));
 	/* It may take a moment until a control connection is found broken. */
-	while (!is_lost(r = dso_ping(hand.session, NULL)))
-		ck_assert_int_eq(r, 0);
+	AWAIT((r = dso_ping(hand.session, NULL)) != 0);
+	ck_assert_msg(is_lost(r), "%d", r);
 	dso_mutex_close(hand.mutex);
 	dso_rwlock_close(hand.rwlock);
 	dso_semaphore_close(hand.semaphore);
@@ -181,8 +182,7 @@ START_TEST(an_idle_session_is_told_that_its_data_connection_ended)
 
 	open_over(way, &hand, &sockets);
 	way->break_it(&sockets);
-	while ((r = dso_ping(hand.session, NULL)) == 0)
-		;
+	AWAIT((r = dso_ping(hand.session, NULL)) != 0);
 	ck_assert_int_eq(r, -ESHUTDOWN);
 	ck_assert_msg(strstr(dso_error(hand.session), "data connection") != NULL, "%s",
 		      dso_error(hand.session));

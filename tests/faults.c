@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/await.h"
 #include "tests/clock.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
@@ -250,9 +251,7 @@ START_TEST(a_killed_daemon_is_noticed_at_once)
 	session = open_over(transport, 3600 * DSO_SECOND);
 	ck_assert_int_eq(dso_counter_open(session, "c", NULL, &counter), 0);
 	kill(storage.pid, SIGKILL);
-	do
-		r = dso_counter_add(counter, 1, NULL);
-	while (r == 0);
+	AWAIT((r = dso_counter_add(counter, 1, NULL)) != 0);
 	ck_assert_msg(r == -ENOTCONN || r == -ECONNRESET, "%d", r);
 	ck_assert_ptr_nonnull(strstr(dso_error(session), "lost"));
 	ck_assert_int_eq(dso_counter_add(counter, 1, NULL), -ENOTCONN);
@@ -273,9 +272,7 @@ START_TEST(a_stopped_daemon_is_noticed_by_its_silence)
 	session = open_over(transport, _i % 2 ? DSO_SECOND / 2 : 0);
 	ck_assert_int_eq(dso_counter_open(session, "c", NULL, &counter), 0);
 	kill(storage.pid, SIGSTOP);
-	do
-		r = dso_counter_add(counter, 1, NULL);
-	while (r == 0);
+	AWAIT((r = dso_counter_add(counter, 1, NULL)) != 0);
 	kill(storage.pid, SIGCONT);
 	ck_assert_msg(r == -ENOTCONN || r == -ECONNRESET, "%d", r);
 	/* Memory that is shared breaks by no silence but that of heartbeats. */
@@ -380,8 +377,7 @@ START_TEST(a_thread_that_is_held_up_while_it_waits_does_not_lose_its_session)
 	pthread_create(&thread, NULL, wait_for_word, memory);
 	nap(50 * DSO_MILLISECOND);
 	pthread_kill(thread, SIGUSR1);
-	while (!is_held)
-		nap(DSO_MILLISECOND);
+	AWAIT(is_held);
 	nap(HELD_TIMEOUT * 3 / 2);
 	while (count == 0)
 		ck_assert_int_eq(dso_memory_wake(same, 0, 1, &count), 0);

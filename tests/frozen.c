@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/await.h"
 #include "tests/clock.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
@@ -247,11 +248,10 @@ static struct dso_barrier *open_barrier(struct dso_session *session)
 /* Until as many wait at it. */
 static void until_waiting(struct dso_barrier *barrier, uint32_t parties)
 {
-	uint32_t waiting;
+	uint32_t waiting = 0;
 
-	do
-		ck_assert_int_eq(dso_barrier_stat(barrier, NULL, &waiting, NULL), 0);
-	while (waiting != parties);
+	AWAIT(dso_barrier_stat(barrier, NULL, &waiting, NULL) || waiting == parties);
+	ck_assert_uint_eq(waiting, parties);
 }
 
 /* In a process of its own: its result is what becomes of its wait. */
@@ -339,7 +339,7 @@ START_TEST(only_the_end_of_a_party_breaks_a_barrier)
 	ck_assert_int_eq(dso_barrier_reset(barrier), 0);
 	for (unsigned i = 0; i < BARRIER_ENDS; i++) {
 		const struct end *end = &barrier_ends[i];
-		uint64_t ended = 0;
+		struct dso_server_stat stat = {0};
 
 		pid = fork();
 		ck_assert_int_ge(pid, 0);
@@ -364,12 +364,8 @@ START_TEST(only_the_end_of_a_party_breaks_a_barrier)
 		}
 		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 		/* Its session was swept, when nobody else is left. */
-		while (ended != 1) {
-			struct dso_server_stat stat;
-
-			ck_assert_int_eq(dso_server_stat(session, &stat), 0);
-			ended = stat.sessions;
-		}
+		AWAIT(dso_server_stat(session, &stat) || stat.sessions == 1);
+		ck_assert_uint_eq(stat.sessions, 1);
 		ck_assert_int_eq(dso_barrier_stat(barrier, NULL, NULL, &broken), 0);
 		ck_assert_int_eq(broken, end->breaks);
 	}
@@ -393,10 +389,7 @@ START_TEST(who_is_frozen_with_the_turn_at_a_semaphore_keeps_nobody_from_its_perm
 	ck_assert_int_eq(dso_semaphore_acquire(semaphore, 1, 0), 0);
 	frozen = waiter_begin(&kinds[KINDS - 1], transports[_i]);
 	/* Two of three are free: it is passed by, until it has the turn. */
-	while (dso_semaphore_acquire(again, 1, 0) == 0) {
-		ck_assert_int_eq(dso_semaphore_release(again, 1), 0);
-		nap(DSO_MILLISECOND);
-	}
+	AWAIT(dso_semaphore_acquire(again, 1, 0) || dso_semaphore_release(again, 1));
 	ck_assert_int_eq(dso_semaphore_acquire(again, 1, 0), -ETIMEDOUT);
 	kill(frozen.pid, SIGSTOP);
 	ck_assert_int_eq(dso_semaphore_acquire(again, 1, PATIENCE), 0);

@@ -3,6 +3,7 @@
  * Words that storaged gives to sessions that do not take them up, with raw clients on a mutex of their own: a session
  * that was given the word here does nothing, as one that is frozen, until the test has it do something.
  */
+#include "tests/await.h"
 #include "proto/control.h"
 #include "proto/data.h"
 #include "proto/layout.h"
@@ -175,8 +176,7 @@ START_TEST(a_grant_that_nobody_else_waits_for_is_taken_back_too)
 	give_back(&giver, 0);
 	late = given_to(&first);
 	given_to(&second);
-	while (owned_word_owner(word = word_of(&giver)))
-		usleep(1000);
+	AWAIT(owned_word_owner(word = word_of(&giver)) == 0);
 	ck_assert_uint_eq(owned_word_token(word), 7);
 	ck_assert(!takes_up(&first, late));
 	client_end(&first);

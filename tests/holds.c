@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/await.h"
 #include "tests/holds.h"
 
 #include <errno.h>
@@ -134,9 +135,7 @@ static int take_future(struct hand *hand, int64_t timeout)
 {
 	int r;
 
-	do
-		r = promise_next(hand, timeout);
-	while (r == -EAGAIN);
+	AWAIT((r = promise_next(hand, timeout)) != -EAGAIN);
 	return r;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A client that broke the protocol, has been told so, and keeps its connection all the same. */
+#include "tests/await.h"
 #include "tests/raw_client.h"
 #include "tests/runner.h"
 
@@ -25,8 +26,7 @@ START_TEST(a_rejected_connection_is_closed_though_the_client_keeps_it_and_goes_o
 	ck_assert(receive_message(fd, &reply));
 	ck_assert_uint_eq(le16_get(reply.header.status), WIRE_MALFORMED);
 	ck_assert(is_closed(fd));
-	while (can_send(fd))
-		poll(NULL, 0, 10);
+	AWAIT(!can_send(fd));
 }
 END_TEST
 

@@ -3,6 +3,7 @@
  * dso_renew() over every transport, after everything that ends a session under its user: the connection is cut,
  * the process is frozen for longer than the TTL, storaged is killed and started again.
  */
+#include "tests/await.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
 
@@ -106,9 +107,7 @@ static void freeze(void)
 		kill(frozen, SIGSTOP);
 		if (dso_open(daemon_process.tcp_url, &options, &own))
 			_exit(1);
-		while (stat.sessions_fenced == 0)
-			if (dso_server_stat(own, &stat))
-				break;
+		AWAIT(dso_server_stat(own, &stat) || stat.sessions_fenced);
 		kill(frozen, SIGCONT);
 		_exit(stat.sessions_fenced == 0);
 	}
@@ -221,8 +220,7 @@ static void notice_nothing(void)
 /* As a user does who has not noticed: nothing of it can be given back any more. */
 static void give_everything_back_in_vain(void)
 {
-	while (dso_ping(session, NULL) == 0)
-		;
+	AWAIT(dso_ping(session, NULL));
 	for (int i = 0; i < 2; i++) {
 		int results[] = {dso_mutex_unlock(mutex), dso_rwlock_unlock(rwlock),
 				 dso_semaphore_release(semaphore, 2), dso_once_done(once),
@@ -475,8 +473,7 @@ START_TEST(what_is_not_safe_to_repeat_does_not_renew_a_session)
 	OK(dso_register_open(session, "register", NULL, &reg));
 	OK(dso_memory_open(session, "memory", NULL, &memory));
 	cut();
-	while (dso_counter_add(counter, 1, NULL) == 0)
-		;
+	AWAIT(dso_counter_add(counter, 1, NULL));
 	ck_assert_int_eq(dso_counter_set(counter, 1), -ENOTCONN);
 	ck_assert_int_eq(dso_counter_cas(counter, 0, 1, NULL), -ENOTCONN);
 	ck_assert_int_eq(dso_register_set(reg, "x", 1, NULL), -ENOTCONN);
@@ -509,8 +506,7 @@ START_TEST(a_session_that_has_lost_a_hold_is_not_renewed_by_itself)
 	begin(_i, 1);
 	OK(dso_mutex_lock(mutex, PATIENCE, NULL));
 	cut();
-	while (dso_ping(session, NULL) == 0)
-		;
+	AWAIT(dso_ping(session, NULL));
 	ck_assert_int_ne(dso_counter_get(counter, &value), 0);
 	renew();
 	is_told(DSO_MUTEX, DSO_HOLDER, 1, 0);
@@ -523,8 +519,7 @@ START_TEST(an_atomic_is_never_repeated)
 {
 	begin(_i, 1);
 	cut();
-	while (dso_counter_add(counter, 1, NULL) == 0)
-		;
+	AWAIT(dso_counter_add(counter, 1, NULL));
 	ck_assert_int_ne(dso_counter_add(counter, 1, NULL), 0);
 	finish();
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/await.h"
 #include "tests/victim.h"
 
 #include <check.h>
@@ -74,8 +75,8 @@ static void be_refused(struct self *self)
 	struct dso_options options = {.transport = self->transport};
 	int r;
 
-	while ((r = dso_open(self->url, &options, &self->session)) == 0)
-		dso_close(self->session);
+	AWAIT((r = dso_open(self->url, &options, &self->session)) != 0 ||
+	      (dso_close(self->session), false));
 	if (r != -EUSERS || !strstr(dso_error(NULL), "this process"))
 		_exit(2);
 }
@@ -155,8 +156,7 @@ static void be_shut_down(struct self *self)
 {
 	int r;
 
-	while ((r = dso_ping(self->session, NULL)) == 0)
-		;
+	AWAIT((r = dso_ping(self->session, NULL)) != 0);
 	need(r == -ESHUTDOWN, self, "a ping behind the end");
 	r = dso_mutex_lock(self->mutex, DSO_NOWAIT, NULL);
 	need(r == -ESHUTDOWN, self, "a lock behind the end");
@@ -164,12 +164,9 @@ static void be_shut_down(struct self *self)
 
 static void find_it_deleted(struct self *self)
 {
-	int r;
-
 	/* The notice comes by itself. */
-	while ((r = dso_mutex_consistent(self->mutex)) == -EINVAL &&
-	       dso_mutex_holder(self->mutex, NULL, NULL) == 0)
-		ping(self);
+	AWAIT(dso_mutex_consistent(self->mutex) != -EINVAL ||
+	      dso_mutex_holder(self->mutex, NULL, NULL) || (ping(self), false));
 	need(dso_mutex_unlock(self->mutex) == -ESTALE, self, "an unlock of what was deleted");
 	dso_mutex_close(self->mutex);
 	ping(self);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who may connect, and how either side's end is noticed. Needs an RDMA device, else it is skipped. */
+#include "tests/await.h"
 #include "lib/verbs/test_host.h"
 
 #include <check.h>
@@ -259,8 +260,7 @@ static void client_start(struct client *client, const struct host *host, enum tr
 	client->value_before = added(client, host);
 	ck_assert_int_eq(pthread_create(&client->thread, NULL, client_main, client), 0);
 	/* Some rounds of the ring, so that the fault finds it turning. */
-	while (added(client, host) < 3 * RING_COUNT)
-		usleep(1000);
+	AWAIT(added(client, host) >= 3 * RING_COUNT);
 }
 
 static void client_end(struct client *client, const struct host *host, int64_t fault_ns)

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/await.h"
 #include "tests/clock.h"
 #include "tests/linearizability/specs.h"
 
@@ -258,8 +259,7 @@ static void take_part(struct client *client)
 	wait_for_go();
 	do {
 		/* With what it holds: the one that is killed may be waiting for it. */
-		while (now.round->deadly && client->drawn == BEFORE_DEATH && !shared->killed_ns)
-			nap(DSO_MILLISECOND / 20);
+		AWAIT(!now.round->deadly || client->drawn != BEFORE_DEATH || shared->killed_ns);
 		client->ending = client->drawn >= DRAWN;
 		dawdle(client);
 	} while (act(client, log));
