@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/bytes.h"
 #include "tests/conformance.h"
 
 #include <errno.h>
@@ -30,8 +31,7 @@ START_TEST(new_memory_is_zero)
 
 	memset(bytes, 1, SIZE);
 	OK(session, dso_memory_read(memory, 0, bytes, SIZE));
-	for (size_t i = 0; i < SIZE; i++)
-		ck_assert_uint_eq(bytes[i], 0);
+	ck_assert(bytes_are(bytes, SIZE, 0));
 	ck_assert_uint_eq(dso_memory_size(memory), SIZE);
 	free(bytes);
 }
@@ -108,8 +108,7 @@ START_TEST(what_lies_outside_or_misaligned_is_refused_and_the_session_goes_on)
 	ck_assert_ptr_nonnull(strstr(dso_error(session), "multiple of 8"));
 	ck_assert_int_eq(dso_memory_cas(memory, 12, 0, 1, far), -EINVAL);
 	OK(session, dso_memory_read(memory, 0, bytes, 16));
-	for (int i = 0; i < 16; i++)
-		ck_assert_int_eq(bytes[i], 0);
+	ck_assert(bytes_are(bytes, 16, 0));
 	OK(session, dso_memory_read(memory, SIZE, bytes, 0));
 }
 END_TEST
@@ -125,8 +124,7 @@ START_TEST(memory_of_a_deleted_object_is_zero_when_it_comes_back)
 
 		OK(session, dso_memory_open(session, name, &params, &other));
 		OK(session, dso_memory_read(other, 0, bytes, 100000));
-		for (size_t i = 0; i < 100000; i++)
-			ck_assert_uint_eq(bytes[i], 0);
+		ck_assert(bytes_are(bytes, 100000, 0));
 		memset(bytes, 0xff, 100000);
 		OK(session, dso_memory_write(other, 0, bytes, 100000));
 		OK(session, dso_object_delete(session, name));

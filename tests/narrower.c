@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A link that becomes narrower under an open session, in a network namespace of this test's own. */
+#include "tests/bytes.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
 
@@ -47,8 +48,7 @@ static void set_and_get(struct dso_session *session, struct dso_register *reg, c
 	ck_assert_msg(dso_register_get(reg, bytes, BYTES, &length, NULL) == 0, "%s",
 		      dso_error(session));
 	ck_assert_uint_eq(length, BYTES);
-	for (size_t i = 0; i < BYTES; i++)
-		ck_assert_int_eq(bytes[i], value);
+	ck_assert(bytes_are(bytes, BYTES, value));
 }
 
 static uint64_t figure_of(struct dso_session *session, const char *name)
