@@ -378,7 +378,7 @@ START_TEST(a_child_is_not_kept_by_a_lock_that_another_thread_had_at_the_fork)
 	snprintf(name_of_own, sizeof name_of_own, "%s", conformance_name());
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, come_and_go, NULL), 0);
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 40; i++)
 		in_child(i % 2 ? values_refuse : own_session_opens);
 	stop = true;
 	for (int i = 0; i < 2; i++)

@@ -22,7 +22,7 @@
 
 static struct daemon_process storage;
 static const char *transports[WORKERS];
-static long additions = 100000;
+static long additions = 40000;
 static uint8_t *seen; /* shared by all: how often each value before was returned */
 
 static const char *url_of(const char *transport)

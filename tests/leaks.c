@@ -21,7 +21,7 @@
 
 static struct daemon_process storage;
 static const char *transports[8] = {"shm", "roce", "tcp"};
-static int transport_count = 3, session_count = 10000;
+static int transport_count = 3, session_count = 2000;
 
 struct held {
 	unsigned descriptors, threads, mappings;
