@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/bytes.h"
+
 #define REGION_BYTES (16ULL << 20)
 
 static struct store *store;
@@ -85,13 +87,6 @@ static uint64_t word_at(const struct store_reference *reference, uint64_t offset
 
 	memcpy(&word, memory_of(reference) + offset, sizeof word);
 	return le64_get(word);
-}
-
-static bool is_zero(const uint8_t *bytes, uint64_t count)
-{
-	while (count > 0 && bytes[count - 1] == 0)
-		count--;
-	return count == 0;
 }
 
 /* ---- the arena ---- */
@@ -445,7 +440,7 @@ START_TEST(long_memory_is_cleaned_in_turns_before_it_is_used_again)
 	ck_assert_uint_eq(store_used_bytes(store), 0);
 	new = create_with(OBJECT_MEMORY, "new", bytes, 0);
 	ck_assert_uint_eq(new.offset, old.offset);
-	ck_assert(is_zero(memory_of(&new) + MEMORY_DATA_OFFSET, bytes));
+	ck_assert(bytes_are(memory_of(&new) + MEMORY_DATA_OFFSET, bytes, 0));
 }
 END_TEST
 
@@ -464,12 +459,11 @@ START_TEST(a_short_object_deleted_while_a_long_one_is_half_cleaned_harms_no_neig
 	ck_assert(store_clean(store, 1 << 20));
 	ck_assert_int_eq(store_close(&opener, brief.handle), WIRE_OK);
 	delete_and_tell("brief");
-	ck_assert(is_zero(memory_of(&brief) + MEMORY_DATA_OFFSET, 1000));
+	ck_assert(bytes_are(memory_of(&brief) + MEMORY_DATA_OFFSET, 1000, 0));
 	while (store_clean(store, 1 << 20))
 		;
-	ck_assert(is_zero(memory_of(&old) + MEMORY_DATA_OFFSET, bytes));
-	for (uint64_t i = 0; i < bytes; i++)
-		ck_assert_uint_eq(memory_of(&near)[MEMORY_DATA_OFFSET + i], 0xff);
+	ck_assert(bytes_are(memory_of(&old) + MEMORY_DATA_OFFSET, bytes, 0));
+	ck_assert(bytes_are(memory_of(&near) + MEMORY_DATA_OFFSET, bytes, 0xff));
 }
 END_TEST
 
@@ -483,8 +477,8 @@ START_TEST(reused_memory_is_zeroed)
 	ck_assert_uint_eq(deleted_count, 0);
 	new = create_with(OBJECT_MEMORY, "m", 9000, 0); /* over its end into what is untouched */
 	ck_assert_uint_eq(new.offset, old.offset);
-	ck_assert(is_zero(memory_of(&new) + MEMORY_DATA_OFFSET,
-			  new.length_bytes - MEMORY_DATA_OFFSET));
+	ck_assert(bytes_are(memory_of(&new) + MEMORY_DATA_OFFSET,
+			    new.length_bytes - MEMORY_DATA_OFFSET, 0));
 }
 END_TEST
 
