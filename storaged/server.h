@@ -71,7 +71,7 @@ struct server {
 	struct deadlines closings; /* connections whose last reply is on its way */
 	struct deadlines pauses;   /* listeners that do not accept for a while */
 	struct deadlines mapping_looks;
-	uint64_t connection_count; /* control and data */
+	uint64_t connection_count; /* control, data, and mappings */
 	uint64_t connections_max;
 	uint64_t protocol_errors; /* of control and data connections */
 };

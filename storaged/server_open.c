@@ -21,8 +21,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* Descriptors that are not connections: listeners, arenas, rings, pidfds in small numbers. */
+/* Descriptors that are not connections: listeners, arenas, rings. */
 #define FILES_RESERVED 512
+/* Of what counts as a connection, at most: a session's mapping has its process, its connection and its
+ * lease. */
+#define CONNECTION_FILES 3
 
 /* Where a part that fails leaves its sentence. */
 struct reason {
@@ -70,9 +73,10 @@ static uint64_t connections_allowed(const struct settings *settings)
 		return allowed;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur < FILES_RESERVED + allowed) {
+	if (limit.rlim_cur < FILES_RESERVED + CONNECTION_FILES * allowed) {
 		allowed = limit.rlim_cur > 2 * FILES_RESERVED ? limit.rlim_cur - FILES_RESERVED
 							      : limit.rlim_cur / 2;
+		allowed /= CONNECTION_FILES;
 		log_warning("%llu open files leave room for %llu connections, not %llu",
 			    (unsigned long long)limit.rlim_cur, (unsigned long long)allowed,
 			    (unsigned long long)settings->connections_max);

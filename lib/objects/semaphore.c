@@ -152,8 +152,9 @@ static struct event event_of(struct dso_semaphore *semaphore)
 	return (struct event){&semaphore->object, SEMAPHORE_EVENT_OFFSET};
 }
 
-/* Wake the owner of the turn. One that is not parked is about to look, or frozen: then waiters for the @free permits
- * look at the turn, and wait for no longer than it stands. */
+/* Wake the owner of the turn. One that is not parked is about to look, or frozen: then waiters for
+ * the @free permits look at the turn, and wait for no longer than it stands. It costs a control
+ * round trip, while somebody has the turn. */
 static int wake_turn(struct dso_semaphore *semaphore, uint32_t free)
 {
 	struct object *object = &semaphore->object;
@@ -163,7 +164,7 @@ static int wake_turn(struct dso_semaphore *semaphore, uint32_t free)
 
 	if (r == 0)
 		r = futex_wake_counted(object, SEMAPHORE_TURN_EVENT_OFFSET, 1, &woken);
-	if (r == 0 && woken == 0)
+	if (r == 0 && woken == 0 && free)
 		r = futex_wake(object, SEMAPHORE_EVENT_OFFSET, free);
 	return object_half_done(r);
 }
@@ -247,6 +248,7 @@ struct acquisition {
 	bool has_turn;
 	uint64_t turn;        /* the word, with it */
 	uint64_t first, seen; /* of the event; with the turn, of the turn's */
+	uint64_t passed;      /* the event, when this one passed on what was too little for it */
 	struct spin spin;
 	int64_t deadline_ns;
 };
@@ -315,12 +317,16 @@ static uint64_t weight_of(uint32_t count)
 	return count > 1 ? SEMAPHORE_MANY : 1;
 }
 
-/* A waiter that was parked and woken is not satisfied by the free permits that there are: others may be. */
-static int pass_on(struct dso_semaphore *semaphore, const struct acquisition *acquisition)
+/* A waiter that was parked and woken is not satisfied by the free permits that there are: others may
+ * be. Once for each event: many waiters would else wake each other for ever, and whatever comes free
+ * later raises the event. */
+static int pass_on(struct dso_semaphore *semaphore, struct acquisition *acquisition)
 {
-	return acquisition->spin.parked && acquisition->free
-		       ? futex_wake(&semaphore->object, SEMAPHORE_EVENT_OFFSET, acquisition->free)
-		       : 0;
+	if (!acquisition->spin.parked || acquisition->free == 0 ||
+	    acquisition->seen == acquisition->passed)
+		return 0;
+	acquisition->passed = acquisition->seen;
+	return futex_wake(&semaphore->object, SEMAPHORE_EVENT_OFFSET, acquisition->free);
 }
 
 /* Until permits come back, or the turn of another is old. */
@@ -363,7 +369,7 @@ static int wait_and_try(struct dso_semaphore *semaphore, uint32_t count, int64_t
 
 	if (r)
 		return r;
-	acquisition.first = acquisition.seen;
+	acquisition.first = acquisition.passed = acquisition.seen;
 	do {
 		r = try(semaphore, count, &acquisition.free);
 		if (r != -EAGAIN)
@@ -424,12 +430,12 @@ int dso_semaphore_acquire(struct dso_semaphore *semaphore, uint32_t count, int64
 int dso_semaphore_release(struct dso_semaphore *semaphore, uint32_t count)
 {
 	INSIDE_OF(semaphore);
-	int r = 0;
+	int r;
 
-	if (count < 1 || count > semaphore->held_count)
-		r = -EPERM;
-	if (r == 0)
-		r = give(semaphore, count);
+	if (count < 1)
+		return object_refuse(&semaphore->object, "release", -EINVAL,
+				     "count: 0 asked, 1 at least is allowed");
+	r = count > semaphore->held_count ? -EPERM : give(semaphore, count);
 	if (r == 0)
 		r = object_half_done(announce(semaphore, count));
 	return r ? object_fail(&semaphore->object, "release", r) : 0;

@@ -186,6 +186,18 @@ EOF
 check "every signal that would end dsoctl reaches the command once, from whom it may be" 0 "\[\] 137" \
 	python3 "$scratch/all_signals" "$DSOCTL" lock m -- python3 "$scratch/all_signals"
 check "the command hears of a pipe that nobody reads" 0 141 dsoctl lock m -- bash -c 'yes | true; echo ${PIPESTATUS[0]}'
+# As it does behind the command's end, whatever the signal would do to a process that has not thought of it.
+for signal in PIPE ALRM RTMIN; do
+	anew inner outer worked
+	"$DSOCTL" lock m -- bash -c "$in_two_steps" "$scratch" &
+	holder=$!
+	eventually noted inner
+	kill -KILL "$(noted_pid outer)"
+	eventually dead "$(noted_pid outer)"
+	kill -$signal $holder
+	ended "SIG$signal behind the command's end is for what it has left" 137 $holder
+	check "SIG$signal: which it ends" 1 "" test -e "$scratch/worked"
+done
 
 # ---- process 1 ----
 

@@ -731,8 +731,8 @@ void dso_semaphore_close(struct dso_semaphore *semaphore);
  * Returns 0, -EINVAL (@count is 0, or more than there are).
  */
 int dso_semaphore_acquire(struct dso_semaphore *semaphore, uint32_t count, int64_t timeout);
-/* dso_semaphore_release - give @count permits back. Returns 0, -EPERM (this handle has fewer, or
- * @count is 0). */
+/* dso_semaphore_release - give @count permits back. Returns 0, -EPERM (this handle has fewer),
+ * -EINVAL (@count is 0). */
 int dso_semaphore_release(struct dso_semaphore *semaphore, uint32_t count);
 /* dso_semaphore_available - how many permits nobody has at this moment. */
 int dso_semaphore_available(struct dso_semaphore *semaphore, uint32_t *ret_count);
