@@ -35,7 +35,7 @@ int main(void)
 	Suite *suite = suite_create("rejected");
 	TCase *tests = tcase_create("rejected");
 
-	daemon_start(&storaged, NULL);
+	daemon_start(&storaged, (const char *const[]){"--ttl", "60m", NULL});
 	tcase_set_timeout(tests, 120);
 	tcase_add_loop_test(
 		tests,

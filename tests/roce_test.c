@@ -20,9 +20,9 @@ static struct end other; /* whoever must be served, whatever happens beside it *
 
 static void setup(void)
 {
-	static const char *const arguments[] = {"--memory",    "1MiB",  "--domain",  "cpu",
-						"--log-level", "error", "--workers", "2",
-						"--roce-port", "0",     NULL};
+	static const char *const arguments[] = {
+		"--memory", "1MiB",        "--domain", "cpu",   "--log-level", "error", "--workers",
+		"2",        "--roce-port", "0",        "--ttl", "60m",         NULL};
 
 	daemon_start(&storaged, arguments);
 	other = end_new("other");

@@ -19,8 +19,9 @@
 
 static void set_up(void)
 {
-	static const char *const arguments[] = {"--memory",    "64MiB", "--domain", "cpu",
-						"--log-level", "error", NULL};
+	static const char *const arguments[] = {"--memory", "64MiB",       "--domain",
+						"cpu",      "--log-level", "error",
+						"--ttl",    "60m",         NULL};
 
 	daemon_start(&storaged, arguments);
 }
