@@ -28,12 +28,16 @@ static void count_call(struct source *source, uint32_t events)
 /* Ends the other one, whose event is in the same turn. Its descriptor is another's from then on. */
 static void end_other(struct source *source, uint32_t events)
 {
-	struct end *other = ends[source == &ends[0]->source];
-	int fd = other->source.fd;
+	unsigned others = (struct end *)source == ends[0];
+	struct end *other = ends[others];
+	int fd;
 
 	count_call(source, events);
-	if (other->is_over)
+	/* The one that is ended is freed behind the turn. */
+	if (!other)
 		return;
+	fd = other->source.fd;
+	ends[others] = NULL;
 	other->is_over = true;
 	loop_bury(&loop, &other->source, other);
 	ck_assert_int_eq(eventfd(0, EFD_CLOEXEC), fd);
