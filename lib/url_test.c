@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/url.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <errno.h>
@@ -111,18 +112,11 @@ int main(void)
 {
 	Suite *suite = suite_create("url");
 	TCase *tcase = tcase_create("url");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, a_host_alone_has_the_default_port_and_namespace);
 	tcase_add_test(tcase, host_port_and_namespace_are_taken_apart);
 	tcase_add_test(tcase, every_length_of_a_namespace_leaves_zeros_behind_it);
 	tcase_add_test(tcase, malformed_urls_are_refused_with_a_reason);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite_forked(suite);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/histogram.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -100,8 +101,6 @@ int main(void)
 {
 	Suite *suite = suite_create("histogram");
 	TCase *tests = tcase_create("histogram");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tests, empty, NULL);
 	tcase_add_test(tests, an_empty_histogram_answers_zero);
@@ -111,10 +110,5 @@ int main(void)
 	tcase_add_test(tests, merging_two_is_the_same_as_adding_to_one);
 	tcase_add_test(tests, merging_an_empty_one_changes_nothing);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/control.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -308,8 +309,6 @@ int main(void)
 {
 	Suite *suite = suite_create("control");
 	TCase *tests = tcase_create("control");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tests, lengths_other_than_the_messages_own_are_malformed);
 	tcase_add_test(tests, unknown_types_are_malformed_and_called_unknown);
@@ -327,9 +326,5 @@ int main(void)
 	tcase_add_test(tests, random_bytes_never_read_beyond_the_body);
 	tcase_set_timeout(tests, 60);
 	suite_add_tcase(suite, tests);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

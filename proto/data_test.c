@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/data.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -104,8 +105,6 @@ int main(void)
 {
 	Suite *suite = suite_create("data");
 	TCase *tests = tcase_create("data");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tests, every_operation_passes_from_the_first_to_the_last_byte_of_the_region);
 	tcase_add_test(tests, what_lies_outside_the_region_is_out_of_range_and_no_sum_wraps);
@@ -115,9 +114,5 @@ int main(void)
 	tcase_add_test(tests, every_unknown_opcode_loses_the_stream);
 	tcase_add_test(tests, a_reserved_bit_loses_the_stream_and_another_region_is_out_of_range);
 	suite_add_tcase(suite, tests);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

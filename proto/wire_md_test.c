@@ -3,6 +3,7 @@
 #include "proto/control.h"
 #include "proto/data.h"
 #include "proto/layout.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -423,8 +424,6 @@ int main(void)
 {
 	Suite *suite = suite_create("WIRE.md");
 	TCase *tests = tcase_create("WIRE.md");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tests, every_field_of_every_struct_is_in_the_document_and_nothing_else);
 	tcase_add_test(tests, the_sizes_in_the_headings_are_the_structs);
@@ -432,9 +431,5 @@ int main(void)
 	tcase_add_test(tests, every_number_and_sentence_is_in_the_document_and_no_other);
 	tcase_add_test(tests, the_lengths_of_the_messages_are_those_that_are_checked);
 	suite_add_tcase(suite, tests);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

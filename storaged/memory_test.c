@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Over files of the tests' own in the place of those of the kernel. */
 #include "storaged/memory.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <errno.h>
@@ -161,8 +162,6 @@ int main(void)
 {
 	Suite *suite = suite_create("memory");
 	TCase *tests = tcase_create("memory");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, without_control_groups_it_is_the_hosts);
@@ -174,10 +173,5 @@ int main(void)
 	tcase_add_test(tests, without_any_of_the_files_nothing_limits_it);
 	tcase_add_test(tests, what_is_taken_at_the_start_must_be_there_and_the_rest_is_warned_of);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite_forked(suite);
 }

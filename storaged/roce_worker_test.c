@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A worker whose socket is this test, which decides what arrives and what happens between two turns. */
 #include "storaged/roce_worker.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <errno.h>
@@ -130,15 +131,8 @@ int main(void)
 {
 	Suite *suite = suite_create("roce worker");
 	TCase *tests = tcase_create("roce worker");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tests, a_queue_pair_that_ends_in_the_middle_of_a_read_is_forgotten);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

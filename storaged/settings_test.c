@@ -4,6 +4,7 @@
 #include "storaged/settings_value.h"
 #include "proto/control.h"
 #include "lib/include/dso/dso.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <errno.h>
@@ -253,8 +254,6 @@ int main(void)
 {
 	Suite *suite = suite_create("storaged settings");
 	TCase *tests = tcase_create("settings");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	suite_add_tcase(suite, tests);
 	tcase_add_checked_fixture(tests, NULL, clean_up);
@@ -273,9 +272,5 @@ int main(void)
 	tcase_add_test(tests, a_file_that_is_not_there_is_an_error);
 	tcase_add_test(tests, more_addresses_than_there_is_room_for_are_refused);
 	tcase_add_test(tests, plaintext_is_a_flag_and_a_word);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

@@ -6,6 +6,7 @@
  */
 #include "tests/clock.h"
 #include "tests/roce_end.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -678,12 +679,5 @@ static Suite *make_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(make_suite());
-	int failed;
-
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(make_suite());
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/parse.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stddef.h>
@@ -108,8 +109,6 @@ int main(void)
 {
 	Suite *suite = suite_create("parse");
 	TCase *tests = tcase_create("numbers as people type them");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tests, an_int64_is_taken_to_both_of_its_ends);
 	tcase_add_test(tests, what_is_no_int64_is_refused_and_leaves_the_output_alone);
@@ -118,10 +117,5 @@ int main(void)
 	tcase_add_test(tests, a_duration_has_a_unit_or_takes_the_default_one);
 	tcase_add_test(tests, a_duration_of_nothing_for_ever_or_less_is_refused);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

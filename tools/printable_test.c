@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/printable.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -68,16 +69,9 @@ int main(void)
 {
 	Suite *suite = suite_create("printable");
 	TCase *tests = tcase_create("text of others");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tests, what_may_not_stand_is_escaped, 0, CASES);
 	tcase_add_test(tests, no_byte_looks_like_the_text_of_its_escape);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which engine is opened, also where a seccomp profile, as containers have one, refuses io_uring. */
 #include "lib/io/engine.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <errno.h>
@@ -123,9 +124,7 @@ int main(void)
 {
 	Suite *suite = suite_create("engine open");
 	TCase *tests = tcase_create("open");
-	SRunner *runner = srunner_create(suite);
 	struct io_engine *engine;
-	int failed;
 
 	tcase_add_test(tests, auto_is_poll_where_io_uring_is_not_permitted);
 	tcase_add_test(tests, auto_is_poll_where_there_is_no_io_uring);
@@ -137,9 +136,5 @@ int main(void)
 		tcase_add_test(tests, auto_is_poll_where_only_registering_is_refused);
 	}
 	suite_add_tcase(suite, tests);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

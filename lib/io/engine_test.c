@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Run as `engine_test io_uring` and `engine_test poll`: the same tests over either engine. */
 #include "lib/io/engine_test.h"
+#include "tests/runner.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -124,8 +125,6 @@ int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("engine");
 	TCase *tests;
-	SRunner *runner;
-	int failed;
 	int error;
 
 	if (argc != 2) {
@@ -147,10 +146,5 @@ int main(int argc, char **argv)
 	add_thread_tests(tests);
 	add_random_tests(tests);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

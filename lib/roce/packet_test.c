@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packets, their ICRC and their batches. */
 #include "lib/roce/batch.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -180,8 +181,6 @@ int main(void)
 {
 	Suite *suite = suite_create("roce packets");
 	TCase *tcase = tcase_create("packets");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tcase, the_icrc_is_that_of_a_packet_that_rxe_accepts);
 	tcase_add_test(tcase, a_decoded_packet_is_what_was_encoded);
@@ -192,9 +191,5 @@ int main(void)
 	tcase_add_test(tcase, psns_are_compared_across_their_wrap);
 	tcase_add_test(tcase, a_run_has_packets_of_one_length_and_one_shorter_at_its_end);
 	suite_add_tcase(suite, tcase);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The requester and a receiver that is not ready, which our responder never says and a device may. */
 #include "lib/roce/requester.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -194,8 +195,6 @@ int main(void)
 {
 	Suite *suite = suite_create("roce requester");
 	TCase *tcase = tcase_create("requester");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, a_receiver_that_is_not_ready_is_asked_again_after_its_time);
@@ -209,9 +208,5 @@ int main(void)
 	tcase_add_test(tcase,
 		       a_long_duplicate_is_of_no_memory_and_only_its_acknowledge_is_taken_for_one);
 	suite_add_tcase(suite, tcase);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

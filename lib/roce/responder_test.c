@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The responder's replay ring, however many PSNs lie between two atomics. */
 #include "lib/roce/responder.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -156,8 +157,6 @@ int main(void)
 {
 	Suite *suite = suite_create("roce responder");
 	TCase *tcase = tcase_create("replay");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, setup, NULL);
@@ -166,9 +165,5 @@ int main(void)
 	tcase_add_test(tcase, it_is_found_however_old_the_others_in_the_ring_are);
 	tcase_add_test(tcase, a_read_longer_than_may_be_asked_for_is_refused_with_one_packet);
 	suite_add_tcase(suite, tcase);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

@@ -10,6 +10,7 @@
  */
 #include "lib/roce/requester.h"
 #include "lib/roce/responder.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -573,18 +574,11 @@ int main(void)
 {
 	Suite *suite = suite_create("roce simulation");
 	TCase *tcase = tcase_create("schedules");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tcase, 600);
 	tcase_add_test(
 		tcase,
 		whatever_the_network_does_operations_are_linearizable_and_atomics_executed_once);
 	suite_add_tcase(suite, tcase);
-	srunner_set_fork_status(runner, CK_NOFORK);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

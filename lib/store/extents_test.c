@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/store/extents.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <errno.h>
@@ -238,8 +239,6 @@ int main(void)
 {
 	Suite *suite = suite_create("extents");
 	TCase *tests = tcase_create("extents");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tests, an_empty_arena_is_one_free_extent);
 	tcase_add_test(tests, the_whole_arena_can_be_taken_at_once_and_then_nothing_is_left);
@@ -253,9 +252,5 @@ int main(void)
 	tcase_add_test(tests, thousands_of_random_steps_agree_with_a_map_of_the_granules);
 	tcase_set_timeout(tests, 60);
 	suite_add_tcase(suite, tests);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

@@ -4,6 +4,7 @@
  * replays a run.
  */
 #include "lib/store/store.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -446,15 +447,9 @@ int main(void)
 {
 	Suite *suite = suite_create("store model");
 	TCase *tests = tcase_create("store model");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tests, random_operations_agree_with_a_plain_model);
 	tcase_set_timeout(tests, 300);
 	suite_add_tcase(suite, tests);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/bytes.h"
+#include "tests/runner.h"
 
 #define REGION_BYTES (16ULL << 20)
 
@@ -637,8 +638,6 @@ int main(void)
 {
 	Suite *suite = suite_create("store");
 	TCase *fresh = tcase_create("fresh"), *limited = tcase_create("limited");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(fresh, set_up, tear_down);
 	tcase_add_test(fresh, nobody_can_change_the_size_or_the_seals_of_the_memfd);
@@ -680,9 +679,5 @@ int main(void)
 	tcase_add_test(limited, an_opener_has_only_so_many_objects_open);
 	tcase_add_test(limited, deleted_objects_that_are_open_count_towards_objects_max);
 	suite_add_tcase(suite, limited);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a store does in turns: telling of deletions, and zeroing. */
 #include "lib/store/store.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <limits.h>
@@ -254,8 +255,6 @@ int main(void)
 {
 	Suite *suite = suite_create("store turns");
 	TCase *tests = tcase_create("store turns");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_test(tests, so_many_handles_are_told_of_as_were_asked_for);
@@ -269,9 +268,5 @@ int main(void)
 	tcase_add_test(tests, memory_that_nobody_touched_is_not_zeroed);
 	tcase_set_timeout(tests, 300);
 	suite_add_tcase(suite, tests);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

@@ -2,6 +2,7 @@
 /* Who may connect, and how either side's end is noticed. Needs an RDMA device, else it is skipped. */
 #include "tests/await.h"
 #include "lib/verbs/test_host.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <errno.h>
@@ -397,8 +398,6 @@ int main(void)
 {
 	Suite *suite = suite_create("verbs listener");
 	TCase *admission = tcase_create("admission"), *ends = tcase_create("ends");
-	SRunner *runner;
-	int failed;
 
 	if (!test_have_device())
 		return 0;
@@ -423,10 +422,5 @@ int main(void)
 	tcase_add_test(ends, a_disconnect_wakes_whoever_polls_the_descriptor);
 	tcase_add_loop_test(ends, a_wait_ends_when_the_control_plane_gives_up, 0, 3);
 	suite_add_tcase(suite, ends);
-	runner = srunner_create(suite);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite_forked(suite);
 }

@@ -3,6 +3,7 @@
 #include "lib/verbs/api.h"
 #include "lib/verbs/queue_pair.h"
 #include "lib/verbs/test_host.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <errno.h>
@@ -481,8 +482,6 @@ int main(void)
 {
 	Suite *suite = suite_create("queue pair");
 	TCase *operations = tcase_create("operations"), *device = tcase_create("device");
-	SRunner *runner;
-	int failed;
 
 	if (!test_have_device())
 		return 0;
@@ -509,10 +508,5 @@ int main(void)
 	tcase_add_test(device, memory_that_cannot_be_registered_is_refused_with_a_sentence);
 	tcase_add_test(device, a_locked_memory_limit_is_named_where_it_is_the_obstacle);
 	suite_add_tcase(suite, device);
-	runner = srunner_create(suite);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite_forked(suite);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/hostile/hostile.h"
+#include "tests/runner.h"
 
 #include <stdlib.h>
 
@@ -9,15 +10,8 @@ int main(void)
 						data_tests,  limits_tests, holds_tests,
 						death_tests, waits_tests,  starting_tests};
 	Suite *suite = suite_create("storaged");
-	SRunner *runner;
-	int failed;
 
 	for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++)
 		suite_add_tcase(suite, tests[i]());
-	runner = srunner_create(suite);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/linearizability/specs.h"
+#include "tests/runner.h"
 
 #define BUDGET 1000
 
@@ -529,12 +530,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite_forked(suite());
 }

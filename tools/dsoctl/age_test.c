@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/dsoctl/age.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -36,16 +37,9 @@ int main(void)
 {
 	Suite *suite = suite_create("age");
 	TCase *tests = tcase_create("times for people");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tests, a_unit_begins_where_it_is_full);
 	tcase_add_test(tests, what_is_below_the_second_unit_is_left_out);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/dsoctl/course.h"
+#include "tests/runner.h"
 
 #include <check.h>
 #include <signal.h>
@@ -65,8 +66,6 @@ int main(void)
 {
 	Suite *suite = suite_create("course");
 	TCase *tests = tcase_create("when the work gets which signal");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tests, as_long_as_the_session_lives_the_work_gets_nothing);
 	tcase_add_test(tests, sigterm_comes_once_at_the_loss);
@@ -74,10 +73,5 @@ int main(void)
 	tcase_add_test(tests, sigkill_comes_again_for_what_was_forked_meanwhile);
 	tcase_add_test(tests, a_look_that_comes_late_finds_sigkill_due);
 	suite_add_tcase(suite, tests);
-	runner = srunner_create(suite);
-	srunner_set_tap(runner, "-");
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite_forked(suite);
 }
