@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From when a deleted object is not there any more, and when its memory comes back. */
 #include "tests/await.h"
-#include "tests/conformance.h"
+#include "tests/conformance_pair.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #define LARGE (1 << 20)
-
-static struct dso_session *session, *other;
-static char name[64];
-
-static void setup(void)
-{
-	session = conformance_open();
-	other = conformance_open_another();
-	snprintf(name, sizeof name, "%s", conformance_name());
-}
-
-static void teardown(void)
-{
-	dso_close(other);
-	dso_close(session);
-}
 
 static struct dso_memory *memory_in(struct dso_session *in)
 {
@@ -111,7 +95,7 @@ Suite *conformance_deletion_suite(void)
 	TCase *tcase = tcase_create("deletion");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, pair_begin, pair_end);
 	tcase_add_test(tcase, the_session_that_deletes_has_estale_at_once);
 	tcase_add_test(tcase, another_session_never_reaches_the_next_object_of_that_name);
 	tcase_add_test(tcase,

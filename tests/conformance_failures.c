@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a call that failed has left as it was, and which of two errors it tells. */
-#include "tests/conformance.h"
+#include "tests/conformance_pair.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define SIZE 4096
-
-static struct dso_session *session, *other;
-
-static void setup(void)
-{
-	session = conformance_open();
-	other = conformance_open_another();
-}
-
-static void teardown(void)
-{
-	dso_close(other);
-	dso_close(session);
-}
 
 /* What is refused at once is not outstanding. */
 static void nothing_is_outstanding(void)
@@ -79,7 +65,6 @@ END_TEST
 
 START_TEST(a_register_whose_exchange_failed_is_as_it_was_and_anybody_may_set_it)
 {
-	const char *name = conformance_name();
 	struct dso_register *reg, *theirs;
 	char text[8] = "before";
 	size_t length = 77;
@@ -107,7 +92,6 @@ END_TEST
 START_TEST(a_set_that_failed_has_changed_nothing)
 {
 	const struct dso_register_params eight = {.capacity_bytes = 8};
-	const char *name = conformance_name();
 	struct dso_register *reg, *theirs;
 	uint64_t version;
 
@@ -274,7 +258,7 @@ Suite *conformance_failures_suite(void)
 	TCase *tcase = tcase_create("failures");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, pair_begin, pair_end);
 	tcase_add_test(tcase, submitted_operations_do_not_leave_their_object);
 	tcase_add_test(tcase, a_register_whose_exchange_failed_is_as_it_was_and_anybody_may_set_it);
 	tcase_add_test(tcase, a_set_that_failed_has_changed_nothing);

@@ -4,8 +4,9 @@
  * frozen with the turn, is written into the store's memory from behind.
  */
 #include "tests/await.h"
-#include "tests/conformance.h"
+#include "tests/conformance_pair.h"
 #include "tests/conformance_party.h"
+#include "tests/kinds.h"
 #include "proto/layout.h"
 
 #include <errno.h>
@@ -17,86 +18,7 @@
 
 #define A_WHILE (30 * DSO_MILLISECOND) /* a session that means to park has by then, most likely */
 
-static struct dso_session *session, *other;
-static char name[64];
-static uint8_t *region;
-
-static void setup(void)
-{
-	strcpy(name, conformance_name());
-	session = conformance_open();
-	other = conformance_open_another();
-	region = conformance_region();
-}
-
-static void teardown(void)
-{
-	conformance_region_end(region);
-	dso_close(session);
-	dso_close(other);
-}
-
-static uint64_t *word_at(uint64_t offset)
-{
-	return conformance_word(region, session, name, offset);
-}
-
 /* ---- kinds of what one session has at a time ---- */
-
-static void *open_mutex(struct dso_session *in)
-{
-	struct dso_mutex *mutex;
-
-	OK(in, dso_mutex_open(in, name, NULL, &mutex));
-	return mutex;
-}
-
-static int lock_mutex(void *mutex, int64_t timeout)
-{
-	return dso_mutex_lock(mutex, timeout, NULL);
-}
-
-static int unlock_mutex(void *mutex)
-{
-	return dso_mutex_unlock(mutex);
-}
-
-static void *open_rwlock(struct dso_session *in)
-{
-	struct dso_rwlock *rwlock;
-
-	OK(in, dso_rwlock_open(in, name, NULL, &rwlock));
-	return rwlock;
-}
-
-static int lock_rwlock(void *rwlock, int64_t timeout)
-{
-	return dso_rwlock_wrlock(rwlock, timeout);
-}
-
-static int unlock_rwlock(void *rwlock)
-{
-	return dso_rwlock_unlock(rwlock);
-}
-
-static void *open_semaphore(struct dso_session *in)
-{
-	const struct dso_semaphore_params one = {.permits = 1};
-	struct dso_semaphore *semaphore;
-
-	OK(in, dso_semaphore_open(in, name, &one, &semaphore));
-	return semaphore;
-}
-
-static int acquire(void *semaphore, int64_t timeout)
-{
-	return dso_semaphore_acquire(semaphore, 1, timeout);
-}
-
-static int release(void *semaphore)
-{
-	return dso_semaphore_release(semaphore, 1);
-}
 
 static void set_waited(uint64_t offset)
 {
@@ -118,17 +40,15 @@ static void wait_for_permit(void)
 	__atomic_store_n(word_at(SEMAPHORE_EVENT_OFFSET + 8), 1, __ATOMIC_SEQ_CST);
 }
 
-static const struct kind {
-	void *(*open)(struct dso_session *in);
-	int (*take)(void *object, int64_t timeout);
-	int (*give)(void *object);
+static const struct alone {
+	const struct kind *kind;
 	void (*pretend_to_wait)(void); /* until it is given back */
-} kinds[] = {
-	{open_mutex, lock_mutex, unlock_mutex, wait_for_mutex},
-	{open_rwlock, lock_rwlock, unlock_rwlock, wait_for_rwlock},
-	{open_semaphore, acquire, release, wait_for_permit},
+} alones[] = {
+	{&kind_mutex, wait_for_mutex},
+	{&kind_writer, wait_for_rwlock},
+	{&kind_permit, wait_for_permit},
 };
-#define KINDS (int)(sizeof kinds / sizeof *kinds)
+#define ALONES (int)(sizeof alones / sizeof *alones)
 
 /* ---- a client that takes the same again and again ---- */
 
@@ -143,7 +63,7 @@ static _Atomic bool had_it, over;
 static void *try_behind(void *argument)
 {
 	const struct kind *kind = argument;
-	void *object = kind->open(other);
+	void *object = kind->open(other, name);
 
 	for (unsigned seen = 0; !over;) {
 		if (turn == seen) {
@@ -164,8 +84,8 @@ static void *try_behind(void *argument)
 /* The other one comes too late, unless the first one lets it pass. Over a network nobody knows who comes first. */
 START_TEST(a_client_that_takes_it_again_and_again_lets_another_one_pass)
 {
-	const struct kind *kind = &kinds[_i];
-	void *object = kind->open(session);
+	const struct kind *kind = alones[_i].kind;
+	void *object = kind->open(session, name);
 	unsigned yields = 0;
 	pthread_t thread;
 
@@ -176,7 +96,7 @@ START_TEST(a_client_that_takes_it_again_and_again_lets_another_one_pass)
 	OK(session, kind->take(object, DSO_NOWAIT));
 	ck_assert_int_eq(pthread_create(&thread, NULL, try_behind, (void *)(intptr_t)kind), 0);
 	for (unsigned i = 1; i <= TURNS_MAX && yields < YIELDS; i++) {
-		kind->pretend_to_wait();
+		alones[_i].pretend_to_wait();
 		OK(session, kind->give(object));
 		turn = i;
 		OK(session, kind->take(object, PATIENCE));
@@ -238,7 +158,7 @@ static _Atomic unsigned order_count;
 
 static int take_in_order(struct waiter *waiter)
 {
-	void *object = kind_in_order->open(waiter->own);
+	void *object = kind_in_order->open(waiter->own, name);
 	int r = kind_in_order->take(object, PATIENCE);
 
 	order[order_count++] = waiter->number;
@@ -267,7 +187,7 @@ static bool are_served_in_order(void *object)
 
 START_TEST(waiters_are_served_in_the_order_in_which_they_parked)
 {
-	void *object = (kind_in_order = &kinds[_i])->open(session);
+	void *object = (kind_in_order = alones[_i].kind)->open(session, name);
 	unsigned tries = 0;
 
 	while (!are_served_in_order(object))
@@ -291,7 +211,7 @@ static void freeze_thread(int signal_number)
 
 static int lock_and_unlock(struct waiter *waiter)
 {
-	void *mutex = open_mutex(waiter->own);
+	void *mutex = mutex_in(waiter->own);
 	int r = dso_mutex_lock(mutex, waiter->timeout, NULL);
 
 	return r ? r : dso_mutex_unlock(mutex);
@@ -300,7 +220,7 @@ static int lock_and_unlock(struct waiter *waiter)
 /* Right behind a mutex that was given to this one another waiter is only woken, and finds that this one was quicker. */
 static int lock_unlock_and_lock(struct waiter *waiter)
 {
-	void *mutex = open_mutex(waiter->own);
+	void *mutex = mutex_in(waiter->own);
 
 	OK(waiter->own, dso_mutex_lock(mutex, PATIENCE, NULL));
 	OK(waiter->own, dso_mutex_unlock(mutex));
@@ -315,7 +235,7 @@ START_TEST(a_waiter_that_is_woken_behind_its_deadline_wakes_the_next)
 	struct waiter first = {.take = lock_unlock_and_lock};
 	struct waiter late = {.take = lock_and_unlock, .timeout = 10 * A_WHILE};
 	struct waiter next = {.take = lock_and_unlock, .timeout = PATIENCE};
-	struct dso_mutex *mutex = open_mutex(session);
+	struct dso_mutex *mutex = mutex_in(session);
 	int r;
 
 	if (!conformance_is("embedded"))
@@ -340,18 +260,9 @@ START_TEST(a_waiter_that_is_woken_behind_its_deadline_wakes_the_next)
 }
 END_TEST
 
-static struct dso_semaphore *permits_in(struct dso_session *in, uint32_t permits)
-{
-	const struct dso_semaphore_params params = {.permits = permits};
-	struct dso_semaphore *semaphore;
-
-	OK(in, dso_semaphore_open(in, name, &params, &semaphore));
-	return semaphore;
-}
-
 static int take_permits(struct waiter *waiter)
 {
-	struct dso_semaphore *semaphore = permits_in(waiter->own, 0);
+	struct dso_semaphore *semaphore = semaphore_in(waiter->own, 0);
 	int r = dso_semaphore_acquire(semaphore, waiter->count, PATIENCE);
 
 	return r ? r : dso_semaphore_release(semaphore, waiter->count);
@@ -360,7 +271,7 @@ static int take_permits(struct waiter *waiter)
 /* A waiter for two permits is woken for them, and finds one: that is for the next, whether it waits on or leaves. */
 START_TEST(a_waiter_that_is_woken_for_too_few_permits_leaves_them_to_the_next)
 {
-	struct dso_semaphore *semaphore = permits_in(session, 2);
+	struct dso_semaphore *semaphore = semaphore_in(session, 2);
 
 	for (unsigned tries = 0; tries < TRIES; tries++) {
 		struct waiter two = {.take = take_permits, .count = 2};
@@ -387,7 +298,8 @@ END_TEST
 /* It is not parked either, so that nobody is woken who would find out. */
 START_TEST(an_owner_of_the_turn_that_is_frozen_keeps_no_waiter_from_free_permits)
 {
-	struct dso_semaphore *semaphore = permits_in(session, 2), *theirs = permits_in(other, 2);
+	struct dso_semaphore *semaphore = semaphore_in(session, 2),
+			     *theirs = semaphore_in(other, 2);
 	struct waiter one = {.take = take_permits, .count = 1};
 	uint16_t owner;
 
@@ -411,10 +323,10 @@ Suite *conformance_fairness_suite(void)
 	TCase *tcase = tcase_create("fairness");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, pair_and_memory_begin, pair_and_memory_end);
 	tcase_add_loop_test(tcase, a_client_that_takes_it_again_and_again_lets_another_one_pass, 0,
-			    KINDS);
-	tcase_add_loop_test(tcase, waiters_are_served_in_the_order_in_which_they_parked, 0, KINDS);
+			    ALONES);
+	tcase_add_loop_test(tcase, waiters_are_served_in_the_order_in_which_they_parked, 0, ALONES);
 	tcase_add_test(tcase, a_waiter_that_is_woken_behind_its_deadline_wakes_the_next);
 	tcase_add_loop_test(
 		tcase, a_waiter_that_is_woken_for_too_few_permits_leaves_them_to_the_next, 0, 2);

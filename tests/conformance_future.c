@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A future's capacity is decided by whoever sets it, and what is in it is read by everybody. */
-#include "tests/conformance.h"
+#include "tests/conformance_pair.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,32 +9,14 @@
 
 #define LONG 70000
 
-static struct dso_session *session, *other;
-static char name[64], value[LONG], got[LONG];
+static char value[LONG], got[LONG];
 
 static void setup(void)
 {
-	session = conformance_open();
-	other = conformance_open_another();
-	snprintf(name, sizeof name, "%s", conformance_name());
+	pair_begin();
 	for (size_t i = 0; i < LONG; i++)
 		value[i] = (char)('a' + i * 31 % 26);
 	memset(got, 0, sizeof got);
-}
-
-static void teardown(void)
-{
-	dso_close(other);
-	dso_close(session);
-}
-
-static struct dso_future *future_in(struct dso_session *in, uint64_t capacity_bytes)
-{
-	struct dso_future_params params = {.capacity_bytes = capacity_bytes};
-	struct dso_future *future;
-
-	OK(in, dso_future_open(in, name, capacity_bytes ? &params : NULL, &future));
-	return future;
 }
 
 static void is_got(struct dso_session *in, struct dso_future *future, size_t length_bytes)
@@ -245,7 +227,7 @@ Suite *conformance_future_suite(void)
 	TCase *tcase = tcase_create("future");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, setup, pair_end);
 	tcase_add_test(tcase, who_waits_first_does_not_decide_how_long_the_value_may_be);
 	tcase_add_test(tcase, setting_makes_room_where_nobody_has_asked_for_a_capacity);
 	tcase_add_test(tcase, a_short_value_in_a_long_future_is_read_by_everybody);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Semaphore, barrier, latch and future. */
 #include "tests/bytes.h"
-#include "tests/conformance.h"
+#include "tests/conformance_pair.h"
 #include "tests/conformance_party.h"
 
 #include <errno.h>
@@ -13,34 +13,15 @@
 #define PARTIES 4
 #define ROUNDS  50
 
-static struct dso_session *session, *other;
-static char name[64];
 static _Atomic unsigned count, last_count;
 
 static void setup(void)
 {
-	strcpy(name, conformance_name());
-	session = conformance_open();
-	other = conformance_open_another();
+	pair_begin();
 	count = last_count = 0;
 }
 
-static void teardown(void)
-{
-	dso_close(session);
-	dso_close(other);
-}
-
 /* ---- semaphore ---- */
-
-static struct dso_semaphore *semaphore_in(struct dso_session *in, uint32_t permits)
-{
-	struct dso_semaphore_params params = {.permits = permits};
-	struct dso_semaphore *semaphore;
-
-	OK(in, dso_semaphore_open(in, name, &params, &semaphore));
-	return semaphore;
-}
 
 START_TEST(a_semaphore_has_as_many_permits_as_it_has)
 {
@@ -126,15 +107,6 @@ START_TEST(permits_of_a_session_that_ended_come_back)
 END_TEST
 
 /* ---- barrier ---- */
-
-static struct dso_barrier *barrier_in(struct dso_session *in, uint32_t parties)
-{
-	struct dso_barrier_params params = {.parties = parties};
-	struct dso_barrier *barrier;
-
-	OK(in, dso_barrier_open(in, name, &params, &barrier));
-	return barrier;
-}
 
 /* Until @parties have come. */
 static void until_waiting(struct dso_barrier *barrier, uint32_t parties)
@@ -249,15 +221,6 @@ END_TEST
 
 /* ---- latch ---- */
 
-static struct dso_latch *latch_in(struct dso_session *in, int64_t begin)
-{
-	struct dso_latch_params params = {.count = begin};
-	struct dso_latch *latch;
-
-	OK(in, dso_latch_open(in, name, &params, &latch));
-	return latch;
-}
-
 static void wait_for_latch(struct party *party)
 {
 	OK(party->session, dso_latch_wait(latch_in(party->session, 5), PATIENCE));
@@ -302,18 +265,9 @@ END_TEST
 
 /* ---- future ---- */
 
-static struct dso_future *future_in(struct dso_session *in)
-{
-	struct dso_future_params params = {.capacity_bytes = 200000};
-	struct dso_future *future;
-
-	OK(in, dso_future_open(in, name, &params, &future));
-	return future;
-}
-
 static void get_it(struct party *party)
 {
-	struct dso_future *future = future_in(party->session);
+	struct dso_future *future = future_in(party->session, 200000);
 	uint8_t *value = malloc(200000);
 	size_t length;
 
@@ -325,7 +279,7 @@ static void get_it(struct party *party)
 
 START_TEST(a_future_is_set_once_and_everybody_gets_it)
 {
-	struct dso_future *mine = future_in(session), *theirs = future_in(other);
+	struct dso_future *mine = future_in(session, 200000), *theirs = future_in(other, 200000);
 	uint8_t *value = malloc(200001);
 	size_t length;
 	int done;
@@ -351,19 +305,20 @@ END_TEST
 
 START_TEST(a_future_may_be_empty_or_an_error)
 {
-	struct dso_future *mine = future_in(session);
+	struct dso_future *mine = future_in(session, 200000);
 	size_t length;
 	char value[8];
 
 	OK(session, dso_future_set(mine, NULL, 0));
-	OK(other, dso_future_get(future_in(other), value, sizeof value, PATIENCE, &length));
+	OK(other, dso_future_get(future_in(other, 200000), value, sizeof value, PATIENCE, &length));
 	ck_assert_uint_eq(length, 0);
 	OK(session, dso_object_delete(session, name));
 	dso_future_close(mine);
 	strcpy(name, conformance_name());
-	OK(session, dso_future_set_error(future_in(session), "the pot is broken"));
-	ck_assert_int_eq(dso_future_get(future_in(other), value, sizeof value, PATIENCE, &length),
-			 -EREMOTEIO);
+	OK(session, dso_future_set_error(future_in(session, 200000), "the pot is broken"));
+	ck_assert_int_eq(
+		dso_future_get(future_in(other, 200000), value, sizeof value, PATIENCE, &length),
+		-EREMOTEIO);
 	ck_assert_ptr_nonnull(strstr(dso_error(other), "the pot is broken"));
 }
 END_TEST
@@ -372,17 +327,17 @@ static void find_the_promise_broken(struct party *party)
 {
 	char value[8];
 
-	ck_assert_int_eq(
-		dso_future_get(future_in(party->session), value, sizeof value, PATIENCE, NULL),
-		-EOWNERDEAD);
+	ck_assert_int_eq(dso_future_get(future_in(party->session, 200000), value, sizeof value,
+					PATIENCE, NULL),
+			 -EOWNERDEAD);
 }
 
 START_TEST(a_promise_breaks_when_its_session_ends)
 {
 	struct dso_session *dying = conformance_open_another();
-	struct dso_future *mine = future_in(session);
+	struct dso_future *mine = future_in(session, 200000);
 
-	OK(dying, dso_future_promise(future_in(dying)));
+	OK(dying, dso_future_promise(future_in(dying, 200000)));
 	ck_assert_int_eq(dso_future_promise(mine), -EALREADY);
 	ck_assert_int_eq(dso_future_set(mine, "x", 1), -EALREADY);
 	parties_begin(2, find_the_promise_broken);
@@ -399,7 +354,7 @@ Suite *conformance_gates_suite(void)
 	TCase *tcase = tcase_create("gates");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, setup, pair_end);
 	tcase_add_test(tcase, a_semaphore_has_as_many_permits_as_it_has);
 	tcase_add_test(tcase, a_semaphore_is_created_with_its_permits_and_opened_with_no_others);
 	tcase_add_test(tcase, never_more_are_in_than_there_are_permits);

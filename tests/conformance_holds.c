@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who holds what, since when: what dso_holds() tells. */
-#include "tests/conformance.h"
+#include "tests/conformance_pair.h"
 #include "tests/conformance_party.h"
 
 #include <errno.h>
@@ -10,22 +10,6 @@
 #include <unistd.h>
 
 #define MANY 100 /* more than there is room for on a page */
-
-static struct dso_session *session, *other;
-static char name[64];
-
-static void setup(void)
-{
-	strcpy(name, conformance_name());
-	session = conformance_open();
-	other = conformance_open_another();
-}
-
-static void teardown(void)
-{
-	dso_close(session);
-	dso_close(other);
-}
 
 /* ---- asking ---- */
 
@@ -336,7 +320,7 @@ Suite *conformance_holds_suite(void)
 	TCase *tcase = tcase_create("holds");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, pair_begin, pair_end);
 	tcase_add_test(tcase, a_locked_mutex_is_listed_with_its_owner_and_fencing_token);
 	tcase_add_test(tcase, a_holder_is_called_by_its_process_or_its_address);
 	tcase_add_test(tcase, the_token_of_several_permits_is_the_largest_and_stays);

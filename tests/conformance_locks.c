@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mutex, rwlock, once and condition. */
-#include "tests/conformance.h"
+#include "tests/conformance_pair.h"
 #include "tests/conformance_party.h"
 
 #include <errno.h>
@@ -10,31 +10,7 @@
 
 #define SHORT (30 * DSO_MILLISECOND)
 
-static struct dso_session *session, *other;
-static char name[64];
-
-static void setup(void)
-{
-	strcpy(name, conformance_name());
-	session = conformance_open();
-	other = conformance_open_another();
-}
-
-static void teardown(void)
-{
-	dso_close(session);
-	dso_close(other);
-}
-
 /* ---- mutex ---- */
-
-static struct dso_mutex *mutex_in(struct dso_session *in)
-{
-	struct dso_mutex *mutex;
-
-	OK(in, dso_mutex_open(in, name, NULL, &mutex));
-	return mutex;
-}
 
 START_TEST(a_mutex_keeps_others_out_until_it_is_unlocked)
 {
@@ -278,17 +254,9 @@ END_TEST
 
 /* ---- rwlock ---- */
 
-static struct dso_rwlock *rwlock_in(struct dso_session *in)
-{
-	struct dso_rwlock *rwlock;
-
-	OK(in, dso_rwlock_open(in, name, NULL, &rwlock));
-	return rwlock;
-}
-
 START_TEST(many_may_read_or_one_may_write)
 {
-	struct dso_rwlock *mine = rwlock_in(session), *theirs = rwlock_in(other);
+	struct dso_rwlock *mine = rwlock_in(session, 0), *theirs = rwlock_in(other, 0);
 
 	OK(session, dso_rwlock_rdlock(mine, DSO_NOWAIT));
 	OK(other, dso_rwlock_rdlock(theirs, DSO_NOWAIT));
@@ -327,7 +295,7 @@ static _Atomic unsigned readers;
 
 static void read_alone(struct party *party)
 {
-	struct dso_rwlock *rwlock = rwlock_in(party->session);
+	struct dso_rwlock *rwlock = rwlock_in(party->session, 0);
 
 	for (unsigned i = 0; i < 50; i++) {
 		OK(party->session, dso_rwlock_rdlock(rwlock, PATIENCE));
@@ -350,7 +318,7 @@ END_TEST
 
 static void write_once(struct party *party)
 {
-	struct dso_rwlock *rwlock = rwlock_in(party->session);
+	struct dso_rwlock *rwlock = rwlock_in(party->session, 0);
 
 	OK(party->session, dso_rwlock_wrlock(rwlock, PATIENCE));
 	OK(party->session, dso_rwlock_unlock(rwlock));
@@ -359,7 +327,7 @@ static void write_once(struct party *party)
 START_TEST(a_writer_that_waits_comes_before_new_readers)
 {
 	int64_t begin_ns = clock_now_ns();
-	struct dso_rwlock *mine = rwlock_in(session), *theirs = rwlock_in(other);
+	struct dso_rwlock *mine = rwlock_in(session, 0), *theirs = rwlock_in(other, 0);
 
 	OK(session, dso_rwlock_rdlock(mine, DSO_NOWAIT));
 	parties_begin(1, write_once);
@@ -378,7 +346,7 @@ END_TEST
 
 static void read_and_write(struct party *party)
 {
-	struct dso_rwlock *rwlock = rwlock_in(party->session);
+	struct dso_rwlock *rwlock = rwlock_in(party->session, 0);
 	struct dso_memory *memory;
 	uint64_t pair[2];
 
@@ -417,15 +385,15 @@ END_TEST
 
 START_TEST(the_end_of_a_reader_frees_the_writer_and_that_of_a_writer_is_told)
 {
-	struct dso_rwlock *mine = rwlock_in(session), *theirs = rwlock_in(other);
+	struct dso_rwlock *mine = rwlock_in(session, 0), *theirs = rwlock_in(other, 0);
 	struct dso_session *dying = conformance_open_another();
 
-	OK(dying, dso_rwlock_rdlock(rwlock_in(dying), DSO_FOREVER));
+	OK(dying, dso_rwlock_rdlock(rwlock_in(dying, 0), DSO_FOREVER));
 	dso_close(dying);
 	OK(session, dso_rwlock_wrlock(mine, PATIENCE));
 	OK(session, dso_rwlock_unlock(mine));
 	dying = conformance_open_another();
-	OK(dying, dso_rwlock_wrlock(rwlock_in(dying), DSO_FOREVER));
+	OK(dying, dso_rwlock_wrlock(rwlock_in(dying, 0), DSO_FOREVER));
 	dso_close(dying);
 	ck_assert_int_eq(dso_rwlock_rdlock(theirs, PATIENCE), -EOWNERDEAD);
 	OK(other, dso_rwlock_unlock(theirs));
@@ -442,7 +410,7 @@ static _Atomic bool reader_is_done;
 
 static void write_again_and_again(struct party *party)
 {
-	struct dso_rwlock *rwlock = rwlock_in(party->session);
+	struct dso_rwlock *rwlock = rwlock_in(party->session, 0);
 
 	for (unsigned i = 0; party->number == 0 && i < 20; i++) {
 		OK(party->session, dso_rwlock_rdlock(rwlock, PATIENCE));
@@ -594,7 +562,7 @@ Suite *conformance_locks_suite(void)
 	TCase *tcase = tcase_create("locks");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, pair_begin, pair_end);
 	tcase_add_test(tcase, a_mutex_keeps_others_out_until_it_is_unlocked);
 	tcase_add_test(tcase, a_mutex_is_unlocked_by_its_holder_alone_and_locked_once);
 	tcase_add_test(tcase, a_mutex_that_is_closed_is_unlocked);

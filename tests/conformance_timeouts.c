@@ -1,23 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Timeouts at the ends of their range. What waits is ended by an interrupt that came before it. */
-#include "tests/conformance.h"
+#include "tests/conformance_pair.h"
 
 #include <errno.h>
 #include <stdint.h>
-
-static struct dso_session *session, *other;
-
-static void setup(void)
-{
-	session = conformance_open();
-	other = conformance_open_another();
-}
-
-static void teardown(void)
-{
-	dso_close(other);
-	dso_close(session);
-}
 
 /* @call, with a timeout of `t` in it, waits for as long as there are nanoseconds, and for no negative time. */
 #define WAITS_FOR_EVER(call)                                                                      \
@@ -37,7 +23,6 @@ static void teardown(void)
 
 START_TEST(the_longest_timeout_of_a_lock_does_not_pass)
 {
-	const char *name = conformance_name();
 	struct dso_mutex *mutex, *theirs;
 
 	OK(session, dso_mutex_open(session, name, NULL, &mutex));
@@ -49,7 +34,6 @@ END_TEST
 
 START_TEST(the_longest_timeout_of_a_rwlock_does_not_pass)
 {
-	const char *name = conformance_name();
 	struct dso_rwlock *rwlock, *theirs;
 
 	OK(session, dso_rwlock_open(session, name, NULL, &rwlock));
@@ -66,7 +50,6 @@ END_TEST
 START_TEST(the_longest_timeout_of_a_semaphore_does_not_pass)
 {
 	const struct dso_semaphore_params one = {.permits = 1};
-	const char *name = conformance_name();
 	struct dso_semaphore *semaphore, *theirs;
 
 	OK(session, dso_semaphore_open(session, name, &one, &semaphore));
@@ -79,7 +62,6 @@ END_TEST
 START_TEST(the_longest_timeout_of_what_opens_once_does_not_pass)
 {
 	const struct dso_latch_params two = {.count = 2};
-	const char *name = conformance_name();
 	struct dso_latch *latch;
 	struct dso_future *future;
 	struct dso_once *once, *theirs;
@@ -176,7 +158,7 @@ Suite *conformance_timeouts_suite(void)
 	TCase *tcase = tcase_create("timeouts");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, pair_begin, pair_end);
 	tcase_add_test(tcase, the_longest_timeout_of_a_lock_does_not_pass);
 	tcase_add_test(tcase, the_longest_timeout_of_a_rwlock_does_not_pass);
 	tcase_add_test(tcase, the_longest_timeout_of_a_semaphore_does_not_pass);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fencing tokens and versions: over deletion, and where the 40 bits that a word counts in are at their end. */
-#include "tests/conformance.h"
+#include "tests/conformance_pair.h"
 #include "proto/layout.h"
 
 #include <errno.h>
@@ -8,43 +8,10 @@
 
 #define PATIENCE (60 * DSO_SECOND)
 
-static struct dso_session *session, *other;
-static char name[64];
-static uint8_t *region;
-
-static void setup(void)
-{
-	strcpy(name, conformance_name());
-	session = conformance_open();
-	other = conformance_open_another();
-	region = conformance_region();
-}
-
-static void teardown(void)
-{
-	conformance_region_end(region);
-	dso_close(session);
-	dso_close(other);
-}
-
-/* The word at @offset of the object, in the store's own memory. */
-static uint64_t *word_at(uint64_t offset)
-{
-	return conformance_word(region, session, name, offset);
-}
-
 /* As if the free word had been taken so many times. */
 static void set_count(uint64_t *word, uint64_t count)
 {
 	__atomic_store_n(word, owned_word(count, 0), __ATOMIC_SEQ_CST);
-}
-
-static struct dso_mutex *mutex_in(struct dso_session *in)
-{
-	struct dso_mutex *mutex;
-
-	OK(in, dso_mutex_open(in, name, NULL, &mutex));
-	return mutex;
 }
 
 static int keep(const struct dso_hold *hold, void *context)
@@ -317,7 +284,7 @@ Suite *conformance_tokens_suite(void)
 	TCase *tcase = tcase_create("tokens");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, pair_and_memory_begin, pair_and_memory_end);
 	tcase_add_test(tcase, a_mutex_of_a_deleted_ones_name_begins_above_every_token_of_that);
 	tcase_add_test(tcase, a_free_mutex_of_a_deleted_ones_name_has_no_smaller_token_either);
 	tcase_add_test(tcase, tokens_grow_on_where_a_mutexs_word_begins_anew);

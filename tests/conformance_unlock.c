@@ -3,7 +3,7 @@
  * Unlocking a mutex behind a long hold, where somebody was parked the last time: the unlock expects a parked waiter, who
  * may be there or not, and anything may have happened to the mutex meanwhile.
  */
-#include "tests/conformance.h"
+#include "tests/conformance_pair.h"
 #include "tests/conformance_party.h"
 
 #include <errno.h>
@@ -12,9 +12,7 @@
 #define LONG  (20 * DSO_MILLISECOND) /* far longer than a waiter spins */
 #define SHORT (5 * DSO_MILLISECOND)
 
-static struct dso_session *session, *other;
 static struct dso_mutex *mine, *theirs;
-static char name[64];
 
 static void lock_and_unlock(struct party *party)
 {
@@ -77,18 +75,10 @@ static void is_free(void)
 /* The last unlock woke a parked waiter. */
 static void setup(void)
 {
-	strcpy(name, conformance_name());
-	session = conformance_open();
-	other = conformance_open_another();
+	pair_begin();
 	OK(session, dso_mutex_open(session, name, NULL, &mine));
 	OK(other, dso_mutex_open(other, name, NULL, &theirs));
 	hold_beside(lock_and_unlock);
-}
-
-static void teardown(void)
-{
-	dso_close(session);
-	dso_close(other);
 }
 
 START_TEST(an_unlock_that_expects_a_waiter_finds_one)
@@ -189,7 +179,7 @@ Suite *conformance_unlock_suite(void)
 	TCase *tests = tcase_create("unlock");
 
 	tcase_set_timeout(tests, 0);
-	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_checked_fixture(tests, setup, pair_end);
 	tcase_add_test(tests, an_unlock_that_expects_a_waiter_finds_one);
 	tcase_add_test(tests, an_unlock_that_expects_a_waiter_finds_none);
 	tcase_add_test(tests, an_unlock_that_expects_a_waiter_finds_that_it_has_left);

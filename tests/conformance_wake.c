@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How waits end: by an interrupt, by a death, by a wake-up of many, and what is left behind then. */
 #include "tests/await.h"
-#include "tests/conformance.h"
+#include "tests/conformance_pair.h"
 #include "tests/conformance_party.h"
 
 #include <errno.h>
@@ -12,29 +12,12 @@
 
 #define A_WHILE (30 * DSO_MILLISECOND) /* somebody who means to wait does by then, most likely */
 
-static struct dso_session *session, *other;
-static char name[64], second_name[72];
+static char second_name[72];
 
 static void setup(void)
 {
-	strcpy(name, conformance_name());
+	pair_begin();
 	snprintf(second_name, sizeof second_name, "%s-2", name);
-	session = conformance_open();
-	other = conformance_open_another();
-}
-
-static void teardown(void)
-{
-	dso_close(session);
-	dso_close(other);
-}
-
-static struct dso_mutex *mutex_in(struct dso_session *in)
-{
-	struct dso_mutex *mutex;
-
-	OK(in, dso_mutex_open(in, name, NULL, &mutex));
-	return mutex;
 }
 
 static struct dso_condition *condition_in(struct dso_session *in)
@@ -43,15 +26,6 @@ static struct dso_condition *condition_in(struct dso_session *in)
 
 	OK(in, dso_condition_open(in, second_name, NULL, &condition));
 	return condition;
-}
-
-static struct dso_barrier *barrier_in(struct dso_session *in, uint32_t parties)
-{
-	struct dso_barrier_params params = {.parties = parties};
-	struct dso_barrier *barrier;
-
-	OK(in, dso_barrier_open(in, name, &params, &barrier));
-	return barrier;
 }
 
 /* Until as many as that wait at the barrier. */
@@ -210,15 +184,6 @@ END_TEST
 
 /* ---- semaphore ---- */
 
-static struct dso_semaphore *semaphore_in(struct dso_session *in, uint32_t permits)
-{
-	struct dso_semaphore_params params = {.permits = permits};
-	struct dso_semaphore *semaphore;
-
-	OK(in, dso_semaphore_open(in, name, &params, &semaphore));
-	return semaphore;
-}
-
 #define STREAM 9 /* more than there are permits, and the one who wants all */
 #define TURNS  3 /* of one who wants all */
 
@@ -338,20 +303,11 @@ END_TEST
 
 /* ---- rwlock ---- */
 
-static struct dso_rwlock *rwlock_in(struct dso_session *in)
-{
-	struct dso_rwlock_params params = {.readers = 2};
-	struct dso_rwlock *rwlock;
-
-	OK(in, dso_rwlock_open(in, name, &params, &rwlock));
-	return rwlock;
-}
-
 /* The first handle reads where @blocker does not, and where the second one would read when @blocker has left. */
 static void lock_twice(struct dso_session *blocker)
 {
-	struct dso_rwlock *first = rwlock_in(session), *second = rwlock_in(session);
-	struct dso_rwlock *theirs = rwlock_in(blocker);
+	struct dso_rwlock *first = rwlock_in(session, 2), *second = rwlock_in(session, 2);
+	struct dso_rwlock *theirs = rwlock_in(blocker, 2);
 
 	OK(blocker, dso_rwlock_rdlock(theirs, DSO_NOWAIT));
 	OK(session, dso_rwlock_rdlock(first, DSO_NOWAIT));
@@ -408,21 +364,12 @@ END_TEST
 
 #define MANY 1100 /* more than are woken in one go */
 
-static struct dso_latch *latch_in(struct dso_session *in)
-{
-	struct dso_latch_params params = {.count = 1};
-	struct dso_latch *latch;
-
-	OK(in, dso_latch_open(in, name, &params, &latch));
-	return latch;
-}
-
 static _Atomic unsigned many_wait;
 
 static void *wait_at_latch(void *argument)
 {
 	struct dso_session *own = conformance_open_another();
-	struct dso_latch *latch = latch_in(own);
+	struct dso_latch *latch = latch_in(own, 1);
 	int r;
 
 	many_wait++;
@@ -435,7 +382,7 @@ static void *wait_at_latch(void *argument)
 START_TEST(all_of_many_are_woken)
 {
 	static pthread_t threads[MANY];
-	struct dso_latch *latch = latch_in(session);
+	struct dso_latch *latch = latch_in(session, 1);
 	pthread_attr_t small;
 	void *failed;
 
@@ -463,7 +410,7 @@ Suite *conformance_wake_suite(void)
 	TCase *tcase = tcase_create("wake");
 
 	tcase_set_timeout(tcase, 120);
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, setup, pair_end);
 	tcase_add_test(tcase,
 		       a_condition_wait_that_is_interrupted_while_it_locks_again_has_the_mutex);
 	tcase_add_test(tcase, a_death_is_more_to_tell_than_that_the_time_is_over);

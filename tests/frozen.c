@@ -17,6 +17,7 @@
 #include "tests/await.h"
 #include "tests/clock.h"
 #include "tests/daemon.h"
+#include "tests/kinds.h"
 #include "tests/runner.h"
 
 #define PATIENCE  (120 * DSO_SECOND)
@@ -28,89 +29,12 @@ static int transport_count;
 
 /* ---- what there is to wait for ---- */
 
-static void *open_mutex(struct dso_session *session)
-{
-	struct dso_mutex *mutex;
-
-	ck_assert_int_eq(dso_mutex_open(session, "mutex", NULL, &mutex), 0);
-	return mutex;
-}
-
-static int lock_mutex(void *mutex, int64_t timeout)
-{
-	return dso_mutex_lock(mutex, timeout, NULL);
-}
-
-static int unlock_mutex(void *mutex)
-{
-	return dso_mutex_unlock(mutex);
-}
-
-static void *open_rwlock(struct dso_session *session)
-{
-	struct dso_rwlock_params params = {.readers = 4};
-	struct dso_rwlock *rwlock;
-
-	ck_assert_int_eq(dso_rwlock_open(session, "rwlock", &params, &rwlock), 0);
-	return rwlock;
-}
-
-static int lock_rwlock(void *rwlock, int64_t timeout)
-{
-	return dso_rwlock_wrlock(rwlock, timeout);
-}
-
-static int unlock_rwlock(void *rwlock)
-{
-	return dso_rwlock_unlock(rwlock);
-}
-
-static void *open_once(struct dso_session *session)
-{
-	struct dso_once *once;
-
-	ck_assert_int_eq(dso_once_open(session, "once", NULL, &once), 0);
-	return once;
-}
-
-static int begin_once(void *once, int64_t timeout)
-{
-	int mine = 0, r = dso_once_begin(once, timeout, &mine);
-
-	ck_assert(r || mine);
-	return r;
-}
-
-static int abandon_once(void *once)
-{
-	return dso_once_abandon(once);
-}
-
-static void *open_semaphore(struct dso_session *session)
-{
-	struct dso_semaphore_params params = {.permits = 1};
-	struct dso_semaphore *semaphore;
-
-	ck_assert_int_eq(dso_semaphore_open(session, "semaphore", &params, &semaphore), 0);
-	return semaphore;
-}
-
-static int acquire(void *semaphore, int64_t timeout)
-{
-	return dso_semaphore_acquire(semaphore, 1, timeout);
-}
-
-static int release(void *semaphore)
-{
-	return dso_semaphore_release(semaphore, 1);
-}
-
-static void *open_many(struct dso_session *session)
+static void *open_many(struct dso_session *session, const char *name)
 {
 	struct dso_semaphore_params params = {.permits = 3};
 	struct dso_semaphore *semaphore;
 
-	ck_assert_int_eq(dso_semaphore_open(session, "many", &params, &semaphore), 0);
+	ck_assert_int_eq(dso_semaphore_open(session, name, &params, &semaphore), 0);
 	return semaphore;
 }
 
@@ -124,18 +48,15 @@ static int release_many(void *semaphore)
 	return dso_semaphore_release(semaphore, 3);
 }
 
-static const struct kind {
-	const char *name;
-	void *(*open)(struct dso_session *session);
-	int (*take)(void *object, int64_t timeout);
-	int (*give)(void *object);
-} kinds[] = {
-	{"mutex", open_mutex, lock_mutex, unlock_mutex},
-	{"rwlock", open_rwlock, lock_rwlock, unlock_rwlock},
-	{"once", open_once, begin_once, abandon_once},
-	{"semaphore", open_semaphore, acquire, release},
-	{"semaphore of which several permits are wanted", open_many, acquire_many, release_many},
-};
+static void close_many(void *semaphore)
+{
+	dso_semaphore_close(semaphore);
+}
+
+static const struct kind kind_many = {"several permits", open_many, acquire_many, release_many,
+				      close_many};
+static const struct kind *const kinds[] = {&kind_mutex, &kind_writer, &kind_once, &kind_permit,
+					   &kind_many};
 
 #define KINDS (sizeof kinds / sizeof *kinds)
 
@@ -157,7 +78,7 @@ static int wait_for_it(const struct kind *kind, const char *transport, int repor
 
 	if (dso_open(daemon_url(&storage, transport), &options, &session))
 		return 99;
-	object = kind->open(session);
+	object = kind->open(session, kind->name);
 	if (write(report, &ready, 1) != 1)
 		return 99;
 	r = kind->take(object, PATIENCE);
@@ -204,7 +125,7 @@ static void freeze(const char *transport, const struct kind *kind, int then)
 	void *object;
 
 	ck_assert_int_eq(dso_open(daemon_url(&storage, transport), &options, &session), 0);
-	object = kind->open(session);
+	object = kind->open(session, kind->name);
 	ck_assert_int_eq(kind->take(object, 0), 0);
 	frozen = waiter_begin(kind, transport);
 	kill(frozen.pid, SIGSTOP);
@@ -223,14 +144,14 @@ static void freeze(const char *transport, const struct kind *kind, int then)
 START_TEST(who_is_frozen_while_it_waits_keeps_nobody_from_going_on)
 {
 	for (unsigned i = 0; i < KINDS; i++)
-		freeze(transports[_i], &kinds[i], SIGCONT);
+		freeze(transports[_i], kinds[i], SIGCONT);
 }
 END_TEST
 
 START_TEST(who_dies_frozen_while_it_waits_has_held_nothing)
 {
 	for (unsigned i = 0; i < KINDS; i++)
-		freeze(transports[_i], &kinds[i], SIGKILL);
+		freeze(transports[_i], kinds[i], SIGKILL);
 }
 END_TEST
 
@@ -384,10 +305,10 @@ START_TEST(who_is_frozen_with_the_turn_at_a_semaphore_keeps_nobody_from_its_perm
 
 	ck_assert_int_eq(dso_open(url, &options, &session), 0);
 	ck_assert_int_eq(dso_open(url, &options, &next), 0);
-	semaphore = open_many(session);
-	again = open_many(next);
+	semaphore = kind_many.open(session, kind_many.name);
+	again = kind_many.open(next, kind_many.name);
 	ck_assert_int_eq(dso_semaphore_acquire(semaphore, 1, 0), 0);
-	frozen = waiter_begin(&kinds[KINDS - 1], transports[_i]);
+	frozen = waiter_begin(&kind_many, transports[_i]);
 	/* Two of three are free: it is passed by, until it has the turn. */
 	AWAIT(dso_semaphore_acquire(again, 1, 0) || dso_semaphore_release(again, 1));
 	ck_assert_int_eq(dso_semaphore_acquire(again, 1, 0), -ETIMEDOUT);
