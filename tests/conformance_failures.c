@@ -117,43 +117,6 @@ END_TEST
 			      "%s: %d, \"%s\"", #call, refused, dso_error(session));  \
 	} while (0)
 
-START_TEST(a_timeout_that_is_refused_is_said)
-{
-	const struct dso_semaphore_params permits = {.permits = 2};
-	const struct dso_barrier_params parties = {.parties = 2};
-	const struct dso_latch_params count = {.count = 1};
-	struct dso_memory *memory;
-	struct dso_mutex *mutex;
-	struct dso_rwlock *rwlock;
-	struct dso_semaphore *semaphore;
-	struct dso_barrier *barrier;
-	struct dso_latch *latch;
-	struct dso_condition *condition;
-	struct dso_once *once;
-	struct dso_future *future;
-
-	OK(session, dso_memory_open(session, conformance_name(), NULL, &memory));
-	OK(session, dso_mutex_open(session, conformance_name(), NULL, &mutex));
-	OK(session, dso_rwlock_open(session, conformance_name(), NULL, &rwlock));
-	OK(session, dso_semaphore_open(session, conformance_name(), &permits, &semaphore));
-	OK(session, dso_barrier_open(session, conformance_name(), &parties, &barrier));
-	OK(session, dso_latch_open(session, conformance_name(), &count, &latch));
-	OK(session, dso_condition_open(session, conformance_name(), NULL, &condition));
-	OK(session, dso_once_open(session, conformance_name(), NULL, &once));
-	OK(session, dso_future_open(session, conformance_name(), NULL, &future));
-	REFUSED(dso_memory_wait(memory, 0, 0, -2), -EINVAL, "timeout is -2 ns");
-	REFUSED(dso_mutex_lock(mutex, -2, NULL), -EINVAL, "timeout is -2 ns");
-	REFUSED(dso_rwlock_rdlock(rwlock, -2), -EINVAL, "timeout is -2 ns");
-	REFUSED(dso_rwlock_wrlock(rwlock, -2), -EINVAL, "timeout is -2 ns");
-	REFUSED(dso_semaphore_acquire(semaphore, 1, -2), -EINVAL, "timeout is -2 ns");
-	REFUSED(dso_barrier_wait(barrier, -2, NULL), -EINVAL, "timeout is -2 ns");
-	REFUSED(dso_latch_wait(latch, -2), -EINVAL, "timeout is -2 ns");
-	REFUSED(dso_condition_wait(condition, mutex, -2), -EINVAL, "timeout is -2 ns");
-	REFUSED(dso_once_begin(once, -2, NULL), -EINVAL, "timeout is -2 ns");
-	REFUSED(dso_future_get(future, NULL, 0, -2, NULL), -EINVAL, "timeout is -2 ns");
-}
-END_TEST
-
 START_TEST(an_argument_that_is_refused_is_said)
 {
 	const struct dso_memory_params size = {.size_bytes = SIZE};
@@ -262,7 +225,6 @@ Suite *conformance_failures_suite(void)
 	tcase_add_test(tcase, submitted_operations_do_not_leave_their_object);
 	tcase_add_test(tcase, a_register_whose_exchange_failed_is_as_it_was_and_anybody_may_set_it);
 	tcase_add_test(tcase, a_set_that_failed_has_changed_nothing);
-	tcase_add_test(tcase, a_timeout_that_is_refused_is_said);
 	tcase_add_test(tcase, an_argument_that_is_refused_is_said);
 	tcase_add_test(tcase, a_parameter_out_of_its_range_is_said);
 	tcase_add_test(tcase, a_reserved_parameter_that_is_not_zero_is_said);
