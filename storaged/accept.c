@@ -53,14 +53,14 @@ static void listener_ready(struct source *source, uint32_t events)
 				pause_listener(listener, errno);
 			return;
 		}
-		if (server->connection_count >= server->connections_max) {
+		if (!server_has_room(server, 1)) {
 			char who[ORIGIN_WHO_BYTES];
 
 			log_limited(
 				LOG_LEVEL_WARNING,
 				"a connection of %s is refused: there are %llu, as many as may be",
 				origin_who(fd, listener->is_unix, who),
-				(unsigned long long)server->connections_max);
+				(unsigned long long)server->connection_count);
 			close(fd);
 		} else if (control_open(server, fd, listener->is_unix)) {
 			close(fd);

@@ -6,14 +6,6 @@
 #include <ctype.h>
 #include <stdio.h>
 
-static struct name_space *find_namespace(struct server *server, const char *name)
-{
-	for (unsigned i = 0; i < server->namespace_count; i++)
-		if (!strcmp(server->namespaces[i].name, name))
-			return &server->namespaces[i];
-	return NULL;
-}
-
 /* @name as it may stand in a sentence: what is not printable ASCII is not repeated. */
 static const char *printable(const char *name)
 {
@@ -112,7 +104,7 @@ static struct session *begin(struct control *control, const struct control_heade
 {
 	struct server *server = control->server;
 	const char *name = (const char *)hello->name_space;
-	struct name_space *space = find_namespace(server, name);
+	struct name_space *space = server_namespace(server, name);
 	uint64_t linger_ns = le32_get(hello->linger_ms) * UINT64_C(1000000);
 	uint64_t asked = le64_get(hello->features_offered) | le64_get(hello->features_required);
 	char who[ORIGIN_WHO_BYTES];

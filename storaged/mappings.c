@@ -24,7 +24,7 @@ static int lease_open(void)
 	return r;
 }
 
-/* If it is not, it will not be again. */
+/* Once the seal succeeds nobody can map it any more. */
 static bool may_be_mapped(const struct mapping *mapping)
 {
 	return mapping->lease_fd < 0 || fcntl(mapping->lease_fd, F_ADD_SEALS, F_SEAL_WRITE);
@@ -39,6 +39,7 @@ void mapping_forget(struct mapping *mapping)
 	list_remove(&mapping->look.link);
 	session->mapping_count--;
 	server->connection_count--;
+	server->mapping_count--;
 	loop_end(&server->loop, &mapping->connection);
 	if (mapping->lease_fd >= 0)
 		close(mapping->lease_fd);
@@ -92,7 +93,7 @@ int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping
 	int r = 0;
 
 	if (session->mapping_count == SESSION_MAPPINGS_MAX ||
-	    server->connection_count >= server->connections_max)
+	    !server_has_room(server, MAPPING_FILES))
 		return -EMFILE;
 	mapping = calloc(1, sizeof *mapping);
 	if (!mapping)
@@ -115,6 +116,7 @@ int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping
 	list_append(&session->mappings, &mapping->link);
 	session->mapping_count++;
 	server->connection_count++;
+	server->mapping_count++;
 	*ret_mapping = mapping;
 	return 0;
 }

@@ -5,8 +5,8 @@
  * library maps before the arena and unmaps behind it. storaged looks by sealing it against writing: the kernel refuses
  * that while it is mapped for writing, and lets nobody map it from then on. So it is known after munmap() and
  * after exec(), and not where a program closes descriptors that are none of its own; and nothing that another client does to the
- * arena's file has a part in it. The lease is empty and cannot grow: where there is no page, nobody can pin one, for
- * which a seal would wait. When to look is what the connection says that brought the descriptors: the library closes it
+ * arena's file has a part in it. The lease is empty and cannot grow: a seal waits for pages that somebody has pinned, and
+ * it has none. When to look is what the connection says that brought the descriptors: the library closes it
  * behind the mapping, exec() does at any rate.
  */
 #ifndef STORAGED_MAPPINGS_H
@@ -21,7 +21,8 @@
 
 struct server;
 struct session;
-struct store;
+
+#define MAPPING_FILES 3 /* its process, its connection, its lease */
 
 struct mapping {
 	struct source process;    /* the pidfd */

@@ -114,14 +114,6 @@ static void beat(struct server *server, int64_t now_ns, uint64_t reserved)
 	keep_absent(server);
 }
 
-static bool is_here(const struct server *server, const char *name)
-{
-	for (unsigned i = 0; i < server->namespace_count; i++)
-		if (!strcmp(server->namespaces[i].name, name))
-			return true;
-	return false;
-}
-
 /* Remember those of the storaged before that are not here. */
 static void find_absent(struct server *server, const struct marker_before *before)
 {
@@ -133,7 +125,7 @@ static void find_absent(struct server *server, const struct marker_before *befor
 		int64_t wait_ns = marker_wait_ns(before, name);
 		struct restart_absent *absent = &server->restart.absent[count];
 
-		if (!*name || !wait_ns || is_here(server, name))
+		if (!*name || !wait_ns || server_namespace(server, name))
 			continue;
 		if (count == count_max) {
 			log_warning("sessions of the namespace %s are forgotten: there were too "

@@ -49,6 +49,22 @@ uint64_t server_protocol_errors(const struct server *server)
 	return errors;
 }
 
+bool server_has_room(const struct server *server, unsigned files)
+{
+	uint64_t taken = server->connection_count + (MAPPING_FILES - 1) * server->mapping_count;
+
+	return server->connection_count < server->connections_max &&
+	       taken + files <= server->files_max;
+}
+
+struct name_space *server_namespace(struct server *server, const char *name)
+{
+	for (unsigned i = 0; i < server->namespace_count; i++)
+		if (!strcmp(server->namespaces[i].name, name))
+			return &server->namespaces[i];
+	return NULL;
+}
+
 uint8_t server_transports(const struct server *server, const struct name_space *space)
 {
 	unsigned possible = CONTROL_TCP;

@@ -72,7 +72,9 @@ struct server {
 	struct deadlines pauses;   /* listeners that do not accept for a while */
 	struct deadlines mapping_looks;
 	uint64_t connection_count; /* control, data, and mappings */
+	uint64_t mapping_count;    /* of them */
 	uint64_t connections_max;
+	uint64_t files_max;       /* descriptors that all of these may have */
 	uint64_t protocol_errors; /* of control and data connections */
 };
 
@@ -82,6 +84,11 @@ int server_open(struct server *server, const struct settings *settings, char *re
 /* Serve until the signals say otherwise, then drain. Returns 0 or a negative errno. */
 int server_run(struct server *server);
 void server_close(struct server *server);
+
+/* Whether there may be another connection, of @files descriptors. */
+bool server_has_room(const struct server *server, unsigned files);
+/* The namespace called @name; NULL: there is none. */
+struct name_space *server_namespace(struct server *server, const char *name);
 
 /* "storaged 0.1.0 ready: ...", newline-terminated. */
 void server_ready_line(const struct server *server, char *line, size_t line_bytes);

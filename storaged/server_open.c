@@ -23,9 +23,6 @@
 
 /* Descriptors that are not connections: listeners, arenas, rings. */
 #define FILES_RESERVED 512
-/* Of what counts as a connection, at most: a session's mapping has its process, its connection and its
- * lease. */
-#define CONNECTION_FILES 3
 
 /* Where a part that fails leaves its sentence. */
 struct reason {
@@ -64,24 +61,26 @@ static void read_boot_id(uint8_t host[16])
 		fclose(stream);
 }
 
-static uint64_t connections_allowed(const struct settings *settings)
+static void set_limits(struct server *server)
 {
+	uint64_t wanted = server->settings->connections_max;
 	struct rlimit limit;
-	uint64_t allowed = settings->connections_max;
 
+	server->connections_max = wanted;
+	server->files_max = UINT64_MAX;
 	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return allowed;
+		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur < FILES_RESERVED + CONNECTION_FILES * allowed) {
-		allowed = limit.rlim_cur > 2 * FILES_RESERVED ? limit.rlim_cur - FILES_RESERVED
-							      : limit.rlim_cur / 2;
-		allowed /= CONNECTION_FILES;
+	server->files_max = limit.rlim_cur > 2 * FILES_RESERVED ? limit.rlim_cur - FILES_RESERVED
+								: limit.rlim_cur / 2;
+	if (server->files_max < wanted) {
+		server->connections_max = server->files_max;
 		log_warning("%llu open files leave room for %llu connections, not %llu",
-			    (unsigned long long)limit.rlim_cur, (unsigned long long)allowed,
-			    (unsigned long long)settings->connections_max);
+			    (unsigned long long)limit.rlim_cur,
+			    (unsigned long long)server->connections_max,
+			    (unsigned long long)wanted);
 	}
-	return allowed;
 }
 
 static void signal_ready(struct source *source, uint32_t events)
@@ -190,14 +189,6 @@ static int open_device(struct server *server, const struct reason *reason, char 
 	return 0;
 }
 
-static bool is_namespace_taken(const struct server *server, const char *name)
-{
-	for (unsigned i = 0; i < server->namespace_count; i++)
-		if (!strcmp(server->namespaces[i].name, name))
-			return true;
-	return false;
-}
-
 /* Whether the arenas can be had. A device's are taken whole: its pages are pinned. */
 static int check_memory(const struct server *server, const struct memory *memory,
 			const struct reason *reason)
@@ -227,7 +218,7 @@ static int open_namespaces(struct server *server, const struct reason *reason)
 	for (unsigned i = 0; i < names->count && r == 0; i++) {
 		struct name_space *space = &server->namespaces[i];
 
-		if (is_namespace_taken(server, names->item[i]))
+		if (server_namespace(server, names->item[i]))
 			return fail(reason, -EEXIST, "there are two namespaces %s", names->item[i]);
 		r = namespace_open(space, names->item[i], server->settings,
 				   server->settings->memory_reserve || memory.is_strict,
@@ -351,7 +342,7 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	deadlines_init(&server->pauses, ACCEPT_PAUSE_NS);
 	deadlines_init(&server->mapping_looks, MAPPING_LOOK_NS);
 	read_boot_id(server->host);
-	server->connections_max = connections_allowed(settings);
+	set_limits(server);
 	r = loop_open(&server->loop);
 	if (r == 0)
 		r = open_signals(server);
