@@ -40,7 +40,7 @@ __attribute__((noreturn)) static void tell(const struct dso_session *session, co
 	abort();
 }
 
-/* Who is in is in by the name of what was called, so that it can be told from the first moment on. */
+/* A thread takes the session by storing the name of what it has called, so that another one finds the name at once. */
 void check_begin(struct dso_session *session, const char *function)
 {
 	const char *other = NULL;

@@ -200,10 +200,11 @@ int transport_tcp_connect(const struct attachment *attachment, struct transport 
 int transport_roce_connect(const struct attachment *attachment, struct transport **ret_transport);
 int transport_verbs_connect(const struct attachment *attachment, struct transport **ret_transport);
 
+#define TRANSPORT_LEASE_BYTES 4096 /* mapped of a lease */
+
 /* Over @bytes of memory that this process has mapped at @base; the CPU executes. The memory stays the
  * caller's. */
 int transport_cpu_open(void *base, uint64_t bytes, struct transport **ret_transport);
-#define TRANSPORT_LEASE_BYTES 4096 /* mapped of a lease */
 /* The same under the name `shm`. The mapping is the transport's, and so are the @lease (NULL: none) and the @connection
  * that came with it: detach unmaps the memory, then the lease, and then ends the connection. */
 int transport_cpu_adopt(void *base, uint64_t bytes, void *lease, int connection,

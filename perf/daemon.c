@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/daemon.h"
 #include "perf/clock.h"
+#include "perf/error.h"
 #include "perf/operation.h"
-#include "perf/run.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/hostile.h"
-#include "perf/run.h"
 #include "perf/clock.h"
+#include "perf/error.h"
 
 #include <dso/dso.h>
 #include <pthread.h>

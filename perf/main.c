@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/barrier.h"
+#include "perf/error.h"
 #include "perf/hostile.h"
 #include "perf/lock.h"
 #include "perf/run.h"

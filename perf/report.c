@@ -2,7 +2,6 @@
 #include "perf/lock.h"
 #include "perf/run.h"
 #include "perf/clock.h"
-#include "tools/printable.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -223,13 +222,6 @@ void report_lock(const struct run *run, uint64_t errors)
 		else
 			report_lock_text(figures, row);
 	}
-}
-
-void report_error(const char *what, const char *sentence)
-{
-	fprintf(stderr, "dso-perf: %s", what);
-	printable_print(stderr, sentence, PRINTABLE_TERMINAL);
-	fputc('\n', stderr);
 }
 
 void report_progress(int64_t begin_ns, int64_t duration_ns)

@@ -40,9 +40,6 @@ int measure_rate(struct run *run, struct worker *worker);
 /* Print the results on stdout. */
 void report(const struct run *run, uint64_t errors);
 
-/* Say on stderr what went wrong; @sentence is libdso-rdma's or storaged's, and a terminal must not obey it. */
-void report_error(const char *what, const char *sentence);
-
 /* Say on stderr how far it is, where that is a terminal. */
 void report_progress(int64_t begin_ns, int64_t duration_ns);
 

@@ -2,6 +2,7 @@
 #include "tools/printable.h"
 
 #include <stdint.h>
+#include <string.h>
 
 struct range {
 	uint32_t first, last;
@@ -54,18 +55,27 @@ static size_t plain_bytes(const unsigned char *at, enum printable_for whom)
 	return bytes;
 }
 
+/* Write what stands for the character at *@from to @to, and go on behind it. Returns its bytes. */
+static size_t step(const unsigned char **from, enum printable_for whom, char to[static 5])
+{
+	size_t bytes = plain_bytes(*from, whom);
+
+	if (bytes)
+		memcpy(to, *from, bytes);
+	*from += bytes ? bytes : 1;
+	return bytes ? bytes : (size_t)sprintf(to, "\\x%02x", (*from)[-1]);
+}
+
 char *printable_write(const char *text, enum printable_for whom, char *to)
 {
 	const unsigned char *from = (const unsigned char *)text;
-	char *end = to;
+	char character[5], *end = to;
 
 	while (*from) {
-		size_t bytes = plain_bytes(from, whom);
+		size_t bytes = step(&from, whom, character);
 
-		if (bytes == 0)
-			end += sprintf(end, "\\x%02x", *from++);
-		for (; bytes; bytes--)
-			*end++ = (char)*from++;
+		memcpy(end, character, bytes);
+		end += bytes;
 	}
 	*end = 0;
 	return to;
@@ -74,13 +84,8 @@ char *printable_write(const char *text, enum printable_for whom, char *to)
 void printable_print(FILE *stream, const char *text, enum printable_for whom)
 {
 	const unsigned char *from = (const unsigned char *)text;
+	char character[5];
 
-	while (*from) {
-		size_t bytes = plain_bytes(from, whom);
-
-		if (bytes == 0)
-			fprintf(stream, "\\x%02x", *from++);
-		for (; bytes; bytes--)
-			putc(*from++, stream);
-	}
+	while (*from)
+		fwrite(character, 1, step(&from, whom, character), stream);
 }

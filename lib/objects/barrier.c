@@ -38,9 +38,8 @@ int dso_barrier_open(struct dso_session *session, const char *name,
 	struct dso_barrier *barrier;
 	int r;
 
-	if (params) {
+	if (params)
 		request.parameters[BARRIER_PARAMETER_PARTIES] = params->parties;
-	}
 	r = object_open(session, name, &request, sizeof *barrier, &barrier);
 	if (r)
 		return r;

@@ -40,9 +40,8 @@ int dso_future_open(struct dso_session *session, const char *name,
 	struct dso_future *future;
 	int r;
 
-	if (params) {
+	if (params)
 		request.parameters[FUTURE_PARAMETER_CAPACITY] = params->capacity_bytes;
-	}
 	r = object_open(session, name, &request, sizeof *future, &future);
 	if (r)
 		return r;

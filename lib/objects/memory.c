@@ -70,9 +70,8 @@ int dso_memory_open(struct dso_session *session, const char *name,
 	struct dso_memory *memory;
 	int r;
 
-	if (params) {
+	if (params)
 		request.parameters[MEMORY_PARAMETER_BYTES] = params->size_bytes;
-	}
 	r = object_open(session, name, &request, sizeof *memory, &memory);
 	if (r)
 		return r;

@@ -27,10 +27,11 @@
 
 #define OWNED_WAKE_ALL UINT32_MAX
 
-/* Of those that make consistent what is. */
+#define COURTESY 8
+
+/* Of -EINVAL of dso_mutex_consistent() and dso_rwlock_consistent(). */
 #define OWNED_NOT_DIED_SENTENCE \
 	"there is nothing to make consistent: this handle did not lock it with -EOWNERDEAD"
-#define COURTESY 8
 
 /* Of who takes and gives back one word again and again; zero at first. */
 struct courtesy {

@@ -338,9 +338,8 @@ int dso_register_open(struct dso_session *session, const char *name,
 	struct dso_register *reg;
 	int r;
 
-	if (params) {
+	if (params)
 		request.parameters[REGISTER_PARAMETER_CAPACITY] = params->capacity_bytes;
-	}
 	r = object_open(session, name, &request, sizeof *reg, &reg);
 	if (r)
 		return r;

@@ -75,9 +75,8 @@ int dso_rwlock_open(struct dso_session *session, const char *name,
 	struct dso_rwlock *rwlock;
 	int r;
 
-	if (params) {
+	if (params)
 		request.parameters[RWLOCK_PARAMETER_READERS] = params->readers;
-	}
 	r = object_open(session, name, &request, sizeof *rwlock, &rwlock);
 	if (r)
 		return r;

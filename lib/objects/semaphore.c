@@ -44,9 +44,8 @@ int dso_semaphore_open(struct dso_session *session, const char *name,
 	struct dso_semaphore *semaphore;
 	int r;
 
-	if (params) {
+	if (params)
 		request.parameters[SEMAPHORE_PARAMETER_PERMITS] = params->permits;
-	}
 	r = object_open(session, name, &request, sizeof *semaphore, &semaphore);
 	if (r)
 		return r;

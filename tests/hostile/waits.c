@@ -207,6 +207,12 @@ static uint16_t owner_of(const struct client *client)
 	return (uint16_t)le64_get(client->welcome.session);
 }
 
+/* Give the word back, which is @value. */
+static void give_back(int data, uint64_t word, uint64_t value)
+{
+	ck_assert_uint_eq(add(data, word, owned_word(owned_word_token(value), 0) - value), value);
+}
+
 START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
 {
 	struct client first, second, giver;
@@ -238,12 +244,12 @@ START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
 	taken = taken_of(first.fd);
 	ck_assert_uint_eq(taken, owned_word(6, owner_of(&first)) | flags | OWNED_GRANTED);
 	/* So soon after that it is given to nobody; but when a pause is over, it is. */
-	ck_assert_uint_eq(add(data, word, owned_word(6, 0) - taken), taken);
+	give_back(data, word, taken);
 	ck_assert_uint_eq(call(giver.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
 	taken = taken_of(second.fd);
 	ck_assert_uint_eq(taken, owned_word(7, owner_of(&second)) | OWNED_GRANTED);
 	/* Who has a deadline behind that gets it still, and so does who comes when it has been free for long. */
-	ck_assert_uint_eq(add(data, word, owned_word(7, 0) - taken), taken);
+	give_back(data, word, taken);
 	send_request(second.fd, CONTROL_WAIT, &wait, sizeof wait);
 	send_request(second.fd, CONTROL_CANCEL, NULL, 0);
 	taken = taken_of(second.fd);
@@ -316,12 +322,6 @@ START_TEST(a_wake_of_all_within_a_pause_is_not_lost_when_the_first_goes)
 	finish();
 }
 END_TEST
-
-/* Give the word back, which is @value. */
-static void give_back(int data, uint64_t word, uint64_t value)
-{
-	ck_assert_uint_eq(add(data, word, owned_word(owned_word_token(value), 0) - value), value);
-}
 
 START_TEST(a_word_is_given_away_once_in_a_pause_but_for_who_cancels)
 {
