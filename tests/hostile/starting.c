@@ -139,6 +139,18 @@ START_TEST(a_device_that_is_demanded_and_not_there_is_a_reason_not_to_start)
 }
 END_TEST
 
+/* A terminal must not obey what others have written, nor a line look like two. */
+START_TEST(what_is_no_plain_text_is_said_as_numbers)
+{
+	char said[1024];
+
+	ck_assert_int_eq(run_storaged("--ttl", "red\033[31m\\\n\177\303\244", said, sizeof said),
+			 1);
+	ck_assert_msg(strstr(said, "red\\x1b[31m\\x5c\\x0a\\x7f\\xc3\\xa4"), "%s", said);
+	ck_assert_ptr_null(strchr(said, '\033'));
+}
+END_TEST
+
 TCase *starting_tests(void)
 {
 	TCase *tests = tcase_create("starting");
@@ -150,5 +162,6 @@ TCase *starting_tests(void)
 	tcase_add_test(tests, a_directory_that_others_can_write_or_that_is_a_link_is_refused);
 	tcase_add_test(tests, an_address_beyond_loopback_needs_the_word_plaintext);
 	tcase_add_test(tests, a_device_that_is_demanded_and_not_there_is_a_reason_not_to_start);
+	tcase_add_test(tests, what_is_no_plain_text_is_said_as_numbers);
 	return tests;
 }
