@@ -178,10 +178,10 @@ static bool are_served_in_order(void *object)
 		begin(&waiters[i]);
 	}
 	OK(session, kind_in_order->give(object));
-	for (unsigned i = 0; i < WAITERS; i++) {
+	for (unsigned i = 0; i < WAITERS; i++)
 		ck_assert_int_eq(end(&waiters[i]), 0);
+	for (unsigned i = 0; i < WAITERS; i++)
 		in_order &= order[i] == i;
-	}
 	return in_order;
 }
 

@@ -89,19 +89,33 @@ const char *daemon_url(const struct daemon_process *daemon, const char *transpor
 	return over_ip ? daemon->tcp_url : daemon->unix_url;
 }
 
+void process_freeze(pid_t child)
+{
+	if (kill(child, SIGSTOP) || waitpid(child, NULL, WUNTRACED) != child)
+		die("a child cannot be stopped");
+}
+
+/* A test that fails may leave it frozen: it ends all the same. */
+static int end_by(const struct daemon_process *daemon, int signal)
+{
+	int status = 0;
+
+	kill(daemon->pid, signal);
+	kill(daemon->pid, SIGCONT);
+	waitpid(daemon->pid, &status, 0);
+	return status;
+}
+
 void daemon_end(struct daemon_process *daemon, int signal)
 {
-	kill(daemon->pid, signal);
-	waitpid(daemon->pid, NULL, 0);
+	end_by(daemon, signal);
 }
 
 int daemon_stop(struct daemon_process *daemon)
 {
 	char path[96];
-	int status = 0;
+	int status = end_by(daemon, SIGTERM);
 
-	kill(daemon->pid, SIGTERM);
-	waitpid(daemon->pid, &status, 0);
 	snprintf(path, sizeof path, "%s/storaged.sock", daemon->directory);
 	unlink(path);
 	strcat(path, ".state");

@@ -29,6 +29,10 @@ void daemon_start_again(struct daemon_process *daemon, const char *const *argume
  * tried over one. */
 const char *daemon_url(const struct daemon_process *daemon, const char *transport);
 
+/* Stop a @child of this process as SIGSTOP does. None of its threads runs any more when this returns: the signal alone
+ * leaves each running until it gets there. SIGCONT lets it go on; daemon_end and daemon_stop do so too. */
+void process_freeze(pid_t child);
+
 /* SIGTERM and wait. Returns the exit status, or 128 + the signal that ended it. */
 int daemon_stop(struct daemon_process *daemon);
 

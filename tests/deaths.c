@@ -418,7 +418,7 @@ START_TEST(a_holder_that_is_frozen_is_fenced_and_nothing_of_it_comes_later)
 
 		begin_victim(transport, kind);
 		nap(20 * DSO_MILLISECOND + rand_r(&seed) % 1000000);
-		kill(victim, SIGSTOP);
+		process_freeze(victim);
 		until_sessions(observer, SURVIVORS + 1, what);
 		dead = victims;
 		until_turns(survivors, what);

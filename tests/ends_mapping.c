@@ -90,7 +90,7 @@ END_TEST
 START_TEST(a_process_that_is_stopped_is_not_called_ended)
 {
 	victim_order(&victim, 'b');
-	kill(victim.pid, SIGSTOP);
+	process_freeze(victim.pid);
 	ends_until_noted(observer, name, " (lost)");
 	kill(victim.pid, SIGCONT);
 }

@@ -48,7 +48,7 @@ static void kill_process(void)
 
 static void freeze(void)
 {
-	kill(victim.pid, SIGSTOP);
+	process_freeze(victim.pid);
 }
 
 static bool is_swept_or_lost(void *context)
@@ -61,7 +61,7 @@ static bool is_swept_or_lost(void *context)
 
 static void freeze_and_thaw(void)
 {
-	kill(victim.pid, SIGSTOP);
+	process_freeze(victim.pid);
 	ends_until(is_swept_or_lost, NULL, "a frozen session is fenced");
 	kill(victim.pid, SIGCONT);
 	victim_order(&victim, 's');
@@ -70,7 +70,7 @@ static void freeze_and_thaw(void)
 /* For less than anybody's patience. */
 static void stop_storaged(void)
 {
-	kill(storage.pid, SIGSTOP);
+	process_freeze(storage.pid);
 	kill(storage.pid, SIGCONT);
 	victim_order(&victim, 'p');
 }

@@ -271,7 +271,7 @@ START_TEST(a_stopped_daemon_is_noticed_by_its_silence)
 	transport = transports[_i / 2];
 	session = open_over(transport, _i % 2 ? DSO_SECOND / 2 : 0);
 	ck_assert_int_eq(dso_counter_open(session, "c", NULL, &counter), 0);
-	kill(storage.pid, SIGSTOP);
+	process_freeze(storage.pid);
 	AWAIT((r = dso_counter_add(counter, 1, NULL)) != 0);
 	kill(storage.pid, SIGCONT);
 	ck_assert_msg(r == -ENOTCONN || r == -ECONNRESET, "%d", r);
@@ -326,10 +326,10 @@ START_TEST(a_standstill_of_all_ends_no_session)
 	if (pid == 0)
 		ask();
 	until_counted(counter, pid);
-	kill(storage.pid, SIGSTOP);
+	process_freeze(storage.pid);
 	/* Then it has asked. */
 	nap(5 * DSO_MILLISECOND);
-	kill(pid, SIGSTOP);
+	process_freeze(pid);
 	nap(STANDSTILL_TIMEOUT * 5 / 4);
 	kill(pid, SIGCONT);
 	nap(5 * DSO_MILLISECOND);

@@ -128,7 +128,7 @@ static void freeze(const char *transport, const struct kind *kind, int then)
 	object = kind->open(session, kind->name);
 	ck_assert_int_eq(kind->take(object, 0), 0);
 	frozen = waiter_begin(kind, transport);
-	kill(frozen.pid, SIGSTOP);
+	process_freeze(frozen.pid);
 	next = waiter_begin(kind, transport);
 	ck_assert_int_eq(kind->give(object), 0);
 	ck_assert_msg(waiter_end(&next) == 0, "%s, %s: the next one does not get it", transport,
@@ -217,7 +217,7 @@ static void look_late(const char *transport, bool completed, unsigned rounds)
 	barrier = open_barrier(session);
 	ck_assert_int_eq(dso_barrier_reset(barrier), 0);
 	late = party_begin(transport, barrier);
-	kill(late.pid, SIGSTOP);
+	process_freeze(late.pid);
 	if (completed)
 		ck_assert_int_eq(dso_barrier_wait(barrier, PATIENCE, NULL), 0);
 	ck_assert_int_eq(dso_barrier_reset(barrier), 0);
@@ -312,7 +312,7 @@ START_TEST(who_is_frozen_with_the_turn_at_a_semaphore_keeps_nobody_from_its_perm
 	/* Two of three are free: it is passed by, until it has the turn. */
 	AWAIT(dso_semaphore_acquire(again, 1, 0) || dso_semaphore_release(again, 1));
 	ck_assert_int_eq(dso_semaphore_acquire(again, 1, 0), -ETIMEDOUT);
-	kill(frozen.pid, SIGSTOP);
+	process_freeze(frozen.pid);
 	ck_assert_int_eq(dso_semaphore_acquire(again, 1, PATIENCE), 0);
 	ck_assert_int_eq(dso_semaphore_release(again, 1), 0);
 	ck_assert_int_eq(dso_semaphore_release(semaphore, 1), 0);

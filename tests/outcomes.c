@@ -86,7 +86,7 @@ START_TEST(what_had_left_is_unknown_and_what_had_not_did_not_happen)
 	struct dso_memory *memory = open_memory(transports[_i]);
 	unsigned count, unknown;
 
-	kill(storaged.pid, SIGSTOP);
+	process_freeze(storaged.pid);
 	count = submit_all(memory);
 	is_not_in_time(DSO_NOWAIT);
 	is_not_in_time(10 * DSO_MILLISECOND);

@@ -265,7 +265,7 @@ START_TEST(a_holder_gives_storaged_up_within_its_ttl_however_long_its_timeout_is
 	ck_assert_int_eq(dso_open(daemon_process.tcp_url, &options, &session), 0);
 	mutex = mutex_in(session);
 	ck_assert_int_eq(dso_mutex_lock(mutex, PATIENCE, NULL), 0);
-	ck_assert_int_eq(kill(daemon_process.pid, SIGSTOP), 0);
+	process_freeze(daemon_process.pid);
 	r = dso_mutex_unlock(mutex);
 	ck_assert(r == -ECONNRESET || r == -ENOTCONN);
 	sentence = strstr(dso_error(session), "heartbeat for ");

@@ -82,7 +82,7 @@ START_TEST(clients_that_have_not_read_and_are_gone_at_once_are_all_heard_of)
 		gone[i] = begin_session();
 		ask_without_reading(gone[i], other);
 	}
-	kill(storaged.pid, SIGSTOP);
+	process_freeze(storaged.pid);
 	for (unsigned i = 0; i < CLIENTS * LISTINGS; i++)
 		send_request(busy[i % CLIENTS], CONTROL_LIST, &list, sizeof list);
 	for (unsigned i = 0; i < CLIENTS; i++)

@@ -215,7 +215,7 @@ START_TEST(what_came_while_it_stood_still_is_heard_before_anybody_is_fenced)
 	/* They come after those, who are connected then. */
 	for (unsigned i = 0; i < COUNT; i++)
 		clients[i] = client_new();
-	kill(storaged.pid, SIGSTOP);
+	process_freeze(storaged.pid);
 	for (unsigned i = 0; i < COUNT; i++) {
 		send_request(clients[i].fd, CONTROL_PING, NULL, 0);
 		send_request(fds[i], CONTROL_HELLO, &hello, sizeof hello);
