@@ -246,17 +246,26 @@ static int answer(struct data_connection *connection)
 	return failed;
 }
 
+/* Whether the device still owes an operation. One that was refused here, and was not submitted, owes nothing. */
+static bool is_owed(const struct data_connection *connection)
+{
+	uint32_t i = connection->op_count;
+
+	while (i > 0 && connection->ops[i - 1].status != -EINPROGRESS)
+		i--;
+	return i > 0;
+}
+
 bool data_complete(struct io_engine *engine, struct executor *executor)
 {
 	bool any = false;
 
-	/* Operations complete in order: a connection's last one is the one to look at. */
 	while (!list_empty(&executor->executing)) {
 		struct data_connection *connection =
 			container_of(executor->executing.next, struct data_connection, executing);
 		uint32_t count = connection->op_count;
 
-		if (count && connection->ops[count - 1].status == -EINPROGRESS)
+		if (is_owed(connection))
 			break;
 		any = true;
 		list_remove(&connection->executing);
