@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -70,13 +71,15 @@ struct marker_before marker_read(const struct marker_page *page, const struct ma
 
 int64_t marker_wait_ns(const struct marker_before *before, const char *name)
 {
+	uint64_t keep_ns = 0;
+
 	for (unsigned i = 0; i < MARKER_SPACES; i++) {
 		const struct marker_space *space = &before->spaces[i];
 
-		if (!strcmp(space->name, name) && space->keep_ns > (uint64_t)before->ago_ns)
-			return (int64_t)space->keep_ns - before->ago_ns;
+		if (!strcmp(space->name, name) && space->keep_ns > keep_ns)
+			keep_ns = space->keep_ns;
 	}
-	return 0;
+	return keep_ns > (uint64_t)before->ago_ns ? (int64_t)keep_ns - before->ago_ns : 0;
 }
 
 __attribute__((format(printf, 4, 5))) static int
@@ -112,6 +115,15 @@ static int open_file(const char *path, char *reason, size_t reason_bytes)
 	return error ? error : fd;
 }
 
+/* A row of another layout must not be read as one of this layout once the magic is written. */
+static void make_readable(struct marker_page *page)
+{
+	if (memcmp(page->magic, MAGIC, sizeof page->magic))
+		memset(page, 0, sizeof *page);
+	for (unsigned i = 0; i < MARKER_SPACES; i++)
+		page->spaces[i].name[MARKER_NAME_BYTES - 1] = 0;
+}
+
 int marker_open(struct marker *marker, const char *path, const struct marker_now *now,
 		struct marker_before *ret_before, char *reason, size_t reason_bytes)
 {
@@ -128,31 +140,77 @@ int marker_open(struct marker *marker, const char *path, const struct marker_now
 	}
 	*marker = (struct marker){.page = page, .fd = fd};
 	*ret_before = marker_read(page, now);
+	make_readable(page);
 	return 0;
 }
 
+/* SIGKILL may stop storaged behind any store: the compiler must keep the order of those around this. */
+static void in_order(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* While the boot id is that of another boot, the realtime clock counts: so the boot id changes behind both clocks. */
 void marker_beat(struct marker *marker, const struct marker_now *now, uint64_t reserved)
 {
 	struct marker_page *page = marker->page;
 
 	if (!page)
 		return;
-	memcpy(page->boot, now->boot, sizeof page->boot);
+	page->reserved = reserved;
 	page->lived_ns = now->boottime_ns;
 	page->realtime_ns = now->realtime_ns;
-	page->reserved = reserved;
+	in_order();
+	memcpy(page->boot, now->boot, sizeof page->boot);
+	in_order();
 	memcpy(page->magic, MAGIC, sizeof page->magic);
+	in_order();
 }
 
-void marker_keep(struct marker *marker, unsigned place, const char *name, uint64_t keep_ns)
+/* The row of @name, or else, where there is none, a free one; NULL: all are in use. */
+static struct marker_space *find_row(struct marker_page *page, const char *name)
 {
-	struct marker_space *space = marker->page ? &marker->page->spaces[place] : NULL;
+	struct marker_space *free_row = NULL;
 
-	if (!space)
+	for (unsigned i = MARKER_SPACES; i-- > 0;) {
+		struct marker_space *row = &page->spaces[i];
+
+		if (*row->name && !strcmp(row->name, name))
+			return row;
+		if (!*row->name || row->keep_ns == 0)
+			free_row = row;
+	}
+	return free_row;
+}
+
+/* Nobody waits for a row while its name changes. */
+static void rename_row(struct marker_space *row, const char *name)
+{
+	row->keep_ns = 0;
+	in_order();
+	memset(row->name, 0, sizeof row->name);
+	memcpy(row->name, name, strnlen(name, sizeof row->name - 1));
+	in_order();
+}
+
+void marker_keep(struct marker *marker, const char *name, uint64_t keep_ns)
+{
+	struct marker_page *page = marker->page;
+	struct marker_space *row = page ? find_row(page, name) : NULL;
+
+	if (!row)
 		return;
-	space->keep_ns = keep_ns;
-	if (strncmp(space->name, name, sizeof space->name))
-		strncpy(space->name, name, sizeof space->name - 1);
+	if (strcmp(row->name, name) && keep_ns)
+		rename_row(row, name);
+	if (!strcmp(row->name, name))
+		row->keep_ns = keep_ns;
+	in_order();
+	/* An earlier storaged may have left several rows of one name. */
+	for (struct marker_space *other = page->spaces; other < page->spaces + MARKER_SPACES;
+	     other++)
+		if (other != row && !strcmp(other->name, name))
+			other->keep_ns = 0;
+	in_order();
 }
 
 void marker_close(struct marker *marker)

@@ -68,8 +68,11 @@ int marker_open(struct marker *marker, const char *path, const struct marker_now
 		struct marker_before *ret_before, char *reason, size_t reason_bytes);
 /* storaged lives, and gives no token origin beyond @reserved. */
 void marker_beat(struct marker *marker, const struct marker_now *now, uint64_t reserved);
-/* In the namespace @name, at @place, sessions may go on for @keep_ns; 0: none. */
-void marker_keep(struct marker *marker, unsigned place, const char *name, uint64_t keep_ns);
+/*
+ * In the namespace @name sessions may go on for @keep_ns; 0: none. A namespace keeps its row, as long as that is not 0,
+ * over all starts. Between any two stores the page says of each namespace what it said before or what it says now.
+ */
+void marker_keep(struct marker *marker, const char *name, uint64_t keep_ns);
 void marker_close(struct marker *marker);
 
 #endif

@@ -3,9 +3,14 @@
 #include "tests/runner.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define SECOND INT64_C(1000000000)
@@ -47,7 +52,7 @@ static void live_until(int64_t keep_ns, uint64_t reserved)
 	struct marker marker;
 
 	open_at(&marker, &now);
-	marker_keep(&marker, 0, "blue", (uint64_t)keep_ns);
+	marker_keep(&marker, "blue", (uint64_t)keep_ns);
 	marker_beat(&marker, &now, reserved);
 	marker_close(&marker);
 }
@@ -152,9 +157,9 @@ START_TEST(each_namespace_waits_for_its_own_sessions_alone)
 	struct marker marker;
 
 	open_at(&marker, &now);
-	marker_keep(&marker, 0, "blue", 10 * SECOND);
-	marker_keep(&marker, 1, "green", 60 * SECOND);
-	marker_keep(&marker, 2, "red", 0);
+	marker_keep(&marker, "blue", 10 * SECOND);
+	marker_keep(&marker, "green", 60 * SECOND);
+	marker_keep(&marker, "red", 0);
 	marker_beat(&marker, &now, 4711);
 	marker_close(&marker);
 	before = before_at(1, 103, 1003);
@@ -176,7 +181,7 @@ START_TEST(a_marker_in_use_is_nobody_elses)
 	ck_assert_int_eq(marker_open(&second, path, &now, &before, reason, sizeof reason), -EBUSY);
 	ck_assert_str_ne(reason, "");
 	/* One that keeps nothing can be used all the same. */
-	marker_keep(&second, 0, "blue", 1);
+	marker_keep(&second, "blue", 1);
 	marker_beat(&second, &now, 1);
 	marker_close(&second);
 	marker_close(&marker);
@@ -200,6 +205,188 @@ START_TEST(a_file_that_has_another_name_is_not_written_to)
 }
 END_TEST
 
+/* ---- a stop behind each instruction ---- */
+
+/* What a start does with the marker, and what the start behind it must find wherever the first one was stopped. */
+struct start {
+	void (*before)(void); /* fills the file */
+	void (*run)(struct marker *marker);
+	struct marker_now now;     /* of the start that follows */
+	int64_t blue_ns, green_ns; /* are waited for at least */
+	int64_t longest_ns;        /* and nothing for longer */
+};
+
+static void check_page(const struct marker_page *page, const struct start *start)
+{
+	struct marker_before before = marker_read(page, &start->now);
+
+	ck_assert(!before.is_damaged);
+	ck_assert_int_ge(marker_wait_ns(&before, "blue"), start->blue_ns);
+	ck_assert_int_ge(marker_wait_ns(&before, "green"), start->green_ns);
+	for (unsigned i = 0; i < MARKER_SPACES; i++)
+		ck_assert_int_le(marker_wait_ns(&before, before.spaces[i].name), start->longest_ns);
+}
+
+static const struct marker_page *map_page(void)
+{
+	int fd = open(path, O_RDONLY);
+	void *page = mmap(NULL, sizeof(struct marker_page), PROT_READ, MAP_SHARED, fd, 0);
+
+	ck_assert_ptr_ne(page, MAP_FAILED);
+	close(fd);
+	return page;
+}
+
+static void run_traced(const struct start *start)
+{
+	struct marker_now now = at(2, 5000, 1003);
+	struct marker marker;
+
+	/* Where no process may be traced, only the end is looked at. */
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0)
+		raise(SIGSTOP);
+	open_at(&marker, &now);
+	start->run(&marker);
+	_exit(0);
+}
+
+/* The process that makes the start does one instruction at a time. */
+static void stop_everywhere(const struct start *start)
+{
+	const struct marker_page *page;
+	struct marker_page last;
+	int status;
+	pid_t pid;
+
+	start->before();
+	page = map_page();
+	last = *page;
+	check_page(page, start);
+	pid = fork();
+	if (pid == 0)
+		run_traced(start);
+	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
+		if (memcmp(&last, page, sizeof last))
+			check_page(page, start);
+		last = *page;
+		ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
+	}
+	ck_assert_int_eq(status, 0);
+	check_page(page, start);
+}
+
+/* Rows of three namespaces, of a storaged of another boot: it lived at 100 s, and 1000 s of the realtime clock. */
+static void three_rows(void)
+{
+	struct marker_now now = at(1, 100, 1000);
+	struct marker marker;
+
+	open_at(&marker, &now);
+	marker_keep(&marker, "red", 1 * SECOND);
+	marker_keep(&marker, "blue", 10 * SECOND);
+	marker_keep(&marker, "green", 60 * SECOND);
+	marker_beat(&marker, &now, 4711);
+	marker_close(&marker);
+}
+
+/* Green is first now, yellow is new, blue is not here, and red is waited for no more. */
+static void start_in_another_order(struct marker *marker)
+{
+	struct marker_now now = at(2, 5000, 1003);
+
+	marker_keep(marker, "red", 0);
+	marker_beat(marker, &now, 4712);
+	marker_keep(marker, "blue", 7 * SECOND);
+	marker_keep(marker, "green", 57 * SECOND);
+	marker_keep(marker, "yellow", 0);
+	marker_keep(marker, "yellow", 5 * SECOND);
+	marker_keep(marker, "purple", 5 * SECOND);
+}
+
+START_TEST(a_start_that_is_stopped_anywhere_leaves_every_wait)
+{
+	struct start start = {.before = three_rows,
+			      .run = start_in_another_order,
+			      .now = at(2, 5001, 1004),
+			      .blue_ns = 6 * SECOND,
+			      .green_ns = 56 * SECOND,
+			      .longest_ns = 59 * SECOND};
+
+	stop_everywhere(&start);
+}
+END_TEST
+
+static void another_layout(void)
+{
+	int fd = open(path, O_WRONLY);
+	uint8_t bytes[4096];
+
+	memset(bytes, 'x', sizeof bytes);
+	memcpy(bytes, "DSOSTAT1", 8);
+	ck_assert_int_eq(write(fd, bytes, sizeof bytes), sizeof bytes);
+	close(fd);
+}
+
+static void start_with_blue(struct marker *marker)
+{
+	struct marker_now now = at(2, 5000, 1003);
+
+	marker_beat(marker, &now, 4712);
+	marker_keep(marker, "blue", 7 * SECOND);
+}
+
+START_TEST(what_another_layout_says_is_never_read_as_rows)
+{
+	struct start start = {.before = another_layout,
+			      .run = start_with_blue,
+			      .now = at(2, 5001, 1004),
+			      .longest_ns = 7 * SECOND};
+
+	stop_everywhere(&start);
+}
+END_TEST
+
+START_TEST(rows_are_free_again_when_nobody_is_waited_for)
+{
+	struct marker_now now = at(1, 100, 1000);
+	struct marker_before before;
+	struct marker marker;
+	char name[16];
+
+	open_at(&marker, &now);
+	marker_beat(&marker, &now, 4711);
+	marker_keep(&marker, "blue", 10 * SECOND);
+	for (unsigned i = 0; i < 3 * MARKER_SPACES; i++) {
+		snprintf(name, sizeof name, "other-%u", i);
+		marker_keep(&marker, name, SECOND);
+		before = marker_read(marker.page, &now);
+		ck_assert_int_eq(marker_wait_ns(&before, name), SECOND);
+		marker_keep(&marker, name, 0);
+	}
+	before = marker_read(marker.page, &now);
+	ck_assert_int_eq(marker_wait_ns(&before, "blue"), 10 * SECOND);
+	marker_close(&marker);
+}
+END_TEST
+
+START_TEST(of_two_rows_of_one_name_the_longer_one_counts_until_it_is_written)
+{
+	struct marker_now now = at(1, 100, 1000);
+	struct marker_before before;
+	struct marker marker;
+
+	three_rows();
+	open_at(&marker, &now);
+	strcpy(marker.page->spaces[0].name, "green");
+	before = marker_read(marker.page, &now);
+	ck_assert_int_eq(marker_wait_ns(&before, "green"), 60 * SECOND);
+	marker_keep(&marker, "green", 2 * SECOND);
+	before = marker_read(marker.page, &now);
+	ck_assert_int_eq(marker_wait_ns(&before, "green"), 2 * SECOND);
+	marker_close(&marker);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("marker");
@@ -216,6 +403,10 @@ int main(void)
 	tcase_add_test(tcase, each_namespace_waits_for_its_own_sessions_alone);
 	tcase_add_test(tcase, a_marker_in_use_is_nobody_elses);
 	tcase_add_test(tcase, a_file_that_has_another_name_is_not_written_to);
+	tcase_add_test(tcase, a_start_that_is_stopped_anywhere_leaves_every_wait);
+	tcase_add_test(tcase, what_another_layout_says_is_never_read_as_rows);
+	tcase_add_test(tcase, rows_are_free_again_when_nobody_is_waited_for);
+	tcase_add_test(tcase, of_two_rows_of_one_name_the_longer_one_counts_until_it_is_written);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }

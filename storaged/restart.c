@@ -76,8 +76,7 @@ static void keep(struct server *server, struct name_space *space)
 	/* The marker counts from when storaged lived last. */
 	if (space->restart.until_ns)
 		keep_ns = larger(keep_ns, space->restart.until_ns - restart->beat_ns);
-	marker_keep(&restart->marker, (unsigned)(space - server->namespaces), space->name,
-		    (uint64_t)keep_ns);
+	marker_keep(&restart->marker, space->name, (uint64_t)keep_ns);
 }
 
 /* Look at the sessions that there are, and at no other. */
@@ -96,12 +95,11 @@ static void keep_absent(struct server *server)
 {
 	struct restart *restart = &server->restart;
 
-	for (unsigned i = 0; i + server->namespace_count < MARKER_SPACES; i++) {
+	for (unsigned i = 0; i < MARKER_SPACES && *restart->absent[i].name; i++) {
 		const struct restart_absent *absent = &restart->absent[i];
-		int64_t left_ns = larger(absent->until_ns - restart->beat_ns, 0);
 
-		marker_keep(&restart->marker, server->namespace_count + i,
-			    left_ns ? absent->name : "", (uint64_t)left_ns);
+		marker_keep(&restart->marker, absent->name,
+			    (uint64_t)larger(absent->until_ns - restart->beat_ns, 0));
 	}
 }
 
@@ -114,7 +112,16 @@ static void beat(struct server *server, int64_t now_ns, uint64_t reserved)
 	keep_absent(server);
 }
 
-/* Remember those of the storaged before that are not here. */
+static bool is_absent(const struct restart *restart, const char *name)
+{
+	for (unsigned i = 0; i < MARKER_SPACES; i++)
+		if (!strcmp(restart->absent[i].name, name))
+			return true;
+	return false;
+}
+
+/* Remember those of the storaged before that are not here. The rows of the others become free before the first beat,
+ * from which they would count again. */
 static void find_absent(struct server *server, const struct marker_before *before)
 {
 	unsigned count = 0, count_max = MARKER_SPACES - server->namespace_count;
@@ -125,7 +132,11 @@ static void find_absent(struct server *server, const struct marker_before *befor
 		int64_t wait_ns = marker_wait_ns(before, name);
 		struct restart_absent *absent = &server->restart.absent[count];
 
-		if (!*name || !wait_ns || server_namespace(server, name))
+		if (!*name || server_namespace(server, name) || is_absent(&server->restart, name))
+			continue;
+		if (!wait_ns || count == count_max)
+			marker_keep(&server->restart.marker, name, 0);
+		if (!wait_ns)
 			continue;
 		if (count == count_max) {
 			log_warning("sessions of the namespace %s are forgotten: there were too "
@@ -177,8 +188,8 @@ void restart_open(struct server *server)
 	for (unsigned i = 0; i < server->namespace_count; i++)
 		wait_in(&server->namespaces[i], &before);
 	find_absent(server, &before);
-	/* In this order: what is left of the wait counts from now on. If storaged is killed between the two, the next one
-	 * waits for longer than it would have to. */
+	/* In this order: the rows of the storaged before count from the beat on, which is for longer than they have to, and
+	 * then each of them says what is left of it. */
 	beat(server, clock_now_ns(), token_clock_next() + RESERVE_NS);
 	for (unsigned i = 0; i < server->namespace_count; i++)
 		keep(server, &server->namespaces[i]);
