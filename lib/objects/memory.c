@@ -38,9 +38,9 @@ static int transfer(struct dso_memory *memory, uint8_t opcode, uint64_t offset, 
 	return bytes_transfer(&memory->object, opcode, place(memory, offset), buffer, length_bytes);
 }
 
-/* What lies outside, or is no word, is said in numbers. */
-static int fail(struct dso_memory *memory, const char *verb, int error, uint64_t offset,
-		uint64_t length_bytes)
+/* What lies outside, or is no word, is said in numbers. Apart from the way of those that succeed, which would save a register more. */
+static __attribute__((cold, noinline)) int fail(struct dso_memory *memory, const char *verb,
+						int error, uint64_t offset, uint64_t length_bytes)
 {
 	struct object *object = &memory->object;
 
@@ -116,14 +116,13 @@ int dso_memory_write(struct dso_memory *memory, uint64_t offset, const void *buf
 static inline int atomic_op(struct dso_memory *memory, struct op op, const char *function,
 			    const char *verb, uint64_t *ret_before)
 {
-	uint64_t offset = op.offset;
-	int r = check_word(memory, offset);
+	int r = check_word(memory, op.offset);
 
-	op.offset = place(memory, offset);
+	op.offset = place(memory, op.offset);
 	if (r == 0)
 		r = session_execute_in(&memory->object, &op, function);
 	if (__builtin_expect(r != 0, 0))
-		return fail(memory, verb, r, offset, 8);
+		return fail(memory, verb, r, op.offset - place(memory, 0), 8);
 	if (ret_before)
 		*ret_before = op.value;
 	return 0;
