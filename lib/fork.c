@@ -96,17 +96,27 @@ static void prepare(void)
 	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-void fork_remember(struct dso_session *session)
+void fork_hold_up(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, prepare);
 	pthread_mutex_lock(&sessions.lock);
+}
+
+void fork_allow(void)
+{
+	pthread_mutex_unlock(&sessions.lock);
+}
+
+void fork_remember(struct dso_session *session)
+{
+	fork_hold_up();
 	session->next = sessions.first;
 	if (session->next)
 		session->next->previous = session;
 	sessions.first = session;
-	pthread_mutex_unlock(&sessions.lock);
+	fork_allow();
 }
 
 void fork_forget(struct dso_session *session)

@@ -14,6 +14,11 @@ void fork_remember(struct dso_session *session);
 /* Does nothing for a session that is not remembered. */
 void fork_forget(struct dso_session *session);
 
+/* Between the two, no other thread forks: for memory that a child must not have, from its mmap() to its MADV_DONTFORK.
+ * The caller has no lock of the library. */
+void fork_hold_up(void);
+void fork_allow(void);
+
 /* Whether @session was opened by the process that forked this one. */
 bool fork_is_inherited(const struct dso_session *session);
 

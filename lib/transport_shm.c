@@ -2,6 +2,7 @@
 /* Transport `shm`: storaged passes its memfd over a unix socket, and this process's CPU executes. */
 #include "lib/clock.h"
 #include "lib/dial.h"
+#include "lib/fork.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,6 +71,20 @@ static int dial_storaged(const struct attachment *attachment)
 		       : dial_named(attachment);
 }
 
+/* A child must not reach the memory after this process was fenced, and must not keep it mapped. Returns NULL with errno
+ * set where it cannot be mapped. */
+static void *map_without_children(int fd, uint64_t bytes)
+{
+	void *memory;
+
+	fork_hold_up();
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory != MAP_FAILED)
+		madvise(memory, bytes, MADV_DONTFORK);
+	fork_allow();
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
 /* Map the region that @fd holds, if it is what storaged said. */
 static int map_region(int fd, uint64_t bytes, const struct attachment *attachment,
 		      void **ret_memory)
@@ -83,12 +98,10 @@ static int map_region(int fd, uint64_t bytes, const struct attachment *attachmen
 	    !(seals & F_SEAL_SHRINK))
 		return refuse(attachment, -EPROTO,
 			      "storaged passed a file that is not its sealed arena");
-	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED)
+	memory = map_without_children(fd, bytes);
+	if (!memory)
 		return refuse(attachment, errno == EPERM ? -EPERM : -ENOMEM,
 			      "the arena cannot be mapped into this process");
-	/* A child must not reach the region after this process was fenced. */
-	madvise(memory, bytes, MADV_DONTFORK);
 	*ret_memory = memory;
 	return 0;
 }
@@ -99,14 +112,13 @@ static int map_region(int fd, uint64_t bytes, const struct attachment *attachmen
  */
 static int map_lease(int fd, const struct attachment *attachment, void **ret_lease)
 {
-	void *lease = mmap(NULL, TRANSPORT_LEASE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *lease = map_without_children(fd, TRANSPORT_LEASE_BYTES);
 
-	if (lease == MAP_FAILED)
+	if (!lease)
 		return errno == EPERM
 			       ? refuse(attachment, -ECONNRESET, "storaged has ended the session")
 			       : refuse(attachment, -ENOMEM,
 					"the lease of the arena cannot be mapped");
-	madvise(lease, TRANSPORT_LEASE_BYTES, MADV_DONTFORK);
 	*ret_lease = lease;
 	return 0;
 }
