@@ -17,7 +17,7 @@ static int calibrate(struct run *run, struct worker *worker)
 	int r = 0;
 
 	while (r == 0 && took_ns < CALIBRATION_NS && done < CALIBRATION_OPS_MAX) {
-		r = run->settings.operation->run(worker, count);
+		r = worker->operation->run(worker, count);
 		done += count;
 		count = count < 1024 ? 2 * count : count;
 		took_ns = clock_ns() - begin_ns;
@@ -30,7 +30,7 @@ static int calibrate(struct run *run, struct worker *worker)
 
 static int operation_round(struct run *run, struct worker *worker, int64_t until_ns)
 {
-	int (*const operate)(struct worker *, unsigned) = run->settings.operation->run;
+	int (*const operate)(struct worker *, unsigned) = worker->operation->run;
 	unsigned batch = (unsigned)run->batch;
 	int r = 0;
 
@@ -55,7 +55,7 @@ static int warm_up(struct run *run, struct worker *worker)
 	unsigned count = 50 * (unsigned)run->batch;
 
 	worker->completed += count;
-	return run->settings.operation->run(worker, count);
+	return worker->operation->run(worker, count);
 }
 
 int measure_latency(struct run *run, struct worker *worker)

@@ -218,17 +218,9 @@ static int write_complete(struct worker *worker, const struct dso_completion *co
 	return 0;
 }
 
-const struct operation *operation_find(const char *name)
-{
-	static const struct operation operations[] = {
-		{"read", false, read_run, read_submit, read_complete},
-		{"write", false, write_run, write_submit, write_complete},
-		{"cas", true, cas_run, cas_submit, cas_complete},
-		{"faa", true, faa_run, faa_submit, faa_complete},
-	};
-
-	for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
-		if (!strcmp(name, operations[i].name))
-			return &operations[i];
-	return NULL;
-}
+const struct operation operations_by_opcode[OPCODES] = {
+	[OPCODE_READ] = {read_run, read_submit, read_complete},
+	[OPCODE_WRITE] = {write_run, write_submit, write_complete},
+	[OPCODE_CAS] = {cas_run, cas_submit, cas_complete},
+	[OPCODE_FAA] = {faa_run, faa_submit, faa_complete},
+};

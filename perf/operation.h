@@ -12,6 +12,7 @@
 /* A session and what it knows of the places. Used by one thread. */
 struct worker {
 	const struct settings *settings;
+	const struct operation *operation; /* of settings->opcode */
 	struct dso_session *session;
 	struct dso_memory *memory;
 	const uint8_t *patterns; /* of all places, for all workers */
@@ -25,8 +26,6 @@ struct worker {
 };
 
 struct operation {
-	const char *name;
-	bool atomic;
 	/* @count operations, one after the other. Returns 0, or a negative errno with worker->error. */
 	int (*run)(struct worker *worker, unsigned count);
 	/* One asynchronous operation with tag worker->submitted. Returns 0 or a negative errno. */
@@ -35,8 +34,7 @@ struct operation {
 	int (*complete)(struct worker *worker, const struct dso_completion *completion);
 };
 
-/* NULL where there is none of that name. */
-const struct operation *operation_find(const char *name);
+extern const struct operation operations_by_opcode[OPCODES];
 
 /* The bytes between two places. */
 uint64_t place_stride(const struct settings *settings);

@@ -33,7 +33,7 @@ static int refill(struct lane *lane, int64_t now_ns)
 	const struct settings *settings = worker->settings;
 
 	while (worker->submitted - worker->completed < settings->depth) {
-		int r = settings->operation->submit(worker);
+		int r = worker->operation->submit(worker);
 
 		if (r)
 			return worker_fail(worker, r);
@@ -57,7 +57,7 @@ static int take(struct lane *lane, const struct dso_completion *completion, int6
 	if (completion->status)
 		return worker_wrong(worker, "an operation ended with \"%s\"",
 				    strerror(-completion->status));
-	r = worker->settings->operation->complete(worker, completion);
+	r = worker->operation->complete(worker, completion);
 	if (worker->completed % SAMPLE_EVERY == 0)
 		histogram_add(&lane->latencies,
 			      (uint64_t)(now_ns - lane->submitted_ns[worker->completed %

@@ -54,7 +54,8 @@ static void print_json(json_t *object)
 static void report_json(const struct run *run, uint64_t errors)
 {
 	const struct settings *settings = &run->settings;
-	const char *op = settings->mode == MODE_BARRIER ? "barrier" : settings->operation->name;
+	const char *op =
+		settings->mode == MODE_BARRIER ? "barrier" : opcode_names[settings->opcode];
 	json_t *object = result(run, op, settings->sessions, &run->latencies, run->rate);
 
 	json_object_set_new(object, "words", json_integer((json_int_t)settings->words));
@@ -104,18 +105,18 @@ static void report_text(const struct run *run, uint64_t errors)
 		return;
 	}
 	printf("# %s %s over %s, depth %ju, sessions %ju, words %ju, poll %s, server poll %s%s\n",
-	       lat ? "lat" : "rate", settings->operation->name, run->transport,
+	       lat ? "lat" : "rate", opcode_names[settings->opcode], run->transport,
 	       (uintmax_t)settings->depth, (uintmax_t)settings->sessions,
 	       (uintmax_t)settings->words, poll_name(settings->poll),
 	       poll_name(settings->server_poll), errors ? ", FAILED" : ", every result right");
 	if (run->batch > 1)
 		printf("# %s: each sample is the mean of %ju operations in a row\n",
-		       settings->operation->name, (uintmax_t)run->batch);
+		       opcode_names[settings->opcode], (uintmax_t)run->batch);
 	if (!lat)
 		printf("# %.6f million operations a second\n", run->rate / 1e6);
 	print_head();
 	print_row(settings->size_bytes, lat ? run->latencies.count : run->completed,
-		  &run->latencies, settings->operation->name);
+		  &run->latencies, opcode_names[settings->opcode]);
 	if (run->baseline.round_trips.count)
 		print_row(run->baseline.message_bytes, run->baseline.round_trips.count,
 			  &run->baseline.round_trips, "tcp ping-pong");

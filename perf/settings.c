@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/settings.h"
-#include "perf/operation.h"
 #include "tools/parse.h"
 
 #include <argp.h>
@@ -193,8 +192,8 @@ static void check_together(struct argp_state *state, struct parsing *parsing)
 		settings->depth = 1;
 	if (objects)
 		check_objects(state, parsing);
-	if (settings->operation->atomic && settings->size_bytes != 8)
-		argp_error(state, "--op %s always has 8 bytes", settings->operation->name);
+	if (opcode_is_atomic(settings->opcode) && settings->size_bytes != 8)
+		argp_error(state, "--op %s always has 8 bytes", opcode_names[settings->opcode]);
 	if (!lat && settings->size_bytes > DSO_SUBMIT_BYTES_MAX)
 		argp_error(state, "rate takes a --size of at most %d", DSO_SUBMIT_BYTES_MAX);
 	if (settings->words * settings->size_bytes > MEMORY_BYTES_MAX / 8)
@@ -222,8 +221,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 	switch (key) {
 	case KEY_OP:
-		settings->operation = operation_find(argument);
-		if (!settings->operation)
+		settings->opcode = opcode_find(argument);
+		if (settings->opcode == OPCODES)
 			argp_error(state, "--op %s is none of read, write, cas, faa", argument);
 		return 0;
 	case KEY_TRANSPORT:
@@ -290,7 +289,7 @@ void settings_parse(int argc, char **argv, struct settings *ret_settings)
 	struct parsing parsing = {.settings = ret_settings};
 
 	*ret_settings = (struct settings){
-		.operation = operation_find("faa"),
+		.opcode = OPCODE_FAA,
 		.transport = "auto",
 		.io = "auto",
 		.size_bytes = 8,

@@ -3,6 +3,8 @@
 #ifndef PERF_SETTINGS_H
 #define PERF_SETTINGS_H
 
+#include "perf/opcode.h"
+
 #include <dso/dso.h>
 
 #include <stdbool.h>
@@ -22,7 +24,7 @@ enum poll_policy { POLL_ADAPTIVE, POLL_BUSY, POLL_BLOCK };
 
 struct settings {
 	enum mode mode;
-	const struct operation *operation;
+	enum opcode opcode;
 	const char *transport; /* "auto", "shm", "verbs", "roce", "tcp", "embedded" */
 	const char *url;       /* NULL: a storaged of our own */
 	const char *io;

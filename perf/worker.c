@@ -57,7 +57,9 @@ int worker_open(struct worker *worker, const struct settings *settings, const ch
 	struct dso_memory_params params = {.size_bytes = place_stride(settings) * settings->words};
 	int r;
 
-	*worker = (struct worker){.settings = settings, .patterns = patterns};
+	*worker = (struct worker){.settings = settings,
+				  .operation = &operations_by_opcode[settings->opcode],
+				  .patterns = patterns};
 	/* Sessions begin at different places, as far as there are so many. */
 	worker->submit_place = index * settings->words / settings->sessions;
 	worker->complete_place = worker->submit_place;
@@ -105,7 +107,7 @@ int places_fill(struct worker *worker)
 {
 	const struct settings *settings = worker->settings;
 
-	if (settings->operation != operation_find("read"))
+	if (settings->opcode != OPCODE_READ)
 		return 0;
 	for (uint64_t place = 0; place < settings->words; place++) {
 		int r = dso_memory_write(worker->memory, place * place_stride(settings),
@@ -163,9 +165,9 @@ int places_check(struct worker *worker, uint64_t operations, uint64_t additions)
 {
 	const struct settings *settings = worker->settings;
 
-	if (settings->operation->atomic)
+	if (opcode_is_atomic(settings->opcode))
 		return check_sum(worker, additions);
-	if (settings->operation == operation_find("write"))
+	if (settings->opcode == OPCODE_WRITE)
 		return check_bytes(worker, operations >= settings->words * settings->sessions);
 	return 0;
 }

@@ -6,19 +6,14 @@
 #ifndef STORAGED_SETTINGS_H
 #define STORAGED_SETTINGS_H
 
+#include "storaged/settings_value.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define SETTINGS_ITEMS_MAX 16 /* listen addresses; namespaces */
-
 enum settings_domain { DOMAIN_AUTO, DOMAIN_CPU, DOMAIN_DEVICE };
 enum settings_shm_fence { SHM_FENCE_WAIT, SHM_FENCE_KILL };
-
-struct settings_list {
-	const char *item[SETTINGS_ITEMS_MAX];
-	unsigned count;
-};
 
 struct settings {
 	struct settings_list listen;

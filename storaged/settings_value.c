@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/settings_value.h"
 #include "storaged/memory.h"
-#include "storaged/settings.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -6,7 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SETTINGS_ITEMS_MAX 16 /* listen addresses; namespaces */
+
 struct settings;
+
+struct settings_list {
+	const char *item[SETTINGS_ITEMS_MAX];
+	unsigned count;
+};
 
 enum settings_kind {
 	SETTINGS_TEXT,   /* const char *, of min to max bytes */
