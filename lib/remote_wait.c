@@ -55,6 +55,15 @@ static int taken(struct remote *remote, uint64_t *ret_taken)
 	return -ENOTCONN;
 }
 
+/* Storaged's device failed while it looked at the word, which it may have taken for this session, or not: the session is
+ * over, so that it is taken back. */
+static int lose_word(struct remote *remote, char *reason, size_t reason_bytes)
+{
+	remote_lose(remote, -ENOTCONN, "storaged's RDMA device failed an operation");
+	snprintf(reason, reason_bytes, "%s", remote->session->lost_reason);
+	return -ECONNRESET;
+}
+
 int remote_wait(struct dso_session *session, struct object *object, const struct park *park,
 		int64_t deadline_ns, uint64_t *ret_taken, char *reason, size_t reason_bytes)
 {
@@ -86,6 +95,8 @@ int remote_wait(struct dso_session *session, struct object *object, const struct
 		r = remote_reply_error(remote, reason, reason_bytes);
 	if (r == 0)
 		r = taken(remote, ret_taken);
+	else if (r == -EIO)
+		r = lose_word(remote, reason, reason_bytes);
 	if (r == -ECANCELED && !atomic_exchange(&session->interrupted, false))
 		r = -ETIMEDOUT;
 	pthread_mutex_unlock(&session->lock);

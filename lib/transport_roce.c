@@ -80,7 +80,8 @@ static void complete(void *context, const struct roce_request *request, enum roc
 		[ROCE_DONE] = 0,
 		[ROCE_REFUSED_REQUEST] = -EINVAL,
 		[ROCE_REFUSED_ACCESS] = -EACCES,
-		[ROCE_REFUSED_OPERATION] = -EIO,
+		[ROCE_REFUSED_OPERATION] =
+			-ECONNRESET, /* how much of it was executed nobody says */
 		[ROCE_UNKNOWN] = -ECONNRESET,
 		[ROCE_NEVER_SENT] = -ENOTCONN,
 	};

@@ -97,7 +97,15 @@ static int tcp_submit(struct transport *transport, struct op *op)
 	return 0;
 }
 
-/* Take one whole response from the buffer. Returns its bytes, 0 when it is not whole yet, -EPROTO. */
+/* Whether @status says that an operation was executed, or that it was refused. After any other, as that of a device that
+ * failed, nobody knows, and an atomic may have taken a lock: the connection ends, and the session with it. */
+static bool is_outcome(int status)
+{
+	return status == 0 || status == -ERANGE || status == -EINVAL;
+}
+
+/* Take one whole response from the buffer. Returns its bytes, 0 when it is not whole yet, -EPROTO, or the error of an
+ * operation whose outcome nobody knows. */
 static ssize_t take_response(struct transport_tcp *tcp)
 {
 	size_t there = tcp->recv_fill - tcp->recv_taken;
@@ -118,6 +126,8 @@ static ssize_t take_response(struct transport_tcp *tcp)
 	if (response.opcode != op->opcode ||
 	    payload != (op->opcode == DATA_READ && status == 0 ? op->length_bytes : 0))
 		return -EPROTO;
+	if (!is_outcome(status))
+		return status;
 	if (there < sizeof response + payload)
 		return 0;
 	if (payload)
@@ -137,7 +147,8 @@ static void received(struct transport_tcp *tcp, size_t bytes)
 	while ((taken = take_response(tcp)) > 0)
 		tcp->recv_taken += (size_t)taken;
 	if (taken < 0) {
-		break_up(tcp, "storaged broke the protocol of the data connection");
+		break_up(tcp, taken == -EIO ? "storaged's RDMA device failed an operation"
+					    : "storaged broke the protocol of the data connection");
 		return;
 	}
 	if (tcp->recv_taken == tcp->recv_fill)

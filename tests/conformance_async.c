@@ -240,6 +240,19 @@ START_TEST(reap_says_when_there_is_nothing_to_wait_for)
 }
 END_TEST
 
+START_TEST(without_room_for_a_completion_reap_takes_none_and_does_not_wait)
+{
+	size_t got = 5;
+
+	OK(session, dso_memory_fetch_add_submit(memory, 0, 1, 3));
+	OK(session, dso_reap(session, NULL, 0, DSO_NOWAIT, &got));
+	ck_assert_uint_eq(got, 0);
+	OK(session, dso_flush(session));
+	OK(session, dso_reap(session, NULL, 0, DSO_FOREVER, NULL));
+	reap_in_order(3, 1, NULL);
+}
+END_TEST
+
 START_TEST(the_descriptor_polls_readable_when_a_completion_waits)
 {
 	struct pollfd ready = {.events = POLLIN};
@@ -338,6 +351,7 @@ Suite *conformance_async_suite(void)
 	tcase_add_test(tcase, large_transfers_fill_every_buffer_and_still_arrive);
 	tcase_add_test(tcase, a_synchronous_call_runs_behind_what_was_submitted);
 	tcase_add_test(tcase, reap_says_when_there_is_nothing_to_wait_for);
+	tcase_add_test(tcase, without_room_for_a_completion_reap_takes_none_and_does_not_wait);
 	tcase_add_test(tcase, the_descriptor_polls_readable_when_a_completion_waits);
 	tcase_add_test(tcase, a_descriptor_that_cannot_be_made_is_made_later);
 	tcase_add_test(tcase, closing_a_handle_or_session_with_operations_under_way_is_safe);

@@ -57,6 +57,10 @@ enum lie {
 	LISTING_THAT_NEVER_ENDS,
 	WORDS_THAT_CHANGE,
 	NO_FEATURES, /* which is no lie of an older one */
+	/* No lies either: */
+	DEVICE_FAILS,
+	DEVICE_FAILS_STRANGELY, /* with a status that no version knows yet */
+	DEVICE_FAILS_IN_A_WAIT,
 	ANNEX_OUTSIDE_THE_REGION,
 	ANNEX_FAR_OUTSIDE,
 	NO_ANNEX_FOR_THE_CAPACITY,
@@ -66,6 +70,7 @@ enum lie {
 static int listener;
 static char url[64];
 static _Atomic enum lie lie;
+static _Atomic uint64_t first_parameter = 64; /* of the object that is opened */
 static _Atomic unsigned seed;
 
 static void random_bytes(uint8_t *bytes, size_t count)
@@ -157,13 +162,15 @@ static void opened(int fd, const struct control_header *request)
 	if (lie < TAKEN_CUT_SHORT || lie == WORDS_THAT_CHANGE)
 		honest.parameters.parameter[1] = le64_of(1);
 	else
-		honest.parameters.parameter[MEMORY_PARAMETER_BYTES] = le64_of(64);
+		honest.parameters.parameter[0] = le64_of(first_parameter);
 	if (lie >= ANNEX_OUTSIDE_THE_REGION)
 		future_with_annex(&honest);
 	if (lie == OPEN_OUTSIDE_THE_REGION)
 		honest.offset = le64_of(REGION_BYTES - 64);
 	if (lie == OPEN_WITH_TOO_MANY_STRIPES)
 		honest.parameters.parameter[1] = le64_of(1000);
+	if (lie == DEVICE_FAILS || lie == DEVICE_FAILS_STRANGELY)
+		honest.length_bytes = le64_of(REGION_BYTES / 2);
 	reply(fd, request, WIRE_OK, &honest, sizeof honest - (lie == OPEN_TOO_SHORT ? 8 : 0));
 }
 
@@ -200,6 +207,10 @@ static void waited(int fd, const struct control_header *request)
 	struct control_waited honest = {
 		.taken = le64_of(lie == TAKEN_FOR_ANOTHER ? owned_word(1, 8) : 0)};
 
+	if (lie == DEVICE_FAILS_IN_A_WAIT) {
+		reply(fd, request, WIRE_DEVICE, NULL, 0);
+		return;
+	}
 	reply(fd, request, WIRE_OK, &honest, sizeof honest - (lie == TAKEN_CUT_SHORT));
 }
 
@@ -236,12 +247,16 @@ static void fenced(int fd)
  * quicker each time, another number. */
 static void execute_honestly(int fd)
 {
+	unsigned status = lie == DEVICE_FAILS             ? WIRE_DEVICE
+			  : lie == DEVICE_FAILS_STRANGELY ? 60000
+							  : WIRE_OK;
 	struct data_request request;
 	uint64_t number = 0;
 
 	while (take(fd, &request, sizeof request)) {
-		bool reads = request.opcode == DATA_READ;
+		bool reads = request.opcode == DATA_READ && status == WIRE_OK;
 		struct data_response response = {.opcode = request.opcode,
+						 .status = le16_of((uint16_t)status),
 						 .length_bytes = le32_of(reads ? 8 : 0)};
 		uint64_t word = 0;
 
@@ -475,6 +490,110 @@ START_TEST(lies_about_what_was_taken_are_not_believed)
 }
 END_TEST
 
+/* ---- a device that fails ---- */
+
+/* Open an object by a function of dso.h, with the parameters of what is there. */
+#define OPENED(session, type)                                                               \
+	({                                                                                  \
+		struct dso_##type *opened_;                                                 \
+		ck_assert_msg(dso_##type##_open(session, #type, NULL, &opened_) == 0, "%s", \
+			      dso_error(session));                                          \
+		opened_;                                                                    \
+	})
+
+static int read_memory(struct dso_session *session)
+{
+	uint64_t word;
+
+	return dso_memory_read(OPENED(session, memory), 0, &word, sizeof word);
+}
+
+static int add_to_memory(struct dso_session *session)
+{
+	return dso_memory_fetch_add(OPENED(session, memory), 0, 1, NULL);
+}
+
+static int lock_mutex(struct dso_session *session)
+{
+	return dso_mutex_lock(OPENED(session, mutex), DSO_NOWAIT, NULL);
+}
+
+static int lock_mutex_for_token(struct dso_session *session)
+{
+	uint64_t token;
+
+	return dso_mutex_lock(OPENED(session, mutex), DSO_NOWAIT, &token);
+}
+
+static int lock_to_read(struct dso_session *session)
+{
+	return dso_rwlock_rdlock(OPENED(session, rwlock), DSO_NOWAIT);
+}
+
+static int lock_to_write(struct dso_session *session)
+{
+	return dso_rwlock_wrlock(OPENED(session, rwlock), DSO_NOWAIT);
+}
+
+static int acquire_permit(struct dso_session *session)
+{
+	return dso_semaphore_acquire(OPENED(session, semaphore), 1, DSO_NOWAIT);
+}
+
+static int wait_at_barrier(struct dso_session *session)
+{
+	return dso_barrier_wait(OPENED(session, barrier), DSO_NOWAIT, NULL);
+}
+
+static int begin_once(struct dso_session *session)
+{
+	int mine;
+
+	return dso_once_begin(OPENED(session, once), DSO_NOWAIT, &mine);
+}
+
+static const struct {
+	int (*run)(struct dso_session *session);
+	uint64_t first_parameter;
+} operations[] = {
+	{read_memory, 64},         {add_to_memory, 64},   {lock_mutex, 0},
+	{lock_mutex_for_token, 0}, {lock_to_read, 64},    {lock_to_write, 64},
+	{acquire_permit, 64},      {wait_at_barrier, 64}, {begin_once, 0},
+};
+
+#define OPERATIONS (int)(sizeof operations / sizeof *operations)
+
+static void expect_lost(struct dso_session *session, int r)
+{
+	ck_assert_msg(r == -ECONNRESET, "%d %s", r, dso_error(session));
+	ck_assert_msg(strstr(dso_error(session), "may or may not"), "%s", dso_error(session));
+	ck_assert_int_eq(dso_ping(session, NULL), -ENOTCONN);
+	dso_close(session);
+}
+
+/* It may have taken a lock, which storaged takes back when the session is over. */
+START_TEST(an_operation_whose_outcome_storaged_does_not_know_ends_the_session)
+{
+	struct dso_session *session =
+		open_to(_i < OPERATIONS ? DEVICE_FAILS : DEVICE_FAILS_STRANGELY);
+
+	first_parameter = operations[_i % OPERATIONS].first_parameter;
+	expect_lost(session, operations[_i % OPERATIONS].run(session));
+	first_parameter = 64;
+}
+END_TEST
+
+START_TEST(a_wait_in_which_the_device_failed_ends_the_session)
+{
+	struct dso_session *session = open_to(DEVICE_FAILS_IN_A_WAIT);
+	struct dso_memory *memory = memory_in(session);
+
+	expect_lost(session, dso_memory_wait(memory, 0, 0, 20 * DSO_SECOND));
+}
+END_TEST
+
+/* ---- answers that are none ---- */
+
 static int wait_for_a_change(struct dso_session *session, struct dso_memory *memory)
 {
 	(void)session;
@@ -583,6 +702,10 @@ int main(void)
 	tcase_add_loop_test(tcase,
 			    of_what_was_fenced_without_an_answer_only_a_deletion_may_have_been_done,
 			    1, sizeof requests / sizeof *requests);
+	tcase_add_loop_test(tcase,
+			    an_operation_whose_outcome_storaged_does_not_know_ends_the_session, 0,
+			    2 * OPERATIONS);
+	tcase_add_test(tcase, a_wait_in_which_the_device_failed_ends_the_session);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);

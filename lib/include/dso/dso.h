@@ -31,13 +31,12 @@
  *
  * Errors that any operation on an object can return, beside its own:
  *	-ESTALE      the object was deleted
- *	-EIO         storaged's RDMA device failed it (transport tcp): it may or may not have been executed
  *	-ESHUTDOWN   storaged has ended the session (it was silent for longer than the TTL, or storaged
  *		     shuts down); nothing was done
  *	-ENOTCONN    the connection was lost before; nothing was done
- *	-ECONNRESET  the connection was lost, or storaged fell silent, while the operation was under way:
- *		     it may or may not have been executed. It is never repeated by the library, but for
- *		     reads and the like under the option renew.
+ *	-ECONNRESET  the connection was lost, storaged fell silent, or its RDMA device failed, while the
+ *		     operation was under way: it may or may not have been executed. It is never repeated
+ *		     by the library, but for reads and the like under the option renew.
  * After the last three the session is over: dso_renew() begins a new one under the same handles. It
  * is over, too, after two errors of any call that asks storaged over the control connection:
  *	-ETIMEDOUT   storaged has answered neither that nor a heartbeat within the session's timeout; where
@@ -935,7 +934,8 @@ int dso_flush(struct dso_session *session);
  * there yet it flushes, and waits until there is at least one, for at most @timeout (DSO_NOWAIT,
  * DSO_FOREVER); also DSO_FOREVER ends when the connection is given up. *ret_count is 0 when nothing
  * is outstanding, and at least 1 else. Returns 0, -ETIMEDOUT (nothing has completed in time),
- * -EINVAL (a negative timeout other than DSO_FOREVER), -ENOTCONN (in a forked child).
+ * -EINVAL (a negative timeout other than DSO_FOREVER), -ENOTCONN (in a forked child). Where
+ * @count_max is 0 it takes nothing, flushes nothing and does not wait: 0, with a *ret_count of 0.
  */
 int dso_reap(struct dso_session *session, struct dso_completion *completions, size_t count_max,
 	     int64_t timeout, size_t *ret_count);
