@@ -8,9 +8,15 @@ struct range {
 	uint32_t first, last;
 };
 
-/* Characters that a terminal may obey, or that show what follows in another order than it has. */
-static const struct range commands[] = {{0, 0x1f},        {0x7f, 0x9f},     {0x61c, 0x61c},
-					{0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
+/* Controls, line ends, and what hides text or changes the order in which it is shown: the properties Bidi_Control and
+ * Default_Ignorable_Code_Point of Unicode (PropList.txt, DerivedCoreProperties.txt of 16.0). */
+static const struct range commands[] = {
+	{0, 0x1f},          {0x7f, 0x9f},       {0xad, 0xad},       {0x34f, 0x34f},
+	{0x61c, 0x61c},     {0x115f, 0x1160},   {0x17b4, 0x17b5},   {0x180b, 0x180f},
+	{0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},   {0x3164, 0x3164},
+	{0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfff8},
+	{0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+};
 
 /* The bytes of the UTF-8 character at @at, and the character; 0: there is none. */
 static size_t take_character(const unsigned char *at, uint32_t *ret_character)

@@ -13,7 +13,7 @@
 enum printable_for {
 	/* escaped are backslashes, DEL and what is not UTF-8; the other controls JSON escapes itself */
 	PRINTABLE_JSON,
-	/* also controls, line ends among them, and what changes the order in which text is shown */
+	/* also controls, line ends among them, and what hides text or changes the order in which it is shown */
 	PRINTABLE_TERMINAL,
 	/* what was written for JSON, for a terminal: its backslashes stay */
 	PRINTABLE_JSON_ON_TERMINAL,

@@ -18,10 +18,19 @@ static const struct {
 	{"\xff", "\\xff", "\\xff"},
 	{"\x1b[31m", "\x1b[31m", "\\x1b[31m"},
 	{"a\nb\x7f", "a\nb\\x7f", "a\\x0ab\\x7f"},
-	{"\xc2\x9b", "\xc2\x9b", "\\xc2\\x9b"},                 /* CSI, in UTF-8 */
-	{"\x9b", "\\x9b", "\\x9b"},                             /* CSI, in Latin-1 */
-	{"\xe2\x80\xae", "\xe2\x80\xae", "\\xe2\\x80\\xae"},    /* right to left from here on */
-	{"\xc0\x9b", "\\xc0\\x9b", "\\xc0\\x9b"},               /* longer than it need be */
+	{"\xc2\x9b", "\xc2\x9b", "\\xc2\\x9b"},              /* CSI, in UTF-8 */
+	{"\x9b", "\\x9b", "\\x9b"},                          /* CSI, in Latin-1 */
+	{"\xe2\x80\xae", "\xe2\x80\xae", "\\xe2\\x80\\xae"}, /* right to left from here on */
+	{"\xc2\xad", "\xc2\xad", "\\xc2\\xad"},              /* a hyphen that is not shown */
+	{"\xe2\x80\x8b", "\xe2\x80\x8b", "\\xe2\\x80\\x8b"}, /* a space of no width */
+	{"\xe1\x85\x9f", "\xe1\x85\x9f", "\\xe1\\x85\\x9f"}, /* a letter of no width */
+	{"\xef\xb8\x8f", "\xef\xb8\x8f",
+	 "\\xef\\xb8\\x8f"}, /* the last variation selector but 240 */
+	{"\xef\xbb\xbf", "\xef\xbb\xbf", "\\xef\\xbb\\xbf"},              /* the byte order mark */
+	{"\xf3\xa0\x80\x81", "\xf3\xa0\x80\x81", "\\xf3\\xa0\\x80\\x81"}, /* a tag */
+	{"\xc2\xae \xe2\x80\x90 \xef\xb8\x90", "\xc2\xae \xe2\x80\x90 \xef\xb8\x90",
+	 "\xc2\xae \xe2\x80\x90 \xef\xb8\x90"},   /* right behind some that are not shown */
+	{"\xc0\x9b", "\\xc0\\x9b", "\\xc0\\x9b"}, /* longer than it need be */
 	{"\xed\xa0\x80", "\\xed\\xa0\\x80", "\\xed\\xa0\\x80"}, /* half of a UTF-16 pair */
 	{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", "\\xf4\\x90\\x80\\x80"}, /* beyond the last */
 	{"\xe2\x82", "\\xe2\\x82", "\\xe2\\x82"},                             /* cut */
