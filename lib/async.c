@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The asynchronous form: a ring of submitted operations that complete in order. */
 #include "lib/check.h"
+#include "lib/sentences.h"
 #include "lib/clock.h"
 #include "lib/fork.h"
 #include "lib/objects/futex.h"
@@ -135,9 +136,7 @@ int dso_flush(struct dso_session *session)
 	int r = transport->flush ? transport->flush(session->transport) : 0;
 
 	signal_ready(session);
-	return r ? session_fail(session, r, "flush at %s: %s", session->url,
-				object_error_sentence(r))
-		 : 0;
+	return r ? session_fail(session, r, "flush at %s: %s", session->url, error_sentence(r)) : 0;
 }
 
 static size_t take(struct dso_session *session, struct dso_completion *completions,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public calls that are answered by the session's directory. */
 #include "lib/check.h"
+#include "lib/sentences.h"
 #include "lib/clock.h"
 #include "lib/objects/object.h"
 #include "lib/renew.h"
@@ -21,7 +22,7 @@ static int fail_lost(struct dso_session *session, int error, const char *verb)
 {
 	pthread_mutex_lock(&session->lock);
 	session_fail(session, error, "cannot %s at %s: %s. Why: %s", verb, session->url,
-		     object_error_sentence(error), session->lost_reason);
+		     error_sentence(error), session->lost_reason);
 	pthread_mutex_unlock(&session->lock);
 	return error;
 }

@@ -7,7 +7,7 @@
 #include "lib/embedded.h"
 #include "lib/clock.h"
 #include "lib/holds.h"
-#include "lib/objects/object.h"
+#include "lib/handles.h"
 #include "lib/store/store.h"
 #include "lib/sweep.h"
 

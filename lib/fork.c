@@ -4,7 +4,7 @@
 #include "lib/embedded.h"
 #include "lib/gone.h"
 #include "lib/keeper.h"
-#include "lib/objects/object.h"
+#include "lib/handles.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/gone.h"
-#include "lib/objects/object.h"
+#include "lib/handles.h"
 
 #include <errno.h>
 

@@ -11,7 +11,7 @@
 #define LIB_REMOTE_H
 
 #include "lib/keeper.h"
-#include "lib/objects/object.h"
+#include "lib/session.h"
 #include "lib/patience.h"
 #include "proto/control.h"
 

@@ -4,6 +4,7 @@
  * come by thousands: each is found at once, a barrier is run once for all that came together, and acknowledgements leave
  * in the order in which operations leave, as many as there is room for.
  */
+#include "lib/handles.h"
 #include "lib/remote.h"
 
 #include <stdlib.h>

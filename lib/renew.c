@@ -6,11 +6,12 @@
  */
 #include "lib/renew.h"
 #include "lib/check.h"
+#include "lib/sentences.h"
 #include "lib/clock.h"
 #include "lib/fork.h"
 #include "lib/gone.h"
 #include "lib/objects/losses.h"
-#include "lib/objects/object.h"
+#include "lib/handles.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -178,7 +179,7 @@ static int find_health(struct dso_session *session)
 static int fail(struct dso_session *session, int r, const char *reason)
 {
 	return session_fail(session, r, "cannot renew the session at %s: %s", session->url,
-			    *reason ? reason : object_error_sentence(r));
+			    *reason ? reason : error_sentence(r));
 }
 
 static int renew(struct dso_session *session, report *each, void *context)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/objects/object.h"
 #include "lib/check.h"
+#include "lib/sentences.h"
 #include "lib/renew.h"
 
 #include <errno.h>
@@ -8,42 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const struct {
-	int error;
-	const char *sentence;
-} sentences[] = {
-	{ESTALE, "the object was deleted; open it again"},
-	{ESHUTDOWN, "storaged has ended this session; open a new one"},
-	{ENOTCONN, "the connection was lost before; nothing was done; open a new session"},
-	{ECONNRESET,
-	 "the connection was lost while it was under way: it may or may not have been done"},
-	{ERANGE, "outside the object"},
-	{EINVAL, "it was refused as malformed"},
-	{EMSGSIZE, "too long"},
-	{EAGAIN, "too much is outstanding; reap completions first"},
-	{EPERM, "this handle does not hold it"},
-	{EDEADLK, "this session holds it already"},
-	{EOWNERDEAD, "the session that held it ended"},
-	{ENOTRECOVERABLE, "it is broken: a barrier until it is reset, anything else until it is "
-			  "deleted and opened anew"},
-	{EALREADY, "another was first"},
-	{ETIMEDOUT, "not in time"},
-	{ECANCELED, "dso_interrupt() ended the wait"},
-	{EBADMSG, "what lies there is not what a writer wrote; delete it and make it anew"},
-	{EOPNOTSUPP, "storaged is too old for it"},
-	{EOVERFLOW, "its versions are used up; delete it and make it anew"},
-	{EACCES, "the session may not do that"},
-	{EIO, "storaged's RDMA device failed it"},
-};
-
-const char *object_error_sentence(int error)
-{
-	for (size_t i = 0; i < sizeof sentences / sizeof *sentences; i++)
-		if (sentences[i].error == -error)
-			return sentences[i].sentence;
-	return strerror(-error);
-}
 
 int object_fail(struct object *object, const char *verb, int error)
 {
@@ -53,12 +18,12 @@ int object_fail(struct object *object, const char *verb, int error)
 		pthread_mutex_lock(&session->lock);
 		session_fail(session, error, "%s %s %s at %s: %s%s%s",
 			     dso_type_name((enum dso_type)object->type), object->name, verb,
-			     session->url, object_error_sentence(error),
+			     session->url, error_sentence(error),
 			     *session->lost_reason ? ". Why: " : "", session->lost_reason);
 		pthread_mutex_unlock(&session->lock);
 		return error;
 	}
-	return object_refuse(object, verb, error, "%s", object_error_sentence(error));
+	return object_refuse(object, verb, error, "%s", error_sentence(error));
 }
 
 int object_refuse(struct object *object, const char *verb, int error, const char *format, ...)
@@ -121,30 +86,10 @@ int object_open(struct dso_session *session, const char *name, const struct open
 	if (r) {
 		free(object);
 		return session_fail(session, r, "cannot open %s %s at %s: %s", type, name,
-				    session->url, *reason ? reason : object_error_sentence(r));
+				    session->url, *reason ? reason : error_sentence(r));
 	}
 	*(struct object **)ret_object = object;
 	return 0;
-}
-
-void object_link(struct object *object)
-{
-	struct dso_session *session = object->session;
-
-	object->next = session->objects;
-	if (object->next)
-		object->next->previous = object;
-	session->objects = object;
-}
-
-void object_unlink(struct object *object)
-{
-	if (object->previous)
-		object->previous->next = object->next;
-	else
-		object->session->objects = object->next;
-	if (object->next)
-		object->next->previous = object->previous;
 }
 
 void object_close(struct object *object)

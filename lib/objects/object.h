@@ -17,17 +17,6 @@ int object_open(struct dso_session *session, const char *name, const struct open
 /* Give the handle back and free it. NULL does nothing. */
 void object_close(struct object *object);
 
-/* Into and out of session->objects; session->lock is held. */
-void object_link(struct object *object);
-void object_unlink(struct object *object);
-
-/* Operations that enter from here on are refused: see session_enter. */
-static inline void object_mark_deleted(struct object *object)
-{
-	atomic_store(&object->deleted, true);
-	atomic_store(&object->is_slow, true);
-}
-
 /* Leave the sentence of a failed @verb on @object and return @error. */
 int object_fail(struct object *object, const char *verb, int error);
 
@@ -49,8 +38,5 @@ static inline int object_half_done(int error)
 {
 	return object_session_is_over(error) ? -ECONNRESET : error;
 }
-
-/* A sentence for an errno that an operation on an object returned; never NULL. */
-const char *object_error_sentence(int error);
 
 #endif
