@@ -54,6 +54,17 @@ const struct directory_ops gone_directory = {
 	.forget = leave_alone,
 };
 
+const struct directory_ops *gone_take_directory(struct dso_session *session)
+{
+	const struct directory_ops *before;
+
+	pthread_mutex_lock(&session->interrupt_lock);
+	before = session->directory;
+	session->directory = &gone_directory;
+	pthread_mutex_unlock(&session->interrupt_lock);
+	return before;
+}
+
 void gone_transport(struct dso_session *session, const char *name)
 {
 	session->gone_ops = (struct transport_ops){

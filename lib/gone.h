@@ -10,6 +10,8 @@
 
 extern const struct directory_ops gone_directory;
 
+/* dso_interrupt() of any thread finds nothing behind @session from here on. Returns the directory that it had. */
+const struct directory_ops *gone_take_directory(struct dso_session *session);
 /* Give @session a transport that refuses everything, under the name @name. What it had is the caller's. */
 void gone_transport(struct dso_session *session, const char *name);
 

@@ -2,6 +2,7 @@
 /* Beginning a session: connecting, the greeting, and the choice of a transport. */
 #include "lib/clock.h"
 #include "lib/dial.h"
+#include "lib/gone.h"
 #include "lib/remote.h"
 #include "lib/roce/path.h"
 #include "lib/trust.h"
@@ -288,6 +289,14 @@ static void attached(struct remote *remote)
 	pthread_mutex_unlock(&remote->session->lock);
 }
 
+/* Of a session that storaged has begun and this process cannot have: it is not to count as lost. */
+static void say_goodbye(int fd)
+{
+	struct control_header goodbye = control_header_of(CONTROL_GOODBYE, 0, REMOTE_NOBODY, 0);
+
+	(void)send(fd, &goodbye, sizeof goodbye, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 int remote_open(struct dso_session *session, const struct url *url,
 		const struct session_settings *settings, char *reason, size_t reason_bytes)
 {
@@ -303,9 +312,11 @@ int remote_open(struct dso_session *session, const struct url *url,
 	if (r >= 0)
 		r = greet(remote, url, settings->linger_ns, settings->deadline_ns, reason,
 			  reason_bytes);
-	if (r == 0)
-		r = begin(remote, settings->timeout_ns);
+	if (r == 0 && (r = begin(remote, settings->timeout_ns)))
+		say_goodbye(remote->client.fd);
 	if (r) {
+		gone_take_directory(session);
+		session->directory_data = NULL;
 		if (remote->client.fd >= 0)
 			close(remote->client.fd);
 		free(remote->buckets);
@@ -313,9 +324,11 @@ int remote_open(struct dso_session *session, const struct url *url,
 		return r;
 	}
 	r = attach(remote, url, settings, reason, reason_bytes);
-	if (r)
-		session->directory->leave(session);
-	else
+	if (r) {
+		gone_take_directory(session)->leave(session);
+		session->directory_data = NULL;
+	} else {
 		attached(remote);
+	}
 	return r;
 }

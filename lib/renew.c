@@ -36,11 +36,8 @@ static bool lose(struct object *object, struct dso_loss *loss)
 static void give_back(struct dso_session *session)
 {
 	const struct transport_ops *transport = transport_ops(session->transport);
-	const struct directory_ops *directory = session->directory;
+	const struct directory_ops *directory = gone_take_directory(session);
 
-	pthread_mutex_lock(&session->interrupt_lock);
-	session->directory = &gone_directory;
-	pthread_mutex_unlock(&session->interrupt_lock);
 	if (transport->detach)
 		transport->detach(session->transport);
 	directory->leave(session);
@@ -70,8 +67,6 @@ static int begin(struct dso_session *session, char *reason, size_t reason_bytes)
 		return 0;
 	/* It is over as it was: a session that never was has nothing to say of that. */
 	atomic_store(&session->health, before);
-	session->directory = &gone_directory;
-	session->directory_data = NULL;
 	gone_transport(session, session->gone_ops.name);
 	return r;
 }
@@ -182,6 +177,15 @@ static int fail(struct dso_session *session, int r, const char *reason)
 			    *reason ? reason : error_sentence(r));
 }
 
+/* The session was begun anew, and cannot be used: a handle that was not opened again would reach what lies there now. It
+ * says goodbye, if it can; the next dso_renew() begins another one. */
+static int give_up(struct dso_session *session, int r)
+{
+	give_back(session);
+	session_lose(session, -ENOTCONN, "the session could not be renewed");
+	return fail(session, r, "");
+}
+
 static int renew(struct dso_session *session, report *each, void *context)
 {
 	struct object *list = session->objects;
@@ -197,13 +201,9 @@ static int renew(struct dso_session *session, report *each, void *context)
 		return fail(session, r, reason);
 	}
 	r = renew_handles(session, list, each, context);
-	if (r) {
-		/* A handle that was not opened again would reach what lies there now. */
-		session_lose(session, -ENOTCONN, "a handle could not be opened again");
-		return fail(session, r, reason);
-	}
-	r = session_join_poll(session);
-	return r ? fail(session, r, reason) : 0;
+	if (r == 0)
+		r = session_join_poll(session);
+	return r ? give_up(session, r) : 0;
 }
 
 int dso_renew(struct dso_session *session, report *each, void *context)
