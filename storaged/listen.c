@@ -177,7 +177,11 @@ static int listen_at(const char *text, const struct addrinfo *address, bool plai
 			      text, LISTENERS_MAX);
 	r = bind_address(address, &listeners[*count]);
 	if (r)
-		return refuse(r, reason, reason_bytes, "--listen %s: %s", text, strerror(-r));
+		return refuse(r, reason, reason_bytes, "--listen %s: %s", text,
+			      r == -EADDRNOTAVAIL
+				      ? "the address is none of this host's; ip address "
+					"lists those that are"
+				      : strerror(-r));
 	++*count;
 	return 0;
 }

@@ -218,6 +218,28 @@ START_TEST(large_transfers_fill_every_buffer_and_still_arrive)
 }
 END_TEST
 
+START_TEST(what_is_too_little_or_too_much_to_submit_is_said)
+{
+	uint8_t word[8];
+
+	ck_assert_int_eq(dso_memory_read_submit(memory, 0, word, 0, 0), -ERANGE);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "0 bytes are too few to submit"));
+	ck_assert_int_eq(dso_memory_write_submit(memory, 0, word, 0, 0), -ERANGE);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "0 bytes are too few to submit"));
+	ck_assert_int_eq(dso_memory_write_submit(memory, 0, word, SIZE_MAX, 0), -EMSGSIZE);
+	ck_assert_ptr_nonnull(
+		strstr(dso_error(session), "more than 65536 bytes; submit it in parts"));
+	ck_assert_int_eq(dso_memory_read_submit(memory, UINT64_MAX, word, 8, 0), -ERANGE);
+	ck_assert_ptr_nonnull(
+		strstr(dso_error(session), "8 bytes at offset 18446744073709551615 are outside"));
+	ck_assert_int_eq(dso_memory_cas_submit(memory, 4, 0, 0, 0), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "offset 4 is no multiple of 8"));
+	/* Not submitted, that is nothing to do. */
+	OK(session, dso_memory_read(memory, 0, word, 0));
+	OK(session, dso_memory_write(memory, 0, word, 0));
+}
+END_TEST
+
 START_TEST(a_synchronous_call_runs_behind_what_was_submitted)
 {
 	uint64_t before;
@@ -349,6 +371,7 @@ Suite *conformance_async_suite(void)
 	tcase_add_test(tcase, all_four_operations_execute_in_order_in_one_batch);
 	tcase_add_test(tcase, a_write_never_overtakes_an_atomic_or_a_read_before_it);
 	tcase_add_test(tcase, large_transfers_fill_every_buffer_and_still_arrive);
+	tcase_add_test(tcase, what_is_too_little_or_too_much_to_submit_is_said);
 	tcase_add_test(tcase, a_synchronous_call_runs_behind_what_was_submitted);
 	tcase_add_test(tcase, reap_says_when_there_is_nothing_to_wait_for);
 	tcase_add_test(tcase, without_room_for_a_completion_reap_takes_none_and_does_not_wait);

@@ -44,6 +44,16 @@ static __attribute__((cold, noinline)) int fail(struct dso_memory *memory, const
 {
 	struct object *object = &memory->object;
 
+	if (error == -ERANGE && length_bytes == 0 && inside(memory, offset, 0))
+		return object_refuse(
+			object, verb, error,
+			"0 bytes are too few to submit; leave it out, or submit 1 to %d",
+			DSO_SUBMIT_BYTES_MAX);
+	if (error == -EMSGSIZE)
+		return object_refuse(object, verb, error,
+				     "more than %d bytes; submit it in parts, or wait for it with "
+				     "dso_memory_%s()",
+				     DSO_SUBMIT_BYTES_MAX, verb);
 	if (error == -ERANGE)
 		return object_refuse(object, verb, error,
 				     "%llu bytes at offset %llu are outside the object, which has "

@@ -903,11 +903,11 @@ struct dso_completion {
 };
 
 /* dso_memory_read_submit - dso_memory_read(), asynchronous. Returns also -EMSGSIZE (more than
- * DSO_SUBMIT_BYTES_MAX). */
+ * DSO_SUBMIT_BYTES_MAX), -ERANGE (0 bytes, too). */
 int dso_memory_read_submit(struct dso_memory *memory, uint64_t offset, void *buffer,
 			   size_t length_bytes, uint64_t tag);
 /* dso_memory_write_submit - dso_memory_write(), asynchronous. Returns also -EMSGSIZE (more than
- * DSO_SUBMIT_BYTES_MAX). */
+ * DSO_SUBMIT_BYTES_MAX), -ERANGE (0 bytes, too). */
 int dso_memory_write_submit(struct dso_memory *memory, uint64_t offset, const void *buffer,
 			    size_t length_bytes, uint64_t tag);
 /* dso_memory_cas_submit - dso_memory_cas(), asynchronous. */
