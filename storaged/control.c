@@ -121,7 +121,8 @@ static void append(struct control *control, struct control_header header, const 
 		return;
 	to = reserve(control, (uint32_t)sizeof header + body_bytes);
 	if (!to) {
-		control_doom(control, session_ends[END_unread].reason);
+		control->unread = true;
+		control_doom(control, NULL);
 		return;
 	}
 	memcpy(to, &header, sizeof header);
@@ -247,10 +248,9 @@ void control_close(struct control *control)
 		log_limited(LOG_LEVEL_WARNING, "a client (%s) is dropped: %s",
 			    origin_who(control->source.fd, control->is_unix, who), control->why);
 	if (control->session)
-		/* With a session it is dropped for one thing alone. */
-		session_end(control->session, control->last  ? control->last
-					      : control->why ? END_unread
-							     : END_control_closed);
+		session_end(control->session, control->last     ? control->last
+					      : control->unread ? END_unread
+								: END_control_closed);
 	list_remove(&control->link);
 	list_remove(&control->ready);
 	list_remove(&control->doomed);

@@ -39,12 +39,14 @@ struct control {
 	bool stalled; /* LIVE: requests and notices wait until the client has read */
 	bool shut;    /* CLOSING: everything was sent */
 	bool ended;   /* the client sends nothing more; requests of its may lie in the buffer yet */
+	bool unread;  /* doomed: it leaves too much unread */
 	bool deaf;    /* it takes nothing any more: nothing is sent */
 	/* LIVE: what the client has sent is handled yet, so many bytes at most; then its session is lost for this
 	 * reason, unless it has said goodbye. END_NONE: it is not like that. */
 	enum session_end last;
 	uint32_t last_bytes;
-	const char *why;   /* doomed; for the log */
+	/* Doomed; for the log: of a connection without a session, whose end is another line. */
+	const char *why;
 	uint64_t deletion; /* LIVE: of the DELETE that waits until all are told; 0: there is none */
 	struct deadline deadline;
 	struct list link, ready, doomed, unflushed; /* in the server's lists */
