@@ -130,6 +130,16 @@ START_TEST(an_address_beyond_loopback_needs_the_word_plaintext)
 }
 END_TEST
 
+/* Of a network that documents alone have (RFC 5737). */
+START_TEST(an_address_of_another_host_is_said_to_be_one)
+{
+	char said[1024];
+
+	ck_assert_int_eq(run_storaged("--listen=192.0.2.1:0", "--plaintext", said, sizeof said), 1);
+	ck_assert_ptr_nonnull(strstr(said, "192.0.2.1:0: the address is none of this host's"));
+}
+END_TEST
+
 START_TEST(a_device_that_is_demanded_and_not_there_is_a_reason_not_to_start)
 {
 	char said[1024];
@@ -161,6 +171,7 @@ TCase *starting_tests(void)
 	tcase_add_test(tests, a_file_that_is_no_socket_is_left_alone);
 	tcase_add_test(tests, a_directory_that_others_can_write_or_that_is_a_link_is_refused);
 	tcase_add_test(tests, an_address_beyond_loopback_needs_the_word_plaintext);
+	tcase_add_test(tests, an_address_of_another_host_is_said_to_be_one);
 	tcase_add_test(tests, a_device_that_is_demanded_and_not_there_is_a_reason_not_to_start);
 	tcase_add_test(tests, what_is_no_plain_text_is_said_as_numbers);
 	return tests;
