@@ -47,12 +47,12 @@ static void queue_turn(struct control *control)
 }
 
 /* A client that closes with replies unread may have said goodbye before. */
-static void cannot_send(struct control *control)
+static void cannot_send(struct control *control, int error)
 {
 	control->deaf = true;
 	control->out_sent = control->out_fill = 0;
 	if (control->session)
-		control_hear_out(control, END_control_broke);
+		control_hear_out(control, END_control_broke, error);
 	else
 		control_doom(control, NULL);
 }
@@ -69,7 +69,7 @@ void control_flush(struct control *control)
 		else if (errno == EAGAIN)
 			break;
 		else if (errno != EINTR)
-			cannot_send(control);
+			cannot_send(control, errno);
 	}
 	if (control->stalled && !is_stalled(control)) {
 		control->stalled = false;
@@ -202,25 +202,31 @@ void control_doom(struct control *control, const char *why)
 	list_append(&control->server->doomed, &control->doomed);
 }
 
-void control_hear_out(struct control *control, enum session_end why)
+void control_hear_out(struct control *control, enum session_end why, int error)
 {
 	if (control->last || !list_empty(&control->doomed))
 		return;
 	control->last = why;
+	control->session->last_error = error;
 	control->last_bytes = CONTROL_LAST_BYTES_MAX;
 	queue_turn(control);
+}
+
+/* For what it was heard out for, or else @otherwise. */
+static void end_session(struct control *control, enum session_end otherwise)
+{
+	struct session *session = control->session;
+
+	control->session = NULL;
+	session_end(session, control->last ? control->last : otherwise);
 }
 
 void control_finish(struct control *control)
 {
 	if (control->state == CONTROL_CLOSING)
 		return;
-	if (control->session) {
-		struct session *session = control->session;
-
-		control->session = NULL;
-		session_end(session, control->last ? control->last : END_protocol);
-	}
+	if (control->session)
+		end_session(control, END_protocol);
 	control->state = CONTROL_CLOSING;
 	control->in_begin = control->in_scanned = control->in_fill = 0;
 	control->stalled = false;
@@ -248,9 +254,7 @@ void control_close(struct control *control)
 		log_limited(LOG_LEVEL_WARNING, "a client (%s) is dropped: %s",
 			    origin_who(control->source.fd, control->is_unix, who), control->why);
 	if (control->session)
-		session_end(control->session, control->last     ? control->last
-					      : control->unread ? END_unread
-								: END_control_closed);
+		end_session(control, control->unread ? END_unread : END_control_closed);
 	list_remove(&control->link);
 	list_remove(&control->ready);
 	list_remove(&control->doomed);
@@ -447,11 +451,11 @@ static void discard(struct control *control)
 }
 
 /* Requests that were received before are handled yet, each in its turn. */
-static void hear_no_more(struct control *control)
+static void hear_no_more(struct control *control, int error)
 {
 	control->ended = true;
 	if (control->session)
-		control_hear_out(control, END_control_closed);
+		control_hear_out(control, error ? END_control_broke : END_control_closed, error);
 	else
 		control_doom(control, NULL);
 }
@@ -465,7 +469,7 @@ static void receive(struct control *control)
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got <= 0) {
-		hear_no_more(control);
+		hear_no_more(control, got ? errno : 0);
 		return;
 	}
 	control->in_fill += (uint32_t)got;
@@ -495,7 +499,7 @@ static void control_event(struct source *source, uint32_t events)
 	else if (control->in_fill < CONTROL_IN_BYTES && !control->stalled)
 		receive(control);
 	else if (events & (EPOLLHUP | EPOLLERR))
-		cannot_send(control);
+		cannot_send(control, 0);
 }
 
 int control_open(struct server *server, int fd, bool is_unix)

@@ -86,8 +86,9 @@ __attribute__((format(printf, 3, 4))) void control_reject(struct control *contro
 							  const char *format, ...);
 /* Nothing more is taken from the client; close when it has what was sent. */
 void control_finish(struct control *control);
-/* Handle what its client has sent already; if GOODBYE is not among that, its session is lost. */
-void control_hear_out(struct control *control, enum session_end why);
+/* Handle what its client has sent already; if GOODBYE is not among that, its session is lost: for @why, with the errno
+ * @error of the system call that said so, or 0. */
+void control_hear_out(struct control *control, enum session_end why, int error);
 /* Drop it at the end of this turn, at any place in the code. @why NULL: nothing to be said. */
 void control_doom(struct control *control, const char *why);
 /* Its session is ended by the caller: say so in a notice, with @sentence, and finish. */

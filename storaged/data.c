@@ -218,6 +218,7 @@ void data_event(struct io_engine *engine, struct data_connection *connection,
 	if (UNLIKELY(connection->ended)) {
 		data_look_at_later(connection);
 	} else if (UNLIKELY(event->result < 0)) {
+		connection->error = -event->result;
 		data_end(engine, connection, END_data_broke);
 	} else if (event->kind == IO_RECV) {
 		if (event->result == 0) {

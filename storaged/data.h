@@ -52,7 +52,8 @@ struct data_connection {
 	struct worker *worker;
 	bool end_posted;
 	struct mail to_worker, to_main;
-	enum session_end why; /* valid with DATA_ENDED */
+	enum session_end why; /* valid with DATA_ENDED; so is */
+	int error;            /* errno, or 0 */
 
 	/* the worker's */
 	struct executor *executor;

@@ -42,15 +42,28 @@ int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
 	return 0;
 }
 
+/* With what the system call said of it, where it was one, in @text. */
+static const char *reason_of(const struct session *session, char text[REASON_BYTES])
+{
+	const char *reason = session_ends[session->end].reason;
+	bool broke = session->end == END_control_broke || session->end == END_data_broke;
+
+	if (!broke || !session->last_error)
+		return reason;
+	snprintf(text, REASON_BYTES, "%s (%s)", reason, strerror(session->last_error));
+	return text;
+}
+
 /* Once for each session. Ends of one reason are not kept back because there are many of another. */
 static void log_end(const struct session *session)
 {
 	static struct log_limit limits[END_COUNT];
+	char reason[REASON_BYTES];
 
 	if (log_limit_allows(&limits[session->end]))
 		log_line(session_ends[session->end].level,
 			 "session %u (%s) is over: %s; %u holds taken back", session_owner(session),
-			 session->who, session_ends[session->end].reason, session->taken);
+			 session->who, reason_of(session, reason), session->taken);
 }
 
 void sessions_close(struct sessions *sessions)
@@ -257,6 +270,7 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	list_init(&session->silence.link);
 	list_init(&session->linger.link);
 	session->end = END_NONE;
+	session->last_error = 0;
 	session->used = 0;
 	session->peer_left = false;
 	session->linger_ns = linger_ns;
@@ -321,7 +335,8 @@ static bool died(const struct session *session)
 /* What it held stays held for a while, and people may wonder. */
 static void log_wait(const struct session *session)
 {
-	const char *reason = session_ends[session->end].reason;
+	char text[REASON_BYTES];
+	const char *reason = reason_of(session, text);
 
 	if (session->state == SESSION_FENCING && session->mapping_count)
 		log_limited(LOG_LEVEL_INFO,
@@ -374,10 +389,10 @@ void session_fence(struct session *session, enum session_end why)
 }
 
 void session_path_ended(struct session *session, enum control_transport transport,
-			enum session_end why)
+			enum session_end why, int error)
 {
 	if (session->state == SESSION_LIVE && session->used == transport)
-		control_hear_out(session->control, why);
+		control_hear_out(session->control, why, error);
 }
 
 static bool has_data_connection(const struct session *session)
@@ -421,7 +436,7 @@ void session_use(struct session *session, enum control_transport transport)
 	session->used = (uint8_t)transport;
 	for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++)
 		if (paths[i].transport == transport && !paths[i].has_path(session))
-			session_path_ended(session, transport, END_path_gone);
+			session_path_ended(session, transport, END_path_gone, 0);
 }
 
 /* ---- the sweep ---- */
@@ -571,7 +586,8 @@ void session_take_mail(struct server *server)
 
 		if (bits & DATA_ENDED) {
 			end_data(connection);
-			session_path_ended(session, CONTROL_TCP, connection->why);
+			session_path_ended(session, CONTROL_TCP, connection->why,
+					   connection->error);
 		}
 		if (bits & DATA_GONE) {
 			list_remove(&connection->link);
@@ -596,7 +612,7 @@ void session_take_roce_mail(struct server *server)
 
 		if (bits & QUEUE_PAIR_FAILED) {
 			pair->has_failed = true;
-			session_path_ended(session, CONTROL_ROCE, END_queue_pair_refused);
+			session_path_ended(session, CONTROL_ROCE, END_queue_pair_refused, 0);
 		}
 		if (!(bits & QUEUE_PAIR_GONE))
 			continue;
@@ -633,6 +649,6 @@ void session_remove_peer(struct server *server, uint64_t id, struct verbs_peer *
 	/* Another that is left may be the one that an attempt before made. */
 	if (session && session->peer_count == 0) {
 		session->peer_left = true;
-		session_path_ended(session, CONTROL_VERBS, END_queue_pair_closed);
+		session_path_ended(session, CONTROL_VERBS, END_queue_pair_closed, 0);
 	}
 }

@@ -69,8 +69,9 @@ struct session {
 	struct origin origin;
 	struct crowd *crowd; /* all that come from there */
 	struct sightings sightings;
-	enum session_end end;   /* why it ended */
-	unsigned taken;         /* words of its that were taken back */
+	enum session_end end; /* why it ended */
+	int last_error; /* errno of the system call that failed when a path of its broke, or 0 */
+	unsigned taken; /* words of its that were taken back */
 	struct list destroying; /* in sessions->destroying: it is over, and has peers */
 	struct list sweeping;   /* in sessions->sweeping */
 	struct list remains;    /* in sessions->remains */
@@ -126,10 +127,10 @@ void session_end(struct session *session, enum session_end why);
 /* The same, and its client is told the reason in a notice: before anything of the session's is taken away, so that who
  * finds a path gone finds the notice there. */
 void session_fence(struct session *session, enum session_end why);
-/* A path of @transport of the session ended by itself: so does the session, if it is live and uses that, and its client
- * has not said goodbye before. */
+/* A path of @transport of the session ended by itself, which a system call said with errno @error (0: none did): so does the
+ * session, if it is live and uses that, and its client has not said goodbye before. */
 void session_path_ended(struct session *session, enum control_transport transport,
-			enum session_end why);
+			enum session_end why, int error);
 /* Its client goes on with its path of @transport: with the end of that, which may have been before, the session ends. */
 void session_use(struct session *session, enum control_transport transport);
 /* Have those swept whose linger is over. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/clock.h"
@@ -18,9 +19,9 @@ struct client {
 
 static struct client client, observer;
 
-static struct client client_new(void)
+static struct client client_new(int (*dial)(void))
 {
-	struct client new = {.fd = dial_unix()};
+	struct client new = {.fd = dial ? dial() : dial_unix()};
 
 	new.welcome = greet(new.fd);
 	return new;
@@ -41,30 +42,52 @@ static void close_control(void)
 	client.fd = -1;
 }
 
+/* As a firewall does, or a client that has not read all. */
+static void reset(int fd)
+{
+	struct linger none = {.l_onoff = 1};
+
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none), 0);
+	close(fd);
+}
+
+static void reset_control(void)
+{
+	reset(client.fd);
+	client.fd = -1;
+}
+
 static void break_the_protocol(void)
 {
 	send_all(client.fd, "this is no message of this protocol", 35);
 }
 
-static void close_data(void)
+/* A data connection that storaged knows to be the session's path. */
+static int data_in_use(void)
 {
 	int fd = attach_tcp(&client.welcome);
 	struct message reply;
 
 	use(client.fd, CONTROL_TCP);
 	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
-	close(fd);
+	return fd;
+}
+
+static void close_data(void)
+{
+	close(data_in_use());
+}
+
+static void reset_data(void)
+{
+	reset(data_in_use());
 }
 
 static void break_the_protocol_of_data(void)
 {
 	static const char garbage[64] = "this is no request";
-	int fd = attach_tcp(&client.welcome);
-	struct message reply;
 
-	use(client.fd, CONTROL_TCP);
-	ck_assert_uint_eq(call(client.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
-	send_all(fd, garbage, sizeof garbage);
+	send_all(data_in_use(), garbage, sizeof garbage);
 }
 
 static void choose_a_path_that_is_not_there(void)
@@ -80,9 +103,13 @@ static const struct {
 	const char *name, *sentence;
 	void (*end)(void);
 	const char *ttl;
+	int (*dial)(void); /* NULL: over the unix socket */
 } ends[] = {
 	{"goodbye", "its client said goodbye", say_goodbye, "60m"},
 	{"control_closed", "its control connection ended", close_control, "60m"},
+	{"control_broke", "its control connection broke (Connection reset by peer)", reset_control,
+	 "60m", dial_tcp},
+	{"data_broke", "its data connection broke (Connection reset by peer)", reset_data, "60m"},
 	{"protocol", "its client broke the protocol", break_the_protocol, "60m"},
 	{"data_closed", "its data connection was closed", close_data, "60m"},
 	{"data_protocol", "it broke the protocol of the data path", break_the_protocol_of_data,
@@ -97,7 +124,7 @@ static const struct {
 static FILE *log_file;
 
 /* storaged's standard error is this process's. */
-static void begin(const char *ttl)
+static void begin(const char *ttl, int (*dial)(void))
 {
 	const char *const arguments[] = {"--memory", "1MiB", "--domain", "cpu", "--ttl", ttl, NULL};
 	int before = dup(2), log = memfd_create("log", MFD_CLOEXEC);
@@ -107,8 +134,8 @@ static void begin(const char *ttl)
 	dup2(before, 2);
 	close(before);
 	log_file = fdopen(log, "r");
-	observer = client_new();
-	client = client_new();
+	observer = client_new(NULL);
+	client = client_new(dial);
 }
 
 /* Returns how many lines of the log say that a session is over, and counts those that say @sentence. */
@@ -125,7 +152,7 @@ static unsigned logged(const char *sentence, unsigned *ret_count)
 		count += over != NULL;
 		*ret_count += over && strstr(line, "session ") &&
 			      !strncmp(over + 11, sentence, strlen(sentence)) &&
-			      strstr(line, "; 0 holds taken back");
+			      !strncmp(over + 11 + strlen(sentence), "; 0 holds taken back", 20);
 	}
 	return count;
 }
@@ -161,7 +188,7 @@ START_TEST(each_end_is_counted_for_its_reason_and_logged_once)
 	int64_t end_ms;
 	unsigned count;
 
-	begin(ends[_i].ttl);
+	begin(ends[_i].ttl, ends[_i].dial);
 	ends[_i].end();
 	end_ms = now_ms() + 12 * PATIENCE_MS;
 	while (le64_get(server_stat(observer.fd).sessions) > 1) {
@@ -170,6 +197,12 @@ START_TEST(each_end_is_counted_for_its_reason_and_logged_once)
 	}
 	expect_counted(ends[_i].name);
 	ck_assert_uint_eq(logged(ends[_i].sentence, &count), 1);
+	if (count != 1) {
+		rewind(log_file);
+		char l[512];
+		while (fgets(l, 512, log_file))
+			printf("# %s", l);
+	}
 	ck_assert_msg(count == 1, "%s is not logged", ends[_i].name);
 	/* The observer is told that storaged shuts down. */
 	ck_assert_int_eq(daemon_stop(&storaged), 0);
