@@ -6,6 +6,7 @@
 #include "tests/await.h"
 #include "tests/conformance_pair.h"
 #include "tests/conformance_party.h"
+#include "lib/cpu.h"
 #include "tests/kinds.h"
 #include "proto/layout.h"
 
@@ -72,7 +73,7 @@ static void *try_behind(void *argument)
 		}
 		seen = turn;
 		for (unsigned i = 0; i < HEAD_START; i++)
-			__builtin_ia32_pause();
+			cpu_pause();
 		had_it = kind->take(object, DSO_NOWAIT) == 0;
 		if (had_it)
 			OK(other, kind->give(object));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/objects/futex.h"
 #include "lib/clock.h"
+#include "lib/cpu.h"
 #include "lib/objects/object.h"
 
 #include <errno.h>
@@ -49,7 +50,7 @@ struct spin spin_begin(const struct dso_session *session, int64_t deadline_ns)
 static void pause_for(unsigned count)
 {
 	while (count--)
-		__builtin_ia32_pause();
+		cpu_pause();
 }
 
 /* A READ is a hint, and enough of one here: the caller decides by an atomic. */
