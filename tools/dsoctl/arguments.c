@@ -34,13 +34,14 @@ const struct argp_option option_table[] = {
 	 "auto, shm, verbs, roce or tcp (DSO_TRANSPORT; auto)"},
 	{"silence", KEY_SILENCE, "TIME", 0,
 	 "silence after which storaged is given up, as in 2s, 300ms or 2m; a bare number is "
-	 "seconds "
-	 "(DSO_TIMEOUT_MS; 3s)"},
+	 "seconds (DSO_TIMEOUT_MS; 3s). Three quarters of storaged's --ttl are the most. To begin "
+	 "may take ten times as long, but no more than 10s by that, where --timeout does not say "
+	 "less"},
 	{"timeout", KEY_TIMEOUT, "TIME", 0,
 	 "the longest wait for others, as in 10s, 500ms, 2m, or 0 for none: lock, semaphore run, "
 	 "barrier wait, latch wait, future get, once (for ever). It counts from the start of "
 	 "dsoctl; storaged may take --silence to answer however short it is, and is then asked "
-	 "once. For other commands it is --silence by another name"},
+	 "once. For other commands it is --silence, which then is for the opening, too"},
 	{"json", KEY_JSON, NULL, 0,
 	 "print JSON: one object, or for ls one a line; lock, semaphore run and once print it "
 	 "behind "

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* argp breaks a long line without its indent: no indented line is longer than 79. */
+/* argp breaks a long line without its indent: no indented line is longer than 78. */
 static const char about_rm[] =
 	"It goes on where one cannot be deleted, and has status 1 then. What somebody holds (a "
 	"lock, "
@@ -40,11 +40,12 @@ static const char about_runs[] =
 	"by others, it is 124.\n"
 	"\n"
 	"Exit status:\n"
-	"  that of the command  128+N when signal N ended it, 126 or 127 when it could not\n"
-	"                       be started\n"
+	"  that of the command  128+N when signal N ended it, 126 or 127 when it could\n"
+	"                       not be started\n"
 	"  124                  others had it for the whole --timeout: stderr says who\n"
-	"  1                    the session was lost, storaged does not answer, or another\n"
-	"                       failure: stderr says which\n";
+	"  1                    the session was lost, storaged does not answer, another\n"
+	"                       took what was held by force (the command has run on\n"
+	"                       then), or another failure: stderr says which\n";
 
 const struct command commands[] = {
 	{"ping", "[-n N]", "measure the round trip to storaged", OPTION_COUNT, 0, 0, false,

@@ -14,6 +14,8 @@ check "so does --help behind the command" 0 "Usage: dsoctl counter cas * NAME EX
 check "or in front of it, whatever stands behind" 0 "Usage: dsoctl lock *has ended*124*" dsoctl --help lock m
 check "with the options that it has" 0 "*--initial=N*--stripes=N*" dsoctl counter open --help
 check "and no others" 1 "" bash -c '"$0" counter open --help | grep -e --permits' "$DSOCTL"
+check "nor a heading without any" 1 "" bash -c '"$0" stat --help | grep "of single commands"' "$DSOCTL"
+check "and no line is broken behind its indent" 1 "" bash -c '"$0" lock --help | sed "1,/^Exit status/d" | grep -v "^  "' "$DSOCTL"
 check "help explains a family of commands" 0 "*register get*register set*" dsoctl help register
 check "a missing command is wrong usage" 2 "" dsoctl
 check "an unknown command is wrong usage" 2 "" dsoctl frobnicate

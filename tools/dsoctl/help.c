@@ -126,7 +126,7 @@ static void copy_options(struct argp_option *to, const struct command *command)
 	     option++) {
 		unsigned bit = option_bit(option->key);
 
-		if (bit && !(bit & command->options))
+		if ((bit && !(bit & command->options)) || option->flags & OPTION_HIDDEN)
 			continue;
 		if (!option->name && heading_stands)
 			to--;
