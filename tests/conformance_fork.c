@@ -405,6 +405,7 @@ Suite *conformance_fork_suite(void)
 	Suite *suite = suite_create("fork");
 	TCase *tcase = tcase_create("fork");
 
+	tcase_set_tags(tcase, "fork"); /* of tests/arm64/run */
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, a_child_executes_nothing_that_its_parent_submitted, 0, CHILDREN);
