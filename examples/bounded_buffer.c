@@ -6,8 +6,8 @@
  *   bounded_buffer [--kill] [ITEMS]
  *
  * Each producer puts ITEMS. With --kill one process is killed inside: whoever gets the mutex next,
- * with -EOWNERDEAD, ends what the dead one had begun, and wakes everybody, as a signal may have died
- * with him.
+ * with -EOWNERDEAD, ends what the dead one had begun, and wakes everybody, as a signal may have
+ * died with him.
  */
 #include "example.h"
 

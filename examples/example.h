@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every exercise has: its processes share names and nothing else, and end at the first thing that is wrong. */
+/* What every exercise has: its processes share names and nothing else, and end at the first thing
+ * that is wrong. */
 #ifndef EXAMPLE_H
 #define EXAMPLE_H
 

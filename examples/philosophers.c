@@ -4,9 +4,9 @@
  *
  *   philosophers [--kill] [MEALS]
  *
- * Everybody takes the fork with the lower number first, so that no circle of waiting can close. With
- * --kill one of them is killed with one fork or both in his hands: his neighbours get them with
- * -EOWNERDEAD, clear his plate, and go on.
+ * Everybody takes the fork with the lower number first, so that no circle of waiting can close.
+ * With --kill one of them is killed with one fork or both in his hands: his neighbours get them
+ * with -EOWNERDEAD, clear his plate, and go on.
  */
 #include "example.h"
 

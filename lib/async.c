@@ -21,9 +21,9 @@ static struct submitted *at(struct dso_session *session, uint64_t count)
 }
 
 /*
- * The descriptor of dso_fd() is an epoll set of the transport's, where it has one, and of an eventfd that is
- * readable while the oldest operation has completed and is not reaped: completions are also taken from the
- * transport by calls that reap nothing.
+ * The descriptor of dso_fd() is an epoll set of the transport's, where it has one, and of an
+ * eventfd that is readable while the oldest operation has completed and is not reaped: completions
+ * are also taken from the transport by calls that reap nothing.
  */
 static void signal_ready(struct dso_session *session)
 {
@@ -61,7 +61,8 @@ static int start(struct dso_session *session, struct submitted *entry)
 	return r ? r : transport->submit(session->transport, &entry->op);
 }
 
-/* What entered and did not start leaves with the youngest of those that may still be on their way. */
+/* What entered and did not start leaves with the youngest of those that may still be on their
+ * way. */
 static void abandon(struct dso_session *session)
 {
 	if (session->submit_count == session->reap_count)

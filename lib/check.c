@@ -40,7 +40,8 @@ __attribute__((noreturn)) static void tell(const struct dso_session *session, co
 	abort();
 }
 
-/* A thread takes the session by storing the name of what it has called, so that another one finds the name at once. */
+/* A thread takes the session by storing the name of what it has called, so that another one finds
+ * the name at once. */
 void check_begin(struct dso_session *session, const char *function)
 {
 	const char *other = NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DSO_CHECK=1: two threads that are in one session at the same time are noticed, and the process is ended by a
- * sentence that names what both have called. Without it a call costs two looks at a flag.
+ * DSO_CHECK=1: two threads that are in one session at the same time are noticed, and the process is
+ * ended by a sentence that names what both have called. Without it a call costs two looks at a
+ * flag.
  */
 #ifndef LIB_CHECK_H
 #define LIB_CHECK_H
@@ -12,7 +13,8 @@
 extern bool check_is_on;
 void check_read_environment(void);
 
-/* The calling thread is in @function of @session (which may be NULL), once more; or not any more. */
+/* The calling thread is in @function of @session (which may be NULL), once more; or not any
+ * more. */
 void check_begin(struct dso_session *session, const char *function);
 void check_end(struct dso_session *session);
 /* In a forked child: nobody is in it. */
@@ -31,7 +33,8 @@ static inline void check_leave(struct dso_session **session)
 		check_end(*session);
 }
 
-/* The same for a handle, which begins with a struct object; its session is looked up only where it matters. */
+/* The same for a handle, which begins with a struct object; its session is looked up only where it
+ * matters. */
 static inline const void *check_enter_of(const void *handle, const char *function)
 {
 	if (__builtin_expect(check_is_on, 0))
@@ -51,8 +54,8 @@ static inline struct dso_session *check_session(const void *handle)
 	return handle ? ((const struct object *)handle)->session : NULL;
 }
 
-/* The first line of every public function that one thread at a time may call: until it returns the thread is in
- * @session, or in that of @handle, which is not closed meanwhile. */
+/* The first line of every public function that one thread at a time may call: until it returns the
+ * thread is in @session, or in that of @handle, which is not closed meanwhile. */
 #define INSIDE(session)                                                                    \
 	__attribute__((cleanup(check_leave), unused)) struct dso_session *inside_session = \
 		check_enter(session, __func__)

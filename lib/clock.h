@@ -21,7 +21,8 @@ static inline struct timespec clock_timespec(int64_t ns)
 				 .tv_nsec = ns % INT64_C(1000000000)};
 }
 
-/* Milliseconds for poll(2) until @deadline_ns, rounded up, not negative; at most what an int holds. */
+/* Milliseconds for poll(2) until @deadline_ns, rounded up, not negative; at most what an int
+ * holds. */
 static inline int clock_poll_ms(int64_t deadline_ns)
 {
 	int64_t left_ns = deadline_ns - clock_now_ns();

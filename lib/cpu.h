@@ -4,8 +4,8 @@
 #define DSO_CPU_H
 
 /*
- * Between two looks at a word: the processor gives its resources to its other hardware thread, and does
- * not run ahead with loads that it has to take back when the word changes.
+ * Between two looks at a word: the processor gives its resources to its other hardware thread, and
+ * does not run ahead with loads that it has to take back when the word changes.
  */
 static inline void cpu_pause(void)
 {

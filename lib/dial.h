@@ -21,8 +21,9 @@ int dial_unix_file(const char *path, uint64_t device, uint64_t inode, int64_t de
 
 /*
  * Send a request of @type and wait for its reply: a body of exactly @reply_bytes into @reply, and
- * @fd_count descriptors, DIAL_DESCRIPTORS_MAX at most, into @ret_fds. Returns 0, the error that the reply's status stands for, -EPROTO
- * (it is no such reply), -ECONNRESET, -ETIMEDOUT; with *reason filled.
+ * @fd_count descriptors, DIAL_DESCRIPTORS_MAX at most, into @ret_fds. Returns 0, the error that the
+ * reply's status stands for, -EPROTO (it is no such reply), -ECONNRESET, -ETIMEDOUT; with *reason
+ * filled.
  */
 int dial_exchange(int fd, uint16_t type, const void *body, uint32_t body_bytes, void *reply,
 		  uint32_t reply_bytes, int *ret_fds, unsigned fd_count, int64_t deadline_ns,

@@ -27,7 +27,8 @@ static int fail_lost(struct dso_session *session, int error, const char *verb)
 	return error;
 }
 
-/* Check a name, where the verb takes one (NULL: it does not), and that the session lives, before asking. */
+/* Check a name, where the verb takes one (NULL: it does not), and that the session lives, before
+ * asking. */
 static int begin(struct dso_session *session, const char *verb, const char *name)
 {
 	size_t bytes = name ? strlen(name) : 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is due first: a pairing heap through the members, which takes no memory of its own. To put one in takes a step, to take
- * the first out a few.
+ * Who is due first: a pairing heap through the members, which takes no memory of its own. To put
+ * one in takes a step, to take the first out a few.
  */
 #ifndef LIB_DUE_H
 #define LIB_DUE_H

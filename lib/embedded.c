@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * URL embedded:[NAME] - the store inside this process, for unit tests of functions: the same directory and
- * arena that storaged has, without a daemon. Sessions (of several threads) with the same NAME share one; it
- * goes with the last of them.
+ * URL embedded:[NAME] - the store inside this process, for unit tests of functions: the same
+ * directory and arena that storaged has, without a daemon. Sessions (of several threads) with the
+ * same NAME share one; it goes with the last of them.
  */
 #include "lib/embedded.h"
 #include "lib/clock.h"
@@ -23,9 +23,10 @@
 #define OWNERS      65536 /* numbers that fit into a word; 0 is nobody, the last one storaged */
 /* Address space, not memory: pages of the arena are made when touched. */
 #define REGION_BYTES_MAX (4ULL << 30)
-/* A word is given to one who is parked so often at most; in between he is woken to try for it, while others do who
- * need not be woken. That is what keeps it busy: a word that was given away stands idle until its new owner has
- * come. As parking_lot's mutexes (A. d'Antras) are fair "eventually". (storaged waits instead, by a timer.) */
+/* A word is given to one who is parked so often at most; in between he is woken to try for it,
+ * while others do who need not be woken. That is what keeps it busy: a word that was given away
+ * stands idle until its new owner has come. As parking_lot's mutexes (A. d'Antras) are fair
+ * "eventually". (storaged waits instead, by a timer.) */
 #define GIVE_NS (4 * INT64_C(1000000))
 
 struct shared {
@@ -116,8 +117,8 @@ static struct embedded *parked_from(struct embedded *parked, uint64_t word)
 	return parked;
 }
 
-/* Look at the word of one who is parked for @until; he is answered, with @over where the word was not taken, if he
- * need not wait any more. Returns a verdict; *ret_value is the word. */
+/* Look at the word of one who is parked for @until; he is answered, with @over where the word was
+ * not taken, if he need not wait any more. Returns a verdict; *ret_value is the word. */
 static int look(struct embedded *embedded, enum control_wait_until until, int over,
 		uint64_t *ret_value)
 {
@@ -240,8 +241,8 @@ static int embedded_wake(struct dso_session *session, struct object *object, uin
 	return 0;
 }
 
-/* As storaged does when a session is over: undo what it held, and wake who waits for that, or may have missed a
- * wake-up. */
+/* As storaged does when a session is over: undo what it held, and wake who waits for that, or may
+ * have missed a wake-up. */
 static void sweep(struct embedded *embedded, const struct store_reference *reference)
 {
 	struct sweep_tally tally = {0};
@@ -452,8 +453,8 @@ static bool owner_is_taken(const struct shared *shared, unsigned owner)
 	       shared->owners[owner / 64] >> owner % 64 & 1;
 }
 
-/* A number that no session has: the one that has not been used for the longest time. Returns 0, or -EUSERS. Under
- * `lock`. */
+/* A number that no session has: the one that has not been used for the longest time. Returns 0, or
+ * -EUSERS. Under `lock`. */
 static int take_owner(struct shared *shared, uint16_t *ret_owner)
 {
 	for (unsigned i = 1; i <= OWNERS; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The embedded stores of this process, around fork(): a child has none of its parent's. See lib/fork.c. */
+/* The embedded stores of this process, around fork(): a child has none of its parent's. See
+ * lib/fork.c. */
 #ifndef LIB_EMBEDDED_H
 #define LIB_EMBEDDED_H
 

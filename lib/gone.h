@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A session behind which there is nothing: a child's that its parent opened (lib/fork.c), and one whose
- * renewal failed (lib/renew.c). Its transport and directory touch nothing and answer as its health says.
+ * A session behind which there is nothing: a child's that its parent opened (lib/fork.c), and one
+ * whose renewal failed (lib/renew.c). Its transport and directory touch nothing and answer as its
+ * health says.
  */
 #ifndef LIB_GONE_H
 #define LIB_GONE_H
@@ -10,9 +11,11 @@
 
 extern const struct directory_ops gone_directory;
 
-/* dso_interrupt() of any thread finds nothing behind @session from here on. Returns the directory that it had. */
+/* dso_interrupt() of any thread finds nothing behind @session from here on. Returns the directory
+ * that it had. */
 const struct directory_ops *gone_take_directory(struct dso_session *session);
-/* Give @session a transport that refuses everything, under the name @name. What it had is the caller's. */
+/* Give @session a transport that refuses everything, under the name @name. What it had is the
+ * caller's. */
 void gone_transport(struct dso_session *session, const char *name);
 
 #endif

@@ -4,15 +4,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* One object more than the turn's words is read to its end: one with the most words that there can be. */
+/* One object more than the turn's words is read to its end: one with the most words that there can
+ * be. */
 #define WORDS_MOST (HOLDS_TURN_MAX + 1 + RWLOCK_READERS_MAX)
 
 _Static_assert(SEMAPHORE_PERMITS_MAX <= RWLOCK_READERS_MAX,
 	       "no object has more words than a rwlock");
 
 /*
- * A place in the listing, which is what a cursor is, too, and a word's tag: {object:32, part:16, owner:16},
- * from the top. The object is where store_next_open finds it.
+ * A place in the listing, which is what a cursor is, too, and a word's tag: {object:32, part:16,
+ * owner:16}, from the top. The object is where store_next_open finds it.
  */
 static uint64_t place_of(uint32_t object, unsigned part, uint16_t owner)
 {
@@ -84,7 +85,8 @@ static bool has_fencing_token(enum object_type type, unsigned part)
 	return type == OBJECT_MUTEX || (type == OBJECT_RWLOCK && part == 0);
 }
 
-/* Make a token of a hold's newest count, by the epoch, which clients can write: it is shown, and decides nothing. */
+/* Make a token of a hold's newest count, by the epoch, which clients can write: it is shown, and
+ * decides nothing. */
 static int complete_token(struct transport *transport, struct hold *hold)
 {
 	struct sweep_word epoch = {.offset = hold->stat->offset + OBJECT_TOKEN_EPOCH_OFFSET};
@@ -98,8 +100,8 @@ static int complete_token(struct transport *transport, struct hold *hold)
 	return r;
 }
 
-/* Tell of the hold that the sorted @words begin with. Returns how many of them it is, 0 when that one is
- * not wanted any more, or a negative errno. */
+/* Tell of the hold that the sorted @words begin with. Returns how many of them it is, 0 when that
+ * one is not wanted any more, or a negative errno. */
 static int tell(struct transport *transport, const struct store_object_stat *stat,
 		const struct sweep_word *words, unsigned left,
 		bool (*each)(const struct hold *hold, void *context), void *context)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who holds what: the words of objects that somebody has open are read, and what they say is put together,
- * object by object and session by session. Nobody is asked and nothing is changed; see lib/sweep.h for which
- * words those are.
+ * Who holds what: the words of objects that somebody has open are read, and what they say is put
+ * together, object by object and session by session. Nobody is asked and nothing is changed; see
+ * lib/sweep.h for which words those are.
  */
 #ifndef LIB_HOLDS_H
 #define LIB_HOLDS_H
@@ -25,9 +25,10 @@ struct hold {
 };
 
 /*
- * Call @each with holds of @store, from *cursor (0 at first, any number does no harm) on, until it returns
- * false: that one is the next page's first. *cursor is where the next page begins, 0 after the last; a page
- * may be empty and not the last. Returns 0, -ENOMEM, or what @transport says, and *cursor is as it was.
+ * Call @each with holds of @store, from *cursor (0 at first, any number does no harm) on, until it
+ * returns false: that one is the next page's first. *cursor is where the next page begins, 0 after
+ * the last; a page may be empty and not the last. Returns 0, -ENOMEM, or what @transport says, and
+ * *cursor is as it was.
  */
 int holds_page(const struct store *store, struct transport *transport, uint64_t *cursor,
 	       bool (*each)(const struct hold *hold, void *context), void *context);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A TCP connection on which nothing is sent for long, kept open: translators of addresses and firewalls drop idle ones, the
- * stricter of them after a minute. And its end is noticed although nothing is sent. */
+/* A TCP connection on which nothing is sent for long, kept open: translators of addresses and
+ * firewalls drop idle ones, the stricter of them after a minute. And its end is noticed although
+ * nothing is sent. */
 #ifndef LIB_KEEPALIVE_H
 #define LIB_KEEPALIVE_H
 

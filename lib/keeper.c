@@ -90,7 +90,8 @@ static void *run(void *unused)
 		if (keeper.removals != removals)
 			count = 0;
 		removals = keeper.removals;
-		/* Input first: after this process was stopped for a while, the answers are already here. */
+		/* Input first: after this process was stopped for a while, the answers are already
+		 * here. */
 		for (int i = 0; i < count; i++)
 			handle(events[i].data.ptr);
 		tick(now_ns);
@@ -242,7 +243,8 @@ void keeper_watch(struct keeper_client *client, bool watched)
 
 /* ---- patience ---- */
 
-/* CLOCK_MONOTONIC without the time that the thread wanted to run and was not let, as far as that is known. */
+/* CLOCK_MONOTONIC without the time that the thread wanted to run and was not let, as far as that is
+ * known. */
 static int64_t ran_ns(void)
 {
 	return clock_now_ns() - atomic_load(&keeper.starvation.waited_ns);

@@ -304,8 +304,8 @@ void dso_close(struct dso_session *session)
 	check_enter(session, __func__);
 	fork_forget(session);
 	transport = transport_ops(session->transport);
-	/* What storaged hears of as gone must not be able to act. Queue pairs and data connections storaged takes
-	 * away itself, and their end before a goodbye would be a loss. */
+	/* What storaged hears of as gone must not be able to act. Queue pairs and data connections
+	 * storaged takes away itself, and their end before a goodbye would be a loss. */
 	if (transport->detach)
 		transport->detach(session->transport);
 	session->directory->leave(session);

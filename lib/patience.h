@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long a peer may be silent. The last quarter of that begins when it is seen that the rest is over: who stood still, as a
- * machine does that is paused, looks once more before it gives up a peer that stood still with it.
+ * How long a peer may be silent. The last quarter of that begins when it is seen that the rest is
+ * over: who stood still, as a machine does that is paused, looks once more before it gives up a
+ * peer that stood still with it.
  */
 #ifndef LIB_PATIENCE_H
 #define LIB_PATIENCE_H

@@ -174,7 +174,8 @@ static enum heard receive(struct remote *remote)
 	return HEARD_THE_END;
 }
 
-/* Something broke: the session is over, unless storaged says a better reason in what lies there unread. */
+/* Something broke: the session is over, unless storaged says a better reason in what lies there
+ * unread. */
 static void lose_after_hearing(struct remote *remote, const char *why)
 {
 	while (receive(remote) == HEARD_SOME)
@@ -226,7 +227,8 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 	}
 	if (atomic_load(&session->health))
 		return INT64_MAX;
-	/* While a transport is chosen an answer may be late: storaged is to hear of this session. */
+	/* While a transport is chosen an answer may be late: storaged is to hear of this
+	 * session. */
 	if ((remote->ping_sent_ns == 0 || remote->attaching) && now_ns >= remote->ping_due_ns) {
 		remote->ping_sent_ns = now_ns;
 		keeper_patience_begin(&remote->pong, session->timeout_ns);
@@ -307,8 +309,8 @@ void remote_listen(struct remote *remote, int64_t until_ns)
 		return;
 	left_ns = (due_ns < until_ns ? due_ns : until_ns) - clock_now_ns();
 	left = clock_timespec(left_ns > 0 ? left_ns : 0);
-	/* The keeper would take the reply, and this thread would be woken by it: a switch more, on the way of every
-	 * wake-up. */
+	/* The keeper would take the reply, and this thread would be woken by it: a switch more, on
+	 * the way of every wake-up. */
 	remote->listens = true;
 	keeper_watch(&remote->client, false);
 	pthread_mutex_unlock(&session->lock);
@@ -364,7 +366,8 @@ static int await(struct remote *remote, char *reason, size_t reason_bytes)
 		snprintf(reason, reason_bytes, "%s", session->lost_reason);
 		return atomic_load(&session->health);
 	}
-	/* Its effect is unknown, and a late reply would have no one to go to: the session is over. */
+	/* Its effect is unknown, and a late reply would have no one to go to: the session is
+	 * over. */
 	remote_lose(remote, -ENOTCONN, "storaged did not answer a request in time");
 	snprintf(reason, reason_bytes, "%s", session->lost_reason);
 	return -ETIMEDOUT;
@@ -404,7 +407,8 @@ int remote_reply_is_broken(struct remote *remote, char *reason, size_t reason_by
 	return -EPROTO;
 }
 
-/* Whether storaged changes anything at a request of @type: then it may have, also where no reply came. */
+/* Whether storaged changes anything at a request of @type: then it may have, also where no reply
+ * came. */
 static bool has_effect(uint16_t type)
 {
 	return type == CONTROL_OPEN || type == CONTROL_DELETE || type == CONTROL_WAKE;
@@ -421,8 +425,8 @@ int remote_request(struct remote *remote, uint16_t type, const void *body, uint3
 	}
 	r = await(remote, reason, reason_bytes);
 	remote->request = 0;
-	/* storaged answers in order: before it says that it has ended the session, it has answered what was done. But
-	 * a DELETE is answered only when everybody was told of it. */
+	/* storaged answers in order: before it says that it has ended the session, it has answered
+	 * what was done. But a DELETE is answered only when everybody was told of it. */
 	if ((r == -ENOTCONN && has_effect(type)) || (r == -ESHUTDOWN && type == CONTROL_DELETE))
 		return -ECONNRESET;
 	if (r == 0)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A control connection to storaged. The user's thread sends a request and listens for its reply; while it does not, the
- * keeper's thread reads what storaged says. Both send heartbeats and acknowledge deletions. Everything here is under
- * session->lock.
+ * A control connection to storaged. The user's thread sends a request and listens for its reply;
+ * while it does not, the keeper's thread reads what storaged says. Both send heartbeats and
+ * acknowledge deletions. Everything here is under session->lock.
  *
- * remote.c has the connection, remote_directory.c what is asked over it, remote_wait.c parking and waking,
- * remote_open.c its beginning.
+ * remote.c has the connection, remote_directory.c what is asked over it, remote_wait.c parking and
+ * waking, remote_open.c its beginning.
  */
 #ifndef LIB_REMOTE_H
 #define LIB_REMOTE_H
@@ -48,7 +48,8 @@ struct remote {
 	/* handles by their number; one bucket, until there is memory for more */
 	struct object **buckets, *bucket;
 	uint32_t bucket_mask, handle_count;
-	/* of deleted objects: those that no barrier was run for, and those that operations may still be under way on */
+	/* of deleted objects: those that no barrier was run for, and those that operations may
+	 * still be under way on */
 	struct object *marked, *leaving_first, *leaving_last;
 	int64_t ping_sent_ns; /* 0: none is unanswered */
 	struct patience pong; /* with its answer */
@@ -69,15 +70,15 @@ static inline struct remote *remote_of(struct dso_session *session)
 void remote_prepare(struct remote *remote);
 
 /*
- * The session is over, and storaged hears of that: nothing more is sent. The first reason stays, but that storaged has
- * ended it is believed also later.
+ * The session is over, and storaged hears of that: nothing more is sent. The first reason stays,
+ * but that storaged has ended it is believed also later.
  */
 void remote_lose(struct remote *remote, int health, const char *reason);
 /* The same for a transport that broke; @context is the remote. Takes the lock. */
 void remote_path_broke(void *context, const char *why);
 
-/* Send a message: a header, @body and @tail, which may be empty. Returns 0, or -ENOTCONN and the session is
- * lost. */
+/* Send a message: a header, @body and @tail, which may be empty. Returns 0, or -ENOTCONN and the
+ * session is lost. */
 int remote_put(struct remote *remote, uint16_t type, uint32_t request, const void *body,
 	       uint32_t body_bytes, const void *tail, uint32_t tail_bytes);
 
@@ -88,25 +89,25 @@ int remote_append(struct remote *remote, uint16_t type, uint32_t request, const 
 void remote_send(struct remote *remote);
 
 /*
- * Sleep until storaged says something, which is taken, @until_ns, or a heartbeat is due. The lock is held, and let go
- * meanwhile.
+ * Sleep until storaged says something, which is taken, @until_ns, or a heartbeat is due. The lock
+ * is held, and let go meanwhile.
  */
 void remote_listen(struct remote *remote, int64_t until_ns);
 
-/* Wait until there is room for the largest request, which is the user's thread's duty before whatever it sends. Returns
- * 0, or why the session is over. */
+/* Wait until there is room for the largest request, which is the user's thread's duty before
+ * whatever it sends. Returns 0, or why the session is over. */
 int remote_make_room(struct remote *remote);
-/* Without the lock: let the keeper have it, if it waits. Whoever takes it again and again calls this in
- * between. */
+/* Without the lock: let the keeper have it, if it waits. Whoever takes it again and again calls
+ * this in between. */
 void remote_let_keeper(struct remote *remote);
 
 /* The reply makes no sense: the session is over. Returns -EPROTO with @reason filled. */
 int remote_reply_is_broken(struct remote *remote, char *reason, size_t reason_bytes);
 
 /*
- * A request and its reply, then in remote->reply, whose body has at least @reply_bytes_min. @name, which
- * may be NULL, follows the body. Returns 0, the error that the reply's status stands for, or why there is
- * none.
+ * A request and its reply, then in remote->reply, whose body has at least @reply_bytes_min. @name,
+ * which may be NULL, follows the body. Returns 0, the error that the reply's status stands for, or
+ * why there is none.
  */
 int remote_request(struct remote *remote, uint16_t type, const void *body, uint32_t body_bytes,
 		   const char *name, uint32_t reply_bytes_min, char *reason, size_t reason_bytes);
@@ -124,7 +125,8 @@ void remote_link(struct remote *remote, struct object *object);
 void remote_unlink(struct remote *remote, struct object *object);
 /* Append that the handle is given back, and nothing of it can land any more. */
 void remote_acknowledge(struct remote *remote, struct object *object);
-/* Acknowledge what no operation can be under way on any more, as far as there is room. Returns whether nothing is left. */
+/* Acknowledge what no operation can be under way on any more, as far as there is room. Returns
+ * whether nothing is left. */
 bool remote_quiesce(struct remote *remote);
 /* The object was deleted by somebody; remote_settle follows, for all that were marked at once. */
 void remote_mark_deleted(struct remote *remote, struct object *object);

@@ -127,7 +127,8 @@ static void stat_of(const struct control_entry *entry, const uint8_t *name, stru
 	memcpy(stat->name, name, entry->name_bytes);
 }
 
-/* Take an entry and its name at *at, of @left bytes. Returns the bytes taken, 0 when it is not whole. */
+/* Take an entry and its name at *at, of @left bytes. Returns the bytes taken, 0 when it is not
+ * whole. */
 static size_t take_entry(const uint8_t *at, size_t left, struct dso_stat *stat)
 {
 	struct control_entry entry;
@@ -351,8 +352,8 @@ static void remote_leave(struct dso_session *session)
 	char reason[sizeof session->lost_reason];
 
 	pthread_mutex_lock(&session->lock);
-	/* Who closed without hearing the answer would have storaged lose what it has not read yet. A session that was
-	 * not opened after all has nothing to lose. */
+	/* Who closed without hearing the answer would have storaged lose what it has not read yet.
+	 * A session that was not opened after all has nothing to lose. */
 	if (atomic_load(&session->health) == 0 && !session->transport)
 		remote_put(remote, CONTROL_GOODBYE, REMOTE_NOBODY, NULL, 0, NULL, 0);
 	else if (atomic_load(&session->health) == 0)

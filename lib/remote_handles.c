@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The handles of a session by their numbers, and what becomes of them when somebody deletes what they refer to. Notices
- * come by thousands: each is found at once, a barrier is run once for all that came together, and acknowledgements leave
- * in the order in which operations leave, as many as there is room for.
+ * The handles of a session by their numbers, and what becomes of them when somebody deletes what
+ * they refer to. Notices come by thousands: each is found at once, a barrier is run once for all
+ * that came together, and acknowledgements leave in the order in which operations leave, as many as
+ * there is room for.
  */
 #include "lib/handles.h"
 #include "lib/remote.h"
@@ -152,7 +153,8 @@ void remote_settle(struct remote *remote)
 		remote->marked = NULL;
 		return;
 	}
-	/* See session_enter: whoever does not see the flag after this has its entry counted here. */
+	/* See session_enter: whoever does not see the flag after this has its entry counted
+	 * here. */
 	keeper_barrier();
 	entered = atomic_load_explicit(&remote->session->entered, memory_order_relaxed);
 	while (remote->marked) {

@@ -252,10 +252,11 @@ static int dial(struct remote *remote, const struct url *url,
 }
 
 /*
- * How long storaged may be silent. A storaged that hears nothing for its TTL gives the session's holds to others, and
- * one that is started again where this one lost its power waits for no longer: the session has to be over here before.
- * The storaged before may have lived no longer than the last heartbeat that it answered; the next one is sent a
- * heartbeat's interval later, and its answer is waited for.
+ * How long storaged may be silent. A storaged that hears nothing for its TTL gives the session's
+ * holds to others, and one that is started again where this one lost its power waits for no longer:
+ * the session has to be over here before. The storaged before may have lived no longer than the
+ * last heartbeat that it answered; the next one is sent a heartbeat's interval later, and its
+ * answer is waited for.
  */
 static int64_t patience_ns(int64_t asked_ns, int64_t ttl_ns)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parking at storaged and waking, over the control connection. The deadline is this side's: it cancels. */
+/* Parking at storaged and waking, over the control connection. The deadline is this side's: it
+ * cancels. */
 #include "lib/remote_wait.h"
 #include "lib/clock.h"
 #include "lib/remote.h"
@@ -55,8 +56,8 @@ static int taken(struct remote *remote, uint64_t *ret_taken)
 	return -ENOTCONN;
 }
 
-/* Storaged's device failed while it looked at the word, which it may have taken for this session, or not: the session is
- * over, so that it is taken back. */
+/* Storaged's device failed while it looked at the word, which it may have taken for this session,
+ * or not: the session is over, so that it is taken back. */
 static int lose_word(struct remote *remote, char *reason, size_t reason_bytes)
 {
 	remote_lose(remote, -ENOTCONN, "storaged's RDMA device failed an operation");

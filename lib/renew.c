@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Renewing a session that is over: what is under way gets its outcome, the old session is given back, a new one
- * is begun under the same handles, and each handle is opened again. It is the same object if it has the same
- * origin of tokens: generations begin anew with a storaged, origins do not.
+ * Renewing a session that is over: what is under way gets its outcome, the old session is given
+ * back, a new one is begun under the same handles, and each handle is opened again. It is the same
+ * object if it has the same origin of tokens: generations begin anew with a storaged, origins do
+ * not.
  */
 #include "lib/renew.h"
 #include "lib/check.h"
@@ -95,8 +96,8 @@ static void make_stale(struct object *object)
 	adopt(object);
 }
 
-/* Open the object again, if it is the same still. Returns 0, -ESTALE, or why that is not known; it is linked
- * in any case. */
+/* Open the object again, if it is the same still. Returns 0, -ESTALE, or why that is not known; it
+ * is linked in any case. */
 static int reopen(struct object *object)
 {
 	struct dso_session *session = object->session;
@@ -177,8 +178,8 @@ static int fail(struct dso_session *session, int r, const char *reason)
 			    *reason ? reason : error_sentence(r));
 }
 
-/* The session was begun anew, and cannot be used: a handle that was not opened again would reach what lies there now. It
- * says goodbye, if it can; the next dso_renew() begins another one. */
+/* The session was begun anew, and cannot be used: a handle that was not opened again would reach
+ * what lies there now. It says goodbye, if it can; the next dso_renew() begins another one. */
 static int give_up(struct dso_session *session, int r)
 {
 	give_back(session);

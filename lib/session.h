@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A session: a directory (who knows names), a transport (who carries operations), and the handles
- * opened. Its user is one thread; it and the keeper thread (lib/keeper.c) mark it lost and objects deleted.
+ * opened. Its user is one thread; it and the keeper thread (lib/keeper.c) mark it lost and objects
+ * deleted.
  */
 #ifndef LIB_SESSION_H
 #define LIB_SESSION_H
@@ -15,9 +16,9 @@
 /*
  * A handle to an object: the first member of every object type's struct.
  *
- * Deletion. `deleted` is looked at on entry to each operation, on this processor only. Before storaged
- * may reuse the memory, whoever set the flag waits until the operations that entered before have left:
- * see session_enter, and remote_quiesce in lib/remote_handles.c.
+ * Deletion. `deleted` is looked at on entry to each operation, on this processor only. Before
+ * storaged may reuse the memory, whoever set the flag waits until the operations that entered
+ * before have left: see session_enter, and remote_quiesce in lib/remote_handles.c.
  */
 struct object {
 	/* what each operation looks at, in one line */
@@ -58,10 +59,12 @@ static inline uint8_t directory_open_flags(const struct open_request *request)
 	       (request->given ? CONTROL_OPEN_PARAMETERS : 0);
 }
 
-/* Who knows the names: storaged over a control connection (lib/remote_directory.c), or the store in this
- * process (lib/embedded.c). Each returns 0 or a negative errno with session->error's tail in @reason. */
+/* Who knows the names: storaged over a control connection (lib/remote_directory.c), or the store in
+ * this process (lib/embedded.c). Each returns 0 or a negative errno with session->error's tail in
+ * @reason. */
 struct directory_ops {
-	/* Fill object's reference (all below leave_serial but the name) and link it into the session. */
+	/* Fill object's reference (all below leave_serial but the name) and link it into the
+	 * session. */
 	int (*open)(struct dso_session *session, struct object *object,
 		    const struct open_request *request, char *reason, size_t reason_bytes);
 	/* Link a handle behind which there is nothing, after a renewal (lib/renew.c). */
@@ -85,23 +88,25 @@ struct directory_ops {
 		       size_t *count, char *reason, size_t reason_bytes);
 	int (*ping)(struct dso_session *session, char *reason, size_t reason_bytes);
 	/*
-	 * Park until the word of the object is woken, or taken. Returns 0 (then *ret_taken is the word, where
-	 * it is the session's now, or 0), -EAGAIN (there is nothing to wait for), -ETIMEDOUT (at
-	 * @deadline_ns, of CLOCK_MONOTONIC), -ECANCELED (session->interrupted was set: it is taken back),
-	 * -ESTALE, -ENOTCONN, -ESHUTDOWN.
+	 * Park until the word of the object is woken, or taken. Returns 0 (then *ret_taken is the
+	 * word, where it is the session's now, or 0), -EAGAIN (there is nothing to wait for),
+	 * -ETIMEDOUT (at @deadline_ns, of CLOCK_MONOTONIC), -ECANCELED (session->interrupted was
+	 * set: it is taken back), -ESTALE, -ENOTCONN, -ESHUTDOWN.
 	 */
 	int (*wait)(struct dso_session *session, struct object *object, const struct park *park,
 		    int64_t deadline_ns, uint64_t *ret_taken, char *reason, size_t reason_bytes);
 	/* End the wait of whoever waits, if session->interrupted is set. Any thread. */
 	void (*interrupt)(struct dso_session *session);
-	/* Wake up to @count of those parked there, the longest parked first. *ret_count, how many there
-	 * were; NULL: nobody wants to know, and it does not wait for the answer. */
+	/* Wake up to @count of those parked there, the longest parked first. *ret_count, how many
+	 * there were; NULL: nobody wants to know, and it does not wait for the answer. */
 	int (*wake)(struct dso_session *session, struct object *object, uint64_t offset,
 		    uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes);
-	/* End the session, tidily where it is not lost, and return when storaged has said so. After it nobody but the
-	 * caller touches it. The transport is detached before, and closed behind it. */
+	/* End the session, tidily where it is not lost, and return when storaged has said so. After
+	 * it nobody but the caller touches it. The transport is detached before, and closed behind
+	 * it. */
 	void (*leave)(struct dso_session *session);
-	/* In a forked child, from its only thread: free directory_data, and touch nothing of the parent's. */
+	/* In a forked child, from its only thread: free directory_data, and touch nothing of the
+	 * parent's. */
 	void (*forget)(struct dso_session *session);
 };
 
@@ -134,7 +139,8 @@ struct dso_session {
 	_Atomic int health;   /* 0; -ENOTCONN or -ESHUTDOWN once it is over. Set once */
 	_Atomic bool interrupted;
 	_Atomic int64_t round_trip_ns; /* of the control connection, as last seen; 0: not yet */
-	/* Operations that entered and left, for the keeper's quiescence. Written by the user's thread. */
+	/* Operations that entered and left, for the keeper's quiescence. Written by the user's
+	 * thread. */
 	_Atomic uint64_t entered, left;
 
 	struct submitted *submitted; /* a ring of DSO_OUTSTANDING_MAX */
@@ -158,7 +164,8 @@ struct dso_session {
 	char lost_reason[160];
 	char error[2048];
 
-	/* lib/check.c's: the thread that is in the session, and the function that it called first */
+	/* lib/check.c's: the thread that is in the session, and the function that it called
+	 * first */
 	struct {
 		_Atomic(const void *) thread;
 		_Atomic(const char *) function;
@@ -192,12 +199,12 @@ __attribute__((format(printf, 3, 4))) int session_fail(struct dso_session *sessi
 						       const char *format, ...);
 
 /*
- * Begin an operation on @object. Returns 0, -ESTALE, -ENOTCONN, -ESHUTDOWN; after 0 session_leave is due,
- * or for a submitted operation session_left with its serial when it completed.
+ * Begin an operation on @object. Returns 0, -ESTALE, -ENOTCONN, -ESHUTDOWN; after 0 session_leave
+ * is due, or for a submitted operation session_left with its serial when it completed.
  *
  * The store to `entered` must be visible to the keeper before this thread reads `deleted`. That
- * store-load order is not paid for here: the keeper, after setting `deleted`, makes every thread of the
- * process run a full barrier (membarrier(2), PRIVATE_EXPEDITED) and reads `entered` only then.
+ * store-load order is not paid for here: the keeper, after setting `deleted`, makes every thread of
+ * the process run a full barrier (membarrier(2), PRIVATE_EXPEDITED) and reads `entered` only then.
  */
 static inline int session_enter(struct object *object)
 {
@@ -222,7 +229,8 @@ static inline void session_leave(struct dso_session *session)
 	session_left(session, atomic_load_explicit(&session->entered, memory_order_relaxed));
 }
 
-/* Run @count operations in order and wait for all. Returns 0 or a negative errno, with no sentence. */
+/* Run @count operations in order and wait for all. Returns 0 or a negative errno, with no
+ * sentence. */
 int session_execute(struct object *object, struct op *ops, unsigned count);
 
 /* session_execute of one, the fast path. */
@@ -266,10 +274,12 @@ static inline int session_execute_in(struct object *object, struct op *op, const
 	return r;
 }
 
-/* Submit a copy of @op under @tag. Returns 0 or what the _submit twins return; leaves a sentence. */
+/* Submit a copy of @op under @tag. Returns 0 or what the _submit twins return; leaves a
+ * sentence. */
 int session_submit(struct object *object, const struct op *op, uint64_t tag, const char *verb);
 
-/* The session has another transport: what dso_fd() gave out is to poll that. Returns 0 or a negative errno. */
+/* The session has another transport: what dso_fd() gave out is to poll that. Returns 0 or a
+ * negative errno. */
 int session_join_poll(struct dso_session *session);
 /* Close what dso_fd() gave out, if it did. */
 void session_close_poll(struct dso_session *session);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long a thread wanted to run and was not let, because processors were others'. What it did not hear meanwhile is nobody's
- * silence. Where the kernel does not tell, that is 0.
+ * How long a thread wanted to run and was not let, because processors were others'. What it did not
+ * hear meanwhile is nobody's silence. Where the kernel does not tell, that is 0.
  */
 #ifndef LIB_STARVATION_H
 #define LIB_STARVATION_H

@@ -52,8 +52,9 @@ static void count_up(struct transport *transport, uint64_t offset, struct sweep_
 		tally->failures++;
 }
 
-/* The word without its owner, which has ended. One that was given the word and had not taken it up leaves it as
- * it was before: what the owner before it left is told to the next. So does storaged, which guards nothing. */
+/* The word without its owner, which has ended. One that was given the word and had not taken it up
+ * leaves it as it was before: what the owner before it left is told to the next. So does storaged,
+ * which guards nothing. */
 static uint64_t without_the_dead(const struct swept *swept, uint64_t value)
 {
 	uint64_t left = value & (OWNED_DIED | OWNED_LOST | OWNED_DONE | OWNED_ERROR);
@@ -64,7 +65,8 @@ static uint64_t without_the_dead(const struct swept *swept, uint64_t value)
 			: swept->died_flags);
 }
 
-/* Take @owner out of the word that was @value when it was looked at; others may set flags meanwhile. */
+/* Take @owner out of the word that was @value when it was looked at; others may set flags
+ * meanwhile. */
 static bool let_go(struct transport *transport, const struct swept *swept, uint64_t offset,
 		   uint64_t value, uint16_t owner, struct sweep_tally *tally)
 {
@@ -110,8 +112,8 @@ static bool sweep_words(struct transport *transport, const struct store_referenc
 		}
 		done += batch;
 	}
-	/* A waiter that has looked and means to park finds another value. A session that died, or the sweep before, may have
-	 * given words back and not come to say so. */
+	/* A waiter that has looked and means to park finds another value. A session that died, or
+	 * the sweep before, may have given words back and not come to say so. */
 	if ((any || died || tally->again) && swept->event)
 		count_up(transport, reference->offset + swept->event, tally);
 	return any;
@@ -162,8 +164,9 @@ static void break_barrier(struct transport *transport, const struct store_refere
 	count_up(transport, reference->offset + BARRIER_EVENT_OFFSET, tally);
 }
 
-/* The session is no party any more. One that ended without a goodbye breaks the barrier, and stays a party until that is done: the next
- * sweep finds it where this one fails. Returns whether the barrier was broken. */
+/* The session is no party any more. One that ended without a goodbye breaks the barrier, and stays
+ * a party until that is done: the next sweep finds it where this one fails. Returns whether the
+ * barrier was broken. */
 static bool sweep_barrier(struct transport *transport, const struct store_reference *reference,
 			  uint16_t owner, bool died, struct sweep_tally *tally)
 {

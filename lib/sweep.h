@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sweep: what a session held when it ended is taken back, word by word, after it was fenced. Which
- * words an object type has that a session can be in is in one table.
+ * The sweep: what a session held when it ended is taken back, word by word, after it was fenced.
+ * Which words an object type has that a session can be in is in one table.
  */
 #ifndef LIB_SWEEP_H
 #define LIB_SWEEP_H
@@ -16,17 +16,18 @@ struct sweep_tally {
 };
 
 /*
- * Let go of every word of the object that names @owner. @died: the session ended without a goodbye. Returns
- * whether anything changed, or may have in a sweep before that failed: then who is parked on the object is to be woken. What was
- * done is added to *tally. After a failure the object is to be swept again: an atomic whose outcome is unknown may have been
- * executed or not, so that only the words themselves say what is left to do.
+ * Let go of every word of the object that names @owner. @died: the session ended without a goodbye.
+ * Returns whether anything changed, or may have in a sweep before that failed: then who is parked
+ * on the object is to be woken. What was done is added to *tally. After a failure the object is to
+ * be swept again: an atomic whose outcome is unknown may have been executed or not, so that only
+ * the words themselves say what is left to do.
  */
 bool sweep_object(struct transport *transport, const struct store_reference *reference,
 		  uint16_t owner, bool died, struct sweep_tally *tally);
 
-/* Whether the session, of which nothing was found in the object, may owe a wake-up to those who are parked there. One that said
- * goodbye has sent every wake-up that an object of ours owes; what words in memory mean, and who has to wake for
- * them, is its user's affair. */
+/* Whether the session, of which nothing was found in the object, may owe a wake-up to those who are
+ * parked there. One that said goodbye has sent every wake-up that an object of ours owes; what
+ * words in memory mean, and who has to wake for them, is its user's affair. */
 bool sweep_owes_wakes(const struct store_reference *reference, bool died);
 
 /* ---- the same words, to be looked at alone ---- */
@@ -43,8 +44,8 @@ uint64_t sweep_count(enum object_type type, const uint64_t parameters[4]);
 /* Word @index of them, not read yet, of the object whose header is at @object. */
 struct sweep_word sweep_word(enum object_type type, const uint64_t parameters[4], uint64_t object,
 			     uint64_t index);
-/* Read @words, which may be of several objects, by atomics. Returns 0, or a negative errno: some could not
- * be reached, and what was read is not to be believed. */
+/* Read @words, which may be of several objects, by atomics. Returns 0, or a negative errno: some
+ * could not be reached, and what was read is not to be believed. */
 int sweep_load(struct transport *transport, struct sweep_word *words, unsigned count);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A sweep over a device that fails: whichever of its operations does, executed or not, the sweeps that follow leave
- * what one without a failure leaves, and say that waiters are to be woken.
+ * A sweep over a device that fails: whichever of its operations does, executed or not, the sweeps
+ * that follow leave what one without a failure leaves, and say that waiters are to be woken.
  */
 #include "lib/sweep.h"
 #include "proto/layout.h"

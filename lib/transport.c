@@ -37,8 +37,9 @@ int transport_execute(struct transport *transport, struct op *ops, unsigned coun
 			break;
 	}
 	if (submitted > 0) {
-		/* In order: when the last one is complete all are. A broken transport completes them
-		 * too, so this ends; ops lie in our caller's frame and must not be left in flight. */
+		/* In order: when the last one is complete all are. A broken transport completes
+		 * them too, so this ends; ops lie in our caller's frame and must not be left in
+		 * flight. */
 		table->flush(transport);
 		while (ops[submitted - 1].status == -EINPROGRESS)
 			table->progress(transport, WAIT_NS);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The transport that is none: the region is mapped here and this CPU executes. It serves `shm` (storaged's
- * memfd), `embedded:` (the store in this process) and storaged itself in the atomicity domain `cpu`.
+ * The transport that is none: the region is mapped here and this CPU executes. It serves `shm`
+ * (storaged's memfd), `embedded:` (the store in this process) and storaged itself in the atomicity
+ * domain `cpu`.
  */
 #include "lib/region.h"
 #include "lib/transport.h"
@@ -17,7 +18,8 @@ struct transport_cpu {
 	uint8_t *memory;
 	uint64_t bytes;
 	void *lease; /* shm: while it is mapped storaged takes the memory for mapped; or NULL */
-	int connection; /* to storaged, which looks when it ends whether this process has unmapped; -1: none */
+	/* to storaged, which looks when it ends whether this process has unmapped; -1: none */
+	int connection;
 };
 
 static int cpu_execute(struct transport *transport, struct op *op)
@@ -42,7 +44,8 @@ static int cpu_execute(struct transport *transport, struct op *op)
 					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 		return 0;
 	case DATA_READ:
-		/* What an atomic before this one has seen published is read, not something older. */
+		/* What an atomic before this one has seen published is read, not something
+		 * older. */
 		atomic_thread_fence(memory_order_acquire);
 		region_read(op->buffer, at, op->length_bytes);
 		atomic_thread_fence(memory_order_acquire);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Transport `roce`: this process is the requester of a queue pair itself, over a UDP socket (lib/roce). The
- * other end is storaged's responder, or the storage host's RDMA device, which cannot tell.
+ * Transport `roce`: this process is the requester of a queue pair itself, over a UDP socket
+ * (lib/roce). The other end is storaged's responder, or the storage host's RDMA device, which
+ * cannot tell.
  */
 #include "lib/clock.h"
 #include "lib/patience.h"
@@ -28,7 +29,8 @@
 
 /* Fruitless looks at the socket between two looks at the clock. */
 #define LOOKS_PER_CLOCK 8
-/* Its packets pass wherever IPv6 does (a path MTU of 1,280 bytes), and over nearly all that IPv4 has. */
+/* Its packets pass wherever IPv6 does (a path MTU of 1,280 bytes), and over nearly all that IPv4
+ * has. */
 #define MTU_EVERYWHERE 1024
 /* Under way at most, whatever the socket's buffer: more only waits in it. */
 #define WINDOW_BYTES_MAX (512 << 10)
@@ -59,8 +61,9 @@ static struct transport_roce *roce_of(struct transport *transport)
 /* ---- operations ---- */
 
 /*
- * Why nothing was answered, as far as this end can know: packets keep the size that the path had. Where the path
- * is narrower, either the other end is a device, or the fragments of packets are swallowed.
+ * Why nothing was answered, as far as this end can know: packets keep the size that the path had.
+ * Where the path is narrower, either the other end is a device, or the fragments of packets are
+ * swallowed.
  */
 static const char *silence_of(const struct transport_roce *roce)
 {
@@ -133,8 +136,9 @@ static int roce_submit(struct transport *transport, struct op *op)
 	int refusal = refusal_of(roce, op), r;
 
 	if (refusal) {
-		/* In its place goes a WRITE of no bytes, which touches nothing and keeps the order. A READ of none
-		 * is not answered again by rdma_rxe (rxe_resp.c, duplicate_request). */
+		/* In its place goes a WRITE of no bytes, which touches nothing and keeps the order.
+		 * A READ of none is not answered again by rdma_rxe (rxe_resp.c,
+		 * duplicate_request). */
 		request.operation = ROCE_WRITE;
 		request.length_bytes = 0;
 		request.address = roce->region_address;
@@ -468,7 +472,8 @@ static int exchange(const struct attachment *attachment, const struct control_qu
 	return 0;
 }
 
-/* What may be under way: what the socket has room for, with the kernel's own bytes for each packet. */
+/* What may be under way: what the socket has room for, with the kernel's own bytes for each
+ * packet. */
 static uint32_t window_of(const struct transport_roce *roce)
 {
 	uint32_t bytes = roce_socket_buffer_bytes(roce->socket) / 2;
@@ -487,7 +492,8 @@ static int64_t probe_wait_ns(const struct attachment *attachment)
 	return wait_ns < left_ns ? wait_ns : left_ns;
 }
 
-/* READ the region's first @length_bytes. Returns 0 or a negative errno: then the requester is broken. */
+/* READ the region's first @length_bytes. Returns 0 or a negative errno: then the requester is
+ * broken. */
 static int probe_read(struct transport_roce *roce, uint8_t *first, uint32_t length_bytes,
 		      int64_t wait_ns)
 {
@@ -512,8 +518,8 @@ static int probe_read(struct transport_roce *roce, uint8_t *first, uint32_t leng
 }
 
 /*
- * Send packets as long as any, until one is acknowledged: duplicates, because nothing may be written yet.
- * Returns 0 or a negative errno.
+ * Send packets as long as any, until one is acknowledged: duplicates, because nothing may be
+ * written yet. Returns 0 or a negative errno.
  */
 static int probe_request(struct transport_roce *roce, int64_t wait_ns)
 {
@@ -536,8 +542,8 @@ static int probe_request(struct transport_roce *roce, int64_t wait_ns)
 	return -ETIMEDOUT;
 }
 
-/* Whether packets get there and back is not known before, nor whether long ones do. Returns 0, -EMSGSIZE (only
- * short ones do) or another negative errno. */
+/* Whether packets get there and back is not known before, nor whether long ones do. Returns 0,
+ * -EMSGSIZE (only short ones do) or another negative errno. */
 static int probe(struct transport_roce *roce, const struct attachment *attachment)
 {
 	const struct roce_requester_config *config = &roce->requester.config;
@@ -568,7 +574,8 @@ static int probe(struct transport_roce *roce, const struct attachment *attachmen
 	return 0;
 }
 
-/* Connect a queue pair of packets of at most @mtu bytes, and see whether they pass. @config: what is known. */
+/* Connect a queue pair of packets of at most @mtu bytes, and see whether they pass. @config: what
+ * is known. */
 static int try_mtu(struct transport_roce *roce, const struct attachment *attachment,
 		   struct roce_requester_config *config, uint32_t mtu)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transport `shm`: storaged passes its memfd over a unix socket, and this process's CPU executes. */
+/* Transport `shm`: storaged passes its memfd over a unix socket, and this process's CPU
+ * executes. */
 #include "lib/clock.h"
 #include "lib/dial.h"
 #include "lib/fork.h"
@@ -71,8 +72,8 @@ static int dial_storaged(const struct attachment *attachment)
 		       : dial_named(attachment);
 }
 
-/* A child must not reach the memory after this process was fenced, and must not keep it mapped. Returns NULL with errno
- * set where it cannot be mapped. */
+/* A child must not reach the memory after this process was fenced, and must not keep it mapped.
+ * Returns NULL with errno set where it cannot be mapped. */
 static void *map_without_children(int fd, uint64_t bytes)
 {
 	void *memory;
@@ -107,8 +108,9 @@ static int map_region(int fd, uint64_t bytes, const struct attachment *attachmen
 }
 
 /*
- * By the lease storaged learns that the arena is unmapped: so the lease is mapped before and unmapped behind it. storaged
- * may have ended the session meanwhile, found nothing mapped, and sealed the lease.
+ * By the lease storaged learns that the arena is unmapped: so the lease is mapped before and
+ * unmapped behind it. storaged may have ended the session meanwhile, found nothing mapped, and
+ * sealed the lease.
  */
 static int map_lease(int fd, const struct attachment *attachment, void **ret_lease)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Transport `tcp`: requests leave and responses come back in order on a connection of their own
- * (proto/data.h); storaged executes them. Two send buffers: operations are written into one while the
- * kernel takes the other, so a flush is one system call however many operations it carries.
+ * (proto/data.h); storaged executes them. Two send buffers: operations are written into one while
+ * the kernel takes the other, so a flush is one system call however many operations it carries.
  */
 #include "lib/clock.h"
 #include "lib/dial.h"
@@ -97,15 +97,16 @@ static int tcp_submit(struct transport *transport, struct op *op)
 	return 0;
 }
 
-/* Whether @status says that an operation was executed, or that it was refused. After any other, as that of a device that
- * failed, nobody knows, and an atomic may have taken a lock: the connection ends, and the session with it. */
+/* Whether @status says that an operation was executed, or that it was refused. After any other, as
+ * that of a device that failed, nobody knows, and an atomic may have taken a lock: the connection
+ * ends, and the session with it. */
 static bool is_outcome(int status)
 {
 	return status == 0 || status == -ERANGE || status == -EINVAL;
 }
 
-/* Take one whole response from the buffer. Returns its bytes, 0 when it is not whole yet, -EPROTO, or the error of an
- * operation whose outcome nobody knows. */
+/* Take one whole response from the buffer. Returns its bytes, 0 when it is not whole yet, -EPROTO,
+ * or the error of an operation whose outcome nobody knows. */
 static ssize_t take_response(struct transport_tcp *tcp)
 {
 	size_t there = tcp->recv_fill - tcp->recv_taken;

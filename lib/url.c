@@ -13,7 +13,8 @@ static int refuse(char *reason, size_t reason_bytes, const char *why)
 	return -EINVAL;
 }
 
-/* Copy @bytes of @from into @to and clear the rest of it. False: they do not fit with a zero byte. */
+/* Copy @bytes of @from into @to and clear the rest of it. False: they do not fit with a zero
+ * byte. */
 static bool copy(char *to, size_t to_bytes, const char *from, size_t bytes)
 {
 	if (bytes >= to_bytes)

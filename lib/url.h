@@ -19,8 +19,8 @@ struct url {
 };
 
 /*
- * Parse @text into *ret_url. Returns 0, or -EINVAL with what is wrong with it in @reason (a sentence
- * without a full stop).
+ * Parse @text into *ret_url. Returns 0, or -EINVAL with what is wrong with it in @reason (a
+ * sentence without a full stop).
  */
 int url_parse(const char *text, struct url *ret_url, char *reason, size_t reason_bytes);
 

@@ -91,8 +91,8 @@ static int send_all(int socket, const uint8_t *bytes, size_t length)
 	return 0;
 }
 
-/* Send everything that comes over @socket back until the other side closes. What comes first is the length
- * of its messages. */
+/* Send everything that comes over @socket back until the other side closes. What comes first is the
+ * length of its messages. */
 static void echo(int socket, enum poll_policy how)
 {
 	uint64_t message_bytes = 0;

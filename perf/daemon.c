@@ -55,8 +55,8 @@ static uint64_t memory_mib(const struct settings *settings)
 	return 64 + (2 * place_stride(settings) * settings->words >> 20);
 }
 
-/* Where storaged executes nothing, over shm and verbs, its workers are to take no processor from who does:
- * --server-poll is the ping-pong's alone. */
+/* Where storaged executes nothing, over shm and verbs, its workers are to take no processor from
+ * who does: --server-poll is the ping-pong's alone. */
 static const char *poll_for(const struct settings *settings)
 {
 	const char *transport = settings->transport;

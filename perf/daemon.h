@@ -15,7 +15,8 @@ struct daemon {
 	char tcp_url[128], unix_url[128]; /* from its ready line */
 };
 
-/* Start it and wait until it is ready. Returns 0, or a negative errno after saying why on stderr. */
+/* Start it and wait until it is ready. Returns 0, or a negative errno after saying why on
+ * stderr. */
 int daemon_start(struct daemon *daemon, const struct settings *settings);
 
 /* The URL that lets the transport asked for be used. */

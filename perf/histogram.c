@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-/* Values below HISTOGRAM_STEPS have buckets of their own; above, the leading bits name the bucket. */
+/* Values below HISTOGRAM_STEPS have buckets of their own; above, the leading bits name the
+ * bucket. */
 static unsigned bucket_of(uint64_t value)
 {
 	unsigned shift;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A log-linear histogram in fixed memory: each power of two is cut into HISTOGRAM_STEPS equal parts,
- * so that a percentile is at most 1/HISTOGRAM_STEPS above the true value. Its unit is its user's.
+ * A log-linear histogram in fixed memory: each power of two is cut into HISTOGRAM_STEPS equal
+ * parts, so that a percentile is at most 1/HISTOGRAM_STEPS above the true value. Its unit is its
+ * user's.
  */
 #ifndef PERF_HISTOGRAM_H
 #define PERF_HISTOGRAM_H

@@ -238,7 +238,8 @@ static int load_listings(void)
 	return r;
 }
 
-/* Memory that was written everywhere is deleted and made anew: the open waits until enough of it is zeroed. */
+/* Memory that was written everywhere is deleted and made anew: the open waits until enough of it is
+ * zeroed. */
 static int load_zeroing(void)
 {
 	struct dso_memory_params params = {.size_bytes = (uint64_t)TOUCHED_MIB << 20};
@@ -302,8 +303,8 @@ static int run(unsigned load, const char *bystander_url, bool json)
 	if (pid == 0)
 		stand_by(bystander_url, fds[1]);
 	close(fds[1]);
-	/* A load comes from other hosts: it is to take storaged's time, and not its processors. Its threads are begun behind
-	 * this. */
+	/* A load comes from other hosts: it is to take storaged's time, and not its processors. Its
+	 * threads are begun behind this. */
 	setpriority(PRIO_PROCESS, 0, LOAD_NICE);
 	r = read(fds[0], &byte, 1) == 1 ? loads[load].run() : -1;
 	kill(pid, SIGTERM);

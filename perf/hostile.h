@@ -3,8 +3,8 @@
 #ifndef PERF_HOSTILE_H
 #define PERF_HOSTILE_H
 
-/* dso-perf hostile LOAD BYSTANDER-URL LOAD-URL [--json]: run the load, and print one row. perf/hostile runs them all.
- * Returns 0, or 1 after telling stderr. */
+/* dso-perf hostile LOAD BYSTANDER-URL LOAD-URL [--json]: run the load, and print one row.
+ * perf/hostile runs them all. Returns 0, or 1 after telling stderr. */
 int hostile_main(int argc, char **argv);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a mutex costs: alone, handed over, and contended, beside one fetch-and-add and one control round trip. */
+/* What a mutex costs: alone, handed over, and contended, beside one fetch-and-add and one control
+ * round trip. */
 #ifndef PERF_LOCK_H
 #define PERF_LOCK_H
 

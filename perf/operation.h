@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The operations, and the places that they go to: --words of them, a line or more apart, in one object
- * that all sessions of the run have open. Words begin at 0 and only grow, by 1 an operation, so
- * that their sum must be the number of operations; bytes have a pattern of their place.
+ * The operations, and the places that they go to: --words of them, a line or more apart, in one
+ * object that all sessions of the run have open. Words begin at 0 and only grow, by 1 an operation,
+ * so that their sum must be the number of operations; bytes have a pattern of their place.
  */
 #ifndef PERF_OPERATION_H
 #define PERF_OPERATION_H
@@ -26,7 +26,8 @@ struct worker {
 };
 
 struct operation {
-	/* @count operations, one after the other. Returns 0, or a negative errno with worker->error. */
+	/* @count operations, one after the other. Returns 0, or a negative errno with
+	 * worker->error. */
 	int (*run)(struct worker *worker, unsigned count);
 	/* One asynchronous operation with tag worker->submitted. Returns 0 or a negative errno. */
 	int (*submit)(struct worker *worker);
@@ -54,8 +55,8 @@ uint8_t *patterns_new(const struct settings *settings);
 int places_fill(struct worker *worker);
 
 /*
- * Check what the places hold after @operations, of which @additions added 1. Returns 0, or a negative
- * errno with worker->error.
+ * Check what the places hold after @operations, of which @additions added 1. Returns 0, or a
+ * negative errno with worker->error.
  */
 int places_check(struct worker *worker, uint64_t operations, uint64_t additions);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * peer-lock redis|zookeeper PORT [SESSIONS]: the locks of others, through their own C clients, measured as dso-perf
- * lock measures ours. For perf/compare-locks; prints a JSON object a row.
+ * peer-lock redis|zookeeper PORT [SESSIONS]: the locks of others, through their own C clients,
+ * measured as dso-perf lock measures ours. For perf/compare-locks; prints a JSON object a row.
  *
- * redis: SET NX PX with a token; unlocked by a script (EVALSHA) that compares the token, deletes and publishes. Who
- * waits has subscribed to that, as redisson does, instead of asking again and again.
- * zookeeper: the recipe for locks of its documentation: an ephemeral node with a sequence number; who has not the
- * lowest watches the one before him.
+ * redis: SET NX PX with a token; unlocked by a script (EVALSHA) that compares the token, deletes
+ * and publishes. Who waits has subscribed to that, as redisson does, instead of asking again and
+ * again. zookeeper: the recipe for locks of its documentation: an ephemeral node with a sequence
+ * number; who has not the lowest watches the one before him.
  */
 #include "perf/clock.h"
 #include "perf/histogram.h"

@@ -26,14 +26,14 @@ struct run {
 };
 
 /*
- * One operation at a time, in turns with the baseline. @worker is open. Returns 0, or a negative errno
- * with worker->error, or with nothing there where stderr has been told.
+ * One operation at a time, in turns with the baseline. @worker is open. Returns 0, or a negative
+ * errno with worker->error, or with nothing there where stderr has been told.
  */
 int measure_latency(struct run *run, struct worker *worker);
 
 /*
- * Many at a time, in threads with sessions of their own, before and after it the baseline. Returns as
- * measure_latency() does.
+ * Many at a time, in threads with sessions of their own, before and after it the baseline. Returns
+ * as measure_latency() does.
  */
 int measure_rate(struct run *run, struct worker *worker);
 

@@ -23,8 +23,8 @@
 #define CONTROL_NAMESPACE_BYTES_MAX 63
 #define CONTROL_COOKIE_BYTES        16
 
-/* Features: a bit each, in HELLO and WELCOME. Unknown offered bits are ignored, unknown required bits are
- * refused with FEATURE. */
+/* Features: a bit each, in HELLO and WELCOME. Unknown offered bits are ignored, unknown required
+ * bits are refused with FEATURE. */
 enum control_feature {
 	CONTROL_FEATURE_WAIT = 1,  /* WAIT, WAKE and CANCEL */
 	CONTROL_FEATURE_HELD = 2,  /* HELD */
@@ -133,7 +133,8 @@ struct control_attach {
 };
 _Static_assert(sizeof(struct control_attach) == 32, "attach");
 
-/* The end of a path of this transport is the end of the session from here on, unless GOODBYE came before. */
+/* The end of a path of this transport is the end of the session from here on, unless GOODBYE came
+ * before. */
 struct control_use {
 	uint8_t transport; /* enum control_transport, one bit */
 	uint8_t reserved[7];
@@ -170,7 +171,8 @@ struct control_opened {
 	le32_t handle; /* names the open in CLOSE and DELETED */
 	le32_t reserved;
 	struct control_parameters parameters; /* the object's own */
-	le64_t token_origin; /* of its fencing tokens: larger than every token of an object before */
+	/* of its fencing tokens: larger than every token of an object before */
+	le64_t token_origin;
 };
 _Static_assert(sizeof(struct control_opened) == 72, "opened");
 
@@ -237,12 +239,14 @@ struct control_server_stat {
 _Static_assert(sizeof(struct control_server_stat) == 344, "server stat");
 
 /*
- * One end of a queue pair: the client's in the request, storaged's in the reply. With the domain DEVICE
- * storaged's end is its RDMA device's, which answers to port 4791 whatever the client's port is.
+ * One end of a queue pair: the client's in the request, storaged's in the reply. With the domain
+ * DEVICE storaged's end is its RDMA device's, which answers to port 4791 whatever the client's port
+ * is.
  */
 struct control_queue_pair {
 	uint8_t ip
-		[16]; /* IPv4 as ::ffff:a.b.c.d, as in a GID; the client's is the control connection's */
+		/* IPv4 as ::ffff:a.b.c.d, as in a GID; the client's is the control connection's */
+		[16];
 	le16_t port;      /* UDP */
 	le16_t mtu;       /* of the path: 256 to 4096, a power of two; storaged's is not larger */
 	le16_t rd_atomic; /* READs and atomics under way, at least 1; storaged's is not larger */
@@ -269,8 +273,8 @@ struct control_figure {
 };
 _Static_assert(sizeof(struct control_figure) == 48, "figure");
 
-/* What there is to wait for. With the last two the word is an owned one (proto/layout.h), and storaged sets
- * OWNED_WAITED in it while it has an owner, whoever that is. */
+/* What there is to wait for. With the last two the word is an owned one (proto/layout.h), and
+ * storaged sets OWNED_WAITED in it while it has an owner, whoever that is. */
 enum control_wait_until {
 	CONTROL_WAIT_CHANGED = 0,    /* it has another value than the one expected */
 	CONTROL_WAIT_GIVEN_BACK = 1, /* it has no owner */
@@ -278,10 +282,10 @@ enum control_wait_until {
 };
 
 /*
- * Park until the word is woken. It is answered at once, with CHANGED, where there is nothing to wait for. A
- * session has one wait at a time; its deadline is the client's, which cancels. Its reply is OK,
- * CHANGED, CANCELLED, STALE. When the session ends while it is parked, @leave is taken off the word behind
- * that one: the count of those who wait for an event (proto/layout.h).
+ * Park until the word is woken. It is answered at once, with CHANGED, where there is nothing to
+ * wait for. A session has one wait at a time; its deadline is the client's, which cancels. Its
+ * reply is OK, CHANGED, CANCELLED, STALE. When the session ends while it is parked, @leave is taken
+ * off the word behind that one: the count of those who wait for an event (proto/layout.h).
  */
 struct control_wait {
 	le32_t handle;
@@ -289,14 +293,16 @@ struct control_wait {
 	uint8_t again; /* 1: after a wake-up in vain; the session keeps the place that it had */
 	le16_t share; /* CHANGED: how much of a WAKE's count the session takes; zero stands for 1 */
 	le64_t offset; /* of the word from the object's header */
-	le64_t expected; /* CHANGED: a value; TAKEN: flags with which it is not to be taken; else zero */
+	/* CHANGED: a value; TAKEN: flags with which it is not to be taken; else zero */
+	le64_t expected;
 	le64_t leave;
 };
 _Static_assert(sizeof(struct control_wait) == 32, "wait");
 
 /* The reply to WAIT. */
 struct control_waited {
-	le64_t taken; /* TAKEN: the word, which is the session's now; else zero: it is to look again */
+	/* TAKEN: the word, which is the session's now; else zero: it is to look again */
+	le64_t taken;
 };
 _Static_assert(sizeof(struct control_waited) == 8, "waited");
 
@@ -318,8 +324,8 @@ struct control_held {
 };
 _Static_assert(sizeof(struct control_held) == 8, "held");
 
-/* The reply to HELD: this, then @count holds, each with its object's name behind it. It may have none and
- * not be the last. */
+/* The reply to HELD: this, then @count holds, each with its object's name behind it. It may have
+ * none and not be the last. */
 struct control_holds {
 	le64_t cursor; /* of the next page; 0 after the last */
 	le32_t count;
@@ -332,7 +338,8 @@ enum control_hold_role { CONTROL_HOLDER = 0, CONTROL_WRITER = 1, CONTROL_READER 
 
 #define CONTROL_HELD_UNKNOWN UINT64_MAX
 
-/* What one session has of one object, by the object's words; since when, by what storaged saw of them. */
+/* What one session has of one object, by the object's words; since when, by what storaged saw of
+ * them. */
 struct control_hold {
 	le16_t type; /* enum object_type */
 	uint8_t name_bytes;

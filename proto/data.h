@@ -35,9 +35,10 @@ struct data_response {
 _Static_assert(sizeof(struct data_response) == 16, "data response");
 
 /*
- * Checks a request against the protocol and a region of @region_bytes. Returns OK; MALFORMED (unknown
- * opcode, reserved bits, a length that no opcode has: the stream is lost and the connection is to be
- * dropped); RANGE or MISALIGNED (to be answered; a WRITE's bytes are to be skipped).
+ * Checks a request against the protocol and a region of @region_bytes. Returns OK; MALFORMED
+ * (unknown opcode, reserved bits, a length that no opcode has: the stream is lost and the
+ * connection is to be dropped); RANGE or MISALIGNED (to be answered; a WRITE's bytes are to be
+ * skipped).
  */
 enum wire_status data_check(const struct data_request *request, uint64_t region_bytes);
 

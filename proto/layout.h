@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What lies in a region: a header page, then objects. Every object begins with a 64-byte header and
- * has its words on 64-byte lines of their own. Words (8 bytes, aligned, little-endian) are changed by
- * compare-and-swap and fetch-and-add alone and read by a fetch-and-add of 0; the rest is bytes.
+ * has its words on 64-byte lines of their own. Words (8 bytes, aligned, little-endian) are changed
+ * by compare-and-swap and fetch-and-add alone and read by a fetch-and-add of 0; the rest is bytes.
  * storaged never reads these structures to decide anything: clients can write them.
  */
 #ifndef PROTO_LAYOUT_H
@@ -61,9 +61,9 @@ _Static_assert(sizeof(struct object_header) == LAYOUT_LINE_BYTES, "object header
 
 /*
  * register: parameter 0 its capacity in bytes. A head word on the line after the header, then two
- * slots, each a header line and the bytes. The head is {version:40, owner:16, flags:8}: version v is
- * in slot v % 2; owner is the session (its low 16 bits) that is writing version v + 1 into the other
- * slot, 0 when nobody is. Version 0 is the empty value and is in no slot.
+ * slots, each a header line and the bytes. The head is {version:40, owner:16, flags:8}: version v
+ * is in slot v % 2; owner is the session (its low 16 bits) that is writing version v + 1 into the
+ * other slot, 0 when nobody is. Version 0 is the empty value and is in no slot.
  */
 #define REGISTER_PARAMETER_CAPACITY 0
 #define REGISTER_CAPACITY_BYTES_MAX (64ULL << 20)
@@ -84,9 +84,10 @@ struct register_slot {
 _Static_assert(sizeof(struct register_slot) == LAYOUT_LINE_BYTES, "register slot");
 
 /*
- * An owned word: {token or version:40, owner:16, flags:8}, from the top. The owner is a session (the low 16
- * bits of its id), 0: nobody. When a session has ended and nothing of it can land any more, storaged takes
- * it out of every owned word of the objects that it had open, and may set a flag: see lib/sweep.h.
+ * An owned word: {token or version:40, owner:16, flags:8}, from the top. The owner is a session
+ * (the low 16 bits of its id), 0: nobody. When a session has ended and nothing of it can land any
+ * more, storaged takes it out of every owned word of the objects that it had open, and may set a
+ * flag: see lib/sweep.h.
  */
 enum owned_flags {
 	OWNED_WAITED = 1,  /* somebody may be parked on the word: who lets go wakes */
@@ -95,8 +96,8 @@ enum owned_flags {
 	OWNED_DONE = 8,    /* once: it was done; future: the value is there */
 	OWNED_ERROR = 16,  /* future: it is an error */
 	OWNED_QUEUED = 32, /* a hint: others are parked, so that spinning is of no use */
-	/* storaged gave the word to the owner, which was parked. The owner clears the flag by a compare-and-swap,
-	 * and only then has the word; until then storaged may take it back. */
+	/* storaged gave the word to the owner, which was parked. The owner clears the flag by a
+	 * compare-and-swap, and only then has the word; until then storaged may take it back. */
 	OWNED_GRANTED = 64,
 };
 
@@ -115,21 +116,23 @@ static inline uint16_t owned_word_owner(uint64_t word)
 	return (uint16_t)(word >> 8);
 }
 
-/* The session that has the word, 0: nobody. One that was given the word and has not taken it up has it not. */
+/* The session that has the word, 0: nobody. One that was given the word and has not taken it up has
+ * it not. */
 static inline uint16_t owned_word_holder(uint64_t word)
 {
 	return word & OWNED_GRANTED ? 0 : owned_word_owner(word);
 }
 
 /*
- * Fencing tokens of 64 bits (mutex, a rwlock's writer). The word counts its acquisitions in 40 bits. The
- * token is the object's origin, which storaged chose when it created the object and tells in OPENED, plus
- * the count of 64 bits that those 40 are the low end of. The header's token_epoch tells which one: it is a
- * multiple of a quarter of 2^40, and in [count - 3 quarters, count + 1 quarter).
+ * Fencing tokens of 64 bits (mutex, a rwlock's writer). The word counts its acquisitions in 40
+ * bits. The token is the object's origin, which storaged chose when it created the object and tells
+ * in OPENED, plus the count of 64 bits that those 40 are the low end of. The header's token_epoch
+ * tells which one: it is a multiple of a quarter of 2^40, and in [count - 3 quarters, count + 1
+ * quarter).
  *
- * The owner advances token_epoch, by compare-and-swap while it has the word, when fencing_is_due() says so:
- * that is 1,024 times in the middle of each quarter, of which one is enough. So an epoch stays valid even
- * if every owner of one whole quarter dies before it gets there.
+ * The owner advances token_epoch, by compare-and-swap while it has the word, when fencing_is_due()
+ * says so: that is 1,024 times in the middle of each quarter, of which one is enough. So an epoch
+ * stays valid even if every owner of one whole quarter dies before it gets there.
  */
 #define FENCING_QUARTER    (UINT64_C(1) << 38)
 #define FENCING_COUNT_MASK ((UINT64_C(1) << 40) - 1)
@@ -156,7 +159,8 @@ static inline uint64_t fencing_epoch(uint64_t count)
 	return count & ~(FENCING_QUARTER - 1);
 }
 
-/* The owner number of no session: after a restart storaged holds what sessions before it may think they hold. */
+/* The owner number of no session: after a restart storaged holds what sessions before it may think
+ * they hold. */
 #define OWNED_BY_STORAGED UINT16_MAX
 
 /* The same token and flags without an owner. */
@@ -166,9 +170,9 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
 }
 
 /*
- * An event: a word that what is waited for counts up, and behind it a word of how many wait, so that nobody
- * is woken in vain. Whoever ends while it is parked is taken off by storaged; who ends between stays
- * counted: that costs wake-ups and nothing else.
+ * An event: a word that what is waited for counts up, and behind it a word of how many wait, so
+ * that nobody is woken in vain. Whoever ends while it is parked is taken off by storaged; who ends
+ * between stays counted: that costs wake-ups and nothing else.
  */
 #define EVENT_WAITERS_OFFSET 8 /* from the event's word */
 
@@ -176,8 +180,8 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
 #define MUTEX_WORD_OFFSET LAYOUT_LINE_BYTES
 
 /*
- * rwlock: parameter 0 the number of its reader slots. An owned word of the writer, as a mutex's, then a
- * slot a line: an owned word of a reader.
+ * rwlock: parameter 0 the number of its reader slots. An owned word of the writer, as a mutex's,
+ * then a slot a line: an owned word of a reader.
  */
 #define RWLOCK_PARAMETER_READERS 0
 #define RWLOCK_READERS_MAX       4096
@@ -185,11 +189,11 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
 #define RWLOCK_SLOT_OFFSET(slot) (LAYOUT_LINE_BYTES * (2 + (uint64_t)(slot)))
 
 /*
- * semaphore: parameter 0 the number of its permits. An event, counted up when permits come back; of those
- * who wait for several permits each counts as SEMAPHORE_MANY. Then the turn, an owned word: its owner waits for
- * several permits and was passed by for long; while it does nobody else who has none takes any. Before the turn a
- * word that is counted up when permits come back meanwhile, which the owner parks on. Then, from the next line on,
- * an owned word a permit: who has it.
+ * semaphore: parameter 0 the number of its permits. An event, counted up when permits come back; of
+ * those who wait for several permits each counts as SEMAPHORE_MANY. Then the turn, an owned word:
+ * its owner waits for several permits and was passed by for long; while it does nobody else who has
+ * none takes any. Before the turn a word that is counted up when permits come back meanwhile, which
+ * the owner parks on. Then, from the next line on, an owned word a permit: who has it.
  */
 #define SEMAPHORE_PARAMETER_PERMITS 0
 #define SEMAPHORE_PERMITS_MAX       4096
@@ -201,13 +205,14 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
 #define SEMAPHORE_PERMIT_OFFSET(index) (2 * LAYOUT_LINE_BYTES + 8 * (uint64_t)(index))
 
 /*
- * barrier: parameter 0 the number of its parties. A word {round:32, arrived:24, history:7, broken:1}. The last to
- * arrive begins the next round. A reset ends this round, and those that somebody has arrived in ahead of it. The
- * history has a bit for each of the last 7 rounds that ended, the last one in its lowest bit: 1 where a reset ended
- * the round. On the next line a word {begun:16, ended:16, changes:32} that parties park on: the changes are counted up
- * behind every change but arrivals, begun before every reset, ended behind it. From the next line on a bit for each owner number:
- * whose session has waited at the barrier and not closed it. When such a session ends without a goodbye, storaged
- * sets BARRIER_BROKEN.
+ * barrier: parameter 0 the number of its parties. A word {round:32, arrived:24, history:7,
+ * broken:1}. The last to arrive begins the next round. A reset ends this round, and those that
+ * somebody has arrived in ahead of it. The history has a bit for each of the last 7 rounds that
+ * ended, the last one in its lowest bit: 1 where a reset ended the round. On the next line a word
+ * {begun:16, ended:16, changes:32} that parties park on: the changes are counted up behind every
+ * change but arrivals, begun before every reset, ended behind it. From the next line on a bit for
+ * each owner number: whose session has waited at the barrier and not closed it. When such a session
+ * ends without a goodbye, storaged sets BARRIER_BROKEN.
  */
 #define BARRIER_PARAMETER_PARTIES 0
 #define BARRIER_PARTIES_MAX       65535
@@ -236,13 +241,13 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
 #define ONCE_WORD_OFFSET LAYOUT_LINE_BYTES
 
 /*
- * future: parameter 0 the most bytes of its value. An owned word: the owner is who sets it. With OWNED_DONE
- * the value is in the slot: a header line as a register's, of version 1, and the bytes. With OWNED_DIED
- * the promise is broken.
+ * future: parameter 0 the most bytes of its value. An owned word: the owner is who sets it. With
+ * OWNED_DONE the value is in the slot: a header line as a register's, of version 1, and the bytes.
+ * With OWNED_DIED the promise is broken.
  */
 #define FUTURE_PARAMETER_CAPACITY 0
-/* The store's: of the capacity, what lies in the object itself; where a value that is longer than that lies, in
- * the region, or 0; and 1 as long as nobody has asked for a capacity. */
+/* The store's: of the capacity, what lies in the object itself; where a value that is longer than
+ * that lies, in the region, or 0; and 1 as long as nobody has asked for a capacity. */
 #define FUTURE_PARAMETER_ROOM      1
 #define FUTURE_PARAMETER_ANNEX     2
 #define FUTURE_PARAMETER_UNDECIDED 3

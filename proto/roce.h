@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RoCEv2 packets of the transport service Reliable Connection: what a UDP payload holds, from the base
- * transport header to the invariant CRC. InfiniBand Architecture Specification, volume 1: chapter 5.2
- * (headers), 9.2 to 9.7 (opcodes, PSNs, acknowledges); annex A17 (RoCEv2: UDP port 4791, the ICRC's pseudo
- * header).
+ * RoCEv2 packets of the transport service Reliable Connection: what a UDP payload holds, from the
+ * base transport header to the invariant CRC. InfiniBand Architecture Specification, volume 1:
+ * chapter 5.2 (headers), 9.2 to 9.7 (opcodes, PSNs, acknowledges); annex A17 (RoCEv2: UDP port
+ * 4791, the ICRC's pseudo header).
  */
 #ifndef PROTO_ROCE_H
 #define PROTO_ROCE_H
@@ -41,8 +41,8 @@ enum roce_opcode {
 	ROCE_FETCH_ADD = 0x14,
 };
 
-/* The three upper bits of an AETH's syndrome say what it is, the lower ones a credit count, a timer or a
- * code (9.7.5.1). */
+/* The three upper bits of an AETH's syndrome say what it is, the lower ones a credit count, a timer
+ * or a code (9.7.5.1). */
 enum roce_syndrome {
 	ROCE_SYNDROME_ACK = 0x1f, /* with "no end-to-end credits" */
 	ROCE_SYNDROME_RNR = 0x20, /* | timer: the receiver is not ready */
@@ -94,7 +94,8 @@ struct roce_aeth { /* acknowledge extended transport header */
 };
 _Static_assert(sizeof(struct roce_aeth) == 4, "AETH");
 
-/* A packet's fields. Those that its opcode has not are zero, and are not looked at by roce_encode. */
+/* A packet's fields. Those that its opcode has not are zero, and are not looked at by
+ * roce_encode. */
 struct roce_packet {
 	uint8_t opcode;
 	bool ack_request;
@@ -127,12 +128,13 @@ enum roce_malformation roce_decode(const uint8_t *bytes, size_t count,
 				   struct roce_packet *ret_packet);
 
 /*
- * Write the headers of @packet at @to, with @packet->payload_bytes in account for padding. Returns their
- * bytes: there the payload is to be put by the caller, then roce_pad.
+ * Write the headers of @packet at @to, with @packet->payload_bytes in account for padding. Returns
+ * their bytes: there the payload is to be put by the caller, then roce_pad.
  */
 size_t roce_encode(const struct roce_packet *packet, uint8_t *to);
 
-/* Zero the padding behind a packet of @header_bytes and @payload_bytes. Returns the bytes up to the ICRC. */
+/* Zero the padding behind a packet of @header_bytes and @payload_bytes. Returns the bytes up to the
+ * ICRC. */
 size_t roce_pad(uint8_t *packet, size_t header_bytes, size_t payload_bytes);
 
 /* "READ request"; "unknown" where it is. */

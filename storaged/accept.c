@@ -18,7 +18,8 @@ static bool is_passing(int error)
 	       error == ENETDOWN || error == EHOSTUNREACH || error == ENETUNREACH;
 }
 
-/* The connection stays in the backlog; without a pause the listener would be readable all the time. */
+/* The connection stays in the backlog; without a pause the listener would be readable all the
+ * time. */
 static void pause_listener(struct listener *listener, int error)
 {
 	struct server *server = listener->server;

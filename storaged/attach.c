@@ -61,7 +61,8 @@ static int open_peer_process(int socket_fd)
 	return pidfd < 0 ? -errno : pidfd;
 }
 
-/* Send the reply with the descriptors of the arena and of the lease, if there is one, riding on it. */
+/* Send the reply with the descriptors of the arena and of the lease, if there is one, riding on
+ * it. */
 static int send_arena(int socket_fd, const struct control_header *header, int arena_fd,
 		      int lease_fd)
 {

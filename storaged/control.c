@@ -276,8 +276,8 @@ static bool header_at(const struct control *control, uint32_t at, struct control
 	return true;
 }
 
-/* Handle the first request, if it is whole. Returns its bytes, 0 when it is not, or when the connection
- * takes no more requests. */
+/* Handle the first request, if it is whole. Returns its bytes, 0 when it is not, or when the
+ * connection takes no more requests. */
 static uint32_t handle_one(struct control *control)
 {
 	struct control_header header;
@@ -288,7 +288,8 @@ static uint32_t handle_one(struct control *control)
 		return 0;
 	length_bytes = le32_get(header.length_bytes);
 	status = control_check(&header, NULL);
-	/* Also for a table of lengths that is wrong one day: nothing beyond the buffer is believed. */
+	/* Also for a table of lengths that is wrong one day: nothing beyond the buffer is
+	 * believed. */
 	if (status != WIRE_OK || length_bytes > CONTROL_BODY_BYTES_MAX) {
 		control_reject(control, &header,
 			       "a message of type %u (%s) with %u bytes of body does not exist",
@@ -334,8 +335,8 @@ static void cut(struct control *control, uint32_t at, uint32_t bytes)
 	control->in_fill -= bytes;
 }
 
-/* A client's heartbeat does not wait for what it asked for before, and what has not had its turn: answer the PINGs
- * among it. */
+/* A client's heartbeat does not wait for what it asked for before, and what has not had its turn:
+ * answer the PINGs among it. */
 static void answer_pings(struct control *control)
 {
 	struct control_header header;
@@ -363,7 +364,8 @@ static bool is_waiting(const struct control *control)
 	       (control->waits || !list_empty(&control->ready));
 }
 
-/* All that was received was handled. Look for more, or have the session lost: there is no goodbye. */
+/* All that was received was handled. Look for more, or have the session lost: there is no
+ * goodbye. */
 static void hear_more(struct control *control)
 {
 	uint32_t room = CONTROL_IN_BYTES - control->in_fill;

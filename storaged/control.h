@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A control connection: whole requests in, replies and notices out, never more than its buffers hold. */
+/* A control connection: whole requests in, replies and notices out, never more than its buffers
+ * hold. */
 #ifndef STORAGED_CONTROL_H
 #define STORAGED_CONTROL_H
 
@@ -12,7 +13,7 @@
 
 #define CONTROL_IN_BYTES           (sizeof(struct control_header) + CONTROL_BODY_BYTES_MAX)
 #define CONTROL_OUT_BYTES_MAX      65536 /* a client that lets more lie unread is dropped */
-#define CONTROL_TURN_MAX           16 /* requests handled before the others have their turn, one heavy */
+#define CONTROL_TURN_MAX           16    /* requests handled before others have a turn, one heavy */
 #define CONTROL_LAST_BYTES_MAX     (1u << 20) /* of one whose session is to be lost, handled yet */
 #define CONTROL_SENTENCE_BYTES_MAX 200
 #define CONTROL_HELLO_NS           INT64_C(2000000000) /* until the first message is whole */
@@ -41,8 +42,8 @@ struct control {
 	bool ended;   /* the client sends nothing more; requests of its may lie in the buffer yet */
 	bool unread;  /* doomed: it leaves too much unread */
 	bool deaf;    /* it takes nothing any more: nothing is sent */
-	/* LIVE: what the client has sent is handled yet, so many bytes at most; then its session is lost for this
-	 * reason, unless it has said goodbye. END_NONE: it is not like that. */
+	/* LIVE: what the client has sent is handled yet, so many bytes at most; then its session is
+	 * lost for this reason, unless it has said goodbye. END_NONE: it is not like that. */
 	enum session_end last;
 	uint32_t last_bytes;
 	/* Doomed; for the log: of a connection without a session, whose end is another line. */
@@ -63,14 +64,15 @@ int control_open(struct server *server, int fd, bool is_unix);
 void control_close(struct control *control);
 /* What control_resume will take of a turn. */
 unsigned control_steps(const struct control *control);
-/* Go on with what was left over: notices that the client did not take, requests that wait or take their time. */
+/* Go on with what was left over: notices that the client did not take, requests that wait or take
+ * their time. */
 void control_resume(struct control *control);
 
 /* What a request waits for, having set `waits`, has come: it is handled again. */
 void control_continue(struct control *control);
 
-/* Send a notice, with others at the end of the turn. Returns false when too much lies unread: then control_resume
- * follows when the client has read. */
+/* Send a notice, with others at the end of the turn. Returns false when too much lies unread: then
+ * control_resume follows when the client has read. */
 bool control_notify(struct control *control, uint16_t type, const void *body, size_t body_bytes);
 /* Answer the request @header. */
 void control_reply(struct control *control, const struct control_header *header, const void *body,
@@ -86,8 +88,8 @@ __attribute__((format(printf, 3, 4))) void control_reject(struct control *contro
 							  const char *format, ...);
 /* Nothing more is taken from the client; close when it has what was sent. */
 void control_finish(struct control *control);
-/* Handle what its client has sent already; if GOODBYE is not among that, its session is lost: for @why, with the errno
- * @error of the system call that said so, or 0. */
+/* Handle what its client has sent already; if GOODBYE is not among that, its session is lost: for
+ * @why, with the errno @error of the system call that said so, or 0. */
 void control_hear_out(struct control *control, enum session_end why, int error);
 /* Drop it at the end of this turn, at any place in the code. @why NULL: nothing to be said. */
 void control_doom(struct control *control, const char *why);

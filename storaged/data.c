@@ -30,7 +30,8 @@ static bool next_request(const struct data_connection *connection, struct next *
 		return false;
 	memcpy(&next->request, connection->recv + connection->taken, sizeof next->request);
 	next->status = data_check(&next->request, connection->executor->region_bytes);
-	/* Behind a malformed request there is nothing to be understood: its length does not count. */
+	/* Behind a malformed request there is nothing to be understood: its length does not
+	 * count. */
 	length_bytes = next->status == WIRE_MALFORMED ? 0 : le32_get(next->request.length_bytes);
 	next->payload_bytes = next->request.opcode == DATA_WRITE ? length_bytes : 0;
 	next->response_bytes = sizeof(struct data_response) +
@@ -108,8 +109,8 @@ static void execute_all(struct data_connection *connection)
 
 /*
  * Submit what is there and can be answered: a device executes it. Room for a READ's bytes is given
- * before it has succeeded. It will have: its range was checked, and a device that fails one operation
- * breaks the queue pair of all, which ends the connection.
+ * before it has succeeded. It will have: its range was checked, and a device that fails one
+ * operation breaks the queue pair of all, which ends the connection.
  */
 static void submit_all(struct data_connection *connection)
 {
@@ -148,7 +149,8 @@ static void submit_all(struct data_connection *connection)
 		connection->last_response = next.status == WIRE_MALFORMED;
 		consume(connection, &next);
 	}
-	/* Also one whose first operation found the queue full: it has its turn again in the order. */
+	/* Also one whose first operation found the queue full: it has its turn again in the
+	 * order. */
 	if (connection->op_count || next_request(connection, &next))
 		list_append(&executor->executing, &connection->executing);
 }
@@ -247,7 +249,8 @@ static int answer(struct data_connection *connection)
 	return failed;
 }
 
-/* Whether the device still owes an operation. One that was refused here, and was not submitted, owes nothing. */
+/* Whether the device still owes an operation. One that was refused here, and was not submitted,
+ * owes nothing. */
 static bool is_owed(const struct data_connection *connection)
 {
 	uint32_t i = connection->op_count;

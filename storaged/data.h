@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A data connection of transport tcp: requests come in, are executed through an executor, and are
- * answered in order, one send for as many as there were. Bytes are executed where they were received,
- * and read to where they are sent from.
+ * answered in order, one send for as many as there were. Bytes are executed where they were
+ * received, and read to where they are sent from.
  *
- * A client that does not read its responses stalls itself alone: while its responses are unsent nothing
- * more is executed, and nothing more is received once the buffer is full.
+ * A client that does not read its responses stalls itself alone: while its responses are unsent
+ * nothing more is executed, and nothing more is received once the buffer is full.
  */
 #ifndef STORAGED_DATA_H
 #define STORAGED_DATA_H
@@ -60,7 +60,8 @@ struct data_connection {
 	struct io_stream stream;
 	bool begun, ended, end_asked;
 	bool last_response; /* the next send is the last: it broke the protocol */
-	/* Asked for, and its event not taken yet: the stream's pending bits are clear before that. */
+	/* Asked for, and its event not taken yet: the stream's pending bits are clear before
+	 * that. */
 	bool receiving, sending;
 	uint32_t fill, taken; /* of recv */
 	uint32_t send_fill;
@@ -84,8 +85,8 @@ void data_turn(struct io_engine *engine, struct data_connection *connection);
 /* Take an event of its stream. */
 void data_event(struct io_engine *engine, struct data_connection *connection,
 		const struct io_event *event);
-/* The operations in flight of the executor's oldest connections, if they are complete, are answered.
- * Returns whether there were any. */
+/* The operations in flight of the executor's oldest connections, if they are complete, are
+ * answered. Returns whether there were any. */
 bool data_complete(struct io_engine *engine, struct executor *executor);
 
 /* Give it up: nothing more is executed or answered. It goes to executor->ended, now and whenever

@@ -127,7 +127,8 @@ void device_pair_handle(struct control *control, const struct control_header *he
 	} else if (session->peer_count == SESSION_PEERS_MAX) {
 		refuse_more(control, header);
 	} else if ((r = begin(session, theirs)) == -EAGAIN) {
-		/* A neighbour that does not answer takes a second: the client had better use tcp. */
+		/* A neighbour that does not answer takes a second: the client had better use
+		 * tcp. */
 		control_refuse(control, header, WIRE_DEVICE,
 			       "storaged is making %d queue pairs, as many as it may at a time",
 			       DEVICE_PAIRS_MAKING_MAX);

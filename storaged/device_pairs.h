@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Transport roce where the RDMA device is the responder: making its queue pairs. The kernel may take a second
- * for that (it asks for the client's link address), so a thread of its own does it, one for each.
+ * Transport roce where the RDMA device is the responder: making its queue pairs. The kernel may
+ * take a second for that (it asks for the client's link address), so a thread of its own does it,
+ * one for each.
  */
 #ifndef STORAGED_DEVICE_PAIRS_H
 #define STORAGED_DEVICE_PAIRS_H
@@ -23,8 +24,8 @@ void device_pairs_close(struct server *server);
 void device_pair_handle(struct control *control, const struct control_header *header,
 			const struct control_queue_pair *theirs);
 
-/* The session is over: nobody will ask for the one that is being made. Returns whether it is gone; if not,
- * its end is told to session_sweep_if_fenced. */
+/* The session is over: nobody will ask for the one that is being made. Returns whether it is gone;
+ * if not, its end is told to session_sweep_if_fenced. */
 bool device_pair_abandon(struct session *session);
 
 #endif

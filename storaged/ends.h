@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Why sessions end: the one table, from which the log line, what the client is told, and the figures are made.
+ * Why sessions end: the one table, from which the log line, what the client is told, and the
+ * figures are made.
  */
 #ifndef STORAGED_ENDS_H
 #define STORAGED_ENDS_H
 
 #include "storaged/log.h"
 
-/* X(name, level of the log line, whether the client left without a goodbye, the reason for people). "sessions_ended_"
- * and the name are the figure's. */
+/* X(name, level of the log line, whether the client left without a goodbye, the reason for people).
+ * "sessions_ended_" and the name are the figure's. */
 #define SESSION_ENDS(X)                                                            \
 	X(goodbye, INFO, false, "its client said goodbye")                         \
 	X(drained, INFO, false, "storaged is shutting down")                       \

@@ -14,7 +14,8 @@
 
 #define ANY_WORD 0 /* the region begins with its header */
 
-/* Objects of several namespaces may share one; there are as many buckets as there can be sessions. */
+/* Objects of several namespaces may share one; there are as many buckets as there can be
+ * sessions. */
 static struct bucket *bucket_of(const struct futexes *futexes, uint64_t object)
 {
 	/* Fibonacci hashing: offsets are multiples of a line. */
@@ -154,7 +155,8 @@ static void set_timer(struct futexes *futexes)
 	timerfd_settime(futexes->timer.fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
-/* The word of @session was given to it as @value. A bucket has one pause: another word goes without. */
+/* The word of @session was given to it as @value. A bucket has one pause: another word goes
+ * without. */
 static void begin_pause(struct futexes *futexes, struct session *session, uint64_t value)
 {
 	struct bucket *bucket = bucket_of(futexes, session->waiter.object);
@@ -196,8 +198,8 @@ static bool has_company(const struct futexes *futexes, struct session *session)
 	       parked_from(bucket, waiter->link.next, session->space, waiter->object, waiter->word);
 }
 
-/* Look at the word of @session; it is answered where it need not wait any more, with @over where the word was not
- * taken. Returns a verdict or a negative errno; *ret_value is the word. */
+/* Look at the word of @session; it is answered where it need not wait any more, with @over where
+ * the word was not taken. Returns a verdict or a negative errno; *ret_value is the word. */
 static int look(struct futexes *futexes, struct session *session, enum wire_status over,
 		uint64_t *ret_value)
 {
@@ -217,8 +219,8 @@ static int look(struct futexes *futexes, struct session *session, enum wire_stat
 	return verdict;
 }
 
-/* The word was given back, and @session, which wants to take it, is the first that is parked on it: give it to it,
- * unless it pauses. Returns whether those behind it stay parked. */
+/* The word was given back, and @session, which wants to take it, is the first that is parked on it:
+ * give it to it, unless it pauses. Returns whether those behind it stay parked. */
 static bool pass_on(struct futexes *futexes, struct session *session)
 {
 	uint64_t value;
@@ -239,8 +241,8 @@ static void watch(struct futexes *futexes, struct session *session)
 		set_timer(futexes);
 }
 
-/* Answer sessions with @count shares, @most at a time. Of those who are there to take the word it is the first alone, unless somebody is
- * woken before it who only looks at the word. */
+/* Answer sessions with @count shares, @most at a time. Of those who are there to take the word it
+ * is the first alone, unless somebody is woken before it who only looks at the word. */
 static uint32_t wake(struct futexes *futexes, const struct name_space *space, uint64_t object,
 		     uint64_t word, uint64_t count, uint32_t most, bool watched)
 {
@@ -293,7 +295,8 @@ static void end_pauses(struct futexes *futexes, int64_t now_ns)
 	}
 }
 
-/* Permits that @session was woken for may be free yet, whoever has come for them: wake the next ones. */
+/* Permits that @session was woken for may be free yet, whoever has come for them: wake the next
+ * ones. */
 static void wake_for_free(struct futexes *futexes, const struct session *session)
 {
 	uint64_t object;
@@ -435,7 +438,8 @@ void handle_wait(struct control *control, const struct control_header *header, c
 	session->waiter.park = park;
 	session->waiter.passes = 0;
 	enqueue(futexes, session);
-	/* Only now: a WAKE is taken by this thread too, so that none falls between look and park. */
+	/* Only now: a WAKE is taken by this thread too, so that none falls between look and
+	 * park. */
 	if (!is_pausing(futexes, session))
 		look(futexes, session, WIRE_CHANGED, &value);
 }
@@ -487,7 +491,8 @@ void handle_cancel(struct control *control, const struct control_header *header,
 	uint64_t value;
 
 	(void)body;
-	/* It may have been free all the while: a deadline that is over is no reason not to take it. */
+	/* It may have been free all the while: a deadline that is over is no reason not to take
+	 * it. */
 	if (futex_is_parked(&session->waiter) && session->waiter.park.until == CONTROL_WAIT_TAKEN) {
 		if (!has_company(futexes, session))
 			session->waiter.park.flags = 0;

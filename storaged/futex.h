@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The remote futex: sessions parked on words, until somebody wakes them. What a word means is the objects'
- * affair; here it is looked at after the session was parked (lib/park.h), and when somebody is to be woken.
+ * The remote futex: sessions parked on words, until somebody wakes them. What a word means is the
+ * objects' affair; here it is looked at after the session was parked (lib/park.h), and when
+ * somebody is to be woken.
  *
- * Whoever changes a word and means to wake may die between the two. So when a session has ended, everybody
- * who is parked on an object that it had open, and has nothing to wait for any more, is woken: see
- * futex_recheck.
+ * Whoever changes a word and means to wake may die between the two. So when a session has ended,
+ * everybody who is parked on an object that it had open, and has nothing to wait for any more, is
+ * woken: see futex_recheck.
  *
- * Those parked on an object are woken in the order in which they came; who was woken in vain keeps its place. A session may
- * want more of what a WAKE tells of than there is, as several permits: it is passed by, and counts that (lib/park.h). Who waits to take an owned word is woken
- * when storaged has taken it for him; for anybody else the word is anybody's who is there first.
+ * Those parked on an object are woken in the order in which they came; who was woken in vain keeps
+ * its place. A session may want more of what a WAKE tells of than there is, as several permits: it
+ * is passed by, and counts that (lib/park.h). Who waits to take an owned word is woken when
+ * storaged has taken it for him; for anybody else the word is anybody's who is there first.
  *
- * A word that was given away stands idle until its new owner has come, which takes as long as some turns of those who
- * need not be woken. So for FUTEX_PAUSE_NS behind that it is not given away again: whoever comes parks, or takes it
- * by himself, and when the pause is over, it is looked at. As parking_lot's mutexes (A. d'Antras) are fair
- * "eventually".
+ * A word that was given away stands idle until its new owner has come, which takes as long as some
+ * turns of those who need not be woken. So for FUTEX_PAUSE_NS behind that it is not given away
+ * again: whoever comes parks, or takes it by himself, and when the pause is over, it is looked at.
+ * As parking_lot's mutexes (A. d'Antras) are fair "eventually".
  */
 #ifndef STORAGED_FUTEX_H
 #define STORAGED_FUTEX_H
@@ -64,7 +66,8 @@ struct futexes {
 	struct loop *loop;
 };
 
-/* For up to @waiters_max sessions. Returns 0 or a negative errno; futexes_close is due either way. */
+/* For up to @waiters_max sessions. Returns 0 or a negative errno; futexes_close is due either
+ * way. */
 int futexes_open(struct futexes *futexes, struct loop *loop, uint32_t waiters_max);
 void futexes_close(struct futexes *futexes);
 
@@ -77,11 +80,11 @@ static inline bool futex_is_parked(const struct waiter *waiter)
 void futex_answer(struct session *session, enum wire_status status);
 /* The same where the wait is on the open @handle. */
 void futex_answer_of(struct session *session, uint32_t handle, enum wire_status status);
-/* Its client gives @handle back: it is parked there no more, and what it was given is not looked at: the memory
- * may become another object's. */
+/* Its client gives @handle back: it is parked there no more, and what it was given is not looked
+ * at: the memory may become another object's. */
 void futex_handle_closed(struct session *session, uint32_t handle);
-/* The session is over: there is nobody to be answered. A word that was given to it, and not taken up, goes to the
- * next even before the session is swept. */
+/* The session is over: there is nobody to be answered. A word that was given to it, and not taken
+ * up, goes to the next even before the session is swept. */
 void futex_forget(struct session *session);
 
 /* Wake everybody who is parked on the object of @reference. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looks at a word that was given away, on a clock of the test's own: when it is taken back, and when it is not. */
+/* Looks at a word that was given away, on a clock of the test's own: when it is taken back, and
+ * when it is not. */
 #include "storaged/grants.h"
 #include "proto/layout.h"
 #include "storaged/namespace.h"

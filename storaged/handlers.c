@@ -95,8 +95,8 @@ static void handle_close(struct control *control, const struct control_header *h
 	answer(control, header, store_close(&control->session->opener, le32_get(close->handle)));
 }
 
-/* It is answered when all who have the object open were told, or do not read what they are told: its turn comes
- * again until then. */
+/* It is answered when all who have the object open were told, or do not read what they are told:
+ * its turn comes again until then. */
 static void handle_delete(struct control *control, const struct control_header *header,
 			  const uint8_t *body)
 {

@@ -5,7 +5,8 @@
 
 #include "storaged/control.h"
 
-/* What the request @header takes of a turn beside a light one's: 0 for a light one, which is handled at once. */
+/* What the request @header takes of a turn beside a light one's: 0 for a light one, which is
+ * handled at once. */
 unsigned handler_steps(const struct control_header *header);
 /* Handle the whole request @header with @body, which lie in the connection's buffer. */
 void handle_request(struct control *control, const struct control_header *header,

@@ -41,7 +41,8 @@ static struct sighting *place_for(const struct session *session, uint64_t word)
 	return vacant;
 }
 
-/* Whether some holds of it may be older than they seem, because nobody was there to remember them. */
+/* Whether some holds of it may be older than they seem, because nobody was there to remember
+ * them. */
 static bool has_missed(const struct session *session)
 {
 	const struct sightings *sightings = &session->sightings;
@@ -75,8 +76,8 @@ static void see(struct session *session, const struct sweep_word *word, int64_t 
 	sighting->last_ns = now_ns;
 }
 
-/* Name the words of the next look. *looks is moved behind them. Returns how many; *ret_over: the round ends
- * with them. */
+/* Name the words of the next look. *looks is moved behind them. Returns how many; *ret_over: the
+ * round ends with them. */
 static unsigned gather(const struct store *store, struct looks *looks,
 		       struct sweep_word words[LOOK_WORDS_MAX], bool *ret_over)
 {

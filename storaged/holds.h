@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who holds what, since when. Holds are one-sided: nobody tells storaged. Who holds what at this moment is
- * read from the words of objects when somebody asks (lib/holds.h). Since when is known because storaged
- * looks at those words now and then, and keeps for each session in which of them it saw it, with which
- * token, and when first: a token that is the same later is the same hold, never given back between.
+ * Who holds what, since when. Holds are one-sided: nobody tells storaged. Who holds what at this
+ * moment is read from the words of objects when somebody asks (lib/holds.h). Since when is known
+ * because storaged looks at those words now and then, and keeps for each session in which of them
+ * it saw it, with which token, and when first: a token that is the same later is the same hold,
+ * never given back between.
  *
- * A round of looks goes over every object that somebody has open. It is made in turns of the loop that come
- * anyway, with heartbeats if with nothing else, so many words for the time that has passed: what it costs
- * does not depend on what clients do.
+ * A round of looks goes over every object that somebody has open. It is made in turns of the loop
+ * that come anyway, with heartbeats if with nothing else, so many words for the time that has
+ * passed: what it costs does not depend on what clients do.
  */
 #ifndef STORAGED_HOLDS_H
 #define STORAGED_HOLDS_H

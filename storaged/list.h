@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Intrusive, circular, doubly linked lists; and queues of deadlines that lie equally far ahead, which
- * are therefore lists in order. */
+/* Intrusive, circular, doubly linked lists; and queues of deadlines that lie equally far ahead,
+ * which are therefore lists in order. */
 #ifndef STORAGED_LIST_H
 #define STORAGED_LIST_H
 
@@ -78,8 +78,8 @@ static inline void deadline_set(struct deadlines *deadlines, struct deadline *de
 	list_append(&deadlines->list, &deadline->link);
 }
 
-/* Set @deadline to @at_ns, whatever the queue's duration is. Those set later are mostly due later: so it looks for
- * its place from the end. */
+/* Set @deadline to @at_ns, whatever the queue's duration is. Those set later are mostly due later:
+ * so it looks for its place from the end. */
 static inline void deadline_insert(struct deadlines *deadlines, struct deadline *deadline,
 				   int64_t at_ns)
 {
@@ -103,9 +103,9 @@ static inline struct deadline *deadline_first(const struct deadlines *deadlines)
 }
 
 /*
- * Deadlines for somebody to be heard of. When storaged has stood still, so may they, or what they sent lies unread: the last
- * quarter begins when storaged sees that the first three are over, whenever that is. Time that storaged wanted to run and was not
- * let is no part of it.
+ * Deadlines for somebody to be heard of. When storaged has stood still, so may they, or what they
+ * sent lies unread: the last quarter begins when storaged sees that the first three are over,
+ * whenever that is. Time that storaged wanted to run and was not let is no part of it.
  */
 struct silences {
 	struct deadlines most, rest; /* by a clock that stands meanwhile */

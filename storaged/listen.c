@@ -142,7 +142,8 @@ static int bind_address(const struct addrinfo *address, struct listener *listene
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (address->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-	/* Accepted sockets inherit it. Keepalives are not needed: a dead host's session falls silent. */
+	/* Accepted sockets inherit it. Keepalives are not needed: a dead host's session falls
+	 * silent. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	if (bind(fd, address->ai_addr, address->ai_addrlen) || listen(fd, BACKLOG)) {
 		r = -errno;
@@ -154,7 +155,8 @@ static int bind_address(const struct addrinfo *address, struct listener *listene
 	return 0;
 }
 
-/* Whether @error only says that this host lacks the address: another one of the same name will do. */
+/* Whether @error only says that this host lacks the address: another one of the same name will
+ * do. */
 static bool is_lacking(int error)
 {
 	return error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT;
@@ -374,7 +376,8 @@ int listen_unix(const struct settings *settings, struct unix_socket *unix_socket
 	directory_fd = open_directory(address.sun_path, reason, reason_bytes);
 	if (directory_fd < 0)
 		return directory_fd;
-	/* Two that start at the same time must not both take the other's socket for a dead one's. */
+	/* Two that start at the same time must not both take the other's socket for a dead
+	 * one's. */
 	flock(directory_fd, LOCK_EX);
 	r = clear_path(&address, reason, reason_bytes);
 	if (r == 0)

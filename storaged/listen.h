@@ -31,15 +31,16 @@ struct unix_socket {
 };
 
 /*
- * Bind and listen at ADDR[:PORT], every address that it means, into @listeners from *count on. Returns 0
- * or a negative errno, with *reason filled: -EACCES for an address beyond loopback without @plaintext.
+ * Bind and listen at ADDR[:PORT], every address that it means, into @listeners from *count on.
+ * Returns 0 or a negative errno, with *reason filled: -EACCES for an address beyond loopback
+ * without @plaintext.
  */
 int listen_tcp(const char *text, bool plaintext, struct listener *listeners, unsigned *count,
 	       char *reason, size_t reason_bytes);
 
 /*
- * The same for the unix socket: makes its directory, replaces the file of a dead daemon and refuses to
- * replace that of a live one.
+ * The same for the unix socket: makes its directory, replaces the file of a dead daemon and refuses
+ * to replace that of a live one.
  */
 int listen_unix(const struct settings *settings, struct unix_socket *unix_socket,
 		struct listener *listener, char *reason, size_t reason_bytes);
@@ -51,7 +52,8 @@ const struct listener *listener_named(const struct listener *listeners, unsigned
 				      uint8_t ret_ip[16]);
 /* Where the socket is if nobody says where. */
 void unix_socket_default_path(char *path, size_t path_bytes);
-/* Make the directory of @path, as for a socket there. Returns 0 or a negative errno with *reason filled. */
+/* Make the directory of @path, as for a socket there. Returns 0 or a negative errno with *reason
+ * filled. */
 int unix_socket_make_directory(const char *path, char *reason, size_t reason_bytes);
 /* Remove the file, if it is still ours. */
 void unix_socket_remove(const struct unix_socket *unix_socket);

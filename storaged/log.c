@@ -17,8 +17,9 @@ void log_set_level(enum log_level level)
 }
 
 /*
- * Whatever a text is made of, clients' names and sentences too, it stays on one line and a terminal obeys none of
- * it: a log is ASCII, and every other byte is \xNN, as a backslash is. Cut at TEXT_BYTES.
+ * Whatever a text is made of, clients' names and sentences too, it stays on one line and a terminal
+ * obeys none of it: a log is ASCII, and every other byte is \xNN, as a backslash is. Cut at
+ * TEXT_BYTES.
  */
 static const char *escape(const char *text, char escaped[static ESCAPED_BYTES])
 {

@@ -20,7 +20,8 @@ __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const 
 #define log_info(...)    log_line(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...)   log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
-/* A client must not be able to fill the disk: at most LOG_LIMIT_COUNT lines a window from one place. */
+/* A client must not be able to fill the disk: at most LOG_LIMIT_COUNT lines a window from one
+ * place. */
 #define LOG_LIMIT_COUNT     10
 #define LOG_LIMIT_WINDOW_NS INT64_C(10000000000)
 

@@ -24,7 +24,8 @@ struct loop {
 int loop_open(struct loop *loop);
 void loop_close(struct loop *loop);
 
-/* Watch @fd for @events. Returns 0 or a negative errno; the descriptor is the source's only after 0. */
+/* Watch @fd for @events. Returns 0 or a negative errno; the descriptor is the source's only after
+ * 0. */
 int loop_add(struct loop *loop, struct source *source, int fd, uint32_t events,
 	     void (*ready)(struct source *source, uint32_t events));
 /* Watch for other events from now on. */
@@ -33,11 +34,12 @@ void loop_change(struct loop *loop, struct source *source, uint32_t events);
 int loop_take(struct loop *loop, struct source *source);
 /* Stop watching and close; does nothing when that was done before. */
 void loop_end(struct loop *loop, struct source *source);
-/* The same, and free @memory, in which @source lies, when no event of this turn can name it any more. */
+/* The same, and free @memory, in which @source lies, when no event of this turn can name it any
+ * more. */
 void loop_bury(struct loop *loop, struct source *source, void *memory);
 
-/* Wait at most @timeout_ms (-1: for ever) and call what is ready: everything, as far as EVENTS_MAX and
- * EVENT_ROUNDS_MAX go. Returns 0 or a negative errno. */
+/* Wait at most @timeout_ms (-1: for ever) and call what is ready: everything, as far as EVENTS_MAX
+ * and EVENT_ROUNDS_MAX go. Returns 0 or a negative errno. */
 int loop_turn(struct loop *loop, int timeout_ms);
 
 #endif

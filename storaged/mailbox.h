@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages between the main thread and a worker: a set of bits about one thing each, in order of their
- * first posting. A mail is embedded in the thing it is about, so posting never fails.
+ * Messages between the main thread and a worker: a set of bits about one thing each, in order of
+ * their first posting. A mail is embedded in the thing it is about, so posting never fails.
  */
 #ifndef STORAGED_MAILBOX_H
 #define STORAGED_MAILBOX_H

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processes that have the arena mapped (transport shm). While one has, what it does can land, so its session is not swept.
- * It has it mapped no more when it has ended, or when its lease is not mapped: an empty memfd of its own, which the
- * library maps before the arena and unmaps behind it. storaged looks by sealing it against writing: the kernel refuses
- * that while it is mapped for writing, and lets nobody map it from then on. So it is known after munmap() and
- * after exec(), and not where a program closes descriptors that are none of its own; and nothing that another client does to the
- * arena's file has a part in it. The lease is empty and cannot grow: a seal waits for pages that somebody has pinned, and
- * it has none. When to look is what the connection says that brought the descriptors: the library closes it
- * behind the mapping, exec() does at any rate.
+ * Processes that have the arena mapped (transport shm). While one has, what it does can land, so
+ * its session is not swept. It has it mapped no more when it has ended, or when its lease is not
+ * mapped: an empty memfd of its own, which the library maps before the arena and unmaps behind it.
+ * storaged looks by sealing it against writing: the kernel refuses that while it is mapped for
+ * writing, and lets nobody map it from then on. So it is known after munmap() and after exec(), and
+ * not where a program closes descriptors that are none of its own; and nothing that another client
+ * does to the arena's file has a part in it. The lease is empty and cannot grow: a seal waits for
+ * pages that somebody has pinned, and it has none. When to look is what the connection says that
+ * brought the descriptors: the library closes it behind the mapping, exec() does at any rate.
  */
 #ifndef STORAGED_MAPPINGS_H
 #define STORAGED_MAPPINGS_H
@@ -34,8 +35,8 @@ struct mapping {
 	struct session *session;
 };
 
-/* The process @pidfd is about to map the arena. Returns 0, -EMFILE, -ENOMEM, -ENOSPC; the descriptor is the mapping's
- * only after 0. */
+/* The process @pidfd is about to map the arena. Returns 0, -EMFILE, -ENOMEM, -ENOSPC; the
+ * descriptor is the mapping's only after 0. */
 int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping);
 /* The connection is the mapping's from here on. */
 void mapping_watch(struct mapping *mapping, int connection_fd);

@@ -37,7 +37,8 @@ struct marker_now marker_now(const uint8_t boot[16])
 	return now;
 }
 
-/* How long ago it last lived: by the clock that nobody sets, unless the host was started anew between. */
+/* How long ago it last lived: by the clock that nobody sets, unless the host was started anew
+ * between. */
 static int64_t ago_of(const struct marker_page *page, const struct marker_now *now)
 {
 	int64_t ago_ns = memcmp(page->boot, now->boot, sizeof page->boot)
@@ -93,7 +94,8 @@ refuse(int error, char *reason, size_t reason_bytes, const char *format, ...)
 	return error;
 }
 
-/* The file, made where there is none, of full length, and locked. Returns a descriptor or a negative errno. */
+/* The file, made where there is none, of full length, and locked. Returns a descriptor or a
+ * negative errno. */
 static int open_file(const char *path, char *reason, size_t reason_bytes)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600), error;
@@ -101,7 +103,8 @@ static int open_file(const char *path, char *reason, size_t reason_bytes)
 
 	if (fd < 0)
 		return refuse(-errno, reason, reason_bytes, "%s: %s", path, strerror(errno));
-	/* In a directory that others can write to, a second link may be to any file of this user. */
+	/* In a directory that others can write to, a second link may be to any file of this
+	 * user. */
 	if (fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
 	    status.st_nlink != 1)
 		error = refuse(-EACCES, reason, reason_bytes,
@@ -144,13 +147,15 @@ int marker_open(struct marker *marker, const char *path, const struct marker_now
 	return 0;
 }
 
-/* SIGKILL may stop storaged behind any store: the compiler must keep the order of those around this. */
+/* SIGKILL may stop storaged behind any store: the compiler must keep the order of those around
+ * this. */
 static void in_order(void)
 {
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* While the boot id is that of another boot, the realtime clock counts: so the boot id changes behind both clocks. */
+/* While the boot id is that of another boot, the realtime clock counts: so the boot id changes
+ * behind both clocks. */
 void marker_beat(struct marker *marker, const struct marker_now *now, uint64_t reserved)
 {
 	struct marker_page *page = marker->page;

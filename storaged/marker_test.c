@@ -45,7 +45,8 @@ static struct marker_before open_at(struct marker *marker, const struct marker_n
 	return before;
 }
 
-/* One that lived at 100 s since the boot and 1000 s of the realtime clock, and kept its sessions for 10 s. */
+/* One that lived at 100 s since the boot and 1000 s of the realtime clock, and kept its sessions
+ * for 10 s. */
 static void live_until(int64_t keep_ns, uint64_t reserved)
 {
 	struct marker_now now = at(1, 100, 1000);
@@ -207,7 +208,8 @@ END_TEST
 
 /* ---- a stop behind each instruction ---- */
 
-/* What a start does with the marker, and what the start behind it must find wherever the first one was stopped. */
+/* What a start does with the marker, and what the start behind it must find wherever the first one
+ * was stopped. */
 struct start {
 	void (*before)(void); /* fills the file */
 	void (*run)(struct marker *marker);
@@ -275,7 +277,8 @@ static void stop_everywhere(const struct start *start)
 	check_page(page, start);
 }
 
-/* Rows of three namespaces, of a storaged of another boot: it lived at 100 s, and 1000 s of the realtime clock. */
+/* Rows of three namespaces, of a storaged of another boot: it lived at 100 s, and 1000 s of the
+ * realtime clock. */
 static void three_rows(void)
 {
 	struct marker_now now = at(1, 100, 1000);

@@ -27,15 +27,17 @@ struct name_space {
 };
 
 /*
- * Make the namespace @name, with all pages of its arena if @is_reserved. @device NULL (with @no_device, the sentence why): the domain is cpu. Returns
- * 0 or a negative errno, with *reason filled.
+ * Make the namespace @name, with all pages of its arena if @is_reserved. @device NULL (with
+ * @no_device, the sentence why): the domain is cpu. Returns 0 or a negative errno, with *reason
+ * filled.
  */
 int namespace_open(struct name_space *space, const char *name, const struct settings *settings,
 		   bool is_reserved, struct verbs_device *device, const char *no_device,
 		   char *reason, size_t reason_bytes);
 void namespace_close(struct name_space *space);
 
-/* Another transport to the words, for a worker. Returns 0 or a negative errno with *reason filled. */
+/* Another transport to the words, for a worker. Returns 0 or a negative errno with *reason
+ * filled. */
 int namespace_transport(const struct name_space *space, enum transport_poll poll,
 			struct transport **ret_transport, char *reason, size_t reason_bytes);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where sessions come from, and how many come from there: a user of this host, by a unix socket, or a network. Over TCP
- * there is nothing but the address, and who has one often has more: all of 127.0.0.0/8 is one, and so are the 64 bits of an
- * IPv6 address that a host chooses for itself.
+ * Where sessions come from, and how many come from there: a user of this host, by a unix socket, or
+ * a network. Over TCP there is nothing but the address, and who has one often has more: all of
+ * 127.0.0.0/8 is one, and so are the 64 bits of an IPv6 address that a host chooses for itself.
  */
 #ifndef STORAGED_ORIGIN_H
 #define STORAGED_ORIGIN_H

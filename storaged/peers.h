@@ -7,8 +7,8 @@
 
 struct server;
 
-/* Accept queue pairs, if there is a device and the settings let it. Returns 0 or a negative errno with
- * *reason filled. */
+/* Accept queue pairs, if there is a device and the settings let it. Returns 0 or a negative errno
+ * with *reason filled. */
 int peers_open(struct server *server, char *reason, size_t reason_bytes);
 /* Accept no more. The peers are gone by then, with their sessions. */
 void peers_close(struct server *server);

@@ -52,8 +52,8 @@ static const struct roce_memory_ops memory_ops = {memory_read, memory_write, mem
 
 /* ---- ports and workers ---- */
 
-/* The address of a listening socket or, with @peer, of the other end of a connection. Returns 0 or a
- * negative errno: it has none, being a unix socket. */
+/* The address of a listening socket or, with @peer, of the other end of a connection. Returns 0 or
+ * a negative errno: it has none, being a unix socket. */
 static int address_of(int fd, bool peer, struct roce_address *ret_address)
 {
 	struct sockaddr_storage address;
@@ -361,9 +361,9 @@ static bool is_of_this_host(const struct roce_address *address)
 	return roce_route(address, &local) > 0 && roce_address_same_ip(address, &local);
 }
 
-/* Whether the client is where it says that packets are to be sent to: nobody directs them at others. Behind a unix
- * socket there is no address to compare, but a process of this host. One with a network of its own cannot show where it is:
- * it begins its session over TCP. */
+/* Whether the client is where it says that packets are to be sent to: nobody directs them at
+ * others. Behind a unix socket there is no address to compare, but a process of this host. One with
+ * a network of its own cannot show where it is: it begins its session over TCP. */
 static bool is_own_address(const struct control *control, const struct control_queue_pair *theirs)
 {
 	struct roce_address peer, named = {.port = le16_get(theirs->port)};

@@ -8,8 +8,8 @@
 
 struct server;
 
-/* Bind the UDP ports and start the workers, where roce is to be offered by this CPU. Returns 0 or a negative
- * errno with *reason filled. */
+/* Bind the UDP ports and start the workers, where roce is to be offered by this CPU. Returns 0 or a
+ * negative errno with *reason filled. */
 int queue_pairs_open(struct server *server, char *reason, size_t reason_bytes);
 void queue_pairs_close(struct server *server);
 

@@ -20,8 +20,8 @@ _Static_assert(MARKER_SPACES >= 2 * SETTINGS_ITEMS_MAX &&
 
 /* ---- the marker ---- */
 
-/* The path of the marker: beside the unix socket, or named after the first address. Returns whether there is
- * a place that the next storaged finds. */
+/* The path of the marker: beside the unix socket, or named after the first address. Returns whether
+ * there is a place that the next storaged finds. */
 static bool find_path(const struct server *server, char *path, size_t path_bytes)
 {
 	const char *url = server->listener_count ? server->listeners[0].url : "";
@@ -44,9 +44,10 @@ static bool find_path(const struct server *server, char *path, size_t path_bytes
 }
 
 /*
- * For how long the client of a live session may go on behind the last beat: it gives up within the TTL of when it heard
- * of storaged last, which is until the next beat. (That one is late by a turn of the loop, a few ms, which is less than
- * the quarter of the TTL by which clients are early.) When storaged ends, its clients are told behind a beat.
+ * For how long the client of a live session may go on behind the last beat: it gives up within the
+ * TTL of when it heard of storaged last, which is until the next beat. (That one is late by a turn
+ * of the loop, a few ms, which is less than the quarter of the TTL by which clients are early.)
+ * When storaged ends, its clients are told behind a beat.
  */
 static int64_t live_ns(const struct server *server)
 {
@@ -58,8 +59,8 @@ static int64_t larger(int64_t one, int64_t other)
 	return one > other ? one : other;
 }
 
-/* For how long @session may go on: while it lives, until its client must have noticed, and for its linger behind that; when
- * it is over, for what is left of that. */
+/* For how long @session may go on: while it lives, until its client must have noticed, and for its
+ * linger behind that; when it is over, for what is left of that. */
 static int64_t keep_of(const struct session *session, int64_t now_ns)
 {
 	if (session->state == SESSION_LIVE)
@@ -67,7 +68,8 @@ static int64_t keep_of(const struct session *session, int64_t now_ns)
 	return session->linger_at_ns > now_ns ? session->linger_at_ns - now_ns : 0;
 }
 
-/* Say in the marker for how long holders in @space may go on, ours and those of the storaged before. */
+/* Say in the marker for how long holders in @space may go on, ours and those of the storaged
+ * before. */
 static void keep(struct server *server, struct name_space *space)
 {
 	struct restart *restart = &server->restart;
@@ -90,7 +92,8 @@ static void count_keep(struct server *server, struct name_space *space)
 	keep(server, space);
 }
 
-/* Namespaces that are not here may be there again after the next start: what is left of their wait is passed on. */
+/* Namespaces that are not here may be there again after the next start: what is left of their wait
+ * is passed on. */
 static void keep_absent(struct server *server)
 {
 	struct restart *restart = &server->restart;
@@ -120,8 +123,8 @@ static bool is_absent(const struct restart *restart, const char *name)
 	return false;
 }
 
-/* Remember those of the storaged before that are not here. The rows of the others become free before the first beat,
- * from which they would count again. */
+/* Remember those of the storaged before that are not here. The rows of the others become free
+ * before the first beat, from which they would count again. */
 static void find_absent(struct server *server, const struct marker_before *before)
 {
 	unsigned count = 0, count_max = MARKER_SPACES - server->namespace_count;
@@ -188,8 +191,8 @@ void restart_open(struct server *server)
 	for (unsigned i = 0; i < server->namespace_count; i++)
 		wait_in(&server->namespaces[i], &before);
 	find_absent(server, &before);
-	/* In this order: the rows of the storaged before count from the beat on, which is for longer than they have to, and
-	 * then each of them says what is left of it. */
+	/* In this order: the rows of the storaged before count from the beat on, which is for
+	 * longer than they have to, and then each of them says what is left of it. */
 	beat(server, clock_now_ns(), token_clock_next() + RESERVE_NS);
 	for (unsigned i = 0; i < server->namespace_count; i++)
 		keep(server, &server->namespaces[i]);
@@ -263,8 +266,8 @@ static bool let_go(struct server *server, struct name_space *space,
 	return tally.failures == 0;
 }
 
-/* They stay held until the device works again: nobody is given anything too early, and the marker says that it is not
- * over. Tried anew every SESSION_RETRY_NS, as sweeps of sessions are. */
+/* They stay held until the device works again: nobody is given anything too early, and the marker
+ * says that it is not over. Tried anew every SESSION_RETRY_NS, as sweeps of sessions are. */
 static void sweep_later(struct restart_space *space)
 {
 	space->is_sweeping = false;

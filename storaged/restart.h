@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A storaged that follows another one at the same place. Sessions of the one before may not know yet that it
- * ended: what a lock of theirs guards, outside of the store, is theirs until they must have noticed. Until
- * then storaged itself, under an owner number of its own, holds every mutex, rwlock, permit and once that is
- * made, and then lets all of them go by the ordinary sweep. A first start, and one after a storaged that
- * ended without sessions, or whose sessions held nothing and could reach nothing any more, waits for nothing.
- * Each namespace waits for its own sessions alone.
+ * A storaged that follows another one at the same place. Sessions of the one before may not know
+ * yet that it ended: what a lock of theirs guards, outside of the store, is theirs until they must
+ * have noticed. Until then storaged itself, under an owner number of its own, holds every mutex,
+ * rwlock, permit and once that is made, and then lets all of them go by the ordinary sweep. A first
+ * start, and one after a storaged that ended without sessions, or whose sessions held nothing and
+ * could reach nothing any more, waits for nothing. Each namespace waits for its own sessions alone.
  */
 #ifndef STORAGED_RESTART_H
 #define STORAGED_RESTART_H
@@ -42,7 +42,8 @@ struct restart {
 	struct restart_absent absent[MARKER_SPACES];
 };
 
-/* Read the marker of the storaged before. Where there can be none it is said in the log, and nothing waits. */
+/* Read the marker of the storaged before. Where there can be none it is said in the log, and
+ * nothing waits. */
 void restart_open(struct server *server);
 /* Write the marker, and begin to let go of the locks when it is time. */
 void restart_turn(struct server *server, int64_t now_ns);

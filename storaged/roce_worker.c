@@ -13,8 +13,8 @@
 /* Looks at the sockets between two looks at the clock. */
 #define LOOKS_PER_PUBLISH 32
 #define PUBLISH_NS        INT64_C(10000000)
-/* Packets that the batch has room for before a request is taken: a READ of 64 KiB in full packets, and an
- * acknowledge for what came before it. */
+/* Packets that the batch has room for before a request is taken: a READ of 64 KiB in full packets,
+ * and an acknowledge for what came before it. */
 #define ROOM (DATA_TRANSFER_BYTES_MAX / ROCE_MTU_MAX + ROCE_RESPONDER_ROOM)
 
 /* Packets of long READs' responses in a turn: then requests are looked at again. */
@@ -211,7 +211,8 @@ static void let_others_run(const struct roce_worker *worker, int64_t *idle_since
 		sched_yield();
 }
 
-/* Whether to sleep now, rather than to look again. Whoever serves nobody sleeps under every policy. */
+/* Whether to sleep now, rather than to look again. Whoever serves nobody sleeps under every
+ * policy. */
 static bool may_sleep(const struct roce_worker *worker, int64_t idle_since_ns)
 {
 	if (!list_empty(&worker->busy))

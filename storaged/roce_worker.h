@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A worker of transport roce: a thread that is the responder of many queue pairs, over UDP sockets. It and
- * the main thread share nothing but mailboxes and the figures. Several workers share each port: the kernel
- * gives a packet to worker QPN % count.
+ * A worker of transport roce: a thread that is the responder of many queue pairs, over UDP sockets.
+ * It and the main thread share nothing but mailboxes and the figures. Several workers share each
+ * port: the kernel gives a packet to worker QPN % count.
  */
 #ifndef STORAGED_ROCE_WORKER_H
 #define STORAGED_ROCE_WORKER_H
@@ -23,7 +23,7 @@ struct session;
 #define QUEUE_PAIR_BEGIN 1u /* serve it */
 #define QUEUE_PAIR_END   2u /* serve it no more; answered by QUEUE_PAIR_GONE */
 /* Mail from a worker: */
-#define QUEUE_PAIR_GONE   1u /* nothing of it can be executed any more; the worker has forgotten it */
+#define QUEUE_PAIR_GONE   1u /* nothing of it can be executed any more; the worker forgot it */
 #define QUEUE_PAIR_FAILED 2u /* it is in the error state: it executes nothing more */
 
 struct roce_queue_pair {
@@ -65,8 +65,8 @@ struct roce_worker {
 	struct roce_batch batch;
 };
 
-/* Start the thread, for about @queue_pairs of them. Takes ownership of worker->sockets, also on failure.
- * Returns 0 or a negative errno. */
+/* Start the thread, for about @queue_pairs of them. Takes ownership of worker->sockets, also on
+ * failure. Returns 0 or a negative errno. */
 int roce_worker_start(struct roce_worker *worker, enum transport_poll poll, uint32_t queue_pairs,
 		      struct mailbox *outbox);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker whose socket is this test, which decides what arrives and what happens between two turns. */
+/* A worker whose socket is this test, which decides what arrives and what happens between two
+ * turns. */
 #include "storaged/roce_worker.h"
 #include "tests/runner.h"
 

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* For the clients to be told and the workers to finish; processes that have mapped the arena are not
- * waited for, their mappings outlive storaged harmlessly. */
+/* For the clients to be told and the workers to finish; processes that have mapped the arena are
+ * not waited for, their mappings outlive storaged harmlessly. */
 #define DRAIN_NS INT64_C(2000000000)
 /* For a client to close a connection on which it was told that storaged shuts down. */
 #define DRAIN_CLOSING_NS INT64_C(100000000)
@@ -122,7 +122,8 @@ void server_ready_line(const struct server *server, char *line, size_t line_byte
 
 /* ---- time ---- */
 
-/* Before @silences are looked at: what storaged's thread waited for a processor until now is nobody's. */
+/* Before @silences are looked at: what storaged's thread waited for a processor until now is
+ * nobody's. */
 static void excuse(struct server *server, struct silences *silences, int64_t now_ns)
 {
 	if (silences_due_ns(silences) <= now_ns)
@@ -205,8 +206,8 @@ static bool resume_ready(struct server *server, struct budget *budget)
 	return !list_empty(&server->ready);
 }
 
-/* Have each namespace do a piece of work in turn, another one first in every turn of the loop, as long as one has some.
- * Returns whether one still has. */
+/* Have each namespace do a piece of work in turn, another one first in every turn of the loop, as
+ * long as one has some. Returns whether one still has. */
 static bool in_turns(struct server *server, struct budget *budget, unsigned steps,
 		     bool (*is_due)(const struct store *store), void (*piece)(struct store *store))
 {
@@ -287,8 +288,8 @@ static bool clean_namespaces(struct server *server, struct budget *budget)
 	return in_turns(server, budget, CLEAN_STEPS, store_is_dirty, clean_piece);
 }
 
-/* What may be much, in every turn as far as its budget goes: each kind has one of its own, so that none waits for
- * another to be through. Each returns whether there is more. */
+/* What may be much, in every turn as far as its budget goes: each kind has one of its own, so that
+ * none waits for another to be through. Each returns whether there is more. */
 static bool (*const works[])(struct server *server, struct budget *budget) = {
 	resume_ready, tell_deletions, expire_sessions, destroy_peers,
 	sweep,        restart_sweep,  drop_doomed,     clean_namespaces,

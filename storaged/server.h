@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* storaged as a whole. All of it belongs to the main thread; workers are reached through mailboxes. */
+/* storaged as a whole. All of it belongs to the main thread; workers are reached through
+ * mailboxes. */
 #ifndef STORAGED_SERVER_H
 #define STORAGED_SERVER_H
 
@@ -78,7 +79,8 @@ struct server {
 	uint64_t protocol_errors; /* of control and data connections */
 };
 
-/* Start everything. Returns 0 or a negative errno with *reason filled; server_close is due either way. */
+/* Start everything. Returns 0 or a negative errno with *reason filled; server_close is due either
+ * way. */
 int server_open(struct server *server, const struct settings *settings, char *reason,
 		size_t reason_bytes);
 /* Serve until the signals say otherwise, then drain. Returns 0 or a negative errno. */

@@ -239,7 +239,8 @@ struct session *session_begin(struct server *server, struct name_space *space,
 		return NULL;
 	place = sessions->free[sessions->free_head];
 	session = &sessions->table[place];
-	/* Does not block once the system has booted; storaged would rather wait than be guessable. */
+	/* Does not block once the system has booted; storaged would rather wait than be
+	 * guessable. */
 	if (getrandom(&random, sizeof random, 0) != sizeof random ||
 	    getrandom(session->cookie, sizeof session->cookie, 0) != sizeof session->cookie)
 		return NULL;
@@ -489,7 +490,8 @@ static unsigned sweep_steps(const struct store_reference *reference)
 	return 1 + (unsigned)(sweep_count(reference->type, reference->parameters) / SWEEP_WORDS);
 }
 
-/* Sweep one more object of @session, or end it with the last. Returns whether it fitted into the budget. */
+/* Sweep one more object of @session, or end it with the last. Returns whether it fitted into the
+ * budget. */
 static bool sweep_next(struct session *session, struct budget *budget)
 {
 	struct store_reference reference;

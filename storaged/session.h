@@ -29,14 +29,17 @@ struct control;
 struct name_space;
 
 enum session_state {
-	SESSION_FREE,    /* waits for somebody's HELLO */
-	SESSION_LIVE,    /* waits for requests; for GOODBYE, a disconnect or silence */
-	SESSION_FENCING, /* waits until nothing of its client can land: for the workers' word that its
-			  * data connections and queue pairs are gone, for the main thread's own work on
-			  * those of the device, and until no process has the arena mapped for it */
-	SESSION_LINGERING, /* fenced; waits until the time is over for which it asked that its holds be kept */
-	SESSION_SWEEPING, /* waits for turns of the loop, in which what it held is undone and its handles
-			   * are given back */
+	SESSION_FREE, /* waits for somebody's HELLO */
+	SESSION_LIVE, /* waits for requests; for GOODBYE, a disconnect or silence */
+	/* waits until nothing of its client can land: for the workers' word that its data
+	 * connections and queue pairs are gone, for the main thread's own work on those of the
+	 * device, and until no process has the arena mapped for it */
+	SESSION_FENCING,
+	/* fenced; waits until the time is over for which it asked that its holds be kept */
+	SESSION_LINGERING,
+	/* waits for turns of the loop, in which what it held is undone and its handles are given
+	 * back */
+	SESSION_SWEEPING,
 };
 
 struct session {
@@ -52,8 +55,10 @@ struct session {
 	struct deadline linger;
 	int64_t linger_ns;    /* from an end without GOODBYE on its holds are kept for so long, */
 	int64_t linger_at_ns; /* until then; 0: it did not end like that */
-	uint8_t used; /* enum control_transport: whose paths' end is the session's; 0: it has not said */
-	bool peer_left; /* its last queue pair on the device was disconnected, and no other is on its way */
+	/* enum control_transport: whose paths' end is the session's; 0: it has not said */
+	uint8_t used;
+	/* its last queue pair on the device was disconnected, and no other is on its way */
+	bool peer_left;
 	struct list data; /* data connections */
 	unsigned data_count;
 	struct list queue_pairs; /* of transport roce */
@@ -107,7 +112,8 @@ uint32_t sessions_count(const struct sessions *sessions);
 /* Those that ended without a goodbye otherwise than by silence. */
 uint64_t sessions_lost(const struct sessions *sessions);
 
-/* Begin one from @origin, which asks for @linger_ns. Returns NULL when there are as many as there may be. */
+/* Begin one from @origin, which asks for @linger_ns. Returns NULL when there are as many as there
+ * may be. */
 struct session *session_begin(struct server *server, struct name_space *space,
 			      struct control *control, const struct origin *origin,
 			      int64_t linger_ns);
@@ -124,14 +130,16 @@ struct session *session_find(struct server *server, uint64_t id,
 void session_heard(struct session *session);
 /* End a live session: from here on its control connection is no longer its. */
 void session_end(struct session *session, enum session_end why);
-/* The same, and its client is told the reason in a notice: before anything of the session's is taken away, so that who
- * finds a path gone finds the notice there. */
+/* The same, and its client is told the reason in a notice: before anything of the session's is
+ * taken away, so that who finds a path gone finds the notice there. */
 void session_fence(struct session *session, enum session_end why);
-/* A path of @transport of the session ended by itself, which a system call said with errno @error (0: none did): so does the
- * session, if it is live and uses that, and its client has not said goodbye before. */
+/* A path of @transport of the session ended by itself, which a system call said with errno @error
+ * (0: none did): so does the session, if it is live and uses that, and its client has not said
+ * goodbye before. */
 void session_path_ended(struct session *session, enum control_transport transport,
 			enum session_end why, int error);
-/* Its client goes on with its path of @transport: with the end of that, which may have been before, the session ends. */
+/* Its client goes on with its path of @transport: with the end of that, which may have been before,
+ * the session ends. */
 void session_use(struct session *session, enum control_transport transport);
 /* Have those swept whose linger is over. */
 void sessions_expire_lingers(struct sessions *sessions, int64_t now_ns);

@@ -472,7 +472,8 @@ int settings_read(struct settings *settings, int argc, char **argv, char *reason
 		r = parse_file(file, flags->config, reason, reason_bytes);
 	for (unsigned i = 0; i < TABLE_COUNT && r == 0; i++)
 		r = apply(settings, i, flags, file, reason, reason_bytes);
-	/* Texts of flags are argv's; those of the file were copied, and copied again into @settings. */
+	/* Texts of flags are argv's; those of the file were copied, and copied again into
+	 * @settings. */
 	while (file->count)
 		free((char *)file->entry[--file->count].text);
 	free(flags);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What storaged may be told: by flag, by environment (STORAGED_NAME), in a configuration file, in this
- * order of precedence. One table in settings.c describes every setting; --help is made of it.
+ * What storaged may be told: by flag, by environment (STORAGED_NAME), in a configuration file, in
+ * this order of precedence. One table in settings.c describes every setting; --help is made of it.
  */
 #ifndef STORAGED_SETTINGS_H
 #define STORAGED_SETTINGS_H
@@ -47,9 +47,10 @@ struct settings {
 extern const char *const settings_io[]; /* names of I/O engines, for io_engine_open */
 
 /*
- * Read flags, environment and file. Does not return for --help, --version and flags that do not exist.
- * After success or failure the texts are freed by settings_free. Returns 0 or a negative errno, with a
- * sentence in @reason that begins with the flag, the variable or the line of the file that is wrong.
+ * Read flags, environment and file. Does not return for --help, --version and flags that do not
+ * exist. After success or failure the texts are freed by settings_free. Returns 0 or a negative
+ * errno, with a sentence in @reason that begins with the flag, the variable or the line of the file
+ * that is wrong.
  */
 int settings_read(struct settings *settings, int argc, char **argv, char *reason,
 		  size_t reason_bytes);

@@ -45,7 +45,8 @@ __attribute__((format(printf, 2, 3))) static int refuse(const struct parse *pars
 	return -EINVAL;
 }
 
-/* A decimal (or octal) number and a unit behind it. Returns 0 or -EINVAL, and leaves no sentence. */
+/* A decimal (or octal) number and a unit behind it. Returns 0 or -EINVAL, and leaves no
+ * sentence. */
 static int parse_units(const char *text, int base, const struct unit *units, uint64_t *ret_number)
 {
 	uint64_t number;

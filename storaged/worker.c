@@ -81,7 +81,8 @@ static void take_events(struct worker *worker, const struct io_event *events, in
 	}
 }
 
-/* Let the devices go on. Returns whether anything was completed; *ret_owed whether something is owed. */
+/* Let the devices go on. Returns whether anything was completed; *ret_owed whether something is
+ * owed. */
 static bool turn_executors(struct worker *worker, bool *ret_owed)
 {
 	bool any = false;
@@ -119,7 +120,8 @@ static void watch_executors(struct worker *worker)
 	}
 }
 
-/* Tell the main thread how much was executed. Nobody else writes the counter: no locked instruction. */
+/* Tell the main thread how much was executed. Nobody else writes the counter: no locked
+ * instruction. */
 static void count_operations(struct worker *worker)
 {
 	uint64_t operations = 0;
@@ -141,7 +143,8 @@ static void let_others_run(const struct worker *worker, int64_t *idle_since_ns)
 		sched_yield();
 }
 
-/* Whether to sleep now, rather than to look again. Whoever serves nobody sleeps under every policy. */
+/* Whether to sleep now, rather than to look again. Whoever serves nobody sleeps under every
+ * policy. */
 static bool may_sleep(const struct worker *worker, int64_t idle_since_ns)
 {
 	return worker->connection_count == 0 || worker->poll == TRANSPORT_POLL_BLOCK ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A worker: a thread that serves data connections. It and the main thread share nothing but mailboxes
- * and the counter.
+ * A worker: a thread that serves data connections. It and the main thread share nothing but
+ * mailboxes and the counter.
  */
 #ifndef STORAGED_WORKER_H
 #define STORAGED_WORKER_H
@@ -35,8 +35,8 @@ struct worker {
 	sem_t started;
 };
 
-/* Start the thread. Takes ownership of @executors (and their transports), also on failure. Returns 0
- * or a negative errno, of the I/O engine for one. */
+/* Start the thread. Takes ownership of @executors (and their transports), also on failure. Returns
+ * 0 or a negative errno, of the I/O engine for one. */
 int worker_start(struct worker *worker, const struct settings *settings, unsigned stream_count_max,
 		 struct executor *executors, unsigned executor_count, struct mailbox *outbox);
 

@@ -11,7 +11,8 @@
 /* A limit that only a hang reaches. */
 #define AWAIT_NS INT64_C(120000000000)
 
-/* Ends the program where that took too long, and says what did not happen: it may be any thread, or a child. */
+/* Ends the program where that took too long, and says what did not happen: it may be any thread, or
+ * a child. */
 static inline void await_on(int64_t end_ns, const char *what, const char *file, int line)
 {
 	if (clock_now_ns() >= end_ns) {

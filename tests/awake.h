@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A clock that stands still when the machine does, for limits on what the product may take: a thread counts its naps. A nap
- * that takes far longer than it should is a standstill of this process, and counts as AWAKE_NAP_NS_MAX.
+ * A clock that stands still when the machine does, for limits on what the product may take: a
+ * thread counts its naps. A nap that takes far longer than it should is a standstill of this
+ * process, and counts as AWAKE_NAP_NS_MAX.
  */
 #ifndef TESTS_AWAKE_H
 #define TESTS_AWAKE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests that take storaged long: others are answered before they are through, and a client's own heartbeat is.
- * What tells is the order of replies, and their number.
+ * Requests that take storaged long: others are answered before they are through, and a client's own
+ * heartbeat is. What tells is the order of replies, and their number.
  */
 #include <check.h>
 #include <stdio.h>
@@ -115,7 +115,7 @@ static unsigned notices_until(int fd, uint32_t number, uint16_t type)
 	}
 }
 
-START_TEST(a_heartbeat_behind_the_deletion_of_what_is_open_often_is_answered_before_it_is_through)
+START_TEST(a_heartbeat_behind_the_deletion_of_what_is_open_often_is_answered_before_it_ends)
 {
 	int holder = begin_session(), deleter = begin_session();
 	uint8_t bytes[256];
@@ -214,7 +214,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(
 		tcase,
-		a_heartbeat_behind_the_deletion_of_what_is_open_often_is_answered_before_it_is_through);
+		a_heartbeat_behind_the_deletion_of_what_is_open_often_is_answered_before_it_ends);
 	tcase_add_test(tcase, who_deletes_what_it_has_open_often_itself_hears_of_each_handle_first);
 	tcase_add_test(tcase, a_client_that_reads_its_notices_late_gets_them_all);
 	tcase_add_test(tcase, a_heartbeat_among_many_listings_does_not_wait_for_them);

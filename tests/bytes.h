@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bytes.h - what many bytes are. An assertion of Check is a message to its runner, which a loop over bytes would send
- * a hundred thousand of.
+ * bytes.h - what many bytes are. An assertion of Check is a message to its runner, which a loop
+ * over bytes would send a hundred thousand of.
  */
 #ifndef TESTS_BYTES_H
 #define TESTS_BYTES_H

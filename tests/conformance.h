@@ -8,7 +8,8 @@
 
 /* A session over the transport under test. */
 struct dso_session *conformance_open(void);
-/* The same without an assertion, for a forked child: another thread may have had the lock of these. */
+/* The same without an assertion, for a forked child: another thread may have had the lock of
+ * these. */
 int conformance_dial(struct dso_session **ret_session);
 /* A session with another timeout than the default. */
 struct dso_session *conformance_open_patient(int64_t timeout);
@@ -23,8 +24,8 @@ const char *conformance_name(void);
 /* Whether the transport under test is called so. */
 bool conformance_is(const char *name);
 
-/* The memory of the store under test, from behind; where it cannot be found the test program ends. To be given
- * back with conformance_region_end(). */
+/* The memory of the store under test, from behind; where it cannot be found the test program ends.
+ * To be given back with conformance_region_end(). */
 uint8_t *conformance_region(void);
 void conformance_region_end(uint8_t *region);
 /* The word at @offset of the object @name, in that memory. */

@@ -26,7 +26,8 @@ static void teardown(void)
 	dso_close(session);
 }
 
-/* Reap until @count completions came; they must carry the tags @first, @first + 1 ... and succeed. */
+/* Reap until @count completions came; they must carry the tags @first, @first + 1 ... and
+ * succeed. */
 static void reap_in_order(uint64_t first, size_t count, uint64_t *values)
 {
 	struct dso_completion completions[100];

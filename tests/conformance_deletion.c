@@ -73,7 +73,8 @@ START_TEST(operations_that_failed_at_once_do_not_keep_the_memory_of_a_deleted_ob
 	used = used_bytes();
 	OK(other, dso_counter_add_submit(counter, 1, 7));
 	OK(session, dso_object_delete(session, gone_name));
-	/* The last one fails behind what is under way. Most of them are synchronous: they leave nothing to reap. */
+	/* The last one fails behind what is under way. Most of them are synchronous: they leave
+	 * nothing to reap. */
 	AWAIT(dso_memory_fetch_add(gone, 0, 1, NULL) == -ESTALE);
 	OK(other, dso_counter_add_submit(counter, 1, 8));
 	ck_assert_int_eq(dso_memory_fetch_add_submit(gone, 0, 1, 9), -ESTALE);

@@ -42,7 +42,8 @@ START_TEST(submitted_operations_do_not_leave_their_object)
 	ck_assert_int_eq(dso_memory_write_submit(memory, 1, long_bytes, SIZE, 0), -ERANGE);
 	ck_assert_int_eq(dso_memory_fetch_add_submit(memory, 4, 1, 0), -EINVAL);
 	ck_assert_int_eq(dso_memory_cas_submit(memory, 1, 0, 1, 0), -EINVAL);
-	/* Of two errors: too long for a submission, before outside of the object; outside, before misaligned. */
+	/* Of two errors: too long for a submission, before outside of the object; outside, before
+	 * misaligned. */
 	ck_assert_int_eq(
 		dso_memory_write_submit(memory, SIZE, long_bytes, DSO_SUBMIT_BYTES_MAX + 1, 0),
 		-EMSGSIZE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who gets a lock or a permit next. What no session can be made to do at a given moment, such as to wait or to be
- * frozen with the turn, is written into the store's memory from behind.
+ * Who gets a lock or a permit next. What no session can be made to do at a given moment, such as to
+ * wait or to be frozen with the turn, is written into the store's memory from behind.
  */
 #include "tests/await.h"
 #include "tests/conformance_pair.h"
@@ -82,7 +82,8 @@ static void *try_behind(void *argument)
 	return NULL;
 }
 
-/* The other one comes too late, unless the first one lets it pass. Over a network nobody knows who comes first. */
+/* The other one comes too late, unless the first one lets it pass. Over a network nobody knows who
+ * comes first. */
 START_TEST(a_client_that_takes_it_again_and_again_lets_another_one_pass)
 {
 	const struct kind *kind = alones[_i].kind;
@@ -218,7 +219,8 @@ static int lock_and_unlock(struct waiter *waiter)
 	return r ? r : dso_mutex_unlock(mutex);
 }
 
-/* Right behind a mutex that was given to this one another waiter is only woken, and finds that this one was quicker. */
+/* Right behind a mutex that was given to this one another waiter is only woken, and finds that this
+ * one was quicker. */
 static int lock_unlock_and_lock(struct waiter *waiter)
 {
 	void *mutex = mutex_in(waiter->own);
@@ -269,7 +271,8 @@ static int take_permits(struct waiter *waiter)
 	return r ? r : dso_semaphore_release(semaphore, waiter->count);
 }
 
-/* A waiter for two permits is woken for them, and finds one: that is for the next, whether it waits on or leaves. */
+/* A waiter for two permits is woken for them, and finds one: that is for the next, whether it waits
+ * on or leaves. */
 START_TEST(a_waiter_that_is_woken_for_too_few_permits_leaves_them_to_the_next)
 {
 	struct dso_semaphore *semaphore = semaphore_in(session, 2);

@@ -341,7 +341,8 @@ END_TEST
 
 static _Atomic bool stop;
 
-/* Has every lock of the library now and then: those of its session and of the directory most of the time. */
+/* Has every lock of the library now and then: those of its session and of the directory most of the
+ * time. */
 static void *come_and_go(void *unused)
 {
 	while (!stop) {
@@ -386,14 +387,16 @@ START_TEST(a_child_is_not_kept_by_a_lock_that_another_thread_had_at_the_fork)
 }
 END_TEST
 
-/* The thread sanitizer takes a thread that a child begins for one of the parent's, and ends the child. */
+/* The thread sanitizer takes a thread that a child begins for one of the parent's, and ends the
+ * child. */
 #ifdef __SANITIZE_THREAD__
 #define CHILDREN_BEGIN_THREADS 0
 #else
 #define CHILDREN_BEGIN_THREADS 1
 #endif
 
-/* The locks of the address sanitizer's own malloc() stay taken in a child where another thread had them at the fork. */
+/* The locks of the address sanitizer's own malloc() stay taken in a child where another thread had
+ * them at the fork. */
 #ifdef __SANITIZE_ADDRESS__
 #define CHILDREN_HAVE_MALLOC 0
 #else

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Handles of what is held: two of a session are one holder, and one that is closed gives back what it holds. */
+/* Handles of what is held: two of a session are one holder, and one that is closed gives back what
+ * it holds. */
 #include "tests/conformance_pair.h"
 #include "tests/conformance_party.h"
 #include "tests/kinds.h"

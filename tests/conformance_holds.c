@@ -255,7 +255,8 @@ START_TEST(the_time_grows_while_it_is_held_and_begins_anew_with_the_next_token)
 	ck_assert_int_le(hold.held_min, clock_now_ns() - again_ns);
 	ck_assert_int_ge(hold.held_max, 0);
 	hold = held_for(100 * DSO_MILLISECOND);
-	/* No longer ago than a look before it was taken again, and that was after it was taken first. */
+	/* No longer ago than a look before it was taken again, and that was after it was taken
+	 * first. */
 	ck_assert_int_lt(hold.held_max, clock_now_ns() - after_ns);
 }
 END_TEST

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What was submitted and not flushed lands in the object that it was meant for, or nowhere: not behind the end of its
- * handle, of the object, or of the session, when the memory is another object's.
+ * What was submitted and not flushed lands in the object that it was meant for, or nowhere: not
+ * behind the end of its handle, of the object, or of the session, when the memory is another
+ * object's.
  */
 #include "tests/conformance.h"
 #include "tests/clock.h"
@@ -62,7 +63,8 @@ static uint64_t word_by_name(void)
 	return word;
 }
 
-/* Another object at the place of the one that was deleted, as soon as storaged gives that away again. */
+/* Another object at the place of the one that was deleted, as soon as storaged gives that away
+ * again. */
 static struct dso_memory *successor(void)
 {
 	int64_t begin_ns = clock_now_ns();
@@ -124,7 +126,8 @@ START_TEST(what_was_submitted_before_a_deletion_lands_in_no_other_object)
 	struct dso_memory *heirs[HEIRS];
 
 	OK(other, dso_object_delete(other, name));
-	/* One of them may be at the same place, if nothing of the late session's can land there any more. */
+	/* One of them may be at the same place, if nothing of the late session's can land there any
+	 * more. */
 	for (int i = 0; i < HEIRS; i++) {
 		OK(other, dso_ping(other, NULL));
 		OK(other, dso_memory_open(other, conformance_name(), &size, &heirs[i]));

@@ -97,8 +97,8 @@ START_TEST(a_session_whose_thousands_of_objects_are_deleted_at_once_goes_on)
 	for (unsigned i = 0; i < MANY; i++)
 		ck_assert_int_eq(add_until_stale(many[i]), -ESTALE);
 	OK(session, dso_ping(session, NULL));
-	/* Each was acknowledged, and is nowhere any more once its memory was cleaned; what earlier tests deleted may
-	 * be cleaned meanwhile, too. */
+	/* Each was acknowledged, and is nowhere any more once its memory was cleaned; what earlier
+	 * tests deleted may be cleaned meanwhile, too. */
 	close_many();
 	OK(session, dso_server_stat(session, &stat));
 	ck_assert_uint_eq(stat.objects, before.objects);

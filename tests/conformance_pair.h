@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What most tests begin with: two sessions at the same time, the second maybe over another transport, and a name that no
- * object has. */
+/* What most tests begin with: two sessions at the same time, the second maybe over another
+ * transport, and a name that no object has. */
 #ifndef TESTS_CONFORMANCE_PAIR_H
 #define TESTS_CONFORMANCE_PAIR_H
 

@@ -126,7 +126,8 @@ START_TEST(set_if_version_sets_only_at_that_version)
 }
 END_TEST
 
-/* How many operations a get is: at the version that this handle has seen one look, else one more. */
+/* How many operations a get is: at the version that this handle has seen one look, else one
+ * more. */
 static uint64_t operations_of_a_get(struct dso_register *of)
 {
 	struct dso_server_stat before, after;

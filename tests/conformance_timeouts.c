@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <stdint.h>
 
-/* @call, with a timeout of `t` in it, waits for as long as there are nanoseconds, and for no negative time. */
+/* @call, with a timeout of `t` in it, waits for as long as there are nanoseconds, and for no
+ * negative time. */
 #define WAITS_FOR_EVER(call)                                                                      \
 	do {                                                                                      \
 		static const int64_t long_ones[] = {INT64_MAX, INT64_MAX - 1, INT64_MAX / 2};     \
@@ -136,7 +137,8 @@ START_TEST(reap_takes_the_longest_timeout_and_no_negative_one)
 }
 END_TEST
 
-/* Silence that is never long enough to give storaged up. In place of the other session: a transport may have room for one. */
+/* Silence that is never long enough to give storaged up. In place of the other session: a transport
+ * may have room for one. */
 START_TEST(a_session_opens_and_works_with_the_longest_timeout)
 {
 	struct dso_counter *counter;

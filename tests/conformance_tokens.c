@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fencing tokens and versions: over deletion, and where the 40 bits that a word counts in are at their end. */
+/* Fencing tokens and versions: over deletion, and where the 40 bits that a word counts in are at
+ * their end. */
 #include "tests/conformance_pair.h"
 #include "proto/layout.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Unlocking a mutex behind a long hold, where somebody was parked the last time: the unlock expects a parked waiter, who
- * may be there or not, and anything may have happened to the mutex meanwhile.
+ * Unlocking a mutex behind a long hold, where somebody was parked the last time: the unlock expects
+ * a parked waiter, who may be there or not, and anything may have happened to the mutex meanwhile.
  */
 #include "tests/conformance_pair.h"
 #include "tests/conformance_party.h"

@@ -59,7 +59,8 @@ static void *wait_in_thread(void *argument)
 	return NULL;
 }
 
-/* @waiter has offset, expected and timeout. It has parked when this returns, as far as time can tell. */
+/* @waiter has offset, expected and timeout. It has parked when this returns, as far as time can
+ * tell. */
 static void begin(struct waiter *waiter)
 {
 	waiter->session = conformance_open_another();
@@ -211,7 +212,8 @@ START_TEST(the_end_of_a_session_wakes_whose_word_has_changed)
 }
 END_TEST
 
-/* They are not answered one by one: who sends them faster than storaged reads must be slowed down. */
+/* They are not answered one by one: who sends them faster than storaged reads must be slowed
+ * down. */
 START_TEST(a_flood_of_wake_ups_costs_nobody_the_session)
 {
 	for (int i = 0; i < 50000; i++)
@@ -348,8 +350,9 @@ static int64_t processor_ns(void)
 }
 
 /*
- * @wait waits in vain for as long as a turn is. Who never sleeps shares the processor with storaged all the while, however long;
- * who does needs it for a few operations, which are a smaller share of a longer turn, however slow the machine is.
+ * @wait waits in vain for as long as a turn is. Who never sleeps shares the processor with storaged
+ * all the while, however long; who does needs it for a few operations, which are a smaller share of
+ * a longer turn, however slow the machine is.
  */
 #define TURN_NS   (300 * DSO_MILLISECOND)
 #define TURNS_MAX 10

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How waits end: by an interrupt, by a death, by a wake-up of many, and what is left behind then. */
+/* How waits end: by an interrupt, by a death, by a wake-up of many, and what is left behind
+ * then. */
 #include "tests/await.h"
 #include "tests/conformance_pair.h"
 #include "tests/conformance_party.h"
@@ -102,7 +103,8 @@ struct last_breath {
 	_Atomic bool has_it;
 };
 
-/* Takes the mutex when the wait has let it go, keeps it until the time of the wait is over, and ends with it. */
+/* Takes the mutex when the wait has let it go, keeps it until the time of the wait is over, and
+ * ends with it. */
 static void *die_with_it(void *argument)
 {
 	struct last_breath *last = argument;
@@ -283,7 +285,8 @@ START_TEST(a_permit_goes_past_those_who_want_several_to_the_one_it_is_enough_for
 }
 END_TEST
 
-/* Two of three: whoever is behind takes a part, steps back, and must not leave the others asleep. */
+/* Two of three: whoever is behind takes a part, steps back, and must not leave the others
+ * asleep. */
 static void take_two(struct party *party)
 {
 	struct dso_semaphore *semaphore = semaphore_in(party->session, 3);
@@ -303,7 +306,8 @@ END_TEST
 
 /* ---- rwlock ---- */
 
-/* The first handle reads where @blocker does not, and where the second one would read when @blocker has left. */
+/* The first handle reads where @blocker does not, and where the second one would read when @blocker
+ * has left. */
 static void lock_twice(struct dso_session *blocker)
 {
 	struct dso_rwlock *first = rwlock_in(session, 2), *second = rwlock_in(session, 2);
@@ -378,7 +382,8 @@ static void *wait_at_latch(void *argument)
 	return r ? own : argument;
 }
 
-/* In one process, so that it takes no descriptors: waking all is the library's loop over what is woken at once. */
+/* In one process, so that it takes no descriptors: waking all is the library's loop over what is
+ * woken at once. */
 START_TEST(all_of_many_are_woken)
 {
 	static pthread_t threads[MANY];

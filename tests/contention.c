@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sixteen processes (threads for an embedded store) add 1 to one word 100,000 times each: the sum must be exact
- * and every value before an addition must have been seen once. contention TRANSPORT[,TRANSPORT...]
- * [ADDITIONS]: process i uses the i-th transport, in turn, so that several meet on the word. CONTENTION_ADDITIONS
- * in the environment gives another number too (a sanitizer's run).
+ * Sixteen processes (threads for an embedded store) add 1 to one word 100,000 times each: the sum
+ * must be exact and every value before an addition must have been seen once. contention
+ * TRANSPORT[,TRANSPORT...] [ADDITIONS]: process i uses the i-th transport, in turn, so that several
+ * meet on the word. CONTENTION_ADDITIONS in the environment gives another number too (a sanitizer's
+ * run).
  */
 #include <dso/dso.h>
 #include <pthread.h>

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Many processes at one mutex, some of which die or freeze at any moment: crowd TRANSPORT... What the mutex guards is a plain
- * register, read and written by READ and WRITE. In the end it has counted every turn exactly once, and nothing
- * that a fenced holder wrote later is in it.
+ * Many processes at one mutex, some of which die or freeze at any moment: crowd TRANSPORT... What
+ * the mutex guards is a plain register, read and written by READ and WRITE. In the end it has
+ * counted every turn exactly once, and nothing that a fenced holder wrote later is in it.
  *
- * A turn: lock, READ {value, writer}, note in the ledger that value + 1 is mine, WRITE it, note that it is done, unlock. The ledger
- * is memory that the processes share and that outlives them: so it is known of each write whose it is, and whether it
- * was done. CROWD_PROCESSES, CROWD_KILLS, CROWD_FREEZES a transport; CROWD_SEED draws the moments and is printed.
+ * A turn: lock, READ {value, writer}, note in the ledger that value + 1 is mine, WRITE it, note
+ * that it is done, unlock. The ledger is memory that the processes share and that outlives them: so
+ * it is known of each write whose it is, and whether it was done. CROWD_PROCESSES, CROWD_KILLS,
+ * CROWD_FREEZES a transport; CROWD_SEED draws the moments and is printed.
  */
 #include <check.h>
 #include <dso/dso.h>
@@ -97,7 +98,8 @@ static bool is_gone(uint32_t writer)
 	return writer / PROCESS_MAX < ledger->places[writer % PROCESS_MAX].incarnation;
 }
 
-/* What the register has must be what was written last, or what one who is gone meant to write behind that. */
+/* What the register has must be what was written last, or what one who is gone meant to write
+ * behind that. */
 static int look(const struct member *member, const struct content *content)
 {
 	uint64_t done = ledger->done;
@@ -128,8 +130,9 @@ static void freeze(int signal_number)
 }
 
 /*
- * Write the same again and again, be frozen at any moment of that, and go on when it was fenced: then others have written, and
- * whatever of this lands shows in the register. Returns an exit status.
+ * Write the same again and again, be frozen at any moment of that, and go on when it was fenced:
+ * then others have written, and whatever of this lands shows in the register. Returns an exit
+ * status.
  */
 static int freeze_while_it_writes(struct member *member, const struct content *next)
 {
@@ -237,7 +240,8 @@ static void note_gone(int place)
 	ledger->places[place].incarnation = incarnations[place] + 1;
 }
 
-/* Wait for @count turns, by whomever. Returns how long that took while the machine did not stand still. */
+/* Wait for @count turns, by whomever. Returns how long that took while the machine did not stand
+ * still. */
 static int64_t until_turns(const char *what, uint64_t count)
 {
 	int64_t begin_ns = clock_now_ns(), begin_awake_ns = awake_now_ns();

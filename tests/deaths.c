@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Holders that die or freeze at any moment: deaths TRANSPORT... A victim takes and gives back an object in
- * a loop until it is killed, or stopped for longer than the TTL; others go on taking it all the while. No
- * hold may be lost, none be there twice, and nothing that a fenced victim does later may have an effect.
- * The moments are drawn from a seed (DEATHS_SEED), which is printed; DEATHS_ROUNDS kills and DEATHS_FREEZES
- * an object and transport. DEATHS_KIND: of that one kind alone.
+ * Holders that die or freeze at any moment: deaths TRANSPORT... A victim takes and gives back an
+ * object in a loop until it is killed, or stopped for longer than the TTL; others go on taking it
+ * all the while. No hold may be lost, none be there twice, and nothing that a fenced victim does
+ * later may have an effect. The moments are drawn from a seed (DEATHS_SEED), which is printed;
+ * DEATHS_ROUNDS kills and DEATHS_FREEZES an object and transport. DEATHS_KIND: of that one kind
+ * alone.
  */
 #include <check.h>
 #include <dso/dso.h>
@@ -40,8 +41,8 @@ static _Atomic uint64_t dead; /* the number of the victim that is known to be */
 /* A death is noted within it; somebody may know of it before. */
 #define NOTED_NS (60 * DSO_SECOND)
 
-/* Step into @place. Returns 0; -EBUSY when somebody is in; or an errno of the session. @told: that the
- * holder before died. */
+/* Step into @place. Returns 0; -EBUSY when somebody is in; or an errno of the session. @told: that
+ * the holder before died. */
 static int step_into(struct hand *hand, const struct kind *kind, unsigned place, bool told)
 {
 	uint64_t before, value;
@@ -63,7 +64,8 @@ static int stand_inside(struct hand *hand, const struct kind *kind, bool told)
 	unsigned place = 0;
 	int r = step_into(hand, kind, place, told);
 
-	/* Others go from place to place where there are several, and the dead one may not be known yet. */
+	/* Others go from place to place where there are several, and the dead one may not be known
+	 * yet. */
 	while (r == -EBUSY && (kind->places > 1 || told || !kind->tells) &&
 	       clock_now_ns() - begin_ns < NOTED_NS) {
 		place = (place + 1) % kind->places;
@@ -90,8 +92,8 @@ static int turn(struct hand *hand, const struct kind *kind, int64_t timeout)
 
 /* ---- who takes part ---- */
 
-/* Until it dies. It closes @ready_fd when it has begun. @kind: NULL is the barrier, of which it is a party only
- * when it has waited at it. */
+/* Until it dies. It closes @ready_fd when it has begun. @kind: NULL is the barrier, of which it is
+ * a party only when it has waited at it. */
 static int be_victim(const char *url, const char *transport, const struct kind *kind, uint64_t me,
 		     int ready_fd)
 {
@@ -176,7 +178,8 @@ static void until_turn(const struct survivor *survivor, uint64_t turns, const ch
 	}
 }
 
-/* Until each of the survivors has had a turn. Returns how long it was until the first of them had. */
+/* Until each of the survivors has had a turn. Returns how long it was until the first of them
+ * had. */
 static int64_t until_turns(struct survivor *survivors, const char *what)
 {
 	int64_t begin_ns = clock_now_ns(), first_ns;
@@ -279,7 +282,8 @@ static void end_survivors(const char *what)
 	}
 }
 
-/* A program of its own: rdma-core serves no child of a process that uses it. It has begun on return. */
+/* A program of its own: rdma-core serves no child of a process that uses it. It has begun on
+ * return. */
 static void begin_victim(const char *transport, const struct kind *kind)
 {
 	char number[24], me[24], fd[24], byte;

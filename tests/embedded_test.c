@@ -24,7 +24,8 @@ static uint32_t holder(struct dso_mutex *mutex)
 	return owner;
 }
 
-/* There are 65,534 owner numbers. After as many sessions the first one's number must not come again. */
+/* There are 65,534 owner numbers. After as many sessions the first one's number must not come
+ * again. */
 START_TEST(an_owner_number_is_not_given_again_while_its_session_lives)
 {
 	struct dso_session *first = begin();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Over shm what a process does can land while it has the memory mapped: so long what it held is kept, and no longer. */
+/* Over shm what a process does can land while it has the memory mapped: so long what it held is
+ * kept, and no longer. */
 #include "tests/ends.h"
 #include "tests/victim.h"
 
@@ -121,7 +122,8 @@ START_TEST(a_process_with_many_lost_sessions_refuses_nobody_else)
 }
 END_TEST
 
-/* In a forked child nothing of the arena is mapped: it must not reach what its parent does not have any more. */
+/* In a forked child nothing of the arena is mapped: it must not reach what its parent does not have
+ * any more. */
 START_TEST(a_forked_child_has_no_arena_mapped)
 {
 	struct dso_session *session = ends_open("shm", 0);

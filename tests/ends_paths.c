@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A session is whole or over: whichever of its paths breaks, and at whichever end that is seen first. */
+/* A session is whole or over: whichever of its paths breaks, and at whichever end that is seen
+ * first. */
 #include "tests/await.h"
 #include "proto/control.h"
 #include "tests/ends.h"
@@ -113,12 +114,14 @@ static bool is_lost(int error)
 	return error == -ENOTCONN || error == -ESHUTDOWN;
 }
 
-/* The session lives on in its process, and closes what it has open. Others get what it held all the same. */
+/* The session lives on in its process, and closes what it has open. Others get what it held all the
+ * same. */
 START_TEST(what_a_session_held_is_taken_back_whichever_path_breaks)
 {
 	const struct way *way = &ways[_i / KINDS];
 	const struct kind *kind = &kinds[_i % KINDS];
-	/* Nobody has noticed before the hold is given back, where that takes the data path alone. */
+	/* Nobody has noticed before the hold is given back, where that takes the data path
+	 * alone. */
 	bool maps = !strcmp(way->transport, "shm");
 	bool may_give = way->break_it == break_control_connection;
 	struct hand hand = {.me = 2}, other = {.me = 4};

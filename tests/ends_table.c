@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How everything can end, a row each, over every transport: what becomes of a mutex that a session holds, and what the
- * session's own calls say from then on. A cell that is not there has a reason beside its row.
+ * How everything can end, a row each, over every transport: what becomes of a mutex that a session
+ * holds, and what the session's own calls say from then on. A cell that is not there has a reason
+ * beside its row.
  */
 #include "tests/ends.h"
 #include "tests/victim.h"
@@ -102,7 +103,8 @@ static const struct row {
 	enum found found;
 	enum found found_mapped; /* over shm */
 	bool short_ttl;
-	/* for which reason storaged counts its end; more than one where each of them may be noticed first. NULL: it goes on */
+	/* for which reason storaged counts its end; more than one where each of them may be noticed
+	 * first. NULL: it goes on */
 	const char *reasons;
 } rows[] = {
 	{"normal", NULL, 'c', ALL, GIVEN_BACK, GIVEN_BACK, false, "goodbye"},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a wait returns whose session ends meanwhile: -ENOTCONN and -ESHUTDOWN say that nothing was done. */
+/* What a wait returns whose session ends meanwhile: -ENOTCONN and -ESHUTDOWN say that nothing was
+ * done. */
 #include "tests/ends.h"
 
 #include <errno.h>

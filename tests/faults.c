@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Death and silence: clients killed at any moment, a daemon killed or stopped, clients stopped. faults
- * [TRANSPORT...] (default shm tcp). The moments are drawn from a seed (FAULTS_SEED), which is printed.
+ * Death and silence: clients killed at any moment, a daemon killed or stopped, clients stopped.
+ * faults [TRANSPORT...] (default shm tcp). The moments are drawn from a seed (FAULTS_SEED), which
+ * is printed.
  */
 #include <check.h>
 #include <dso/dso.h>
@@ -158,7 +159,8 @@ START_TEST(a_client_killed_at_any_moment_leaves_nothing_behind)
 		dso_object_delete(session, "shared counter");
 	}
 	ck_assert_int_eq(dso_server_stat(session, &stat), 0);
-	/* What the dead made without deleting it is objects like any other: nothing else may be left. */
+	/* What the dead made without deleting it is objects like any other: nothing else may be
+	 * left. */
 	ck_assert_uint_le(stat.region_used_bytes, used + stat.objects * 500000);
 	ck_assert_uint_le(stat.objects, (unsigned)rounds);
 	dso_close(session);
@@ -313,7 +315,8 @@ static void until_counted(struct dso_counter *counter, pid_t pid)
 	} while (value <= first);
 }
 
-/* As a machine does that is paused: a client wakes up with its time over, and before storaged does. */
+/* As a machine does that is paused: a client wakes up with its time over, and before storaged
+ * does. */
 START_TEST(a_standstill_of_all_ends_no_session)
 {
 	struct dso_session *session = observer();

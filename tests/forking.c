@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A thread that forks while another one opens or renews a session: the child has none of the memory that storaged passed.
- * This program's own madvise() lets the other thread fork just before the library keeps the memory from children.
+ * A thread that forks while another one opens or renews a session: the child has none of the memory
+ * that storaged passed. This program's own madvise() lets the other thread fork just before the
+ * library keeps the memory from children.
  */
 #include "tests/await.h"
 #include "tests/daemon.h"

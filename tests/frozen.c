@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A waiter that is stopped by a signal before it is woken: frozen TRANSPORT... It is the first to be woken, and cannot come.
- * Another one that waits goes on all the same, long before the TTL, which is an hour here. When the frozen waiter
- * goes on, it finds that it has nothing, and waits for its turn; or it is killed, and nobody is told of a
- * death, since it had nothing. No limit here is shorter than that of a hang.
+ * A waiter that is stopped by a signal before it is woken: frozen TRANSPORT... It is the first to
+ * be woken, and cannot come. Another one that waits goes on all the same, long before the TTL,
+ * which is an hour here. When the frozen waiter goes on, it finds that it has nothing, and waits
+ * for its turn; or it is killed, and nobody is told of a death, since it had nothing. No limit here
+ * is shorter than that of a hang.
  */
 #include <check.h>
 #include <dso/dso.h>
@@ -205,7 +206,8 @@ static void cross_once(const char *transport, struct dso_barrier *barrier)
 	ck_assert_int_eq(waiter_end(&party), 0);
 }
 
-/* A party is frozen in its round, which a reset ends, or another party before the reset. @rounds later it looks. */
+/* A party is frozen in its round, which a reset ends, or another party before the reset. @rounds
+ * later it looks. */
 static void look_late(const char *transport, bool completed, unsigned rounds)
 {
 	struct dso_options options = {.transport = transport};
@@ -294,7 +296,8 @@ START_TEST(only_the_end_of_a_party_breaks_a_barrier)
 }
 END_TEST
 
-/* It was passed by so often that it takes the turn, in which nobody else takes a permit; and then it freezes. */
+/* It was passed by so often that it takes the turn, in which nobody else takes a permit; and then
+ * it freezes. */
 START_TEST(who_is_frozen_with_the_turn_at_a_semaphore_keeps_nobody_from_its_permits)
 {
 	struct dso_options options = {.transport = transports[_i]};

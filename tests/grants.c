@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Words that storaged gives to sessions that do not take them up, with raw clients on a mutex of their own: a session
- * that was given the word here does nothing, as one that is frozen, until the test has it do something.
+ * Words that storaged gives to sessions that do not take them up, with raw clients on a mutex of
+ * their own: a session that was given the word here does nothing, as one that is frozen, until the
+ * test has it do something.
  */
 #include "tests/await.h"
 #include "proto/control.h"
@@ -229,7 +230,8 @@ START_TEST(a_session_that_dies_with_what_it_took_up_leaves_a_death)
 }
 END_TEST
 
-/* The client has not given its handle back: it may come before it read that the object was deleted. */
+/* The client has not given its handle back: it may come before it read that the object was
+ * deleted. */
 START_TEST(a_wait_on_a_deleted_object_that_is_open_is_stale)
 {
 	struct {
@@ -240,7 +242,8 @@ START_TEST(a_wait_on_a_deleted_object_that_is_open_is_stale)
 
 	begin();
 	send_request(giver.fd, CONTROL_DELETE, &body, sizeof body);
-	/* The one that is parked is told, and that it was deleted; so is the next one that wants to park. */
+	/* The one that is parked is told, and that it was deleted; so is the next one that wants to
+	 * park. */
 	for (unsigned answers = 0; answers < 2;) {
 		ck_assert(receive_message(first.fd, &reply));
 		if (le16_get(reply.header.type) != CONTROL_WAIT)

@@ -102,7 +102,8 @@ static int drop_future(struct hand *hand)
 	return r == -ENOENT ? 0 : r;
 }
 
-/* Try to promise the future that is next, or wait for it. Returns 0, -EAGAIN (another is next by now), or an error. */
+/* Try to promise the future that is next, or wait for it. Returns 0, -EAGAIN (another is next by
+ * now), or an error. */
 static int promise_next(struct hand *hand, int64_t timeout)
 {
 	uint64_t now;

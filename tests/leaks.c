@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sessions that come and go leave nothing behind: leaks TRANSPORT... After LEAKS_SESSIONS of them both processes have no more
- * descriptors, threads and mappings than after the first few. (That it has every queue pair number back storaged asserts
- * itself at its end.)
+ * Sessions that come and go leave nothing behind: leaks TRANSPORT... After LEAKS_SESSIONS of them
+ * both processes have no more descriptors, threads and mappings than after the first few. (That it
+ * has every queue pair number back storaged asserts itself at its end.)
  */
 #include <check.h>
 #include <dirent.h>
@@ -116,8 +116,8 @@ static struct dso_session *open_behind(const char *transport, int count)
 
 static bool is_no_more(const struct held *after, const struct held *before)
 {
-	/* The keeper's thread opens one file when it begins, maybe behind the first look. An allocator may map a
-	 * little more; were it a mapping a session, they would be thousands. */
+	/* The keeper's thread opens one file when it begins, maybe behind the first look. An
+	 * allocator may map a little more; were it a mapping a session, they would be thousands. */
 	return after->descriptors <= before->descriptors + 1 && after->threads <= before->threads &&
 	       after->mappings <= before->mappings + (unsigned)session_count / 10;
 }

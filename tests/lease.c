@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The lease of a mapping (transport shm): by it alone storaged learns that a process of a lost session has unmapped the
- * arena, so that what the session held is given back. Nobody but that process has a part in it.
+ * The lease of a mapping (transport shm): by it alone storaged learns that a process of a lost
+ * session has unmapped the arena, so that what the session held is given back. Nobody but that
+ * process has a part in it.
  */
 #include <check.h>
 #include <dirent.h>

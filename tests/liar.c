@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A peer that lies: a thread plays storaged and answers with what no storaged sends. The library must come back
- * with an error within its timeout, and do nothing else. Random answers come from LIAR_SEED, which is printed.
+ * A peer that lies: a thread plays storaged and answers with what no storaged sends. The library
+ * must come back with an error within its timeout, and do nothing else. Random answers come from
+ * LIAR_SEED, which is printed.
  */
 #include <arpa/inet.h>
 #include <check.h>
@@ -243,8 +244,8 @@ static void fenced(int fd)
 	give(fd, sentence, sizeof sentence - 1);
 }
 
-/* The data path of a storaged that lies over its control connection alone: every word is 0. Or, as if others were
- * quicker each time, another number. */
+/* The data path of a storaged that lies over its control connection alone: every word is 0. Or, as
+ * if others were quicker each time, another number. */
 static void execute_honestly(int fd)
 {
 	unsigned status = lie == DEVICE_FAILS             ? WIRE_DEVICE
@@ -361,7 +362,8 @@ START_TEST(a_lying_storaged_costs_an_error_and_nothing_else)
 }
 END_TEST
 
-/* A session with a storaged that tells @told. That is told at once: a loaded machine has all the time it takes. */
+/* A session with a storaged that tells @told. That is told at once: a loaded machine has all the
+ * time it takes. */
 static struct dso_session *open_to(enum lie told)
 {
 	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
@@ -637,8 +639,8 @@ START_TEST(an_answer_to_another_request_ends_the_session)
 }
 END_TEST
 
-/* A DELETE is answered when everybody was told: without an answer it may have been done. Everything else is answered at once, in
- * order: without an answer it was not done. */
+/* A DELETE is answered when everybody was told: without an answer it may have been done. Everything
+ * else is answered at once, in order: without an answer it was not done. */
 START_TEST(of_what_was_fenced_without_an_answer_only_a_deletion_may_have_been_done)
 {
 	struct dso_session *session = open_to(FENCED_INSTEAD_OF_AN_ANSWER);

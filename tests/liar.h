@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What those who play storaged have in common: whole messages, to a library that may have hung up already. */
+/* What those who play storaged have in common: whole messages, to a library that may have hung up
+ * already. */
 #ifndef TESTS_LIAR_H
 #define TESTS_LIAR_H
 

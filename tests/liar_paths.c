@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A storaged that lies about its data paths: the descriptor and the size of the arena over shm, the far end of a queue
- * pair over roce. The library says a sentence, keeps no descriptor, and reaches nothing that it was not given.
+ * A storaged that lies about its data paths: the descriptor and the size of the arena over shm, the
+ * far end of a queue pair over roce. The library says a sentence, keeps no descriptor, and reaches
+ * nothing that it was not given.
  */
 #include <arpa/inet.h>
 #include <check.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A session that is busy for far longer than its timeout. The clock of this test's thread leaps between operations. */
+/* A session that is busy for far longer than its timeout. The clock of this test's thread leaps
+ * between operations. */
 #include "tests/daemon.h"
 #include "tests/runner.h"
 

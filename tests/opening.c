@@ -366,7 +366,8 @@ START_TEST(a_long_url_is_told_whole)
 	struct dso_session *session;
 	char text[512];
 
-	/* An address in octal, with as many zeros as there is room for, and the longest namespace. */
+	/* An address in octal, with as many zeros as there is room for, and the longest
+	 * namespace. */
 	snprintf(text, sizeof text, "dso://%0240d177.0.0.1:%s/%063d", 0, strrchr(url, ':') + 1, 7);
 	ck_assert_msg(dso_open(text, NULL, &session) == 0, "%s", dso_error(NULL));
 	ck_assert_str_eq(dso_url(session), text);

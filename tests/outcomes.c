@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What storaged's death leaves of operations that were submitted, over tcp and roce: those that had left are of unknown
- * outcome, -ECONNRESET, and those that had not did not happen, -ENOTCONN. Neither is told of the other.
+ * What storaged's death leaves of operations that were submitted, over tcp and roce: those that had
+ * left are of unknown outcome, -ECONNRESET, and those that had not did not happen, -ENOTCONN.
+ * Neither is told of the other.
  */
 #include "tests/daemon.h"
 #include "tests/runner.h"
@@ -35,7 +36,8 @@ static struct dso_memory *open_memory(const char *transport)
 	return memory;
 }
 
-/* Submit and flush WRITEs until no more are taken: storaged stands still, so that the last ones cannot have left. */
+/* Submit and flush WRITEs until no more are taken: storaged stands still, so that the last ones
+ * cannot have left. */
 static unsigned submit_all(struct dso_memory *memory)
 {
 	unsigned count = 0;
@@ -59,7 +61,8 @@ static void is_not_in_time(int64_t timeout)
 	ck_assert_msg(!strncmp(dso_error(session), "reap at ", 8), "%s", dso_error(session));
 }
 
-/* Reap all @count. Returns how many of the first are of unknown outcome; all others did not happen. */
+/* Reap all @count. Returns how many of the first are of unknown outcome; all others did not
+ * happen. */
 static unsigned reap_all(unsigned count)
 {
 	unsigned unknown = 0, reaped = 0;

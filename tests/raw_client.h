@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A control connection to a storaged byte by byte, with nothing of the library but proto. What storaged owes and does
- * not send ends the test. */
+/* A control connection to a storaged byte by byte, with nothing of the library but proto. What
+ * storaged owes and does not send ends the test. */
 #ifndef TESTS_RAW_CLIENT_H
 #define TESTS_RAW_CLIENT_H
 
@@ -40,7 +40,8 @@ struct control_server_stat server_stat(int fd);
 struct control_attach attach_of(const struct control_welcome *welcome, uint8_t transport);
 /* A data connection of the session. */
 int attach_tcp(const struct control_welcome *welcome);
-/* The connection that brings the arena's descriptor, and that; with the feature LEASE the lease's behind it. */
+/* The connection that brings the arena's descriptor, and that; with the feature LEASE the lease's
+ * behind it. */
 int attach_shm(const struct control_welcome *welcome, int *ret_fds);
 /* The session that began over the connection @fd goes on with @transport. */
 void use(int fd, uint8_t transport);

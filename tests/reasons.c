@@ -138,7 +138,8 @@ static void begin(const char *ttl, int (*dial)(void))
 	client = client_new(dial);
 }
 
-/* Returns how many lines of the log say that a session is over, and counts those that say @sentence. */
+/* Returns how many lines of the log say that a session is over, and counts those that say
+ * @sentence. */
 static unsigned logged(const char *sentence, unsigned *ret_count)
 {
 	unsigned count = 0;

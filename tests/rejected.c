@@ -13,7 +13,8 @@ static bool can_send(int fd)
 	return send(fd, "", 1, MSG_NOSIGNAL) == 1;
 }
 
-/* Before and after HELLO, which have limits of their own. What it sends is thrown away meanwhile; how long that lasts is not looked at. */
+/* Before and after HELLO, which have limits of their own. What it sends is thrown away meanwhile;
+ * how long that lasts is not looked at. */
 START_TEST(a_rejected_connection_is_closed_though_the_client_keeps_it_and_goes_on_sending)
 {
 	static const char garbage[512] = "this is no message";

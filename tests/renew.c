@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dso_renew() over every transport, after everything that ends a session under its user: the connection is cut,
- * the process is frozen for longer than the TTL, storaged is killed and started again.
+ * dso_renew() over every transport, after everything that ends a session under its user: the
+ * connection is cut, the process is frozen for longer than the TTL, storaged is killed and started
+ * again.
  */
 #include "tests/await.h"
 #include "tests/daemon.h"
@@ -176,7 +177,8 @@ START_TEST(a_session_that_is_not_over_is_left_alone)
 }
 END_TEST
 
-/* What is held is lost with the session, and renewed; @notice has looked at the session meanwhile. */
+/* What is held is lost with the session, and renewed; @notice has looked at the session
+ * meanwhile. */
 static void lose_and_renew(int number, void (*notice)(void))
 {
 	int status, mine;
@@ -603,7 +605,8 @@ static struct dso_server_stat stat_by(struct dso_session *observer)
 	return stat;
 }
 
-/* What failed has nothing left, here or at storaged, and says so; the next one has everything again. */
+/* What failed has nothing left, here or at storaged, and says so; the next one has everything
+ * again. */
 static void must_be_tidy(struct dso_session *observer, uint64_t lost, unsigned open, unsigned call)
 {
 	uint64_t value;

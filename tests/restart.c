@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storaged is started again where another one was: who may hold what until when. A TTL of minutes stands for "not
- * yet", one of less than a second for "in the end": no clock is read.
+ * storaged is started again where another one was: who may hold what until when. A TTL of minutes
+ * stands for "not yet", one of less than a second for "in the end": no clock is read.
  */
 #include "storaged/marker.h"
 #include "tests/daemon.h"
@@ -250,8 +250,9 @@ START_TEST(in_the_end_locks_are_granted_with_larger_tokens_and_no_death_is_told)
 }
 END_TEST
 
-/* Behind its TTL storaged, or one that is started where this one lost its power, gives the lock to others. Nothing is closed
- * where a host loses its power: the session finds out by silence alone. */
+/* Behind its TTL storaged, or one that is started where this one lost its power, gives the lock to
+ * others. Nothing is closed where a host loses its power: the session finds out by silence
+ * alone. */
 START_TEST(a_holder_gives_storaged_up_within_its_ttl_however_long_its_timeout_is)
 {
 	struct dso_options options = {.transport = "tcp", .timeout = 3600 * DSO_SECOND};
@@ -399,7 +400,8 @@ START_TEST(a_namespace_that_was_not_there_for_a_start_waits_for_its_sessions_sti
 }
 END_TEST
 
-/* The marker is written once a second: who began or was heard between is counted from then on, and not from before. */
+/* The marker is written once a second: who began or was heard between is counted from then on, and
+ * not from before. */
 START_TEST(a_session_is_waited_for_the_whole_of_its_ttl)
 {
 	struct dso_session *sessions[8];

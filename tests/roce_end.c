@@ -285,7 +285,8 @@ static uint64_t superfluous(const struct end *end, const struct figures *before)
 	       figure(before, "dropped_unknown_queue_pair");
 }
 
-/* The first packet may come before the worker knows the queue pair, and is sent again as everything is. */
+/* The first packet may come before the worker knows the queue pair, and is sent again as everything
+ * is. */
 static void serves_at_last(struct end *end)
 {
 	struct figures before = figures_now(end->control);

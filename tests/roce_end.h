@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The client's end of a queue pair of transport roce, by hand: a control connection, a UDP socket, and
- * packets as they should be or as they should not. Only the making of packets is the library's. Whatever
- * storaged owes and does not do ends the test.
+ * The client's end of a queue pair of transport roce, by hand: a control connection, a UDP socket,
+ * and packets as they should be or as they should not. Only the making of packets is the library's.
+ * Whatever storaged owes and does not do ends the test.
  */
 #ifndef TESTS_ROCE_END_H
 #define TESTS_ROCE_END_H
@@ -54,7 +54,8 @@ struct figures figures_now(int fd);
 uint64_t figure(const struct figures *figures, const char *name);
 /* The figures when @name has risen by @by since @before. */
 struct figures figures_after(int fd, const struct figures *before, const char *name, uint64_t by);
-/* Nothing but @name and @and_name, which may be NULL, rises, beside the counts of packets: for @what. */
+/* Nothing but @name and @and_name, which may be NULL, rises, beside the counts of packets: for
+ * @what. */
 void expect_figure(int fd, const struct figures *before, const char *name, const char *and_name,
 		   const char *what);
 

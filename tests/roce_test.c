@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storaged's responder of RoCEv2 from outside, packet by packet: what a broken or hostile function sends is
- * dropped or refused as the InfiniBand specification says (9.7.4, 9.7.5), counted by its name, and touches
- * no memory, while others are served.
+ * storaged's responder of RoCEv2 from outside, packet by packet: what a broken or hostile function
+ * sends is dropped or refused as the InfiniBand specification says (9.7.4, 9.7.5), counted by its
+ * name, and touches no memory, while others are served.
  */
 #include "tests/clock.h"
 #include "tests/roce_end.h"
@@ -540,9 +540,12 @@ START_TEST(packets_are_sent_to_no_address_that_is_not_the_clients_own)
 	static const uint8_t foreign[][16] = {
 		{[10] = 0xff, [11] = 0xff, 192, 0, 2, 1}, /* for documentation: nobody's */
 		{[10] = 0xff, [11] = 0xff, 0, 0, 0, 0},   /* any */
-		{[10] = 0xff, [11] = 0xff, 127, 9, 9, 9}, /* storaged's, but not where packets come from */
+		/* storaged's, but not where packets come from */
+		{[10] = 0xff, [11] = 0xff, 127, 9, 9, 9},
 		{[10] = 0xff, [11] = 0xff, 224, 0, 0, 1}, /* everybody's */
-		{0x20, 0x01, 0x0d, 0xb8, [15] = 1},       {0xfe, 0x80, [15] = 1}, {0},
+		{0x20, 0x01, 0x0d, 0xb8, [15] = 1},
+		{0xfe, 0x80, [15] = 1},
+		{0},
 	};
 	int fds[] = {dial_tcp(), dial_unix()};
 	struct control_queue_pair ours, theirs;

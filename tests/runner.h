@@ -39,7 +39,8 @@ static inline int run_suite(Suite *suite)
 	return run_all(srunner_create(suite)) != 0;
 }
 
-/* Each test in a child of its own, unless CK_FORK says otherwise: one that crashes ends no other. */
+/* Each test in a child of its own, unless CK_FORK says otherwise: one that crashes ends no
+ * other. */
 static inline int run_suite_forked(Suite *suite)
 {
 	return run_all_in(srunner_create(suite), CK_FORK_GETENV) != 0;

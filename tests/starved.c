@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sessions whose threads never sleep, many more than there are processors: the keeper's thread and storaged have their turn
- * long after the timeout. That is nobody's silence.
+ * Sessions whose threads never sleep, many more than there are processors: the keeper's thread and
+ * storaged have their turn long after the timeout. That is nobody's silence.
  */
 #include "tests/daemon.h"
 #include "tests/runner.h"

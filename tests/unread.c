@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clients that do not read what storaged answers, and are gone all at once: storaged hears of each, and of those beside them. */
+/* Clients that do not read what storaged answers, and are gone all at once: storaged hears of each,
+ * and of those beside them. */
 #include <check.h>
 #include <linux/sockios.h>
 #include <signal.h>

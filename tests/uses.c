@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A session is whole or over, also where its client says which path it goes on with when that path has ended. */
+/* A session is whole or over, also where its client says which path it goes on with when that path
+ * has ended. */
 #include <check.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -94,7 +95,8 @@ START_TEST(a_data_connection_beside_one_that_ended_is_a_path)
 }
 END_TEST
 
-/* storaged looks whether it is mapped some time after the connection was closed, and tells nobody. */
+/* storaged looks whether it is mapped some time after the connection was closed, and tells
+ * nobody. */
 START_TEST(memory_that_is_not_mapped_any_more_is_no_path)
 {
 	int fds[2], fd = attach_shm(&client.welcome, fds);

@@ -172,7 +172,8 @@ static void find_it_deleted(struct self *self)
 	ping(self);
 }
 
-/* Its data path: the last stream of those that are there, or the datagrams' way. An operation finds it broken. */
+/* Its data path: the last stream of those that are there, or the datagrams' way. An operation finds
+ * it broken. */
 static void break_data_path(struct self *self)
 {
 	int last = -1, datagrams = -1, pair[2], r;
@@ -224,7 +225,8 @@ static void obey(struct self *self, char letter)
 	need(false, self, "no such order");
 }
 
-/* @argv: url, transport, name, linger. Orders come on standard input, and each is answered on descriptor 3. */
+/* @argv: url, transport, name, linger. Orders come on standard input, and each is answered on
+ * descriptor 3. */
 static int be_victim(char **argv)
 {
 	struct self self = {.url = argv[0], .transport = argv[1], .name = argv[2]};

@@ -15,8 +15,8 @@ int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_val
 int parse_size(const char *text, uint64_t min, uint64_t max, uint64_t *ret_bytes);
 
 /*
- * A duration above 0 and up to an hour, in ns: 0.5, 2.5s, 500ms, 20us, 100ns, 2m, 1h. Without a unit it is in
- * units of @unit_ns.
+ * A duration above 0 and up to an hour, in ns: 0.5, 2.5s, 500ms, 20us, 100ns, 2m, 1h. Without a
+ * unit it is in units of @unit_ns.
  */
 int parse_duration(const char *text, int64_t unit_ns, int64_t *ret_ns);
 

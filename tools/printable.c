@@ -8,8 +8,9 @@ struct range {
 	uint32_t first, last;
 };
 
-/* Controls, line ends, and what hides text or changes the order in which it is shown: the properties Bidi_Control and
- * Default_Ignorable_Code_Point of Unicode (PropList.txt, DerivedCoreProperties.txt of 16.0). */
+/* Controls, line ends, and what hides text or changes the order in which it is shown: the
+ * properties Bidi_Control and Default_Ignorable_Code_Point of Unicode (PropList.txt,
+ * DerivedCoreProperties.txt of 16.0). */
 static const struct range commands[] = {
 	{0, 0x1f},          {0x7f, 0x9f},       {0xad, 0xad},       {0x34f, 0x34f},
 	{0x61c, 0x61c},     {0x115f, 0x1160},   {0x17b4, 0x17b5},   {0x180b, 0x180f},

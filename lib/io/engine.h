@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An I/O engine: stream sockets with one receive and one send under way each, started in batches and
- * completed as events. Two of them: io_uring (a batch is one system call) and poll (plain sockets and
- * poll(2), where io_uring is refused). Users never ask which.
+ * An I/O engine: stream sockets with one receive and one send under way each, started in batches
+ * and completed as events. Two of them: io_uring (a batch is one system call) and poll (plain
+ * sockets and poll(2), where io_uring is refused). Users never ask which.
  *
- * Threads: an engine and its streams are used by one thread at a time. They may be opened in one and
- * used in another, and handed over later, while nothing is pending. What is pending may belong to the
- * thread that started it (io_uring makes completions in that thread): then wait in another one returns
- * -EEXIST, and goes on where it was in its own. The poll engine does not care.
+ * Threads: an engine and its streams are used by one thread at a time. They may be opened in one
+ * and used in another, and handed over later, while nothing is pending. What is pending may belong
+ * to the thread that started it (io_uring makes completions in that thread): then wait in another
+ * one returns -EEXIST, and goes on where it was in its own. The poll engine does not care.
  *
  * To wake a thread that waits, watch an eventfd and write to it.
  */
@@ -18,20 +18,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most streams of an engine: six completions for each of them fit the largest completion queue. */
+/* The most streams of an engine: six completions for each of them fit the largest completion
+ * queue. */
 #define IO_STREAM_COUNT_MAX 8192
 
 struct io_engine; /* begins with struct io_engine_base */
 
 enum io_kind { IO_RECV = 1, IO_SEND = 2, IO_READABLE = 3 };
 
-/* A socket or, for watch, any pollable descriptor. Embedded in the user's struct, which stays in place
- * until its last event was delivered. Zero-initialised, then added. A descriptor is in one stream of an
- * engine at most. */
+/* A socket or, for watch, any pollable descriptor. Embedded in the user's struct, which stays in
+ * place until its last event was delivered. Zero-initialised, then added. A descriptor is in one
+ * stream of an engine at most. */
 struct io_stream {
 	int fd;
-	/* Bits 1 << enum io_kind, of what is under way; for the user to read. Clear as soon as wait has
-	 * the event, also of those in the same batch that the user has not come to yet. */
+	/* Bits 1 << enum io_kind, of what is under way; for the user to read. Clear as soon as wait
+	 * has the event, also of those in the same batch that the user has not come to yet. */
 	uint8_t pending;
 	/* the engine's from here on */
 	uint8_t cancelling; /* what of pending was asked to end */
@@ -54,24 +55,25 @@ struct io_event {
 struct io_engine_ops {
 	const char *name; /* "io_uring", "poll" */
 
-	/* Make an engine for at most @stream_count_max streams, 1 to IO_STREAM_COUNT_MAX. Returns 0,
-	 * -EINVAL (their number), -EPERM or -ENOSYS (the kernel or a seccomp profile refuses it),
+	/* Make an engine for at most @stream_count_max streams, 1 to IO_STREAM_COUNT_MAX. Returns
+	 * 0, -EINVAL (their number), -EPERM or -ENOSYS (the kernel or a seccomp profile refuses
+	 * it),
 	 * -ENOMEM, -EMFILE. */
 	int (*open)(unsigned stream_count_max, struct io_engine **ret_engine);
 
-	/* Free the engine. What is pending is abandoned without an event; the streams and buffers are
-	 * the caller's again. NULL does nothing. */
+	/* Free the engine. What is pending is abandoned without an event; the streams and buffers
+	 * are the caller's again. NULL does nothing. */
 	void (*close)(struct io_engine *engine);
 
-	/* In a forked child: free the engine and close the child's copies of its descriptors. What is
-	 * pending stays the parent's. */
+	/* In a forked child: free the engine and close the child's copies of its descriptors. What
+	 * is pending stays the parent's. */
 	void (*forget)(struct io_engine *engine);
 
 	/* Make @stream known (its fd set, in either blocking mode). Returns 0 or -ENOSPC. */
 	int (*add)(struct io_engine *engine, struct io_stream *stream);
 
-	/* Forget @stream. Nothing may be pending. Does not close the fd, which must not have been closed
-	 * before. */
+	/* Forget @stream. Nothing may be pending. Does not close the fd, which must not have been
+	 * closed before. */
 	void (*remove)(struct io_engine *engine, struct io_stream *stream);
 
 	/* Receive up to @bytes, not 0, into @buffer: an event RECV when at least one byte came, the
@@ -79,33 +81,34 @@ struct io_engine_ops {
 	void (*recv)(struct io_engine *engine, struct io_stream *stream, void *buffer,
 		     size_t bytes);
 
-	/* Send all of @bytes, not 0: an event SEND when the last byte was taken or it failed. Starts at
-	 * wait, before a receive that was asked for with it. Never raises SIGPIPE. */
+	/* Send all of @bytes, not 0: an event SEND when the last byte was taken or it failed.
+	 * Starts at wait, before a receive that was asked for with it. Never raises SIGPIPE. */
 	void (*send)(struct io_engine *engine, struct io_stream *stream, const void *buffer,
 		     size_t bytes);
 
 	/* Wait until the descriptor polls readable: one event READABLE. Starts at wait. */
 	void (*watch)(struct io_engine *engine, struct io_stream *stream);
 
-	/* Ask for the end of whatever is pending on @stream; its events still come, -ECANCELED or what
-	 * happened first, and only after them may it be removed. A send that was cancelled may have
-	 * sent a part. */
+	/* Ask for the end of whatever is pending on @stream; its events still come, -ECANCELED or
+	 * what happened first, and only after them may it be removed. A send that was cancelled may
+	 * have sent a part. */
 	void (*cancel)(struct io_engine *engine, struct io_stream *stream);
 
 	/*
-	 * Start what was asked for and take up to @event_count_max events, not 0; the rest stay for the
-	 * next call. @timeout_ns 0: only look, with as few system calls as possible (busy polling calls
-	 * this in a loop); negative: wait for ever; else at most that long. Returns the number of
-	 * events; 0 when the time passed, or early, when a signal was caught or the kernel is short of
-	 * memory for the moment; or a negative errno, and then no events: the engine is of no more use,
-	 * except after -EEXIST (see Threads).
+	 * Start what was asked for and take up to @event_count_max events, not 0; the rest stay for
+	 * the next call. @timeout_ns 0: only look, with as few system calls as possible (busy
+	 * polling calls this in a loop); negative: wait for ever; else at most that long. Returns
+	 * the number of events; 0 when the time passed, or early, when a signal was caught or the
+	 * kernel is short of memory for the moment; or a negative errno, and then no events: the
+	 * engine is of no more use, except after -EEXIST (see Threads).
 	 */
 	int (*wait)(struct io_engine *engine, struct io_event *events, unsigned event_count_max,
 		    int64_t timeout_ns);
 
 	/* A descriptor that polls readable when wait may return events; the engine's, the same one
-	 * until wait was called by another thread. Before it is polled, a wait must have returned fewer
-	 * events than it had room for, so that everything is started. Or -EMFILE, -ENOMEM, -EEXIST. */
+	 * until wait was called by another thread. Before it is polled, a wait must have returned
+	 * fewer events than it had room for, so that everything is started. Or -EMFILE, -ENOMEM,
+	 * -EEXIST. */
 	int (*fd)(struct io_engine *engine);
 };
 
@@ -122,8 +125,8 @@ extern const struct io_engine_ops io_engine_uring;
 extern const struct io_engine_ops io_engine_poll;
 
 /*
- * Open the engine called @name: "io_uring", "poll" or "auto" (io_uring, and where that cannot be had
- * poll). Returns 0, -EINVAL (another name), or as open.
+ * Open the engine called @name: "io_uring", "poll" or "auto" (io_uring, and where that cannot be
+ * had poll). Returns 0, -EINVAL (another name), or as open.
  */
 int io_engine_open(const char *name, unsigned stream_count_max, struct io_engine **ret_engine);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which engine is opened, also where a seccomp profile, as containers have one, refuses io_uring. */
+/* Which engine is opened, also where a seccomp profile, as containers have one, refuses
+ * io_uring. */
 #include "lib/io/engine.h"
 #include "tests/runner.h"
 
@@ -50,7 +51,8 @@ static bool works(struct io_engine *engine)
 	return ops->wait(engine, &event, 1, 1000000000) == 1 && event.result == 1;
 }
 
-/* In a process of its own, that the other tests are not refused anything. Returns its exit status. */
+/* In a process of its own, that the other tests are not refused anything. Returns its exit
+ * status. */
 static int open_refused(unsigned number, unsigned error)
 {
 	pid_t child = fork();

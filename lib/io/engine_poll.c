@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The poll engine. An operation is tried when it is started; what would block is kept in compact
- * arrays, beside its struct pollfd, until poll(2) finds it ready. No descriptor's flags are changed:
- * every call says MSG_DONTWAIT.
+ * arrays, beside its struct pollfd, until poll(2) finds it ready. No descriptor's flags are
+ * changed: every call says MSG_DONTWAIT.
  */
 #include "lib/clock.h"
 #include "lib/io/engine.h"
@@ -15,7 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Up to that many streams, trying each in a busy poll finds bytes sooner than asking poll(2) first. */
+/* Up to that many streams, trying each in a busy poll finds bytes sooner than asking poll(2)
+ * first. */
 #define TRY_STREAMS_MAX 4
 
 #define SLOT_NONE UINT32_MAX
@@ -190,9 +191,9 @@ static bool may_just_try(const struct poll_engine *engine)
 }
 
 /*
- * Try what is blocked, all of it or what poll(2) finds ready within @timeout_ns. What had no room stays
- * where it is. Goes from the end, because a stream that leaves is replaced by the last one; and since
- * nothing joins before all that is ready had its turn (see poll_wait), none starves.
+ * Try what is blocked, all of it or what poll(2) finds ready within @timeout_ns. What had no room
+ * stays where it is. Goes from the end, because a stream that leaves is replaced by the last one;
+ * and since nothing joins before all that is ready had its turn (see poll_wait), none starves.
  */
 static int look(struct poll_engine *engine, struct sink *sink, int64_t timeout_ns)
 {
@@ -248,8 +249,8 @@ static void poll_cancel(struct io_engine *engine, struct io_stream *stream)
 }
 
 /*
- * What was asked for goes first, being most likely to succeed at once; what is blocked after it, in the
- * same call, or first in the next one when there was no room left.
+ * What was asked for goes first, being most likely to succeed at once; what is blocked after it, in
+ * the same call, or first in the next one when there was no room left.
  */
 static int poll_wait(struct io_engine *base, struct io_event *events, unsigned event_count_max,
 		     int64_t timeout_ns)

@@ -4,8 +4,8 @@
  * else armed on the socket's wait queue; wait enters the kernel once, to submit and to collect.
  *
  * Except that a busy poll of one or two streams holds their receives back and tries them itself: a
- * receive that completes from the wait queue takes 8 % of a TCP round trip longer. They are handed to
- * the kernel as soon as somebody is to be woken by them.
+ * receive that completes from the wait queue takes 8 % of a TCP round trip longer. They are handed
+ * to the kernel as soon as somebody is to be woken by them.
  */
 #include "lib/clock.h"
 #include "lib/io/engine.h"
@@ -53,9 +53,10 @@ static struct uring *uring_of(struct io_engine *engine)
 /* ---- the ring ---- */
 
 /*
- * The first set that the kernel takes. With DEFER_TASKRUN (6.1) completions are made when we enter the
- * kernel and not by an interrupt of what we do, which makes round trips several times shorter. It
- * demands SINGLE_ISSUER: the ring belongs to the thread that enables it. COOP_TASKRUN is from 5.19.
+ * The first set that the kernel takes. With DEFER_TASKRUN (6.1) completions are made when we enter
+ * the kernel and not by an interrupt of what we do, which makes round trips several times shorter.
+ * It demands SINGLE_ISSUER: the ring belongs to the thread that enables it. COOP_TASKRUN is from
+ * 5.19.
  */
 static const unsigned setup_flags[] = {
 	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
@@ -72,8 +73,8 @@ static unsigned power_of_two_from(unsigned value)
 	return power;
 }
 
-/* Whether the kernel knows our operations, and whether a seccomp profile lets us enter: one that only
- * refuses io_uring_enter or io_uring_register must be noticed here, not at the first wait. */
+/* Whether the kernel knows our operations, and whether a seccomp profile lets us enter: one that
+ * only refuses io_uring_enter or io_uring_register must be noticed here, not at the first wait. */
 static int ring_probe(struct io_uring *ring, const struct io_uring_params *params)
 {
 	static const int opcodes[] = {IORING_OP_RECV, IORING_OP_SEND, IORING_OP_POLL_ADD,
@@ -156,9 +157,9 @@ static int ring_move(struct uring *engine)
 }
 
 /*
- * Submit what is queued and let completions be made: waits for one, unless @timeout_ns is 0. Entering
- * without need in a busy poll is on purpose: looking for IORING_SQ_TASKRUN in memory and entering only
- * then was measured slower, by 5 % of a round trip.
+ * Submit what is queued and let completions be made: waits for one, unless @timeout_ns is 0.
+ * Entering without need in a busy poll is on purpose: looking for IORING_SQ_TASKRUN in memory and
+ * entering only then was measured slower, by 5 % of a round trip.
  */
 static int ring_enter(struct uring *engine, int64_t timeout_ns)
 {
@@ -230,8 +231,8 @@ static void fill_entry(struct io_uring_sqe *sqe, struct io_stream *stream, enum 
 	io_uring_sqe_set_data64(sqe, (uintptr_t)stream | kind);
 }
 
-/* An operation's entry comes before that of its cancellation, so the kernel finds what to cancel; and
- * after it no new operation of the kind is queued before the old one's event. */
+/* An operation's entry comes before that of its cancellation, so the kernel finds what to cancel;
+ * and after it no new operation of the kind is queued before the old one's event. */
 static bool queue_starts_of(struct uring *engine, struct io_stream *stream)
 {
 	static const enum io_kind order[] = {IO_SEND, IO_RECV, IO_READABLE};
@@ -367,15 +368,15 @@ static unsigned collect(struct uring *engine, struct io_event *events, unsigned 
 	return count;
 }
 
-/* A busy poll that tries held receives looks at what else is under way, a wake-up or a blocked send, now
- * and then: to enter the kernel twice a turn costs half a turn of latency. */
+/* A busy poll that tries held receives looks at what else is under way, a wake-up or a blocked
+ * send, now and then: to enter the kernel twice a turn costs half a turn of latency. */
 static bool look_at_ring(struct uring *engine)
 {
 	return engine->held_count == 0 || ++engine->turns % HELD_TURNS == 0;
 }
 
-/* One turn: queue, enter when there is reason to, collect. Returns 0, -EAGAIN (nothing can be started
- * or waited for just now: come again) or a negative errno. */
+/* One turn: queue, enter when there is reason to, collect. Returns 0, -EAGAIN (nothing can be
+ * started or waited for just now: come again) or a negative errno. */
 static int turn(struct uring *engine, struct io_event *events, unsigned event_count_max,
 		int64_t timeout_ns, unsigned *count)
 {
@@ -432,9 +433,9 @@ static int uring_wait(struct io_engine *base, struct io_event *events, unsigned 
 }
 
 /*
- * An eventfd, not the ring's own descriptor: with DEFER_TASKRUN a completion that is not made yet signals an
- * eventfd but need not wake who polls the ring (seen on 6.18). Whoever polls is to be woken by every receive, so
- * none is held back from here on.
+ * An eventfd, not the ring's own descriptor: with DEFER_TASKRUN a completion that is not made yet
+ * signals an eventfd but need not wake who polls the ring (seen on 6.18). Whoever polls is to be
+ * woken by every receive, so none is held back from here on.
  */
 static int uring_fd(struct io_engine *base)
 {
@@ -521,7 +522,8 @@ static void end_all(struct uring *engine)
 			break;
 }
 
-/* Unmapping the rings and closing the descriptor ends nothing that the parent of a forked child has pending. */
+/* Unmapping the rings and closing the descriptor ends nothing that the parent of a forked child has
+ * pending. */
 static void uring_forget(struct io_engine *base)
 {
 	struct uring *engine = uring_of(base);

@@ -234,7 +234,8 @@ START_TEST(the_descriptor_polls_readable_when_a_completion_waits)
 		ck_assert_int_eq(send(link.end[i % 2].fd, "xy", 2, 0), 2);
 		ck_assert(polls_readable(fd, 5000));
 		expect_event(end, IO_RECV, 1);
-		/* It may be readable once more for what was just taken, not after a look that finds nothing. */
+		/* It may be readable once more for what was just taken, not after a look that finds
+		 * nothing. */
 		look_once();
 		ck_assert(!polls_readable(fd, 0));
 		ck_assert_int_eq(recv(end->fd, &byte, 1, 0), 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What both engines do with a stream. Before the kernel hears of a request, recv, send, watch and cancel
- * only note it in the stream, and put the stream at the end of a list that wait works off. So they
- * cannot fail, and a batch of them costs no system call before wait.
+ * What both engines do with a stream. Before the kernel hears of a request, recv, send, watch and
+ * cancel only note it in the stream, and put the stream at the end of a list that wait works off.
+ * So they cannot fail, and a batch of them costs no system call before wait.
  */
 #ifndef LIB_IO_STREAM_H
 #define LIB_IO_STREAM_H

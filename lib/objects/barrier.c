@@ -48,8 +48,8 @@ int dso_barrier_open(struct dso_session *session, const char *name,
 	return 0;
 }
 
-/* How many rounds have arrivals in them, or are the current one: more than there are parties may come before the last of
- * them has begun the next round. */
+/* How many rounds have arrivals in them, or are the current one: more than there are parties may
+ * come before the last of them has begun the next round. */
 static uint64_t rounds_begun(const struct dso_barrier *barrier, uint64_t word)
 {
 	return 1 + arrived_of(word) / barrier->parties;
@@ -99,8 +99,8 @@ static int announce(struct dso_barrier *barrier)
 	return r ? r : futex_wake_all(&barrier->object, BARRIER_EVENT_OFFSET);
 }
 
-/* Replace the word, which was @value when it was last seen, as long as it is of the same round. Returns
- * -EAGAIN when that is over. */
+/* Replace the word, which was @value when it was last seen, as long as it is of the same round.
+ * Returns -EAGAIN when that is over. */
 static int change(struct dso_barrier *barrier, uint64_t value,
 		  uint64_t (*changed)(const struct dso_barrier *barrier, uint64_t word))
 {
@@ -138,9 +138,10 @@ static bool is_resetting(uint64_t event)
 	return (uint16_t)(event / BARRIER_RESET_BEGUN) != (uint16_t)(event / BARRIER_RESET_ENDED);
 }
 
-/* How the round of @arrival came to its end, now that the word is @word. The history says so, unless there were more
- * rounds since than it has bits. Then the round was completed if there was no reset since; if there was one, it may
- * have been another round's, but nobody is to be told that all came who did not. */
+/* How the round of @arrival came to its end, now that the word is @word. The history says so,
+ * unless there were more rounds since than it has bits. Then the round was completed if there was
+ * no reset since; if there was one, it may have been another round's, but nobody is to be told that
+ * all came who did not. */
 static int outcome(struct dso_barrier *barrier, const struct arrival *arrival, uint64_t word)
 {
 	uint32_t past = round_of(word) - arrival->round;
@@ -223,7 +224,8 @@ static int step_back(struct dso_barrier *barrier, uint64_t word)
 	return -ENOTRECOVERABLE;
 }
 
-/* All have come: begin the next round, unless this one was broken or reset meanwhile, for all of them. */
+/* All have come: begin the next round, unless this one was broken or reset meanwhile, for all of
+ * them. */
 static int complete(struct dso_barrier *barrier, const struct arrival *arrival, uint64_t value)
 {
 	for (;;) {
@@ -337,7 +339,8 @@ int dso_barrier_reset(struct dso_barrier *barrier)
 
 	if (r == 0)
 		r = word_load(&barrier->object, BARRIER_WORD_OFFSET, &word);
-	/* Where the round ends meanwhile there is nothing to be reset any more, unless it is broken. */
+	/* Where the round ends meanwhile there is nothing to be reset any more, unless it is
+	 * broken. */
 	if (r == 0)
 		r = change(barrier, word, reset);
 	if (r == 0 || r == -EAGAIN)

@@ -5,8 +5,8 @@
 
 #include "lib/session.h"
 
-/* @opcode: DATA_READ or DATA_WRITE, then @buffer is only read. @offset is in the region, and inside the
- * object. Returns as session_execute. */
+/* @opcode: DATA_READ or DATA_WRITE, then @buffer is only read. @offset is in the region, and inside
+ * the object. Returns as session_execute. */
 int bytes_transfer(struct object *object, uint8_t opcode, uint64_t offset, void *buffer,
 		   size_t length_bytes);
 

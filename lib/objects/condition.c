@@ -51,7 +51,8 @@ static int wait_without(struct dso_condition *condition, struct dso_mutex *mutex
 	/* An interrupt ends the wait for the signal, and not this one. */
 	while ((relocked = mutex_lock(mutex, DSO_FOREVER)) == -ECANCELED)
 		r = r ? r : -ECANCELED;
-	/* What became of the mutex is more to know than that it was not in time. It was unlocked. */
+	/* What became of the mutex is more to know than that it was not in time. It was
+	 * unlocked. */
 	return object_half_done(relocked ? relocked : r);
 }
 

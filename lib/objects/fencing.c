@@ -3,7 +3,8 @@
 
 int fencing_advance(struct object *object, uint64_t offset, uint64_t word)
 {
-	/* In this order: while the word is as it was taken, the epoch that was read before is not beyond it. */
+	/* In this order: while the word is as it was taken, the epoch that was read before is not
+	 * beyond it. */
 	struct op ops[2] = {fencing_epoch_op(object), word_op(object, DATA_FAA, offset, 0, 0)};
 	int r = session_execute(object, ops, 2);
 	uint64_t epoch = ops[0].value, before, next;

@@ -16,8 +16,8 @@ static inline uint64_t fencing_token(const struct object *object, uint64_t word,
 	return object->token_origin + fencing_count(word, epoch);
 }
 
-/* The epoch of the object may be behind the word at @offset, which this session took as @word: advance it. Returns 0 or the errors of any
- * operation. Only after fencing_is_due(). */
+/* The epoch of the object may be behind the word at @offset, which this session took as @word:
+ * advance it. Returns 0 or the errors of any operation. Only after fencing_is_due(). */
 __attribute__((cold)) int fencing_advance(struct object *object, uint64_t offset, uint64_t word);
 
 #endif

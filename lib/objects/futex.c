@@ -93,7 +93,8 @@ bool spin_on(struct spin *spin, struct object *object, uint64_t offset, uint64_t
 	pause_for(spin->pauses);
 	if (spin->pauses < PAUSES_MAX)
 		spin->pauses *= 2;
-	sched_yield(); /* little beside a round trip, and who has the word may need this processor */
+	/* little beside a round trip, and who has the word may need this processor */
+	sched_yield();
 	return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A future is an owned word and a slot. Who sets it takes the word, writes the slot, and gives the word
- * back with OWNED_DONE. One that ends in between, or after it has promised to set it, is taken out by
- * storaged, which leaves OWNED_DIED: the promise is broken.
+ * A future is an owned word and a slot. Who sets it takes the word, writes the slot, and gives the
+ * word back with OWNED_DONE. One that ends in between, or after it has promised to set it, is taken
+ * out by storaged, which leaves OWNED_DIED: the promise is broken.
  */
 #include "lib/check.h"
 #include "lib/objects/bytes.h"
@@ -21,8 +21,8 @@
 #define VERSION 1 /* of a slot, which is one of a register's that is written once */
 
 struct dso_future {
-	struct object
-		object; /* whose parameters are as they were when it, or the capacity, was last asked for */
+	/* whose parameters are as they were when it, or the capacity, was last asked for */
+	struct object object;
 	uint64_t word; /* as it was last seen */
 	bool mine;     /* promised */
 };
@@ -54,8 +54,9 @@ static uint64_t parameter(const struct dso_future *future, unsigned index)
 	return future->object.parameters[index];
 }
 
-/* Ask storaged for the future's parameters, which somebody else may have decided since this handle was opened; by
- * @capacity, other than 0, this is who decides. Returns 0, -ESTALE, or what opening returns. */
+/* Ask storaged for the future's parameters, which somebody else may have decided since this handle
+ * was opened; by @capacity, other than 0, this is who decides. Returns 0, -ESTALE, or what opening
+ * returns. */
 static int ask(struct dso_future *future, uint64_t capacity)
 {
 	struct object *object = &future->object;
@@ -96,8 +97,9 @@ static int make_room(struct dso_future *future, uint64_t length_bytes)
 	return r;
 }
 
-/* Where a value of @length_bytes lies, from the beginning of the region; 0: there is no such place. What the future's
- * own memory has room for may be longer than its capacity: its setter opened it before that was decided. */
+/* Where a value of @length_bytes lies, from the beginning of the region; 0: there is no such place.
+ * What the future's own memory has room for may be longer than its capacity: its setter opened it
+ * before that was decided. */
 static uint64_t place(const struct dso_future *future, uint64_t length_bytes)
 {
 	if (length_bytes <= parameter(future, FUTURE_PARAMETER_ROOM))

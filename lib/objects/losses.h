@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a handle holds is lost with its session. Of each type that holds something: whether the handle does, and
- * with @loss (role and count to be filled in) it forgets that, and whatever it had seen of the words.
+ * What a handle holds is lost with its session. Of each type that holds something: whether the
+ * handle does, and with @loss (role and count to be filled in) it forgets that, and whatever it had
+ * seen of the words.
  */
 #ifndef LIB_OBJECTS_LOSSES_H
 #define LIB_OBJECTS_LOSSES_H

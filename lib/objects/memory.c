@@ -38,7 +38,8 @@ static int transfer(struct dso_memory *memory, uint8_t opcode, uint64_t offset, 
 	return bytes_transfer(&memory->object, opcode, place(memory, offset), buffer, length_bytes);
 }
 
-/* What lies outside, or is no word, is said in numbers. Apart from the way of those that succeed, which would save a register more. */
+/* What lies outside, or is no word, is said in numbers. Apart from the way of those that succeed,
+ * which would save a register more. */
 static __attribute__((cold, noinline)) int fail(struct dso_memory *memory, const char *verb,
 						int error, uint64_t offset, uint64_t length_bytes)
 {

@@ -35,7 +35,8 @@ static inline int lock_after(struct dso_mutex *mutex, int64_t timeout, int r)
 	if (is_taken(r)) {
 		mutex->held = true;
 		courtesy_begin(&mutex->courtesy);
-		/* Where it fails another owner does it, and the session's next operation says why. */
+		/* Where it fails another owner does it, and the session's next operation says
+		 * why. */
 		if (__builtin_expect(fencing_is_due(mutex->word), 0))
 			fencing_advance(object, MUTEX_WORD_OFFSET, mutex->word);
 	}

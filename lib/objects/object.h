@@ -33,7 +33,8 @@ static inline bool object_session_is_over(int error)
 	return error == -ENOTCONN || error == -ESHUTDOWN || error == -ECONNRESET;
 }
 
-/* What the failure of a step comes to, where a step before it has had its effect: not that nothing was done. */
+/* What the failure of a step comes to, where a step before it has had its effect: not that nothing
+ * was done. */
 static inline int object_half_done(int error)
 {
 	return object_session_is_over(error) ? -ECONNRESET : error;

@@ -23,7 +23,8 @@ int dso_once_open(struct dso_session *session, const char *name,
 	return object_open(session, name, &request, sizeof(struct dso_once), ret_once);
 }
 
-/* It is done, where @flags say so, or for the next one to do. All are woken: one may find it done by another, who saw nobody wait. */
+/* It is done, where @flags say so, or for the next one to do. All are woken: one may find it done
+ * by another, who saw nobody wait. */
 static int give(struct dso_once *once, uint64_t flags)
 {
 	int r;

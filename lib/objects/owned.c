@@ -48,8 +48,9 @@ static int let_pass(struct object *object, uint64_t offset, uint64_t word, int64
 	return r;
 }
 
-/* Take up the word, which storaged gave to this session as *word. Returns 0, -EAGAIN (storaged took it back; *word is
- * what it is now), or the errors of any operation. Others may set flags meanwhile. */
+/* Take up the word, which storaged gave to this session as *word. Returns 0, -EAGAIN (storaged took
+ * it back; *word is what it is now), or the errors of any operation. Others may set flags
+ * meanwhile. */
 static int take_up(struct object *object, uint64_t offset, uint64_t *word)
 {
 	uint64_t before;
@@ -69,8 +70,9 @@ static int take_up(struct object *object, uint64_t offset, uint64_t *word)
 	return 0;
 }
 
-/* Take the word, which had an owner as *value. Returns as owned_take, and -EAGAIN: it is to be looked at again,
- * and *value is what to try. *woken is set where that is for a wake-up that others are parked behind. */
+/* Take the word, which had an owner as *value. Returns as owned_take, and -EAGAIN: it is to be
+ * looked at again, and *value is what to try. *woken is set where that is for a wake-up that others
+ * are parked behind. */
 static int take_from(struct object *object, uint64_t offset, uint64_t *value, uint64_t stop,
 		     struct spin *spin, int64_t deadline_ns, bool *woken)
 {
@@ -133,14 +135,16 @@ int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t 
 	return r == -EAGAIN ? owned_await(object, offset, word, stop, courtesy, deadline_ns) : r;
 }
 
-/* How the word, which this session has as *word, is replaced: without the flags or owner @clear, with @set. */
+/* How the word, which this session has as *word, is replaced: without the flags or owner @clear,
+ * with @set. */
 struct replacement {
 	uint64_t clear, set;
 	uint8_t likely; /* flags that others may well have set by now; 0: it is as it was */
 };
 
-/* Replace it. Others may set flags; those that are likely are tried in the same round trip: of two compare-and-swaps
- * one succeeds at most, for a word that is replaced never comes back. *word is then what it was before. */
+/* Replace it. Others may set flags; those that are likely are tried in the same round trip: of two
+ * compare-and-swaps one succeeds at most, for a word that is replaced never comes back. *word is
+ * then what it was before. */
 static int replace(struct object *object, uint64_t offset, uint64_t *word,
 		   struct replacement replacement)
 {
@@ -172,8 +176,8 @@ static int replace(struct object *object, uint64_t offset, uint64_t *word,
 	}
 }
 
-/* The flags that those who are parked have likely set since it was taken: somebody did before, and it was not given
- * back before whoever waits has stopped spinning. */
+/* The flags that those who are parked have likely set since it was taken: somebody did before, and
+ * it was not given back before whoever waits has stopped spinning. */
 static uint8_t likely_flags(const struct object *object, const struct courtesy *courtesy)
 {
 	if (!courtesy || courtesy->flags == 0 ||

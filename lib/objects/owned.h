@@ -2,17 +2,19 @@
 /*
  * Taking and giving back an owned word (proto/layout.h), which is what every lock here is made of.
  *
- * Who finds it owned spins for a while, and then has storaged take it for him: it parks him and sets
- * OWNED_WAITED in the word, whoever has it by then. Who gives it back with the flag clears it and tells
- * storaged. That gives the word to the session that has been parked the longest, with OWNED_GRANTED, and leaves the
- * flag if there are more; or finds that somebody was quicker, and sets the flag again. The session takes the word
- * up by clearing OWNED_GRANTED, and has it from then on. One that is frozen or gone does not; storaged then takes the word
- * back and gives it to the next (storaged/grants.h), and a session that comes too late finds that and parks again. Since a word that is given away stands
- * idle until its new owner has come, this is done for a word only now and then (storaged/futex.c); in between it is
- * anybody's who is not parked. A process with a store of its own wakes the first to try for it then
- * (lib/embedded.c), who sets the flag if he gets it, and wakes the next if he goes. So a word is anybody's who is
- * first, and nobody waits behind others for long, though there is no bound. So that this holds for one who takes it
- * again and again, too, who has given it back to waiters COURTESY times lets one of them pass.
+ * Who finds it owned spins for a while, and then has storaged take it for him: it parks him and
+ * sets OWNED_WAITED in the word, whoever has it by then. Who gives it back with the flag clears it
+ * and tells storaged. That gives the word to the session that has been parked the longest, with
+ * OWNED_GRANTED, and leaves the flag if there are more; or finds that somebody was quicker, and
+ * sets the flag again. The session takes the word up by clearing OWNED_GRANTED, and has it from
+ * then on. One that is frozen or gone does not; storaged then takes the word back and gives it to
+ * the next (storaged/grants.h), and a session that comes too late finds that and parks again. Since
+ * a word that is given away stands idle until its new owner has come, this is done for a word only
+ * now and then (storaged/futex.c); in between it is anybody's who is not parked. A process with a
+ * store of its own wakes the first to try for it then (lib/embedded.c), who sets the flag if he
+ * gets it, and wakes the next if he goes. So a word is anybody's who is first, and nobody waits
+ * behind others for long, though there is no bound. So that this holds for one who takes it again
+ * and again, too, who has given it back to waiters COURTESY times lets one of them pass.
  */
 #ifndef LIB_OBJECTS_OWNED_H
 #define LIB_OBJECTS_OWNED_H
@@ -36,7 +38,9 @@
 /* Of who takes and gives back one word again and again; zero at first. */
 struct courtesy {
 	unsigned given; /* back, while somebody waited */
-	uint8_t flags; /* of who was parked when it was given back, where it takes a round trip to see that; else 0 */
+	/* of who was parked when it was given back, where it takes a round trip to see that; else
+	 * 0 */
+	uint8_t flags;
 	bool due;         /* the next time he lets one of them pass */
 	int64_t taken_ns; /* when it was, where there are such flags */
 };
@@ -80,8 +84,8 @@ static inline int owned_judge(uint64_t before, uint64_t taken, uint64_t *value)
 	return taken & OWNED_DIED ? -EOWNERDEAD : 0;
 }
 
-/* Take the word, which has no owner if it is *value still, setting @flags. *value is then what it is.
- * Returns as owned_take, and -EAGAIN where it was not. */
+/* Take the word, which has no owner if it is *value still, setting @flags. *value is then what it
+ * is. Returns as owned_take, and -EAGAIN where it was not. */
 static inline int owned_try_take(struct object *object, uint64_t offset, uint64_t *value,
 				 uint64_t flags)
 {
@@ -92,19 +96,20 @@ static inline int owned_try_take(struct object *object, uint64_t offset, uint64_
 }
 
 /*
- * Take the word at @offset of the object. *word is what it was when it was last seen (0 will do), and what
- * it is now. Returns 0; -EOWNERDEAD (taken; the owner before ended while it had it); -EALREADY (it has one
- * of the flags @stop, which are for ever, and was not taken); -EDEADLK (this session has it); -ETIMEDOUT,
- * -ECANCELED, -ESTALE and the errors of any operation.
+ * Take the word at @offset of the object. *word is what it was when it was last seen (0 will do),
+ * and what it is now. Returns 0; -EOWNERDEAD (taken; the owner before ended while it had it);
+ * -EALREADY (it has one of the flags @stop, which are for ever, and was not taken); -EDEADLK (this
+ * session has it); -ETIMEDOUT, -ECANCELED, -ESTALE and the errors of any operation.
  */
 int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
 	       struct courtesy *courtesy, int64_t deadline_ns);
 
-/* The word was seen with a flag that is for ever. Returns -EALREADY, or why the object is of no use any more. */
+/* The word was seen with a flag that is for ever. Returns -EALREADY, or why the object is of no use
+ * any more. */
 __attribute__((cold)) int owned_stopped(struct object *object);
 
-/* The two halves of that. The first is one compare-and-swap and looks at no clock; after -EAGAIN the other has
- * to come next. */
+/* The two halves of that. The first is one compare-and-swap and looks at no clock; after -EAGAIN
+ * the other has to come next. */
 static inline int owned_try(struct object *object, uint64_t offset, uint64_t *word, uint64_t stop,
 			    const struct courtesy *courtesy)
 {
@@ -123,20 +128,21 @@ __attribute__((cold)) int owned_await(struct object *object, uint64_t offset, ui
 				      uint64_t stop, struct courtesy *courtesy,
 				      int64_t deadline_ns);
 
-/* Wait a while, or parked, for the word to be given back, which had an owner as @value. Returns 0 (look again)
- * or an error as above. */
+/* Wait a while, or parked, for the word to be given back, which had an owner as @value. Returns 0
+ * (look again) or an error as above. */
 int owned_wait(struct object *object, uint64_t offset, uint64_t value, struct spin *spin,
 	       int64_t deadline_ns);
 
-/* The half of owned_give where somebody waits, may well do so, or the word is another than it was. */
+/* The half of owned_give where somebody waits, may well do so, or the word is another than it
+ * was. */
 __attribute__((cold)) int owned_give_to(struct object *object, uint64_t offset, uint64_t *word,
 					uint64_t clear, uint64_t set, uint32_t wake,
 					struct courtesy *courtesy);
 
 /*
- * Give the word back that was taken as *word: without the flags @clear, with the flags @set, and wake up to
- * @wake of those who wait. @courtesy may be NULL, here and in owned_take. Returns 0, -EPERM (somebody else has
- * it, or nobody: it was forced), or the errors of any operation.
+ * Give the word back that was taken as *word: without the flags @clear, with the flags @set, and
+ * wake up to @wake of those who wait. @courtesy may be NULL, here and in owned_take. Returns 0,
+ * -EPERM (somebody else has it, or nobody: it was forced), or the errors of any operation.
  */
 static inline int owned_give(struct object *object, uint64_t offset, uint64_t *word, uint64_t clear,
 			     uint64_t set, uint32_t wake, struct courtesy *courtesy)
@@ -155,8 +161,8 @@ static inline int owned_give(struct object *object, uint64_t offset, uint64_t *w
 	return 0;
 }
 
-/* After owned_give, which returned @r and left the word as @word: whether it is its owner's still, who
- * cannot give it back because the session is over. A renewal tells of it (lib/renew.c). */
+/* After owned_give, which returned @r and left the word as @word: whether it is its owner's still,
+ * who cannot give it back because the session is over. A renewal tells of it (lib/renew.c). */
 static inline bool owned_is_kept(int r, uint64_t word)
 {
 	return object_session_is_over(r) && owned_word_owner(word);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A register is two slots and a head word {version, owner, flags} (proto/layout.h). A writer takes the
- * head by putting its owner number in, writes the slot that is not current, and publishes it by the CAS
- * that also lets the head go. A reader loads the head and the slot that it expects to be current in one
- * batch and believes the slot only if its checksums hold for the version that the head named.
+ * A register is two slots and a head word {version, owner, flags} (proto/layout.h). A writer takes
+ * the head by putting its owner number in, writes the slot that is not current, and publishes it by
+ * the CAS that also lets the head go. A reader loads the head and the slot that it expects to be
+ * current in one batch and believes the slot only if its checksums hold for the version that the
+ * head named.
  *
- * Death: an unpublished slot is never looked at. The owner number of a dead session is taken out of the
- * head by storaged, after the session was fenced.
+ * Death: an unpublished slot is never looked at. The owner number of a dead session is taken out of
+ * the head by storaged, after the session was fenced.
  */
 #include "lib/check.h"
 #include "lib/objects/bytes.h"
@@ -45,8 +46,8 @@ static struct op head_op(const struct dso_register *reg, uint8_t opcode, uint64_
 			   .swap = swap};
 }
 
-/* CAS of the head. Returns 0 when it was swapped, 1 when it held something else (now in head_seen), or a
- * negative errno. */
+/* CAS of the head. Returns 0 when it was swapped, 1 when it held something else (now in head_seen),
+ * or a negative errno. */
 static int swap_head(struct dso_register *reg, uint64_t expected, uint64_t value)
 {
 	struct op op = head_op(reg, DATA_CAS, expected, value);
@@ -79,7 +80,8 @@ static bool slot_header_holds(const struct dso_register *reg, const struct regis
 		       XXH3_64bits(slot, offsetof(struct register_slot, header_checksum));
 }
 
-/* Load the head, and in the same batch the slot and @guess_bytes of the value that it most likely names. */
+/* Load the head, and in the same batch the slot and @guess_bytes of the value that it most likely
+ * names. */
 static int look(struct dso_register *reg, struct register_slot *slot, uint8_t *buffer,
 		size_t guess_bytes, uint64_t *ret_slot_version)
 {
@@ -111,8 +113,8 @@ static int read_bytes(struct dso_register *reg, uint64_t offset, void *buffer, s
 }
 
 /*
- * One attempt. Returns 0; 1 when what was read is not the version that the head named; -EMSGSIZE; or a
- * negative errno. @buffer NULL: only length and version are wanted.
+ * One attempt. Returns 0; 1 when what was read is not the version that the head named; -EMSGSIZE;
+ * or a negative errno. @buffer NULL: only length and version are wanted.
  */
 static int try_read(struct dso_register *reg, uint8_t *buffer, size_t buffer_bytes,
 		    size_t *ret_length, uint64_t *ret_version)
@@ -166,8 +168,9 @@ static int read_value(struct dso_register *reg, void *buffer, size_t buffer_byte
 	int r;
 
 	while ((r = try_read(reg, buffer, buffer_bytes, ret_length, ret_version)) == 1) {
-		/* A slot is overwritten only after the head has moved on. Where the head names the same
-		 * version as when the last attempt failed, it had not: what lies there is no value. */
+		/* A slot is overwritten only after the head has moved on. Where the head names the
+		 * same version as when the last attempt failed, it had not: what lies there is no
+		 * value. */
 		if (*ret_version == failed_version)
 			return -EBADMSG;
 		failed_version = *ret_version;
@@ -199,9 +202,9 @@ static void back_off(int64_t *wait_ns)
 }
 
 /*
- * Take the head for writing. With @expected not NULL only at that version. Returns 0 with the current
- * version in *ret_version; -EAGAIN with it too, when it is not *expected; -EOVERFLOW (there is no version behind
- * it); -ETIMEDOUT; or another errno.
+ * Take the head for writing. With @expected not NULL only at that version. Returns 0 with the
+ * current version in *ret_version; -EAGAIN with it too, when it is not *expected; -EOVERFLOW (there
+ * is no version behind it); -ETIMEDOUT; or another errno.
  */
 static int claim(struct dso_register *reg, const uint64_t *expected, uint64_t *ret_version)
 {
@@ -284,7 +287,8 @@ static int publish(struct dso_register *reg, uint64_t version, const void *value
 	r = session_execute(&reg->object, ops, count + 1);
 	if (r)
 		return r == -ENOTCONN ? -ECONNRESET : r;
-	/* The head is ours until we let it go; only storaged takes it away, from a session that is over. */
+	/* The head is ours until we let it go; only storaged takes it away, from a session that is
+	 * over. */
 	if (ops[count].value != owned_word(version - 1, owner))
 		return -ESHUTDOWN;
 	reg->head_seen = owned_word(version, 0);

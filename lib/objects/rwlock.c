@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A reader puts itself into a slot and looks at the writer's word behind that, in one round trip; a writer
- * takes its word and looks at the slots behind that. So one of them sees the other. Who wants to read finds
- * the word of a writer that waits for readers taken: no stream of readers keeps a writer out.
+ * A reader puts itself into a slot and looks at the writer's word behind that, in one round trip; a
+ * writer takes its word and looks at the slots behind that. So one of them sees the other. Who
+ * wants to read finds the word of a writer that waits for readers taken: no stream of readers keeps
+ * a writer out.
  */
 #include "lib/check.h"
 #include "lib/objects/fencing.h"
@@ -97,8 +98,8 @@ static int leave_slot(struct dso_rwlock *rwlock)
 }
 
 /*
- * Take the slot and look at the writer's word. Returns 0 (the slot is this session's), -EAGAIN (it is
- * another's; then it is known what is in it), or an error.
+ * Take the slot and look at the writer's word. Returns 0 (the slot is this session's), -EAGAIN (it
+ * is another's; then it is known what is in it), or an error.
  */
 static int try_slot(struct dso_rwlock *rwlock)
 {
@@ -241,7 +242,8 @@ static int lock_for_writing(struct dso_rwlock *rwlock, int64_t deadline_ns)
 
 /* ---- the verbs ---- */
 
-/* Whether this session has the lock, by whichever handle: in which slot it reads is nothing that a caller knows. */
+/* Whether this session has the lock, by whichever handle: in which slot it reads is nothing that a
+ * caller knows. */
 static bool is_locked_by_session(const struct dso_rwlock *rwlock)
 {
 	const struct dso_rwlock *handle = rwlock;

@@ -13,7 +13,8 @@
 
 /* Who wants several permits and saw so many releases pass it by takes the turn. */
 #define TURN_RELEASES 64
-/* A turn is renewed by its owner; one that stands for longer than TURN_NS is that of somebody who is frozen. */
+/* A turn is renewed by its owner; one that stands for longer than TURN_NS is that of somebody who
+ * is frozen. */
 #define TURN_NS       DSO_SECOND
 #define TURN_RENEW_NS (TURN_NS / 4)
 
@@ -106,10 +107,10 @@ static int take(struct dso_semaphore *semaphore, uint32_t index)
 }
 
 /*
- * Take @count of those that look free, or as many as there are before it is seen that there are not enough.
- * Who wants one begins at one that depends on the session, not to meet others there. Who wants several goes
- * from the first on as all of those do: then of any two the one who is behind sees it and steps back, and
- * they do not both.
+ * Take @count of those that look free, or as many as there are before it is seen that there are not
+ * enough. Who wants one begins at one that depends on the session, not to meet others there. Who
+ * wants several goes from the first on as all of those do: then of any two the one who is behind
+ * sees it and steps back, and they do not both.
  */
 static int take_free(struct dso_semaphore *semaphore, uint32_t count, uint32_t *ret_taken)
 {
@@ -127,8 +128,8 @@ static int take_free(struct dso_semaphore *semaphore, uint32_t count, uint32_t *
 	return 0;
 }
 
-/* Give the newest @count permits of this handle back, without telling anybody. Those that it cannot give back because the session is
- * over stay with it: a renewal tells of them. */
+/* Give the newest @count permits of this handle back, without telling anybody. Those that it cannot
+ * give back because the session is over stay with it: a renewal tells of them. */
 static int give(struct dso_semaphore *semaphore, uint32_t count)
 {
 	for (uint32_t given = 0; given < count; given++) {
@@ -168,7 +169,8 @@ static int wake_turn(struct dso_semaphore *semaphore, uint32_t free)
 	return object_half_done(r);
 }
 
-/* Permits came back while somebody waits for several: wake who has the turn, or those for whom there are enough. */
+/* Permits came back while somebody waits for several: wake who has the turn, or those for whom
+ * there are enough. */
 static int announce_to_many(struct dso_semaphore *semaphore)
 {
 	uint32_t free;
@@ -199,8 +201,8 @@ static int announce(struct dso_semaphore *semaphore, uint32_t count)
 
 /* ---- the turn ---- */
 
-/* Whether what is free is left to somebody else, who has the turn. Who has permits takes more all the same: it may be that
- * nobody gets any before it is done. */
+/* Whether what is free is left to somebody else, who has the turn. Who has permits takes more all
+ * the same: it may be that nobody gets any before it is done. */
 static bool is_left_to_another(struct dso_semaphore *semaphore)
 {
 	uint64_t turn = *semaphore->seen >> 8;
@@ -219,8 +221,8 @@ static bool is_left_to_another(struct dso_semaphore *semaphore)
 
 /* ---- acquire and release ---- */
 
-/* Take @count or none. Returns 0, -EAGAIN (there are not as many), or an error. *ret_free is how many there are for
- * anybody, then. */
+/* Take @count or none. Returns 0, -EAGAIN (there are not as many), or an error. *ret_free is how
+ * many there are for anybody, then. */
 static int try(struct dso_semaphore *semaphore, uint32_t count, uint32_t *ret_free)
 {
 	uint32_t taken;
@@ -316,9 +318,9 @@ static uint64_t weight_of(uint32_t count)
 	return count > 1 ? SEMAPHORE_MANY : 1;
 }
 
-/* A waiter that was parked and woken is not satisfied by the free permits that there are: others may
- * be. Once for each event: many waiters would else wake each other for ever, and whatever comes free
- * later raises the event. */
+/* A waiter that was parked and woken is not satisfied by the free permits that there are: others
+ * may be. Once for each event: many waiters would else wake each other for ever, and whatever comes
+ * free later raises the event. */
 static int pass_on(struct dso_semaphore *semaphore, struct acquisition *acquisition)
 {
 	if (!acquisition->spin.parked || acquisition->free == 0 ||

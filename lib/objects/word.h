@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Single atomics on a word of an object; @offset is from the object's header. Each returns 0 or what
- * session_execute_one does. */
+/* Single atomics on a word of an object; @offset is from the object's header. Each returns 0 or
+ * what session_execute_one does. */
 #ifndef LIB_OBJECTS_WORD_H
 #define LIB_OBJECTS_WORD_H
 
@@ -38,8 +38,8 @@ static inline int word_cas(struct object *object, uint64_t offset, uint64_t expe
 	return r;
 }
 
-/* word_cas by this processor, and nothing but that. Returns false, and has done nothing, where it takes more: the memory is far, the
- * session or the handle is over, or lib/check.h is at work. */
+/* word_cas by this processor, and nothing but that. Returns false, and has done nothing, where it
+ * takes more: the memory is far, the session or the handle is over, or lib/check.h is at work. */
 static inline bool word_cas_at_once(struct object *object, uint64_t offset, uint64_t expected,
 				    uint64_t value, uint64_t *ret_before)
 {
@@ -72,8 +72,8 @@ static inline int word_load(struct object *object, uint64_t offset, uint64_t *re
 	return word_add(object, offset, 0, ret_value);
 }
 
-/* Set @flags in the word, which was *value when it was last looked at, unless it has changed: then *value
- * is what it is now and the return is -EAGAIN. */
+/* Set @flags in the word, which was *value when it was last looked at, unless it has changed: then
+ * *value is what it is now and the return is -EAGAIN. */
 int word_flag(struct object *object, uint64_t offset, uint64_t flags, uint64_t *value);
 
 #endif

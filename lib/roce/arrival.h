@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a packet has to pass before a state machine sees it; whatever does not is counted and dropped. */
+/* What a packet has to pass before a state machine sees it; whatever does not is counted and
+ * dropped. */
 #ifndef LIB_ROCE_ARRIVAL_H
 #define LIB_ROCE_ARRIVAL_H
 
@@ -10,8 +11,8 @@
 bool roce_arrival_decode(const uint8_t *bytes, size_t count, struct roce_packet *ret_packet,
 			 struct roce_counters *counters);
 
-/* Whether a packet of the queue pair with @path comes from its other end, and is whole. A device sends from
- * any port. */
+/* Whether a packet of the queue pair with @path comes from its other end, and is whole. A device
+ * sends from any port. */
 bool roce_arrival_holds(const struct roce_path *path, const struct roce_address *source,
 			const uint8_t *bytes, size_t count, struct roce_counters *counters);
 

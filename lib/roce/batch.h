@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packets on their way out, in runs that the kernel takes as one send each (generic segmentation offload):
- * packets of one path and of equal length, of which the last may be shorter.
+ * Packets on their way out, in runs that the kernel takes as one send each (generic segmentation
+ * offload): packets of one path and of equal length, of which the last may be shorter.
  */
 #ifndef LIB_ROCE_BATCH_H
 #define LIB_ROCE_BATCH_H

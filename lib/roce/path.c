@@ -12,8 +12,8 @@
 #define UDP_BYTES  8
 #define IPV4_ID    4 /* offset of the identification in the header */
 
-/* The CRC's register after eight bytes of ones, which stand for the link's header, as crc32_gzip_refl wants
- * it: inverted. */
+/* The CRC's register after eight bytes of ones, which stand for the link's header, as
+ * crc32_gzip_refl wants it: inverted. */
 #define SEED (~0xdebb20e3u)
 /* CRC-32's polynomial is primitive: x^(2^32 - 1) = 1, so going back is going far ahead. */
 #define CRC_PERIOD INT64_C(0xffffffff)

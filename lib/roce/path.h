@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way between two queue pairs: addresses and ports, and the invariant CRC that covers them (annex
- * A17.3.3: the fields of the IP, UDP and transport headers that a router may change count as ones).
+ * The way between two queue pairs: addresses and ports, and the invariant CRC that covers them
+ * (annex A17.3.3: the fields of the IP, UDP and transport headers that a router may change count as
+ * ones).
  *
- * The IP identification is under the ICRC too, and a UDP socket neither sets nor sees it. Toward a device it
- * is what Linux puts there: 0 from an unconnected socket that forbids fragments, i in segment i of a
- * generic-segmentation-offload send. From a device it is recovered: a CRC is linear, so the difference that
- * the unknown 16 bits make can be told, which leaves 16 bits of check. Between two ends of ours it counts as
- * 0 whatever the kernel sent, and the check is whole.
+ * The IP identification is under the ICRC too, and a UDP socket neither sets nor sees it. Toward a
+ * device it is what Linux puts there: 0 from an unconnected socket that forbids fragments, i in
+ * segment i of a generic-segmentation-offload send. From a device it is recovered: a CRC is linear,
+ * so the difference that the unknown 16 bits make can be told, which leaves 16 bits of check.
+ * Between two ends of ours it counts as 0 whatever the kernel sent, and the check is whole.
  */
 #ifndef LIB_ROCE_PATH_H
 #define LIB_ROCE_PATH_H
@@ -27,7 +28,8 @@ struct roce_path {
 	struct roce_address local, remote;
 	bool is_ipv6;
 	bool to_device; /* the other end is an RDMA device */
-	/* made by roce_path_prepare: the pseudo headers; source port, lengths and identification zero */
+	/* made by roce_path_prepare: the pseudo headers; source port, lengths and identification
+	 * zero */
 	uint8_t pseudo_bytes;
 	uint8_t sent[ROCE_PSEUDO_BYTES];
 	uint8_t received[ROCE_PSEUDO_BYTES];
@@ -39,8 +41,8 @@ void roce_path_prepare(struct roce_path *path);
 /* Write the ICRC of the packet of @bytes behind it. @segment: its number in its segmented send. */
 void roce_icrc_seal(const struct roce_path *path, uint8_t *packet, size_t bytes, unsigned segment);
 
-/* Whether the UDP payload of @count bytes, at least a BTH and an ICRC, ends with the right ICRC. A device
- * sends from any @source_port. */
+/* Whether the UDP payload of @count bytes, at least a BTH and an ICRC, ends with the right ICRC. A
+ * device sends from any @source_port. */
 bool roce_icrc_holds(const struct roce_path *path, uint16_t source_port, const uint8_t *payload,
 		     size_t count);
 

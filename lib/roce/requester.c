@@ -6,9 +6,9 @@
 #include <string.h>
 
 #define RTO_NS_SHORTEST INT64_C(2000000)
-/* The longest: a part of the silence that is borne, in which the other end is to be asked often enough whatever the loss,
- * within these. Thousands of sessions may ask one end at a time, which answers late: those who ask again too soon keep it
- * from everybody's first questions. */
+/* The longest: a part of the silence that is borne, in which the other end is to be asked often
+ * enough whatever the loss, within these. Thousands of sessions may ask one end at a time, which
+ * answers late: those who ask again too soon keep it from everybody's first questions. */
 #define RTO_PART       16
 #define RTO_NS_LONG    INT64_C(200000000)
 #define RTO_NS_LONGEST INT64_C(1000000000)
@@ -128,8 +128,9 @@ void roce_requester_break(struct roce_requester *requester)
 /* ---- sending ---- */
 
 /*
- * Whether the operation must wait for others to be answered. A READ whose response is lost is executed
- * again, and must not find what was asked for behind it; and a device may let a WRITE overtake an atomic.
+ * Whether the operation must wait for others to be answered. A READ whose response is lost is
+ * executed again, and must not find what was asked for behind it; and a device may let a WRITE
+ * overtake an atomic.
  */
 static bool is_fenced(struct roce_requester *requester, const struct roce_slot *slot)
 {
@@ -183,8 +184,8 @@ static uint32_t read_count(const struct roce_requester *requester, const struct 
 
 	if (room == 0)
 		room = 1;
-	/* A device answers a request that comes again only if it asks for no more than one before did: where
-	 * one ends must not depend on the window. */
+	/* A device answers a request that comes again only if it asks for no more than one before
+	 * did: where one ends must not depend on the window. */
 	if (requester->config.path.to_device)
 		room = READ_PSNS - slot->sent % READ_PSNS;
 	return left < room ? left : (uint32_t)room;
@@ -430,8 +431,8 @@ static void progressed(struct roce_requester *requester, int64_t now_ns)
 }
 
 /*
- * Everything before @psn was executed. Returns whether that leaves nothing without its answer: a READ's
- * or an atomic's that was passed over is lost.
+ * Everything before @psn was executed. Returns whether that leaves nothing without its answer: a
+ * READ's or an atomic's that was passed over is lost.
  */
 static bool acknowledge_until(struct roce_requester *requester, uint32_t psn)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The requester of one queue pair: operations in, packets out; responses in, completions out, both in
- * order (InfiniBand specification 9.7.3 and 9.7.5.2). It does no I/O and looks at no clock: packets and
- * the time are handed in.
+ * The requester of one queue pair: operations in, packets out; responses in, completions out, both
+ * in order (InfiniBand specification 9.7.3 and 9.7.5.2). It does no I/O and looks at no clock:
+ * packets and the time are handed in.
  *
- * Loss is noticed by a NAK, by a response that leaves one out, or by a timer, and repaired by going back to
- * the oldest packet without an answer. UDP has no lossless fabric below it, so what is under way is
- * limited by a window in bytes, which grows as TCP's does (RFC 5681: slow start, then one packet a round
- * trip), halves at a loss and starts from one packet at a timeout. The timer follows RFC 6298.
+ * Loss is noticed by a NAK, by a response that leaves one out, or by a timer, and repaired by going
+ * back to the oldest packet without an answer. UDP has no lossless fabric below it, so what is
+ * under way is limited by a window in bytes, which grows as TCP's does (RFC 5681: slow start, then
+ * one packet a round trip), halves at a loss and starts from one packet at a timeout. The timer
+ * follows RFC 6298.
  */
 #ifndef LIB_ROCE_REQUESTER_H
 #define LIB_ROCE_REQUESTER_H
@@ -109,15 +110,16 @@ void roce_requester_init(struct roce_requester *requester,
  * -EMSGSIZE (it takes more PSNs alone); -ENOTCONN (broken). */
 int roce_requester_post(struct roce_requester *requester, const struct roce_request *request);
 
-/* Write what may be sent now into @batch, as far as there is room. Returns whether there was anything. */
+/* Write what may be sent now into @batch, as far as there is room. Returns whether there was
+ * anything. */
 bool roce_requester_emit(struct roce_requester *requester, int64_t now_ns,
 			 struct roce_batch *batch);
 
 /*
- * Write a packet as long as any into @batch, which has room: a WRITE whose PSN is that of the first request,
- * which was answered. The responder acknowledges it as a duplicate (9.7.5.1.3), executes nothing and looks at
- * neither its rkey nor its address, which are of no memory in case it does. `duplicate_acknowledged` then tells
- * that it arrived.
+ * Write a packet as long as any into @batch, which has room: a WRITE whose PSN is that of the first
+ * request, which was answered. The responder acknowledges it as a duplicate (9.7.5.1.3), executes
+ * nothing and looks at neither its rkey nor its address, which are of no memory in case it does.
+ * `duplicate_acknowledged` then tells that it arrived.
  */
 void roce_requester_emit_duplicate(struct roce_requester *requester, struct roce_batch *batch);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The requester and a receiver that is not ready, which our responder never says and a device may. */
+/* The requester and a receiver that is not ready, which our responder never says and a device
+ * may. */
 #include "lib/roce/requester.h"
 #include "tests/runner.h"
 
@@ -166,7 +167,8 @@ START_TEST(a_response_longer_than_the_read_writes_nothing_behind_the_buffer)
 }
 END_TEST
 
-/* Its acknowledge tells that packets as long as any arrive, at a time when nothing may be written. */
+/* Its acknowledge tells that packets as long as any arrive, at a time when nothing may be
+ * written. */
 START_TEST(a_long_duplicate_is_of_no_memory_and_only_its_acknowledge_is_taken_for_one)
 {
 	struct roce_packet packet;

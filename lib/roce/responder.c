@@ -71,7 +71,8 @@ static void refuse(struct roce_responder *responder, struct roce_batch *batch, u
 
 /* ---- checks ---- */
 
-/* Whether @packet may touch @bytes at its address. A message of no bytes touches nothing (9.7.4.1.5). */
+/* Whether @packet may touch @bytes at its address. A message of no bytes touches nothing
+ * (9.7.4.1.5). */
 static bool may_touch(const struct roce_responder *responder, const struct roce_packet *packet,
 		      uint32_t bytes, unsigned access)
 {
@@ -268,8 +269,8 @@ static void take_duplicate_read(struct roce_responder *responder, const struct r
 		responder->counters->dropped_unanswerable++;
 		return;
 	}
-	/* It may go on behind what was asked before: then the request for that was lost, and a requester whose
-	 * window has changed divides a READ in another way when it asks again. */
+	/* It may go on behind what was asked before: then the request for that was lost, and a
+	 * requester whose window has changed divides a READ in another way when it asks again. */
 	beyond = roce_psn_distance(end, responder->psn);
 	if (beyond > 0) {
 		expect_next(responder, (uint32_t)beyond);
@@ -297,8 +298,8 @@ static void take_duplicate(struct roce_responder *responder, const struct roce_p
 			responder->counters->dropped_unanswerable++;
 		return;
 	default:
-		/* Not what came behind it, too: rdma_rxe takes the acknowledge of a READ or an atomic, whose
-		 * response was lost, for its response (rxe_comp.c, check_ack). */
+		/* Not what came behind it, too: rdma_rxe takes the acknowledge of a READ or an
+		 * atomic, whose response was lost, for its response (rxe_comp.c, check_ack). */
 		if (!responder->ack_due || roce_psn_distance(packet->psn, responder->ack_psn) > 0)
 			responder->ack_psn = packet->psn;
 		responder->ack_due = true;
@@ -396,7 +397,8 @@ void roce_responder_receive(struct roce_responder *responder, const struct roce_
 		}
 		responder->nak_sent = true;
 	}
-	/* A READ that fits is answered at once, so that requests may follow it in the same batch. */
+	/* A READ that fits is answered at once, so that requests may follow it in the same
+	 * batch. */
 	if (responder->state == ROCE_RESPONDER_READING &&
 	    responder->left_bytes <= ROCE_READ_AT_ONCE_BYTES)
 		go_on_reading(responder, batch);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The responder of one queue pair: requests in, responses out, in the order of their PSNs (InfiniBand
- * specification 9.7.4 and 9.7.5). It does no I/O and does not look at a clock.
+ * The responder of one queue pair: requests in, responses out, in the order of their PSNs
+ * (InfiniBand specification 9.7.4 and 9.7.5). It does no I/O and does not look at a clock.
  *
- * A duplicate request is never executed again but for a READ: a WRITE is acknowledged, an atomic answered
- * from the replay ring, which has an entry for each atomic that the requester may have outstanding.
- * A fatal NAK ends it: everything behind is dropped.
+ * A duplicate request is never executed again but for a READ: a WRITE is acknowledged, an atomic
+ * answered from the replay ring, which has an entry for each atomic that the requester may have
+ * outstanding. A fatal NAK ends it: everything behind is dropped.
  */
 #ifndef LIB_ROCE_RESPONDER_H
 #define LIB_ROCE_RESPONDER_H
@@ -18,7 +18,8 @@
 /* A READ of this length is answered at once, a longer one in turns. */
 #define ROCE_READ_AT_ONCE_BYTES 65536
 
-/* The memory behind an rkey. The engine has checked range, rights and alignment; none of these fails. */
+/* The memory behind an rkey. The engine has checked range, rights and alignment; none of these
+ * fails. */
 struct roce_memory_ops {
 	void (*read)(void *context, uint64_t offset, void *buffer, uint32_t bytes);
 	void (*write)(void *context, uint64_t offset, const void *buffer, uint32_t bytes);
@@ -51,7 +52,8 @@ struct roce_responder_config {
 enum roce_responder_state {
 	ROCE_RESPONDER_READY,   /* waits for a request */
 	ROCE_RESPONDER_WRITING, /* waits for the next packet of a WRITE */
-	ROCE_RESPONDER_READING, /* waits for room to go on with a READ's response; requests are dropped */
+	/* waits for room to go on with a READ's response; requests are dropped */
+	ROCE_RESPONDER_READING,
 	ROCE_RESPONDER_ERROR, /* waits to be destroyed */
 };
 
@@ -86,16 +88,16 @@ void roce_responder_init(struct roce_responder *responder,
 			 struct roce_counters *counters);
 
 /*
- * Take a packet whose ICRC and source were checked. What is to be said at once is put into @batch, which
- * has room for ROCE_RESPONDER_ROOM packets; acknowledges wait for roce_responder_finish.
+ * Take a packet whose ICRC and source were checked. What is to be said at once is put into @batch,
+ * which has room for ROCE_RESPONDER_ROOM packets; acknowledges wait for roce_responder_finish.
  */
 #define ROCE_RESPONDER_ROOM 2
 void roce_responder_receive(struct roce_responder *responder, const struct roce_packet *packet,
 			    struct roce_batch *batch);
 
 /*
- * At the end of a batch of packets: acknowledge, and go on with a READ's response, as much as there is room
- * for. Returns whether there is more of it: then call again.
+ * At the end of a batch of packets: acknowledge, and go on with a READ's response, as much as there
+ * is room for. Returns whether there is more of it: then call again.
  */
 bool roce_responder_finish(struct roce_responder *responder, struct roce_batch *batch);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requesters and responders over a network that loses, doubles, reorders, delays and corrupts packets, in
- * virtual time: one schedule a seed. Every operation must complete with the value that one execution found
- * between its beginning and its end, every atomic must have been executed once, or at most once where the
- * network was cut; what a session WRITEs it must READ. A failing seed is printed:
+ * Requesters and responders over a network that loses, doubles, reorders, delays and corrupts
+ * packets, in virtual time: one schedule a seed. Every operation must complete with the value that
+ * one execution found between its beginning and its end, every atomic must have been executed once,
+ * or at most once where the network was cut; what a session WRITEs it must READ. A failing seed is
+ * printed:
  *
  *   ROCE_SEED=N simulation_test          that schedule alone
  *   ROCE_SCHEDULES=N simulation_test     so many instead of 12,000

@@ -269,7 +269,8 @@ static int send_one(const struct roce_socket *socket, const struct mmsghdr *mess
 	return n < 0 ? -1 : 1;
 }
 
-/* Send each packet of @run by itself. Returns whether all were taken; errno says why one was not. */
+/* Send each packet of @run by itself. Returns whether all were taken; errno says why one was
+ * not. */
 static bool send_each(const struct roce_socket *socket, struct mmsghdr *message,
 		      const struct roce_batch *batch, const struct roce_run *run,
 		      union control *control)
@@ -298,9 +299,10 @@ static bool is_refusal_of_length(int error)
 }
 
 /*
- * The kernel refused @run with @error: for its segmentation, or because its packets are longer than the path
- * takes by now. The second is known from a packet alone: the path MTU shrank while the queue pair was in use.
- * Its packets stay what they are, since the MTU is part of what a PSN means; IP carries them in fragments.
+ * The kernel refused @run with @error: for its segmentation, or because its packets are longer than
+ * the path takes by now. The second is known from a packet alone: the path MTU shrank while the
+ * queue pair was in use. Its packets stay what they are, since the MTU is part of what a PSN means;
+ * IP carries them in fragments.
  */
 static void send_otherwise(struct roce_socket *socket, struct mmsghdr *message,
 			   struct roce_batch *batch, const struct roce_run *run,
@@ -309,7 +311,8 @@ static void send_otherwise(struct roce_socket *socket, struct mmsghdr *message,
 	bool is_ipv4 = roce_address_is_ipv4(&socket->local);
 
 	if (send_each(socket, message, batch, run, control)) {
-		/* No segmentation without checksums by the device, or in this kernel: one by one from now on. */
+		/* No segmentation without checksums by the device, or in this kernel: one by one
+		 * from now on. */
 		batch->single |= error != EMSGSIZE;
 		return;
 	}
@@ -379,7 +382,8 @@ bool roce_socket_is_full(struct roce_socket *socket)
 
 /* ---- receiving ---- */
 
-/* The length of each packet but the last in a message; the whole message's where it is one packet. */
+/* The length of each packet but the last in a message; the whole message's where it is one
+ * packet. */
 static size_t segment_bytes_of(struct msghdr *message, size_t bytes)
 {
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
@@ -395,7 +399,8 @@ static size_t segment_bytes_of(struct msghdr *message, size_t bytes)
 	return bytes;
 }
 
-/* Receive one message where there was none before, else as many as there may be. Returns their number. */
+/* Receive one message where there was none before, else as many as there may be. Returns their
+ * number. */
 static int receive(struct roce_socket *socket)
 {
 	unsigned wanted = socket->burst ? ROCE_MESSAGES_MAX : 1;

@@ -22,13 +22,14 @@ void arena_close(struct arena *arena); /* also after a failed open; not twice */
 int arena_detach(struct arena *arena);
 
 /*
- * The next bytes, a page at most, from the offset @from to before @end, multiples of 8, that may differ from zero: pages that
- * nobody ever touched do not exist, and are passed over. Returns how many, 0 when there is none; *ret_begin is where
- * they begin.
+ * The next bytes, a page at most, from the offset @from to before @end, multiples of 8, that may
+ * differ from zero: pages that nobody ever touched do not exist, and are passed over. Returns how
+ * many, 0 when there is none; *ret_begin is where they begin.
  */
 uint64_t arena_touched(const struct arena *arena, uint64_t from, uint64_t end, uint64_t *ret_begin);
 
-/* Zero @bytes from the offset @from on, both multiples of 8. What is given back must be zero, as a new memfd is. */
+/* Zero @bytes from the offset @from on, both multiples of 8. What is given back must be zero, as a
+ * new memfd is. */
 void arena_zero(struct arena *arena, uint64_t from, uint64_t bytes);
 
 #endif

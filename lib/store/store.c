@@ -50,8 +50,8 @@ struct object {
 	uint32_t next; /* in its bucket, or another list that it is in: index + 1, 0: none */
 	uint32_t generation;
 	uint32_t opens;
-	uint32_t
-		annex; /* index + 1 of one without a name that is this one's further memory, 0: none */
+	/* index + 1 of one without a name that is this one's further memory, 0: none */
+	uint32_t annex;
 	uint16_t type;
 	uint8_t name_bytes;
 	bool is_telling; /* deleted, and some of those who have it open do not know */
@@ -222,7 +222,8 @@ static void retire(struct store *store, uint32_t index)
 	store->deleted_count--;
 }
 
-/* Zero up to @bytes_max of the next run that was touched. Returns the bytes zeroed, 0 when all is clean. */
+/* Zero up to @bytes_max of the next run that was touched. Returns the bytes zeroed, 0 when all is
+ * clean. */
 static uint64_t clean_some(struct store *store, struct object *object, uint64_t bytes_max)
 {
 	uint64_t end = object->extent.offset + object->extent.bytes, begin;
@@ -238,8 +239,8 @@ static uint64_t clean_some(struct store *store, struct object *object, uint64_t 
 	return bytes;
 }
 
-/* Nobody has a deleted object open any more, and all were told. What is short is zeroed at once, the rest by
- * store_clean. */
+/* Nobody has a deleted object open any more, and all were told. What is short is zeroed at once,
+ * the rest by store_clean. */
 static void reclaim(struct store *store, uint32_t index)
 {
 	struct object *object = object_at(store, index);
@@ -291,7 +292,8 @@ static enum wire_status refuse_internal(char *detail, size_t detail_bytes)
 	return WIRE_INTERNAL;
 }
 
-/* Take a vacant object, and @length_bytes of memory for it. *ret_index is not touched on failure. */
+/* Take a vacant object, and @length_bytes of memory for it. *ret_index is not touched on
+ * failure. */
 static enum wire_status take_vacant(struct store *store, uint64_t length_bytes, uint32_t *ret_index,
 				    char *detail, size_t detail_bytes)
 {
@@ -357,8 +359,9 @@ static enum wire_status create(struct store *store, unsigned type, uint64_t hash
 }
 
 /*
- * A future's capacity is that of the first who asks for one, however many have opened it without. What its own
- * memory has no room for lies in an annex, which counts as a deleted object that is still open.
+ * A future's capacity is that of the first who asks for one, however many have opened it without.
+ * What its own memory has no room for lies in an annex, which counts as a deleted object that is
+ * still open.
  */
 static enum wire_status decide_capacity(struct store *store, struct object *future,
 					uint64_t capacity, char *detail, size_t detail_bytes)
@@ -762,7 +765,8 @@ static void tell(struct store_open *open)
 	opener->untold_slot = open->handle & SLOT_MASK;
 }
 
-/* Tell of up to @count_max handles of the first object that is being told of. Returns of how many. */
+/* Tell of up to @count_max handles of the first object that is being told of. Returns of how
+ * many. */
 static unsigned tell_some(struct store *store, unsigned count_max)
 {
 	uint32_t index = queue_take(store, &store->telling);

@@ -89,16 +89,17 @@ void store_free(struct store *store);
 
 /*
  * Memory is zeroed before it is used again, but for pages that nobody ever touched. Up to
- * CLEAN_AT_ONCE_BYTES that happens when the last handle of a deleted object comes back; longer objects
- * wait for this call, which zeroes up to @bytes_max, so that nobody waits for long. Returns whether there
- * is more: then NO_MEMORY may be only for the moment.
+ * CLEAN_AT_ONCE_BYTES that happens when the last handle of a deleted object comes back; longer
+ * objects wait for this call, which zeroes up to @bytes_max, so that nobody waits for long. Returns
+ * whether there is more: then NO_MEMORY may be only for the moment.
  */
 bool store_clean(struct store *store, uint64_t bytes_max);
 bool store_is_dirty(const struct store *store);
 
 /*
- * In a forked child: zeroed memory of the child's own takes the arena's place, at the same address. What is done
- * to the store after that has no effect on the parent's. Returns 0 or the errno of mmap.
+ * In a forked child: zeroed memory of the child's own takes the arena's place, at the same address.
+ * What is done to the store after that has no effect on the parent's. Returns 0 or the errno of
+ * mmap.
  */
 int store_detach(struct store *store);
 
@@ -108,7 +109,8 @@ uint64_t store_used_bytes(const struct store *store);   /* deleted and still ope
 uint32_t store_object_count(const struct store *store); /* in the directory */
 int store_fd(const struct store *store); /* sealed against change of size; the store's */
 
-/* Locks that are created from now on have @owner at first: 0, nobody, unless this says otherwise. */
+/* Locks that are created from now on have @owner at first: 0, nobody, unless this says
+ * otherwise. */
 void store_hold_new(struct store *store, uint16_t owner);
 
 void store_opener_begin(struct store *store, struct store_opener *opener,
@@ -135,8 +137,8 @@ enum wire_status store_open(struct store_opener *opener, enum object_type type, 
 			    struct store_reference *ret_reference, char *detail,
 			    size_t detail_bytes);
 
-/* What @handle, any number, refers to. Returns false when there is no such handle. A deleted object's is
- * one still, and *ret_deleted is set. */
+/* What @handle, any number, refers to. Returns false when there is no such handle. A deleted
+ * object's is one still, and *ret_deleted is set. */
 bool store_refer(const struct store_opener *opener, uint32_t handle,
 		 struct store_reference *ret_reference, bool *ret_deleted);
 
@@ -144,20 +146,21 @@ bool store_refer(const struct store_opener *opener, uint32_t handle,
 enum wire_status store_close(struct store_opener *opener, uint32_t handle);
 
 /*
- * Delete by name: it is gone from the directory at once, those who have it open are told by store_tell,
- * the memory goes when they were told and the last handle is back. *ret_deletion (may be NULL) is for
- * store_is_told. Returns WIRE_OK, NAME, NOT_FOUND.
+ * Delete by name: it is gone from the directory at once, those who have it open are told by
+ * store_tell, the memory goes when they were told and the last handle is back. *ret_deletion (may
+ * be NULL) is for store_is_told. Returns WIRE_OK, NAME, NOT_FOUND.
  */
 enum wire_status store_delete(struct store *store, const char *name, size_t name_bytes,
 			      uint64_t *ret_deletion);
 
-/* Tell of deletions, of several in turns: call `deleted` for up to @count_max handles. Returns whether there
- * is more. */
+/* Tell of deletions, of several in turns: call `deleted` for up to @count_max handles. Returns
+ * whether there is more. */
 bool store_tell(struct store *store, unsigned count_max);
 bool store_is_telling(const struct store *store);
 /* Whether `deleted` was called for every handle of the object of @deletion. */
 bool store_is_told(const struct store *store, uint64_t deletion);
-/* Tell @opener what it could not take the news of, as far as it takes it now. Returns whether that is all. */
+/* Tell @opener what it could not take the news of, as far as it takes it now. Returns whether that
+ * is all. */
 bool store_opener_tell(struct store_opener *opener);
 
 /* Returns WIRE_OK, NAME, NOT_FOUND. */
@@ -170,8 +173,8 @@ enum wire_status store_stat(const struct store *store, const char *name, size_t 
  */
 bool store_next(const struct store *store, uint32_t *cursor, struct store_object_stat *ret_stat);
 
-/* The same for objects that somebody has open; what nobody has open is passed over 64 at a time. Where it
- * returns true, *cursor - 1 finds the same object again. */
+/* The same for objects that somebody has open; what nobody has open is passed over 64 at a time.
+ * Where it returns true, *cursor - 1 finds the same object again. */
 bool store_next_open(const struct store *store, uint32_t *cursor,
 		     struct store_object_stat *ret_stat);
 

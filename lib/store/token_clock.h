@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The clock that gives a new object the origin of its fencing tokens. It never goes back and runs at least
- * as fast as time does, in nanoseconds. No word is taken once a nanosecond: so an object that is created
- * after another one begins above every token that the other ever had.
+ * The clock that gives a new object the origin of its fencing tokens. It never goes back and runs
+ * at least as fast as time does, in nanoseconds. No word is taken once a nanosecond: so an object
+ * that is created after another one begins above every token that the other ever had.
  *
- * It begins at CLOCK_REALTIME, which a restarted process finds further on, and goes by CLOCK_MONOTONIC from
- * then on: a step of the realtime clock has no effect before the next start. Where that step went back,
- * token_clock_raise() with what the process before had reserved makes up for it.
+ * It begins at CLOCK_REALTIME, which a restarted process finds further on, and goes by
+ * CLOCK_MONOTONIC from then on: a step of the realtime clock has no effect before the next start.
+ * Where that step went back, token_clock_raise() with what the process before had reserved makes up
+ * for it.
  */
 #ifndef LIB_STORE_TOKEN_CLOCK_H
 #define LIB_STORE_TOKEN_CLOCK_H
@@ -19,7 +20,8 @@ struct token_clock {
 	int64_t monotonic_ns;
 };
 
-/* The next origin, larger than every one before, at these readings of CLOCK_REALTIME and CLOCK_MONOTONIC. */
+/* The next origin, larger than every one before, at these readings of CLOCK_REALTIME and
+ * CLOCK_MONOTONIC. */
 uint64_t token_clock_step(struct token_clock *clock, int64_t realtime_ns, int64_t monotonic_ns);
 
 /* The same of the clock of this process. Any thread, one at a time. */

@@ -146,7 +146,9 @@ static const struct object_type_entry table[] = {
 		.parameters[FUTURE_PARAMETER_CAPACITY] = {
 			.name = "capacity", .min = 1, .max = FUTURE_CAPACITY_BYTES_MAX,
 			.at_creation = 4096},
-		.parameters[FUTURE_PARAMETER_ROOM] = {.min = 1, .max = FUTURE_CAPACITY_BYTES_MAX, .is_stores = true},
+		.parameters[FUTURE_PARAMETER_ROOM] = {.min = 1,
+						     .max = FUTURE_CAPACITY_BYTES_MAX,
+						     .is_stores = true},
 		.parameters[FUTURE_PARAMETER_ANNEX] = {.max = UINT64_MAX, .is_stores = true},
 		.parameters[FUTURE_PARAMETER_UNDECIDED] = {.max = 1, .is_stores = true},
 		.complete = future_complete,

@@ -31,7 +31,8 @@ struct object_type_entry {
 	uint64_t (*length_bytes)(const uint64_t parameters[TYPE_PARAMETERS]);
 	/* Write what is not zero behind the header of a zeroed object; NULL where all is. */
 	void (*initialise)(uint8_t *object, const uint64_t parameters[TYPE_PARAMETERS]);
-	/* Owned words behind each other, all of which keep others out when somebody has them; 0: none. */
+	/* Owned words behind each other, all of which keep others out when somebody has them; 0:
+	 * none. */
 	uint64_t lock_offset;
 	int lock_parameter; /* that says how many; -1: there is one */
 };
@@ -47,7 +48,8 @@ static inline uint64_t type_lock_count(const struct object_type_entry *type,
 /* The table's entry of @type, a number of any origin; NULL where there is none. */
 const struct object_type_entry *type_entry(unsigned type);
 
-/* Whether @parameters are in their ranges and @length_bytes are enough for an object that has them. */
+/* Whether @parameters are in their ranges and @length_bytes are enough for an object that has
+ * them. */
 bool type_has_room(const struct object_type_entry *type, const uint64_t parameters[TYPE_PARAMETERS],
 		   uint64_t length_bytes);
 

@@ -13,9 +13,9 @@
 
 /*
  * Bind an rdma_cm_id of @channel to each address of this host that an RDMA device has, loopback and
- * link-local ones left out, and call @each with it until @each returns other than 0. The id is destroyed
- * after the call unless @each keeps it, by setting *id to NULL.
- * Returns what @each returned last, 0 when there was no address, or a negative errno.
+ * link-local ones left out, and call @each with it until @each returns other than 0. The id is
+ * destroyed after the call unless @each keeps it, by setting *id to NULL. Returns what @each
+ * returned last, 0 when there was no address, or a negative errno.
  */
 int verbs_each_address(struct rdma_event_channel *channel,
 		       int (*each)(void *context, struct rdma_cm_id **id,

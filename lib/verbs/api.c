@@ -15,7 +15,8 @@ static bool loaded;
 static pid_t loader;
 static char load_reason[160];
 
-/* The libraries stay loaded: providers of devices register themselves in them and cannot be unloaded. */
+/* The libraries stay loaded: providers of devices register themselves in them and cannot be
+ * unloaded. */
 static void *open_library(const char *file, const char *package)
 {
 	void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
@@ -59,9 +60,10 @@ static void load(void)
 	VERBS_API_CM(X)
 #undef X
 	/*
-	 * A function may fork (to run a command, say). Kernels since 5.12 copy pinned pages at fork, and
-	 * then this does nothing; on older ones it keeps the parent's registered pages its own. It fails
-	 * where somebody in this process has registered memory before: their choice stands.
+	 * A function may fork (to run a command, say). Kernels since 5.12 copy pinned pages at
+	 * fork, and then this does nothing; on older ones it keeps the parent's registered pages
+	 * its own. It fails where somebody in this process has registered memory before: their
+	 * choice stands.
 	 */
 	verbs_api.ibv.fork_init();
 	loader = getpid();
@@ -73,7 +75,8 @@ int verbs_api_load(char *reason, size_t reason_bytes)
 	pthread_once(&load_once, load);
 	if (loaded && loader == getpid())
 		return 0;
-	/* The libraries keep open devices, which the kernel serves to the process that opened them alone. */
+	/* The libraries keep open devices, which the kernel serves to the process that opened them
+	 * alone. */
 	snprintf(reason, reason_bytes, "%s",
 		 loaded ? "RDMA was in use before this process was forked, and cannot be used in "
 			  "both"

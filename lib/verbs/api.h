@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The functions of libibverbs.so.1 and librdmacm.so.1 that this folder calls, loaded when first needed:
- * verbs_api.ibv.reg_mr is ibv_reg_mr, verbs_api.cm.connect is rdma_connect. What rdma-core defines inline
- * (ibv_post_send, ibv_poll_cq, ibv_req_notify_cq) goes through the device's own table and needs no library.
+ * The functions of libibverbs.so.1 and librdmacm.so.1 that this folder calls, loaded when first
+ * needed: verbs_api.ibv.reg_mr is ibv_reg_mr, verbs_api.cm.connect is rdma_connect. What rdma-core
+ * defines inline (ibv_post_send, ibv_poll_cq, ibv_req_notify_cq) goes through the device's own
+ * table and needs no library.
  *
- * rdma-core wraps some of these names in macros (ibv_reg_mr, ibv_query_port), hence the shorter ones.
+ * rdma-core wraps some of these names in macros (ibv_reg_mr, ibv_query_port), hence the shorter
+ * ones.
  */
 #ifndef LIB_VERBS_API_H
 #define LIB_VERBS_API_H
@@ -71,14 +73,16 @@ struct verbs_api {
 extern struct verbs_api verbs_api;
 
 /*
- * Load both libraries, once a process; any thread may call it at any time. Returns 0, or -EOPNOTSUPP with
- * a sentence in @reason: they cannot be loaded, or were before a fork that made this process.
+ * Load both libraries, once a process; any thread may call it at any time. Returns 0, or
+ * -EOPNOTSUPP with a sentence in @reason: they cannot be loaded, or were before a fork that made
+ * this process.
  */
 int verbs_api_load(char *reason, size_t reason_bytes);
 
 /*
- * What to add to the sentence about memory that could not be registered with @error (positive): locked
- * memory counts against a limit for everybody but root, and both errors mean it more often than not.
+ * What to add to the sentence about memory that could not be registered with @error (positive):
+ * locked memory counts against a limit for everybody but root, and both errors mean it more often
+ * than not.
  */
 const char *verbs_memory_hint(int error);
 

@@ -3,10 +3,10 @@
  * The function's side: a queue pair connected by rdma_cm to storaged's listener.
  *
  * How the other side's end is noticed while something is in flight: storaged destroys a peer with a
- * disconnect, which arrives as an event that every wait looks for; the kernel of a killed storaged sends the
- * same; a host that fell silent fails the queue pair's retries, which take at most the timeout; and the
- * session's health says what the control connection found out. In each case the queue pair goes to the
- * error state at once and what is in flight ends.
+ * disconnect, which arrives as an event that every wait looks for; the kernel of a killed storaged
+ * sends the same; a host that fell silent fails the queue pair's retries, which take at most the
+ * timeout; and the session's health says what the control connection found out. In each case the
+ * queue pair goes to the error state at once and what is in flight ends.
  */
 #include "lib/clock.h"
 #include "lib/verbs/address.h"

@@ -18,7 +18,8 @@ struct search {
 	int error; /* why the last candidate was turned down */
 };
 
-/* Find the GID of the device's address; of equal ones RoCE v2's, which routes. Returns false: none. */
+/* Find the GID of the device's address; of equal ones RoCE v2's, which routes. Returns false:
+ * none. */
 static bool find_gid(struct verbs_device *device)
 {
 	const struct sockaddr *address = (struct sockaddr *)&device->sockaddr;

@@ -12,8 +12,8 @@
 struct verbs_device {
 	struct rdma_event_channel *channel;
 	int events_fd; /* epoll over the channel and the device's asynchronous events; -1 */
-	/* Bound to the device's address. rdma_cm opens a device once a process; its queue pairs can be
-	 * accepted only with that ibv_context, which lives as long as an id on it. */
+	/* Bound to the device's address. rdma_cm opens a device once a process; its queue pairs can
+	 * be accepted only with that ibv_context, which lives as long as an id on it. */
 	struct rdma_cm_id *anchor;
 	struct ibv_context *context;
 	struct sockaddr_storage sockaddr;
@@ -34,8 +34,8 @@ struct verbs_region {
 	uint64_t bytes;
 };
 
-/* READ, WRITE, CAS and FAA over a loopback queue pair on scratch memory. Returns 0, -EIO or what making
- * the queue pair returned. */
+/* READ, WRITE, CAS and FAA over a loopback queue pair on scratch memory. Returns 0, -EIO or what
+ * making the queue pair returned. */
 int verbs_self_test(struct verbs_device *device, char *reason, size_t reason_bytes);
 
 #endif

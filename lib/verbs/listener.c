@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Accepting queue pairs. A peer belongs to its owner as soon as its connection request was accepted, before
- * the client has confirmed: whatever becomes of it, `left` or the end of the owner's session takes it down,
- * so that half-open connections are bounded by what `admit` lets in.
+ * Accepting queue pairs. A peer belongs to its owner as soon as its connection request was
+ * accepted, before the client has confirmed: whatever becomes of it, `left` or the end of the
+ * owner's session takes it down, so that half-open connections are bounded by what `admit` lets in.
  *
  * Threads: everything of a listener and its peers is called by one thread. An event is acknowledged
  * before a callback learns of it, so that the callback may destroy the peer.
@@ -17,7 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Connection requests that the kernel keeps for us; more are dropped and repeated by their senders. */
+/* Connection requests that the kernel keeps for us; more are dropped and repeated by their
+ * senders. */
 #define BACKLOG 256
 /* Events of one dispatch: the caller has others to serve. */
 #define DISPATCH_MAX 64

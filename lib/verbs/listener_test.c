@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may connect, and how either side's end is noticed. Needs an RDMA device, else it is skipped. */
+/* Who may connect, and how either side's end is noticed. Needs an RDMA device, else it is
+ * skipped. */
 #include "tests/await.h"
 #include "lib/verbs/test_host.h"
 #include "tests/runner.h"
@@ -13,7 +14,8 @@
 
 #define TIMEOUT_NS 500000000LL
 
-/* Far more than the timeout, after which the other side's end is noticed: a loaded virtual machine may stand still. */
+/* Far more than the timeout, after which the other side's end is noticed: a loaded virtual machine
+ * may stand still. */
 #define NOTICED_NS (20 * DSO_SECOND)
 
 START_TEST(a_session_with_another_cookie_or_number_is_refused)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two queue pairs of one device, connected to each other without rdma_cm: both ends are ours, so there is
- * nothing to negotiate.
+ * Two queue pairs of one device, connected to each other without rdma_cm: both ends are ours, so
+ * there is nothing to negotiate.
  */
 #include "lib/clock.h"
 #include "lib/verbs/device.h"

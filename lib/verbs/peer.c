@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Peers: their end, however they came to be, and making one from attributes for a requester that speaks RoCEv2
- * itself and has no rdma_cm.
+ * Peers: their end, however they came to be, and making one from attributes for a requester that
+ * speaks RoCEv2 itself and has no rdma_cm.
  */
 #include "lib/verbs/peer.h"
 #include "lib/verbs/device.h"
@@ -26,8 +26,8 @@ static void destroy_own(struct verbs_peer *peer)
 void verbs_peer_destroy(struct verbs_peer *peer)
 {
 	if (peer->id) {
-		/* The error state, and a disconnect request that lets the client notice at once: of a
-		 * destroyed queue pair alone it would hear nothing. */
+		/* The error state, and a disconnect request that lets the client notice at once: of
+		 * a destroyed queue pair alone it would hear nothing. */
 		verbs_api.cm.disconnect(peer->id);
 		verbs_api.cm.destroy_qp(peer->id); /* the fence */
 		verbs_api.cm.destroy_id(peer->id);

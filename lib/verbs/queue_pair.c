@@ -62,7 +62,8 @@ static void finish_next(struct queue_pair *queue_pair, int status)
 	op->status = status;
 }
 
-/* Everything before @end was executed, and what was refused right behind it has waited long enough. */
+/* Everything before @end was executed, and what was refused right behind it has waited long
+ * enough. */
 static void finish_until(struct queue_pair *queue_pair, uint64_t end)
 {
 	while (queue_pair->completed < end)
@@ -111,8 +112,8 @@ static void look(struct queue_pair *queue_pair)
 			finish_until(queue_pair, completions[i].wr_id + 1);
 			continue;
 		}
-		/* A reliable connection executes in order: what was posted before the failed one has
-		 * been executed, also where no completion was asked for. */
+		/* A reliable connection executes in order: what was posted before the failed one
+		 * has been executed, also where no completion was asked for. */
 		finish_until(queue_pair, completions[i].wr_id);
 		fail(queue_pair, status_of(completions[i].status));
 		queue_pair->hooks->sever(queue_pair);
@@ -120,8 +121,9 @@ static void look(struct queue_pair *queue_pair)
 }
 
 /*
- * Give the other side up. The error state flushes what is in flight, so that afterwards the completion queue has
- * told everything there is to know; nothing lands in our memory that close would not wait for.
+ * Give the other side up. The error state flushes what is in flight, so that afterwards the
+ * completion queue has told everything there is to know; nothing lands in our memory that close
+ * would not wait for.
  */
 static void break_off(struct queue_pair *queue_pair)
 {
@@ -154,7 +156,8 @@ static uint8_t *stage(struct queue_pair *queue_pair, uint32_t bytes)
 	return queue_pair->staging + offset;
 }
 
-/* Why @op cannot be sent, or 0. The device would refuse it too, and break the connection over it. */
+/* Why @op cannot be sent, or 0. The device would refuse it too, and break the connection over
+ * it. */
 static int refusal_of(const struct queue_pair *queue_pair, const struct op *op)
 {
 	uint64_t region_bytes = queue_pair->config.region_bytes;
@@ -292,7 +295,8 @@ static int queue_pair_flush(struct transport *transport)
 		queue_pair->unsignalled = 0;
 		queue_pair->chain_first = queue_pair->chain_last = NULL;
 		if (ibv_post_send(queue_pair->qp, first, &refused)) {
-			/* The queue has room by construction: the device or its driver has failed. */
+			/* The queue has room by construction: the device or its driver has
+			 * failed. */
 			queue_pair->posted = refused ? refused->wr_id : queue_pair->posted;
 			break_off(queue_pair);
 			return -ENOTCONN;
@@ -325,8 +329,8 @@ static bool check(struct queue_pair *queue_pair, int64_t now)
 	return !give_up;
 }
 
-/* Ask for an event with the next completion. Whoever arms looks once more afterwards: what completed
- * before gives no event. */
+/* Ask for an event with the next completion. Whoever arms looks once more afterwards: what
+ * completed before gives no event. */
 static void arm(struct queue_pair *queue_pair)
 {
 	if (!queue_pair->armed)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The transport over a connected RC queue pair: work requests out, completions in. How the queue pair
- * comes to be connected is its maker's: connect.c (rdma_cm) or loopback.c. A maker embeds struct queue_pair
- * at the start of its own.
+ * The transport over a connected RC queue pair: work requests out, completions in. How the queue
+ * pair comes to be connected is its maker's: connect.c (rdma_cm) or loopback.c. A maker embeds
+ * struct queue_pair at the start of its own.
  *
- * Threads: one at a time, as every transport. What is shared between queue pairs (the device's context)
- * is locked by libibverbs.
+ * Threads: one at a time, as every transport. What is shared between queue pairs (the device's
+ * context) is locked by libibverbs.
  */
 #ifndef LIB_VERBS_QUEUE_PAIR_H
 #define LIB_VERBS_QUEUE_PAIR_H
@@ -33,8 +33,8 @@ struct queue_pair;
 struct queue_pair_hooks {
 	/* Has the other side gone? May make a system call, does not block. NULL: it cannot tell. */
 	bool (*lost)(struct queue_pair *queue_pair);
-	/* Put the queue pair into the error state, so that what is posted is flushed, and let the other
-	 * side know. Does not block. */
+	/* Put the queue pair into the error state, so that what is posted is flushed, and let the
+	 * other side know. Does not block. */
 	void (*sever)(struct queue_pair *queue_pair);
 	/* The transport's close: destroy the ibv_qp, call queue_pair_fini, free the rest. */
 	void (*close)(struct queue_pair *queue_pair);
@@ -71,8 +71,8 @@ struct queue_pair {
 	uint32_t depth; /* operations in flight, at most TRANSPORT_INFLIGHT_MAX */
 	bool broken;
 
-	/* Operations are numbered from 0 in the order of submission; number % TRANSPORT_INFLIGHT_MAX is the
-	 * slot. completed <= posted <= submitted. */
+	/* Operations are numbered from 0 in the order of submission; number %
+	 * TRANSPORT_INFLIGHT_MAX is the slot. completed <= posted <= submitted. */
 	uint64_t submitted;
 	uint64_t posted;
 	uint64_t completed;
@@ -82,16 +82,19 @@ struct queue_pair {
 	struct ibv_send_wr *chain_last;
 	unsigned unsignalled;
 
-	/* 1 + number of the last READ and atomic that nothing fenced since has waited for; 0: none */
+	/* 1 + number of the last READ and atomic that nothing fenced since has waited for; 0:
+	 * none */
 	uint64_t last_read;
 	uint64_t last_atomic;
 
-	/* Bytes of staging ever taken and given back, what was skipped at the end of the ring included. */
+	/* Bytes of staging ever taken and given back, what was skipped at the end of the ring
+	 * included. */
 	uint64_t staging_taken;
 	uint64_t staging_freed;
 
-	int64_t spin_ns;        /* before a wait sleeps */
-	int64_t quiet_since_ns; /* the first look at the clock since something completed; 0: none yet */
+	int64_t spin_ns; /* before a wait sleeps */
+	/* the first look at the clock since something completed; 0: none yet */
+	int64_t quiet_since_ns;
 	int64_t lost_checked_ns;
 	unsigned looks;       /* in vain, by progress without a wait */
 	bool armed;           /* the completion channel will have or has an event */
@@ -108,8 +111,8 @@ struct queue_pair {
 };
 
 /*
- * Make completion queue and channel and register the local memory. @queue_pair is zeroed. On failure
- * queue_pair_fini is still to be called. Returns 0 or a negative errno with @reason filled.
+ * Make completion queue and channel and register the local memory. @queue_pair is zeroed. On
+ * failure queue_pair_fini is still to be called. Returns 0 or a negative errno with @reason filled.
  */
 int queue_pair_init(struct queue_pair *queue_pair, const struct queue_pair_hooks *hooks,
 		    const struct queue_pair_config *config, char *reason, size_t reason_bytes);
@@ -118,15 +121,16 @@ void queue_pair_fini(struct queue_pair *queue_pair);
 
 /* How to create the ibv_qp. */
 struct ibv_qp_init_attr queue_pair_attributes(const struct queue_pair *queue_pair);
-/* @qp is connected; @inline_bytes as its creation granted. Operations may be submitted from here on. */
+/* @qp is connected; @inline_bytes as its creation granted. Operations may be submitted from here
+ * on. */
 void queue_pair_start(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t inline_bytes);
 
 /* The same for one that was broken, whose ibv_qp is destroyed. */
 void queue_pair_restart(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t inline_bytes);
 
 /*
- * The local ack timeout (4.096 us * 2^it) with which QUEUE_PAIR_RETRY_COUNT retries give up a dead peer
- * within @timeout_ns, or little later where that is less than a device can do.
+ * The local ack timeout (4.096 us * 2^it) with which QUEUE_PAIR_RETRY_COUNT retries give up a dead
+ * peer within @timeout_ns, or little later where that is less than a device can do.
  */
 uint8_t queue_pair_ack_timeout(int64_t timeout_ns);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether a device may serve is found out by trying: some have no atomics although they say so, some
- * return the value before in big-endian.
+ * Whether a device may serve is found out by trying: some have no atomics although they say so,
+ * some return the value before in big-endian.
  */
 #include "lib/verbs/device.h"
 

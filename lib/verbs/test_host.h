@@ -38,7 +38,8 @@ int host_connect_with(const struct control_welcome *welcome, enum transport_poll
 		      int64_t timeout_ns, const _Atomic int *health,
 		      struct transport **ret_transport);
 struct transport *host_connect(const struct host *host, enum transport_poll poll);
-/* With a timeout as short as faults need; tried again where the machine was too busy to connect in it. */
+/* With a timeout as short as faults need; tried again where the machine was too busy to connect in
+ * it. */
 struct transport *host_connect_impatiently(const struct host *host, enum transport_poll poll,
 					   int64_t timeout_ns);
 extern _Thread_local char host_reason[256]; /* of the last connect */
@@ -58,7 +59,8 @@ static inline struct op op_bytes(uint8_t opcode, uint64_t offset, void *buffer, 
 		.opcode = opcode, .length_bytes = length, .offset = offset, .buffer = buffer};
 }
 
-/* Whether this machine has a device; if not, says so as a skipped TAP plan. Opens nothing in this process. */
+/* Whether this machine has a device; if not, says so as a skipped TAP plan. Opens nothing in this
+ * process. */
 bool test_have_device(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything of rdma-core that this project uses. libibverbs and librdmacm are loaded when first needed
- * (lib/verbs/api.c), so that a function that does not use them does not pay for them; a build without
- * them (-Dverbs=disabled) has lib/verbs/absent.c instead of this folder.
+ * Everything of rdma-core that this project uses. libibverbs and librdmacm are loaded when first
+ * needed (lib/verbs/api.c), so that a function that does not use them does not pay for them; a
+ * build without them (-Dverbs=disabled) has lib/verbs/absent.c instead of this folder.
  *
  * A failing function returns a negative errno and puts a sentence without a full stop into @reason.
  */
@@ -19,9 +19,10 @@ struct verbs_listener;
 struct verbs_peer;
 
 /*
- * Open the RDMA device @name, or with NULL the first one that has an active port with an IP address and
- * passes the self-test: READ, WRITE, CAS and FAA between two queue pairs of its own on scratch memory.
- * Returns 0, -ENODEV (none, or no rdma-core), -EOPNOTSUPP (no atomics), -EIO (self-test failed).
+ * Open the RDMA device @name, or with NULL the first one that has an active port with an IP address
+ * and passes the self-test: READ, WRITE, CAS and FAA between two queue pairs of its own on scratch
+ * memory. Returns 0, -ENODEV (none, or no rdma-core), -EOPNOTSUPP (no atomics), -EIO (self-test
+ * failed).
  */
 int verbs_device_open(const char *name, struct verbs_device **ret_device, char *reason,
 		      size_t reason_bytes);
@@ -50,8 +51,8 @@ int verbs_region_register(struct verbs_device *device, void *base, uint64_t byte
 void verbs_region_deregister(struct verbs_region *region); /* NULL does nothing */
 uint32_t verbs_region_rkey(const struct verbs_region *region);
 
-/* A transport over a loopback queue pair of the device: how storaged itself touches words of a region
- * whose atomicity domain is the device. */
+/* A transport over a loopback queue pair of the device: how storaged itself touches words of a
+ * region whose atomicity domain is the device. */
 int verbs_loopback_open(struct verbs_region *region, enum transport_poll poll, int64_t timeout_ns,
 			struct transport **ret_transport, char *reason, size_t reason_bytes);
 
@@ -64,8 +65,8 @@ struct verbs_hello {
 _Static_assert(sizeof(struct verbs_hello) == 32, "rdma_cm gives 56 bytes to a connection request");
 
 struct verbs_listener_callbacks {
-	/* Somebody presents @hello. Return the region that it may reach and an @owner for the peer, or
-	 * NULL to refuse. */
+	/* Somebody presents @hello. Return the region that it may reach and an @owner for the peer,
+	 * or NULL to refuse. */
 	struct verbs_region *(*admit)(void *context, const struct verbs_hello *hello,
 				      void **ret_owner);
 	/* The queue pair is made; the owner keeps @peer until verbs_peer_destroy. */
@@ -94,9 +95,10 @@ struct verbs_end {
 };
 
 /*
- * Make a queue pair in @region for a requester @theirs that is no RDMA device: transport roce. *ret_ours is
- * our end, with MTU and rd_atomic at most theirs. Blocks for about a second where the kernel gets no answer
- * to ARP; any thread may call it. Returns 0, -ETIMEDOUT (that), or what the device returned.
+ * Make a queue pair in @region for a requester @theirs that is no RDMA device: transport roce.
+ * *ret_ours is our end, with MTU and rd_atomic at most theirs. Blocks for about a second where the
+ * kernel gets no answer to ARP; any thread may call it. Returns 0, -ETIMEDOUT (that), or what the
+ * device returned.
  */
 int verbs_peer_make(struct verbs_region *region, const struct verbs_end *theirs,
 		    struct verbs_end *ret_ours, struct verbs_peer **ret_peer, char *reason,
@@ -104,7 +106,8 @@ int verbs_peer_make(struct verbs_region *region, const struct verbs_end *theirs,
 
 /*
  * Destroy the queue pair: the error state first, then destruction, which alone fences (an rxe queue
- * pair in the error state lets one more packet execute). When it returns nothing of the peer can land.
+ * pair in the error state lets one more packet execute). When it returns nothing of the peer can
+ * land.
  */
 void verbs_peer_destroy(struct verbs_peer *peer);
 

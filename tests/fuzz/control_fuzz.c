@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A header and a body of any bytes: control_check must say what they are and read nothing beyond them. */
+/* A header and a body of any bytes: control_check must say what they are and read nothing beyond
+ * them. */
 #include "proto/control.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A UDP payload of any bytes: it is counted as malformed or its fields lie inside it and are those that
- * it is made of; and its ICRC is computed from its own bytes alone.
+ * A UDP payload of any bytes: it is counted as malformed or its fields lie inside it and are those
+ * that it is made of; and its ICRC is computed from its own bytes alone.
  */
 #include "lib/roce/arrival.h"
 #include "tests/fuzz/feed.h"
@@ -18,8 +18,8 @@ enum { IPV6 = 1, TO_DEVICE = 2, OTHER_PORT = 4 };
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 
 /*
- * A copy of @bytes that ends where a page begins that nobody may touch: the CRC is assembler, which the
- * sanitizers do not see into.
+ * A copy of @bytes that ends where a page begins that nobody may touch: the CRC is assembler, which
+ * the sanitizers do not see into.
  */
 static uint8_t *at_the_edge(const uint8_t *bytes, size_t count)
 {
@@ -66,7 +66,8 @@ static void check_counters(const struct roce_counters *counters, bool well_forme
 /* Encoding what was decoded gives the packet again, but for bits that say nothing to us. */
 static void check_round_trip(const struct roce_packet *packet, const uint8_t *bytes)
 {
-	/* solicited event and migration; full membership; congestion; reserved beside the ACK bit */
+	/* solicited event and migration; full membership; congestion; reserved beside the ACK
+	 * bit */
 	static const uint8_t ignored[sizeof(struct roce_bth)] = {
 		[1] = 0xc0, [2] = 0x80, [4] = 0xff, [8] = 0x7f};
 	size_t headers_end = (size_t)(packet->payload - bytes);
@@ -90,7 +91,8 @@ static void check_packet(const struct roce_packet *packet, const uint8_t *bytes,
 	check_round_trip(packet, bytes);
 }
 
-/* A sealed packet holds for its receiver, and with one bit changed it does so only where routers may. */
+/* A sealed packet holds for its receiver, and with one bit changed it does so only where routers
+ * may. */
 static void check_icrc(struct feed *feed, const struct roce_path *path, uint8_t *packet,
 		       size_t count)
 {

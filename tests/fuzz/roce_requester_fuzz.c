@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A requester whose far side answers as it likes: early, late, never, about what was not asked, with any
- * syndrome and length. Whatever comes, operations complete in their order and once, as done only by a
- * packet that can say so, nothing is written beside a READ's buffer or after its end, and there is always
- * something to wait for until the far side is honest or given up.
+ * A requester whose far side answers as it likes: early, late, never, about what was not asked,
+ * with any syndrome and length. Whatever comes, operations complete in their order and once, as
+ * done only by a packet that can say so, nothing is written beside a READ's buffer or after its
+ * end, and there is always something to wait for until the far side is honest or given up.
  */
 #include "lib/roce/requester.h"
 #include "tests/fuzz/feed.h"
@@ -49,7 +49,8 @@ static bool has_bytes(const struct operation *operation)
 	return operation->kind == ROCE_READ || operation->kind == ROCE_WRITE;
 }
 
-/* What a READ's response with @psn holds, or a WRITE's packet: up to a bit more than the longest MTU. */
+/* What a READ's response with @psn holds, or a WRITE's packet: up to a bit more than the longest
+ * MTU. */
 static const uint8_t *content(uint32_t psn)
 {
 	static uint8_t bytes[ROCE_MTU_MAX + 16 + 251];

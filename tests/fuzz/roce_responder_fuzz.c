@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A responder that is sent packets by somebody who means no good but knows the rkey and the PSN: requests
- * around every edge, and bytes that are none. A model of the specification's rules says for each packet
- * what must come of it; memory is touched where it says, an atomic is executed once and answered with
- * the same original ever after, and whatever the responder says is well-formed and true.
+ * A responder that is sent packets by somebody who means no good but knows the rkey and the PSN:
+ * requests around every edge, and bytes that are none. A model of the specification's rules says
+ * for each packet what must come of it; memory is touched where it says, an atomic is executed once
+ * and answered with the same original ever after, and whatever the responder says is well-formed
+ * and true.
  */
 #include "lib/roce/arrival.h"
 #include "lib/roce/responder.h"

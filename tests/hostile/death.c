@@ -48,7 +48,8 @@ START_TEST(the_memory_of_a_deleted_object_is_used_again_when_its_last_client_is_
 }
 END_TEST
 
-/* Cleaning it takes turns of the loop, and meanwhile there is neither room for another one nor memory. */
+/* Cleaning it takes turns of the loop, and meanwhile there is neither room for another one nor
+ * memory. */
 START_TEST(an_open_right_behind_the_end_of_a_big_object_waits_until_it_is_cleaned)
 {
 	struct control_close close_request = {0};
@@ -180,7 +181,8 @@ START_TEST(a_silent_client_is_told_fenced_and_its_data_connection_closed)
 	word = open_object(silent.fd, OBJECT_COUNTER, "word", 0) + COUNTER_STRIPE_OFFSET(0);
 	fd = attach_tcp(&silent.welcome);
 	fenced.fd = silent.fd;
-	/* Operations are no sign of life: who freezes between two of them must not keep its locks. */
+	/* Operations are no sign of life: who freezes between two of them must not keep its
+	 * locks. */
 	for (unsigned i = 0; poll(&fenced, 1, 20) == 0; i++) {
 		ck_assert_uint_eq(call(lively.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
 		ck_assert_msg(now_ms() < end_ms, "a silent client is not fenced");

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Take the page at @cursor into @holds, of which there are *count already. Returns where the next begins. */
+/* Take the page at @cursor into @holds, of which there are *count already. Returns where the next
+ * begins. */
 static uint64_t take_holds(int fd, uint64_t cursor, struct control_hold *holds, unsigned count_max,
 			   unsigned *count)
 {
@@ -109,8 +110,9 @@ START_TEST(words_that_name_no_session_of_the_namespace_are_listed_without_a_who)
 }
 END_TEST
 
-/* How many of @holds are known to be held for a while; and that no time contradicts that all were held for
- * @held_ns at least when storaged was asked, by a session that is at most as old as @age_ns by now. */
+/* How many of @holds are known to be held for a while; and that no time contradicts that all were
+ * held for @held_ns at least when storaged was asked, by a session that is at most as old as
+ * @age_ns by now. */
 static unsigned count_timed(const struct control_hold *holds, unsigned count, int64_t held_ns,
 			    int64_t age_ns)
 {

@@ -118,7 +118,8 @@ void *map_arena(const struct client *client)
 
 void start(const char *const *arguments)
 {
-	/* A session of raw bytes beats no heart: none is to be silent for too long by a slow machine. */
+	/* A session of raw bytes beats no heart: none is to be silent for too long by a slow
+	 * machine. */
 	static const char *all[16] = {"--memory",    "64MiB", "--domain", "cpu",
 				      "--log-level", "error", "--ttl",    "60m"};
 	unsigned count = 8;

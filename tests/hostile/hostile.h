@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storaged from outside, byte by byte: what a broken, slow, hostile or dead client does to it, and that
- * it serves the next client all the same. Nothing of the library is used, only proto. This is what
- * the files of the test have in common.
+ * storaged from outside, byte by byte: what a broken, slow, hostile or dead client does to it, and
+ * that it serves the next client all the same. Nothing of the library is used, only proto. This is
+ * what the files of the test have in common.
  */
 #ifndef TESTS_HOSTILE_HOSTILE_H
 #define TESTS_HOSTILE_HOSTILE_H

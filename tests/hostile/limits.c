@@ -28,7 +28,8 @@ START_TEST(one_session_too_many_is_refused_and_the_next_has_room_again)
 }
 END_TEST
 
-/* What one may have is counted apart for a user and an address, over and live, and given back with the last of a session. */
+/* What one may have is counted apart for a user and an address, over and live, and given back with
+ * the last of a session. */
 START_TEST(one_user_and_one_address_have_half_of_the_sessions)
 {
 	static int (*const dials[])(void) = {dial_tcp, dial_unix};

@@ -16,7 +16,8 @@ static le32_t open_words(int fd)
 	return opened.handle;
 }
 
-/* The same, new, with a data connection of @client's in *ret_data. Returns the offset of its words in the region. */
+/* The same, new, with a data connection of @client's in *ret_data. Returns the offset of its words
+ * in the region. */
 static uint64_t new_words(struct client *client, int *ret_data)
 {
 	uint64_t object = open_object(client->fd, OBJECT_MEMORY, "words", 64);
@@ -248,7 +249,8 @@ START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
 	ck_assert_uint_eq(call(giver.fd, CONTROL_WAKE, &wake, sizeof wake, &reply), WIRE_OK);
 	taken = taken_of(second.fd);
 	ck_assert_uint_eq(taken, owned_word(7, owner_of(&second)) | OWNED_GRANTED);
-	/* Who has a deadline behind that gets it still, and so does who comes when it has been free for long. */
+	/* Who has a deadline behind that gets it still, and so does who comes when it has been free
+	 * for long. */
 	give_back(data, word, taken);
 	send_request(second.fd, CONTROL_WAIT, &wait, sizeof wait);
 	send_request(second.fd, CONTROL_CANCEL, NULL, 0);
@@ -273,7 +275,8 @@ START_TEST(storaged_takes_an_owned_word_for_who_is_parked_the_longest)
 }
 END_TEST
 
-/* It is not given to the first, who wants to take it, so soon after another had it; and then he goes. */
+/* It is not given to the first, who wants to take it, so soon after another had it; and then he
+ * goes. */
 START_TEST(a_wake_of_all_within_a_pause_is_not_lost_when_the_first_goes)
 {
 	enum { PARKED = 2 };
@@ -395,7 +398,8 @@ static void pass_by(int watcher)
 	until_sessions(watcher, before);
 }
 
-/* Who cleared the flag died before it could wake anybody, and whoever has the word now knows of nobody. */
+/* Who cleared the flag died before it could wake anybody, and whoever has the word now knows of
+ * nobody. */
 START_TEST(a_death_wakes_who_is_parked_on_an_owned_word_without_its_flag)
 {
 	struct client client, other;

@@ -26,8 +26,8 @@ struct object_kind {
 	 * effect in two steps are two.
 	 */
 	bool (*draw)(struct client *client, struct operation *operations, unsigned *ret_count);
-	/* What one that is to be killed does before the others begin, in a round that is not rough, and writes
-	 * down as @operation. NULL: nothing. */
+	/* What one that is to be killed does before the others begin, in a round that is not rough,
+	 * and writes down as @operation. NULL: nothing. */
 	void (*settle)(struct client *client, struct operation *operation);
 	/* Call the library, and set status and results. */
 	void (*perform)(struct client *client, struct operation *operations);
@@ -63,8 +63,8 @@ struct client {
 	unsigned held;    /* the object's affair; 0: nothing */
 	int64_t seen[2];  /* the last value that it knows of, and version or token */
 	unsigned pretend; /* a fault's affair */
-	uint64_t
-		token_origin; /* of a mutex that nobody has locked yet; histories count from there */
+	/* of a mutex that nobody has locked yet; histories count from there */
+	uint64_t token_origin;
 };
 
 /* A number below @n. */

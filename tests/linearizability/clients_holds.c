@@ -348,8 +348,8 @@ static bool barrier_draw(struct client *client, struct operation *operations, un
 	return client->rough ? !client->ending : client->step++ < BARRIER_ROUNDS;
 }
 
-/* Become a party: where nobody waits for less than it takes, the others would else wait for one that has died before it
- * was one. */
+/* Become a party: where nobody waits for less than it takes, the others would else wait for one
+ * that has died before it was one. */
 static void barrier_settle(struct client *client, struct operation *operation)
 {
 	operation->kind = BARRIER_JOIN;

@@ -25,7 +25,8 @@ static const struct operation_kind mutex_kinds[] = {
 	[MUTEX_HOLDER] = {"holder", 0, 2},
 };
 
-/* Who does not get it in time may have found it given to one who waits, and who dies before it takes it up. */
+/* Who does not get it in time may have found it given to one who waits, and who dies before it
+ * takes it up. */
 static bool mutex_disturbs(const struct operation *other, const struct operation *operation)
 {
 	return operation->kind == MUTEX_LOCK && other->kind == MUTEX_LOCK;
@@ -89,7 +90,8 @@ static bool mutex_step(struct state *state, const struct operation *operation)
 	case MUTEX_HOLDER:
 		if (failed(operation))
 			return false;
-		/* Somebody to whom storaged gave it, and who has not taken it up, does not show; the token does. */
+		/* Somebody to whom storaged gave it, and who has not taken it up, does not show;
+		 * the token does. */
 		if (!is_mine && operation->results[0] == 0 &&
 		    (uint64_t)operation->results[1] >= *token)
 			return true;
@@ -323,8 +325,8 @@ const struct specification once_specification = {
 	.disturbs = once_disturbs,
 };
 
-/* ---- barrier: {parties, who waits, who may go, who is to hear that it broke, it is broken, who died, who joined,
- * 8 bits of each client's: resets since its round was completed} ---- */
+/* ---- barrier: {parties, who waits, who may go, who is to hear that it broke, it is broken, who
+ * died, who joined, 8 bits of each client's: resets since its round was completed} ---- */
 
 /* So many rounds that ended since are told apart. */
 #define BARRIER_ROUNDS_KNOWN 7

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The RoCEv2 engine against an RDMA device, each as the requester of the other, over whatever network the
- * caller made between them: tests/rdma/roce does. Prints lines of TAP without numbers.
+ * The RoCEv2 engine against an RDMA device, each as the requester of the other, over whatever
+ * network the caller made between them: tests/rdma/roce does. Prints lines of TAP without numbers.
  *
  *   roce_interop DEVICE ADDRESS NAMESPACE ADDRESS-IN-IT NETWORK [repeating|losing|reordering]
  *
- * NETWORK is its name, for the tests' names; behind it stands what it does where it is not clean. Environment:
- * INTEROP_SEED replays a run, INTEROP_ATOMICS sets how many a test of atomics executes, INTEROP_BYTES_MAX how
- * long the longest READ and WRITE is, INTEROP_ONLY runs the tests with that in their names.
+ * NETWORK is its name, for the tests' names; behind it stands what it does where it is not clean.
+ * Environment: INTEROP_SEED replays a run, INTEROP_ATOMICS sets how many a test of atomics
+ * executes, INTEROP_BYTES_MAX how long the longest READ and WRITE is, INTEROP_ONLY runs the tests
+ * with that in their names.
  */
 #include "tests/rdma/roce_interop_ends.h"
 #include "lib/clock.h"
@@ -158,10 +159,11 @@ struct trial {
 };
 
 /*
- * In a network that loses or reorders, the device never gives up. rdma_rxe counts down its retries at each NAK
- * that says what packet is missing, also at one that acknowledges more than the one before, and only asks for an
- * acknowledge, which would start the count anew, every 64 packets: rxe_comp.c, check_ack; rxe_req.c,
- * init_req_packet. So a WRITE of many packets, of which one in twenty is missing, ends with IBV_WC_RETRY_EXC_ERR.
+ * In a network that loses or reorders, the device never gives up. rdma_rxe counts down its retries
+ * at each NAK that says what packet is missing, also at one that acknowledges more than the one
+ * before, and only asks for an acknowledge, which would start the count anew, every 64 packets:
+ * rxe_comp.c, check_ack; rxe_req.c, init_req_packet. So a WRITE of many packets, of which one in
+ * twenty is missing, ends with IBV_WC_RETRY_EXC_ERR.
  */
 static struct pair_options options_of(const struct trial *trial, uint32_t to_wrap)
 {
@@ -174,10 +176,11 @@ static struct pair_options options_of(const struct trial *trial, uint32_t to_wra
 }
 
 /*
- * Before a device asks for a READ of several packets in a network that reorders, let whatever is under way
- * arrive. In Linux 6.12 (not 6.1) an acknowledge of a WRITE that comes late, amid the responses, has rdma_rxe
- * forget that it expects more of them (rxe_comp.c, check_psn and COMPST_UPDATE_COMP); the next one then is an
- * error to it, and the READ completes with IBV_WC_SUCCESS and without the rest of its bytes.
+ * Before a device asks for a READ of several packets in a network that reorders, let whatever is
+ * under way arrive. In Linux 6.12 (not 6.1) an acknowledge of a WRITE that comes late, amid the
+ * responses, has rdma_rxe forget that it expects more of them (rxe_comp.c, check_psn and
+ * COMPST_UPDATE_COMP); the next one then is an error to it, and the READ completes with
+ * IBV_WC_SUCCESS and without the rest of its bytes.
  */
 static bool settle_for(const struct work *next)
 {
@@ -191,9 +194,10 @@ static bool settle_for(const struct work *next)
 }
 
 /*
- * Whether the device would not answer the READ again, should its answer be lost: one of no bytes. In Linux 6.12
- * (not 6.1) rdma_rxe notes 0 as its rkey and drops the same request with another (rxe_resp.c, qp_resp_from_reth
- * and duplicate_request); 6.1 refuses to answer it again with 0 (read_reply).
+ * Whether the device would not answer the READ again, should its answer be lost: one of no bytes.
+ * In Linux 6.12 (not 6.1) rdma_rxe notes 0 as its rkey and drops the same request with another
+ * (rxe_resp.c, qp_resp_from_reth and duplicate_request); 6.1 refuses to answer it again with 0
+ * (read_reply).
  */
 static bool is_lost_for_good(const struct roce_request *request)
 {
@@ -253,10 +257,11 @@ static bool sizes_hold(const struct trial *trial)
 /* ---- mixed ---- */
 
 /*
- * A READ that is executed again must not find what was asked for behind it. The engine's requester sees to
- * that itself; a device is to be told by IBV_SEND_FENCE, over which rdma_rxe hangs where packets are lost:
- * rxe_req.c, rxe_wqe_is_fenced, has an operation wait for all READs and atomics under way, and when it is sent
- * again for itself and those behind it, with no timer. So whoever drives the device waits for the READs.
+ * A READ that is executed again must not find what was asked for behind it. The engine's requester
+ * sees to that itself; a device is to be told by IBV_SEND_FENCE, over which rdma_rxe hangs where
+ * packets are lost: rxe_req.c, rxe_wqe_is_fenced, has an operation wait for all READs and atomics
+ * under way, and when it is sent again for itself and those behind it, with no timer. So whoever
+ * drives the device waits for the READs.
  */
 static uint64_t reads_end; /* number of the last READ posted, plus one */
 
@@ -454,9 +459,9 @@ static const struct refusal {
 static unsigned exact_count; /* refusals with the outcome that they have where nothing is lost */
 
 /*
- * One that is good, the one that is refused, and two that the queue pair does not live to execute. The good one
- * has no bytes, so that its rkey does not matter; nor is it a READ where the rkey is wrong, since rdma_rxe looks
- * it up when it answers a READ again (rxe_resp.c, read_reply).
+ * One that is good, the one that is refused, and two that the queue pair does not live to execute.
+ * The good one has no bytes, so that its rkey does not matter; nor is it a READ where the rkey is
+ * wrong, since rdma_rxe looks it up when it answers a READ again (rxe_resp.c, read_reply).
  */
 static bool is_refused(const struct refusal *refusal)
 {

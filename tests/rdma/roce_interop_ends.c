@@ -20,8 +20,9 @@
 /* Fruitless looks before the thread sleeps. */
 #define LOOKS 64
 
-/* The device's timer, 4.096 us * 2^TIMEOUT, and how often it expires. 7 times are without end to rdma_rxe. Where
- * it is not, the engine must not be late that often even on a loaded host that emulates the machine. */
+/* The device's timer, 4.096 us * 2^TIMEOUT, and how often it expires. 7 times are without end to
+ * rdma_rxe. Where it is not, the engine must not be late that often even on a loaded host that
+ * emulates the machine. */
 #define DEVICE_TIMEOUT         14
 #define DEVICE_RETRIES         6
 #define DEVICE_TIMEOUT_ENDLESS 12

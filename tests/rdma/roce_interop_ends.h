@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two ends on one host: the RoCEv2 engine (lib/roce) on a UDP socket in a network namespace, and a queue
- * pair of an RDMA device, driven through libibverbs. A pair connects them in one of two directions and
- * executes operations of the engine's kind, whoever is the requester. One thread drives both.
+ * Two ends on one host: the RoCEv2 engine (lib/roce) on a UDP socket in a network namespace, and a
+ * queue pair of an RDMA device, driven through libibverbs. A pair connects them in one of two
+ * directions and executes operations of the engine's kind, whoever is the requester. One thread
+ * drives both.
  */
 #ifndef TESTS_RDMA_ROCE_INTEROP_ENDS_H
 #define TESTS_RDMA_ROCE_INTEROP_ENDS_H
@@ -70,8 +71,8 @@ struct pair {
 		unserved_ns; /* when the engine was last; the longest time that it was not */
 };
 
-/* Open device @name, which has IPv4 address @device, and a socket at @engine in network namespace @space,
- * both numeric. Returns NULL, or what failed. */
+/* Open device @name, which has IPv4 address @device, and a socket at @engine in network namespace
+ * @space, both numeric. Returns NULL, or what failed. */
 const char *lab_open(struct lab *lab, const char *name, const char *device, const char *space,
 		     const char *engine);
 

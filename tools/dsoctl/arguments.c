@@ -132,7 +132,8 @@ struct parsing {
 	char **typed;
 };
 
-/* Whether the last operand is the first word of a command that is to be run: the rest is that command's. */
+/* Whether the last operand is the first word of a command that is to be run: the rest is that
+ * command's. */
 static bool begins_command(const struct dsoctl *ctl)
 {
 	unsigned used;
@@ -153,7 +154,8 @@ static void add_operand(struct parsing *parsing, char *argument, struct argp_sta
 	state->next = state->argc;
 }
 
-/* A time to wait for others: parse_duration()'s and 0, and longer ones in minutes, hours and days. */
+/* A time to wait for others: parse_duration()'s and 0, and longer ones in minutes, hours and
+ * days. */
 static int parse_wait(const char *text, int64_t *ret_ns)
 {
 	static const struct {
@@ -253,7 +255,8 @@ static const struct argp argp = {
 };
 
 /*
- * --timeout is for waiting where the command does that, else for storaged, which it then has to wait for.
+ * --timeout is for waiting where the command does that, else for storaged, which it then has to
+ * wait for.
  */
 static enum exit_status place_timeout(struct dsoctl *ctl)
 {

@@ -26,8 +26,8 @@
 static sigset_t mask_before;
 
 /*
- * Whether it is for dsoctl alone: SIGRTMIN with which its threads call each other, or what the kernel has to say of
- * its own doing, as SIGPIPE of a stderr that nobody reads.
+ * Whether it is for dsoctl alone: SIGRTMIN with which its threads call each other, or what the
+ * kernel has to say of its own doing, as SIGPIPE of a stderr that nobody reads.
  */
 static bool is_own(const siginfo_t *info)
 {
@@ -123,7 +123,8 @@ static int start(char **words, pid_t *ret_child)
 
 /* ---- the session meanwhile ---- */
 
-/* A thread of its own, which has the session while the command runs: a ping waits for as long as storaged is silent. */
+/* A thread of its own, which has the session while the command runs: a ping waits for as long as
+ * storaged is silent. */
 struct watcher {
 	pthread_t thread, main;
 	struct dso_session *session;
@@ -212,7 +213,8 @@ struct run {
 	int wait_status; /* of the command, once it has ended */
 };
 
-/* Whether the kernel says that a key or the end of the terminal caused it: for all in the foreground. */
+/* Whether the kernel says that a key or the end of the terminal caused it: for all in the
+ * foreground. */
 static bool is_of_terminal(const siginfo_t *info)
 {
 	int number = info->si_signo;

@@ -21,16 +21,17 @@ struct wait {
  */
 int wait_begin(struct wait *wait, struct dsoctl *ctl);
 
-/* Whether a signal came: then give back what was got and return, main() ends dsoctl by that signal. */
+/* Whether a signal came: then give back what was got and return, main() ends dsoctl by that
+ * signal. */
 bool wait_end(struct wait *wait, struct dsoctl *ctl);
 
 /* ---- running it ---- */
 
 /*
- * Run the command @words (ends with NULL), and pass on to it what signals dsoctl gets. Its exit status, or
- * 128 and the signal that ended it, or 126 or 127 when it could not be started, is *ret_status.
- * Returns 0; or, when the session was lost meanwhile, a negative errno after the command was ended, and
- * that was said.
+ * Run the command @words (ends with NULL), and pass on to it what signals dsoctl gets. Its exit
+ * status, or 128 and the signal that ended it, or 126 or 127 when it could not be started, is
+ * *ret_status. Returns 0; or, when the session was lost meanwhile, a negative errno after the
+ * command was ended, and that was said.
  */
 int command_run(struct dsoctl *ctl, char **words, enum exit_status *ret_status);
 

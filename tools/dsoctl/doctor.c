@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is used, why, and what is missing. Each finding is a line for people and a member for JSON. */
+/* What is used, why, and what is missing. Each finding is a line for people and a member for
+ * JSON. */
 #include "tools/dsoctl/dsoctl.h"
 
 #include <errno.h>

@@ -74,7 +74,8 @@ struct dsoctl {
 
 extern const struct command commands[]; /* ends with a NULL name */
 
-/* The command whose words @words (of @count) begin with; *ret_used is how many they are. Or NULL. */
+/* The command whose words @words (of @count) begin with; *ret_used is how many they are. Or
+ * NULL. */
 const struct command *command_find(char *const *words, unsigned count, unsigned *ret_used);
 
 /* Whether it runs another command, whose words are all those behind a name. */
@@ -97,8 +98,8 @@ extern const struct argp_option option_table[];
 unsigned option_bit(int key);
 
 /*
- * Take options, operands and command from the command line. Other than STATUS_DONE: it was wrong, and that
- * was said. STATUS_DONE without a command: that was all.
+ * Take options, operands and command from the command line. Other than STATUS_DONE: it was wrong,
+ * and that was said. STATUS_DONE without a command: that was all.
  */
 enum exit_status arguments_parse(struct dsoctl *ctl, int argc, char **argv);
 
@@ -115,22 +116,23 @@ int64_t time_left(const struct dsoctl *ctl);
 
 /* ---- prepare.c ---- */
 
-/* Before anything else: stderr is buffered, no descriptor below 3 is free, and process 1 obeys signals. */
+/* Before anything else: stderr is buffered, no descriptor below 3 is free, and process 1 obeys
+ * signals. */
 void prepare(void);
 
 /* ---- output.c ---- */
 
 /*
- * Sentences on stderr are kept until dsoctl holds nothing any more, however slowly they are read. The texts of
- * others in them are escaped here, and not before.
+ * Sentences on stderr are kept until dsoctl holds nothing any more, however slowly they are read.
+ * The texts of others in them are escaped here, and not before.
  */
 
 /* Say on stderr that something failed with @error, for which the session has the sentence. */
 enum exit_status fail(const struct dsoctl *ctl, int error);
 
 /*
- * The same of a wait for others. Not in time is STATUS_TIMED_OUT, and whoever holds the object that the first
- * operand names is said.
+ * The same of a wait for others. Not in time is STATUS_TIMED_OUT, and whoever holds the object that
+ * the first operand names is said.
  */
 enum exit_status fail_wait(const struct dsoctl *ctl, int error);
 
@@ -147,12 +149,13 @@ __attribute__((format(printf, 2, 3))) enum exit_status wrong_usage(const struct 
 /* Print @object on a line, and free it. NULL is taken for a lack of memory. */
 enum exit_status print_json(json_t *object);
 
-/* With --json print @object, else nothing; free it. For commands that have nothing to tell but that it is done. */
+/* With --json print @object, else nothing; free it. For commands that have nothing to tell but that
+ * it is done. */
 enum exit_status print_done(const struct dsoctl *ctl, json_t *object);
 
 /*
- * The same behind what a command has printed that was run, with its status as a member. Returns @status, or why
- * that could not be printed.
+ * The same behind what a command has printed that was run, with its status as a member. Returns
+ * @status, or why that could not be printed.
  */
 enum exit_status print_run(const struct dsoctl *ctl, enum exit_status status, json_t *object);
 
@@ -163,7 +166,8 @@ enum exit_status print_members(json_t *object);
 #define PRINTABLE_BYTES PRINTABLE_BYTES_MAX(DSO_NAME_BYTES_MAX)
 const char *printable(const char *name, char text[static PRINTABLE_BYTES]);
 
-/* @text for JSON, which holds no bytes that are not UTF-8; see tools/printable.h. Every text of others is one. */
+/* @text for JSON, which holds no bytes that are not UTF-8; see tools/printable.h. Every text of
+ * others is one. */
 json_t *json_text(const char *text);
 
 /* A duration for people: "12.3 us". */
@@ -182,8 +186,8 @@ void json_set_bytes(json_t *object, const uint8_t *bytes, size_t count);
 enum exit_status write_bytes(const uint8_t *bytes, size_t count);
 
 /*
- * Read stdin to its end, or to a byte more than @bytes_max: that shows that there is too much. To be
- * freed; NULL after saying why not.
+ * Read stdin to its end, or to a byte more than @bytes_max: that shows that there is too much. To
+ * be freed; NULL after saying why not.
  */
 uint8_t *read_input(size_t bytes_max, size_t *ret_length);
 

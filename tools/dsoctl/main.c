@@ -19,7 +19,8 @@ static enum exit_status run_command(struct dsoctl *ctl)
 	}
 	status = ctl->command->run(ctl);
 	dso_close(ctl->session);
-	/* Nothing is held any more: from here on, whoever does not read what is said makes dsoctl alone wait. */
+	/* Nothing is held any more: from here on, whoever does not read what is said makes dsoctl
+	 * alone wait. */
 	fflush(stderr);
 	if ((fflush(stdout) || ferror(stdout)) && status == STATUS_DONE)
 		status = fail_because("cannot write to stdout: %s", strerror(errno));

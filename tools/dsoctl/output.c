@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Part of a sentence on stderr. Names and sentences in it are others': a terminal must not obey them. */
+/* Part of a sentence on stderr. Names and sentences in it are others': a terminal must not obey
+ * them. */
 __attribute__((format(printf, 1, 0))) static void vsay(const char *format, va_list arguments)
 {
 	char *text;

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 /*
- * A socket that got the number of a closed stderr would get what is said there. Opened the wrong way round,
- * they refuse reading and writing as closed ones do.
+ * A socket that got the number of a closed stderr would get what is said there. Opened the wrong
+ * way round, they refuse reading and writing as closed ones do.
  */
 static void fill_descriptors(void)
 {

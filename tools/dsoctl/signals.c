@@ -14,7 +14,8 @@ sigset_t ending_signals(void)
 	sigdelset(&set, SIGKILL);
 	for (size_t i = 0; i < sizeof do_not_end / sizeof *do_not_end; i++)
 		sigdelset(&set, do_not_end[i]);
-	/* What nohup or a shell had us ignore stays ignored: once blocked, it would be got all the same. */
+	/* What nohup or a shell had us ignore stays ignored: once blocked, it would be got all the
+	 * same. */
 	for (int number = 1; number <= SIGRTMAX; number++)
 		if (sigaction(number, NULL, &action) || action.sa_handler == SIG_IGN)
 			sigdelset(&set, number);

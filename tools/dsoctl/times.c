@@ -42,13 +42,15 @@ static int64_t opening_ns(const struct dsoctl *ctl)
 
 	if (ctl->wait_ns == DSO_FOREVER || ctl->wait_ns > OPENING_NS_MAX)
 		return 0;
-	/* However short the wait for others is: a storaged that is silent is no other who has it. */
+	/* However short the wait for others is: a storaged that is silent is no other who has
+	 * it. */
 	return ctl->wait_ns > silent_ns ? ctl->wait_ns : silent_ns;
 }
 
 /*
- * From the break of a connection to the end of the work that runs under what was held: until it is noticed, which
- * takes the silence where nobody tells, until it is looked at, until SIGKILL, and until that is looked at.
+ * From the break of a connection to the end of the work that runs under what was held: until it is
+ * noticed, which takes the silence where nobody tells, until it is looked at, until SIGKILL, and
+ * until that is looked at.
  */
 static int64_t linger_ns(const struct dsoctl *ctl)
 {

@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 /*
- * In the witness. Its parent asks with QUESTION, and gets a mask of the signals that came since. Of the
- * signals that are pending the kernel hands out the lowest first, so all are counted before the question.
+ * In the witness. Its parent asks with QUESTION, and gets a mask of the signals that came since. Of
+ * the signals that are pending the kernel hands out the lowest first, so all are counted before the
+ * question.
  */
 #define QUESTION SIGRTMAX
 
@@ -41,7 +42,8 @@ __attribute__((noreturn)) static void testify(const sigset_t *set, pid_t parent,
 	_exit(0);
 }
 
-/* In the witness: keep nothing open that somebody waits to see closed. Returns the only one left. */
+/* In the witness: keep nothing open that somebody waits to see closed. Returns the only one
+ * left. */
 static int close_others(int answer)
 {
 	dup2(answer, 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A witness: a process in dsoctl's process group that does nothing but remember which signals it got. What
- * the witness has got was sent to the whole group (Ctrl-C, kill -TERM -PGID), so the command has it too.
+ * A witness: a process in dsoctl's process group that does nothing but remember which signals it
+ * got. What the witness has got was sent to the whole group (Ctrl-C, kill -TERM -PGID), so the
+ * command has it too.
  */
 #ifndef TOOLS_DSOCTL_WITNESS_H
 #define TOOLS_DSOCTL_WITNESS_H
@@ -17,7 +18,8 @@ struct witness {
 	uint64_t got; /* bit N - 1: signal N, not asked for yet */
 };
 
-/* Start it, to remember those of @set. SIGRTMAX is blocked already. Returns 0 or a negative errno. */
+/* Start it, to remember those of @set. SIGRTMAX is blocked already. Returns 0 or a negative
+ * errno. */
 int witness_start(struct witness *witness, const sigset_t *set);
 
 /* Whether it has got @signal_number since that was asked for the last time. */

@@ -104,7 +104,8 @@ static bool take(struct processes *ret_all)
 
 /* ---- who belongs to it ---- */
 
-/* Of a child of dsoctl's: whether it is the command, or has outlived its parent and is no daemon. */
+/* Of a child of dsoctl's: whether it is the command, or has outlived its parent and is no
+ * daemon. */
 static bool is_root(const struct work *work, const struct process *child)
 {
 	if (child->pid == work->command || contains(&work->seen, child))
@@ -196,7 +197,8 @@ bool work_is_left(const struct work *work)
 	known = look(work, &left);
 	any = left.count != 0;
 	free(left.list);
-	/* Where /proc does not tell, a daemon counts too: held for too long is better than too short. */
+	/* Where /proc does not tell, a daemon counts too: held for too long is better than too
+	 * short. */
 	return any || !known;
 }
 

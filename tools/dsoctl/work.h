@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The work that something is held for: the command, and every process that it has started, as far as /proc
- * shows them. dsoctl is their subreaper, so that whatever outlives its parent becomes a child of dsoctl.
+ * The work that something is held for: the command, and every process that it has started, as far
+ * as /proc shows them. dsoctl is their subreaper, so that whatever outlives its parent becomes a
+ * child of dsoctl.
  *
- * A daemon is not part of the work: a process that began a session of its own (setsid) and whose parent
- * has ended. It was detached on purpose, and may outlive what is held.
+ * A daemon is not part of the work: a process that began a session of its own (setsid) and whose
+ * parent has ended. It was detached on purpose, and may outlive what is held.
  */
 #ifndef TOOLS_DSOCTL_WORK_H
 #define TOOLS_DSOCTL_WORK_H
@@ -39,14 +40,14 @@ void work_begin(struct work *work);
 bool work_is_left(const struct work *work);
 
 /*
- * From here on, whoever is part of the work at this moment stays part of it: a signal that ends a parent
- * makes no daemon of its child.
+ * From here on, whoever is part of the work at this moment stays part of it: a signal that ends a
+ * parent makes no daemon of its child.
  */
 void work_remember(struct work *work);
 
 /*
- * Send @signal_number to all of it; with @but_group not to those in dsoctl's process group, who have got
- * it already.
+ * Send @signal_number to all of it; with @but_group not to those in dsoctl's process group, who
+ * have got it already.
  */
 void work_signal(const struct work *work, int signal_number, bool but_group);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wordcount - the job of tools/quickstart, and an example of a function: each of several processes counts the
- * words of its share of the files into counters that all of them share.
+ * wordcount - the job of tools/quickstart, and an example of a function: each of several processes
+ * counts the words of its share of the files into counters that all of them share.
  *
  *   wordcount count INDEX OF FILE...   be process INDEX of OF: counts every OF-th file
  *   wordcount report                   print what all of them counted: a line `COUNT WORD` each
  *
- * Counters: "words" is what wc -w counts; "word:NAME" is how often NAME, a run of ASCII letters in lower case,
- * occurs. Every occurrence is one fetch-and-add on storaged's memory.
+ * Counters: "words" is what wc -w counts; "word:NAME" is how often NAME, a run of ASCII letters in
+ * lower case, occurs. Every occurrence is one fetch-and-add on storaged's memory.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* tdestroy */

@@ -30,23 +30,24 @@
  * word, prevents that.
  *
  * Errors that any operation on an object can return, beside its own:
- *	-ESTALE      the object was deleted
- *	-ESHUTDOWN   storaged has ended the session (it was silent for longer than the TTL, or storaged
- *		     shuts down); nothing was done
- *	-ENOTCONN    the connection was lost before; nothing was done
- *	-ECONNRESET  the connection was lost, storaged fell silent, or its RDMA device failed, while the
- *		     operation was under way: it may or may not have been executed. It is never repeated
- *		     by the library, but for reads and the like under the option renew.
+ * 	-ESTALE      the object was deleted
+ * 	-ESHUTDOWN   storaged has ended the session (it was silent for longer than the TTL, or
+ * 		     storaged shuts down); nothing was done
+ * 	-ENOTCONN    the connection was lost before; nothing was done
+ * 	-ECONNRESET  the connection was lost, storaged fell silent, or its RDMA device failed,
+ * 		     while the operation was under way: it may or may not have been executed. It is
+ * 		     never repeated by the library, but for reads and the like under the option
+ * 		     renew.
  * After the last three the session is over: dso_renew() begins a new one under the same handles. It
  * is over, too, after two errors of any call that asks storaged over the control connection:
- *	-ETIMEDOUT   storaged has answered neither that nor a heartbeat within the session's timeout; where
- *		     it answers heartbeats it is waited for
- *	-EPROTO      what storaged answered breaks the protocol
+ * 	-ETIMEDOUT   storaged has answered neither that nor a heartbeat within the session's
+ * 		     timeout; where it answers heartbeats it is waited for
+ * 	-EPROTO      what storaged answered breaks the protocol
  * What else an error means, where a function names it and says no more:
- *	-EINVAL        an argument is none that it may be, as an empty name
- *	-ENAMETOOLONG  a name has more than DSO_NAME_BYTES_MAX bytes
- *	-EMFILE        this process has as many descriptors as it may
- *	-ENOMEM        this process gets no more memory
+ * 	-EINVAL        an argument is none that it may be, as an empty name
+ * 	-ENAMETOOLONG  a name has more than DSO_NAME_BYTES_MAX bytes
+ * 	-EMFILE        this process has as many descriptors as it may
+ * 	-ENOMEM        this process gets no more memory
  */
 #ifndef DSO_DSO_H
 #define DSO_DSO_H
@@ -104,32 +105,34 @@ struct dso_future;
 struct dso_options {
 	const char *transport; /* "auto", "shm", "verbs", "roce", "tcp" (DSO_TRANSPORT; "auto") */
 	const char *device;    /* the RDMA device to use, as ibv_devices shows it (DSO_DEVICE) */
-	int64_t timeout; /* silence of storaged after which it is given up (DSO_TIMEOUT_MS; 3 s),
-			  * without the time in which this process was given no processor to listen. It
-			  * is three quarters of storaged's TTL (10 s) at most, however long it is said
-			  * to be: behind its TTL storaged, and one that is started in its place, gives
-			  * what the session held to others. A connection that is closed or refused ends
-			  * the session at once. */
-	const char *
-		poll; /* how to wait for an answer (DSO_POLL; "adaptive"): "adaptive" spins for about
-				* a round trip, then sleeps; "busy" spins, the lowest latency and a whole
-				* processor while waiting; "block" sleeps at once */
-	const char *io;       /* transport tcp: "auto", "io_uring", "poll" (DSO_IO; "auto") */
-	int64_t open_timeout; /* the whole of dso_open(), name resolution and every transport included
-			       * (DSO_OPEN_TIMEOUT_MS; ten times the timeout, but 10 s at most, or
-			       * the timeout where that is longer) */
+	/* silence of storaged after which it is given up (DSO_TIMEOUT_MS; 3 s), without the time in
+	 * which this process was given no processor to listen. It is three quarters of storaged's
+	 * TTL (10 s) at most, however long it is said to be: behind its TTL storaged, and one that
+	 * is started in its place, gives what the session held to others. A connection that is
+	 * closed or refused ends the session at once. */
+	int64_t timeout;
+	/* how to wait for an answer (DSO_POLL; "adaptive"): "adaptive" spins for about a
+		 * round trip, then sleeps; "busy" spins, the lowest latency and a whole processor
+		 * while waiting; "block" sleeps at once */
+	const char *poll;
+	const char *io; /* transport tcp: "auto", "io_uring", "poll" (DSO_IO; "auto") */
+	/* the whole of dso_open(), name resolution and every transport included
+	 * (DSO_OPEN_TIMEOUT_MS; ten times the timeout, but 10 s at most, or the timeout where that
+	 * is longer) */
+	int64_t open_timeout;
 	/*
-	 * For how long what the session holds is kept after it was lost, that is ended without dso_close(): by
-	 * a broken connection, by silence, by the process's end. Its memory is fenced at once all the same. For
-	 * who holds a lock over something outside that goes on for a while when the connection is gone, a
-	 * command for one. 0: given back at once. An embedded store is not lost.
+	 * For how long what the session holds is kept after it was lost, that is ended without
+	 * dso_close(): by a broken connection, by silence, by the process's end. Its memory is
+	 * fenced at once all the same. For who holds a lock over something outside that goes on for
+	 * a while when the connection is gone, a command for one. 0: given back at once. An
+	 * embedded store is not lost.
 	 */
 	int64_t linger;
-	/* 1: a session that was lost is renewed by itself, as by dso_renew(), where an operation meets it that is
-	 * safe to repeat: opening, describing and listing objects, dso_holds(), dso_ping(),
-	 * dso_server_stat(), dso_transport_stat(), reading memory, registers and counters. The operation is
-	 * then tried once more. Not while the session holds something: then dso_renew() has to tell what was
-	 * lost. 0: never by itself */
+	/* 1: a session that was lost is renewed by itself, as by dso_renew(), where an operation
+	 * meets it that is safe to repeat: opening, describing and listing objects, dso_holds(),
+	 * dso_ping(), dso_server_stat(), dso_transport_stat(), reading memory, registers and
+	 * counters. The operation is then tried once more. Not while the session holds something:
+	 * then dso_renew() has to tell what was lost. 0: never by itself */
 	uint64_t renew;
 	uint64_t reserved[5]; /* zero */
 };
@@ -242,11 +245,12 @@ struct dso_figure {
 };
 
 /*
- * dso_transport_stat - what this session's transport and storaged counted: of packets those sent, received, sent
- * again, refused and dropped, by cause, and the window and round trip at this moment, where transport roce is
- * used or offered; and at storaged how many sessions ended for each reason. The reason of a single session is in
- * storaged's log. Up to @count_max figures, DSO_FIGURES_MAX at most. One control round trip.
- * Returns 0, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
+ * dso_transport_stat - what this session's transport and storaged counted: of packets those sent,
+ * received, sent again, refused and dropped, by cause, and the window and round trip at this
+ * moment, where transport roce is used or offered; and at storaged how many sessions ended for each
+ * reason. The reason of a single session is in storaged's log. Up to @count_max figures,
+ * DSO_FIGURES_MAX at most. One control round trip. Returns 0, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT,
+ * -EPROTO.
  */
 int dso_transport_stat(struct dso_session *session, struct dso_figure *figures, size_t count_max,
 		       size_t *ret_count);
@@ -277,7 +281,8 @@ struct dso_stat {
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
 
-/* dso_type_name - the name of the type in small letters, "memory" to "future"; "unknown" for any other number. */
+/* dso_type_name - the name of the type in small letters, "memory" to "future"; "unknown" for any
+ * other number. */
 const char *dso_type_name(enum dso_type type);
 
 /*
@@ -324,15 +329,15 @@ struct dso_hold {
 	uint32_t owner;      /* the session's owner number, as of dso_mutex_holder() */
 	uint32_t count;      /* permits of a semaphore, else 1 */
 	uint32_t reserved;   /* zero */
-	/* of a mutex and of a rwlock's writer the fencing token; else a number that stays the same while it
-	 * is held, of several permits the largest */
+	/* of a mutex and of a rwlock's writer the fencing token; else a number that stays the same
+	 * while it is held, of several permits the largest */
 	uint64_t token;
 	int64_t held_min; /* ns: it has had it without a break for so long at least, */
 	int64_t held_max; /* and no longer than this; DSO_FOREVER: that is not known */
 	/*
-	 * "pid 4711" of a client on storaged's unix socket, or "192.0.2.7:40312". Behind it " (lost)": its
-	 * session is over, but its process has the memory mapped still; " (lingers)": it asked that what it
-	 * holds be kept for a while; " (ended)": it is being taken back.
+	 * "pid 4711" of a client on storaged's unix socket, or "192.0.2.7:40312". Behind it "
+	 * (lost)": its session is over, but its process has the memory mapped still; " (lingers)":
+	 * it asked that what it holds be kept for a while; " (ended)": it is being taken back.
 	 */
 	char who[64];
 	char name[DSO_NAME_BYTES_MAX + 1];
@@ -357,11 +362,12 @@ int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *ho
 /* What a handle lost with its session. */
 struct dso_loss {
 	enum dso_type type;
-	/* of what the handle held: a mutex, a rwlock as reader or writer, permits, a once that was begun, a
-	 * future that was promised */
+	/* of what the handle held: a mutex, a rwlock as reader or writer, permits, a once that was
+	 * begun, a future that was promised */
 	enum dso_role role;
 	uint32_t count; /* of permits, else 1; 0: it held nothing */
-	int32_t status; /* of the handle from now on: 0, or -ESTALE (the object was deleted or made anew) */
+	/* of the handle from now on: 0, or -ESTALE (the object was deleted or made anew) */
+	int32_t status;
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
 
@@ -392,9 +398,9 @@ int dso_renew(struct dso_session *session, int (*each)(const struct dso_loss *lo
 
 struct dso_counter_params {
 	int64_t initial; /* the value at creation */
-	uint32_t
-		stripes; /* words that additions spread over, 1 to 64; 0: any (1 at creation). With more
-			   * than one, adding scales with contention and reading costs as many atomics */
+	/* words that additions spread over, 1 to 64; 0: any (1 at creation). With more than
+		 * one, adding scales with contention and reading costs as many atomics */
+	uint32_t stripes;
 	uint32_t reserved; /* zero */
 };
 
@@ -412,8 +418,8 @@ struct dso_counter_params {
 int dso_counter_open(struct dso_session *session, const char *name,
 		     const struct dso_counter_params *params, struct dso_counter **ret_counter);
 
-/* dso_counter_close - give a handle back; waits for what was submitted in the session. The counter stays.
- * NULL does nothing. */
+/* dso_counter_close - give a handle back; waits for what was submitted in the session. The counter
+ * stays. NULL does nothing. */
 void dso_counter_close(struct dso_counter *counter);
 
 /*
@@ -456,8 +462,8 @@ int dso_counter_cas(struct dso_counter *counter, int64_t expected, int64_t value
 /* ---- register: bytes with a version ---- */
 
 struct dso_register_params {
-	uint64_t
-		capacity_bytes; /* 1 to 64 MiB; 0: any (64 KiB at creation). Takes twice that of memory */
+	/* 1 to 64 MiB; 0: any (64 KiB at creation). Takes twice that of memory */
+	uint64_t capacity_bytes;
 	uint64_t reserved; /* zero */
 };
 
@@ -603,33 +609,34 @@ int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count,
 /* ---- coordination ---- */
 
 /*
- * Locks and the like that outlive the functions that use them. A holder is a session. When a session ends,
- * for whatever reason, storaged first makes sure that nothing of it can land any more, and
- * then takes back what it held and wakes who waits for it: within the TTL of silence,
- * or at once when its process ended and the connection closed. Over transport shm a process that is frozen
- * keeps what it holds until it ends: the kernel offers no way to take a mapping back.
+ * Locks and the like that outlive the functions that use them. A holder is a session. When a
+ * session ends, for whatever reason, storaged first makes sure that nothing of it can land any
+ * more, and then takes back what it held and wakes who waits for it: within the TTL of silence, or
+ * at once when its process ended and the connection closed. Over transport shm a process that is
+ * frozen keeps what it holds until it ends: the kernel offers no way to take a mapping back.
  *
- * A storaged that is started again, at the same unix socket or the same address, begins with an empty
- * arena. Sessions of the one before may not know yet that it ended, and what a lock of theirs guards outside
- * of the store is theirs until they do. So until the TTL, and their linger, are over storaged itself holds
- * every mutex, rwlock, permit and once that is made, under the owner number DSO_OWNER_STORAGED, and
- * dso_holds() says so. Then the first to come has it, as if it were new: nobody is known to have held it, and
- * no -EOWNERDEAD is told. Its fencing token is larger than those of all holders before.
+ * A storaged that is started again, at the same unix socket or the same address, begins with an
+ * empty arena. Sessions of the one before may not know yet that it ended, and what a lock of theirs
+ * guards outside of the store is theirs until they do. So until the TTL, and their linger, are over
+ * storaged itself holds every mutex, rwlock, permit and once that is made, under the owner number
+ * DSO_OWNER_STORAGED, and dso_holds() says so. Then the first to come has it, as if it were new:
+ * nobody is known to have held it, and no -EOWNERDEAD is told. Its fencing token is larger than
+ * those of all holders before.
  *
- * A handle that is closed gives back what it holds. Two handles of a session are one holder, and each gives
- * back what was taken through it.
+ * A handle that is closed gives back what it holds. Two handles of a session are one holder, and
+ * each gives back what was taken through it.
  *
- * Fairness: the first session to try takes what has become free, whether it has just come or waited. Waiters
- * that have parked are woken in the order in which they parked. Where others come again and again, a mutex is
- * handed every few milliseconds to the session that has been parked the longest. A session that does not take up
- * what it was handed, because it is frozen or gone, loses it to the next one: after four of its round trips, of
- * 100 ms at least and 1 s at most.
+ * Fairness: the first session to try takes what has become free, whether it has just come or
+ * waited. Waiters that have parked are woken in the order in which they parked. Where others come
+ * again and again, a mutex is handed every few milliseconds to the session that has been parked the
+ * longest. A session that does not take up what it was handed, because it is frozen or gone, loses
+ * it to the next one: after four of its round trips, of 100 ms at least and 1 s at most.
  *
  * Errors that any call which waits can return, beside its own:
- *	-ETIMEDOUT   not in time (DSO_NOWAIT: not at once)
- *	-ECANCELED   dso_interrupt()
- *	-EINVAL      a negative timeout other than DSO_FOREVER
- *	-EOPNOTSUPP  it would have had to wait, and storaged is older than this library
+ * 	-ETIMEDOUT   not in time (DSO_NOWAIT: not at once)
+ * 	-ECANCELED   dso_interrupt()
+ * 	-EINVAL      a negative timeout other than DSO_FOREVER
+ * 	-EOPNOTSUPP  it would have had to wait, and storaged is older than this library
  */
 
 /* Parameters of a mutex. NULL stands for the defaults, here and for every type. */
@@ -708,8 +715,8 @@ int dso_rwlock_unlock(struct dso_rwlock *rwlock);
 int dso_rwlock_consistent(struct dso_rwlock *rwlock);
 
 struct dso_semaphore_params {
-	uint32_t
-		permits; /* 1 to DSO_SEMAPHORE_PERMITS_MAX; 0: those of the semaphore that is there */
+	/* 1 to DSO_SEMAPHORE_PERMITS_MAX; 0: those of the semaphore that is there */
+	uint32_t permits;
 	uint32_t reserved; /* zero */
 };
 
@@ -834,9 +841,9 @@ int dso_once_done(struct dso_once *once);
 int dso_once_abandon(struct dso_once *once);
 
 struct dso_future_params {
-	uint64_t
-		capacity_bytes; /* of its value, 1 to DSO_FUTURE_BYTES_MAX; 0: undecided, see below */
-	uint64_t reserved;      /* zero */
+	/* of its value, 1 to DSO_FUTURE_BYTES_MAX; 0: undecided, see below */
+	uint64_t capacity_bytes;
+	uint64_t reserved; /* zero */
 };
 
 /*
