@@ -19,7 +19,7 @@
 #include <xxhash.h>
 
 #include "proto/layout.h"
-#include "tests/liar.h"
+#include "tests/play.h"
 #include "tests/runner.h"
 
 #define REGION_BYTES   65536

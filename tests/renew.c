@@ -16,9 +16,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -530,152 +528,10 @@ START_TEST(an_atomic_is_never_repeated)
 }
 END_TEST
 
-/* ---- a renewal that fails half way ---- */
-
-/* Of the system calls of this thread that a renewal needs: counted, and the one that is to fail. */
-static _Thread_local bool is_counting;
-static unsigned call_count, call_fails;
-static int call_error;
-
-static bool is_to_fail(int error)
-{
-	if (!is_counting || ++call_count != call_fails)
-		return false;
-	errno = call_error = error;
-	return true;
-}
-
-/* The library is to find these. */
-#define INTERPOSE __attribute__((visibility("default")))
-
-INTERPOSE int socket(int family, int type, int protocol)
-{
-	return is_to_fail(EMFILE) ? -1 : (int)syscall(SYS_socket, family, type, protocol);
-}
-
-INTERPOSE ssize_t send(int fd, const void *bytes, size_t count, int flags)
-{
-	return is_to_fail(ECONNRESET) ? -1 : syscall(SYS_sendto, fd, bytes, count, flags, NULL, 0);
-}
-
-INTERPOSE ssize_t recv(int fd, void *bytes, size_t count, int flags)
-{
-	return is_to_fail(ECONNRESET) ? -1
-				      : syscall(SYS_recvfrom, fd, bytes, count, flags, NULL, NULL);
-}
-
-INTERPOSE ssize_t recvmsg(int fd, struct msghdr *message, int flags)
-{
-	return is_to_fail(ECONNRESET) ? -1 : syscall(SYS_recvmsg, fd, message, flags);
-}
-
-INTERPOSE int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
-{
-	return operation == EPOLL_CTL_ADD && is_to_fail(ENOSPC)
-		       ? -1
-		       : (int)syscall(SYS_epoll_ctl, epoll_fd, operation, fd, event);
-}
-
-static int renew_failing(unsigned call)
-{
-	int r;
-
-	call_count = 0;
-	call_fails = call;
-	is_counting = true;
-	r = dso_renew(session, NULL, NULL);
-	is_counting = false;
-	return r;
-}
-
-static unsigned descriptors(void)
-{
-	unsigned count = 0;
-
-	for (int fd = 0; fd < FILES; fd++)
-		count += fcntl(fd, F_GETFD) >= 0;
-	return count;
-}
-
-static struct dso_server_stat stat_by(struct dso_session *observer)
-{
-	struct dso_server_stat stat;
-
-	ck_assert_int_eq(dso_server_stat(observer, &stat), 0);
-	return stat;
-}
-
-/* What failed has nothing left, here or at storaged, and says so; the next one has everything
- * again. */
-static void must_be_tidy(struct dso_session *observer, uint64_t lost, unsigned open, unsigned call)
-{
-	uint64_t value;
-
-	ck_assert_msg(dso_ping(session, NULL) != 0, "call %u", call);
-	ck_assert_msg(dso_counter_get(counter, &value) != 0, "call %u", call);
-	ck_assert_ptr_nonnull(strstr(dso_error(session), "session"));
-	ck_assert_msg(descriptors() < open, "call %u: %u of %u", call, descriptors(), open);
-	AWAIT(stat_by(observer).sessions == 1);
-	if (call_error != ECONNRESET)
-		ck_assert_msg(stat_by(observer).sessions_lost == lost, "call %u: no goodbye", call);
-	OK(dso_renew(session, NULL, NULL));
-	OK(dso_counter_get(counter, &value));
-	ck_assert_uint_eq(value, 7);
-	OK(dso_mutex_lock(mutex, PATIENCE, NULL));
-	OK(dso_mutex_unlock(mutex));
-	ck_assert_msg(descriptors() == open, "call %u: %u of %u", call, descriptors(), open);
-}
-
-/* The observer's connections stay. */
-static void lose_session(struct dso_session *observer, const bool *theirs)
-{
-	uint64_t lost = stat_by(observer).sessions_lost;
-
-	for (int fd = 3; fd < FILES; fd++)
-		if (!theirs[fd])
-			shutdown(fd, SHUT_RDWR);
-	AWAIT(dso_ping(session, NULL));
-	AWAIT(stat_by(observer).sessions_lost > lost);
-}
-
-START_TEST(a_renewal_that_fails_at_any_call_leaves_nothing_and_can_be_tried_again)
-{
-	struct dso_session *observer;
-	bool theirs[FILES];
-	unsigned open, failed = 0;
-	uint64_t lost;
-
-	transport = transports[_i];
-	daemon_start(&daemon_process, arguments);
-	observer = open_session(1);
-	for (int fd = 0; fd < FILES; fd++)
-		theirs[fd] = fcntl(fd, F_GETFD) >= 0;
-	session = open_session(0);
-	OK(dso_counter_open(session, "counter", NULL, &counter));
-	OK(dso_counter_set(counter, 7));
-	OK(dso_mutex_open(session, "mutex", NULL, &mutex));
-	ck_assert_int_ge(dso_fd(session), 0);
-	open = descriptors();
-	for (unsigned call = 1;; call++) {
-		lose_session(observer, theirs);
-		lost = stat_by(observer).sessions_lost;
-		if (renew_failing(call)) {
-			failed++;
-			must_be_tidy(observer, lost, open, call);
-		} else if (call_count < call) {
-			break;
-		}
-	}
-	ck_assert_uint_ge(failed, 5);
-	dso_close(observer);
-	finish();
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("renew");
-	TCase *tcase = tcase_create("renew"), *half_way = tcase_create("half way");
+	TCase *tcase = tcase_create("renew");
 
 	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, a_session_that_is_not_over_is_left_alone, 0, 3);
@@ -699,11 +555,6 @@ int main(void)
 	tcase_add_loop_test(tcase, a_reader_hears_that_he_was_one, 0, 3);
 	tcase_add_loop_test(tcase, a_session_that_has_lost_a_hold_is_not_renewed_by_itself, 0, 3);
 	tcase_add_loop_test(tcase, an_atomic_is_never_repeated, 0, 3);
-	tcase_set_timeout(half_way, 300);
-	tcase_add_loop_test(half_way,
-			    a_renewal_that_fails_at_any_call_leaves_nothing_and_can_be_tried_again,
-			    0, 3);
 	suite_add_tcase(suite, tcase);
-	suite_add_tcase(suite, half_way);
 	return run_suite(suite);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What those who play storaged have in common: whole messages, to a library that may have hung up
  * already. */
-#ifndef TESTS_LIAR_H
-#define TESTS_LIAR_H
+#ifndef TESTS_PLAY_H
+#define TESTS_PLAY_H
 
 #include <sys/socket.h>
 
