@@ -4,6 +4,7 @@
  * (storaged's memfd), `embedded:` (the store in this process) and storaged itself in the atomicity
  * domain `cpu`.
  */
+#include "lib/cpu.h"
 #include "lib/region.h"
 #include "lib/transport.h"
 
@@ -46,7 +47,7 @@ static int cpu_execute(struct transport *transport, struct op *op)
 	case DATA_READ:
 		/* What an atomic before this one has seen published is read, not something
 		 * older. */
-		atomic_thread_fence(memory_order_acquire);
+		cpu_fence_read();
 		region_read(op->buffer, at, op->length_bytes);
 		atomic_thread_fence(memory_order_acquire);
 		return 0;

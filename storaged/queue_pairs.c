@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/queue_pairs.h"
+#include "lib/cpu.h"
 #include "lib/region.h"
 #include "storaged/device_pairs.h"
 #include "storaged/log.h"
@@ -19,7 +20,7 @@
 static void memory_read(void *context, uint64_t offset, void *buffer, uint32_t bytes)
 {
 	/* What an atomic before this one has seen published is read, not something older. */
-	atomic_thread_fence(memory_order_acquire);
+	cpu_fence_read();
 	region_read(buffer, (const uint8_t *)context + offset, bytes);
 	atomic_thread_fence(memory_order_acquire);
 }
