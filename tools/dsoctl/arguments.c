@@ -59,7 +59,8 @@ const struct argp_option option_table[] = {
 	{"initial", KEY_INITIAL, "N", 0, "counter open: the value at creation (0)"},
 	{"figures", KEY_FIGURES, NULL, OPTION_HIDDEN, NULL}, /* see name_figures */
 	{"stripes", KEY_STRIPES, "N", 0,
-	 "counter open: words that additions spread over, to 64 (1)"},
+	 "counter open: words that additions spread over, to 64 (1); with more than 1 there is no "
+	 "set and no cas"},
 	{NULL, 0, NULL, 0, "Other options:", -1},
 	{"help", '?', NULL, 0, "this, or with a command what that does"},
 	{"usage", KEY_USAGE, NULL, 0, "the options in short"},

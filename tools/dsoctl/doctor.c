@@ -153,7 +153,8 @@ static void examine_ends(struct doctor *doctor)
 				text + bytes, sizeof text - bytes, "%s%s %ju", bytes ? ", " : "",
 				figures[i].name + strlen(prefix), (uintmax_t)figures[i].value);
 	if (bytes)
-		find(doctor, "ended", "%s (sessions by reason; storaged's log names each)", text);
+		find(doctor, "ended", "%s (sessions by reason; storaged's log names some of each)",
+		     text);
 }
 
 static void examine_round_trip(struct doctor *doctor)
