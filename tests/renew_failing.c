@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -21,7 +22,7 @@
 #define FILES    256 /* more descriptors than the test has */
 
 static const char *const transports[] = {"shm", "roce", "tcp"};
-static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "1s",
+static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "60m",
 					"--domain", "cpu",   NULL};
 
 static struct daemon_process daemon_process;
@@ -114,6 +115,23 @@ static unsigned descriptors(void)
 	return count;
 }
 
+/* Its thread has the one descriptor of the process's that no session's opening waits for. */
+static bool keeper_has_begun(void)
+{
+	char path[32], target[64];
+
+	for (int fd = 3; fd < FILES; fd++) {
+		ssize_t bytes;
+
+		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+		bytes = readlink(path, target, sizeof target - 1);
+		target[bytes > 0 ? bytes : 0] = 0;
+		if (strstr(target, "/schedstat"))
+			return true;
+	}
+	return false;
+}
+
 static struct dso_server_stat stat_by(struct dso_session *observer)
 {
 	struct dso_server_stat stat;
@@ -123,8 +141,9 @@ static struct dso_server_stat stat_by(struct dso_session *observer)
 }
 
 /* What failed has nothing left, here or at storaged, and says so; the next one has everything
- * again. */
-static void must_be_tidy(struct dso_session *observer, uint64_t lost, unsigned open, unsigned call)
+ * again. Returns how many were lost before that. */
+static uint64_t must_be_tidy(struct dso_session *observer, uint64_t lost, unsigned open,
+			     unsigned call)
 {
 	uint64_t value;
 
@@ -135,19 +154,20 @@ static void must_be_tidy(struct dso_session *observer, uint64_t lost, unsigned o
 	AWAIT(stat_by(observer).sessions == 1);
 	if (call_error != ECONNRESET)
 		ck_assert_msg(stat_by(observer).sessions_lost == lost, "call %u: no goodbye", call);
+	lost = stat_by(observer).sessions_lost;
 	OK(dso_renew(session, NULL, NULL));
 	OK(dso_counter_get(counter, &value));
 	ck_assert_uint_eq(value, 7);
 	OK(dso_mutex_lock(mutex, PATIENCE, NULL));
 	OK(dso_mutex_unlock(mutex));
 	ck_assert_msg(descriptors() == open, "call %u: %u of %u", call, descriptors(), open);
+	return lost;
 }
 
-/* The observer's connections stay. */
-static void lose_session(struct dso_session *observer, const bool *theirs)
+/* The observer's connections stay. It is one more than @lost, also where a call that failed has
+ * broken it before. */
+static void lose_session(struct dso_session *observer, const bool *theirs, uint64_t lost)
 {
-	uint64_t lost = stat_by(observer).sessions_lost;
-
 	for (int fd = 3; fd < FILES; fd++)
 		if (!theirs[fd])
 			shutdown(fd, SHUT_RDWR);
@@ -160,10 +180,11 @@ START_TEST(a_renewal_that_fails_at_any_call_leaves_nothing_and_can_be_tried_agai
 	struct dso_session *observer;
 	bool theirs[FILES];
 	unsigned open, failed = 0;
-	uint64_t lost;
+	uint64_t lost = 0;
 
 	daemon_start(&daemon_process, arguments);
 	observer = open_session(transports[_i]);
+	AWAIT(keeper_has_begun());
 	for (int fd = 0; fd < FILES; fd++)
 		theirs[fd] = fcntl(fd, F_GETFD) >= 0;
 	session = open_session(transports[_i]);
@@ -171,16 +192,13 @@ START_TEST(a_renewal_that_fails_at_any_call_leaves_nothing_and_can_be_tried_agai
 	OK(dso_counter_set(counter, 7));
 	OK(dso_mutex_open(session, "mutex", NULL, &mutex));
 	ck_assert_int_ge(dso_fd(session), 0);
-	/* What the process needs once, it has behind one that does not fail. */
-	lose_session(observer, theirs);
-	OK(dso_renew(session, NULL, NULL));
 	open = descriptors();
 	for (unsigned call = 1;; call++) {
-		lose_session(observer, theirs);
+		lose_session(observer, theirs, lost);
 		lost = stat_by(observer).sessions_lost;
 		if (renew_failing(call)) {
 			failed++;
-			must_be_tidy(observer, lost, open, call);
+			lost = must_be_tidy(observer, lost, open, call);
 		} else if (call_count < call) {
 			break;
 		}
