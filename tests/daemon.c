@@ -95,13 +95,15 @@ void process_freeze(pid_t child)
 		die("a child cannot be stopped");
 }
 
-/* A test that fails may leave it frozen: it ends all the same. */
+/* A test that fails may leave it frozen: it ends all the same. In this order: a SIGCONT takes back
+ * the SIGSTOP by which LeakSanitizer attaches to a process that ends, and that would wait for
+ * ever. */
 static int end_by(const struct daemon_process *daemon, int signal)
 {
 	int status = 0;
 
-	kill(daemon->pid, signal);
 	kill(daemon->pid, SIGCONT);
+	kill(daemon->pid, signal);
 	waitpid(daemon->pid, &status, 0);
 	return status;
 }
