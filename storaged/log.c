@@ -65,10 +65,12 @@ void log_line(enum log_level level, const char *format, ...)
 		names[level], escape(text, escaped));
 }
 
-bool log_limit_allows(struct log_limit *limit)
+bool log_limit_allows(struct log_limit *limit, enum log_level level)
 {
 	int64_t now_ns = clock_now_ns();
 
+	if (level > log_level)
+		return false;
 	if (now_ns >= limit->window_end_ns) {
 		if (limit->suppressed)
 			log_warning("%u more lines like the next one were kept back",

@@ -31,14 +31,15 @@ struct log_limit {
 	unsigned suppressed;
 };
 
-/* Whether this place may log now; tells how many lines it kept back in the window before. */
-bool log_limit_allows(struct log_limit *limit);
+/* Whether this place may log a line of @level now; tells how many it kept back in the window
+ * before. Lines of a level that is not logged are not counted. */
+bool log_limit_allows(struct log_limit *limit, enum log_level level);
 
-#define log_limited(level, ...)                       \
-	do {                                          \
-		static struct log_limit limit_here;   \
-		if (log_limit_allows(&limit_here))    \
-			log_line(level, __VA_ARGS__); \
+#define log_limited(level, ...)                           \
+	do {                                              \
+		static struct log_limit limit_here;       \
+		if (log_limit_allows(&limit_here, level)) \
+			log_line(level, __VA_ARGS__);     \
 	} while (0)
 
 #endif

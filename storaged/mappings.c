@@ -155,6 +155,11 @@ void mappings_kill(struct session *session)
 			log_limited(LOG_LEVEL_WARNING,
 				    "session %u: its process cannot be killed: %s",
 				    session_owner(session), strerrordesc_np(errno));
+		else
+			log_limited(LOG_LEVEL_WARNING,
+				    "session %u (%s): its process is killed, as it has the memory "
+				    "mapped and shm-fence is kill",
+				    session_owner(session), session->who);
 	}
 }
 

@@ -60,7 +60,7 @@ static void log_end(const struct session *session)
 	static struct log_limit limits[END_COUNT];
 	char reason[REASON_BYTES];
 
-	if (log_limit_allows(&limits[session->end]))
+	if (log_limit_allows(&limits[session->end], session_ends[session->end].level))
 		log_line(session_ends[session->end].level,
 			 "session %u (%s) is over: %s; %u holds taken back", session_owner(session),
 			 session->who, reason_of(session, reason), session->taken);
