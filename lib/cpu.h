@@ -21,8 +21,8 @@ static inline void cpu_pause(void)
 }
 
 /*
- * Before a READ: other processors see the atomics before it first. x86's locked instructions bring that
- * with them; what arm64 has before v8.1, an exclusive load and an exclusive store, does not.
+ * Before a READ: other processors see the atomics before it first. x86's locked instructions bring
+ * that with them; what arm64 has before v8.1, an exclusive load and an exclusive store, does not.
  */
 static inline void cpu_fence_read(void)
 {

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of a store: its directory of names, and its objects from their creation to when their
+ * memory is anybody's again.
+ */
+#ifndef LIB_STORE_OBJECTS_H
+#define LIB_STORE_OBJECTS_H
+
+#include "lib/store/arena.h"
+#include "lib/store/opener.h"
+#include "lib/store/types.h"
+
+/* A secret this long is all that XXH3 takes in, and one that getrandom gives whole. */
+#define SECRET_BYTES 192
+
+/* An open: in its opener's table, and in the list of its object. */
+struct store_open {
+	struct store_opener *opener;
+	struct store_open *previous;
+	struct store_open *next;
+	uint32_t object;
+	uint32_t handle;    /* that it has, or will have */
+	uint32_t next_slot; /* behind it in the list of vacant ones, or in that of untold ones */
+	bool is_open;
+	bool is_untold; /* in that list; if it was closed it becomes vacant when it leaves it */
+};
+
+struct object {
+	char *name; /* NULL: deleted, and here only until its last handle is back */
+	union {
+		uint64_t hash;             /* of the name */
+		struct store_open *untold; /* deleted, and being told: where to go on */
+		uint64_t cleaned_bytes;    /* deleted, and nobody has it open */
+	};
+	struct store_open *open_list;
+	uint64_t parameters[TYPE_PARAMETERS];
+	uint64_t token_origin;
+	struct extent extent;
+	uint32_t next; /* in its bucket, or another list that it is in: index + 1, 0: none */
+	uint32_t generation;
+	uint32_t opens;
+	/* index + 1 of one without a name that is this one's further memory, 0: none */
+	uint32_t annex;
+	uint16_t type;
+	uint8_t name_bytes;
+	bool is_telling; /* deleted, and some of those who have it open do not know */
+};
+
+/* Objects in the order of their coming: index + 1, 0: none. */
+struct queue {
+	uint32_t first, last;
+};
+
+struct store {
+	struct store_limits limits;
+	struct arena arena;
+
+	/* The directory: buckets for as many objects as may be, so that it never stops to grow. */
+	uint32_t *buckets; /* index + 1, 0: none */
+	uint32_t bucket_mask;
+	uint8_t secret[SECRET_BYTES]; /* without it nobody can choose names that share a bucket */
+
+	struct chunks objects;
+	uint32_t vacant_object; /* index + 1, 0: none */
+	uint64_t *named;        /* a bit an object: has a name. Lets a listing pass over gaps */
+	uint64_t *opened;       /* a bit an object: has a name, and somebody has it open */
+	uint32_t named_count;
+	uint32_t deleted_count; /* and still open, or to be cleaned */
+	struct queue telling;   /* deleted ones that have to be told of */
+	struct queue dirty;     /* those to be cleaned */
+	uint32_t generation;    /* the last one given */
+	uint16_t new_owner;     /* of locks that are created; 0: nobody */
+};
+
+struct object *objects_at(const struct store *store, uint32_t index);
+void objects_queue(const struct store *store, struct queue *queue, uint32_t index);
+/* The index of the first, which there is. */
+uint32_t objects_unqueue(const struct store *store, struct queue *queue);
+bool objects_is_name(const char *name, size_t name_bytes);
+uint64_t objects_hash(const struct store *store, const char *name, size_t name_bytes);
+/* The link, in a bucket or in an object, that leads to the object called @name, or to 0. */
+uint32_t *objects_find(const struct store *store, uint64_t hash, const char *name,
+		       size_t name_bytes);
+/* Keep the bit of an object whose name or opens have changed. */
+void objects_mark_opened(struct store *store, uint32_t index);
+void objects_remove(struct store *store, uint32_t *link);
+/* A deleted object is clean: its memory is anybody's, and it is vacant. */
+void objects_retire(struct store *store, uint32_t index);
+/* Nobody has a deleted object open any more, and all were told. What is short is zeroed at once,
+ * the rest by store_clean. */
+void objects_reclaim(struct store *store, uint32_t index);
+enum wire_status objects_refuse_internal(char *detail, size_t detail_bytes);
+/* Make an object of checked type, name and parameters. *ret_index is not touched on failure. */
+enum wire_status objects_create(struct store *store, unsigned type, uint64_t hash, const char *name,
+				size_t name_bytes, const uint64_t parameters[TYPE_PARAMETERS],
+				uint32_t *ret_index, char *detail, size_t detail_bytes);
+/* Let an object that is there become what is asked for, where it can, and compare it with that. */
+enum wire_status objects_fit(struct store *store, struct object *object,
+			     const uint64_t asked[TYPE_PARAMETERS], char *detail,
+			     size_t detail_bytes);
+void objects_describe(const struct object *object, struct store_object_stat *ret_stat);
+
+#endif
