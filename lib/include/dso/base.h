@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Durations, limits, and the names of all that there is. Included by dso/dso.h. */
+#ifndef DSO_BASE_H
+#define DSO_BASE_H
+
+#include <stdint.h>
+
+/* Durations are int64 nanoseconds. */
+#define DSO_NOWAIT      INT64_C(0)
+#define DSO_FOREVER     INT64_C(-1)
+#define DSO_MILLISECOND INT64_C(1000000)
+#define DSO_SECOND      INT64_C(1000000000)
+
+/* Limits. */
+#define DSO_NAME_BYTES_MAX        255                /* of an object's name */
+#define DSO_COUNTER_STRIPES_MAX   64                 /* of a counter */
+#define DSO_REGISTER_BYTES_MAX    (64ULL << 20)      /* capacity of a register */
+#define DSO_REGISTER_VERSION_MAX  ((1ULL << 40) - 1) /* the last one */
+#define DSO_OUTSTANDING_MAX       1024               /* submitted and not yet reaped, a session */
+#define DSO_RWLOCK_READERS_MAX    4096               /* of a rwlock at a time */
+#define DSO_SEMAPHORE_PERMITS_MAX 4096               /* of a semaphore */
+#define DSO_BARRIER_PARTIES_MAX   65535              /* of a barrier */
+#define DSO_FUTURE_BYTES_MAX      (64ULL << 20)      /* capacity of a future */
+
+/* The owner number of no session: storaged's own. */
+#define DSO_OWNER_STORAGED 65535
+
+struct dso_session;
+struct dso_memory;
+struct dso_counter;
+struct dso_register;
+struct dso_mutex;
+struct dso_rwlock;
+struct dso_semaphore;
+struct dso_barrier;
+struct dso_latch;
+struct dso_condition;
+struct dso_once;
+struct dso_future;
+
+#endif
