@@ -155,8 +155,8 @@ START_TEST(a_value_for_which_there_is_no_room_is_not_set_and_a_shorter_one_is)
 	unsigned count = 0;
 
 	if (!conformance_is("embedded")) {
-		/* What tests before have given up may come back meanwhile: it is full when nothing does
-		 * for some round trips. */
+		/* What tests before have given up may come back meanwhile: it is full when nothing
+		 * does for some round trips. */
 		for (unsigned refusals = 0; refusals < REFUSALS && count < PIECES;) {
 			snprintf(piece, sizeof piece, "%s-%u", name, count);
 			if (dso_memory_open(session, piece, &params, &memory) == 0) {
