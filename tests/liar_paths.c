@@ -4,13 +4,10 @@
  * far end of a queue pair over roce. The library says a sentence, keeps no descriptor, and reaches
  * nothing that it was not given.
  */
-#include <arpa/inet.h>
 #include <check.h>
 #include <dso/dso.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -93,7 +90,8 @@ static const struct lie {
 };
 
 static const struct lie *lie;
-static char unix_url[160], tcp_url[64];
+static char unix_url[160];
+static const char *tcp_url;
 
 static int pass_file(enum file file)
 {
@@ -263,23 +261,6 @@ static void *serve_tcp(void *fd)
 	return NULL;
 }
 
-struct listener {
-	int fd;
-	void *(*serve)(void *fd);
-};
-
-static void *accept_all(void *argument)
-{
-	const struct listener *listener = argument;
-	pthread_t thread;
-	int fd;
-
-	while ((fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
-		if (pthread_create(&thread, NULL, listener->serve, (void *)(intptr_t)fd) == 0)
-			pthread_detach(thread);
-	return NULL;
-}
-
 /* Mappings of what was passed. */
 static unsigned mappings(void)
 {
@@ -365,22 +346,9 @@ START_TEST(a_value_whose_slot_is_damaged_is_told_as_damaged)
 }
 END_TEST
 
-static bool listen_at(int fd, const void *address, socklen_t bytes, struct listener *listener)
-{
-	pthread_t thread;
-
-	listener->fd = fd;
-	return fd >= 0 && bind(fd, address, bytes) == 0 && listen(fd, 64) == 0 &&
-	       pthread_create(&thread, NULL, accept_all, listener) == 0;
-}
-
 int main(void)
 {
-	static struct listener by_unix = {.serve = serve_unix}, by_tcp = {.serve = serve_tcp};
 	struct sockaddr_un path = {.sun_family = AF_UNIX};
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t address_bytes = sizeof address;
 	char directory[] = "/tmp/dso-test-XXXXXX";
 	Suite *suite = suite_create("liar_paths");
 	TCase *tcase = tcase_create("liar_paths");
@@ -390,11 +358,9 @@ int main(void)
 		return 1;
 	snprintf(path.sun_path, sizeof path.sun_path, "%s/s", directory);
 	snprintf(unix_url, sizeof unix_url, "dso+unix://%s", path.sun_path);
-	if (!listen_at(socket(AF_UNIX, SOCK_STREAM, 0), &path, sizeof path, &by_unix) ||
-	    !listen_at(socket(AF_INET, SOCK_STREAM, 0), &address, sizeof address, &by_tcp) ||
-	    getsockname(by_tcp.fd, (struct sockaddr *)&address, &address_bytes))
+	tcp_url = play_over_tcp(serve_tcp);
+	if (!tcp_url || !play_at(socket(AF_UNIX, SOCK_STREAM, 0), &path, sizeof path, serve_unix))
 		return 1;
-	snprintf(tcp_url, sizeof tcp_url, "dso://127.0.0.1:%u", ntohs(address.sin_port));
 	tcase_add_loop_test(tcase, lies_about_the_arena_are_not_believed, 0,
 			    sizeof over_shm / sizeof *over_shm);
 	tcase_add_loop_test(tcase, lies_about_the_far_end_of_a_queue_pair_are_not_believed, 0,

@@ -5,11 +5,6 @@
 #include "proto/layout.h"
 #include "tests/play.h"
 
-#include <arpa/inet.h>
-#include <dso/dso.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,7 +14,6 @@
 _Atomic enum lie lie;
 _Atomic uint64_t first_parameter = 64;
 
-static int listener;
 static _Atomic unsigned seed;
 
 static void random_bytes(uint8_t *bytes, size_t count)
@@ -269,33 +263,8 @@ static void *serve(void *argument)
 	return NULL;
 }
 
-static void *accept_all(void *unused)
-{
-	int fd;
-
-	while ((fd = accept(listener, NULL, NULL)) >= 0) {
-		pthread_t thread;
-
-		if (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) == 0)
-			pthread_detach(thread);
-	}
-	return unused;
-}
-
 const char *lies_begin(unsigned from)
 {
-	static char url[64];
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t address_bytes = sizeof address;
-	pthread_t thread;
-
 	seed = from;
-	listener = socket(AF_INET, SOCK_STREAM, 0);
-	if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 64) ||
-	    getsockname(listener, (struct sockaddr *)&address, &address_bytes) ||
-	    pthread_create(&thread, NULL, accept_all, NULL))
-		return NULL;
-	snprintf(url, sizeof url, "dso://127.0.0.1:%u", ntohs(address.sin_port));
-	return url;
+	return play_over_tcp(serve);
 }

@@ -5,6 +5,7 @@
  */
 #include "proto/control.h"
 #include "proto/data.h"
+#include "tests/play.h"
 #include "tests/runner.h"
 
 #include <dso/dso.h>
@@ -39,27 +40,7 @@ static struct {
 	_Atomic unsigned goodbyes;
 } play;
 
-static int listener;
-static char url[64];
-
-static bool take(int fd, void *bytes, size_t count)
-{
-	return recv(fd, bytes, count, MSG_WAITALL) == (ssize_t)count;
-}
-
-static void answer(int fd, const struct control_header *request, uint16_t status, const void *body,
-		   uint32_t bytes)
-{
-	uint8_t message[sizeof(struct control_header) + CONTROL_BODY_BYTES_MAX];
-	struct control_header header = control_header_of(le16_get(request->type), status,
-							 le32_get(request->request), bytes);
-
-	memcpy(message, &header, sizeof header);
-	if (bytes)
-		memcpy(message + sizeof header, body, bytes);
-	if (send(fd, message, sizeof header + bytes, MSG_NOSIGNAL) < 0)
-		return; /* the library has hung up */
-}
+static const char *url;
 
 static void welcome(int fd, const struct control_header *request)
 {
@@ -76,7 +57,7 @@ static void welcome(int fd, const struct control_header *request)
 		snprintf((char *)welcome.verbs_address, sizeof welcome.verbs_address, "%s",
 			 play.device);
 	}
-	answer(fd, request, WIRE_OK, &welcome, sizeof welcome);
+	reply(fd, request, WIRE_OK, &welcome, sizeof welcome);
 }
 
 /* Say nothing to QUEUE_PAIR before enough heartbeats have come: then refuse it. */
@@ -87,7 +68,7 @@ static void queue_pair(int fd, const struct control_header *request)
 	while (play.pings < play.pings_first && take(fd, &ping, sizeof ping))
 		if (le16_get(ping.type) == CONTROL_PING)
 			play.pings++;
-	answer(fd, request, WIRE_DEVICE, NULL, 0);
+	reply(fd, request, WIRE_DEVICE, NULL, 0);
 }
 
 static void opened(int fd, const struct control_header *request)
@@ -98,7 +79,7 @@ static void opened(int fd, const struct control_header *request)
 					 .handle = le32_of(1)};
 
 	counter.parameters.parameter[1] = le64_of(1); /* one stripe */
-	answer(fd, request, play.open, &counter, play.open ? 0 : sizeof counter);
+	reply(fd, request, play.open, &counter, play.open ? 0 : sizeof counter);
 }
 
 /* Answer that many heartbeats before anything else. */
@@ -107,7 +88,7 @@ static void answer_heartbeats(int fd, unsigned count)
 	struct control_header ping;
 
 	while (count && take(fd, &ping, sizeof ping)) {
-		answer(fd, &ping, WIRE_OK, NULL, 0);
+		reply(fd, &ping, WIRE_OK, NULL, 0);
 		count--;
 	}
 }
@@ -127,7 +108,7 @@ static void *serve(void *argument)
 		if (type == CONTROL_HELLO && play.hangs_up)
 			break;
 		if (type == CONTROL_HELLO && play.hello)
-			answer(fd, &request, play.hello, NULL, 0);
+			reply(fd, &request, play.hello, NULL, 0);
 		else if (type == CONTROL_HELLO)
 			welcome(fd, &request);
 		else if (type == CONTROL_QUEUE_PAIR)
@@ -141,26 +122,13 @@ static void *serve(void *argument)
 		else if (type == CONTROL_DELETE)
 			answer_heartbeats(fd, play.pings_before);
 		if (type != CONTROL_HELLO && type != CONTROL_QUEUE_PAIR && type != CONTROL_OPEN)
-			answer(fd, &request,
-			       type == CONTROL_ATTACH && play.refuses ? WIRE_ACCESS : WIRE_OK, NULL,
-			       0);
+			reply(fd, &request,
+			      type == CONTROL_ATTACH && play.refuses ? WIRE_ACCESS : WIRE_OK, NULL,
+			      0);
 		play.goodbyes += type == CONTROL_GOODBYE;
 	}
 	close(fd);
 	return NULL;
-}
-
-static void *accept_all(void *unused)
-{
-	int fd;
-
-	while ((fd = accept(listener, NULL, NULL)) >= 0) {
-		pthread_t thread;
-
-		if (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) == 0)
-			pthread_detach(thread);
-	}
-	return unused;
 }
 
 static void setup(void)
@@ -601,19 +569,12 @@ END_TEST
 
 int main(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t address_bytes = sizeof address;
 	Suite *suite = suite_create("opening");
 	TCase *tests = tcase_create("opening");
-	pthread_t thread;
 
-	listener = socket(AF_INET, SOCK_STREAM, 0);
-	if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 64) ||
-	    getsockname(listener, (struct sockaddr *)&address, &address_bytes) ||
-	    pthread_create(&thread, NULL, accept_all, NULL))
+	url = play_over_tcp(serve);
+	if (!url)
 		return 1;
-	snprintf(url, sizeof url, "dso://127.0.0.1:%u", ntohs(address.sin_port));
 	tcase_set_timeout(tests, 120);
 	tcase_add_checked_fixture(tests, setup, NULL);
 	tcase_add_test(tests, heartbeats_go_on_while_a_transport_is_tried);
