@@ -6,13 +6,7 @@
 #include "base.h"
 #include <stddef.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-#ifdef __GNUC__
-#pragma GCC visibility push(default)
-#endif
+DSO_DECLARATIONS_BEGIN
 
 /* ---- the asynchronous form ---- */
 
@@ -80,12 +74,6 @@ int dso_reap(struct dso_session *session, struct dso_completion *completions, si
  */
 int dso_fd(struct dso_session *session);
 
-#ifdef __GNUC__
-#pragma GCC visibility pop
-#endif
-
-#ifdef __cplusplus
-}
-#endif
+DSO_DECLARATIONS_END
 
 #endif

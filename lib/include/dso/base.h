@@ -5,6 +5,23 @@
 
 #include <stdint.h>
 
+/* Around functions: those of C also where the compiler is for C++, and visible in whatever way the
+ * program hides its own. */
+#ifdef __cplusplus
+#define DSO_LINKAGE_BEGIN extern "C" {
+#define DSO_LINKAGE_END   }
+#else
+#define DSO_LINKAGE_BEGIN
+#define DSO_LINKAGE_END
+#endif
+#ifdef __GNUC__
+#define DSO_DECLARATIONS_BEGIN DSO_LINKAGE_BEGIN _Pragma("GCC visibility push(default)")
+#define DSO_DECLARATIONS_END   _Pragma("GCC visibility pop") DSO_LINKAGE_END
+#else
+#define DSO_DECLARATIONS_BEGIN DSO_LINKAGE_BEGIN
+#define DSO_DECLARATIONS_END   DSO_LINKAGE_END
+#endif
+
 /* Durations are int64 nanoseconds. */
 #define DSO_NOWAIT      INT64_C(0)
 #define DSO_FOREVER     INT64_C(-1)

@@ -6,13 +6,7 @@
 #include "base.h"
 #include <stddef.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-#ifdef __GNUC__
-#pragma GCC visibility push(default)
-#endif
+DSO_DECLARATIONS_BEGIN
 
 /* ---- coordination ---- */
 
@@ -298,12 +292,6 @@ int dso_future_get(struct dso_future *future, void *buffer, size_t buffer_bytes,
  * promise was broken. */
 int dso_future_is_done(struct dso_future *future, int *ret_done);
 
-#ifdef __GNUC__
-#pragma GCC visibility pop
-#endif
-
-#ifdef __cplusplus
-}
-#endif
+DSO_DECLARATIONS_END
 
 #endif

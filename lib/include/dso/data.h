@@ -6,13 +6,7 @@
 #include "base.h"
 #include <stddef.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-#ifdef __GNUC__
-#pragma GCC visibility push(default)
-#endif
+DSO_DECLARATIONS_BEGIN
 
 /* ---- counter: an int64 ---- */
 
@@ -226,12 +220,6 @@ int dso_memory_wait(struct dso_memory *memory, uint64_t offset, uint64_t expecte
 int dso_memory_wake(struct dso_memory *memory, uint64_t offset, uint32_t count,
 		    uint32_t *ret_woken);
 
-#ifdef __GNUC__
-#pragma GCC visibility pop
-#endif
-
-#ifdef __cplusplus
-}
-#endif
+DSO_DECLARATIONS_END
 
 #endif

@@ -6,13 +6,7 @@
 #include "base.h"
 #include <stddef.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-#ifdef __GNUC__
-#pragma GCC visibility push(default)
-#endif
+DSO_DECLARATIONS_BEGIN
 
 /* ---- objects by name ---- */
 
@@ -116,12 +110,6 @@ struct dso_hold {
 int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *hold, void *context),
 	      void *context);
 
-#ifdef __GNUC__
-#pragma GCC visibility pop
-#endif
-
-#ifdef __cplusplus
-}
-#endif
+DSO_DECLARATIONS_END
 
 #endif

@@ -5,13 +5,7 @@
 
 #include "objects.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-#ifdef __GNUC__
-#pragma GCC visibility push(default)
-#endif
+DSO_DECLARATIONS_BEGIN
 
 /* ---- sessions ---- */
 
@@ -214,12 +208,6 @@ int dso_renew(struct dso_session *session, int (*each)(const struct dso_loss *lo
 /* dso_version - the library's version, "MAJOR.MINOR.PATCH". */
 const char *dso_version(void);
 
-#ifdef __GNUC__
-#pragma GCC visibility pop
-#endif
-
-#ifdef __cplusplus
-}
-#endif
+DSO_DECLARATIONS_END
 
 #endif
