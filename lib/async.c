@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The asynchronous form: a ring of submitted operations that complete in order. */
 #include "lib/check.h"
-#include "lib/sentences.h"
 #include "lib/clock.h"
 #include "lib/fork.h"
 #include "lib/objects/futex.h"
 #include "lib/objects/object.h"
+#include "lib/sentences.h"
 
 #include <errno.h>
 #include <string.h>

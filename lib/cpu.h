@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the processor has and C does not: all that differs between architectures stands here. */
-#ifndef DSO_CPU_H
-#define DSO_CPU_H
+#ifndef LIB_CPU_H
+#define LIB_CPU_H
 
 #include <stdatomic.h>
 

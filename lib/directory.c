@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public calls that are answered by the session's directory. */
 #include "lib/check.h"
-#include "lib/sentences.h"
 #include "lib/clock.h"
 #include "lib/objects/object.h"
 #include "lib/renew.h"
+#include "lib/sentences.h"
 #include "lib/store/types.h"
 
 #include <errno.h>

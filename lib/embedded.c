@@ -6,8 +6,8 @@
  */
 #include "lib/embedded.h"
 #include "lib/clock.h"
-#include "lib/holds.h"
 #include "lib/handles.h"
+#include "lib/holds.h"
 #include "lib/store/store.h"
 #include "lib/sweep.h"
 

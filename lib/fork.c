@@ -3,8 +3,8 @@
 #include "lib/check.h"
 #include "lib/embedded.h"
 #include "lib/gone.h"
-#include "lib/keeper.h"
 #include "lib/handles.h"
+#include "lib/keeper.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -121,7 +121,7 @@ void fork_remember(struct dso_session *session)
 
 void fork_forget(struct dso_session *session)
 {
-	pthread_mutex_lock(&sessions.lock);
+	fork_hold_up();
 	if (session->previous)
 		session->previous->next = session->next;
 	else if (sessions.first == session)
@@ -129,5 +129,5 @@ void fork_forget(struct dso_session *session)
 	if (session->next)
 		session->next->previous = session->previous;
 	session->next = session->previous = NULL;
-	pthread_mutex_unlock(&sessions.lock);
+	fork_allow();
 }

@@ -11,8 +11,8 @@
 #define LIB_REMOTE_H
 
 #include "lib/keeper.h"
-#include "lib/session.h"
 #include "lib/patience.h"
+#include "lib/session.h"
 #include "proto/control.h"
 
 #define REMOTE_OUT_BYTES 16384

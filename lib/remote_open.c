@@ -265,10 +265,19 @@ static int64_t patience_ns(int64_t asked_ns, int64_t ttl_ns)
 	return asked_ns < longest_ns ? asked_ns : longest_ns;
 }
 
+/* Of a session that storaged has begun and this process cannot have: it is not to count as lost. */
+static void say_goodbye(int fd)
+{
+	struct control_header goodbye = control_header_of(CONTROL_GOODBYE, 0, REMOTE_NOBODY, 0);
+
+	(void)send(fd, &goodbye, sizeof goodbye, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* From here on heartbeats are sent: whatever the choice of a transport takes, the session lives. */
 static int begin(struct remote *remote, int64_t timeout_ns)
 {
 	struct dso_session *session = remote->session;
+	int r;
 
 	session->directory_data = remote;
 	pthread_mutex_lock(&session->interrupt_lock);
@@ -278,7 +287,10 @@ static int begin(struct remote *remote, int64_t timeout_ns)
 	session->ttl_ns = le32_get(remote->welcome.ttl_ms) * DSO_MILLISECOND;
 	session->timeout_ns = patience_ns(timeout_ns, session->ttl_ns);
 	remote->attaching = true;
-	return keeper_add(&remote->client);
+	r = keeper_add(&remote->client);
+	if (r)
+		say_goodbye(remote->client.fd);
+	return r;
 }
 
 static void attached(struct remote *remote)
@@ -288,14 +300,6 @@ static void attached(struct remote *remote)
 	if (remote->ping_sent_ns)
 		keeper_patience_begin(&remote->pong, remote->session->timeout_ns);
 	pthread_mutex_unlock(&remote->session->lock);
-}
-
-/* Of a session that storaged has begun and this process cannot have: it is not to count as lost. */
-static void say_goodbye(int fd)
-{
-	struct control_header goodbye = control_header_of(CONTROL_GOODBYE, 0, REMOTE_NOBODY, 0);
-
-	(void)send(fd, &goodbye, sizeof goodbye, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 int remote_open(struct dso_session *session, const struct url *url,
@@ -313,8 +317,8 @@ int remote_open(struct dso_session *session, const struct url *url,
 	if (r >= 0)
 		r = greet(remote, url, settings->linger_ns, settings->deadline_ns, reason,
 			  reason_bytes);
-	if (r == 0 && (r = begin(remote, settings->timeout_ns)))
-		say_goodbye(remote->client.fd);
+	if (r == 0)
+		r = begin(remote, settings->timeout_ns);
 	if (r) {
 		gone_take_directory(session);
 		session->directory_data = NULL;

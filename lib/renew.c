@@ -7,12 +7,12 @@
  */
 #include "lib/renew.h"
 #include "lib/check.h"
-#include "lib/sentences.h"
 #include "lib/clock.h"
 #include "lib/fork.h"
 #include "lib/gone.h"
-#include "lib/objects/losses.h"
 #include "lib/handles.h"
+#include "lib/objects/losses.h"
+#include "lib/sentences.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,8 +6,8 @@
 #include "tests/await.h"
 #include "tests/conformance_pair.h"
 #include "tests/conformance_party.h"
-#include "lib/cpu.h"
 #include "tests/kinds.h"
+#include "lib/cpu.h"
 #include "proto/layout.h"
 
 #include <errno.h>
