@@ -137,19 +137,17 @@ static void find_absent(struct server *server, const struct marker_before *befor
 
 		if (!*name || server_namespace(server, name) || is_absent(&server->restart, name))
 			continue;
-		if (!wait_ns || count == count_max)
-			marker_keep(&server->restart.marker, name, 0);
-		if (!wait_ns)
+		if (wait_ns && count < count_max) {
+			memcpy(absent->name, name, sizeof absent->name);
+			absent->until_ns = now_ns + wait_ns;
+			count++;
 			continue;
-		if (count == count_max) {
+		}
+		marker_keep(&server->restart.marker, name, 0);
+		if (wait_ns)
 			log_warning("sessions of the namespace %s are forgotten: there were too "
 				    "many namespaces in the last starts",
 				    name);
-			continue;
-		}
-		memcpy(absent->name, name, sizeof absent->name);
-		absent->until_ns = now_ns + wait_ns;
-		count++;
 	}
 }
 
