@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -20,6 +21,7 @@ static struct {
 	pthread_mutex_t life; /* taken first: add and remove, so that start and stop do not cross */
 	pthread_mutex_t lock; /* the heap; held during the clients' calls */
 	pthread_t thread;
+	sem_t begun; /* posted by the thread as it begins */
 	int epoll_fd, wake_fd;
 	bool running, stop;
 	bool has_barrier;
@@ -79,6 +81,7 @@ static void *run(void *unused)
 	struct epoll_event events[EVENTS_MAX];
 	uint64_t removals = 0;
 
+	sem_post(&keeper.begun);
 	starvation_open(&keeper.starvation);
 	for (;;) {
 		int count = epoll_wait(keeper.epoll_fd, events, EVENTS_MAX, timeout_ms());
@@ -172,7 +175,12 @@ static int start(void)
 	/* The program's signals are its own threads' business. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
+	sem_init(&keeper.begun, 0, 0);
 	r = -pthread_create(&keeper.thread, NULL, run, NULL);
+	/* A thread that begins allocates, and fork() beside it may leave the child without memory:
+	 * AddressSanitizer's allocator in GCC 12 is not whole there. */
+	while (r == 0 && sem_wait(&keeper.begun))
+		;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r)
 		close_descriptors();
