@@ -87,7 +87,7 @@ _Static_assert(sizeof(struct register_slot) == LAYOUT_LINE_BYTES, "register slot
  * An owned word: {token or version:40, owner:16, flags:8}, from the top. The owner is a session
  * (the low 16 bits of its id), 0: nobody. When a session has ended and nothing of it can land any
  * more, storaged takes it out of every owned word of the objects that it had open, and may set a
- * flag: see lib/sweep.h.
+ * flag: see lib/core/sweep.h.
  */
 enum owned_flags {
 	OWNED_WAITED = 1,  /* somebody may be parked on the word: who lets go wakes */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/log.h"
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -5,9 +5,9 @@
 
 #include "lib/store/store.h"
 #include "lib/verbs/verbs.h"
-#include "storaged/holds.h"
+#include "storaged/session/holds.h"
 #include "storaged/list.h"
-#include "storaged/restart.h"
+#include "storaged/session/restart.h"
 #include "storaged/settings.h"
 
 #define REASON_BYTES 256

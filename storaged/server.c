@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/server.h"
-#include "storaged/accept.h"
-#include "storaged/control.h"
+#include "storaged/control/accept.h"
+#include "storaged/control/control.h"
 #include "storaged/log.h"
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 
 #include <errno.h>
 #include <stdio.h>

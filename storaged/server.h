@@ -4,15 +4,15 @@
 #ifndef STORAGED_SERVER_H
 #define STORAGED_SERVER_H
 
-#include "lib/starvation.h"
-#include "storaged/listen.h"
+#include "lib/core/starvation.h"
+#include "storaged/control/listen.h"
 #include "storaged/loop.h"
 #include "storaged/namespace.h"
-#include "storaged/restart.h"
-#include "storaged/roce_worker.h"
-#include "storaged/session.h"
+#include "storaged/session/restart.h"
+#include "storaged/paths/roce_worker.h"
+#include "storaged/session/session.h"
 #include "storaged/settings.h"
-#include "storaged/worker.h"
+#include "storaged/paths/worker.h"
 
 #define WORKERS_MAX 64
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting storaged, part by part, and taking it down again in reverse. */
 #include "storaged/server.h"
-#include "storaged/accept.h"
-#include "storaged/control.h"
-#include "storaged/device_pairs.h"
-#include "storaged/device_watch.h"
+#include "storaged/control/accept.h"
+#include "storaged/control/control.h"
+#include "storaged/paths/device_pairs.h"
+#include "storaged/paths/device_watch.h"
 #include "storaged/log.h"
 #include "storaged/memory.h"
-#include "storaged/peers.h"
-#include "storaged/queue_pairs.h"
-#include "lib/clock.h"
+#include "storaged/paths/peers.h"
+#include "storaged/paths/queue_pairs.h"
+#include "lib/core/clock.h"
 
 #include <ctype.h>
 #include <errno.h>

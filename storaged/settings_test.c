@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/transport.h"
+#include "lib/core/transport.h"
 #include "storaged/settings.h"
 #include "storaged/settings_value.h"
 #include "proto/control.h"

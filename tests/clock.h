@@ -3,7 +3,7 @@
 #ifndef TESTS_CLOCK_H
 #define TESTS_CLOCK_H
 
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 
 static inline int64_t now_ms(void)
 {

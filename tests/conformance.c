@@ -2,8 +2,8 @@
 /*
  * What every transport must do, written once: conformance embedded|shm|verbs|roce|tcp. DSO_IO and
  * DSO_POLL choose further. It starts a storaged of its own, unless DSO_URL says where one is. A
- * test's second session is over CONFORMANCE_ANOTHER, if that is set. DSO_CHECK=0 leaves lib/check.h
- * out, and its suite.
+ * test's second session is over CONFORMANCE_ANOTHER, if that is set. DSO_CHECK=0 leaves
+ * lib/client/check.h out, and its suite.
  */
 #include "tests/conformance.h"
 

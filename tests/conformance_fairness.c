@@ -7,7 +7,7 @@
 #include "tests/conformance_pair.h"
 #include "tests/conformance_party.h"
 #include "tests/kinds.h"
-#include "lib/cpu.h"
+#include "lib/core/cpu.h"
 #include "proto/layout.h"
 
 #include <errno.h>

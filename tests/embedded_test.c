@@ -114,7 +114,7 @@ START_TEST(an_embedded_store_has_no_transport_to_choose)
 }
 END_TEST
 
-#define OBJECTS_MAX 65536 /* in lib/embedded.c: of a store, and open of a session */
+#define OBJECTS_MAX 65536 /* in lib/client/embedded.c: of a store, and open of a session */
 
 START_TEST(there_is_a_last_object_and_a_last_handle)
 {

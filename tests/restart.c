@@ -3,7 +3,7 @@
  * storaged is started again where another one was: who may hold what until when. A TTL of minutes
  * stands for "not yet", one of less than a second for "in the end": no clock is read.
  */
-#include "storaged/marker.h"
+#include "storaged/session/marker.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Somebody else's socket where storaged's is expected: he is told nothing, and nothing of his is
  * mapped. */
-#include "lib/trust.h"
+#include "lib/client/trust.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
 

@@ -4,7 +4,7 @@
  * arrays, beside its struct pollfd, until poll(2) finds it ready. No descriptor's flags are
  * changed: every call says MSG_DONTWAIT.
  */
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 #include "lib/io/engine.h"
 #include "lib/io/stream.h"
 

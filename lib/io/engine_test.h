@@ -3,7 +3,7 @@
 #ifndef LIB_IO_ENGINE_TEST_H
 #define LIB_IO_ENGINE_TEST_H
 
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 #include "lib/io/engine.h"
 
 #include <check.h>

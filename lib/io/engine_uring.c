@@ -7,7 +7,7 @@
  * receive that completes from the wait queue takes 8 % of a TCP round trip longer. They are handed
  * to the kernel as soon as somebody is to be woken by them.
  */
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 #include "lib/io/engine.h"
 #include "lib/io/stream.h"
 

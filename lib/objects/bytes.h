@@ -3,7 +3,7 @@
 #ifndef LIB_OBJECTS_BYTES_H
 #define LIB_OBJECTS_BYTES_H
 
-#include "lib/session.h"
+#include "lib/client/session.h"
 
 /* @opcode: DATA_READ or DATA_WRITE, then @buffer is only read. @offset is in the region, and inside
  * the object. Returns as session_execute. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/check.h"
-#include "lib/clock.h"
+#include "lib/client/check.h"
+#include "lib/core/clock.h"
 #include "lib/objects/object.h"
-#include "lib/renew.h"
+#include "lib/client/renew.h"
 #include "proto/layout.h"
 
 #include <errno.h>

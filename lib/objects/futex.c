@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/objects/futex.h"
-#include "lib/clock.h"
-#include "lib/cpu.h"
+#include "lib/core/clock.h"
+#include "lib/core/cpu.h"
 #include "lib/objects/object.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 #ifndef LIB_OBJECTS_FUTEX_H
 #define LIB_OBJECTS_FUTEX_H
 
-#include "lib/session.h"
+#include "lib/client/session.h"
 
 #define FUTEX_ALL 1024 /* more than storaged wakes at once are none */
 
@@ -44,8 +44,8 @@ int futex_wait(struct object *object, uint64_t offset, uint64_t expected, int64_
 /* Park while the owned word has an owner, whoever that is; storaged sets OWNED_WAITED in it.
  * Returns as futex_wait. */
 int futex_wait_owned(struct object *object, uint64_t offset, int64_t deadline_ns);
-/* Park as @park says (lib/park.h). Returns as futex_wait. With CONTROL_WAIT_TAKEN *ret_taken is the
- * word that was given to this session, or 0: it was not, and it is worth to look again. */
+/* Park as @park says (lib/core/park.h). Returns as futex_wait. With CONTROL_WAIT_TAKEN *ret_taken
+ * is the word that was given to this session, or 0: it was not, and it is worth to look again. */
 int futex_park(struct object *object, const struct park *park, int64_t deadline_ns,
 	       uint64_t *ret_taken);
 

@@ -4,7 +4,7 @@
  * word back with OWNED_DONE. One that ends in between, or after it has promised to set it, is taken
  * out by storaged, which leaves OWNED_DIED: the promise is broken.
  */
-#include "lib/check.h"
+#include "lib/client/check.h"
 #include "lib/objects/bytes.h"
 #include "lib/objects/losses.h"
 #include "lib/objects/object.h"

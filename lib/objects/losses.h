@@ -7,7 +7,7 @@
 #ifndef LIB_OBJECTS_LOSSES_H
 #define LIB_OBJECTS_LOSSES_H
 
-#include "lib/session.h"
+#include "lib/client/session.h"
 
 bool mutex_lose(struct object *object, struct dso_loss *loss);
 bool rwlock_lose(struct object *object, struct dso_loss *loss);

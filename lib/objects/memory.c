@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/check.h"
+#include "lib/client/check.h"
 #include "lib/objects/bytes.h"
 #include "lib/objects/futex.h"
 #include "lib/objects/object.h"
 #include "lib/objects/word.h"
-#include "lib/renew.h"
+#include "lib/client/renew.h"
 #include "proto/layout.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/objects/object.h"
-#include "lib/check.h"
-#include "lib/renew.h"
-#include "lib/sentences.h"
+#include "lib/client/check.h"
+#include "lib/client/renew.h"
+#include "lib/client/sentences.h"
 
 #include <errno.h>
 #include <stdarg.h>

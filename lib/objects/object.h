@@ -3,7 +3,7 @@
 #ifndef LIB_OBJECTS_OBJECT_H
 #define LIB_OBJECTS_OBJECT_H
 
-#include "lib/session.h"
+#include "lib/client/session.h"
 
 #include <errno.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/check.h"
+#include "lib/client/check.h"
 #include "lib/objects/losses.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"

@@ -8,18 +8,19 @@
  * OWNED_GRANTED, and leaves the flag if there are more; or finds that somebody was quicker, and
  * sets the flag again. The session takes the word up by clearing OWNED_GRANTED, and has it from
  * then on. One that is frozen or gone does not; storaged then takes the word back and gives it to
- * the next (storaged/grants.h), and a session that comes too late finds that and parks again. Since
- * a word that is given away stands idle until its new owner has come, this is done for a word only
- * now and then (storaged/futex.c); in between it is anybody's who is not parked. A process with a
- * store of its own wakes the first to try for it then (lib/embedded.c), who sets the flag if he
- * gets it, and wakes the next if he goes. So a word is anybody's who is first, and nobody waits
- * behind others for long, though there is no bound. So that this holds for one who takes it again
- * and again, too, who has given it back to waiters COURTESY times lets one of them pass.
+ * the next (storaged/session/grants.h), and a session that comes too late finds that and parks
+ * again. Since a word that is given away stands idle until its new owner has come, this is done for
+ * a word only now and then (storaged/session/futex.c); in between it is anybody's who is not
+ * parked. A process with a store of its own wakes the first to try for it then
+ * (lib/client/embedded.c), who sets the flag if he gets it, and wakes the next if he goes. So a
+ * word is anybody's who is first, and nobody waits behind others for long, though there is no
+ * bound. So that this holds for one who takes it again and again, too, who has given it back to
+ * waiters COURTESY times lets one of them pass.
  */
 #ifndef LIB_OBJECTS_OWNED_H
 #define LIB_OBJECTS_OWNED_H
 
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 #include "lib/objects/futex.h"
 #include "lib/objects/object.h"
 #include "lib/objects/word.h"
@@ -162,7 +163,8 @@ static inline int owned_give(struct object *object, uint64_t offset, uint64_t *w
 }
 
 /* After owned_give, which returned @r and left the word as @word: whether it is its owner's still,
- * who cannot give it back because the session is over. A renewal tells of it (lib/renew.c). */
+ * who cannot give it back because the session is over. A renewal tells of it (lib/client/renew.c).
+ */
 static inline bool owned_is_kept(int r, uint64_t word)
 {
 	return object_session_is_over(r) && owned_word_owner(word);

@@ -9,11 +9,11 @@
  * Death: an unpublished slot is never looked at. The owner number of a dead session is taken out of
  * the head by storaged, after the session was fenced.
  */
-#include "lib/check.h"
+#include "lib/client/check.h"
 #include "lib/objects/bytes.h"
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 #include "lib/objects/object.h"
-#include "lib/renew.h"
+#include "lib/client/renew.h"
 #include "proto/layout.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
  * wants to read finds the word of a writer that waits for readers taken: no stream of readers keeps
  * a writer out.
  */
-#include "lib/check.h"
+#include "lib/client/check.h"
 #include "lib/objects/fencing.h"
 #include "lib/objects/losses.h"
 #include "lib/objects/object.h"

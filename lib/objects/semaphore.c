@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/check.h"
-#include "lib/clock.h"
+#include "lib/client/check.h"
+#include "lib/core/clock.h"
 #include "lib/objects/event.h"
 #include "lib/objects/losses.h"
 #include "lib/objects/object.h"

@@ -4,7 +4,7 @@
 #ifndef LIB_OBJECTS_WORD_H
 #define LIB_OBJECTS_WORD_H
 
-#include "lib/session.h"
+#include "lib/client/session.h"
 #include "proto/layout.h"
 
 static inline struct op word_op(const struct object *object, uint8_t opcode, uint64_t offset,
@@ -39,7 +39,8 @@ static inline int word_cas(struct object *object, uint64_t offset, uint64_t expe
 }
 
 /* word_cas by this processor, and nothing but that. Returns false, and has done nothing, where it
- * takes more: the memory is far, the session or the handle is over, or lib/check.h is at work. */
+ * takes more: the memory is far, the session or the handle is over, or lib/client/check.h is at
+ * work. */
 static inline bool word_cas_at_once(struct object *object, uint64_t offset, uint64_t expected,
 				    uint64_t value, uint64_t *ret_before)
 {

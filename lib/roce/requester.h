@@ -15,7 +15,7 @@
 
 #include "lib/roce/batch.h"
 #include "lib/roce/counters.h"
-#include "lib/patience.h"
+#include "lib/core/patience.h"
 
 /* Operations between post and completion. A power of two. */
 #define ROCE_REQUESTS_MAX 1024

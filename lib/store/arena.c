@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/store/arena.h"
 
-#include "lib/region.h"
+#include "lib/core/region.h"
 #include "proto/layout.h"
 
 #include <errno.h>

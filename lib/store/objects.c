@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/store/objects.h"
-#include "lib/region.h"
+#include "lib/core/region.h"
 #include "lib/store/token_clock.h"
 #include "lib/store/types.h"
 

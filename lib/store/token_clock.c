@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/store/token_clock.h"
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 
 static struct token_clock process_clock;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/store/types.h"
 
-#include "lib/region.h"
+#include "lib/core/region.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -8,7 +8,7 @@
  * timeout; and the session's health says what the control connection found out. In each case the
  * queue pair goes to the error state at once and what is in flight ends.
  */
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 #include "lib/verbs/address.h"
 #include "lib/verbs/device.h"
 #include "lib/verbs/queue_pair.h"

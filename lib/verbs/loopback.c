@@ -3,7 +3,7 @@
  * Two queue pairs of one device, connected to each other without rdma_cm: both ends are ours, so
  * there is nothing to negotiate.
  */
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 #include "lib/verbs/device.h"
 #include "lib/verbs/queue_pair.h"
 

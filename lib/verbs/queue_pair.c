@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 #include "lib/verbs/queue_pair.h"
 
 #include <assert.h>

@@ -10,7 +10,7 @@
 #ifndef LIB_VERBS_QUEUE_PAIR_H
 #define LIB_VERBS_QUEUE_PAIR_H
 
-#include "lib/transport.h"
+#include "lib/core/transport.h"
 #include "lib/verbs/api.h"
 
 /*

@@ -9,7 +9,7 @@
 #ifndef LIB_VERBS_VERBS_H
 #define LIB_VERBS_VERBS_H
 
-#include "lib/transport.h"
+#include "lib/core/transport.h"
 
 /* ---- the storage host's side ---- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any text as a URL: it is taken apart or refused with a reason. */
-#include "lib/url.h"
+#include "lib/remote/url.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -77,7 +77,7 @@ inline at_the_end()
 	assert(ARRIVED_OF(mem[BARRIER]) <= 2 * CLIENTS) /* those who died when they had come are counted yet */
 }
 
-/* ---- lib/sweep.c: break_barrier, leave_barrier ---- */
+/* ---- lib/core/sweep.c: break_barrier, leave_barrier ---- */
 
 inline sweep_object()
 {

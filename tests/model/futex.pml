@@ -6,14 +6,14 @@
  *
  * - A one-sided atomic is one step. One that is on its way when its client dies either lands before storaged sweeps
  *   (that is what fencing is for) or never: the client did its step before it died, or did not.
- * - WAIT is one step of storaged's one thread: park, then compare (storaged/futex.c: handle_wait). A client does nothing
+ * - WAIT is one step of storaged's one thread: park, then compare (storaged/session/futex.c: handle_wait). A client does nothing
  *   between sending it and that step, so that here the client makes it, when storaged is free and the client's
  *   WAKEs from before are through: a connection keeps its order.
  * - WAKE lies in `wakes` until storaged comes to it, while the client goes on. futex_wake_all() waits for the answer: it
  *   is one step as WAIT is.
  * - CANCEL, at a deadline, is a step like WAIT. A deadline may be over whenever it is looked at.
  * - A dead client's session ends some time later: until then it stays parked, can be woken in vain, and its WAKEs
- *   may yet be taken. Then `fence` (storaged/session.c: session_end, and all data connections gone; what was in the
+ *   may yet be taken. Then `fence` (storaged/session/session.c: session_end, and all data connections gone; what was in the
  *   connection is lost) and, later still, `sweep`, one word after the other while the clients go on.
  * - Abstracted: sessions begin once, so no owner number is used twice (storaged gives one out again only after its
  *   sweep); nothing is deleted; no operation fails but by the death of who issued it; there is one object; READs as hints
@@ -118,7 +118,7 @@ inline cas(w, old, new)
 	fi
 }
 
-/* ---- storaged/futex.c ---- */
+/* ---- storaged/session/futex.c ---- */
 
 /* Who is parked, the longest parked first; on which word; while it has which value. */
 byte queue[CLIENTS];
@@ -207,7 +207,7 @@ inline wake(w, count)
 			unpark(place);
 			if
 			:: take_for(w, n)
-#ifndef FREEZE /* lib/embedded.c, where nobody freezes alone */
+#ifndef FREEZE /* lib/client/embedded.c, where nobody freezes alone */
 			:: woken[n] = true /* he is to try for it */
 #endif
 			fi;

@@ -43,7 +43,7 @@ inline took_back(w)
 	is_owed = true
 }
 
-/* ---- lib/sweep.c: sweep_object ---- */
+/* ---- lib/core/sweep.c: sweep_object ---- */
 
 inline sweep_object()
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owned words: lib/objects/owned.c, step by step, and lib/sweep.c. What is within one atomic step here is one atomic on
+ * Owned words: lib/objects/owned.c, step by step, and lib/core/sweep.c. What is within one atomic step here is one atomic on
  * the word and what its client makes of the answer.
  */
 /* Of a client; waited: he was woken, and others may be parked behind him. */

@@ -77,7 +77,7 @@ inline took_back(w)
 	fi
 }
 
-/* ---- lib/sweep.c ---- */
+/* ---- lib/core/sweep.c ---- */
 
 inline sweep_object()
 {

@@ -65,7 +65,7 @@ inline at_the_end()
 	assert((OWNER(mem[PERMIT(0)]) != 0 -> 1 : 0) + (OWNER(mem[PERMIT(1)]) != 0 -> 1 : 0) == KEPT)
 }
 
-/* ---- lib/sweep.c: sweep_words, count_up ---- */
+/* ---- lib/core/sweep.c: sweep_words, count_up ---- */
 
 inline sweep_object()
 {

@@ -82,7 +82,7 @@ inline at_the_end()
 	assert(OWNER(mem[TURN]) == 0 || is_frozen)
 }
 
-/* ---- lib/sweep.c: sweep_words, count_up ---- */
+/* ---- lib/core/sweep.c: sweep_words, count_up ---- */
 
 inline sweep_object()
 {

@@ -11,7 +11,7 @@
  * with that in their names.
  */
 #include "tests/rdma/roce_interop_ends.h"
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/rdma/roce_interop_ends.h"
-#include "lib/clock.h"
+#include "lib/core/clock.h"
 #include "lib/roce/arrival.h"
 
 #include <arpa/inet.h>

@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * URL embedded:[NAME] - the store inside this process, for unit tests of functions: the same
+ * directory and arena that storaged has, without a daemon. Sessions (of several threads) with the
+ * same NAME share one; it goes with the last of them.
+ */
+#include "lib/client/embedded.h"
+#include "lib/core/clock.h"
+#include "lib/client/handles.h"
+#include "lib/core/holds.h"
+#include "lib/store/store.h"
+#include "lib/core/sweep.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OBJECTS_MAX 65536
+#define OPENS_MAX   65536
+#define OWNERS      65536 /* numbers that fit into a word; 0 is nobody, the last one storaged */
+/* Address space, not memory: pages of the arena are made when touched. */
+#define REGION_BYTES_MAX (4ULL << 30)
+/* A word is given to one who is parked so often at most; in between he is woken to try for it,
+ * while others do who need not be woken. That is what keeps it busy: a word that was given away
+ * stands idle until its new owner has come. As parking_lot's mutexes (A. d'Antras) are fair
+ * "eventually". (storaged waits instead, by a timer.) */
+#define GIVE_NS (4 * INT64_C(1000000))
+
+struct shared {
+	struct shared *next;
+	struct store *store;
+	struct transport *transport; /* of the directory's own, under `lock` */
+	struct embedded *parked;     /* sessions, the longest parked first */
+	unsigned sessions;
+	bool detached; /* in a forked child; where not, it is left alone for ever */
+	uint64_t sessions_begun;
+	uint64_t places;  /* that were given out */
+	int64_t given_ns; /* when somebody was last given the word that he was parked on */
+	uint16_t last_owner;
+	uint64_t owners[OWNERS / 64]; /* a bit for each number that a session has */
+	char name[108];
+};
+
+/* Of one session. */
+struct embedded {
+	struct store_opener opener;
+	struct dso_session *session;
+	struct shared *shared;
+	/* parked on a word; under `lock` */
+	struct embedded *parked_next; /* in shared->parked */
+	pthread_cond_t answered;
+	bool parked;
+	int answer;
+	uint32_t handle;
+	uint64_t object, word;
+	struct park park;
+	uint64_t taken;  /* the word, which is this session's now; or 0 */
+	uint64_t place;  /* in the order in which sessions parked */
+	unsigned passes; /* see park_is_woken */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* taken before any session's */
+static struct shared *all;
+
+static int status_error(enum wire_status status, char *reason, size_t reason_bytes)
+{
+	if (status != WIRE_OK && *reason == 0)
+		snprintf(reason, reason_bytes, "%s", wire_status_sentence((uint16_t)status));
+	return wire_status_error((uint16_t)status);
+}
+
+/* ---- parking and waking ---- */
+
+static void answer(struct embedded *embedded, int result)
+{
+	struct embedded **at = &embedded->shared->parked;
+
+	while (*at != embedded)
+		at = &(*at)->parked_next;
+	*at = embedded->parked_next;
+	embedded->parked = false;
+	embedded->answer = result;
+	pthread_cond_signal(&embedded->answered);
+}
+
+static void enqueue(struct embedded *embedded)
+{
+	struct embedded **at = &embedded->shared->parked;
+
+	if (!embedded->park.again)
+		embedded->place = ++embedded->shared->places;
+	while (*at && (*at)->place < embedded->place)
+		at = &(*at)->parked_next;
+	embedded->parked_next = *at;
+	*at = embedded;
+	embedded->passes = 0;
+	embedded->parked = true;
+}
+
+static uint64_t load(const struct embedded *embedded, uint64_t word)
+{
+	struct op op = {.opcode = DATA_FAA, .length_bytes = 8, .offset = word};
+	struct transport *transport = embedded->shared->transport;
+
+	transport_ops(transport)->execute(transport, &op);
+	return op.value;
+}
+
+/* The first that is parked on @word, from @parked on; or NULL. */
+static struct embedded *parked_from(struct embedded *parked, uint64_t word)
+{
+	while (parked && parked->word != word)
+		parked = parked->parked_next;
+	return parked;
+}
+
+/* Look at the word of one who is parked for @until; he is answered, with @over where the word was
+ * not taken, if he need not wait any more. Returns a verdict; *ret_value is the word. */
+static int look(struct embedded *embedded, enum control_wait_until until, int over,
+		uint64_t *ret_value)
+{
+	struct shared *shared = embedded->shared;
+	bool others = parked_from(shared->parked, embedded->word) != embedded ||
+		      parked_from(embedded->parked_next, embedded->word);
+	struct park park = embedded->park;
+	int verdict;
+
+	park.until = until;
+	verdict = park_look(shared->transport, &park, embedded->word, others, ret_value);
+	if (verdict == PARK_STAYS)
+		return verdict;
+	answer(embedded, verdict == PARK_TAKEN ? 0 : over);
+	if (verdict == PARK_TAKEN)
+		embedded->taken = *ret_value;
+	return verdict;
+}
+
+/* storaged/session/futex.c: pass_on */
+static bool pass_on(struct embedded *first)
+{
+	struct shared *shared = first->shared;
+	int64_t now_ns = clock_now_ns();
+	bool tries = now_ns - shared->given_ns < GIVE_NS;
+	uint64_t value;
+	int verdict = look(first, tries ? CONTROL_WAIT_GIVEN_BACK : CONTROL_WAIT_TAKEN, 0, &value);
+
+	if (verdict == PARK_TAKEN)
+		shared->given_ns = now_ns;
+	return park_others_stay(&first->park, verdict, value);
+}
+
+static int embedded_wait(struct dso_session *session, struct object *object,
+			 const struct park *park, int64_t deadline_ns, uint64_t *ret_taken,
+			 char *reason, size_t reason_bytes)
+{
+	struct embedded *embedded = session->directory_data;
+	struct timespec deadline = clock_timespec(deadline_ns);
+	uint64_t value;
+	int r = 0;
+
+	(void)reason;
+	(void)reason_bytes;
+	pthread_mutex_lock(&lock);
+	embedded->handle = object->handle;
+	embedded->object = object->offset;
+	embedded->word = object->offset + park->offset;
+	embedded->park = *park; /* its thread is here, and leaves by itself */
+	embedded->park.owner = session->owner;
+	embedded->park.flags = OWNED_WAITED;
+	embedded->taken = 0;
+	enqueue(embedded);
+	if (atomic_load(&object->deleted))
+		answer(embedded, -ESTALE);
+	else
+		look(embedded, park->until, -EAGAIN, &value);
+	while (embedded->parked && r != ETIMEDOUT && !atomic_load(&session->interrupted))
+		r = deadline_ns == INT64_MAX
+			    ? pthread_cond_wait(&embedded->answered, &lock)
+			    : pthread_cond_timedwait(&embedded->answered, &lock, &deadline);
+	if (embedded->parked) {
+		bool interrupted = atomic_load(&session->interrupted);
+
+		answer(embedded, interrupted ? -ECANCELED : -ETIMEDOUT);
+		if (interrupted)
+			atomic_store(&session->interrupted, false);
+	}
+	r = embedded->answer;
+	*ret_taken = embedded->taken;
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+static void embedded_interrupt(struct dso_session *session)
+{
+	struct embedded *embedded = session->directory_data;
+
+	pthread_mutex_lock(&lock);
+	pthread_cond_signal(&embedded->answered);
+	pthread_mutex_unlock(&lock);
+}
+
+static int embedded_wake(struct dso_session *session, struct object *object, uint64_t offset,
+			 uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes)
+{
+	struct shared *shared = ((struct embedded *)session->directory_data)->shared;
+	uint64_t word = object->offset + offset;
+	struct embedded *parked, *next;
+	bool are_takers = true; /* storaged/session/futex.c: wake */
+	uint64_t left = count;
+	uint32_t woken = 0;
+
+	(void)reason;
+	(void)reason_bytes;
+	pthread_mutex_lock(&lock);
+	next = parked_from(shared->parked, word);
+	while ((parked = next)) {
+		next = parked_from(parked->parked_next, word);
+		are_takers &= parked->park.until == CONTROL_WAIT_TAKEN;
+		if (!park_is_woken(&parked->park, &left, &parked->passes)) {
+			if (left == 0 && parked->park.share <= 1)
+				break;
+			continue;
+		}
+		woken++;
+		if (!are_takers) {
+			answer(parked, 0);
+			continue;
+		}
+		if (pass_on(parked)) {
+			woken -= parked->parked;
+			break;
+		}
+		left = UINT32_MAX;
+	}
+	pthread_mutex_unlock(&lock);
+	if (ret_count)
+		*ret_count = woken;
+	return 0;
+}
+
+/* As storaged does when a session is over: undo what it held, and wake who waits for that, or may
+ * have missed a wake-up. */
+static void sweep(struct embedded *embedded, const struct store_reference *reference)
+{
+	struct sweep_tally tally = {0};
+	bool any = sweep_object(embedded->shared->transport, reference, embedded->session->owner,
+				false, &tally);
+	bool owes = sweep_owes_wakes(reference, false);
+	struct embedded *next;
+
+	for (struct embedded *parked = embedded->shared->parked; parked; parked = next) {
+		next = parked->parked_next;
+		if (parked->object == reference->offset &&
+		    (any || (owes && park_is_over(&parked->park, load(parked, parked->word)))))
+			answer(parked, 0);
+	}
+}
+
+/* ---- the directory ---- */
+
+/* Its memory stays until the handle is closed, so nobody needs to be waited for. Under `lock`. */
+static bool deleted(struct store_opener *opener, uint32_t handle)
+{
+	struct dso_session *session = ((struct embedded *)opener)->session;
+
+	pthread_mutex_lock(&session->lock);
+	for (struct object *object = session->objects; object; object = object->next)
+		if (object->handle == handle)
+			object_mark_deleted(object);
+	pthread_mutex_unlock(&session->lock);
+	if (((struct embedded *)opener)->parked && ((struct embedded *)opener)->handle == handle)
+		answer((struct embedded *)opener, -ESTALE);
+	return true;
+}
+
+static int embedded_open_object(struct dso_session *session, struct object *object,
+				const struct open_request *request, char *reason,
+				size_t reason_bytes)
+{
+	struct embedded *embedded = session->directory_data;
+	unsigned flags = directory_open_flags(request);
+	struct store_reference reference;
+	enum wire_status status;
+
+	pthread_mutex_lock(&lock);
+	status = store_open(&embedded->opener, request->type, object->name, strlen(object->name),
+			    flags, request->parameters, &reference, reason, reason_bytes);
+	if (status == WIRE_OK) {
+		object->handle = reference.handle;
+		object->generation = reference.generation;
+		object->offset = reference.offset;
+		object->length_bytes = reference.length_bytes;
+		object->token_origin = reference.token_origin;
+		memcpy(object->parameters, reference.parameters, sizeof object->parameters);
+		pthread_mutex_lock(&session->lock);
+		object_link(object);
+		pthread_mutex_unlock(&session->lock);
+	}
+	pthread_mutex_unlock(&lock);
+	return status_error(status, reason, reason_bytes);
+}
+
+static void embedded_close_object(struct dso_session *session, struct object *object)
+{
+	struct embedded *embedded = session->directory_data;
+
+	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&session->lock);
+	object_unlink(object);
+	pthread_mutex_unlock(&session->lock);
+	store_close(&embedded->opener, object->handle);
+	store_clean(embedded->shared->store, UINT64_MAX);
+	pthread_mutex_unlock(&lock);
+}
+
+static int embedded_delete(struct dso_session *session, const char *name, char *reason,
+			   size_t reason_bytes)
+{
+	struct embedded *embedded = session->directory_data;
+	enum wire_status status;
+
+	pthread_mutex_lock(&lock);
+	status = store_delete(embedded->shared->store, name, strlen(name), NULL);
+	store_tell(embedded->shared->store, UINT_MAX);
+	store_clean(embedded->shared->store, UINT64_MAX);
+	pthread_mutex_unlock(&lock);
+	return status_error(status, reason, reason_bytes);
+}
+
+static void stat_of(const struct store_object_stat *from, struct dso_stat *to)
+{
+	*to = (struct dso_stat){.type = (enum dso_type)from->type,
+				.generation = from->generation,
+				.offset = from->offset,
+				.length_bytes = from->length_bytes,
+				.opens = from->opens};
+	memcpy(to->parameters, from->parameters, sizeof to->parameters);
+	memcpy(to->name, from->name, from->name_bytes);
+}
+
+static int embedded_stat(struct dso_session *session, const char *name, struct dso_stat *ret_stat,
+			 char *reason, size_t reason_bytes)
+{
+	struct embedded *embedded = session->directory_data;
+	struct store_object_stat stat;
+	enum wire_status status;
+
+	pthread_mutex_lock(&lock);
+	status = store_stat(embedded->shared->store, name, strlen(name), &stat);
+	pthread_mutex_unlock(&lock);
+	if (status == WIRE_OK)
+		stat_of(&stat, ret_stat);
+	return status_error(status, reason, reason_bytes);
+}
+
+static int embedded_list(struct dso_session *session, uint32_t *cursor, struct dso_stat *entries,
+			 unsigned count_max, unsigned *ret_count, char *reason, size_t reason_bytes)
+{
+	struct embedded *embedded = session->directory_data;
+	struct store_object_stat stat;
+	unsigned count = 0;
+	bool more = true;
+
+	pthread_mutex_lock(&lock);
+	while (count < count_max && (more = store_next(embedded->shared->store, cursor, &stat)))
+		stat_of(&stat, &entries[count++]);
+	pthread_mutex_unlock(&lock);
+	if (!more)
+		*cursor = 0;
+	*ret_count = count;
+	return 0;
+}
+
+struct answer {
+	struct dso_hold *holds;
+	unsigned count, count_max;
+};
+
+static bool put_hold(const struct hold *hold, void *context)
+{
+	struct answer *answer = context;
+	struct dso_hold *to = &answer->holds[answer->count];
+
+	if (answer->count == answer->count_max)
+		return false;
+	*to = (struct dso_hold){
+		.type = (enum dso_type)hold->stat->type,
+		.role = (enum dso_role)hold->role,
+		.generation = hold->stat->generation,
+		.owner = hold->owner,
+		.count = hold->count,
+		.token = hold->token,
+		.held_max = DSO_FOREVER,
+	};
+	snprintf(to->who, sizeof to->who, "pid %d", (int)getpid());
+	memcpy(to->name, hold->stat->name, hold->stat->name_bytes);
+	answer->count++;
+	return true;
+}
+
+/* Nobody looks between the questions: since when is not known. */
+static int embedded_holds(struct dso_session *session, uint64_t *cursor, struct dso_hold *holds,
+			  unsigned count_max, unsigned *ret_count, char *reason,
+			  size_t reason_bytes)
+{
+	struct shared *shared = ((struct embedded *)session->directory_data)->shared;
+	struct answer answer = {.holds = holds, .count_max = count_max};
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = holds_page(shared->store, shared->transport, cursor, put_hold, &answer);
+	pthread_mutex_unlock(&lock);
+	*ret_count = answer.count;
+	return r;
+}
+
+static int embedded_server_stat(struct dso_session *session, struct dso_server_stat *ret_stat,
+				char *reason, size_t reason_bytes)
+{
+	struct shared *shared = ((struct embedded *)session->directory_data)->shared;
+
+	pthread_mutex_lock(&lock);
+	*ret_stat = (struct dso_server_stat){
+		.region_bytes = store_region_bytes(shared->store),
+		.region_used_bytes = store_used_bytes(shared->store),
+		.objects = store_object_count(shared->store),
+		.objects_max = OBJECTS_MAX,
+		.sessions = shared->sessions,
+		.sessions_max = OWNED_BY_STORAGED - 1,
+		.sessions_begun = shared->sessions_begun,
+		.domain = "cpu",
+		.domain_reason = "the store is inside this process",
+		.io = "none",
+		.version = DSO_VERSION,
+	};
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+static int embedded_ping(struct dso_session *session, char *reason, size_t reason_bytes)
+{
+	return 0;
+}
+
+/* ---- owner numbers ---- */
+
+static bool owner_is_taken(const struct shared *shared, unsigned owner)
+{
+	return owner == 0 || owner == OWNED_BY_STORAGED ||
+	       shared->owners[owner / 64] >> owner % 64 & 1;
+}
+
+/* A number that no session has: the one that has not been used for the longest time. Returns 0, or
+ * -EUSERS. Under `lock`. */
+static int take_owner(struct shared *shared, uint16_t *ret_owner)
+{
+	for (unsigned i = 1; i <= OWNERS; i++) {
+		unsigned owner = (shared->last_owner + i) % OWNERS;
+
+		if (owner_is_taken(shared, owner))
+			continue;
+		shared->owners[owner / 64] |= UINT64_C(1) << owner % 64;
+		shared->last_owner = *ret_owner = (uint16_t)owner;
+		return 0;
+	}
+	return -EUSERS;
+}
+
+static void give_owner(struct shared *shared, uint16_t owner)
+{
+	shared->owners[owner / 64] &= ~(UINT64_C(1) << owner % 64);
+}
+
+/* ---- opening and leaving ---- */
+
+/* A session that has @owner (0: none) goes. Under `lock`. */
+static void leave_shared(struct shared *shared, uint16_t owner)
+{
+	give_owner(shared, owner);
+	if (--shared->sessions)
+		return;
+	for (struct shared **at = &all; *at; at = &(*at)->next) {
+		if (*at == shared) {
+			*at = shared->next;
+			break;
+		}
+	}
+	transport_ops(shared->transport)->close(shared->transport);
+	store_free(shared->store);
+	free(shared);
+}
+
+static void embedded_leave(struct dso_session *session)
+{
+	struct embedded *embedded = session->directory_data;
+	struct store_reference reference;
+	uint32_t cursor = 0;
+
+	pthread_mutex_lock(&lock);
+	while (store_opener_next(&embedded->opener, &cursor, &reference))
+		sweep(embedded, &reference);
+	store_opener_end(&embedded->opener);
+	store_clean(embedded->shared->store, UINT64_MAX);
+	leave_shared(embedded->shared, session->owner);
+	pthread_mutex_unlock(&lock);
+	pthread_cond_destroy(&embedded->answered);
+	free(embedded);
+}
+
+/* ---- fork() ---- */
+
+void embedded_before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void embedded_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+void embedded_detach(void)
+{
+	for (struct shared *shared = all; shared; shared = shared->next)
+		shared->detached = store_detach(shared->store) == 0;
+}
+
+/* A condition that somebody waits on in the parent is freed as it is. */
+static void embedded_forget(struct dso_session *session)
+{
+	struct embedded *embedded = session->directory_data;
+
+	if (embedded->shared->detached) {
+		store_opener_end(&embedded->opener);
+		leave_shared(embedded->shared, session->owner);
+	}
+	free(embedded);
+}
+
+void embedded_forget_all(void)
+{
+	all = NULL;
+}
+
+static const struct directory_ops embedded_ops = {
+	.open = embedded_open_object,
+	.close = embedded_close_object,
+	.delete = embedded_delete,
+	.stat = embedded_stat,
+	.list = embedded_list,
+	.holds = embedded_holds,
+	.server_stat = embedded_server_stat,
+	.ping = embedded_ping,
+	.wait = embedded_wait,
+	.interrupt = embedded_interrupt,
+	.wake = embedded_wake,
+	.leave = embedded_leave,
+	.forget = embedded_forget,
+};
+
+/* The store called @name, made when there is none. Under `lock`. */
+static int acquire(const char *name, struct shared **ret_shared)
+{
+	uint64_t physical = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	struct store_limits limits = {
+		.region_bytes = physical / 4 < REGION_BYTES_MAX ? physical / 4 : REGION_BYTES_MAX,
+		.objects_max = OBJECTS_MAX,
+		.opens_max = OPENS_MAX};
+	struct shared *shared;
+	int r;
+
+	for (shared = all; shared; shared = shared->next)
+		if (!strcmp(shared->name, name))
+			break;
+	if (!shared) {
+		shared = calloc(1, sizeof *shared);
+		if (!shared)
+			return -ENOMEM;
+		r = store_new(&limits, &shared->store);
+		if (r == 0)
+			r = transport_cpu_open(store_base(shared->store),
+					       store_region_bytes(shared->store),
+					       &shared->transport);
+		if (r) {
+			store_free(shared->store);
+			free(shared);
+			return r;
+		}
+		snprintf(shared->name, sizeof shared->name, "%s", name);
+		shared->next = all;
+		all = shared;
+	}
+	shared->sessions++;
+	shared->sessions_begun++;
+	*ret_shared = shared;
+	return 0;
+}
+
+int embedded_open(struct dso_session *session, const struct url *url,
+		  const struct session_settings *settings, char *reason, size_t reason_bytes)
+{
+	struct embedded *embedded;
+	pthread_condattr_t monotonic;
+	int r;
+
+	if (strcmp(settings->transport, "auto")) {
+		snprintf(reason, reason_bytes, "an embedded store has no transport %s",
+			 settings->transport);
+		return -EINVAL;
+	}
+	embedded = calloc(1, sizeof *embedded);
+	if (!embedded)
+		return -ENOMEM;
+	embedded->session = session;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&embedded->answered, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	pthread_mutex_lock(&lock);
+	r = acquire(url->path, &embedded->shared);
+	if (r == 0) {
+		struct store *store = embedded->shared->store;
+
+		r = take_owner(embedded->shared, &session->owner);
+		if (r == 0)
+			r = transport_cpu_open(store_base(store), store_region_bytes(store),
+					       &session->transport);
+		if (r == 0)
+			store_opener_begin(store, &embedded->opener, deleted);
+		else
+			leave_shared(embedded->shared, session->owner);
+	}
+	pthread_mutex_unlock(&lock);
+	if (r) {
+		free(embedded);
+		return r;
+	}
+	session->directory = &embedded_ops;
+	session->directory_data = embedded;
+	session_report(session, "embedded", true,
+		       "the URL says so: the store is inside this process");
+	return 0;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The handles of a session. */
+#ifndef LIB_CLIENT_HANDLES_H
+#define LIB_CLIENT_HANDLES_H
+
+#include "lib/client/session.h"
+
+/* Into and out of session->objects; session->lock is held. */
+void object_link(struct object *object);
+void object_unlink(struct object *object);
+
+/* Operations that enter from here on are refused: see session_enter. */
+static inline void object_mark_deleted(struct object *object)
+{
+	atomic_store(&object->deleted, true);
+	atomic_store(&object->is_slow, true);
+}
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/core/transport.h"
+
+#include <errno.h>
+
+/* Long enough for every transport to have given up by its own timeout. */
+#define WAIT_NS DSO_SECOND
+
+static int execute_at_once(struct transport *transport, struct op *ops, unsigned count)
+{
+	const struct transport_ops *table = transport_ops(transport);
+	int first = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		ops[i].status = table->execute(transport, &ops[i]);
+		if (ops[i].status && !first)
+			first = ops[i].status;
+	}
+	return first;
+}
+
+int transport_execute(struct transport *transport, struct op *ops, unsigned count)
+{
+	const struct transport_ops *table = transport_ops(transport);
+	unsigned submitted = 0;
+	int r = 0;
+
+	if (table->execute)
+		return execute_at_once(transport, ops, count);
+
+	while (submitted < count) {
+		r = table->submit(transport, &ops[submitted]);
+		if (r == 0)
+			submitted++;
+		else if (r != -EAGAIN || table->flush(transport) ||
+			 table->progress(transport, WAIT_NS))
+			break;
+	}
+	if (submitted > 0) {
+		/* In order: when the last one is complete all are. A broken transport completes
+		 * them too, so this ends; ops lie in our caller's frame and must not be left in
+		 * flight. */
+		table->flush(transport);
+		while (ops[submitted - 1].status == -EINPROGRESS)
+			table->progress(transport, WAIT_NS);
+	}
+	for (unsigned i = submitted; i < count; i++)
+		ops[i].status = -ENOTCONN;
+	for (unsigned i = 0; i < count; i++)
+		if (ops[i].status)
+			return ops[i].status;
+	return 0;
+}

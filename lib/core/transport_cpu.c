@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The transport that is none: the region is mapped here and this CPU executes. It serves `shm`
+ * (storaged's memfd), `embedded:` (the store in this process) and storaged itself in the atomicity
+ * domain `cpu`.
+ */
+#include "lib/core/cpu.h"
+#include "lib/core/region.h"
+#include "lib/core/transport.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct transport_cpu {
+	struct transport_base base;
+	uint8_t *memory;
+	uint64_t bytes;
+	void *lease; /* shm: while it is mapped storaged takes the memory for mapped; or NULL */
+	/* to storaged, which looks when it ends whether this process has unmapped; -1: none */
+	int connection;
+};
+
+static int cpu_execute(struct transport *transport, struct op *op)
+{
+	struct transport_cpu *cpu = (struct transport_cpu *)transport;
+	uint8_t *at = cpu->memory + op->offset;
+
+	if (op->offset > cpu->bytes || op->length_bytes > cpu->bytes - op->offset)
+		return -ERANGE;
+	switch (op->opcode) {
+	case DATA_FAA:
+		if (op->offset % 8)
+			return -EINVAL;
+		op->value =
+			__atomic_fetch_add((uint64_t *)(void *)at, op->operand, __ATOMIC_SEQ_CST);
+		return 0;
+	case DATA_CAS:
+		if (op->offset % 8)
+			return -EINVAL;
+		op->value = op->operand;
+		__atomic_compare_exchange_n((uint64_t *)(void *)at, &op->value, op->swap, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		return 0;
+	case DATA_READ:
+		/* What an atomic before this one has seen published is read, not something
+		 * older. */
+		cpu_fence_read();
+		region_read(op->buffer, at, op->length_bytes);
+		atomic_thread_fence(memory_order_acquire);
+		return 0;
+	case DATA_WRITE:
+		atomic_thread_fence(memory_order_release);
+		region_write(at, op->buffer, op->length_bytes);
+		atomic_thread_fence(memory_order_release);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int cpu_cas(struct transport *transport, uint64_t offset, uint64_t expected, uint64_t value,
+		   uint64_t *ret_before)
+{
+	struct transport_cpu *cpu = (struct transport_cpu *)transport;
+
+	if (offset > cpu->bytes || cpu->bytes - offset < 8)
+		return -ERANGE;
+	if (offset % 8)
+		return -EINVAL;
+	__atomic_compare_exchange_n((uint64_t *)(void *)(cpu->memory + offset), &expected, value,
+				    false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	*ret_before = expected;
+	return 0;
+}
+
+static void shm_detach(struct transport *transport)
+{
+	struct transport_cpu *cpu = (struct transport_cpu *)transport;
+
+	if (!cpu->memory)
+		return;
+	munmap(cpu->memory, cpu->bytes);
+	cpu->memory = NULL;
+	/* In this order: without the lease storaged gives to others what lies in the memory. */
+	if (cpu->lease)
+		munmap(cpu->lease, TRANSPORT_LEASE_BYTES);
+	/* Others that this process has started may have a copy. */
+	shutdown(cpu->connection, SHUT_RDWR);
+	close(cpu->connection);
+}
+
+static void shm_close(struct transport *transport)
+{
+	shm_detach(transport);
+	free(transport);
+}
+
+static void cpu_close(struct transport *transport)
+{
+	free(transport);
+}
+
+/* The mapping is not there: see MADV_DONTFORK in lib/transports/shm.c, and embedded_detach. */
+static void cpu_forget(struct transport *transport)
+{
+	struct transport_cpu *cpu = (struct transport_cpu *)transport;
+
+	if (cpu->connection >= 0)
+		close(cpu->connection);
+	free(transport);
+}
+
+static const struct transport_ops cpu_ops = {
+	.name = "embedded",
+	.close = cpu_close,
+	.forget = cpu_forget,
+	.execute = cpu_execute,
+	.cas = cpu_cas,
+};
+
+static const struct transport_ops shm_ops = {
+	.name = "shm",
+	.detach = shm_detach,
+	.close = shm_close,
+	.forget = cpu_forget,
+	.execute = cpu_execute,
+	.cas = cpu_cas,
+};
+
+static int cpu_new(const struct transport_ops *ops, void *memory, uint64_t bytes, void *lease,
+		   int connection, struct transport **ret_transport)
+{
+	struct transport_cpu *cpu = malloc(sizeof *cpu);
+
+	if (!cpu)
+		return -ENOMEM;
+	*cpu = (struct transport_cpu){{ops}, memory, bytes, lease, connection};
+	*ret_transport = (struct transport *)cpu;
+	return 0;
+}
+
+int transport_cpu_open(void *base, uint64_t bytes, struct transport **ret_transport)
+{
+	return cpu_new(&cpu_ops, base, bytes, NULL, -1, ret_transport);
+}
+
+int transport_cpu_adopt(void *base, uint64_t bytes, void *lease, int connection,
+			struct transport **ret_transport)
+{
+	return cpu_new(&shm_ops, base, bytes, lease, connection, ret_transport);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keeper calls nobody who was removed, whatever the kernel had told it of him before. */
+#include "lib/remote/keeper.h"
+#include "tests/runner.h"
+
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* While @holds, the keeper stops between hearing of input and taking its lock. */
+static atomic_bool holds;
+static sem_t heard, go_on;
+
+/* The keeper's own call comes here. */
+int epoll_wait(int fd, struct epoll_event *events, int count_max, int timeout_ms)
+{
+	int count = epoll_pwait(fd, events, count_max, timeout_ms, NULL);
+
+	if (count > 0 && events[0].data.ptr && atomic_exchange(&holds, false)) {
+		sem_post(&heard);
+		sem_wait(&go_on);
+	}
+	return count;
+}
+
+struct client {
+	struct keeper_client client; /* the first member */
+	sem_t read;
+	atomic_uint read_count;
+};
+
+static bool readable(struct keeper_client *client)
+{
+	struct client *own = (struct client *)client;
+	uint64_t count;
+
+	if (read(client->fd, &count, sizeof count) == sizeof count) {
+		atomic_fetch_add(&own->read_count, 1);
+		sem_post(&own->read);
+	}
+	return true;
+}
+
+static int64_t never(struct keeper_client *client, int64_t now_ns)
+{
+	(void)client;
+	(void)now_ns;
+	return INT64_MAX;
+}
+
+static void begin(struct client *client)
+{
+	*client = (struct client){.client = {.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+					     .readable = readable,
+					     .tick = never}};
+	sem_init(&client->read, 0, 0);
+	ck_assert_int_eq(keeper_add(&client->client), 0);
+}
+
+static void end(struct client *client)
+{
+	keeper_remove(&client->client);
+	close(client->client.fd);
+}
+
+static void tell(const struct client *client)
+{
+	ck_assert_int_eq(eventfd_write(client->client.fd, 1), 0);
+}
+
+START_TEST(input_of_who_was_removed_meanwhile_is_not_read)
+{
+	struct client stays, goes, comes;
+	int fd;
+
+	sem_init(&heard, 0, 0);
+	sem_init(&go_on, 0, 0);
+	begin(&stays);
+	begin(&goes);
+	tell(&goes);
+	sem_wait(&goes.read);
+	atomic_store(&holds, true);
+	tell(&goes);
+	sem_wait(&heard);
+	/* Its descriptor's number is another's before the keeper comes to it. */
+	fd = goes.client.fd;
+	end(&goes);
+	begin(&comes);
+	ck_assert_int_eq(comes.client.fd, fd);
+	goes.client.fd = fd;
+	tell(&comes);
+	tell(&stays);
+	sem_post(&go_on);
+	/* Nothing is lost by that. */
+	sem_wait(&stays.read);
+	sem_wait(&comes.read);
+	ck_assert_uint_eq(atomic_load(&goes.read_count), 1);
+	ck_assert_uint_eq(atomic_load(&comes.read_count), 1);
+	end(&comes);
+	end(&stays);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("keeper");
+	TCase *tests = tcase_create("keeper");
+
+	tcase_set_timeout(tests, 120);
+	tcase_add_test(tests, input_of_who_was_removed_meanwhile_is_not_read);
+	suite_add_tcase(suite, tests);
+	return run_suite(suite);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Transport `shm`: storaged passes its memfd over a unix socket, and this process's CPU
+ * executes. */
+#include "lib/core/clock.h"
+#include "lib/remote/dial.h"
+#include "lib/client/fork.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int refuse(const struct attachment *attachment, int error, const char *why)
+{
+	snprintf(attachment->reason, attachment->reason_bytes, "%s", why);
+	return error;
+}
+
+/* Equal boot ids: one kernel, so its unix sockets and memory can be shared. */
+static bool same_host(const struct control_welcome *welcome)
+{
+	char text[64] = "";
+	uint8_t id[sizeof welcome->host] = {0};
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	unsigned digits = 0;
+
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof text - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	for (const char *at = text; *at && digits < 2 * sizeof id; at++) {
+		int digit = *at >= '0' && *at <= '9'   ? *at - '0'
+			    : *at >= 'a' && *at <= 'f' ? *at - 'a' + 10
+						       : -1;
+
+		if (digit >= 0) {
+			id[digits / 2] = (uint8_t)(id[digits / 2] << 4 | digit);
+			digits++;
+		}
+	}
+	return digits == 2 * sizeof id && memcmp(id, welcome->host, sizeof id) == 0;
+}
+
+/* Connect to the socket that storaged names. Somebody else may have put his there, in this mount
+ * namespace, and would be given the session's cookie. Returns a socket or a negative errno. */
+static int dial_named(const struct attachment *attachment)
+{
+	const struct control_welcome *welcome = attachment->welcome;
+
+	if (!same_host(welcome))
+		return refuse(attachment, -EOPNOTSUPP, "storaged runs on another host");
+	if (welcome->unix_path[0] == 0)
+		return refuse(attachment, -EOPNOTSUPP, "storaged has no unix socket");
+	if (memchr(welcome->unix_path, 0, sizeof welcome->unix_path) == NULL)
+		return refuse(attachment, -EPROTO, "storaged names a socket with a path too long");
+	return dial_unix_file((const char *)welcome->unix_path, le64_get(welcome->unix_device),
+			      le64_get(welcome->unix_inode), attachment->connect_deadline_ns,
+			      attachment->reason, attachment->reason_bytes);
+}
+
+/* To the socket of the control connection, which the user has named, or else to the one that
+ * storaged names. */
+static int dial_storaged(const struct attachment *attachment)
+{
+	return attachment->unix_path
+		       ? dial_unix(attachment->unix_path, attachment->connect_deadline_ns,
+				   attachment->reason, attachment->reason_bytes)
+		       : dial_named(attachment);
+}
+
+/* A child must not reach the memory after this process was fenced, and must not keep it mapped.
+ * Returns NULL with errno set where it cannot be mapped. */
+static void *map_without_children(int fd, uint64_t bytes)
+{
+	void *memory;
+
+	fork_hold_up();
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory != MAP_FAILED)
+		madvise(memory, bytes, MADV_DONTFORK);
+	fork_allow();
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Map the region that @fd holds, if it is what storaged said. */
+static int map_region(int fd, uint64_t bytes, const struct attachment *attachment,
+		      void **ret_memory)
+{
+	int seals = fcntl(fd, F_GET_SEALS); /* negative: not a kind of file that has any */
+	struct stat stat;
+	void *memory;
+
+	/* An unsealed or shorter file would let whoever made it fault this process. */
+	if (bytes == 0 || fstat(fd, &stat) || (uint64_t)stat.st_size < bytes || seals < 0 ||
+	    !(seals & F_SEAL_SHRINK))
+		return refuse(attachment, -EPROTO,
+			      "storaged passed a file that is not its sealed arena");
+	memory = map_without_children(fd, bytes);
+	if (!memory)
+		return refuse(attachment, errno == EPERM ? -EPERM : -ENOMEM,
+			      "the arena cannot be mapped into this process");
+	*ret_memory = memory;
+	return 0;
+}
+
+/*
+ * By the lease storaged learns that the arena is unmapped: so the lease is mapped before and
+ * unmapped behind it. storaged may have ended the session meanwhile, found nothing mapped, and
+ * sealed the lease.
+ */
+static int map_lease(int fd, const struct attachment *attachment, void **ret_lease)
+{
+	void *lease = map_without_children(fd, TRANSPORT_LEASE_BYTES);
+
+	if (!lease)
+		return errno == EPERM
+			       ? refuse(attachment, -ECONNRESET, "storaged has ended the session")
+			       : refuse(attachment, -ENOMEM,
+					"the lease of the arena cannot be mapped");
+	*ret_lease = lease;
+	return 0;
+}
+
+static void unmap_lease(void *lease)
+{
+	if (lease)
+		munmap(lease, TRANSPORT_LEASE_BYTES);
+}
+
+/* Receive the descriptors and map what they are of. */
+static int attach(int socket_fd, const struct attachment *attachment, void **ret_memory,
+		  void **ret_lease)
+{
+	bool has_lease = le64_get(attachment->welcome->features) & CONTROL_FEATURE_LEASE;
+	uint64_t bytes = le64_get(attachment->welcome->region_bytes);
+	void *lease = NULL;
+	int fds[2]; /* of the arena and of the lease */
+	int r = dial_attach(socket_fd, attachment, CONTROL_SHM, fds, has_lease ? 2 : 1,
+			    attachment->connect_deadline_ns);
+
+	if (r)
+		return r;
+	if (has_lease) {
+		r = map_lease(fds[1], attachment, &lease);
+		close(fds[1]);
+	}
+	if (r == 0)
+		r = map_region(fds[0], bytes, attachment, ret_memory);
+	close(fds[0]);
+	if (r)
+		unmap_lease(lease);
+	else
+		*ret_lease = lease;
+	return r;
+}
+
+int transport_shm_connect(const struct attachment *attachment, struct transport **ret_transport)
+{
+	uint64_t bytes = le64_get(attachment->welcome->region_bytes);
+	void *memory, *lease;
+	int socket_fd, r;
+
+	socket_fd = dial_storaged(attachment);
+	if (socket_fd < 0)
+		return socket_fd;
+	r = attach(socket_fd, attachment, &memory, &lease);
+	if (r == 0) {
+		r = transport_cpu_adopt(memory, bytes, lease, socket_fd, ret_transport);
+		if (r) {
+			munmap(memory, bytes);
+			unmap_lease(lease);
+		}
+	}
+	if (r)
+		close(socket_fd);
+	return r;
+}

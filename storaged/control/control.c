@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storaged/control/control.h"
+#include "storaged/control/handlers.h"
+#include "storaged/log.h"
+#include "storaged/server.h"
+#include "lib/core/clock.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define OUT_BYTES_FIRST 4096
+#define DISCARD_TURNS   16 /* receives of a connection in CLOSING before others have their turn */
+
+/* ---- out ---- */
+
+bool control_is_flushed(const struct control *control)
+{
+	return control->out_sent == control->out_fill;
+}
+
+/* A client that lets replies lie is not read from: it waits, and its session falls silent. */
+static bool is_stalled(const struct control *control)
+{
+	return control->out_fill - control->out_sent > CONTROL_OUT_BYTES_MAX / 2;
+}
+
+static void want(struct control *control)
+{
+	/* While whole requests wait in the buffer there may be no room to receive. */
+	uint32_t filled = control->in_fill - control->in_begin;
+	bool full = control->stalled || filled == CONTROL_IN_BYTES;
+	uint32_t events = full || control->ended ? 0 : EPOLLIN;
+
+	if (!control_is_flushed(control))
+		events |= EPOLLOUT;
+	loop_change(&control->server->loop, &control->source, events);
+}
+
+/* It has its turn behind the others. It may wait for that already. */
+static void queue_turn(struct control *control)
+{
+	list_remove(&control->ready);
+	list_append(&control->server->ready, &control->ready);
+}
+
+/* A client that closes with replies unread may have said goodbye before. */
+static void cannot_send(struct control *control, int error)
+{
+	control->deaf = true;
+	control->out_sent = control->out_fill = 0;
+	if (control->session)
+		control_hear_out(control, END_control_broke, error);
+	else
+		control_doom(control, NULL);
+}
+
+void control_flush(struct control *control)
+{
+	list_remove(&control->unflushed);
+	while (!control_is_flushed(control) && list_empty(&control->doomed)) {
+		ssize_t sent = send(control->source.fd, control->out + control->out_sent,
+				    control->out_fill - control->out_sent, MSG_NOSIGNAL);
+
+		if (sent >= 0)
+			control->out_sent += (uint32_t)sent;
+		else if (errno == EAGAIN)
+			break;
+		else if (errno != EINTR)
+			cannot_send(control, errno);
+	}
+	if (control->stalled && !is_stalled(control)) {
+		control->stalled = false;
+		queue_turn(control);
+	}
+	if (control_is_flushed(control)) {
+		control->out_sent = control->out_fill = 0;
+		if (control->state == CONTROL_CLOSING && !control->shut) {
+			control->shut = true;
+			shutdown(control->source.fd, SHUT_WR);
+		}
+	}
+	want(control);
+}
+
+/* Room for @bytes more, or NULL. */
+static uint8_t *reserve(struct control *control, uint32_t bytes)
+{
+	uint32_t unsent = control->out_fill - control->out_sent, size = control->out_bytes;
+	uint8_t *grown;
+
+	if (control->out_sent) {
+		memmove(control->out, control->out + control->out_sent, unsent);
+		control->out_sent = 0;
+		control->out_fill = unsent;
+	}
+	if (unsent + bytes > CONTROL_OUT_BYTES_MAX)
+		return NULL;
+	if (size == 0)
+		size = OUT_BYTES_FIRST;
+	while (size < unsent + bytes)
+		size *= 2;
+	if (size != control->out_bytes) {
+		grown = realloc(control->out, size);
+		if (!grown)
+			return NULL;
+		control->out = grown;
+		control->out_bytes = size;
+	}
+	return control->out + unsent;
+}
+
+static void append(struct control *control, struct control_header header, const void *body)
+{
+	uint32_t body_bytes = le32_get(header.length_bytes);
+	uint8_t *to;
+
+	if (!list_empty(&control->doomed) || control->shut || control->deaf)
+		return;
+	to = reserve(control, (uint32_t)sizeof header + body_bytes);
+	if (!to) {
+		control->unread = true;
+		control_doom(control, NULL);
+		return;
+	}
+	memcpy(to, &header, sizeof header);
+	if (body_bytes)
+		memcpy(to + sizeof header, body, body_bytes);
+	control->out_fill += (uint32_t)sizeof header + body_bytes;
+}
+
+bool control_notify(struct control *control, uint16_t type, const void *body, size_t body_bytes)
+{
+	list_remove(&control->unflushed);
+	list_append(&control->server->unflushed, &control->unflushed);
+	control->stalled |= is_stalled(control);
+	if (control->stalled)
+		return false;
+	append(control, control_header_of(type, 0, 0, (uint32_t)body_bytes), body);
+	return true;
+}
+
+void control_reply(struct control *control, const struct control_header *header, const void *body,
+		   size_t body_bytes)
+{
+	append(control,
+	       control_header_of(le16_get(header->type), WIRE_OK, le32_get(header->request),
+				 (uint32_t)body_bytes),
+	       body);
+}
+
+static void refuse(struct control *control, const struct control_header *header,
+		   enum wire_status status, const char *sentence)
+{
+	append(control,
+	       control_header_of(le16_get(header->type), status, le32_get(header->request),
+				 (uint32_t)strnlen(sentence, CONTROL_SENTENCE_BYTES_MAX)),
+	       sentence);
+}
+
+void control_refuse(struct control *control, const struct control_header *header,
+		    enum wire_status status, const char *format, ...)
+{
+	char sentence[CONTROL_SENTENCE_BYTES_MAX + 1];
+	va_list arguments;
+
+	if (!format) {
+		refuse(control, header, status, wire_status_sentence(status));
+		return;
+	}
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof sentence, format, arguments);
+	va_end(arguments);
+	refuse(control, header, status, sentence);
+}
+
+void control_reject(struct control *control, const struct control_header *header,
+		    const char *format, ...)
+{
+	char sentence[CONTROL_SENTENCE_BYTES_MAX + 1], who[ORIGIN_WHO_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof sentence, format, arguments);
+	va_end(arguments);
+	control->server->protocol_errors++;
+	log_limited(LOG_LEVEL_WARNING, "a client (%s) broke the protocol: %s",
+		    origin_who(control->source.fd, control->is_unix, who), sentence);
+	refuse(control, header, WIRE_MALFORMED, sentence);
+	control_finish(control);
+}
+
+/* ---- the end ---- */
+
+void control_doom(struct control *control, const char *why)
+{
+	if (!list_empty(&control->doomed))
+		return;
+	control->why = why;
+	list_append(&control->server->doomed, &control->doomed);
+}
+
+void control_hear_out(struct control *control, enum session_end why, int error)
+{
+	if (control->last || !list_empty(&control->doomed))
+		return;
+	control->last = why;
+	control->session->last_error = error;
+	control->last_bytes = CONTROL_LAST_BYTES_MAX;
+	queue_turn(control);
+}
+
+/* For what it was heard out for, or else @otherwise. */
+static void end_session(struct control *control, enum session_end otherwise)
+{
+	struct session *session = control->session;
+
+	control->session = NULL;
+	session_end(session, control->last ? control->last : otherwise);
+}
+
+void control_finish(struct control *control)
+{
+	if (control->state == CONTROL_CLOSING)
+		return;
+	if (control->session)
+		end_session(control, END_protocol);
+	control->state = CONTROL_CLOSING;
+	control->in_begin = control->in_scanned = control->in_fill = 0;
+	control->stalled = false;
+	list_remove(&control->ready);
+	deadline_set(&control->server->closings, &control->deadline, clock_now_ns());
+	control_flush(control);
+}
+
+void control_fence(struct control *control, const char *sentence)
+{
+	append(control,
+	       control_header_of(CONTROL_FENCED, 0, 0,
+				 (uint32_t)strnlen(sentence, CONTROL_SENTENCE_BYTES_MAX)),
+	       sentence);
+	control->session = NULL;
+	control_finish(control);
+}
+
+void control_close(struct control *control)
+{
+	struct server *server = control->server;
+	char who[ORIGIN_WHO_BYTES];
+
+	if (control->why)
+		log_limited(LOG_LEVEL_WARNING, "a client (%s) is dropped: %s",
+			    origin_who(control->source.fd, control->is_unix, who), control->why);
+	if (control->session)
+		end_session(control, control->unread ? END_unread : END_control_closed);
+	list_remove(&control->link);
+	list_remove(&control->ready);
+	list_remove(&control->doomed);
+	list_remove(&control->unflushed);
+	list_remove(&control->deadline.link);
+	server->connection_count--;
+	free(control->out);
+	loop_bury(&server->loop, &control->source, control);
+}
+
+/* ---- in ---- */
+
+/* The header of the request that begins at @at, if all of it was received. */
+static bool header_at(const struct control *control, uint32_t at, struct control_header *header)
+{
+	if (control->in_fill - at < sizeof *header)
+		return false;
+	memcpy(header, control->in + at, sizeof *header);
+	return true;
+}
+
+/* Handle the first request, if it is whole. Returns its bytes, 0 when it is not, or when the
+ * connection takes no more requests. */
+static uint32_t handle_one(struct control *control)
+{
+	struct control_header header;
+	enum wire_status status;
+	uint32_t length_bytes;
+
+	if (!header_at(control, control->in_begin, &header))
+		return 0;
+	length_bytes = le32_get(header.length_bytes);
+	status = control_check(&header, NULL);
+	/* Also for a table of lengths that is wrong one day: nothing beyond the buffer is
+	 * believed. */
+	if (status != WIRE_OK || length_bytes > CONTROL_BODY_BYTES_MAX) {
+		control_reject(control, &header,
+			       "a message of type %u (%s) with %u bytes of body does not exist",
+			       le16_get(header.type), control_type_name(le16_get(header.type)),
+			       length_bytes);
+		return 0;
+	}
+	if (control->in_fill - control->in_begin < sizeof header + length_bytes)
+		return 0;
+	handle_request(control, &header, control->in + control->in_begin + sizeof header);
+	if (control->again || control->waits)
+		return 0;
+	return control->state == CONTROL_CLOSING || !list_empty(&control->doomed)
+		       ? 0
+		       : (uint32_t)sizeof header + length_bytes;
+}
+
+/* Steps that the first request takes beside those of a light one. */
+static unsigned weight(const struct control *control)
+{
+	struct control_header header;
+
+	return header_at(control, control->in_begin, &header) ? handler_steps(&header) : 0;
+}
+
+/* Move what is not handled yet to the beginning of the buffer. */
+static void make_room(struct control *control)
+{
+	uint32_t taken = control->in_begin;
+
+	if (taken == 0)
+		return;
+	memmove(control->in, control->in + taken, control->in_fill - taken);
+	control->in_fill -= taken;
+	control->in_scanned -= control->in_scanned < taken ? control->in_scanned : taken;
+	control->in_begin = 0;
+}
+
+/* Take the @bytes at @at out of the buffer. */
+static void cut(struct control *control, uint32_t at, uint32_t bytes)
+{
+	memmove(control->in + at, control->in + at + bytes, control->in_fill - at - bytes);
+	control->in_fill -= bytes;
+}
+
+/* A client's heartbeat does not wait for what it asked for before, and what has not had its turn:
+ * answer the PINGs among it. */
+static void answer_pings(struct control *control)
+{
+	struct control_header header;
+
+	if (control->in_scanned < control->in_begin)
+		control->in_scanned = control->in_begin;
+	while (header_at(control, control->in_scanned, &header) &&
+	       control_check(&header, NULL) == WIRE_OK) {
+		uint32_t bytes = (uint32_t)sizeof header + le32_get(header.length_bytes);
+
+		if (control->in_fill - control->in_scanned < bytes)
+			break;
+		if (le16_get(header.type) == CONTROL_PING) {
+			handle_request(control, &header, NULL);
+			cut(control, control->in_scanned, bytes);
+		} else {
+			control->in_scanned += bytes;
+		}
+	}
+}
+
+static bool is_waiting(const struct control *control)
+{
+	return control->state == CONTROL_LIVE && list_empty(&control->doomed) &&
+	       (control->waits || !list_empty(&control->ready));
+}
+
+/* All that was received was handled. Look for more, or have the session lost: there is no
+ * goodbye. */
+static void hear_more(struct control *control)
+{
+	uint32_t room = CONTROL_IN_BYTES - control->in_fill;
+	ssize_t got = 0;
+
+	if (!control->ended && !control->stalled && control->last_bytes > room)
+		got = recv(control->source.fd, control->in + control->in_fill, room, 0);
+	if (got > 0) {
+		control->in_fill += (uint32_t)got;
+		control->last_bytes -= (uint32_t)got;
+		queue_turn(control);
+	} else if (control->ended || control->deaf) {
+		control_doom(control, NULL);
+	} else {
+		session_fence(control->session, control->last);
+	}
+}
+
+/* Handle requests; of those that take their time, one where @may_be_heavy. */
+static void handle_all(struct control *control, bool may_be_heavy)
+{
+	uint32_t taken;
+	unsigned count = 0;
+
+	while (!(control->stalled = is_stalled(control))) {
+		bool heavy = control->again || weight(control);
+
+		if (count == CONTROL_TURN_MAX || (heavy && !may_be_heavy)) {
+			queue_turn(control);
+			break;
+		}
+		may_be_heavy &= !heavy;
+		control->again = false;
+		taken = handle_one(control);
+		if (control->again)
+			may_be_heavy = false;
+		else if (taken == 0)
+			break;
+		control->in_begin += taken;
+		count++;
+	}
+	if (is_waiting(control))
+		answer_pings(control);
+	if (list_empty(&control->doomed)) {
+		make_room(control);
+		if (control->last && control->session && !control->waits &&
+		    list_empty(&control->ready))
+			hear_more(control);
+		control_flush(control);
+	}
+}
+
+void control_continue(struct control *control)
+{
+	control->waits = false;
+	queue_turn(control);
+}
+
+unsigned control_steps(const struct control *control)
+{
+	return CONTROL_TURN_MAX + weight(control);
+}
+
+void control_resume(struct control *control)
+{
+	list_remove(&control->ready);
+	if (control->session)
+		store_opener_tell(&control->session->opener);
+	if (!control->waits)
+		handle_all(control, true);
+}
+
+static void discard(struct control *control)
+{
+	char nothing[4096];
+
+	for (unsigned i = 0; i < DISCARD_TURNS; i++) {
+		ssize_t got = recv(control->source.fd, nothing, sizeof nothing, 0);
+
+		if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+			control_doom(control, NULL);
+		if (got <= 0)
+			return;
+	}
+}
+
+/* Requests that were received before are handled yet, each in its turn. */
+static void hear_no_more(struct control *control, int error)
+{
+	control->ended = true;
+	if (control->session)
+		control_hear_out(control, error ? END_control_broke : END_control_closed, error);
+	else
+		control_doom(control, NULL);
+}
+
+static void receive(struct control *control)
+{
+	bool waits = is_waiting(control);
+	ssize_t got = recv(control->source.fd, control->in + control->in_fill,
+			   CONTROL_IN_BYTES - control->in_fill, 0);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0) {
+		hear_no_more(control, got ? errno : 0);
+		return;
+	}
+	control->in_fill += (uint32_t)got;
+	/* Also behind a request that takes its time, and whose answer holds the others up. */
+	if (control->session)
+		session_heard(control->session);
+	if (!waits) {
+		handle_all(control, false);
+		return;
+	}
+	answer_pings(control);
+	control_flush(control);
+}
+
+static void control_event(struct source *source, uint32_t events)
+{
+	struct control *control = container_of(source, struct control, source);
+
+	if (!list_empty(&control->doomed))
+		return;
+	if (events & EPOLLOUT)
+		control_flush(control);
+	if (!list_empty(&control->doomed) || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return;
+	if (control->state == CONTROL_CLOSING)
+		discard(control);
+	else if (control->in_fill < CONTROL_IN_BYTES && !control->stalled)
+		receive(control);
+	else if (events & (EPOLLHUP | EPOLLERR))
+		cannot_send(control, 0);
+}
+
+int control_open(struct server *server, int fd, bool is_unix)
+{
+	struct control *control = calloc(1, sizeof *control);
+	int r;
+
+	if (!control)
+		return -ENOMEM;
+	r = loop_add(&server->loop, &control->source, fd, EPOLLIN, control_event);
+	if (r) {
+		free(control);
+		return r;
+	}
+	control->server = server;
+	control->is_unix = is_unix;
+	list_init(&control->link);
+	list_init(&control->ready);
+	list_init(&control->doomed);
+	list_init(&control->unflushed);
+	list_init(&control->deadline.link);
+	list_append(&server->controls, &control->link);
+	silence_begin(&server->hellos, &control->deadline, clock_now_ns());
+	server->connection_count++;
+	return 0;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HELLO: a session begins. */
+#include "storaged/control/handlers.h"
+#include "storaged/server.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+/* @name as it may stand in a sentence: what is not printable ASCII is not repeated. */
+static const char *printable(const char *name)
+{
+	for (const char *at = name; *at; at++)
+		if (!isascii(*at) || !isprint(*at))
+			return "of that name";
+	return name;
+}
+
+static void welcome_of(const struct server *server, const struct session *session,
+		       struct control_welcome *welcome)
+{
+	const struct name_space *space = session->space;
+	const struct listener *named;
+
+	*welcome = (struct control_welcome){
+		.version = le16_of(CONTROL_VERSION),
+		.domain = (uint8_t)space->domain,
+		.transports = server_transports(server, space),
+		.ttl_ms = le32_of((uint32_t)(server->settings->ttl_ns / 1000000)),
+		.features = le64_of(session->features),
+		.session = le64_of(session->id),
+		.region_bytes = le64_of(store_region_bytes(space->store)),
+	};
+	memcpy(welcome->cookie, session->cookie, sizeof welcome->cookie);
+	memcpy(welcome->host, server->host, sizeof welcome->host);
+	memcpy(welcome->unix_path, server->unix_socket.path, sizeof welcome->unix_path);
+	welcome->unix_device = le64_of(server->unix_socket.device);
+	welcome->unix_inode = le64_of(server->unix_socket.inode);
+	named = listener_named(server->listeners, server->listener_count, welcome->tcp_ip);
+	if (named)
+		welcome->tcp_port = le16_of(named->port);
+	if (space->region) {
+		const char *address = verbs_device_address(server->device);
+
+		welcome->region_address = le64_of((uint64_t)(uintptr_t)store_base(space->store));
+		welcome->region_rkey = le32_of(verbs_region_rkey(space->region));
+		if (server->verbs_listener)
+			welcome->verbs_port = le16_of(verbs_listener_port(server->verbs_listener));
+		memcpy(welcome->verbs_address, address,
+		       strnlen(address, sizeof welcome->verbs_address - 1));
+	}
+}
+
+/* Whether the client and storaged can speak with each other; if not the client has been told. */
+static bool may_begin(struct control *control, const struct control_header *header,
+		      const struct control_hello *hello)
+{
+	unsigned version_min = le16_get(hello->version_min),
+		 version_max = le16_get(hello->version_max);
+	uint64_t unknown = le64_get(hello->features_required) & ~CONTROL_FEATURES;
+
+	if (control->server->draining)
+		control_refuse(control, header, WIRE_DRAINING, NULL);
+	else if (version_min > CONTROL_VERSION || version_max < CONTROL_VERSION)
+		control_refuse(
+			control, header, WIRE_VERSION,
+			"storaged %s speaks version %d of the protocol, this client %u to %u",
+			DSO_VERSION, CONTROL_VERSION, version_min, version_max);
+	else if (unknown)
+		control_refuse(control, header, WIRE_FEATURE,
+			       "storaged %s lacks a feature that this client requires (bits %#llx)",
+			       DSO_VERSION, (unsigned long long)unknown);
+	else
+		return true;
+	return false;
+}
+
+/* Whether there may be one more session from @origin; if not the client has been told. */
+static bool has_room(struct control *control, const struct control_header *header,
+		     const struct origin *origin)
+{
+	const struct sessions *sessions = &control->server->sessions;
+	uint32_t count = crowds_count(&sessions->crowds, origin);
+
+	if (sessions_too_many_remains(sessions, origin))
+		control_refuse(
+			control, header, WIRE_SESSIONS_MAX,
+			"as many sessions of this process as may be (%d) are over and what they "
+			"hold cannot be taken back yet: they linger, or have the memory mapped",
+			SESSION_REMAINS_MAX);
+	else if (count >= sessions_share(sessions))
+		control_refuse(
+			control, header, WIRE_SESSIONS_MAX,
+			"this %s has %u sessions, those counted that are over and not taken back "
+			"yet: as many as one may have, half of storaged's setting sessions-max "
+			"(%u)",
+			origin_kind(origin), count, sessions->max);
+	else
+		return true;
+	return false;
+}
+
+static struct session *begin(struct control *control, const struct control_header *header,
+			     const struct control_hello *hello)
+{
+	struct server *server = control->server;
+	const char *name = (const char *)hello->name_space;
+	struct name_space *space = server_namespace(server, name);
+	uint64_t linger_ns = le32_get(hello->linger_ms) * UINT64_C(1000000);
+	uint64_t asked = le64_get(hello->features_offered) | le64_get(hello->features_required);
+	char who[ORIGIN_WHO_BYTES];
+	struct origin origin;
+	struct session *session;
+
+	if (!space) {
+		control_refuse(control, header, WIRE_NO_NAMESPACE, "there is no namespace %s",
+			       printable(name));
+		return NULL;
+	}
+	if (linger_ns > server->settings->linger_max_ns) {
+		control_refuse(control, header, WIRE_PARAMETERS,
+			       "a linger of %u ms is more than this storaged allows (%llu ms, its "
+			       "setting linger-max)",
+			       le32_get(hello->linger_ms),
+			       (unsigned long long)(server->settings->linger_max_ns / 1000000));
+		return NULL;
+	}
+	origin_find(control->source.fd, control->is_unix, &origin, who);
+	if (!has_room(control, header, &origin))
+		return NULL;
+	session = session_begin(server, space, control, &origin, (int64_t)linger_ns);
+	if (!session) {
+		control_refuse(
+			control, header, WIRE_SESSIONS_MAX,
+			"storaged has %u sessions, as many as it may (its setting sessions-max)",
+			server->sessions.max);
+		return NULL;
+	}
+	memcpy(session->who, who, sizeof session->who);
+	session->features = asked & CONTROL_FEATURES;
+	return session;
+}
+
+void handle_hello(struct control *control, const struct control_header *header, const uint8_t *body)
+{
+	const struct control_hello *hello = (const void *)body;
+	struct control_welcome welcome;
+
+	if (may_begin(control, header, hello))
+		control->session = begin(control, header, hello);
+	if (!control->session) {
+		control_finish(control);
+		return;
+	}
+	control->state = CONTROL_LIVE;
+	list_remove(&control->deadline.link);
+	welcome_of(control->server, control->session, &welcome);
+	control_reply(control, header, &welcome, sizeof welcome);
+}

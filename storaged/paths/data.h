@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A data connection of transport tcp: requests come in, are executed through an executor, and are
+ * answered in order, one send for as many as there were. Bytes are executed where they were
+ * received, and read to where they are sent from.
+ *
+ * A client that does not read its responses stalls itself alone: while its responses are unsent
+ * nothing more is executed, and nothing more is received once the buffer is full.
+ */
+#ifndef STORAGED_PATHS_DATA_H
+#define STORAGED_PATHS_DATA_H
+
+#include "lib/io/engine.h"
+#include "lib/core/transport.h"
+#include "storaged/session/ends.h"
+#include "storaged/list.h"
+#include "storaged/paths/mailbox.h"
+
+/* Room for the largest request, and for a batch of small ones behind it. */
+#define DATA_RECV_BYTES 131072
+#define DATA_SEND_BYTES 131072
+/* Operations of one connection in flight on a device. */
+#define DATA_OPS_MAX 64
+
+struct session;
+struct worker;
+
+/* What executes the requests for one namespace in one worker. */
+struct executor {
+	struct transport *transport;
+	uint64_t region_bytes;
+	uint64_t operations; /* executed */
+	/* The rest for transports with a queue, that is for the domain `device`. */
+	struct list executing;  /* data connections, in the order of submission */
+	bool submitted;         /* something since the last flush */
+	struct io_stream ready; /* the transport's descriptor */
+	/* For both: connections that have ended, to be looked at after a batch of events. */
+	struct list ended;
+};
+
+/* Mail to a worker: */
+#define DATA_BEGIN 1u /* serve this connection */
+#define DATA_END   2u /* serve it no more; answered by DATA_GONE */
+/* Mail from a worker: */
+#define DATA_ENDED 1u /* it ended by itself; the main thread is to say DATA_END */
+#define DATA_GONE  2u /* nothing of it can be executed any more; the worker has forgotten it */
+
+struct data_connection {
+	/* the main thread's */
+	struct list link; /* in session->data */
+	struct session *session;
+	struct worker *worker;
+	bool end_posted;
+	struct mail to_worker, to_main;
+	enum session_end why; /* valid with DATA_ENDED; so is */
+	int error;            /* errno, or 0 */
+
+	/* the worker's */
+	struct executor *executor;
+	struct io_stream stream;
+	bool begun, ended, end_asked;
+	bool last_response; /* the next send is the last: it broke the protocol */
+	/* Asked for, and its event not taken yet: the stream's pending bits are clear before
+	 * that. */
+	bool receiving, sending;
+	uint32_t fill, taken; /* of recv */
+	uint32_t send_fill;
+	struct list executing; /* in executor->executing */
+	struct list ending;    /* in executor->ended */
+	uint32_t op_count;
+	struct op *ops;                   /* DATA_OPS_MAX; NULL where operations execute at once */
+	struct data_response **responses; /* where each op's response is */
+	uint8_t *recv, *send;
+};
+
+/* Make one for @fd, which is its own from then on, with @bytes received already. */
+int data_connection_new(int fd, bool queued, const void *bytes, size_t byte_count,
+			struct data_connection **ret_connection);
+void data_connection_free(struct data_connection *connection);
+
+/* ---- the worker's side ---- */
+
+/* Go on with whatever can be done now. */
+void data_turn(struct io_engine *engine, struct data_connection *connection);
+/* Take an event of its stream. */
+void data_event(struct io_engine *engine, struct data_connection *connection,
+		const struct io_event *event);
+/* The operations in flight of the executor's oldest connections, if they are complete, are
+ * answered. Returns whether there were any. */
+bool data_complete(struct io_engine *engine, struct executor *executor);
+
+/* Give it up: nothing more is executed or answered. It goes to executor->ended, now and whenever
+ * something of it that was under way is over. */
+void data_end(struct io_engine *engine, struct data_connection *connection, enum session_end why);
+void data_look_at_later(struct data_connection *connection);
+/* Whether nothing of an ended one is under way any more. */
+bool data_is_over(const struct data_connection *connection);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storaged/paths/worker.h"
+#include "lib/core/clock.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+#define EVENTS_MAX 64
+/* The longest sleep while a device owes completions: its transport notices a dead device by its own
+ * timeout, but only when it is asked. */
+#define DEVICE_SLEEP_NS 100000000
+
+static void begin(struct worker *worker, struct data_connection *connection)
+{
+	if (io_ops(worker->engine)->add(worker->engine, &connection->stream)) {
+		data_end(worker->engine, connection, END_data_refused);
+		return;
+	}
+	connection->begun = true;
+	worker->connection_count++;
+	data_turn(worker->engine, connection);
+}
+
+static void take_mail(struct worker *worker)
+{
+	struct mail *mail;
+	uint32_t bits;
+
+	mailbox_quiet(&worker->inbox);
+	while ((mail = mailbox_take(&worker->inbox, &bits))) {
+		struct data_connection *connection =
+			container_of(mail, struct data_connection, to_worker);
+
+		if (bits & DATA_BEGIN)
+			begin(worker, connection);
+		if (bits & DATA_END) {
+			connection->end_asked = true;
+			data_end(worker->engine, connection, END_data_closed);
+			data_look_at_later(connection);
+		}
+	}
+}
+
+/* Tell the main thread which connections ended by themselves, and which are over. */
+static void report_ended(struct worker *worker, struct executor *executor)
+{
+	while (!list_empty(&executor->ended)) {
+		struct data_connection *connection =
+			container_of(executor->ended.next, struct data_connection, ending);
+
+		list_remove(&connection->ending);
+		if (!connection->end_asked) {
+			mailbox_post(worker->outbox, &connection->to_main, DATA_ENDED);
+		} else if (data_is_over(connection)) {
+			if (connection->begun) {
+				io_ops(worker->engine)->remove(worker->engine, &connection->stream);
+				worker->connection_count--;
+			}
+			mailbox_post(worker->outbox, &connection->to_main, DATA_GONE);
+		}
+	}
+}
+
+static void take_events(struct worker *worker, const struct io_event *events, int count)
+{
+	for (int i = 0; i < count; i++) {
+		struct io_stream *stream = events[i].stream;
+
+		if (stream == &worker->inbox_ready) {
+			take_mail(worker);
+			io_ops(worker->engine)->watch(worker->engine, stream);
+		} else if (events[i].kind != IO_READABLE) {
+			struct data_connection *connection =
+				container_of(stream, struct data_connection, stream);
+
+			data_event(worker->engine, connection, &events[i]);
+		}
+		/* A device's descriptor is readable: whoever woke up looks at the device anyway. */
+	}
+}
+
+/* Let the devices go on. Returns whether anything was completed; *ret_owed whether something is
+ * owed. */
+static bool turn_executors(struct worker *worker, bool *ret_owed)
+{
+	bool any = false;
+
+	*ret_owed = false;
+	for (unsigned i = 0; i < worker->executor_count; i++) {
+		struct executor *executor = &worker->executors[i];
+		const struct transport_ops *transport = transport_ops(executor->transport);
+
+		if (!list_empty(&executor->executing)) {
+			if (executor->submitted)
+				transport->flush(executor->transport);
+			executor->submitted = false;
+			transport->progress(executor->transport, 0);
+			any |= data_complete(worker->engine, executor);
+			*ret_owed |= !list_empty(&executor->executing);
+		}
+		if (!list_empty(&executor->ended))
+			report_ended(worker, executor);
+	}
+	return any;
+}
+
+/* Before sleeping: have the devices wake us. */
+static void watch_executors(struct worker *worker)
+{
+	for (unsigned i = 0; i < worker->executor_count; i++) {
+		struct executor *executor = &worker->executors[i];
+
+		if (list_empty(&executor->executing))
+			continue;
+		transport_ops(executor->transport)->fd(executor->transport);
+		if (executor->ready.pending == 0)
+			io_ops(worker->engine)->watch(worker->engine, &executor->ready);
+	}
+}
+
+/* Tell the main thread how much was executed. Nobody else writes the counter: no locked
+ * instruction. */
+static void count_operations(struct worker *worker)
+{
+	uint64_t operations = 0;
+
+	for (unsigned i = 0; i < worker->executor_count; i++)
+		operations += worker->executors[i].operations;
+	atomic_store_explicit(&worker->operations, operations, memory_order_relaxed);
+}
+
+/* There was nothing to do. */
+static void let_others_run(const struct worker *worker, int64_t *idle_since_ns)
+{
+	int64_t now_ns = clock_now_ns();
+
+	if (*idle_since_ns == 0)
+		*idle_since_ns = now_ns;
+	if (worker->poll == TRANSPORT_POLL_ADAPTIVE ||
+	    now_ns - *idle_since_ns > TRANSPORT_SPIN_ALONE_NS)
+		sched_yield();
+}
+
+/* Whether to sleep now, rather than to look again. Whoever serves nobody sleeps under every
+ * policy. */
+static bool may_sleep(const struct worker *worker, int64_t idle_since_ns)
+{
+	return worker->connection_count == 0 || worker->poll == TRANSPORT_POLL_BLOCK ||
+	       (worker->poll == TRANSPORT_POLL_ADAPTIVE && idle_since_ns &&
+		clock_now_ns() - idle_since_ns > TRANSPORT_SPIN_NS);
+}
+
+static void serve(struct worker *worker)
+{
+	const struct io_engine_ops *engine = io_ops(worker->engine);
+	struct io_event events[EVENTS_MAX];
+	int64_t idle_since_ns = 0;
+	bool owed = false;
+
+	engine->watch(worker->engine, &worker->inbox_ready);
+	while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
+		bool sleeps = may_sleep(worker, idle_since_ns);
+		int count;
+
+		if (sleeps && owed) {
+			watch_executors(worker);
+			/* What was completed before it was armed wakes nobody. */
+			sleeps = !turn_executors(worker, &owed);
+		}
+		count = engine->wait(worker->engine, events, EVENTS_MAX,
+				     !sleeps ? 0
+				     : owed  ? DEVICE_SLEEP_NS
+					     : -1);
+		if (count > 0)
+			take_events(worker, events, count);
+		if (turn_executors(worker, &owed) || count > 0) {
+			idle_since_ns = 0;
+			count_operations(worker);
+		} else if (worker->poll != TRANSPORT_POLL_BLOCK) {
+			let_others_run(worker, &idle_since_ns);
+		}
+	}
+}
+
+/* Open what belongs to the thread. */
+static int prepare(struct worker *worker)
+{
+	const struct io_engine_ops *engine;
+	int r = io_engine_open(worker->io, worker->stream_count_max, &worker->engine);
+
+	if (r)
+		return r;
+	engine = io_ops(worker->engine);
+	worker->engine_name = engine->name;
+	worker->inbox_ready = (struct io_stream){.fd = worker->inbox.event_fd};
+	r = engine->add(worker->engine, &worker->inbox_ready);
+	for (unsigned i = 0; i < worker->executor_count && r == 0; i++) {
+		struct executor *executor = &worker->executors[i];
+		const struct transport_ops *transport = transport_ops(executor->transport);
+
+		if (transport->execute)
+			continue;
+		executor->ready = (struct io_stream){.fd = transport->fd(executor->transport)};
+		r = engine->add(worker->engine, &executor->ready);
+	}
+	return r;
+}
+
+static void *run(void *argument)
+{
+	struct worker *worker = argument;
+
+	worker->start_error = prepare(worker);
+	sem_post(&worker->started);
+	if (worker->start_error == 0)
+		serve(worker);
+	if (worker->engine)
+		io_ops(worker->engine)->close(worker->engine);
+	return NULL;
+}
+
+static void free_parts(struct worker *worker)
+{
+	for (unsigned i = 0; i < worker->executor_count; i++)
+		transport_ops(worker->executors[i].transport)
+			->close(worker->executors[i].transport);
+	free(worker->executors);
+	sem_destroy(&worker->started);
+}
+
+int worker_start(struct worker *worker, const struct settings *settings, unsigned stream_count_max,
+		 struct executor *executors, unsigned executor_count, struct mailbox *outbox)
+{
+	int r;
+
+	*worker = (struct worker){.io = settings_io[settings->io],
+				  .poll = (enum transport_poll)settings->poll,
+				  .stream_count_max = stream_count_max,
+				  .executors = executors,
+				  .executor_count = executor_count,
+				  .outbox = outbox};
+	for (unsigned i = 0; i < executor_count; i++) {
+		list_init(&executors[i].executing);
+		list_init(&executors[i].ended);
+	}
+	sem_init(&worker->started, 0, 0);
+	r = mailbox_open(&worker->inbox);
+	if (r) {
+		free_parts(worker);
+		return r;
+	}
+	r = -pthread_create(&worker->thread, NULL, run, worker);
+	if (r == 0) {
+		while (sem_wait(&worker->started))
+			;
+		r = worker->start_error;
+		if (r)
+			pthread_join(worker->thread, NULL);
+	}
+	if (r) {
+		mailbox_close(&worker->inbox);
+		free_parts(worker);
+	}
+	return r;
+}
+
+void worker_stop(struct worker *worker)
+{
+	atomic_store_explicit(&worker->stop, true, memory_order_relaxed);
+	eventfd_write(worker->inbox.event_fd, 1);
+	pthread_join(worker->thread, NULL);
+	mailbox_close(&worker->inbox);
+	free_parts(worker);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What one kind of work may take of a turn of the loop, over all connections and sessions: so many
+ * steps, and a time. What is left goes on in the next turn, behind whatever has come meanwhile. A
+ * step is what a light request takes; the piece of work that a price in steps is asked for is small
+ * enough not to be divided.
+ */
+#ifndef STORAGED_SESSION_BUDGET_H
+#define STORAGED_SESSION_BUDGET_H
+
+#include "lib/core/clock.h"
+
+#include <stdbool.h>
+
+#define BUDGET_STEPS_MAX 1024
+#define BUDGET_NS        INT64_C(500000)
+
+struct budget {
+	unsigned steps; /* left */
+	int64_t end_ns; /* 0: nothing was done yet */
+};
+
+static inline struct budget budget_begin(void)
+{
+	return (struct budget){.steps = BUDGET_STEPS_MAX};
+}
+
+/* Whether a piece of work of @steps may be done in this turn. The first one may, whatever it
+ * takes. */
+static inline bool budget_take(struct budget *budget, unsigned steps)
+{
+	int64_t now_ns;
+
+	if (budget->steps == 0)
+		return false;
+	now_ns = clock_now_ns();
+	if (budget->end_ns == 0)
+		budget->end_ns = now_ns + BUDGET_NS;
+	if (now_ns >= budget->end_ns)
+		return false;
+	budget->steps -= steps < budget->steps ? steps : budget->steps;
+	return true;
+}
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storaged/session/mappings.h"
+#include "storaged/log.h"
+#include "storaged/server.h"
+#include "lib/core/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* A memfd that nobody can write to. Returns it or a negative errno. */
+static int lease_open(void)
+{
+	int fd = memfd_create("dso-lease", MFD_CLOEXEC | MFD_ALLOW_SEALING), r;
+
+	if (fd < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0)
+		return fd < 0 ? -errno : fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+/* Once the seal succeeds nobody can map it any more. */
+static bool may_be_mapped(const struct mapping *mapping)
+{
+	return mapping->lease_fd < 0 || fcntl(mapping->lease_fd, F_ADD_SEALS, F_SEAL_WRITE);
+}
+
+void mapping_forget(struct mapping *mapping)
+{
+	struct session *session = mapping->session;
+	struct server *server = session->server;
+
+	list_remove(&mapping->link);
+	list_remove(&mapping->look.link);
+	session->mapping_count--;
+	server->connection_count--;
+	server->mapping_count--;
+	loop_end(&server->loop, &mapping->connection);
+	if (mapping->lease_fd >= 0)
+		close(mapping->lease_fd);
+	loop_bury(&server->loop, &mapping->process, mapping);
+}
+
+static void end(struct mapping *mapping)
+{
+	struct session *session = mapping->session;
+
+	mapping_forget(mapping);
+	session_sweep_if_fenced(session);
+}
+
+static void look(struct mapping *mapping, int64_t now_ns)
+{
+	if (!may_be_mapped(mapping)) {
+		end(mapping);
+		return;
+	}
+	if (mapping->lease_fd < 0)
+		return;
+	deadline_insert(&mapping->session->server->mapping_looks, &mapping->look,
+			now_ns + mapping->pause_ns);
+	mapping->pause_ns *= 2;
+	if (mapping->pause_ns > MAPPING_LOOK_NS_MAX)
+		mapping->pause_ns = MAPPING_LOOK_NS_MAX;
+}
+
+static void process_ended(struct source *source, uint32_t events)
+{
+	(void)events;
+	end(container_of(source, struct mapping, process));
+}
+
+static void connection_ended(struct source *source, uint32_t events)
+{
+	struct mapping *mapping = container_of(source, struct mapping, connection);
+
+	(void)events;
+	loop_end(&mapping->session->server->loop, source);
+	mapping->pause_ns = MAPPING_LOOK_NS;
+	look(mapping, clock_now_ns());
+}
+
+int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping)
+{
+	struct server *server = session->server;
+	bool has_lease = session->features & CONTROL_FEATURE_LEASE;
+	struct mapping *mapping;
+	int r = 0;
+
+	if (session->mapping_count == SESSION_MAPPINGS_MAX ||
+	    !server_has_room(server, MAPPING_FILES))
+		return -EMFILE;
+	mapping = calloc(1, sizeof *mapping);
+	if (!mapping)
+		return -ENOMEM;
+	mapping->lease_fd = has_lease ? lease_open() : -1;
+	if (has_lease && mapping->lease_fd < 0)
+		r = mapping->lease_fd;
+	else
+		r = loop_add(&server->loop, &mapping->process, pidfd, EPOLLIN, process_ended);
+	if (r) {
+		if (mapping->lease_fd >= 0)
+			close(mapping->lease_fd);
+		free(mapping);
+		return r;
+	}
+	mapping->connection.fd = -1;
+	mapping->pause_ns = MAPPING_LOOK_NS;
+	mapping->session = session;
+	list_init(&mapping->look.link);
+	list_append(&session->mappings, &mapping->link);
+	session->mapping_count++;
+	server->connection_count++;
+	server->mapping_count++;
+	*ret_mapping = mapping;
+	return 0;
+}
+
+void mapping_watch(struct mapping *mapping, int connection_fd)
+{
+	if (loop_add(&mapping->session->server->loop, &mapping->connection, connection_fd, EPOLLIN,
+		     connection_ended))
+		close(connection_fd);
+}
+
+/* ---- of a session ---- */
+
+void mappings_look_at(struct session *session, int64_t now_ns)
+{
+	for (struct list *link = session->mappings.next, *next; link != &session->mappings;
+	     link = next) {
+		next = link->next;
+		look(container_of(link, struct mapping, link), now_ns);
+	}
+}
+
+void mappings_forget(struct session *session)
+{
+	while (!list_empty(&session->mappings))
+		mapping_forget(container_of(session->mappings.next, struct mapping, link));
+}
+
+void mappings_kill(struct session *session)
+{
+	for (struct list *link = session->mappings.next; link != &session->mappings;
+	     link = link->next) {
+		struct mapping *mapping = container_of(link, struct mapping, link);
+
+		if (syscall(SYS_pidfd_send_signal, mapping->process.fd, SIGKILL, NULL, 0))
+			log_limited(LOG_LEVEL_WARNING,
+				    "session %u: its process cannot be killed: %s",
+				    session_owner(session), strerrordesc_np(errno));
+		else
+			log_limited(LOG_LEVEL_WARNING,
+				    "session %u (%s): its process is killed, as it has the memory "
+				    "mapped and shm-fence is kill",
+				    session_owner(session), session->who);
+	}
+}
+
+void mappings_expire_looks(struct server *server, int64_t now_ns)
+{
+	struct deadline *deadline;
+
+	while ((deadline = deadline_first(&server->mapping_looks)) && deadline->at_ns <= now_ns) {
+		list_remove(&deadline->link);
+		look(container_of(deadline, struct mapping, look), now_ns);
+	}
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Processes that have the arena mapped (transport shm). While one has, what it does can land, so
+ * its session is not swept. It has it mapped no more when it has ended, or when its lease is not
+ * mapped: an empty memfd of its own, which the library maps before the arena and unmaps behind it.
+ * storaged looks by sealing it against writing: the kernel refuses that while it is mapped for
+ * writing, and lets nobody map it from then on. So it is known after munmap() and after exec(), and
+ * not where a program closes descriptors that are none of its own; and nothing that another client
+ * does to the arena's file has a part in it. The lease is empty and cannot grow: a seal waits for
+ * pages that somebody has pinned, and it has none. When to look is what the connection says that
+ * brought the descriptors: the library closes it behind the mapping, exec() does at any rate.
+ */
+#ifndef STORAGED_SESSION_MAPPINGS_H
+#define STORAGED_SESSION_MAPPINGS_H
+
+#include "storaged/list.h"
+#include "storaged/loop.h"
+
+#define MAPPING_LOOK_NS \
+	INT64_C(20000000) /* to the first look without a sign; then twice as long each time, */
+#define MAPPING_LOOK_NS_MAX 5000000000 /* and no longer than this */
+
+struct server;
+struct session;
+
+#define MAPPING_FILES 3 /* its process, its connection, its lease */
+
+struct mapping {
+	struct source process;    /* the pidfd */
+	struct source connection; /* closed by the client when it has unmapped; fd -1: it was */
+	int lease_fd;             /* -1: none, the end of the process alone tells */
+	struct deadline look;
+	int64_t pause_ns; /* between two looks */
+	struct list link; /* in session->mappings */
+	struct session *session;
+};
+
+/* The process @pidfd is about to map the arena. Returns 0, -EMFILE, -ENOMEM, -ENOSPC; the
+ * descriptor is the mapping's only after 0. */
+int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping);
+/* The connection is the mapping's from here on. */
+void mapping_watch(struct mapping *mapping, int connection_fd);
+/* It was not passed after all. */
+void mapping_forget(struct mapping *mapping);
+
+/* The session is over; its processes may still be told by nobody that they are to unmap. */
+void mappings_look_at(struct session *session, int64_t now_ns);
+/* Its client says that nothing is mapped. */
+void mappings_forget(struct session *session);
+/* Nothing else takes a mapping away from a process that is frozen. */
+void mappings_kill(struct session *session);
+/* Look at those whose time has come. */
+void mappings_expire_looks(struct server *server, int64_t now_ns);
+
+#endif

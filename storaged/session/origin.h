@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where sessions come from, and how many come from there: a user of this host, by a unix socket, or
+ * a network. Over TCP there is nothing but the address, and who has one often has more: all of
+ * 127.0.0.0/8 is one, and so are the 64 bits of an IPv6 address that a host chooses for itself.
+ */
+#ifndef STORAGED_SESSION_ORIGIN_H
+#define STORAGED_SESSION_ORIGIN_H
+
+#include "storaged/list.h"
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#define ORIGIN_BUCKETS   256
+#define ORIGIN_WHO_BYTES 56
+
+struct origin {
+	bool is_unix;
+	uid_t uid;
+	pid_t pid; /* 0: its number means nothing here */
+	uint8_t network
+		[16]; /* an IPv6 address without what its host chose, or an IPv4 address in one */
+};
+
+/* All that come from one of them; one without sessions is not kept. */
+struct crowd {
+	struct list link;
+	struct origin origin;
+	uint32_t sessions; /* that are not free */
+};
+
+struct crowds {
+	struct list buckets[ORIGIN_BUCKETS];
+};
+
+/* Fill in the network of @peer. */
+void origin_from(const struct sockaddr *peer, struct origin *origin);
+/* Find out who is at the other end of the socket @fd, for storaged and, in @who, for people. */
+void origin_find(int fd, bool is_unix, struct origin *origin, char who[ORIGIN_WHO_BYTES]);
+/* The same, for people alone. Returns @who. */
+const char *origin_who(int fd, bool is_unix, char who[ORIGIN_WHO_BYTES]);
+/* What it is called: "user" or "address". */
+const char *origin_kind(const struct origin *origin);
+
+void crowds_init(struct crowds *crowds);
+/* How many sessions come from where @origin is. */
+uint32_t crowds_count(const struct crowds *crowds, const struct origin *origin);
+/* One more. Returns NULL without memory. */
+struct crowd *crowds_join(struct crowds *crowds, const struct origin *origin);
+/* One less. */
+void crowd_leave(struct crowd *crowd);
+
+#endif

@@ -1,0 +1,656 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storaged/session/session.h"
+#include "storaged/control/control.h"
+#include "storaged/paths/device_pairs.h"
+#include "storaged/log.h"
+#include "storaged/paths/queue_pairs.h"
+#include "storaged/server.h"
+#include "lib/core/clock.h"
+#include "lib/core/sweep.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define OWNER_BITS 16
+
+#define SWEEP_WORDS   8  /* looked at in a step */
+#define DESTROY_STEPS 64 /* of a queue pair: calls of the kernel and the device */
+
+static const char *const state_names[] = {"free", "live", "fencing", "lingering", "sweeping"};
+
+int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
+{
+	*sessions = (struct sessions){.max = max};
+	silences_init(&sessions->silences, ttl_ns);
+	deadlines_init(&sessions->lingering, 0);
+	deadlines_init(&sessions->retries, SESSION_RETRY_NS);
+	list_init(&sessions->sweeping);
+	list_init(&sessions->destroying);
+	list_init(&sessions->remains);
+	crowds_init(&sessions->crowds);
+	sessions->table = calloc(max + 1, sizeof *sessions->table);
+	sessions->free = calloc(max, sizeof *sessions->free);
+	if (!sessions->table || !sessions->free) {
+		sessions_close(sessions);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < max; i++)
+		sessions->free[i] = (uint16_t)(i + 1);
+	sessions->free_count = max;
+	return 0;
+}
+
+/* With what the system call said of it, where it was one, in @text. */
+static const char *reason_of(const struct session *session, char text[REASON_BYTES])
+{
+	const char *reason = session_ends[session->end].reason;
+	bool broke = session->end == END_control_broke || session->end == END_data_broke;
+
+	if (!broke || !session->last_error)
+		return reason;
+	snprintf(text, REASON_BYTES, "%s (%s)", reason, strerror(session->last_error));
+	return text;
+}
+
+/* Once for each session. Ends of one reason are not kept back because there are many of another. */
+static void log_end(const struct session *session)
+{
+	static struct log_limit limits[END_COUNT];
+	char reason[REASON_BYTES];
+
+	if (log_limit_allows(&limits[session->end], session_ends[session->end].level))
+		log_line(session_ends[session->end].level,
+			 "session %u (%s) is over: %s; %u holds taken back", session_owner(session),
+			 session->who, reason_of(session, reason), session->taken);
+}
+
+void sessions_close(struct sessions *sessions)
+{
+	for (uint32_t i = 1; sessions->table && i <= sessions->max; i++) {
+		struct session *session = &sessions->table[i];
+
+		if (session->state == SESSION_FREE)
+			continue;
+		/* Nobody waits for those whose processes have the arena mapped. */
+		if (session->state != SESSION_LIVE)
+			log_end(session);
+		mappings_forget(session);
+		store_opener_end(&session->opener);
+		holds_forget(session);
+		crowd_leave(session->crowd);
+	}
+	free(sessions->table);
+	free(sessions->free);
+	*sessions = (struct sessions){0};
+}
+
+bool sessions_too_many_remains(const struct sessions *sessions, const struct origin *origin)
+{
+	unsigned count = 0;
+
+	if (!origin->is_unix || origin->pid <= 0)
+		return false;
+	for (struct list *link = sessions->remains.next; link != &sessions->remains;
+	     link = link->next) {
+		const struct origin *other = &container_of(link, struct session, remains)->origin;
+
+		count += other->is_unix && other->uid == origin->uid && other->pid == origin->pid;
+	}
+	return count >= SESSION_REMAINS_MAX;
+}
+
+uint32_t sessions_share(const struct sessions *sessions)
+{
+	return (sessions->max + 1) / 2;
+}
+
+uint32_t sessions_count(const struct sessions *sessions)
+{
+	return sessions->max - sessions->free_count;
+}
+
+uint64_t sessions_lost(const struct sessions *sessions)
+{
+	uint64_t count = 0;
+
+	for (unsigned end = 0; end < END_COUNT; end++)
+		if (session_ends[end].died && end != END_silent)
+			count += sessions->ended[end];
+	return count;
+}
+
+/* ---- the way through the states ---- */
+
+static void go_free(struct session *session)
+{
+	struct sessions *sessions = &session->server->sessions;
+
+	log_end(session);
+	holds_forget(session);
+	/* Every handle is back; this frees what the opener itself has. */
+	store_opener_end(&session->opener);
+	list_remove(&session->sweeping);
+	list_remove(&session->remains);
+	list_remove(&session->asking);
+	session->space->session_count--;
+	crowd_leave(session->crowd);
+	sessions->free[(sessions->free_head + sessions->free_count++) % sessions->max] =
+		session_owner(session);
+	explicit_bzero(session->cookie, sizeof session->cookie);
+	restart_session_over(session->server, session->space);
+}
+
+/* The one place where a session changes its state. */
+static void go(struct session *session, enum session_state state)
+{
+	struct sessions *sessions = &session->server->sessions;
+
+	log_debug("session %u: %s, now %s", session_owner(session), state_names[session->state],
+		  state_names[state]);
+	session->state = state;
+	switch (state) {
+	case SESSION_LIVE:
+		sessions->live_count++;
+		session->space->live_count++;
+		sessions->begun++;
+		silence_begin(&sessions->silences, &session->silence, clock_now_ns());
+		break;
+	case SESSION_FENCING:
+		sessions->live_count--;
+		session->space->live_count--;
+		list_append(&sessions->remains, &session->remains);
+		list_remove(&session->silence.link);
+		futex_forget(session);
+		session->control = NULL;
+		break;
+	case SESSION_LINGERING:
+		deadline_insert(&sessions->lingering, &session->linger, session->linger_at_ns);
+		break;
+	case SESSION_SWEEPING:
+		grant_end(&session->waiter.grant);
+		list_remove(&session->linger.link);
+		session->sweep_handle = 1;
+		list_append(&sessions->sweeping, &session->sweeping);
+		break;
+	case SESSION_FREE:
+		go_free(session);
+		break;
+	}
+}
+
+void session_sweep_if_fenced(struct session *session)
+{
+	if (session->state == SESSION_FENCING && session->data_count == 0 &&
+	    session->queue_pair_count == 0 && session->mapping_count == 0 &&
+	    session->peer_count == 0 && device_pair_abandon(session))
+		go(session,
+		   session->linger_at_ns > clock_now_ns() ? SESSION_LINGERING : SESSION_SWEEPING);
+}
+
+void sessions_expire_lingers(struct sessions *sessions, int64_t now_ns)
+{
+	struct deadline *deadline;
+
+	while ((deadline = deadline_first(&sessions->lingering)) && deadline->at_ns <= now_ns)
+		go(container_of(deadline, struct session, linger), SESSION_SWEEPING);
+}
+
+const char *session_state_note(const struct session *session)
+{
+	static const char *const notes[] = {
+		[SESSION_FREE] = "",
+		[SESSION_LIVE] = "",
+		[SESSION_FENCING] = " (lost)",
+		[SESSION_LINGERING] = " (lingers)",
+		[SESSION_SWEEPING] = " (ended)",
+	};
+
+	return notes[session->state];
+}
+
+/* ---- begin and end ---- */
+
+static bool object_deleted(struct store_opener *opener, uint32_t handle)
+{
+	struct session *session = container_of(opener, struct session, opener);
+	struct control_close notice = {.handle = le32_of(handle)};
+
+	if (!session->control)
+		return true;
+	if (!control_notify(session->control, CONTROL_DELETED, &notice, sizeof notice))
+		return false;
+	futex_answer_of(session, handle, WIRE_STALE);
+	return true;
+}
+
+struct session *session_begin(struct server *server, struct name_space *space,
+			      struct control *control, const struct origin *origin,
+			      int64_t linger_ns)
+{
+	struct sessions *sessions = &server->sessions;
+	struct session *session;
+	struct crowd *crowd;
+	uint64_t random;
+	uint16_t place;
+
+	if (sessions->free_count == 0)
+		return NULL;
+	place = sessions->free[sessions->free_head];
+	session = &sessions->table[place];
+	/* Does not block once the system has booted; storaged would rather wait than be
+	 * guessable. */
+	if (getrandom(&random, sizeof random, 0) != sizeof random ||
+	    getrandom(session->cookie, sizeof session->cookie, 0) != sizeof session->cookie)
+		return NULL;
+	crowd = crowds_join(&sessions->crowds, origin);
+	if (!crowd)
+		return NULL;
+	sessions->free_head = (sessions->free_head + 1) % sessions->max;
+	sessions->free_count--;
+	session->id = random << OWNER_BITS | place;
+	session->server = server;
+	session->space = space;
+	session->origin = *origin;
+	session->crowd = crowd;
+	session->control = control;
+	session->opener = (struct store_opener){0};
+	store_opener_begin(space->store, &session->opener, object_deleted);
+	list_init(&session->data);
+	list_init(&session->queue_pairs);
+	list_init(&session->mappings);
+	list_init(&session->sweeping);
+	list_init(&session->destroying);
+	list_init(&session->remains);
+	list_init(&session->asking);
+	list_init(&session->waiter.link);
+	list_init(&session->waiter.grant.deadline.link);
+	session->waiter.grant.missed = 0;
+	session->waiter.word = 0;
+	list_init(&session->silence.link);
+	list_init(&session->linger.link);
+	session->end = END_NONE;
+	session->last_error = 0;
+	session->used = 0;
+	session->peer_left = false;
+	session->linger_ns = linger_ns;
+	session->linger_at_ns = 0;
+	session->taken = 0;
+	session->data_count = session->queue_pair_count = 0;
+	session->mapping_count = session->peer_count = 0;
+	session->device_pair = NULL;
+	session->begun_ns = clock_now_ns();
+	session->who[0] = 0;
+	space->session_count++;
+	if (linger_ns)
+		list_append(&space->asking, &session->asking);
+	go(session, SESSION_LIVE);
+	restart_session_begins(session);
+	return session;
+}
+
+static struct session *at(struct server *server, uint64_t id)
+{
+	uint16_t place = (uint16_t)id;
+	struct session *session = &server->sessions.table[place];
+
+	if (place == 0 || place > server->sessions.max || session->state != SESSION_LIVE ||
+	    session->id != id)
+		return NULL;
+	return session;
+}
+
+struct session *session_find(struct server *server, uint64_t id,
+			     const uint8_t cookie[CONTROL_COOKIE_BYTES])
+{
+	static const uint8_t nobody[CONTROL_COOKIE_BYTES];
+	struct session *session = at(server, id);
+	const uint8_t *own = session ? session->cookie : nobody;
+	volatile uint8_t difference = 0;
+
+	/* The time does not depend on where the first difference is. */
+	for (unsigned i = 0; i < CONTROL_COOKIE_BYTES; i++)
+		difference |= own[i] ^ cookie[i];
+	return difference == 0 ? session : NULL;
+}
+
+void session_heard(struct session *session)
+{
+	silence_begin(&session->server->sessions.silences, &session->silence, clock_now_ns());
+}
+
+static void end_data(struct data_connection *connection)
+{
+	if (connection->end_posted)
+		return;
+	connection->end_posted = true;
+	mailbox_post(&connection->worker->inbox, &connection->to_worker, DATA_END);
+}
+
+static bool died(const struct session *session)
+{
+	return session_ends[session->end].died;
+}
+
+/* What it held stays held for a while, and people may wonder. */
+static void log_wait(const struct session *session)
+{
+	char text[REASON_BYTES];
+	const char *reason = reason_of(session, text);
+
+	if (session->state == SESSION_FENCING && session->mapping_count)
+		log_limited(LOG_LEVEL_INFO,
+			    "session %u (%s) is lost: %s; what it holds stays held while its "
+			    "process has the memory mapped",
+			    session_owner(session), session->who, reason);
+	else if (session->linger_at_ns)
+		log_limited(LOG_LEVEL_INFO,
+			    "session %u (%s) is lost: %s; what it holds stays held for the %lld ms "
+			    "of its linger",
+			    session_owner(session), session->who, reason,
+			    (long long)(session->linger_ns / 1000000));
+}
+
+void session_end(struct session *session, enum session_end why)
+{
+	struct sessions *sessions = &session->server->sessions;
+
+	session->end = why;
+	sessions->ended[why]++;
+	/* Who has nothing open holds nothing. */
+	if (died(session) && session->linger_ns && session->opener.open_count)
+		session->linger_at_ns = clock_now_ns() + session->linger_ns;
+	go(session, SESSION_FENCING);
+	if (session->peer_count)
+		list_append(&sessions->destroying, &session->destroying);
+	for (struct list *link = session->data.next; link != &session->data; link = link->next)
+		end_data(container_of(link, struct data_connection, link));
+	for (struct list *link = session->queue_pairs.next; link != &session->queue_pairs;
+	     link = link->next) {
+		struct roce_queue_pair *pair = container_of(link, struct roce_queue_pair, link);
+
+		mailbox_post(&pair->worker->inbox, &pair->to_worker, QUEUE_PAIR_END);
+	}
+	if (why == END_silent && session->server->settings->shm_fence == SHM_FENCE_KILL)
+		mappings_kill(session);
+	/* Its word that nothing is mapped is taken from a client that says goodbye. */
+	if (why == END_goodbye)
+		mappings_forget(session);
+	else
+		mappings_look_at(session, clock_now_ns());
+	session_sweep_if_fenced(session);
+	log_wait(session);
+}
+
+void session_fence(struct session *session, enum session_end why)
+{
+	control_fence(session->control, session_ends[why].reason);
+	session_end(session, why);
+}
+
+void session_path_ended(struct session *session, enum control_transport transport,
+			enum session_end why, int error)
+{
+	if (session->state == SESSION_LIVE && session->used == transport)
+		control_hear_out(session->control, why, error);
+}
+
+static bool has_data_connection(const struct session *session)
+{
+	for (struct list *link = session->data.next; link != &session->data; link = link->next)
+		if (!container_of(link, struct data_connection, link)->end_posted)
+			return true;
+	return false;
+}
+
+static bool has_queue_pair(const struct session *session)
+{
+	for (struct list *link = session->queue_pairs.next; link != &session->queue_pairs;
+	     link = link->next)
+		if (!container_of(link, struct roce_queue_pair, link)->has_failed)
+			return true;
+	return session->peer_count > 0;
+}
+
+static bool has_mapping(const struct session *session)
+{
+	return session->mapping_count > 0;
+}
+
+/* Of transport verbs the client may know sooner than storaged that its queue pair is there. */
+static bool has_peer(const struct session *session)
+{
+	return !session->peer_left;
+}
+
+void session_use(struct session *session, enum control_transport transport)
+{
+	static const struct {
+		enum control_transport transport;
+		bool (*has_path)(const struct session *session);
+	} paths[] = {{CONTROL_SHM, has_mapping},
+		     {CONTROL_VERBS, has_peer},
+		     {CONTROL_TCP, has_data_connection},
+		     {CONTROL_ROCE, has_queue_pair}};
+
+	session->used = (uint8_t)transport;
+	for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++)
+		if (paths[i].transport == transport && !paths[i].has_path(session))
+			session_path_ended(session, transport, END_path_gone, 0);
+}
+
+/* ---- the sweep ---- */
+
+/* Undo what the session held in one object, and wake whoever waits there for it. Returns whether
+ * all of its words could be reached: again, it undoes what is left. */
+static bool sweep(struct session *session, const struct store_reference *reference)
+{
+	struct futexes *futexes = &session->server->futexes;
+	struct sweep_tally tally = {.again = session->sweep_again};
+
+	if (sweep_object(session->space->transport, reference, session_owner(session),
+			 died(session), &tally))
+		futex_wake_object(futexes, session->space, reference);
+	else if (sweep_owes_wakes(reference, died(session)))
+		futex_recheck(futexes, session->space, reference);
+	if (tally.taken || tally.failures)
+		restart_took_back(session->server, session->space);
+	session->taken += tally.taken;
+	session->sweep_again = tally.failures != 0;
+	if (tally.failures)
+		log_limited(LOG_LEVEL_ERROR,
+			    "session %u: %u words that it may hold cannot be reached",
+			    session_owner(session), tally.failures);
+	return tally.failures == 0;
+}
+
+/* What it holds stays held until the device works again. */
+static void sweep_later(struct session *session)
+{
+	list_remove(&session->sweeping);
+	deadline_set(&session->server->sessions.retries, &session->linger, clock_now_ns());
+}
+
+void sessions_retry_sweeps(struct sessions *sessions, int64_t now_ns)
+{
+	struct deadline *deadline;
+
+	while ((deadline = deadline_first(&sessions->retries)) && deadline->at_ns <= now_ns) {
+		struct session *session = container_of(deadline, struct session, linger);
+
+		list_remove(&deadline->link);
+		list_append(&sessions->sweeping, &session->sweeping);
+	}
+}
+
+/* What sweeping an object takes: so many of its words are a step. */
+static unsigned sweep_steps(const struct store_reference *reference)
+{
+	return 1 + (unsigned)(sweep_count(reference->type, reference->parameters) / SWEEP_WORDS);
+}
+
+/* Sweep one more object of @session, or end it with the last. Returns whether it fitted into the
+ * budget. */
+static bool sweep_next(struct session *session, struct budget *budget)
+{
+	struct store_reference reference;
+	uint32_t next = session->sweep_handle;
+
+	if (!store_opener_next(&session->opener, &next, &reference)) {
+		go(session, SESSION_FREE);
+		return true;
+	}
+	if (!budget_take(budget, sweep_steps(&reference)))
+		return false;
+	/* The second time over a loopback queue pair that was connected anew. */
+	if (!sweep(session, &reference) && !sweep(session, &reference)) {
+		sweep_later(session);
+		return true;
+	}
+	session->sweep_handle = next;
+	store_close(&session->opener, reference.handle);
+	return true;
+}
+
+bool sessions_sweep(struct sessions *sessions, struct budget *budget)
+{
+	while (!list_empty(&sessions->sweeping)) {
+		struct session *session =
+			container_of(sessions->sweeping.next, struct session, sweeping);
+
+		if (!sweep_next(session, budget))
+			return true;
+		/* In turns: who holds one thing does not wait for who holds thousands. */
+		if (session->state == SESSION_SWEEPING && !list_empty(&session->sweeping)) {
+			list_remove(&session->sweeping);
+			list_append(&sessions->sweeping, &session->sweeping);
+		}
+	}
+	return false;
+}
+
+/* ---- queue pairs on the device ---- */
+
+bool sessions_destroy_peers(struct sessions *sessions, struct budget *budget)
+{
+	while (!list_empty(&sessions->destroying)) {
+		struct session *session =
+			container_of(sessions->destroying.next, struct session, destroying);
+
+		if (!budget_take(budget, DESTROY_STEPS))
+			return true;
+		verbs_peer_destroy(session->peers[--session->peer_count]);
+		if (session->peer_count)
+			continue;
+		list_remove(&session->destroying);
+		session_sweep_if_fenced(session);
+	}
+	return false;
+}
+
+/* ---- data connections ---- */
+
+int session_add_data(struct session *session, int fd, const void *bytes, size_t byte_count)
+{
+	struct server *server = session->server;
+	struct name_space *space = session->space;
+	struct worker *worker = &server->workers[server->worker_next++ % server->worker_count];
+	struct data_connection *connection;
+	int r;
+
+	if (session->data_count == SESSION_DATA_MAX)
+		return -EMFILE;
+	r = data_connection_new(fd, space->domain == CONTROL_DOMAIN_DEVICE, bytes, byte_count,
+				&connection);
+	if (r)
+		return r;
+	connection->session = session;
+	connection->worker = worker;
+	connection->executor = &worker->executors[space - server->namespaces];
+	list_append(&session->data, &connection->link);
+	session->data_count++;
+	server->connection_count++;
+	mailbox_post(&worker->inbox, &connection->to_worker, DATA_BEGIN);
+	return 0;
+}
+
+void session_take_mail(struct server *server)
+{
+	struct mail *mail;
+	uint32_t bits;
+
+	mailbox_quiet(&server->inbox);
+	while ((mail = mailbox_take(&server->inbox, &bits))) {
+		struct data_connection *connection =
+			container_of(mail, struct data_connection, to_main);
+		struct session *session = connection->session;
+
+		if (bits & DATA_ENDED) {
+			end_data(connection);
+			session_path_ended(session, CONTROL_TCP, connection->why,
+					   connection->error);
+		}
+		if (bits & DATA_GONE) {
+			list_remove(&connection->link);
+			session->data_count--;
+			server->connection_count--;
+			server->protocol_errors += connection->last_response;
+			data_connection_free(connection);
+			session_sweep_if_fenced(session);
+		}
+	}
+}
+
+void session_take_roce_mail(struct server *server)
+{
+	struct mail *mail;
+	uint32_t bits;
+
+	mailbox_quiet(&server->roce_inbox);
+	while ((mail = mailbox_take(&server->roce_inbox, &bits))) {
+		struct roce_queue_pair *pair = container_of(mail, struct roce_queue_pair, to_main);
+		struct session *session = pair->session;
+
+		if (bits & QUEUE_PAIR_FAILED) {
+			pair->has_failed = true;
+			session_path_ended(session, CONTROL_ROCE, END_queue_pair_refused, 0);
+		}
+		if (!(bits & QUEUE_PAIR_GONE))
+			continue;
+		list_remove(&pair->link);
+		session->queue_pair_count--;
+		queue_pair_free(server, pair);
+		session_sweep_if_fenced(session);
+	}
+}
+
+/* ---- queue pairs ---- */
+
+void session_add_peer(struct server *server, uint64_t id, struct verbs_peer *peer)
+{
+	struct session *session = at(server, id);
+
+	if (session && session->peer_count < SESSION_PEERS_MAX)
+		session->peers[session->peer_count++] = peer;
+	else
+		verbs_peer_destroy(peer);
+}
+
+void session_remove_peer(struct server *server, uint64_t id, struct verbs_peer *peer)
+{
+	struct session *session = at(server, id);
+
+	for (unsigned i = 0; session && i < session->peer_count; i++) {
+		if (session->peers[i] == peer) {
+			session->peers[i] = session->peers[--session->peer_count];
+			verbs_peer_destroy(peer);
+			break;
+		}
+	}
+	/* Another that is left may be the one that an attempt before made. */
+	if (session && session->peer_count == 0) {
+		session->peer_left = true;
+		session_path_ended(session, CONTROL_VERBS, END_queue_pair_closed, 0);
+	}
+}
