@@ -42,7 +42,7 @@ static void end(int signal_number)
 	is_over = 1;
 }
 
-static void look(struct dso_session *session, struct dso_mutex *mutex, struct seen *seen)
+static void measure(struct dso_session *session, struct dso_mutex *mutex, struct seen *seen)
 {
 	int64_t begin_ns, ping_ns;
 
@@ -73,7 +73,7 @@ __attribute__((noreturn)) static void stand_by(const char *url, int output)
 	if (write(output, "", 1) != 1)
 		_exit(1);
 	while (seen.error == 0 && !is_over) {
-		look(session, mutex, &seen);
+		measure(session, mutex, &seen);
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
 	_exit(write(output, &seen, sizeof seen) != sizeof seen);

@@ -342,7 +342,8 @@ static int rounds(struct run *run, struct lane *lanes, struct hand_over *hand_ov
 		if (r == 0)
 			r = contest(lanes, 2, figures, LOCK_CONTENDED);
 		if (r == 0)
-			r = contest(lanes, (unsigned)settings->sessions, figures, LOCK_CROWDED);
+			r = contest(lanes, (unsigned)settings->sessions, figures,
+				    LOCK_CONTENDED_BY_ALL);
 		report_progress(begin_ns, settings->duration_ns);
 	} while (r == 0 && !stopped() && clock_ns() - begin_ns < settings->duration_ns);
 	return r;

@@ -8,15 +8,15 @@
 
 /* A row of the report. */
 enum lock_row {
-	LOCK_FAA,       /* fetch-and-add of a word that nobody else touches */
-	LOCK_PAIR,      /* lock and unlock, likewise */
-	LOCK_PING,      /* a round trip of the control connection, one after the other */
-	LOCK_PING_COLD, /* one after a pause, in which everybody has gone to sleep */
-	LOCK_FAA_AWAY,  /* fetch-and-add of a word that another session has just changed */
-	LOCK_SPINNING,  /* from the unlock to the return of the lock of one who spins */
-	LOCK_PARKED,    /* likewise, of one who is parked */
-	LOCK_CONTENDED, /* lock and unlock by 2 sessions, whole */
-	LOCK_CROWDED,   /* likewise by all of --sessions */
+	LOCK_FAA,              /* fetch-and-add of a word that nobody else touches */
+	LOCK_PAIR,             /* lock and unlock, likewise */
+	LOCK_PING,             /* a round trip of the control connection, one after the other */
+	LOCK_PING_COLD,        /* one after a pause, in which everybody has gone to sleep */
+	LOCK_FAA_AWAY,         /* fetch-and-add of a word that another session has just changed */
+	LOCK_SPINNING,         /* from the unlock to the return of the lock of one who spins */
+	LOCK_PARKED,           /* likewise, of one who is parked */
+	LOCK_CONTENDED,        /* lock and unlock by 2 sessions, whole */
+	LOCK_CONTENDED_BY_ALL, /* likewise by all of --sessions */
 	LOCK_ROWS
 };
 

@@ -145,7 +145,7 @@ static const struct {
 	[LOCK_SPINNING] = {"hand-over-spinning", "hand-over, spinning", LOCK_FAA_AWAY},
 	[LOCK_PARKED] = {"hand-over-parked", "hand-over, parked", LOCK_PING_COLD},
 	[LOCK_CONTENDED] = {"lock-contended", "lock and unlock, 2", LOCK_CONTENDED},
-	[LOCK_CROWDED] = {"lock-contended", "lock and unlock, all", LOCK_CONTENDED},
+	[LOCK_CONTENDED_BY_ALL] = {"lock-contended", "lock and unlock, all", LOCK_CONTENDED},
 };
 
 static double lock_rate(const struct lock_figures *figures, enum lock_row row)
@@ -212,9 +212,9 @@ void report_lock(const struct run *run, uint64_t errors)
 		print_head();
 	}
 	for (unsigned row = 0; row < LOCK_ROWS; row++) {
-		uint64_t sessions = row == LOCK_CROWDED   ? settings->sessions
-				    : row < LOCK_FAA_AWAY ? 1
-							  : 2;
+		uint64_t sessions = row == LOCK_CONTENDED_BY_ALL ? settings->sessions
+				    : row < LOCK_FAA_AWAY        ? 1
+								 : 2;
 
 		if (figures->latencies[row].count == 0)
 			continue;

@@ -122,23 +122,23 @@ void server_ready_line(const struct server *server, char *line, size_t line_byte
 
 /* ---- time ---- */
 
-/* Before @silences are looked at: what storaged's thread waited for a processor until now is
- * nobody's. */
-static void excuse(struct server *server, struct silences *silences, int64_t now_ns)
+/* Before @timers are looked at: what storaged's thread waited for a processor until now is no part
+ * of a peer's silence. */
+static void excuse(struct server *server, struct peer_timers *timers, int64_t now_ns)
 {
-	if (silences_due_ns(silences) <= now_ns)
+	if (peer_timers_due_ns(timers) <= now_ns)
 		starvation_look(&server->starvation);
-	silences->excused_ns = server->starvation.waited_ns;
+	timers->starved_ns = server->starvation.waited_ns;
 }
 
 static void expire_hellos(struct server *server, int64_t now_ns)
 {
-	struct deadline *deadline;
+	struct peer_timer *timer;
 
 	excuse(server, &server->hellos, now_ns);
-	while ((deadline = silence_over(&server->hellos, now_ns))) {
-		list_remove(&deadline->link);
-		control_doom(container_of(deadline, struct control, deadline),
+	while ((timer = peer_timers_over(&server->hellos, now_ns))) {
+		peer_timer_end(&server->hellos, timer);
+		control_doom(container_of(timer, struct control, hello),
 			     "it did not say HELLO in time");
 	}
 }
@@ -166,8 +166,8 @@ static int next_due_ms(const struct server *server, int64_t until_ns)
 {
 	const struct deadlines *all[] = {&server->closings, &server->pauses, &server->mapping_looks,
 					 &server->sessions.lingering, &server->sessions.retries};
-	const int64_t times_ns[] = {restart_due_ns(server), silences_due_ns(&server->hellos),
-				    silences_due_ns(&server->sessions.silences)};
+	const int64_t times_ns[] = {restart_due_ns(server), peer_timers_due_ns(&server->hellos),
+				    peer_timers_due_ns(&server->sessions.timers)};
 	int64_t due_ns = until_ns;
 
 	if (!list_empty(&server->ready) || !list_empty(&server->sessions.sweeping) ||
@@ -246,13 +246,13 @@ static bool tell_deletions(struct server *server, struct budget *budget)
 
 static bool expire_sessions(struct server *server, struct budget *budget)
 {
-	struct silences *silences = &server->sessions.silences;
+	struct peer_timers *timers = &server->sessions.timers;
 	int64_t now_ns = clock_now_ns();
-	struct deadline *deadline;
+	struct peer_timer *timer;
 
-	excuse(server, silences, now_ns);
-	while ((deadline = silence_over(silences, now_ns))) {
-		struct session *session = container_of(deadline, struct session, silence);
+	excuse(server, timers, now_ns);
+	while ((timer = peer_timers_over(timers, now_ns))) {
+		struct session *session = container_of(timer, struct session, timer);
 
 		if (!budget_take(budget, EXPIRE_STEPS))
 			return true;

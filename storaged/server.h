@@ -4,6 +4,7 @@
 #ifndef STORAGED_SERVER_H
 #define STORAGED_SERVER_H
 
+#include "lib/core/peer_timeout.h"
 #include "lib/core/starvation.h"
 #include "storaged/control/listen.h"
 #include "storaged/loop.h"
@@ -68,7 +69,7 @@ struct server {
 	struct list ready;         /* of them, those with a whole request left for the next turn */
 	struct list doomed;        /* of them, those to be dropped at the end of this turn */
 	struct list unflushed;     /* of them, those with notices that were not sent yet */
-	struct silences hellos;    /* connections whose first message has not come yet */
+	struct peer_timers hellos; /* connections whose first message has not come yet */
 	struct deadlines closings; /* connections whose last reply is on its way */
 	struct deadlines pauses;   /* listeners that do not accept for a while */
 	struct deadlines mapping_looks;

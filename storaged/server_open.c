@@ -337,7 +337,7 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	list_init(&server->ready);
 	list_init(&server->doomed);
 	list_init(&server->unflushed);
-	silences_init(&server->hellos, CONTROL_HELLO_NS);
+	server->hellos.whole_ns = CONTROL_HELLO_NS;
 	deadlines_init(&server->closings, CONTROL_CLOSING_NS);
 	deadlines_init(&server->pauses, ACCEPT_PAUSE_NS);
 	deadlines_init(&server->mapping_looks, MAPPING_LOOK_NS);

@@ -186,7 +186,7 @@ int main(int argc, char **argv)
 	srunner_add_suite(runner, conformance_names_suite());
 	srunner_add_suite(runner, conformance_wait_suite());
 	srunner_add_suite(runner, conformance_locks_suite());
-	srunner_add_suite(runner, conformance_gates_suite());
+	srunner_add_suite(runner, conformance_admission_suite());
 	srunner_add_suite(runner, conformance_handles_suite());
 	srunner_add_suite(runner, conformance_holds_suite());
 	srunner_add_suite(runner, conformance_wake_suite());

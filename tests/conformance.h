@@ -46,7 +46,7 @@ Suite *conformance_async_suite(void);
 Suite *conformance_names_suite(void);
 Suite *conformance_wait_suite(void);
 Suite *conformance_locks_suite(void);
-Suite *conformance_gates_suite(void);
+Suite *conformance_admission_suite(void);
 Suite *conformance_holds_suite(void);
 Suite *conformance_wake_suite(void);
 Suite *conformance_fairness_suite(void);

@@ -56,7 +56,8 @@ static uint64_t used_bytes(void)
 	return stat.region_used_bytes;
 }
 
-/* @other has reaped all that it had submitted, and does nothing more: its keeper acknowledges. */
+/* @other has reaped all that it had submitted, and does nothing more: its heartbeat thread
+ * acknowledges. */
 START_TEST(operations_that_failed_at_once_do_not_keep_the_memory_of_a_deleted_object)
 {
 	struct dso_completion completion;

@@ -88,17 +88,17 @@ START_TEST(what_a_mutex_guards_is_exact_with_several_at_it)
 }
 END_TEST
 
-#define CROWD    16
-#define CROWD_NS (700 * DSO_MILLISECOND)
-#define CROWD_MAX \
+#define SESSIONS    16
+#define SESSIONS_NS (700 * DSO_MILLISECOND)
+#define SESSIONS_MAX \
 	10 /* times that the scheduler may have kept somebody from coming to the mutex at all */
 
-static unsigned turns[CROWD];
+static unsigned turns[SESSIONS];
 
 static void take_turns(struct party *party)
 {
 	struct dso_mutex *mutex = mutex_in(party->session);
-	int64_t end_ns = clock_now_ns() + CROWD_NS;
+	int64_t end_ns = clock_now_ns() + SESSIONS_NS;
 
 	turns[party->number] = 0;
 	while (clock_now_ns() < end_ns) {
@@ -109,20 +109,20 @@ static void take_turns(struct party *party)
 }
 
 /* A mutex is not fair to the turn, but nobody waits while the others take hundreds. */
-START_TEST(each_of_a_crowd_has_its_share_of_a_mutex)
+START_TEST(each_of_many_sessions_has_its_share_of_a_mutex)
 {
 	unsigned total = 0, least = 0;
 
-	for (unsigned time = 0; time < CROWD_MAX && least <= total / CROWD / 20; time++) {
-		parties_run(CROWD, take_turns);
+	for (unsigned time = 0; time < SESSIONS_MAX && least <= total / SESSIONS / 20; time++) {
+		parties_run(SESSIONS, take_turns);
 		total = 0;
 		least = UINT_MAX;
-		for (unsigned i = 0; i < CROWD; i++) {
+		for (unsigned i = 0; i < SESSIONS; i++) {
 			total += turns[i];
 			least = turns[i] < least ? turns[i] : least;
 		}
 	}
-	ck_assert_msg(least > total / CROWD / 20, "one had %u of %u turns", least, total);
+	ck_assert_msg(least > total / SESSIONS / 20, "one had %u of %u turns", least, total);
 }
 END_TEST
 
@@ -567,7 +567,7 @@ Suite *conformance_locks_suite(void)
 	tcase_add_test(tcase, a_mutex_is_unlocked_by_its_holder_alone_and_locked_once);
 	tcase_add_test(tcase, a_mutex_that_is_closed_is_unlocked);
 	tcase_add_test(tcase, what_a_mutex_guards_is_exact_with_several_at_it);
-	tcase_add_test(tcase, each_of_a_crowd_has_its_share_of_a_mutex);
+	tcase_add_test(tcase, each_of_many_sessions_has_its_share_of_a_mutex);
 	tcase_add_test(tcase, the_end_of_a_holder_is_told_to_the_next);
 	tcase_add_test(tcase, what_nobody_made_consistent_is_not_recoverable);
 	tcase_add_test(tcase, a_mutex_is_taken_from_its_holder_by_force);

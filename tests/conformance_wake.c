@@ -159,8 +159,8 @@ START_TEST(a_party_that_is_interrupted_breaks_the_barrier)
 }
 END_TEST
 
-#define CROWD         5
-#define CROWD_ARRIVAL 400 /* of all of them: a whole number of rounds of 2 */
+#define CROSSING_PARTIES  5
+#define CROSSING_ARRIVALS 400 /* of all of them: a whole number of rounds of 2 */
 
 static _Atomic unsigned arrivals, lasts;
 
@@ -169,7 +169,7 @@ static void cross(struct party *party)
 	struct dso_barrier *barrier = barrier_in(party->session, 2);
 	int last;
 
-	while (arrivals++ < CROWD_ARRIVAL) {
+	while (arrivals++ < CROSSING_ARRIVALS) {
 		OK(party->session, dso_barrier_wait(barrier, PATIENCE, &last));
 		lasts += (unsigned)last;
 	}
@@ -179,8 +179,8 @@ START_TEST(more_sessions_than_parties_cross_a_barrier_two_by_two)
 {
 	arrivals = lasts = 0;
 	barrier_in(session, 2);
-	parties_run(CROWD, cross);
-	ck_assert_uint_eq(lasts, CROWD_ARRIVAL / 2);
+	parties_run(CROSSING_PARTIES, cross);
+	ck_assert_uint_eq(lasts, CROSSING_ARRIVALS / 2);
 }
 END_TEST
 

@@ -57,7 +57,7 @@ static unsigned lines_of(pid_t pid, const char *what)
 	return count;
 }
 
-static struct held look(pid_t pid)
+static struct held held_by(pid_t pid)
 {
 	return (struct held){entries_of(pid, "fd"), entries_of(pid, "task"), lines_of(pid, "maps")};
 }
@@ -116,7 +116,7 @@ static struct dso_session *open_behind(const char *transport, int count)
 
 static bool is_no_more(const struct held *after, const struct held *before)
 {
-	/* The keeper's thread opens one file when it begins, maybe behind the first look. An
+	/* The heartbeat thread opens one file when it begins, maybe behind the first look. An
 	 * allocator may map a little more; were it a mapping a session, they would be thousands. */
 	return after->descriptors <= before->descriptors + 1 && after->threads <= before->threads &&
 	       after->mappings <= before->mappings + (unsigned)session_count / 10;
@@ -128,7 +128,7 @@ static void until_no_more(pid_t pid, const struct held *before, const char *whos
 	int64_t begin_ns = clock_now_ns();
 	struct held now;
 
-	while (now = look(pid), !is_no_more(&now, before)) {
+	while (now = held_by(pid), !is_no_more(&now, before)) {
 		ck_assert_msg(
 			clock_now_ns() - begin_ns < PATIENCE,
 			"%s: %u descriptors, %u threads and %u mappings have become %u, %u and %u",
@@ -145,8 +145,8 @@ START_TEST(sessions_that_come_and_go_leave_no_descriptor_and_no_thread)
 	struct dso_session *session;
 
 	session = open_behind(transport, WARM);
-	mine = look(getpid());
-	theirs = look(storage.pid);
+	mine = held_by(getpid());
+	theirs = held_by(storage.pid);
 	dso_close(session);
 	session = open_behind(transport, session_count);
 	until_no_more(getpid(), &mine, "the client");

@@ -99,13 +99,13 @@ static void cut(void)
 /* This process is frozen until its session is over at storaged. */
 static void freeze(void)
 {
-	pid_t frozen = getpid(), keeper = fork();
+	pid_t frozen = getpid(), watcher = fork();
 	struct dso_server_stat stat = {0};
 	struct dso_options options = {.transport = "tcp", .renew = 1};
 	struct dso_session *own;
 	int status;
 
-	if (keeper == 0) {
+	if (watcher == 0) {
 		kill(frozen, SIGSTOP);
 		if (dso_open(daemon_process.tcp_url, &options, &own))
 			_exit(1);
@@ -113,7 +113,7 @@ static void freeze(void)
 		kill(frozen, SIGCONT);
 		_exit(stat.sessions_fenced == 0);
 	}
-	ck_assert_int_eq(waitpid(keeper, &status, 0), keeper);
+	ck_assert_int_eq(waitpid(watcher, &status, 0), watcher);
 	ck_assert_int_eq(status, 0);
 }
 

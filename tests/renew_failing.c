@@ -116,7 +116,7 @@ static unsigned descriptors(void)
 }
 
 /* Its thread has the one descriptor of the process's that no session's opening waits for. */
-static bool keeper_has_begun(void)
+static bool heartbeat_thread_has_begun(void)
 {
 	char path[32], target[64];
 
@@ -184,7 +184,7 @@ START_TEST(a_renewal_that_fails_at_any_call_leaves_nothing_and_can_be_tried_agai
 
 	daemon_start(&daemon_process, arguments);
 	observer = open_session(transports[_i]);
-	AWAIT(keeper_has_begun());
+	AWAIT(heartbeat_thread_has_begun());
 	for (int fd = 0; fd < FILES; fd++)
 		theirs[fd] = fcntl(fd, F_GETFD) >= 0;
 	session = open_session(transports[_i]);

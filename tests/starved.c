@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sessions whose threads never sleep, many more than there are processors: the keeper's thread and
+ * Sessions whose threads never sleep, many more than there are processors: the heartbeat thread and
  * storaged have their turn long after the timeout. That is nobody's silence.
  */
 #include "tests/daemon.h"
@@ -43,7 +43,7 @@ static void *add(void *argument)
 	return NULL;
 }
 
-START_TEST(sessions_whose_threads_starve_the_keeper_and_storaged_live)
+START_TEST(sessions_whose_threads_starve_the_heartbeat_thread_and_storaged_live)
 {
 	static struct adder adders[SESSIONS];
 	int64_t sum;
@@ -85,7 +85,7 @@ int main(void)
 
 	tcase_add_checked_fixture(cases, set_up, tear_down);
 	tcase_set_timeout(cases, 300);
-	tcase_add_test(cases, sessions_whose_threads_starve_the_keeper_and_storaged_live);
+	tcase_add_test(cases, sessions_whose_threads_starve_the_heartbeat_thread_and_storaged_live);
 	suite_add_tcase(suite, cases);
 	return run_suite(suite);
 }

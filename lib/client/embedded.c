@@ -119,8 +119,8 @@ static struct embedded *parked_from(struct embedded *parked, uint64_t word)
 
 /* Look at the word of one who is parked for @until; he is answered, with @over where the word was
  * not taken, if he need not wait any more. Returns a verdict; *ret_value is the word. */
-static int look(struct embedded *embedded, enum control_wait_until until, int over,
-		uint64_t *ret_value)
+static int answer_if_over(struct embedded *embedded, enum control_wait_until until, int over,
+			  uint64_t *ret_value)
 {
 	struct shared *shared = embedded->shared;
 	bool others = parked_from(shared->parked, embedded->word) != embedded ||
@@ -145,7 +145,8 @@ static bool pass_on(struct embedded *first)
 	int64_t now_ns = clock_now_ns();
 	bool tries = now_ns - shared->given_ns < GIVE_NS;
 	uint64_t value;
-	int verdict = look(first, tries ? CONTROL_WAIT_GIVEN_BACK : CONTROL_WAIT_TAKEN, 0, &value);
+	int verdict = answer_if_over(first, tries ? CONTROL_WAIT_GIVEN_BACK : CONTROL_WAIT_TAKEN, 0,
+				     &value);
 
 	if (verdict == PARK_TAKEN)
 		shared->given_ns = now_ns;
@@ -175,7 +176,7 @@ static int embedded_wait(struct dso_session *session, struct object *object,
 	if (atomic_load(&object->deleted))
 		answer(embedded, -ESTALE);
 	else
-		look(embedded, park->until, -EAGAIN, &value);
+		answer_if_over(embedded, park->until, -EAGAIN, &value);
 	while (embedded->parked && r != ETIMEDOUT && !atomic_load(&session->interrupted))
 		r = deadline_ns == INT64_MAX
 			    ? pthread_cond_wait(&embedded->answered, &lock)

@@ -4,7 +4,7 @@
 #include "lib/client/embedded.h"
 #include "lib/client/gone.h"
 #include "lib/client/handles.h"
-#include "lib/remote/keeper.h"
+#include "lib/remote/heartbeat.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -55,7 +55,7 @@ bool fork_is_inherited(const struct dso_session *session)
 static void before_fork(void)
 {
 	pthread_mutex_lock(&sessions.lock);
-	keeper_before_fork();
+	heartbeat_before_fork();
 	embedded_before_fork();
 	for (struct dso_session *session = sessions.first; session; session = session->next)
 		pthread_mutex_lock(&session->interrupt_lock);
@@ -75,14 +75,14 @@ static void after_fork_in_parent(void)
 {
 	unlock_sessions();
 	embedded_after_fork();
-	keeper_after_fork_in_parent();
+	heartbeat_after_fork_in_parent();
 	pthread_mutex_unlock(&sessions.lock);
 }
 
 static void after_fork_in_child(void)
 {
 	unlock_sessions();
-	keeper_after_fork_in_child();
+	heartbeat_after_fork_in_child();
 	embedded_detach();
 	for (struct dso_session *session = sessions.first; session; session = session->next)
 		inherit(session);

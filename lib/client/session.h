@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A session: a directory (who knows names), a transport (who carries operations), and the handles
- * opened. Its user is one thread; it and the keeper thread (lib/remote/keeper.c) mark it lost and
- * objects deleted.
+ * opened. Its user is one thread; it and the heartbeat thread (lib/remote/heartbeat.c) mark it lost
+ * and objects deleted.
  */
 #ifndef LIB_CLIENT_SESSION_H
 #define LIB_CLIENT_SESSION_H
@@ -139,8 +139,8 @@ struct dso_session {
 	_Atomic int health;   /* 0; -ENOTCONN or -ESHUTDOWN once it is over. Set once */
 	_Atomic bool interrupted;
 	_Atomic int64_t round_trip_ns; /* of the control connection, as last seen; 0: not yet */
-	/* Operations that entered and left, for the keeper's quiescence. Written by the user's
-	 * thread. */
+	/* Operations that entered and left, for the heartbeat thread's quiescence. Written by the
+	 * user's thread. */
 	_Atomic uint64_t entered, left;
 
 	struct submitted *submitted; /* a ring of DSO_OUTSTANDING_MAX */
@@ -202,9 +202,10 @@ __attribute__((format(printf, 3, 4))) int session_fail(struct dso_session *sessi
  * Begin an operation on @object. Returns 0, -ESTALE, -ENOTCONN, -ESHUTDOWN; after 0 session_leave
  * is due, or for a submitted operation session_left with its serial when it completed.
  *
- * The store to `entered` must be visible to the keeper before this thread reads `deleted`. That
- * store-load order is not paid for here: the keeper, after setting `deleted`, makes every thread of
- * the process run a full barrier (membarrier(2), PRIVATE_EXPEDITED) and reads `entered` only then.
+ * The store to `entered` must be visible to the heartbeat thread before this thread reads
+ * `deleted`. That store-load order is not paid for here: the heartbeat thread, after setting
+ * `deleted`, makes every thread of the process run a full barrier (membarrier(2),
+ * PRIVATE_EXPEDITED) and reads `entered` only then.
  */
 static inline int session_enter(struct object *object)
 {

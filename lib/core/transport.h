@@ -168,7 +168,7 @@ static inline void breakage_tell(struct breakage *breakage, const char *why)
 
 /* So many timeouts a data path of sockets may be silent. Whether storaged lives its heartbeats tell
  * after one: here a machine may only be busy, or a queue overflow, which is met by the window. */
-#define DATA_SILENCES 4
+#define DATA_TIMEOUTS 4
 
 /* What a client's transport needs to know to connect; the pointers outlive the transport. */
 struct attachment {
@@ -195,10 +195,10 @@ struct attachment {
 	size_t reason_bytes;
 };
 
-static inline int64_t transport_data_silence_ns(const struct attachment *attachment)
+static inline int64_t transport_data_timeout_ns(const struct attachment *attachment)
 {
-	return attachment->timeout_ns < INT64_MAX / DATA_SILENCES
-		       ? DATA_SILENCES * attachment->timeout_ns
+	return attachment->timeout_ns < INT64_MAX / DATA_TIMEOUTS
+		       ? DATA_TIMEOUTS * attachment->timeout_ns
 		       : INT64_MAX;
 }
 

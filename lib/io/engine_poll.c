@@ -195,7 +195,7 @@ static bool may_just_try(const struct poll_engine *engine)
  * stays where it is. Goes from the end, because a stream that leaves is replaced by the last one;
  * and since nothing joins before all that is ready had its turn (see poll_wait), none starves.
  */
-static int look(struct poll_engine *engine, struct sink *sink, int64_t timeout_ns)
+static int try_blocked(struct poll_engine *engine, struct sink *sink, int64_t timeout_ns)
 {
 	bool just_try = timeout_ns == 0 && may_just_try(engine);
 	int ready = (int)engine->blocked_count;
@@ -259,7 +259,7 @@ static int poll_wait(struct io_engine *base, struct io_event *events, unsigned e
 	int64_t deadline_ns = timeout_ns > 0 ? clock_now_ns() + timeout_ns : 0;
 	struct sink sink = {events, events + event_count_max, engine->receive_first};
 	bool looked = engine->full && engine->blocked_count > 0;
-	int error = looked ? look(engine, &sink, 0) : 0;
+	int error = looked ? try_blocked(engine, &sink, 0) : 0;
 
 	while (!error) {
 		work_off_starts(engine, &sink);
@@ -268,7 +268,7 @@ static int poll_wait(struct io_engine *base, struct io_event *events, unsigned e
 		if (sink.next == sink.end ||
 		    (timeout_ns == 0 && (looked || !engine->blocked_count)))
 			break;
-		error = look(engine, &sink, timeout_ns);
+		error = try_blocked(engine, &sink, timeout_ns);
 		if (sink.next > events || timeout_ns == 0)
 			break;
 		/* What polled ready was not: a send's part went, or another process took it. */

@@ -159,7 +159,8 @@ static int outcome(struct dso_barrier *barrier, const struct arrival *arrival, u
 }
 
 /* Look at both words, at the event first, and add @arrivals to the other. */
-static int look(struct dso_barrier *barrier, uint64_t arrivals, uint64_t *event, uint64_t *word)
+static int read_words(struct dso_barrier *barrier, uint64_t arrivals, uint64_t *event,
+		      uint64_t *word)
 {
 	struct op ops[2] = {word_op(&barrier->object, DATA_FAA, BARRIER_EVENT_OFFSET, 0, 0),
 			    word_op(&barrier->object, DATA_FAA, BARRIER_WORD_OFFSET, arrivals, 0)};
@@ -200,7 +201,7 @@ static int wait_for_others(struct dso_barrier *barrier, const struct arrival *ar
 			if (s != -EAGAIN)
 				return s ? s : r;
 		}
-		r = look(barrier, 0, &event, &word);
+		r = read_words(barrier, 0, &event, &word);
 	} while (r == 0);
 	return r;
 }
@@ -250,7 +251,7 @@ static int arrive(struct dso_barrier *barrier, int64_t deadline_ns, bool *ret_la
 {
 	struct arrival arrival;
 	uint64_t before, arrived;
-	int r = look(barrier, BARRIER_ARRIVAL, &arrival.event, &before);
+	int r = read_words(barrier, BARRIER_ARRIVAL, &arrival.event, &before);
 
 	if (r)
 		return r;

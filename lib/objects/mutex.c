@@ -91,7 +91,7 @@ static int lock_for_token(struct dso_mutex *mutex, int64_t timeout, uint64_t *re
 }
 
 /* Read the word and the epoch. */
-static int look(struct dso_mutex *mutex, uint64_t *word, uint64_t *token)
+static int read_token(struct dso_mutex *mutex, uint64_t *word, uint64_t *token)
 {
 	struct op ops[2] = {word_op(&mutex->object, DATA_FAA, MUTEX_WORD_OFFSET, 0, 0),
 			    fencing_epoch_op(&mutex->object)};
@@ -240,7 +240,7 @@ int dso_mutex_force_unlock(struct dso_mutex *mutex, uint64_t token)
 {
 	INSIDE_OF(mutex);
 	uint64_t word, newest, before;
-	int r = look(mutex, &word, &newest);
+	int r = read_token(mutex, &word, &newest);
 	uint64_t count = owned_word_token(word);
 
 	if (r == 0 && newest != token)
@@ -269,7 +269,7 @@ int dso_mutex_holder(struct dso_mutex *mutex, uint32_t *ret_session, uint64_t *r
 {
 	INSIDE_OF(mutex);
 	uint64_t word, token;
-	int r = look(mutex, &word, &token);
+	int r = read_token(mutex, &word, &token);
 
 	if (r)
 		return object_fail(&mutex->object, "holder", r);

@@ -82,8 +82,8 @@ static bool slot_header_holds(const struct dso_register *reg, const struct regis
 
 /* Load the head, and in the same batch the slot and @guess_bytes of the value that it most likely
  * names. */
-static int look(struct dso_register *reg, struct register_slot *slot, uint8_t *buffer,
-		size_t guess_bytes, uint64_t *ret_slot_version)
+static int read_head_and_slot(struct dso_register *reg, struct register_slot *slot, uint8_t *buffer,
+			      size_t guess_bytes, uint64_t *ret_slot_version)
 {
 	uint64_t guess = owned_word_token(reg->head_seen);
 	uint64_t offset = slot_offset(reg, guess);
@@ -129,7 +129,7 @@ static int try_read(struct dso_register *reg, uint8_t *buffer, size_t buffer_byt
 	have = have < buffer_bytes ? have : buffer_bytes;
 	have = have < DATA_TRANSFER_BYTES_MAX ? have : DATA_TRANSFER_BYTES_MAX;
 	have = buffer ? have : 0;
-	r = look(reg, &slot, buffer, have, &guess);
+	r = read_head_and_slot(reg, &slot, buffer, have, &guess);
 	if (r)
 		return r;
 	version = *ret_version = owned_word_token(reg->head_seen);

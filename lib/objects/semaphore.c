@@ -78,7 +78,7 @@ static uint32_t count_free(const struct dso_semaphore *semaphore)
 }
 
 /* Read all of them and the turn, as hints. *ret_free is how many look free. */
-static int look(struct dso_semaphore *semaphore, uint32_t *ret_free)
+static int read_permits(struct dso_semaphore *semaphore, uint32_t *ret_free)
 {
 	struct op op = {.opcode = DATA_READ,
 			.length_bytes = (semaphore->permits + 1) * 8,
@@ -174,7 +174,7 @@ static int wake_turn(struct dso_semaphore *semaphore, uint32_t free)
 static int announce_to_many(struct dso_semaphore *semaphore)
 {
 	uint32_t free;
-	int r = look(semaphore, &free);
+	int r = read_permits(semaphore, &free);
 
 	if (r)
 		return r;
@@ -226,7 +226,7 @@ static bool is_left_to_another(struct dso_semaphore *semaphore)
 static int try(struct dso_semaphore *semaphore, uint32_t count, uint32_t *ret_free)
 {
 	uint32_t taken;
-	int r = look(semaphore, ret_free);
+	int r = read_permits(semaphore, ret_free);
 
 	if (r == 0 && is_left_to_another(semaphore))
 		*ret_free = 0;
@@ -258,10 +258,10 @@ struct acquisition {
 static int take_turn(struct dso_semaphore *semaphore, struct acquisition *acquisition)
 {
 	struct object *object = &semaphore->object;
-	int64_t patience_ns = clock_now_ns() + TURN_NS;
-	bool ends = acquisition->deadline_ns <= patience_ns;
+	int64_t overdue_ns = clock_now_ns() + TURN_NS;
+	bool ends = acquisition->deadline_ns <= overdue_ns;
 	int r = owned_take(object, SEMAPHORE_TURN_OFFSET, &acquisition->turn, 0, NULL,
-			   ends ? acquisition->deadline_ns : patience_ns);
+			   ends ? acquisition->deadline_ns : overdue_ns);
 
 	acquisition->has_turn = r == 0;
 	acquisition->first = acquisition->seen;
@@ -387,12 +387,12 @@ static int let_pass(struct dso_semaphore *semaphore, int64_t deadline_ns)
 {
 	struct spin spin = courtesy_spin(semaphore->object.session, deadline_ns);
 	uint32_t before, free;
-	int r = look(semaphore, &before);
+	int r = read_permits(semaphore, &before);
 
 	free = before;
 	while (r == 0 && free >= before &&
 	       spin_on(&spin, &semaphore->object, SEMAPHORE_PERMIT_OFFSET(0), semaphore->words[0]))
-		r = look(semaphore, &free);
+		r = read_permits(semaphore, &free);
 	return r;
 }
 
@@ -446,7 +446,7 @@ int dso_semaphore_available(struct dso_semaphore *semaphore, uint32_t *ret_count
 {
 	INSIDE_OF(semaphore);
 	uint32_t free;
-	int r = look(semaphore, &free);
+	int r = read_permits(semaphore, &free);
 
 	if (r)
 		return object_fail(&semaphore->object, "available", r);

@@ -220,7 +220,8 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 		receive(remote);
 	if (remote->deaf)
 		lose_after_hearing(remote, "storaged has closed the control connection");
-	if (remote->ping_sent_ns && !remote->attaching && keeper_patience_is_over(&remote->pong)) {
+	if (remote->ping_sent_ns && !remote->attaching &&
+	    heartbeat_timeout_is_over(&remote->pong)) {
 		snprintf(text, sizeof text, "storaged has not answered a heartbeat for %lld ms",
 			 (long long)(session->timeout_ns / DSO_MILLISECOND));
 		remote_lose(remote, -ENOTCONN, text);
@@ -231,7 +232,7 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 	 * session. */
 	if ((remote->ping_sent_ns == 0 || remote->attaching) && now_ns >= remote->ping_due_ns) {
 		remote->ping_sent_ns = now_ns;
-		keeper_patience_begin(&remote->pong, session->timeout_ns);
+		heartbeat_timeout_begin(&remote->pong, session->timeout_ns);
 		remote->ping_due_ns = now_ns + interval_ns;
 		remote_put(remote, CONTROL_PING, REMOTE_NOBODY, NULL, 0, NULL, 0);
 	}
@@ -239,46 +240,46 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 	is_quiescent = remote_quiesce(remote);
 	due_ns = remote->ping_sent_ns ? now_ns + interval_ns : remote->ping_due_ns;
 	if (remote->ping_sent_ns && !remote->attaching &&
-	    keeper_patience_until_ns(&remote->pong) < due_ns)
-		due_ns = keeper_patience_until_ns(&remote->pong);
+	    heartbeat_timeout_until_ns(&remote->pong) < due_ns)
+		due_ns = heartbeat_timeout_until_ns(&remote->pong);
 	if ((!is_quiescent || remote->out_fill) && now_ns + RETRY_NS < due_ns)
 		due_ns = now_ns + RETRY_NS;
 	return due_ns;
 }
 
-/* ---- in the keeper's thread ---- */
+/* ---- in the heartbeat thread ---- */
 
-static void lock_in_keeper(struct remote *remote)
+static void lock_for_heartbeat(struct remote *remote)
 {
-	atomic_store(&remote->keeper_waits, true);
+	atomic_store(&remote->heartbeat_waits, true);
 	pthread_mutex_lock(&remote->session->lock);
-	atomic_store(&remote->keeper_waits, false);
+	atomic_store(&remote->heartbeat_waits, false);
 }
 
-static bool readable(struct keeper_client *client)
+static bool readable(struct heartbeat_client *client)
 {
 	struct remote *remote = (struct remote *)client;
 	bool open;
 
-	lock_in_keeper(remote);
+	lock_for_heartbeat(remote);
 	open = remote->listens || receive(remote) != HEARD_THE_END;
 	pthread_mutex_unlock(&remote->session->lock);
 	return open;
 }
 
-static int64_t tick(struct keeper_client *client, int64_t now_ns)
+static int64_t tick(struct heartbeat_client *client, int64_t now_ns)
 {
 	struct remote *remote = (struct remote *)client;
 	int64_t due_ns;
 
-	lock_in_keeper(remote);
+	lock_for_heartbeat(remote);
 	due_ns = attend(remote, now_ns);
 	pthread_mutex_unlock(&remote->session->lock);
 	return due_ns;
 }
 
 /* In a forked child: this session is the parent's. */
-static void forked(struct keeper_client *client)
+static void forked(struct heartbeat_client *client)
 {
 	close(client->fd);
 	client->fd = -1;
@@ -287,7 +288,7 @@ static void forked(struct keeper_client *client)
 void remote_prepare(struct remote *remote)
 {
 	remote->client =
-		(struct keeper_client){.readable = readable, .tick = tick, .forked = forked};
+		(struct heartbeat_client){.readable = readable, .tick = tick, .forked = forked};
 }
 
 /* ---- requests, in the user's thread ---- */
@@ -309,38 +310,38 @@ void remote_listen(struct remote *remote, int64_t until_ns)
 		return;
 	left_ns = (due_ns < until_ns ? due_ns : until_ns) - clock_now_ns();
 	left = clock_timespec(left_ns > 0 ? left_ns : 0);
-	/* The keeper would take the reply, and this thread would be woken by it: a switch more, on
-	 * the way of every wake-up. */
+	/* The heartbeat thread would take the reply, and this thread would be woken by it: a switch
+	 * more, on the way of every wake-up. */
 	remote->listens = true;
-	keeper_watch(&remote->client, false);
+	heartbeat_watch(&remote->client, false);
 	pthread_mutex_unlock(&session->lock);
 	ppoll(&control, 1, &left, NULL);
 	pthread_mutex_lock(&session->lock);
 	remote->listens = false;
 	if (control.revents & ~POLLOUT)
 		receive(remote);
-	keeper_watch(&remote->client, true);
+	heartbeat_watch(&remote->client, true);
 }
 
 int remote_make_room(struct remote *remote)
 {
-	struct patience patience;
+	struct peer_timeout timeout;
 
 	if (has_room(remote))
 		return atomic_load(&remote->session->health);
-	keeper_patience_begin(&patience, remote->session->timeout_ns);
+	heartbeat_timeout_begin(&timeout, remote->session->timeout_ns);
 	while (!has_room(remote) && !atomic_load(&remote->session->health)) {
-		if (keeper_patience_is_over(&patience))
+		if (heartbeat_timeout_is_over(&timeout))
 			remote_lose(remote, -ENOTCONN, "storaged does not read what it is sent");
 		else
-			remote_listen(remote, keeper_patience_until_ns(&patience));
+			remote_listen(remote, heartbeat_timeout_until_ns(&timeout));
 	}
 	return atomic_load(&remote->session->health);
 }
 
-void remote_let_keeper(struct remote *remote)
+void remote_yield_to_heartbeat(struct remote *remote)
 {
-	for (unsigned i = 0; i < YIELDS_MAX && atomic_load(&remote->keeper_waits); i++)
+	for (unsigned i = 0; i < YIELDS_MAX && atomic_load(&remote->heartbeat_waits); i++)
 		sched_yield();
 }
 
@@ -348,17 +349,17 @@ void remote_let_keeper(struct remote *remote)
 static int await(struct remote *remote, char *reason, size_t reason_bytes)
 {
 	struct dso_session *session = remote->session;
-	struct patience patience = {0};
+	struct peer_timeout timeout = {0};
 	unsigned pongs = 0;
 
 	/* While heartbeats are answered storaged is only late: it may have much to do. */
 	while (!remote->replied && !atomic_load(&session->health)) {
-		if (patience.until_ns == 0 || remote->pongs != pongs)
-			keeper_patience_begin(&patience, session->timeout_ns);
+		if (timeout.until_ns == 0 || remote->pongs != pongs)
+			heartbeat_timeout_begin(&timeout, session->timeout_ns);
 		pongs = remote->pongs;
-		if (keeper_patience_is_over(&patience))
+		if (heartbeat_timeout_is_over(&timeout))
 			break;
-		remote_listen(remote, keeper_patience_until_ns(&patience));
+		remote_listen(remote, heartbeat_timeout_until_ns(&timeout));
 	}
 	if (remote->replied)
 		return 0;

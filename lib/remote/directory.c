@@ -359,14 +359,14 @@ static void remote_leave(struct dso_session *session)
 	else if (atomic_load(&session->health) == 0)
 		remote_request(remote, CONTROL_GOODBYE, NULL, 0, NULL, 0, reason, sizeof reason);
 	pthread_mutex_unlock(&session->lock);
-	keeper_remove(&remote->client);
+	heartbeat_remove(&remote->client);
 	if (remote->client.fd >= 0)
 		close(remote->client.fd);
 	free(remote->buckets);
 	free(remote);
 }
 
-/* The keeper has closed the descriptor. */
+/* The heartbeat thread has closed the descriptor. */
 static void remote_forget(struct dso_session *session)
 {
 	free(remote_of(session));

@@ -6,6 +6,7 @@
  * there is room for.
  */
 #include "lib/client/handles.h"
+#include "lib/core/process_barrier.h"
 #include "lib/remote/remote.h"
 
 #include <stdlib.h>
@@ -149,13 +150,13 @@ void remote_settle(struct remote *remote)
 	if (!remote->marked)
 		return;
 	/* Without a barrier a deletion is acknowledged when the handle is closed. */
-	if (!keeper_has_barrier()) {
+	if (!process_barrier_works()) {
 		remote->marked = NULL;
 		return;
 	}
 	/* See session_enter: whoever does not see the flag after this has its entry counted
 	 * here. */
-	keeper_barrier();
+	process_barrier();
 	entered = atomic_load_explicit(&remote->session->entered, memory_order_relaxed);
 	while (remote->marked) {
 		struct object *object = remote->marked;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Beginning a session: connecting, the greeting, and the choice of a transport. */
 #include "lib/core/clock.h"
+#include "lib/core/process_barrier.h"
 #include "lib/remote/dial.h"
 #include "lib/client/gone.h"
 #include "lib/remote/remote.h"
@@ -258,7 +259,7 @@ static int dial(struct remote *remote, const struct url *url,
  * last heartbeat that it answered; the next one is sent a heartbeat's interval later, and its
  * answer is waited for.
  */
-static int64_t patience_ns(int64_t asked_ns, int64_t ttl_ns)
+static int64_t timeout_ns_of(int64_t asked_ns, int64_t ttl_ns)
 {
 	int64_t longest_ns = ttl_ns - ttl_ns / REMOTE_HEARTBEATS_IN_TTL;
 
@@ -285,9 +286,10 @@ static int begin(struct remote *remote, int64_t timeout_ns)
 	pthread_mutex_unlock(&session->interrupt_lock);
 	session->owner = (uint16_t)le64_get(remote->welcome.session);
 	session->ttl_ns = le32_get(remote->welcome.ttl_ms) * DSO_MILLISECOND;
-	session->timeout_ns = patience_ns(timeout_ns, session->ttl_ns);
+	session->timeout_ns = timeout_ns_of(timeout_ns, session->ttl_ns);
 	remote->attaching = true;
-	r = keeper_add(&remote->client);
+	process_barrier_register();
+	r = heartbeat_add(&remote->client);
 	if (r)
 		say_goodbye(remote->client.fd);
 	return r;
@@ -298,7 +300,7 @@ static void attached(struct remote *remote)
 	pthread_mutex_lock(&remote->session->lock);
 	remote->attaching = false;
 	if (remote->ping_sent_ns)
-		keeper_patience_begin(&remote->pong, remote->session->timeout_ns);
+		heartbeat_timeout_begin(&remote->pong, remote->session->timeout_ns);
 	pthread_mutex_unlock(&remote->session->lock);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A control connection to storaged. The user's thread sends a request and listens for its reply;
- * while it does not, the keeper's thread reads what storaged says. Both send heartbeats and
+ * while it does not, the heartbeat thread reads what storaged says. Both send heartbeats and
  * acknowledge deletions. Everything here is under session->lock.
  *
  * connection.c has the connection, directory.c what is asked over it, wait.c parking and waking,
@@ -10,8 +10,8 @@
 #ifndef LIB_REMOTE_REMOTE_H
 #define LIB_REMOTE_REMOTE_H
 
-#include "lib/remote/keeper.h"
-#include "lib/core/patience.h"
+#include "lib/remote/heartbeat.h"
+#include "lib/core/peer_timeout.h"
 #include "lib/client/session.h"
 #include "proto/control.h"
 
@@ -27,14 +27,14 @@ struct frame {
 };
 
 struct remote {
-	struct keeper_client client;
+	struct heartbeat_client client;
 	struct dso_session *session;
 	struct control_welcome welcome;
-	char host[64];             /* numeric */
-	_Atomic bool keeper_waits; /* for the lock */
+	char host[64];                /* numeric */
+	_Atomic bool heartbeat_waits; /* for the lock */
 	bool attaching; /* a transport is being chosen: storaged may be busy with that for long */
 	bool deaf;      /* storaged takes nothing any more; what it has said may lie there yet */
-	bool listens;   /* the user's thread does: the keeper leaves the input to it */
+	bool listens;   /* the user's thread does: the heartbeat thread leaves the input to it */
 	/* the request of the user's thread: 0 when there is none */
 	uint32_t request, last_request;
 	uint16_t request_type;
@@ -51,9 +51,9 @@ struct remote {
 	/* of deleted objects: those that no barrier was run for, and those that operations may
 	 * still be under way on */
 	struct object *marked, *leaving_first, *leaving_last;
-	int64_t ping_sent_ns; /* 0: none is unanswered */
-	struct patience pong; /* with its answer */
-	unsigned pongs;       /* heartbeats answered, ever */
+	int64_t ping_sent_ns;     /* 0: none is unanswered */
+	struct peer_timeout pong; /* with its answer */
+	unsigned pongs;           /* heartbeats answered, ever */
 	int64_t ping_due_ns;
 	size_t out_fill, in_fill;
 	uint8_t out[REMOTE_OUT_BYTES];
@@ -66,7 +66,7 @@ static inline struct remote *remote_of(struct dso_session *session)
 	return session->directory_data;
 }
 
-/* Fill in the calls of the keeper. */
+/* Fill in the calls of the heartbeat. */
 void remote_prepare(struct remote *remote);
 
 /*
@@ -97,9 +97,9 @@ void remote_listen(struct remote *remote, int64_t until_ns);
 /* Wait until there is room for the largest request, which is the user's thread's duty before
  * whatever it sends. Returns 0, or why the session is over. */
 int remote_make_room(struct remote *remote);
-/* Without the lock: let the keeper have it, if it waits. Whoever takes it again and again calls
- * this in between. */
-void remote_let_keeper(struct remote *remote);
+/* Without the lock: let the heartbeat thread have it, if it waits. Whoever takes it again and again
+ * calls this in between. */
+void remote_yield_to_heartbeat(struct remote *remote);
 
 /* The reply makes no sense: the session is over. Returns -EPROTO with @reason filled. */
 int remote_reply_is_broken(struct remote *remote, char *reason, size_t reason_bytes);

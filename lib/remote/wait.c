@@ -20,7 +20,7 @@ static void cancel(struct remote *remote)
 static void await_wake(struct remote *remote, int64_t deadline_ns)
 {
 	struct dso_session *session = remote->session;
-	struct patience patience = {0};
+	struct peer_timeout timeout = {0};
 	unsigned pongs = remote->pongs;
 
 	while (!remote->replied && !atomic_load(&session->health)) {
@@ -28,14 +28,15 @@ static void await_wake(struct remote *remote, int64_t deadline_ns)
 
 		if (remote->parked && (atomic_load(&session->interrupted) || now_ns >= deadline_ns))
 			cancel(remote);
-		if (!remote->parked && (patience.until_ns == 0 || remote->pongs != pongs))
-			keeper_patience_begin(&patience, session->timeout_ns);
+		if (!remote->parked && (timeout.until_ns == 0 || remote->pongs != pongs))
+			heartbeat_timeout_begin(&timeout, session->timeout_ns);
 		pongs = remote->pongs;
-		if (!remote->parked && keeper_patience_is_over(&patience))
+		if (!remote->parked && heartbeat_timeout_is_over(&timeout))
 			remote_lose(remote, -ENOTCONN, "storaged did not answer a request in time");
 		else
-			remote_listen(remote, remote->parked ? deadline_ns
-							     : keeper_patience_until_ns(&patience));
+			remote_listen(remote, remote->parked
+						      ? deadline_ns
+						      : heartbeat_timeout_until_ns(&timeout));
 	}
 	remote->parked = false;
 }
@@ -142,6 +143,6 @@ int remote_wake(struct dso_session *session, struct object *object, uint64_t off
 		}
 	}
 	pthread_mutex_unlock(&session->lock);
-	remote_let_keeper(remote);
+	remote_yield_to_heartbeat(remote);
 	return r;
 }

@@ -287,7 +287,7 @@ bool roce_requester_emit(struct roce_requester *requester, int64_t now_ns, struc
 	}
 	if (any && requester->due_ns == 0) {
 		requester->due_ns = now_ns + requester->rto_ns;
-		patience_begin(&requester->patience, now_ns, requester->config.silence_ns);
+		peer_timeout_begin(&requester->timeout, now_ns, requester->config.timeout_ns);
 	}
 	return any;
 }
@@ -375,7 +375,7 @@ static int64_t clamp(int64_t ns, int64_t least_ns, int64_t most_ns)
 static void set_rto(struct roce_requester *requester, int64_t ns)
 {
 	int64_t longest_ns =
-		clamp(requester->config.silence_ns / RTO_PART, RTO_NS_LONG, RTO_NS_LONGEST);
+		clamp(requester->config.timeout_ns / RTO_PART, RTO_NS_LONG, RTO_NS_LONGEST);
 
 	requester->rto_ns = clamp(ns, RTO_NS_SHORTEST, longest_ns);
 }
@@ -423,7 +423,7 @@ static void progressed(struct roce_requester *requester, int64_t now_ns)
 	requester->may_go_back = true;
 	requester->retries = 0;
 	requester->resume_ns = 0; /* whoever was not ready has gone on */
-	patience_begin(&requester->patience, now_ns, requester->config.silence_ns);
+	peer_timeout_begin(&requester->timeout, now_ns, requester->config.timeout_ns);
 	if (requester->sampling && roce_psn_distance(oldest, requester->sample_psn) > 0)
 		take_sample(requester, now_ns);
 	requester->due_ns =
@@ -618,7 +618,7 @@ void roce_requester_tick(struct roce_requester *requester, int64_t now_ns)
 		set_rto(requester, 2 * requester->rto_ns);
 		go_back(requester, now_ns);
 	}
-	over = patience_is_over(&requester->patience, now_ns);
+	over = peer_timeout_is_over(&requester->timeout, now_ns);
 	if (++requester->retries > ROCE_RETRY_MAX && over)
 		break_with(requester, ROCE_UNKNOWN);
 }

@@ -15,7 +15,7 @@
 
 #include "lib/roce/batch.h"
 #include "lib/roce/counters.h"
-#include "lib/core/patience.h"
+#include "lib/core/peer_timeout.h"
 
 /* Operations between post and completion. A power of two. */
 #define ROCE_REQUESTS_MAX 1024
@@ -58,7 +58,7 @@ struct roce_requester_config {
 	uint32_t rkey;
 	uint32_t rd_atomic_max; /* READs and atomics under way, at least 1 */
 	uint32_t window_bytes_max;
-	int64_t silence_ns; /* without any progress: given up */
+	int64_t timeout_ns; /* without any progress: given up */
 	/* Completions, in order. It may post. */
 	void (*complete)(void *context, const struct roce_request *request,
 			 enum roce_outcome outcome, uint64_t original);
@@ -91,8 +91,8 @@ struct roce_requester {
 	bool may_go_back;            /* something was answered since it went back */
 	/* timers; 0: none */
 	int64_t due_ns;
-	int64_t resume_ns;        /* after RNR NAK: not before */
-	struct patience patience; /* since the last progress */
+	int64_t resume_ns;           /* after RNR NAK: not before */
+	struct peer_timeout timeout; /* since the last progress */
 	unsigned retries;
 	int64_t srtt_ns, rttvar_ns, rto_ns;
 	bool sampling;

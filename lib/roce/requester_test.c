@@ -12,7 +12,7 @@
 #define NOW_NS     INT64_C(1000000000)
 #define NOT_READY  (ROCE_SYNDROME_RNR | 12)
 #define PAUSE_NS   INT64_C(640000) /* of timer 12 (9.7.5.2.8, table 45) */
-#define SILENCE_NS INT64_C(3000000000)
+#define TIMEOUT_NS INT64_C(3000000000)
 
 static struct roce_requester requester;
 static struct roce_counters counters;
@@ -32,7 +32,7 @@ static void complete(void *context, const struct roce_request *request, enum roc
 }
 
 /* A fetch-and-add is under way. */
-static void begin(int64_t silence_ns)
+static void begin(int64_t timeout_ns)
 {
 	struct roce_requester_config config = {
 		.path = {.local = {.ip = {[10] = 0xff, 0xff, 10, 0, 0, 2}, .port = 40000},
@@ -41,7 +41,7 @@ static void begin(int64_t silence_ns)
 		.mtu = 1024,
 		.rd_atomic_max = 1,
 		.window_bytes_max = 65536,
-		.silence_ns = silence_ns,
+		.timeout_ns = timeout_ns,
 		.complete = complete,
 	};
 	struct roce_request request = {.operation = ROCE_FAA, .length_bytes = 8, .operand = 1};
@@ -56,7 +56,7 @@ static void begin(int64_t silence_ns)
 
 static void setup(void)
 {
-	begin(SILENCE_NS);
+	begin(TIMEOUT_NS);
 }
 
 static void receive(int64_t now_ns, uint8_t opcode, uint8_t syndrome)
@@ -97,7 +97,7 @@ START_TEST(a_receiver_that_never_becomes_ready_is_given_up_after_the_silence)
 {
 	int64_t now_ns = NOW_NS;
 
-	while (completed == 0 && now_ns < NOW_NS + 2 * SILENCE_NS) {
+	while (completed == 0 && now_ns < NOW_NS + 2 * TIMEOUT_NS) {
 		receive(now_ns, ROCE_ACKNOWLEDGE, NOT_READY);
 		now_ns = roce_requester_due(&requester);
 		roce_requester_tick(&requester, now_ns);
@@ -106,21 +106,21 @@ START_TEST(a_receiver_that_never_becomes_ready_is_given_up_after_the_silence)
 	}
 	ck_assert_uint_eq(completed, 1);
 	ck_assert_int_eq(last_outcome, ROCE_UNKNOWN);
-	ck_assert_int_ge(now_ns, NOW_NS + SILENCE_NS);
-	ck_assert_int_lt(now_ns, NOW_NS + SILENCE_NS + 2 * PAUSE_NS);
+	ck_assert_int_ge(now_ns, NOW_NS + TIMEOUT_NS);
+	ck_assert_int_lt(now_ns, NOW_NS + TIMEOUT_NS + 2 * PAUSE_NS);
 }
 END_TEST
 
 START_TEST(who_is_not_answered_asks_less_and_less_often_up_to_a_sixteenth_of_the_silence)
 {
 	static const struct {
-		int64_t silence_ns, longest_ns;
+		int64_t timeout_ns, longest_ns;
 	} rows[] = {{INT64_C(1000000000), 200000000},
 		    {INT64_C(12000000000), 750000000},
 		    {INT64_C(60000000000), 1000000000}};
 	int64_t now_ns = NOW_NS, interval_ns = 0;
 
-	begin(rows[_i].silence_ns);
+	begin(rows[_i].timeout_ns);
 	while (completed == 0) {
 		int64_t due_ns = roce_requester_due(&requester);
 
@@ -133,7 +133,7 @@ START_TEST(who_is_not_answered_asks_less_and_less_often_up_to_a_sixteenth_of_the
 	}
 	ck_assert_int_eq(last_outcome, ROCE_UNKNOWN);
 	ck_assert_int_eq(interval_ns, rows[_i].longest_ns);
-	ck_assert_int_ge(now_ns, NOW_NS + rows[_i].silence_ns);
+	ck_assert_int_ge(now_ns, NOW_NS + rows[_i].timeout_ns);
 }
 END_TEST
 

@@ -27,7 +27,7 @@
 #define RKEY           0x12345678
 #define FLYING_MAX     16384
 #define EXECUTIONS_MAX 512
-#define SILENCE_NS     INT64_C(3000000000)
+#define TIMEOUT_NS     INT64_C(3000000000)
 
 struct operation {
 	enum roce_operation kind;
@@ -384,7 +384,7 @@ static void client_open(struct simulation *s, unsigned index)
 		.rkey = RKEY,
 		.rd_atomic_max = count,
 		.window_bytes_max = s->mtu + ROCE_PACKET_COST + (uint32_t)below(s, 100000),
-		.silence_ns = SILENCE_NS,
+		.timeout_ns = TIMEOUT_NS,
 		.complete = complete,
 		.context = client,
 	};

@@ -5,7 +5,7 @@
  * cannot tell.
  */
 #include "lib/core/clock.h"
-#include "lib/core/patience.h"
+#include "lib/core/peer_timeout.h"
 #include "lib/roce/arrival.h"
 #include "lib/roce/requester.h"
 #include "lib/roce/socket.h"
@@ -65,7 +65,7 @@ static struct transport_roce *roce_of(struct transport *transport)
  * Where the path is narrower, either the other end is a device, or the fragments of packets are
  * swallowed.
  */
-static const char *silence_of(const struct transport_roce *roce)
+static const char *timeout_sentence_of(const struct transport_roce *roce)
 {
 	const struct roce_requester_config *config = &roce->requester.config;
 	struct roce_address local;
@@ -94,7 +94,7 @@ static void complete(void *context, const struct roce_request *request, enum roc
 	roce->completed++;
 	if (outcome != ROCE_DONE && !roce->why)
 		roce->why = outcome == ROCE_UNKNOWN || outcome == ROCE_NEVER_SENT
-				    ? silence_of(roce)
+				    ? timeout_sentence_of(roce)
 				    : "storaged's end of the queue pair refused a request";
 	if (request->length_bytes == 0) { /* see refusal_of */
 		op->status = outcome == ROCE_DONE ? (int32_t)op->value : errors[outcome];
@@ -498,21 +498,21 @@ static int probe_read(struct transport_roce *roce, uint8_t *first, uint32_t leng
 		      int64_t wait_ns)
 {
 	struct op op = {.opcode = DATA_READ, .length_bytes = length_bytes, .buffer = first};
-	struct patience patience;
+	struct peer_timeout timeout;
 	int64_t now_ns;
 	int r;
 
-	patience_begin(&patience, clock_now_ns(), wait_ns);
+	peer_timeout_begin(&timeout, clock_now_ns(), wait_ns);
 	r = roce_submit((struct transport *)roce, &op);
 	if (r)
 		return r;
 	roce_flush((struct transport *)roce);
 	while (op.status == -EINPROGRESS) {
 		now_ns = clock_now_ns();
-		if (patience_is_over(&patience, now_ns))
+		if (peer_timeout_is_over(&timeout, now_ns))
 			roce_requester_break(&roce->requester);
 		else
-			roce_progress((struct transport *)roce, patience.until_ns - now_ns);
+			roce_progress((struct transport *)roce, timeout.until_ns - now_ns);
 	}
 	return op.status;
 }
@@ -524,10 +524,10 @@ static int probe_read(struct transport_roce *roce, uint8_t *first, uint32_t leng
 static int probe_request(struct transport_roce *roce, int64_t wait_ns)
 {
 	int64_t now_ns = clock_now_ns(), pause_ns = roce->requester.rto_ns, until_ns;
-	struct patience patience;
+	struct peer_timeout timeout;
 
-	patience_begin(&patience, now_ns, wait_ns);
-	while (!roce_socket_is_narrow(roce->socket) && !patience_is_over(&patience, now_ns)) {
+	peer_timeout_begin(&timeout, now_ns, wait_ns);
+	while (!roce_socket_is_narrow(roce->socket) && !peer_timeout_is_over(&timeout, now_ns)) {
 		roce_requester_emit_duplicate(&roce->requester, &roce->batch);
 		roce_socket_send(roce->socket, &roce->batch);
 		until_ns = now_ns + pause_ns;
@@ -620,7 +620,7 @@ static int connect_queue_pair(struct transport_roce *roce, const struct attachme
 {
 	struct roce_requester_config config = {
 		.path.to_device = is_device(attachment),
-		.silence_ns = transport_data_silence_ns(attachment),
+		.timeout_ns = transport_data_timeout_ns(attachment),
 		.complete = complete,
 		.context = roce,
 	};

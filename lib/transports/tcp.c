@@ -8,7 +8,7 @@
 #include "lib/remote/dial.h"
 #include "lib/io/engine.h"
 #include "lib/remote/keepalive.h"
-#include "lib/core/patience.h"
+#include "lib/core/peer_timeout.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -26,8 +26,8 @@ struct transport_tcp {
 	struct io_stream stream;
 	const _Atomic int *health;
 	enum transport_poll poll;
-	int64_t silence_ns;
-	struct patience patience; /* begun while it was not heard of since the last look */
+	int64_t timeout_ns;
+	struct peer_timeout timeout; /* begun while it was not heard of since the last look */
 	bool broken;
 	struct breakage breakage;
 	/* In flight, oldest first: a ring of TRANSPORT_INFLIGHT_MAX. */
@@ -144,7 +144,7 @@ static void received(struct transport_tcp *tcp, size_t bytes)
 	ssize_t taken;
 
 	tcp->recv_fill += bytes;
-	tcp->patience.until_ns = 0;
+	tcp->timeout.until_ns = 0;
 	while ((taken = take_response(tcp)) > 0)
 		tcp->recv_taken += (size_t)taken;
 	if (taken < 0) {
@@ -209,9 +209,9 @@ static int tcp_flush(struct transport *transport)
 /* Whether storaged has been silent for too long, or the control plane gave up. */
 static bool given_up(struct transport_tcp *tcp, int64_t now_ns)
 {
-	if (tcp->patience.until_ns == 0)
-		patience_begin(&tcp->patience, now_ns, tcp->silence_ns);
-	return patience_is_over(&tcp->patience, now_ns) ||
+	if (tcp->timeout.until_ns == 0)
+		peer_timeout_begin(&tcp->timeout, now_ns, tcp->timeout_ns);
+	return peer_timeout_is_over(&tcp->timeout, now_ns) ||
 	       atomic_load_explicit(tcp->health, memory_order_relaxed) != 0;
 }
 
@@ -344,7 +344,7 @@ int transport_tcp_connect(const struct attachment *attachment, struct transport 
 				      .stream.fd = -1,
 				      .health = attachment->health,
 				      .poll = attachment->poll,
-				      .silence_ns = transport_data_silence_ns(attachment),
+				      .timeout_ns = transport_data_timeout_ns(attachment),
 				      .breakage = attachment->breakage};
 	r = io_engine_open(io, 1, &tcp->engine);
 	if (r) {

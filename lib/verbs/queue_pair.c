@@ -100,7 +100,7 @@ static int status_of(enum ibv_wc_status status)
 }
 
 /* Take what the completion queue has. An error leaves nothing in flight. */
-static void look(struct queue_pair *queue_pair)
+static void drain_completions(struct queue_pair *queue_pair)
 {
 	struct ibv_wc completions[POLL_BATCH];
 	int count = ibv_poll_cq(queue_pair->cq, POLL_BATCH, completions);
@@ -132,7 +132,7 @@ static void break_off(struct queue_pair *queue_pair)
 	queue_pair->hooks->sever(queue_pair);
 	while (queue_pair->completed < queue_pair->posted && !queue_pair->broken &&
 	       clock_now_ns() < end)
-		look(queue_pair);
+		drain_completions(queue_pair);
 	if (!queue_pair->broken)
 		fail(queue_pair, -ECONNRESET);
 }
@@ -376,14 +376,14 @@ static void wait_for_completion(struct queue_pair *queue_pair, int64_t wait_ns)
 	if (queue_pair->spin_ns == 0) {
 		start = clock_now_ns();
 		arm(queue_pair);
-		look(queue_pair);
+		drain_completions(queue_pair);
 		if (queue_pair->completed == completed)
 			sleep_for(queue_pair, wait_ns);
 	}
 	for (unsigned looks = 1;; looks++) {
 		int64_t now;
 
-		look(queue_pair);
+		drain_completions(queue_pair);
 		if (queue_pair->completed != completed)
 			return;
 		if (looks % LOOKS_PER_CHECK && !queue_pair->armed && queue_pair->spin_ns)
@@ -396,7 +396,7 @@ static void wait_for_completion(struct queue_pair *queue_pair, int64_t wait_ns)
 		if (now - start < queue_pair->spin_ns)
 			continue;
 		arm(queue_pair);
-		look(queue_pair);
+		drain_completions(queue_pair);
 		if (queue_pair->completed != completed)
 			return;
 		sleep_for(queue_pair, wait_ns - (now - start));
@@ -410,7 +410,7 @@ static int queue_pair_progress(struct transport *transport, int64_t wait_ns)
 
 	if (queue_pair->armed || queue_pair->raised)
 		disarm(queue_pair);
-	look(queue_pair);
+	drain_completions(queue_pair);
 	if (queue_pair->completed == completed) {
 		if (queue_pair->broken)
 			return -ENOTCONN;
@@ -467,7 +467,7 @@ static int queue_pair_fd(struct transport *transport)
 			return status;
 	}
 	arm(queue_pair);
-	look(queue_pair);
+	drain_completions(queue_pair);
 	if ((queue_pair->completed != completed || queue_pair->broken) && !queue_pair->raised) {
 		uint64_t one = 1;
 

@@ -231,6 +231,7 @@ void control_finish(struct control *control)
 	control->in_begin = control->in_scanned = control->in_fill = 0;
 	control->stalled = false;
 	list_remove(&control->ready);
+	peer_timer_end(&control->server->hellos, &control->hello);
 	deadline_set(&control->server->closings, &control->deadline, clock_now_ns());
 	control_flush(control);
 }
@@ -260,6 +261,7 @@ void control_close(struct control *control)
 	list_remove(&control->doomed);
 	list_remove(&control->unflushed);
 	list_remove(&control->deadline.link);
+	peer_timer_end(&server->hellos, &control->hello);
 	server->connection_count--;
 	free(control->out);
 	loop_bury(&server->loop, &control->source, control);
@@ -524,7 +526,7 @@ int control_open(struct server *server, int fd, bool is_unix)
 	list_init(&control->unflushed);
 	list_init(&control->deadline.link);
 	list_append(&server->controls, &control->link);
-	silence_begin(&server->hellos, &control->deadline, clock_now_ns());
+	peer_timer_begin(&server->hellos, &control->hello, clock_now_ns());
 	server->connection_count++;
 	return 0;
 }

@@ -4,6 +4,7 @@
 #ifndef STORAGED_CONTROL_CONTROL_H
 #define STORAGED_CONTROL_CONTROL_H
 
+#include "lib/core/peer_timeout.h"
 #include "proto/control.h"
 #include "storaged/session/ends.h"
 #include "storaged/list.h"
@@ -49,7 +50,8 @@ struct control {
 	/* Doomed; for the log: of a connection without a session, whose end is another line. */
 	const char *why;
 	uint64_t deletion; /* LIVE: of the DELETE that waits until all are told; 0: there is none */
-	struct deadline deadline;
+	struct peer_timer hello;                    /* until its first message has come */
+	struct deadline deadline;                   /* of the last reply */
 	struct list link, ready, doomed, unflushed; /* in the server's lists */
 	/* received: handled before in_begin; no PING lies before in_scanned */
 	uint32_t in_begin, in_scanned, in_fill;

@@ -79,7 +79,7 @@ static bool has_room(struct control *control, const struct control_header *heade
 		     const struct origin *origin)
 {
 	const struct sessions *sessions = &control->server->sessions;
-	uint32_t count = crowds_count(&sessions->crowds, origin);
+	uint32_t count = origin_counts_get(&sessions->origin_counts, origin);
 
 	if (sessions_too_many_remains(sessions, origin))
 		control_refuse(
@@ -152,7 +152,7 @@ void handle_hello(struct control *control, const struct control_header *header, 
 		return;
 	}
 	control->state = CONTROL_LIVE;
-	list_remove(&control->deadline.link);
+	peer_timer_end(&control->server->hellos, &control->hello);
 	welcome_of(control->server, control->session, &welcome);
 	control_reply(control, header, &welcome, sizeof welcome);
 }

@@ -111,48 +111,48 @@ static unsigned bucket_of(const struct origin *origin)
 	return hash * UINT32_C(2654435769) >> 24;
 }
 
-static struct crowd *find(const struct crowds *crowds, const struct origin *origin)
+static struct origin_count *find(const struct origin_counts *counts, const struct origin *origin)
 {
-	const struct list *bucket = &crowds->buckets[bucket_of(origin)];
+	const struct list *bucket = &counts->buckets[bucket_of(origin)];
 
 	for (struct list *link = bucket->next; link != bucket; link = link->next)
-		if (is_same(&container_of(link, struct crowd, link)->origin, origin))
-			return container_of(link, struct crowd, link);
+		if (is_same(&container_of(link, struct origin_count, link)->origin, origin))
+			return container_of(link, struct origin_count, link);
 	return NULL;
 }
 
-void crowds_init(struct crowds *crowds)
+void origin_counts_init(struct origin_counts *counts)
 {
 	for (unsigned i = 0; i < ORIGIN_BUCKETS; i++)
-		list_init(&crowds->buckets[i]);
+		list_init(&counts->buckets[i]);
 }
 
-uint32_t crowds_count(const struct crowds *crowds, const struct origin *origin)
+uint32_t origin_counts_get(const struct origin_counts *counts, const struct origin *origin)
 {
-	const struct crowd *crowd = find(crowds, origin);
+	const struct origin_count *count = find(counts, origin);
 
-	return crowd ? crowd->sessions : 0;
+	return count ? count->sessions : 0;
 }
 
-struct crowd *crowds_join(struct crowds *crowds, const struct origin *origin)
+struct origin_count *origin_counts_join(struct origin_counts *counts, const struct origin *origin)
 {
-	struct crowd *crowd = find(crowds, origin);
+	struct origin_count *count = find(counts, origin);
 
-	if (!crowd) {
-		crowd = calloc(1, sizeof *crowd);
-		if (!crowd)
+	if (!count) {
+		count = calloc(1, sizeof *count);
+		if (!count)
 			return NULL;
-		crowd->origin = *origin;
-		list_append(&crowds->buckets[bucket_of(origin)], &crowd->link);
+		count->origin = *origin;
+		list_append(&counts->buckets[bucket_of(origin)], &count->link);
 	}
-	crowd->sessions++;
-	return crowd;
+	count->sessions++;
+	return count;
 }
 
-void crowd_leave(struct crowd *crowd)
+void origin_count_leave(struct origin_count *count)
 {
-	if (--crowd->sessions)
+	if (--count->sessions)
 		return;
-	list_remove(&crowd->link);
-	free(crowd);
+	list_remove(&count->link);
+	free(count);
 }

@@ -24,13 +24,13 @@ struct origin {
 };
 
 /* All that come from one of them; one without sessions is not kept. */
-struct crowd {
+struct origin_count {
 	struct list link;
 	struct origin origin;
 	uint32_t sessions; /* that are not free */
 };
 
-struct crowds {
+struct origin_counts {
 	struct list buckets[ORIGIN_BUCKETS];
 };
 
@@ -43,12 +43,12 @@ const char *origin_who(int fd, bool is_unix, char who[ORIGIN_WHO_BYTES]);
 /* What it is called: "user" or "address". */
 const char *origin_kind(const struct origin *origin);
 
-void crowds_init(struct crowds *crowds);
+void origin_counts_init(struct origin_counts *counts);
 /* How many sessions come from where @origin is. */
-uint32_t crowds_count(const struct crowds *crowds, const struct origin *origin);
+uint32_t origin_counts_get(const struct origin_counts *counts, const struct origin *origin);
 /* One more. Returns NULL without memory. */
-struct crowd *crowds_join(struct crowds *crowds, const struct origin *origin);
+struct origin_count *origin_counts_join(struct origin_counts *counts, const struct origin *origin);
 /* One less. */
-void crowd_leave(struct crowd *crowd);
+void origin_count_leave(struct origin_count *count);
 
 #endif

@@ -6,7 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-static struct crowds crowds;
+static struct origin_counts counts;
 
 static struct origin from(const char *text)
 {
@@ -32,18 +32,18 @@ static struct origin user(uid_t uid, pid_t pid)
 /* Whether what comes from @other counts as what comes from @one. */
 static bool is_one(struct origin one, struct origin other)
 {
-	struct crowd *crowd = crowds_join(&crowds, &one);
-	uint32_t count = crowds_count(&crowds, &other);
+	struct origin_count *count_of_one = origin_counts_join(&counts, &one);
+	uint32_t count = origin_counts_get(&counts, &other);
 
-	ck_assert_uint_eq(crowds_count(&crowds, &one), 1);
-	crowd_leave(crowd);
-	ck_assert_uint_eq(crowds_count(&crowds, &one), 0);
+	ck_assert_uint_eq(origin_counts_get(&counts, &one), 1);
+	origin_count_leave(count_of_one);
+	ck_assert_uint_eq(origin_counts_get(&counts, &one), 0);
 	return count == 1;
 }
 
 static void setup(void)
 {
-	crowds_init(&crowds);
+	origin_counts_init(&counts);
 }
 
 START_TEST(an_address_and_an_ipv6_network_are_one_each)
@@ -77,18 +77,18 @@ END_TEST
 
 START_TEST(many_are_counted_apart)
 {
-	struct crowd *joined[2000];
+	struct origin_count *joined[2000];
 	struct origin origin;
 
 	for (uid_t i = 0; i < 2000; i++) {
 		origin = user(i / 2, 1);
-		joined[i] = crowds_join(&crowds, &origin);
-		ck_assert_uint_eq(crowds_count(&crowds, &origin), i % 2 + 1);
+		joined[i] = origin_counts_join(&counts, &origin);
+		ck_assert_uint_eq(origin_counts_get(&counts, &origin), i % 2 + 1);
 	}
 	for (uid_t i = 0; i < 2000; i++) {
 		origin = user(i / 2, 1);
-		crowd_leave(joined[i]);
-		ck_assert_uint_eq(crowds_count(&crowds, &origin), 1 - i % 2);
+		origin_count_leave(joined[i]);
+		ck_assert_uint_eq(origin_counts_get(&counts, &origin), 1 - i % 2);
 	}
 }
 END_TEST

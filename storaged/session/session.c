@@ -23,13 +23,13 @@ static const char *const state_names[] = {"free", "live", "fencing", "lingering"
 int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
 {
 	*sessions = (struct sessions){.max = max};
-	silences_init(&sessions->silences, ttl_ns);
+	sessions->timers = (struct peer_timers){.whole_ns = ttl_ns};
 	deadlines_init(&sessions->lingering, 0);
 	deadlines_init(&sessions->retries, SESSION_RETRY_NS);
 	list_init(&sessions->sweeping);
 	list_init(&sessions->destroying);
 	list_init(&sessions->remains);
-	crowds_init(&sessions->crowds);
+	origin_counts_init(&sessions->origin_counts);
 	sessions->table = calloc(max + 1, sizeof *sessions->table);
 	sessions->free = calloc(max, sizeof *sessions->free);
 	if (!sessions->table || !sessions->free) {
@@ -79,7 +79,7 @@ void sessions_close(struct sessions *sessions)
 		mappings_forget(session);
 		store_opener_end(&session->opener);
 		holds_forget(session);
-		crowd_leave(session->crowd);
+		origin_count_leave(session->origin_count);
 	}
 	free(sessions->table);
 	free(sessions->free);
@@ -135,7 +135,7 @@ static void go_free(struct session *session)
 	list_remove(&session->remains);
 	list_remove(&session->asking);
 	session->space->session_count--;
-	crowd_leave(session->crowd);
+	origin_count_leave(session->origin_count);
 	sessions->free[(sessions->free_head + sessions->free_count++) % sessions->max] =
 		session_owner(session);
 	explicit_bzero(session->cookie, sizeof session->cookie);
@@ -155,13 +155,13 @@ static void go(struct session *session, enum session_state state)
 		sessions->live_count++;
 		session->space->live_count++;
 		sessions->begun++;
-		silence_begin(&sessions->silences, &session->silence, clock_now_ns());
+		peer_timer_begin(&sessions->timers, &session->timer, clock_now_ns());
 		break;
 	case SESSION_FENCING:
 		sessions->live_count--;
 		session->space->live_count--;
 		list_append(&sessions->remains, &session->remains);
-		list_remove(&session->silence.link);
+		peer_timer_end(&sessions->timers, &session->timer);
 		futex_forget(session);
 		session->control = NULL;
 		break;
@@ -231,7 +231,7 @@ struct session *session_begin(struct server *server, struct name_space *space,
 {
 	struct sessions *sessions = &server->sessions;
 	struct session *session;
-	struct crowd *crowd;
+	struct origin_count *origin_count;
 	uint64_t random;
 	uint16_t place;
 
@@ -244,8 +244,8 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	if (getrandom(&random, sizeof random, 0) != sizeof random ||
 	    getrandom(session->cookie, sizeof session->cookie, 0) != sizeof session->cookie)
 		return NULL;
-	crowd = crowds_join(&sessions->crowds, origin);
-	if (!crowd)
+	origin_count = origin_counts_join(&sessions->origin_counts, origin);
+	if (!origin_count)
 		return NULL;
 	sessions->free_head = (sessions->free_head + 1) % sessions->max;
 	sessions->free_count--;
@@ -253,7 +253,7 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	session->server = server;
 	session->space = space;
 	session->origin = *origin;
-	session->crowd = crowd;
+	session->origin_count = origin_count;
 	session->control = control;
 	session->opener = (struct store_opener){0};
 	store_opener_begin(space->store, &session->opener, object_deleted);
@@ -268,7 +268,6 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	list_init(&session->waiter.grant.deadline.link);
 	session->waiter.grant.missed = 0;
 	session->waiter.word = 0;
-	list_init(&session->silence.link);
 	list_init(&session->linger.link);
 	session->end = END_NONE;
 	session->last_error = 0;
@@ -317,7 +316,7 @@ struct session *session_find(struct server *server, uint64_t id,
 
 void session_heard(struct session *session)
 {
-	silence_begin(&session->server->sessions.silences, &session->silence, clock_now_ns());
+	peer_timer_begin(&session->server->sessions.timers, &session->timer, clock_now_ns());
 }
 
 static void end_data(struct data_connection *connection)

@@ -3,6 +3,7 @@
 #ifndef STORAGED_SESSION_SESSION_H
 #define STORAGED_SESSION_SESSION_H
 
+#include "lib/core/peer_timeout.h"
 #include "lib/store/store.h"
 #include "lib/verbs/verbs.h"
 #include "storaged/session/budget.h"
@@ -51,7 +52,7 @@ struct session {
 	struct store_opener opener;
 	struct control *control; /* while LIVE */
 	uint64_t features;       /* that apply, enum control_feature */
-	struct deadline silence;
+	struct peer_timer timer;
 	struct deadline linger;
 	int64_t linger_ns;    /* from an end without GOODBYE on its holds are kept for so long, */
 	int64_t linger_at_ns; /* until then; 0: it did not end like that */
@@ -72,7 +73,7 @@ struct session {
 	int64_t begun_ns;
 	char who[ORIGIN_WHO_BYTES]; /* for people: the client's process or address */
 	struct origin origin;
-	struct crowd *crowd; /* all that come from there */
+	struct origin_count *origin_count; /* all that come from there */
 	struct sightings sightings;
 	enum session_end end; /* why it ended */
 	int last_error; /* errno of the system call that failed when a path of its broke, or 0 */
@@ -91,12 +92,12 @@ struct sessions {
 	uint32_t free_head, free_count;
 	uint32_t max;
 	uint32_t live_count;
-	struct silences silences;
+	struct peer_timers timers;
 	struct deadlines lingering;
 	struct deadlines retries; /* of sweeps that the device failed */
 	struct list destroying, sweeping;
 	struct list remains; /* those that are over and not free yet */
-	struct crowds crowds;
+	struct origin_counts origin_counts;
 	uint64_t begun;
 	uint64_t ended[END_COUNT]; /* by the reason */
 };

@@ -16,7 +16,7 @@
 #define OPERATIONS_MAX 3000
 #define STEPS_MAX      600
 #define BYTES_MAX      (2 << 20) /* of all buffers at once */
-#define SILENCE_NS     INT64_C(3000000000)
+#define TIMEOUT_NS     INT64_C(3000000000)
 #define READ_PSNS      16                 /* of a request to a device, as in requester.c */
 #define TIMER_NS_MAX   INT64_C(655360000) /* of an RNR NAK; retransmission timers are shorter */
 
@@ -520,7 +520,7 @@ static void begin(void)
 		.mtu = (uint32_t)ROCE_MTU_MIN << (flags2 & 7) % 5,
 		.rkey = RKEY,
 		.rd_atomic_max = rd_atomics[flags >> 2 & 3],
-		.silence_ns = SILENCE_NS,
+		.timeout_ns = TIMEOUT_NS,
 		.complete = complete,
 	};
 

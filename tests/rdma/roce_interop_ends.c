@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define PATIENCE_NS  INT64_C(60000000000)
-#define SILENCE_NS   INT64_C(3000000000) /* of the engine's requester, in the worst of networks */
+#define TIMEOUT_NS   INT64_C(3000000000) /* of the engine's requester, in the worst of networks */
 #define WINDOW_BYTES (512 << 10)
 /* Fruitless looks before the thread sleeps. */
 #define LOOKS 64
@@ -251,7 +251,7 @@ static void begin_requester(struct pair *pair, const struct roce_path *path)
 		.rkey = pair->lab->far_mr->rkey ^ pair->options.wrong_rkey,
 		.rd_atomic_max = pair->options.rd_atomic,
 		.window_bytes_max = WINDOW_BYTES,
-		.silence_ns = SILENCE_NS,
+		.timeout_ns = TIMEOUT_NS,
 		.complete = complete,
 		.context = pair,
 	};

@@ -162,7 +162,7 @@ static bool is_in_work(const struct process *process)
 }
 
 /* The work at this moment, to be freed in any case. False: /proc does not tell. */
-static bool look(const struct work *work, struct processes *ret_work)
+static bool find_work(const struct work *work, struct processes *ret_work)
 {
 	bool whole = take(ret_work);
 
@@ -194,7 +194,7 @@ bool work_is_left(const struct work *work)
 
 	if (work->command || !has_children())
 		return work->command != 0;
-	known = look(work, &left);
+	known = find_work(work, &left);
 	any = left.count != 0;
 	free(left.list);
 	/* Where /proc does not tell, a daemon counts too: held for too long is better than too
@@ -206,7 +206,7 @@ void work_remember(struct work *work)
 {
 	struct processes now;
 
-	look(work, &now);
+	find_work(work, &now);
 	free(work->seen.list);
 	work->seen = now;
 }
@@ -221,7 +221,7 @@ void work_signal(const struct work *work, int signal_number, bool but_group)
 {
 	struct processes all;
 
-	look(work, &all);
+	find_work(work, &all);
 	for (size_t i = 0; i < all.count; i++)
 		send(all.list[i].pid, signal_number, but_group);
 	if (work->command && !find(&all, work->command))

@@ -348,10 +348,10 @@ START_TEST(a_promise_breaks_when_its_session_ends)
 }
 END_TEST
 
-Suite *conformance_gates_suite(void)
+Suite *conformance_admission_suite(void)
 {
-	Suite *suite = suite_create("gates");
-	TCase *tcase = tcase_create("gates");
+	Suite *suite = suite_create("admission");
+	TCase *tcase = tcase_create("admission");
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, pair_end);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The keeper calls nobody who was removed, whatever the kernel had told it of him before. */
-#include "lib/remote/keeper.h"
+/* The heartbeat thread calls no client that was removed, whatever the kernel had told it before. */
+#include "lib/remote/heartbeat.h"
 #include "tests/runner.h"
 
 #include <semaphore.h>
@@ -9,11 +9,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* While @holds, the keeper stops between hearing of input and taking its lock. */
+/* While @holds, the heartbeat thread stops between hearing of input and taking its lock. */
 static atomic_bool holds;
 static sem_t heard, go_on;
 
-/* The keeper's own call comes here. */
+/* The heartbeat thread's own call comes here. */
 int epoll_wait(int fd, struct epoll_event *events, int count_max, int timeout_ms)
 {
 	int count = epoll_pwait(fd, events, count_max, timeout_ms, NULL);
@@ -26,12 +26,12 @@ int epoll_wait(int fd, struct epoll_event *events, int count_max, int timeout_ms
 }
 
 struct client {
-	struct keeper_client client; /* the first member */
+	struct heartbeat_client client; /* the first member */
 	sem_t read;
 	atomic_uint read_count;
 };
 
-static bool readable(struct keeper_client *client)
+static bool readable(struct heartbeat_client *client)
 {
 	struct client *own = (struct client *)client;
 	uint64_t count;
@@ -43,7 +43,7 @@ static bool readable(struct keeper_client *client)
 	return true;
 }
 
-static int64_t never(struct keeper_client *client, int64_t now_ns)
+static int64_t never(struct heartbeat_client *client, int64_t now_ns)
 {
 	(void)client;
 	(void)now_ns;
@@ -56,12 +56,12 @@ static void begin(struct client *client)
 					     .readable = readable,
 					     .tick = never}};
 	sem_init(&client->read, 0, 0);
-	ck_assert_int_eq(keeper_add(&client->client), 0);
+	ck_assert_int_eq(heartbeat_add(&client->client), 0);
 }
 
 static void end(struct client *client)
 {
-	keeper_remove(&client->client);
+	heartbeat_remove(&client->client);
 	close(client->client.fd);
 }
 
@@ -84,7 +84,7 @@ START_TEST(input_of_who_was_removed_meanwhile_is_not_read)
 	atomic_store(&holds, true);
 	tell(&goes);
 	sem_wait(&heard);
-	/* Its descriptor's number is another's before the keeper comes to it. */
+	/* Its descriptor's number is another's before the heartbeat thread comes to it. */
 	fd = goes.client.fd;
 	end(&goes);
 	begin(&comes);
@@ -105,8 +105,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("keeper");
-	TCase *tests = tcase_create("keeper");
+	Suite *suite = suite_create("heartbeat");
+	TCase *tests = tcase_create("heartbeat");
 
 	tcase_set_timeout(tests, 120);
 	tcase_add_test(tests, input_of_who_was_removed_meanwhile_is_not_read);

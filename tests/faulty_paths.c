@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A storaged that lies about its data paths: the descriptor and the size of the arena over shm, the
+ * A storaged that gives wrong data paths: the descriptor and the size of the arena over shm, the
  * far end of a queue pair over roce. The library says a sentence, keeps no descriptor, and reaches
  * nothing that it was not given.
  */
@@ -44,8 +44,8 @@ enum lease {
 	SEALED_LEASE, /* storaged has found it not mapped */
 };
 
-/* One lie; zeroes are the truth. */
-static const struct lie {
+/* One fault; zeroes are the truth. */
+static const struct fault {
 	const char *name;
 	enum file file;
 	enum lease lease;
@@ -89,7 +89,7 @@ static const struct lie {
 	  {.name = "half an end", .pair_bytes = 24},
 };
 
-static const struct lie *lie;
+static const struct fault *fault;
 static char unix_url[160];
 static const char *tcp_url;
 
@@ -112,7 +112,7 @@ static int pass_file(enum file file)
 		return pipe(ends) || close(ends[1]) ? -1 : ends[0];
 	else
 		fd = memfd_create("arena", MFD_ALLOW_SEALING | MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, lie->file_bytes ? (off_t)lie->file_bytes : REGION_BYTES) ||
+	if (fd < 0 || ftruncate(fd, fault->file_bytes ? (off_t)fault->file_bytes : REGION_BYTES) ||
 	    (file != REGULAR_FILE && fcntl(fd, F_ADD_SEALS, seals)))
 		abort();
 	if (file == READ_ONLY) {
@@ -174,7 +174,7 @@ static int pass_lease(enum lease lease)
 	return fd;
 }
 
-/* ---- the liar ---- */
+/* ---- the faulty storaged ---- */
 
 static void attached(int socket_fd, const struct control_header *request)
 {
@@ -184,7 +184,7 @@ static void attached(int socket_fd, const struct control_header *request)
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(2 * sizeof(int))];
 	} rights = {0};
-	size_t bytes = (lie->lease == NO_LEASE ? 1 : 2) * sizeof(int);
+	size_t bytes = (fault->lease == NO_LEASE ? 1 : 2) * sizeof(int);
 	struct iovec part = {&header, sizeof header};
 	struct msghdr message = {.msg_iov = &part,
 				 .msg_iovlen = 1,
@@ -193,13 +193,13 @@ static void attached(int socket_fd, const struct control_header *request)
 	struct cmsghdr *first = CMSG_FIRSTHDR(&message);
 	int fds[2];
 
-	if (lie->file == NOTHING) {
+	if (fault->file == NOTHING) {
 		reply(socket_fd, request, WIRE_OK, NULL, 0);
 		return;
 	}
-	fds[0] = pass_file(lie->file);
-	fds[1] = pass_lease(lie->lease);
-	if (lie->file == SEALED && !lie->file_bytes)
+	fds[0] = pass_file(fault->file);
+	fds[1] = pass_lease(fault->lease);
+	if (fault->file == SEALED && !fault->file_bytes)
 		write_future(fds[0]);
 	first->cmsg_level = SOL_SOCKET;
 	first->cmsg_type = SCM_RIGHTS;
@@ -212,7 +212,7 @@ static void attached(int socket_fd, const struct control_header *request)
 
 static void welcome(int fd, const struct control_header *request, uint8_t transport)
 {
-	uint64_t bytes = lie->region_bytes ? lie->region_bytes : REGION_BYTES;
+	uint64_t bytes = fault->region_bytes ? fault->region_bytes : REGION_BYTES;
 	struct control_welcome body = {.version = le16_of(CONTROL_VERSION),
 				       .domain = CONTROL_DOMAIN_CPU,
 				       .transports = transport,
@@ -241,8 +241,8 @@ static void serve(int fd, uint8_t transport)
 		else if (type == CONTROL_OPEN)
 			opened(fd, &request);
 		else if (type == CONTROL_QUEUE_PAIR)
-			reply(fd, &request, WIRE_OK, &lie->pair,
-			      lie->pair_bytes ? lie->pair_bytes : sizeof lie->pair);
+			reply(fd, &request, WIRE_OK, &fault->pair,
+			      fault->pair_bytes ? fault->pair_bytes : sizeof fault->pair);
 		else if (type != CONTROL_USE)
 			reply(fd, &request, WIRE_OK, NULL, 0);
 	}
@@ -282,33 +282,33 @@ static void is_refused(const char *url, const char *transport)
 	struct dso_session *session = NULL;
 	int r = dso_open(url, &options, &session);
 
-	ck_assert_msg(r < 0, "%s was believed", lie->name);
+	ck_assert_msg(r < 0, "%s was believed", fault->name);
 	ck_assert_msg(strstr(dso_error(NULL), transport) && strlen(dso_error(NULL)) > 40, "%s: %s",
-		      lie->name, dso_error(NULL));
-	ck_assert_msg(mappings() == 0, "%s: it is mapped still", lie->name);
+		      fault->name, dso_error(NULL));
+	ck_assert_msg(mappings() == 0, "%s: it is mapped still", fault->name);
 }
 
-START_TEST(lies_about_the_arena_are_not_believed)
+START_TEST(faulty_answers_about_the_arena_are_not_believed)
 {
-	lie = &over_shm[_i];
+	fault = &over_shm[_i];
 	is_refused(unix_url, "shm");
 }
 END_TEST
 
-START_TEST(lies_about_the_far_end_of_a_queue_pair_are_not_believed)
+START_TEST(faulty_answers_about_the_far_end_of_a_queue_pair_are_not_believed)
 {
-	lie = &over_roce[_i];
+	fault = &over_roce[_i];
 	is_refused(tcp_url, "roce");
 }
 END_TEST
 
 START_TEST(the_truth_about_the_arena_is_believed)
 {
-	static const struct lie truth = {.name = "the truth"};
+	static const struct fault truth = {.name = "the truth"};
 	struct dso_options options = {.transport = "shm", .timeout = 20 * DSO_SECOND};
 	struct dso_session *session;
 
-	lie = &truth;
+	fault = &truth;
 	ck_assert_msg(dso_open(unix_url, &options, &session) == 0, "%s", dso_error(NULL));
 	ck_assert_uint_eq(mappings(), 2);
 	dso_close(session);
@@ -328,7 +328,7 @@ static const struct damage damages[] = {
 
 START_TEST(a_value_whose_slot_is_damaged_is_told_as_damaged)
 {
-	static const struct lie truth = {.name = "the truth"};
+	static const struct fault truth = {.name = "the truth"};
 	struct dso_options options = {.transport = "shm", .timeout = 20 * DSO_SECOND};
 	struct dso_session *session;
 	struct dso_future *future;
@@ -336,7 +336,7 @@ START_TEST(a_value_whose_slot_is_damaged_is_told_as_damaged)
 	size_t length = 0;
 	int r;
 
-	lie = &truth;
+	fault = &truth;
 	damage = damages[_i];
 	ck_assert_msg(dso_open(unix_url, &options, &session) == 0, "%s", dso_error(NULL));
 	ck_assert_int_eq(dso_future_open(session, "f", NULL, &future), 0);
@@ -350,8 +350,8 @@ int main(void)
 {
 	struct sockaddr_un path = {.sun_family = AF_UNIX};
 	char directory[] = "/tmp/dso-test-XXXXXX";
-	Suite *suite = suite_create("liar_paths");
-	TCase *tcase = tcase_create("liar_paths");
+	Suite *suite = suite_create("faulty_paths");
+	TCase *tcase = tcase_create("faulty_paths");
 	int r;
 
 	if (!mkdtemp(directory))
@@ -361,9 +361,10 @@ int main(void)
 	tcp_url = play_over_tcp(serve_tcp);
 	if (!tcp_url || !play_at(socket(AF_UNIX, SOCK_STREAM, 0), &path, sizeof path, serve_unix))
 		return 1;
-	tcase_add_loop_test(tcase, lies_about_the_arena_are_not_believed, 0,
+	tcase_add_loop_test(tcase, faulty_answers_about_the_arena_are_not_believed, 0,
 			    sizeof over_shm / sizeof *over_shm);
-	tcase_add_loop_test(tcase, lies_about_the_far_end_of_a_queue_pair_are_not_believed, 0,
+	tcase_add_loop_test(tcase,
+			    faulty_answers_about_the_far_end_of_a_queue_pair_are_not_believed, 0,
 			    sizeof over_roce / sizeof *over_roce);
 	tcase_add_test(tcase, the_truth_about_the_arena_is_believed);
 	tcase_add_loop_test(tcase, a_value_whose_slot_is_damaged_is_told_as_damaged, 0,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Many processes at one mutex, some of which die or freeze at any moment: crowd TRANSPORT... What
- * the mutex guards is a plain register, read and written by READ and WRITE. In the end it has
+ * Many processes at one mutex, some of which die or freeze at any moment: mutex_stress TRANSPORT...
+ * What the mutex guards is a plain register, read and written by READ and WRITE. In the end it has
  * counted every turn exactly once, and nothing that a fenced holder wrote later is in it.
  *
  * A turn: lock, READ {value, writer}, note in the ledger that value + 1 is mine, WRITE it, note
  * that it is done, unlock. The ledger is memory that the processes share and that outlives them: so
- * it is known of each write whose it is, and whether it was done. CROWD_PROCESSES, CROWD_KILLS,
- * CROWD_FREEZES a transport; CROWD_SEED draws the moments and is printed.
+ * it is known of each write whose it is, and whether it was done. MUTEX_STRESS_PROCESSES,
+ * MUTEX_STRESS_KILLS, MUTEX_STRESS_FREEZES a transport; MUTEX_STRESS_SEED draws the moments and is
+ * printed.
  */
 #include <check.h>
 #include <dso/dso.h>
@@ -63,7 +64,7 @@ static unsigned seed;
 static struct ledger *ledger;
 static int ledger_fd;
 
-/* ---- a process of the crowd ---- */
+/* ---- a process ---- */
 
 struct member {
 	struct dso_session *session;
@@ -100,7 +101,7 @@ static bool is_gone(uint32_t writer)
 
 /* What the register has must be what was written last, or what one who is gone meant to write
  * behind that. */
-static int look(const struct member *member, const struct content *content)
+static int check_content(const struct member *member, const struct content *content)
 {
 	uint64_t done = ledger->done;
 
@@ -158,7 +159,7 @@ static int turn(struct member *member)
 		return is_over(r) ? OVER : wrong(member, "lock: %s", dso_error(member->session));
 	if (dso_memory_read(member->memory, 0, &content, sizeof content))
 		return OVER;
-	s = look(member, &content);
+	s = check_content(member, &content);
 	if (s)
 		return s;
 	if (r == -EOWNERDEAD && dso_mutex_consistent(member->mutex))
@@ -226,7 +227,7 @@ static void begin(const char *transport, int place)
 	snprintf(fd, sizeof fd, "%d", ledger_fd);
 	pid = fork();
 	if (pid == 0) {
-		execl("/proc/self/exe", "crowd", "--member", daemon_url(&storage, transport),
+		execl("/proc/self/exe", "mutex_stress", "--member", daemon_url(&storage, transport),
 		      transport, me, fd, NULL);
 		_exit(STRANGE);
 	}
@@ -324,7 +325,7 @@ static void look_over(const char *transport, const char *what)
 	ck_assert_int_eq(dso_open(daemon_url(&storage, transport), &options, &member.session), 0);
 	ck_assert_int_eq(dso_memory_open(member.session, "register", NULL, &member.memory), 0);
 	ck_assert_int_eq(dso_memory_read(member.memory, 0, &content, sizeof content), 0);
-	ck_assert_int_eq(look(&member, &content), 0);
+	ck_assert_int_eq(check_content(&member, &content), 0);
 	for (int place = 0; place < processes; place++) {
 		counted += ledger->places[place].turns;
 		died += incarnations[place] - 1;
@@ -377,13 +378,13 @@ static void begin_all(const char *transport, const char *what)
 	until_turns(what, 10 * (uint64_t)processes);
 }
 
-START_TEST(a_plain_register_under_a_mutex_counts_every_turn_of_a_crowd_that_dies)
+START_TEST(a_plain_register_under_a_mutex_counts_every_turn_of_processes_that_die)
 {
 	const char *transport = transports[_i];
 	int64_t longest_ns = 0, took_ns;
 	char what[64];
 
-	snprintf(what, sizeof what, "a crowd over %s", transport);
+	snprintf(what, sizeof what, "processes over %s", transport);
 	begin_all(transport, what);
 	for (int i = 0; i < kills; i++) {
 		kill_one(transport, what);
@@ -397,12 +398,12 @@ START_TEST(a_plain_register_under_a_mutex_counts_every_turn_of_a_crowd_that_dies
 }
 END_TEST
 
-START_TEST(a_plain_register_under_a_mutex_has_nothing_that_a_frozen_one_of_a_crowd_wrote_later)
+START_TEST(a_plain_register_under_a_mutex_has_nothing_that_a_frozen_process_wrote_later)
 {
 	const char *transport = transports[_i];
 	char what[64];
 
-	snprintf(what, sizeof what, "a crowd over %s", transport);
+	snprintf(what, sizeof what, "processes over %s", transport);
 	begin_all(transport, what);
 	for (int i = 0; i < freezes; i++)
 		freeze_one(transport, what);
@@ -413,7 +414,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *suite = suite_create("crowd");
+	Suite *suite = suite_create("mutex_stress");
 	TCase *deaths = tcase_create("deaths"), *freezing = tcase_create("freezes");
 
 	if (argc == 6 && !strcmp(argv[1], "--member"))
@@ -421,24 +422,24 @@ int main(int argc, char **argv)
 	awake_begin();
 	for (int i = 1; i < argc && i <= 8; i++)
 		transports[(transport_count = i) - 1] = argv[i];
-	processes = number_of("CROWD_PROCESSES", processes);
+	processes = number_of("MUTEX_STRESS_PROCESSES", processes);
 	processes = processes < PROCESS_MAX ? processes : PROCESS_MAX;
-	kills = number_of("CROWD_KILLS", kills);
-	freezes = number_of("CROWD_FREEZES", freezes);
-	ttl_ms = number_of("CROWD_TTL_MS", ttl_ms);
-	seed = (unsigned)number_of("CROWD_SEED", (int)time(NULL));
-	printf("# CROWD_SEED=%u\n", seed);
+	kills = number_of("MUTEX_STRESS_KILLS", kills);
+	freezes = number_of("MUTEX_STRESS_FREEZES", freezes);
+	ttl_ms = number_of("MUTEX_STRESS_TTL_MS", ttl_ms);
+	seed = (unsigned)number_of("MUTEX_STRESS_SEED", (int)time(NULL));
+	printf("# MUTEX_STRESS_SEED=%u\n", seed);
 	tcase_set_timeout(deaths, 1200);
 	tcase_set_timeout(freezing, 1200);
 	tcase_add_checked_fixture(deaths, setup_to_kill, teardown);
 	tcase_add_checked_fixture(freezing, setup_to_freeze, teardown);
 	tcase_add_loop_test(deaths,
-			    a_plain_register_under_a_mutex_counts_every_turn_of_a_crowd_that_dies,
+			    a_plain_register_under_a_mutex_counts_every_turn_of_processes_that_die,
 			    0, transport_count);
 	tcase_add_loop_test(
 		freezing,
-		a_plain_register_under_a_mutex_has_nothing_that_a_frozen_one_of_a_crowd_wrote_later,
-		0, transport_count);
+		a_plain_register_under_a_mutex_has_nothing_that_a_frozen_process_wrote_later, 0,
+		transport_count);
 	suite_add_tcase(suite, deaths);
 	suite_add_tcase(suite, freezing);
 	return run_suite(suite);

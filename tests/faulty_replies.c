@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/lies.h"
+#include "tests/faulty_replies.h"
 #include "proto/control.h"
 #include "proto/data.h"
 #include "proto/layout.h"
@@ -11,7 +11,7 @@
 
 #define REGION_BYTES 65536
 
-_Atomic enum lie lie;
+_Atomic enum fault fault;
 _Atomic uint64_t first_parameter = 64;
 
 static _Atomic unsigned seed;
@@ -37,7 +37,7 @@ static void welcome(int fd, const struct control_header *request)
 	uint8_t noise[512];
 
 	random_bytes(noise, sizeof noise);
-	switch (atomic_load(&lie)) {
+	switch (atomic_load(&fault)) {
 	case RANDOM_BYTES:
 		give(fd, noise, sizeof noise);
 		return;
@@ -91,7 +91,7 @@ static void future_with_annex(struct control_opened *opened)
 	opened->length_bytes = le64_of(FUTURE_SLOT_OFFSET + REGISTER_SLOT_BYTES(64));
 	parameter[FUTURE_PARAMETER_CAPACITY] = le64_of(8192);
 	parameter[FUTURE_PARAMETER_ROOM] = le64_of(64);
-	parameter[FUTURE_PARAMETER_ANNEX] = le64_of(annexes[lie]);
+	parameter[FUTURE_PARAMETER_ANNEX] = le64_of(annexes[fault]);
 }
 
 static void opened(int fd, const struct control_header *request)
@@ -102,19 +102,19 @@ static void opened(int fd, const struct control_header *request)
 					.handle = le32_of(1)};
 
 	/* A counter of one stripe, or memory. */
-	if (lie < TAKEN_CUT_SHORT || lie == WORDS_THAT_CHANGE)
+	if (fault < TAKEN_CUT_SHORT || fault == WORDS_THAT_CHANGE)
 		honest.parameters.parameter[1] = le64_of(1);
 	else
 		honest.parameters.parameter[0] = le64_of(first_parameter);
-	if (lie >= ANNEX_OUTSIDE_THE_REGION)
+	if (fault >= ANNEX_OUTSIDE_THE_REGION)
 		future_with_annex(&honest);
-	if (lie == OPEN_OUTSIDE_THE_REGION)
+	if (fault == OPEN_OUTSIDE_THE_REGION)
 		honest.offset = le64_of(REGION_BYTES - 64);
-	if (lie == OPEN_WITH_TOO_MANY_STRIPES)
+	if (fault == OPEN_WITH_TOO_MANY_STRIPES)
 		honest.parameters.parameter[1] = le64_of(1000);
-	if (lie == DEVICE_FAILS || lie == DEVICE_FAILS_STRANGELY)
+	if (fault == DEVICE_FAILS || fault == DEVICE_FAILS_STRANGELY)
 		honest.length_bytes = le64_of(REGION_BYTES / 2);
-	reply(fd, request, WIRE_OK, &honest, sizeof honest - (lie == OPEN_TOO_SHORT ? 8 : 0));
+	reply(fd, request, WIRE_OK, &honest, sizeof honest - (fault == OPEN_TOO_SHORT ? 8 : 0));
 }
 
 static void held(int fd, const struct control_header *request)
@@ -126,11 +126,11 @@ static void held(int fd, const struct control_header *request)
 	} honest = {.page = {.cursor = le64_of(1), .count = le32_of(1)},
 		    .hold = {.name_bytes = sizeof honest.name}};
 
-	if (lie == HOLDS_TOO_MANY)
+	if (fault == HOLDS_TOO_MANY)
 		honest.page.count = le32_of(65);
-	if (lie == HOLDS_RANDOM)
+	if (fault == HOLDS_RANDOM)
 		random_bytes((uint8_t *)&honest, sizeof honest);
-	reply(fd, request, WIRE_OK, &honest, sizeof honest - (lie == HOLDS_CUT_SHORT));
+	reply(fd, request, WIRE_OK, &honest, sizeof honest - (fault == HOLDS_CUT_SHORT));
 }
 
 static void listed(int fd, const struct control_header *request)
@@ -148,13 +148,13 @@ static void listed(int fd, const struct control_header *request)
 static void waited(int fd, const struct control_header *request)
 {
 	struct control_waited honest = {
-		.taken = le64_of(lie == TAKEN_FOR_ANOTHER ? owned_word(1, 8) : 0)};
+		.taken = le64_of(fault == TAKEN_FOR_ANOTHER ? owned_word(1, 8) : 0)};
 
-	if (lie == DEVICE_FAILS_IN_A_WAIT) {
+	if (fault == DEVICE_FAILS_IN_A_WAIT) {
 		reply(fd, request, WIRE_DEVICE, NULL, 0);
 		return;
 	}
-	reply(fd, request, WIRE_OK, &honest, sizeof honest - (lie == TAKEN_CUT_SHORT));
+	reply(fd, request, WIRE_OK, &honest, sizeof honest - (fault == TAKEN_CUT_SHORT));
 }
 
 static void execute(int fd)
@@ -165,18 +165,18 @@ static void execute(int fd)
 
 	if (!take(fd, &request, sizeof request))
 		return;
-	if (lie == DATA_OF_ANOTHER_OPCODE)
+	if (fault == DATA_OF_ANOTHER_OPCODE)
 		response.opcode = DATA_READ;
-	if (lie == DATA_WITH_A_HUGE_LENGTH)
+	if (fault == DATA_WITH_A_HUGE_LENGTH)
 		response.length_bytes = le32_of(UINT32_MAX);
 	random_bytes(noise, sizeof noise);
-	if (lie == DATA_RANDOM)
+	if (fault == DATA_RANDOM)
 		give(fd, noise, sizeof noise);
 	else
 		give(fd, &response, sizeof response);
 }
 
-/* Which is no lie: others had not been told of what was asked for. */
+/* Which is no fault: others had not been told of what was asked for. */
 static void fenced(int fd)
 {
 	static const char sentence[] = "it was silent";
@@ -186,13 +186,13 @@ static void fenced(int fd)
 	give(fd, sentence, sizeof sentence - 1);
 }
 
-/* The data path of a storaged that lies over its control connection alone: every word is 0. Or, as
- * if others were quicker each time, another number. */
+/* The data path of a storaged that breaks the protocol on its control connection alone: every word
+ * is 0. Or, as if others were quicker each time, another number. */
 static void execute_honestly(int fd)
 {
-	unsigned status = lie == DEVICE_FAILS             ? WIRE_DEVICE
-			  : lie == DEVICE_FAILS_STRANGELY ? 60000
-							  : WIRE_OK;
+	unsigned status = fault == DEVICE_FAILS             ? WIRE_DEVICE
+			  : fault == DEVICE_FAILS_STRANGELY ? 60000
+							    : WIRE_OK;
 	struct data_request request;
 	uint64_t number = 0;
 
@@ -203,7 +203,7 @@ static void execute_honestly(int fd)
 						 .length_bytes = le32_of(reads ? 8 : 0)};
 		uint64_t word = 0;
 
-		if (lie == WORDS_THAT_CHANGE)
+		if (fault == WORDS_THAT_CHANGE)
 			response.value = le64_of(++number);
 		give(fd, &response, sizeof response);
 		give(fd, &word, reads ? sizeof word : 0);
@@ -216,7 +216,7 @@ static void *serve(void *argument)
 	struct control_header request;
 	uint8_t body[CONTROL_BODY_BYTES_MAX];
 
-	while (lie != CLOSE_AT_ONCE && take(fd, &request, sizeof request) &&
+	while (fault != CLOSE_AT_ONCE && take(fd, &request, sizeof request) &&
 	       le32_get(request.length_bytes) <= sizeof body &&
 	       take(fd, body, le32_get(request.length_bytes))) {
 		switch (le16_get(request.type)) {
@@ -225,7 +225,7 @@ static void *serve(void *argument)
 			break;
 		case CONTROL_ATTACH:
 			reply(fd, &request, WIRE_OK, NULL, 0);
-			if (lie < TAKEN_CUT_SHORT)
+			if (fault < TAKEN_CUT_SHORT)
 				execute(fd);
 			else
 				execute_honestly(fd);
@@ -234,7 +234,7 @@ static void *serve(void *argument)
 			opened(fd, &request);
 			break;
 		case CONTROL_WAIT:
-			if (lie == ANSWERS_OF_ANOTHER_TYPE)
+			if (fault == ANSWERS_OF_ANOTHER_TYPE)
 				request.type = le16_of(CONTROL_WAKE);
 			waited(fd, &request);
 			break;
@@ -242,19 +242,19 @@ static void *serve(void *argument)
 			held(fd, &request);
 			break;
 		case CONTROL_LIST:
-			if (lie == LISTING_THAT_NEVER_ENDS) {
+			if (fault == LISTING_THAT_NEVER_ENDS) {
 				listed(fd, &request);
 				break;
 			}
 			/* fall through */
 		default:
 			/* Not a heartbeat, or a notice. */
-			if (lie == FENCED_INSTEAD_OF_AN_ANSWER &&
+			if (fault == FENCED_INSTEAD_OF_AN_ANSWER &&
 			    (int32_t)le32_get(request.request) > 0) {
 				fenced(fd);
 				break;
 			}
-			if (lie == ANSWERS_OF_ANOTHER_TYPE)
+			if (fault == ANSWERS_OF_ANOTHER_TYPE)
 				request.type = le16_of(CONTROL_CLOSE);
 			reply(fd, &request, WIRE_OK, NULL, 0);
 		}
@@ -263,7 +263,7 @@ static void *serve(void *argument)
 	return NULL;
 }
 
-const char *lies_begin(unsigned from)
+const char *faulty_replies_begin(unsigned from)
 {
 	seed = from;
 	return play_over_tcp(serve);

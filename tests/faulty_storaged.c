@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A peer that lies (tests/lies.h). The library must come back with an error within its timeout, and
- * do nothing else. Random answers come from LIAR_SEED, which is printed.
+ * A peer that breaks the protocol (tests/faulty_replies.h). The library must come back with an
+ * error within its timeout, and do nothing else. Random answers come from FAULTY_SEED, which is
+ * printed.
  */
 #include <check.h>
 #include <dso/dso.h>
@@ -11,13 +12,13 @@
 #include <time.h>
 
 #include "tests/awake.h"
-#include "tests/lies.h"
+#include "tests/faulty_replies.h"
 #include "tests/runner.h"
 #define PATIENCE (20 * DSO_SECOND) /* a hundred times the timeout */
 
 static const char *url;
 
-START_TEST(a_lying_storaged_costs_an_error_and_nothing_else)
+START_TEST(a_faulty_storaged_costs_an_error_and_nothing_else)
 {
 	struct dso_options options = {.transport = "tcp", .timeout = DSO_SECOND / 5};
 	struct dso_session *session = NULL;
@@ -25,21 +26,21 @@ START_TEST(a_lying_storaged_costs_an_error_and_nothing_else)
 	int64_t begin_ns = awake_now_ns();
 	int r;
 
-	lie = (enum lie)(_i % LIE_COUNT);
+	fault = (enum fault)(_i % FAULT_COUNT);
 	/* These are told at once: a loaded machine has all the time it takes. */
-	if (lie >= OPEN_OUTSIDE_THE_REGION && lie < DATA_OF_ANOTHER_OPCODE)
+	if (fault >= OPEN_OUTSIDE_THE_REGION && fault < DATA_OF_ANOTHER_OPCODE)
 		options.timeout = 20 * DSO_SECOND;
 	r = dso_open(url, &options, &session);
-	if (lie < OPEN_OUTSIDE_THE_REGION)
-		ck_assert_msg(r < 0 && strlen(dso_error(NULL)) > 20, "lie %d: %d %s", (int)lie, r,
-			      dso_error(NULL));
+	if (fault < OPEN_OUTSIDE_THE_REGION)
+		ck_assert_msg(r < 0 && strlen(dso_error(NULL)) > 20, "fault %d: %d %s", (int)fault,
+			      r, dso_error(NULL));
 	if (r == 0)
 		r = dso_counter_open(session, "c", NULL, &counter);
-	if (lie >= OPEN_OUTSIDE_THE_REGION && lie < DATA_OF_ANOTHER_OPCODE)
-		ck_assert_msg(r == -EPROTO, "lie %d: %d", (int)lie, r);
+	if (fault >= OPEN_OUTSIDE_THE_REGION && fault < DATA_OF_ANOTHER_OPCODE)
+		ck_assert_msg(r == -EPROTO, "fault %d: %d", (int)fault, r);
 	if (r == 0)
 		r = dso_counter_add(counter, 1, NULL);
-	ck_assert_msg(r < 0, "lie %d was believed", (int)lie);
+	ck_assert_msg(r < 0, "fault %d was believed", (int)fault);
 	ck_assert_int_lt(awake_now_ns() - begin_ns, PATIENCE);
 	dso_close(session);
 }
@@ -47,12 +48,12 @@ END_TEST
 
 /* A session with a storaged that tells @told. That is told at once: a loaded machine has all the
  * time it takes. */
-static struct dso_session *open_to(enum lie told)
+static struct dso_session *open_to(enum fault told)
 {
 	struct dso_options options = {.transport = "tcp", .timeout = 20 * DSO_SECOND};
 	struct dso_session *session;
 
-	lie = told;
+	fault = told;
 	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
 	return session;
 }
@@ -72,16 +73,16 @@ static int count_hold(const struct dso_hold *hold, void *context)
 	return 0;
 }
 
-START_TEST(lies_about_holds_are_not_believed)
+START_TEST(faulty_answers_about_holds_are_not_believed)
 {
-	struct dso_session *session = open_to((enum lie)_i);
+	struct dso_session *session = open_to((enum fault)_i);
 	unsigned count = 0;
 	int r;
 
 	r = dso_holds(session, count_hold, &count);
-	ck_assert_msg(r == (lie == HOLDS_UNKNOWN ? -EOPNOTSUPP : -EPROTO), "lie %d: %d %s",
-		      (int)lie, r, dso_error(session));
-	ck_assert_uint_eq(count, lie == HOLDS_THAT_NEVER_END);
+	ck_assert_msg(r == (fault == HOLDS_UNKNOWN ? -EOPNOTSUPP : -EPROTO), "fault %d: %d %s",
+		      (int)fault, r, dso_error(session));
+	ck_assert_uint_eq(count, fault == HOLDS_THAT_NEVER_END);
 	ck_assert_int_eq(dso_ping(session, NULL), r == -EPROTO ? -ENOTCONN : 0);
 	dso_close(session);
 }
@@ -94,7 +95,7 @@ static int count_object(const struct dso_stat *stat, void *context)
 	return 0;
 }
 
-/* To all of these the liar says nothing more than that they are done. */
+/* To all of these the faulty storaged says nothing more than that they are done. */
 START_TEST(an_answer_that_is_too_short_ends_the_session)
 {
 	struct dso_session *session = open_to(TAKEN_CUT_SHORT);
@@ -132,7 +133,7 @@ START_TEST(who_comes_too_late_for_the_whole_timeout_sets_no_counter)
 	struct dso_counter *counter;
 	int64_t before = 99;
 
-	lie = WORDS_THAT_CHANGE;
+	fault = WORDS_THAT_CHANGE;
 	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
 	ck_assert_int_eq(dso_counter_open(session, "c", NULL, &counter), 0);
 	ck_assert_int_eq(dso_counter_set(counter, 1), -ETIMEDOUT);
@@ -163,14 +164,14 @@ START_TEST(what_an_older_storaged_does_not_know_is_told)
 }
 END_TEST
 
-START_TEST(lies_about_what_was_taken_are_not_believed)
+START_TEST(faulty_answers_about_what_was_taken_are_not_believed)
 {
-	struct dso_session *session = open_to((enum lie)_i);
+	struct dso_session *session = open_to((enum fault)_i);
 	struct dso_memory *memory = memory_in(session);
 	int r;
 
 	r = dso_memory_wait(memory, 0, 0, 20 * DSO_SECOND);
-	ck_assert_msg(r == -ENOTCONN, "lie %d: %d %s", (int)lie, r, dso_error(session));
+	ck_assert_msg(r == -ENOTCONN, "fault %d: %d %s", (int)fault, r, dso_error(session));
 	dso_close(session);
 }
 END_TEST
@@ -339,14 +340,14 @@ START_TEST(of_what_was_fenced_without_an_answer_only_a_deletion_may_have_been_do
 }
 END_TEST
 
-START_TEST(lies_about_where_a_value_lies_are_not_believed)
+START_TEST(faulty_answers_about_the_place_of_a_value_are_not_believed)
 {
-	struct dso_session *session = open_to((enum lie)_i);
+	struct dso_session *session = open_to((enum fault)_i);
 	struct dso_future *future;
 	int r;
 
 	r = dso_future_open(session, "f", NULL, &future);
-	ck_assert_msg(r == (lie == ANNEX_INSIDE ? 0 : -EPROTO), "lie %d: %d %s", (int)lie, r,
+	ck_assert_msg(r == (fault == ANNEX_INSIDE ? 0 : -EPROTO), "fault %d: %d %s", (int)fault, r,
 		      dso_error(session));
 	dso_close(session);
 }
@@ -354,26 +355,26 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("liar");
-	TCase *tcase = tcase_create("liar");
-	unsigned seed = (unsigned)number_of("LIAR_SEED", (int)time(NULL));
+	Suite *suite = suite_create("faulty_storaged");
+	TCase *tcase = tcase_create("faulty_storaged");
+	unsigned seed = (unsigned)number_of("FAULTY_SEED", (int)time(NULL));
 
 	awake_begin();
-	printf("# LIAR_SEED=%u\n", seed);
-	url = lies_begin(seed);
+	printf("# FAULTY_SEED=%u\n", seed);
+	url = faulty_replies_begin(seed);
 	if (!url)
 		return 1;
-	tcase_add_loop_test(tcase, a_lying_storaged_costs_an_error_and_nothing_else, 0,
-			    2 * LIE_COUNT);
-	tcase_add_loop_test(tcase, lies_about_holds_are_not_believed, HOLDS_THAT_NEVER_END,
-			    HOLDS_UNKNOWN + 1);
+	tcase_add_loop_test(tcase, a_faulty_storaged_costs_an_error_and_nothing_else, 0,
+			    2 * FAULT_COUNT);
+	tcase_add_loop_test(tcase, faulty_answers_about_holds_are_not_believed,
+			    HOLDS_THAT_NEVER_END, HOLDS_UNKNOWN + 1);
 	tcase_add_loop_test(tcase, an_answer_that_is_too_short_ends_the_session, 0, 3);
 	tcase_add_test(tcase, a_listing_that_does_not_go_on_ends_the_session);
 	tcase_add_test(tcase, who_comes_too_late_for_the_whole_timeout_sets_no_counter);
 	tcase_add_test(tcase, what_an_older_storaged_does_not_know_is_told);
-	tcase_add_loop_test(tcase, lies_about_what_was_taken_are_not_believed, TAKEN_CUT_SHORT,
-			    TAKEN_FOR_ANOTHER + 1);
-	tcase_add_loop_test(tcase, lies_about_where_a_value_lies_are_not_believed,
+	tcase_add_loop_test(tcase, faulty_answers_about_what_was_taken_are_not_believed,
+			    TAKEN_CUT_SHORT, TAKEN_FOR_ANOTHER + 1);
+	tcase_add_loop_test(tcase, faulty_answers_about_the_place_of_a_value_are_not_believed,
 			    ANNEX_OUTSIDE_THE_REGION, ANNEX_INSIDE + 1);
 	tcase_add_loop_test(tcase, an_answer_to_another_request_ends_the_session, 0,
 			    sizeof requests / sizeof *requests);
