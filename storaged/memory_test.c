@@ -55,14 +55,14 @@ static void teardown(void)
 	nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static void look(void)
+static void look_at_root(void)
 {
 	memory_look(root, &memory);
 }
 
 START_TEST(without_control_groups_it_is_the_hosts)
 {
-	look();
+	look_at_root();
 	ck_assert_uint_eq(memory.limit_bytes, 1000 * MIB);
 	ck_assert_uint_eq(memory.available_bytes, 500 * MIB);
 	ck_assert(!memory.is_strict);
@@ -76,7 +76,7 @@ START_TEST(a_group_of_version_2_limits_it_and_its_page_cache_does_not)
 	write_file("/sys/fs/cgroup/a/b/memory.max", "104857600\n");
 	write_file("/sys/fs/cgroup/a/b/memory.current", "62914560\n");
 	write_file("/sys/fs/cgroup/a/b/memory.stat", "anon 1\ninactive_file 20971520\n");
-	look();
+	look_at_root();
 	ck_assert_uint_eq(memory.limit_bytes, 100 * MIB);
 	ck_assert_uint_eq(memory.available_bytes, 60 * MIB);
 	ck_assert_str_eq(memory.limited_by, "the control group /a/b");
@@ -89,7 +89,7 @@ START_TEST(a_group_above_limits_it_too)
 	write_file("/sys/fs/cgroup/a/b/memory.max", "max\n");
 	write_file("/sys/fs/cgroup/a/memory.max", "209715200\n");
 	write_file("/sys/fs/cgroup/a/memory.current", "0\n");
-	look();
+	look_at_root();
 	ck_assert_uint_eq(memory.limit_bytes, 200 * MIB);
 	ck_assert_str_eq(memory.limited_by, "the control group /a");
 }
@@ -101,7 +101,7 @@ START_TEST(a_group_of_version_1_limits_it)
 	write_file("/sys/fs/cgroup/memory/g/memory.limit_in_bytes", "104857600\n");
 	write_file("/sys/fs/cgroup/memory/g/memory.usage_in_bytes", "10485760\n");
 	write_file("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
-	look();
+	look_at_root();
 	ck_assert_uint_eq(memory.limit_bytes, 100 * MIB);
 	ck_assert_uint_eq(memory.available_bytes, 90 * MIB);
 }
@@ -111,7 +111,7 @@ START_TEST(a_group_that_is_seen_from_the_inside_is_at_the_root)
 {
 	write_file("/proc/self/cgroup", "4:memory:/outside/name\n");
 	write_file("/sys/fs/cgroup/memory/memory.limit_in_bytes", "104857600\n");
-	look();
+	look_at_root();
 	ck_assert_uint_eq(memory.limit_bytes, 100 * MIB);
 	ck_assert_str_eq(memory.limited_by, "the control group /");
 }
@@ -120,7 +120,7 @@ END_TEST
 START_TEST(where_the_kernel_promises_no_more_than_it_has_that_is_the_limit)
 {
 	write_file("/proc/sys/vm/overcommit_memory", "2\n");
-	look();
+	look_at_root();
 	ck_assert(memory.is_strict);
 	ck_assert_uint_eq(memory.limit_bytes, 400 * MIB);
 	ck_assert_uint_eq(memory.available_bytes, 300 * MIB);
@@ -130,7 +130,7 @@ END_TEST
 START_TEST(without_any_of_the_files_nothing_limits_it)
 {
 	teardown();
-	look();
+	look_at_root();
 	ck_assert_uint_eq(memory.limit_bytes, UINT64_MAX);
 	ck_assert_uint_eq(memory.available_bytes, UINT64_MAX);
 }
@@ -140,7 +140,7 @@ START_TEST(what_is_taken_at_the_start_must_be_there_and_the_rest_is_warned_of)
 {
 	char reason[300];
 
-	look();
+	look_at_root();
 	ck_assert_int_eq(memory_check(&memory, 500 * MIB, 2, false, reason, sizeof reason), 0);
 	ck_assert_str_eq(reason, "");
 	ck_assert_int_eq(memory_check(&memory, 501 * MIB, 2, false, reason, sizeof reason), 0);

@@ -3,7 +3,7 @@
 #ifndef STORAGED_CONTROL_ACCEPT_H
 #define STORAGED_CONTROL_ACCEPT_H
 
-#include "storaged/list.h"
+#include "storaged/deadlines.h"
 
 /* For open files, or memory, to become free again. */
 #define ACCEPT_PAUSE_NS INT64_C(100000000)

@@ -7,7 +7,7 @@
 #include "lib/core/peer_timeout.h"
 #include "proto/control.h"
 #include "storaged/session/ends.h"
-#include "storaged/list.h"
+#include "storaged/deadlines.h"
 #include "storaged/loop.h"
 
 #include <stdbool.h>

@@ -3,7 +3,7 @@
 #ifndef STORAGED_CONTROL_LISTEN_H
 #define STORAGED_CONTROL_LISTEN_H
 
-#include "storaged/list.h"
+#include "storaged/deadlines.h"
 #include "storaged/loop.h"
 #include "storaged/settings.h"
 

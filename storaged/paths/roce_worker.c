@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/paths/roce_worker.h"
-#include "lib/core/clock.h"
+#include "storaged/paths/idle.h"
 #include "lib/roce/arrival.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -127,12 +126,7 @@ static void finish(struct roce_worker *worker, struct roce_socket *socket)
 
 	list_init(&turn);
 	list_init(&more);
-	while (!list_empty(&worker->busy)) {
-		struct list *link = worker->busy.next;
-
-		list_remove(link);
-		list_append(&turn, link);
-	}
+	list_splice(&turn, &worker->busy);
 	while (!list_empty(&turn)) {
 		struct roce_queue_pair *pair =
 			container_of(turn.next, struct roce_queue_pair, busy);
@@ -153,12 +147,7 @@ static void finish(struct roce_worker *worker, struct roce_socket *socket)
 		if (!roce_batch_has_room(&worker->batch, ROOM))
 			roce_socket_send(socket, &worker->batch);
 	}
-	while (!list_empty(&more)) {
-		struct list *link = more.next;
-
-		list_remove(link);
-		list_append(&worker->busy, link);
-	}
+	list_splice(&worker->busy, &more);
 	roce_socket_send(socket, &worker->batch);
 }
 
@@ -199,37 +188,19 @@ static void sleep_until_readable(struct roce_worker *worker)
 		take_mail(worker);
 }
 
-/* There was nothing to do. */
-static void let_others_run(const struct roce_worker *worker, int64_t *idle_since_ns)
+static bool may_sleep(const struct roce_worker *worker, const struct idle *idle)
 {
-	int64_t now_ns = clock_now_ns();
-
-	if (*idle_since_ns == 0)
-		*idle_since_ns = now_ns;
-	if (worker->poll == TRANSPORT_POLL_ADAPTIVE ||
-	    now_ns - *idle_since_ns > TRANSPORT_SPIN_ALONE_NS)
-		sched_yield();
-}
-
-/* Whether to sleep now, rather than to look again. Whoever serves nobody sleeps under every
- * policy. */
-static bool may_sleep(const struct roce_worker *worker, int64_t idle_since_ns)
-{
-	if (!list_empty(&worker->busy))
-		return false;
-	return worker->queue_pair_count == 0 || worker->poll == TRANSPORT_POLL_BLOCK ||
-	       (worker->poll == TRANSPORT_POLL_ADAPTIVE && idle_since_ns &&
-		clock_now_ns() - idle_since_ns > TRANSPORT_SPIN_NS);
+	return list_empty(&worker->busy) && idle_may_sleep(idle, worker->queue_pair_count == 0);
 }
 
 static void *run(void *argument)
 {
 	struct roce_worker *worker = argument;
-	int64_t idle_since_ns = 0;
+	struct idle idle = {.poll = worker->poll};
 
 	for (unsigned looks = 0; !atomic_load_explicit(&worker->stop, memory_order_relaxed);
 	     looks++) {
-		if (may_sleep(worker, idle_since_ns)) {
+		if (may_sleep(worker, &idle)) {
 			sleep_until_readable(worker);
 		} else if (mailbox_has_mail(&worker->inbox)) {
 			/* Before the next packet: it may be the first one of a new queue pair. */
@@ -242,11 +213,10 @@ static void *run(void *argument)
 				worker->published_ns = now_ns;
 			}
 		}
-		if (turn(worker)) {
-			idle_since_ns = 0;
-		} else if (worker->poll != TRANSPORT_POLL_BLOCK) {
-			let_others_run(worker, &idle_since_ns);
-		}
+		if (turn(worker))
+			idle_ends(&idle);
+		else
+			idle_goes_on(&idle);
 	}
 	return NULL;
 }

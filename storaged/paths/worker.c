@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/paths/worker.h"
-#include "lib/core/clock.h"
+#include "storaged/paths/idle.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
@@ -131,37 +130,16 @@ static void count_operations(struct worker *worker)
 	atomic_store_explicit(&worker->operations, operations, memory_order_relaxed);
 }
 
-/* There was nothing to do. */
-static void let_others_run(const struct worker *worker, int64_t *idle_since_ns)
-{
-	int64_t now_ns = clock_now_ns();
-
-	if (*idle_since_ns == 0)
-		*idle_since_ns = now_ns;
-	if (worker->poll == TRANSPORT_POLL_ADAPTIVE ||
-	    now_ns - *idle_since_ns > TRANSPORT_SPIN_ALONE_NS)
-		sched_yield();
-}
-
-/* Whether to sleep now, rather than to look again. Whoever serves nobody sleeps under every
- * policy. */
-static bool may_sleep(const struct worker *worker, int64_t idle_since_ns)
-{
-	return worker->connection_count == 0 || worker->poll == TRANSPORT_POLL_BLOCK ||
-	       (worker->poll == TRANSPORT_POLL_ADAPTIVE && idle_since_ns &&
-		clock_now_ns() - idle_since_ns > TRANSPORT_SPIN_NS);
-}
-
 static void serve(struct worker *worker)
 {
 	const struct io_engine_ops *engine = io_ops(worker->engine);
 	struct io_event events[EVENTS_MAX];
-	int64_t idle_since_ns = 0;
+	struct idle idle = {.poll = worker->poll};
 	bool owed = false;
 
 	engine->watch(worker->engine, &worker->inbox_ready);
 	while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
-		bool sleeps = may_sleep(worker, idle_since_ns);
+		bool sleeps = idle_may_sleep(&idle, worker->connection_count == 0);
 		int count;
 
 		if (sleeps && owed) {
@@ -176,10 +154,10 @@ static void serve(struct worker *worker)
 		if (count > 0)
 			take_events(worker, events, count);
 		if (turn_executors(worker, &owed) || count > 0) {
-			idle_since_ns = 0;
+			idle_ends(&idle);
 			count_operations(worker);
-		} else if (worker->poll != TRANSPORT_POLL_BLOCK) {
-			let_others_run(worker, &idle_since_ns);
+		} else {
+			idle_goes_on(&idle);
 		}
 	}
 }

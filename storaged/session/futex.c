@@ -200,8 +200,8 @@ static bool has_company(const struct futexes *futexes, struct session *session)
 
 /* Look at the word of @session; it is answered where it need not wait any more, with @over where
  * the word was not taken. Returns a verdict or a negative errno; *ret_value is the word. */
-static int look(struct futexes *futexes, struct session *session, enum wire_status over,
-		uint64_t *ret_value)
+static int look_at_word(struct futexes *futexes, struct session *session, enum wire_status over,
+			uint64_t *ret_value)
 {
 	struct waiter *waiter = &session->waiter;
 	int verdict = park_look(session->space->transport, &waiter->park, waiter->word,
@@ -228,7 +228,7 @@ static bool pass_on(struct futexes *futexes, struct session *session)
 
 	if (is_pausing(futexes, session))
 		return true;
-	verdict = look(futexes, session, WIRE_OK, &value);
+	verdict = look_at_word(futexes, session, WIRE_OK, &value);
 	return park_others_stay(&session->waiter.park, verdict, value);
 }
 
@@ -441,7 +441,7 @@ void handle_wait(struct control *control, const struct control_header *header, c
 	/* Only now: a WAKE is taken by this thread too, so that none falls between look and
 	 * park. */
 	if (!is_pausing(futexes, session))
-		look(futexes, session, WIRE_CHANGED, &value);
+		look_at_word(futexes, session, WIRE_CHANGED, &value);
 }
 
 /* Returns a status; *ret_count is how many were woken. */
@@ -496,7 +496,7 @@ void handle_cancel(struct control *control, const struct control_header *header,
 	if (futex_is_parked(&session->waiter) && session->waiter.park.until == CONTROL_WAIT_TAKEN) {
 		if (!has_company(futexes, session))
 			session->waiter.park.flags = 0;
-		look(futexes, session, WIRE_CANCELLED, &value);
+		look_at_word(futexes, session, WIRE_CANCELLED, &value);
 	}
 	futex_answer(session, WIRE_CANCELLED);
 	control_reply(control, header, NULL, 0);

@@ -24,7 +24,7 @@
 #include "lib/core/park.h"
 #include "lib/store/store.h"
 #include "storaged/session/grants.h"
-#include "storaged/list.h"
+#include "storaged/deadlines.h"
 #include "storaged/loop.h"
 
 #include <stdbool.h>

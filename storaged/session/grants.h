@@ -18,7 +18,7 @@
 #ifndef STORAGED_SESSION_GRANTS_H
 #define STORAGED_SESSION_GRANTS_H
 
-#include "storaged/list.h"
+#include "storaged/deadlines.h"
 
 #define GRANT_NS        (50 * INT64_C(1000000)) /* between looks at a word that was given */
 #define GRANT_LOOKS_MIN 2

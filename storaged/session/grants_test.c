@@ -41,7 +41,7 @@ static void teardown(void)
 }
 
 /* The timer goes off @late_ns behind its time. Returns whether the word was taken back. */
-static bool look(int64_t late_ns)
+static bool timer_goes_off(int64_t late_ns)
 {
 	struct session *taken;
 	bool was_taken;
@@ -54,26 +54,26 @@ static bool look(int64_t late_ns)
 
 START_TEST(two_looks_in_time_take_a_word_back_and_one_does_not)
 {
-	ck_assert(!look(0));
-	ck_assert(look(0));
+	ck_assert(!timer_goes_off(0));
+	ck_assert(timer_goes_off(0));
 	ck_assert_ptr_null(deadline_first(&grants));
 }
 END_TEST
 
 START_TEST(looks_behind_a_standstill_do_not_count)
 {
-	ck_assert(!look(HOUR_NS));
-	ck_assert(!look(0));
-	ck_assert(!look(HOUR_NS));
-	ck_assert(look(0));
+	ck_assert(!timer_goes_off(HOUR_NS));
+	ck_assert(!timer_goes_off(0));
+	ck_assert(!timer_goes_off(HOUR_NS));
+	ck_assert(timer_goes_off(0));
 }
 END_TEST
 
 START_TEST(a_word_that_was_taken_up_behind_a_standstill_stays_where_it_is)
 {
-	ck_assert(!look(HOUR_NS));
+	ck_assert(!timer_goes_off(HOUR_NS));
 	memory[WORD / 8] &= ~(uint64_t)OWNED_GRANTED;
-	ck_assert(!look(0));
+	ck_assert(!timer_goes_off(0));
 	ck_assert_ptr_null(deadline_first(&grants));
 }
 END_TEST
@@ -81,8 +81,8 @@ END_TEST
 START_TEST(a_storaged_that_is_late_always_takes_a_word_back_in_the_end)
 {
 	for (unsigned i = 1; i < GRANT_LOOKS_MAX; i++)
-		ck_assert(!look(GRANT_NS));
-	ck_assert(look(GRANT_NS));
+		ck_assert(!timer_goes_off(GRANT_NS));
+	ck_assert(timer_goes_off(GRANT_NS));
 }
 END_TEST
 
@@ -92,8 +92,8 @@ START_TEST(a_session_that_missed_grants_has_twice_the_looks_each_time_up_to_a_li
 
 	for (unsigned i = 0; i < sizeof looks / sizeof *looks; i++) {
 		for (unsigned j = 1; j < looks[i]; j++)
-			ck_assert(!look(0));
-		ck_assert(look(0));
+			ck_assert(!timer_goes_off(0));
+		ck_assert(timer_goes_off(0));
 		give(owned_word(6 + i, OWNER) | OWNED_GRANTED);
 	}
 }

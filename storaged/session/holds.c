@@ -113,7 +113,8 @@ static unsigned gather(const struct store *store, struct looks *looks,
 }
 
 /* One look at a namespace. Returns 0, or a negative errno: its words cannot be read. */
-static int look(struct server *server, struct name_space *space, int64_t now_ns, bool *ret_over)
+static int look_at_some(struct server *server, struct name_space *space, int64_t now_ns,
+			bool *ret_over)
 {
 	struct sweep_word words[LOOK_WORDS_MAX];
 	struct looks looks = space->looks;
@@ -147,7 +148,8 @@ void holds_look(struct server *server, int64_t now_ns)
 	begin_ns = clock_now_ns();
 	while (due-- > 0 && spaces > 0 && spent_ns < LOOK_TURN_NS) {
 		bool over = false;
-		int r = look(server, &server->namespaces[server->look_space], now_ns, &over);
+		int r = look_at_some(server, &server->namespaces[server->look_space], now_ns,
+				     &over);
 
 		spent_ns = clock_now_ns() - begin_ns;
 		if (r)

@@ -13,7 +13,7 @@
 #ifndef STORAGED_SESSION_MAPPINGS_H
 #define STORAGED_SESSION_MAPPINGS_H
 
-#include "storaged/list.h"
+#include "storaged/deadlines.h"
 #include "storaged/loop.h"
 
 #define MAPPING_LOOK_NS \

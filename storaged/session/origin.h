@@ -9,6 +9,7 @@
 
 #include "storaged/list.h"
 
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 

@@ -11,7 +11,7 @@
 #include "storaged/session/ends.h"
 #include "storaged/session/futex.h"
 #include "storaged/session/holds.h"
-#include "storaged/list.h"
+#include "storaged/deadlines.h"
 #include "storaged/loop.h"
 #include "storaged/session/mappings.h"
 #include "storaged/session/origin.h"
