@@ -263,7 +263,7 @@ static bool expire_sessions(struct server *server, struct budget *budget)
 
 static bool destroy_peers(struct server *server, struct budget *budget)
 {
-	return sessions_destroy_peers(&server->sessions, budget);
+	return device_peers_destroy(&server->device_peers, budget);
 }
 
 static bool sweep(struct server *server, struct budget *budget)
@@ -328,17 +328,6 @@ static int turn(struct server *server, int64_t until_ns)
 	return 0;
 }
 
-static bool has_data(const struct server *server)
-{
-	for (uint32_t i = 1; i <= server->sessions.max; i++)
-		if (server->sessions.table[i].state != SESSION_FREE &&
-		    (server->sessions.table[i].data_count || server->sessions.table[i].peer_count ||
-		     server->sessions.table[i].queue_pair_count ||
-		     server->sessions.table[i].device_pair))
-			return true;
-	return false;
-}
-
 /* Take nothing new, end every session with a word to its client, and wait until both are done. */
 static int drain(struct server *server)
 {
@@ -360,7 +349,7 @@ static int drain(struct server *server)
 			control_doom(control, NULL);
 	}
 	while (r == 0 && clock_now_ns() < until_ns &&
-	       (!list_empty(&server->controls) || has_data(server) ||
+	       (!list_empty(&server->controls) || sessions_are_closing(&server->sessions) ||
 		!list_empty(&server->sessions.sweeping)))
 		r = turn(server, until_ns);
 	return r;

@@ -13,6 +13,9 @@
 #include "storaged/paths/roce_worker.h"
 #include "storaged/session/session.h"
 #include "storaged/settings.h"
+#include "storaged/paths/data_connections.h"
+#include "storaged/paths/device_peers.h"
+#include "storaged/session/mappings.h"
 #include "storaged/paths/worker.h"
 
 #define WORKERS_MAX 64
@@ -39,6 +42,7 @@ struct server {
 	struct verbs_device *device;
 	struct source device_source;
 	bool device_is_gone; /* it failed or was removed */
+	struct device_peers device_peers;
 	struct verbs_listener *verbs_listener;
 	struct source verbs_source;
 

@@ -7,7 +7,7 @@
 #include "storaged/paths/device_watch.h"
 #include "storaged/log.h"
 #include "storaged/memory.h"
-#include "storaged/paths/peers.h"
+#include "storaged/paths/verbs_accept.h"
 #include "storaged/paths/queue_pairs.h"
 #include "lib/core/clock.h"
 
@@ -275,13 +275,13 @@ static int open_worker(struct server *server, const struct reason *reason)
 static void inbox_ready(struct source *source, uint32_t events)
 {
 	(void)events;
-	session_take_mail(container_of(source, struct server, inbox_source));
+	data_connections_take_mail(container_of(source, struct server, inbox_source));
 }
 
 static void roce_inbox_ready(struct source *source, uint32_t events)
 {
 	(void)events;
-	session_take_roce_mail(container_of(source, struct server, roce_inbox_source));
+	queue_pairs_take_mail(container_of(source, struct server, roce_inbox_source));
 }
 
 static int open_inbox(struct server *server, struct mailbox *inbox, struct source *source,
@@ -333,6 +333,7 @@ int server_open(struct server *server, const struct settings *settings, char *te
 				  .inbox_source.fd = -1,
 				  .device_source.fd = -1,
 				  .verbs_source.fd = -1};
+	device_peers_init(&server->device_peers);
 	list_init(&server->controls);
 	list_init(&server->ready);
 	list_init(&server->doomed);
@@ -365,7 +366,7 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	if (r == 0 && (r = device_pairs_open(server)) != 0)
 		fail(&reason, r, "%s", strerrordesc_np(-r));
 	if (r == 0)
-		r = peers_open(server, text, text_bytes);
+		r = verbs_accept_open(server, text, text_bytes);
 	if (r)
 		return r;
 	restart_open(server);
@@ -381,7 +382,7 @@ static void destroy_peers(struct server *server)
 		return;
 	do
 		budget = budget_begin();
-	while (sessions_destroy_peers(&server->sessions, &budget));
+	while (device_peers_destroy(&server->device_peers, &budget));
 }
 
 void server_close(struct server *server)
@@ -391,7 +392,7 @@ void server_close(struct server *server)
 	accept_stop(server);
 	device_pairs_close(server);
 	destroy_peers(server);
-	peers_close(server);
+	verbs_accept_close(server);
 	device_watch_close(server);
 	queue_pairs_close(server);
 	restart_close(server);

@@ -20,7 +20,7 @@ static void attach_tcp(struct control *control, const struct control_header *hea
 	uint32_t taken = (uint32_t)(sizeof *header + sizeof(struct control_attach));
 	int fd;
 
-	if (session->data_count == SESSION_DATA_MAX) {
+	if (data_connections_full(session)) {
 		control_refuse(control, header, WIRE_ACCESS,
 			       "the session has %d data connections, as many as it may",
 			       SESSION_DATA_MAX);
@@ -36,7 +36,7 @@ static void attach_tcp(struct control *control, const struct control_header *hea
 	}
 	fd = loop_take(&control->server->loop, &control->source);
 	keep_alive(fd);
-	if (session_add_data(session, fd, control->in + taken, control->in_fill - taken))
+	if (data_connections_add(session, fd, control->in + taken, control->in_fill - taken))
 		close(fd);
 	control_doom(control, NULL);
 }
@@ -92,7 +92,7 @@ static int send_arena(int socket_fd, const struct control_header *header, int ar
 static void pass_arena(struct control *control, const struct control_header *header,
 		       struct mapping *mapping)
 {
-	int arena_fd = store_fd(mapping->session->space->store);
+	int arena_fd = store_fd(session_of_fence(&mapping->fence)->space->store);
 
 	if (send_arena(control->source.fd, header, arena_fd, mapping->lease_fd) == 0) {
 		mapping_watch(mapping, loop_take(&control->server->loop, &control->source));

@@ -319,7 +319,6 @@ int data_connection_new(int fd, bool queued, const void *bytes, size_t byte_coun
 		connection->responses = calloc(DATA_OPS_MAX, sizeof *connection->responses);
 	}
 	connection->stream.fd = -1;
-	list_init(&connection->link);
 	list_init(&connection->executing);
 	list_init(&connection->ending);
 	if (!connection->recv || !connection->send ||

@@ -12,7 +12,7 @@
 
 #include "lib/io/engine.h"
 #include "lib/core/transport.h"
-#include "storaged/session/ends.h"
+#include "storaged/session/fence.h"
 #include "storaged/list.h"
 #include "storaged/paths/mailbox.h"
 
@@ -22,7 +22,6 @@
 /* Operations of one connection in flight on a device. */
 #define DATA_OPS_MAX 64
 
-struct session;
 struct worker;
 
 /* What executes the requests for one namespace in one worker. */
@@ -47,10 +46,8 @@ struct executor {
 
 struct data_connection {
 	/* the main thread's */
-	struct list link; /* in session->data */
-	struct session *session;
+	struct fence fence; /* has ended: DATA_END was posted */
 	struct worker *worker;
-	bool end_posted;
 	struct mail to_worker, to_main;
 	enum session_end why; /* valid with DATA_ENDED; so is */
 	int error;            /* errno, or 0 */

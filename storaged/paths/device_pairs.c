@@ -5,11 +5,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* One that is being made; a session has one at most. */
 struct device_pair {
-	struct mail mail; /* to the main thread: it is made, or could not be */
+	struct fence fence; /* its queue pair may come to be at any time */
+	struct mail mail;   /* to the main thread: it is made, or could not be */
 	pthread_t thread;
 	struct server *server;
-	struct session *session;
 	struct verbs_region *region;
 	struct verbs_end theirs, ours;
 	struct verbs_peer *peer; /* NULL: it could not */
@@ -28,6 +29,34 @@ static void *make(void *argument)
 	return NULL;
 }
 
+/* Free a made one, and its queue pair if nobody has taken it. */
+static void discard(struct device_pair *pair)
+{
+	if (pair->peer)
+		verbs_peer_destroy(pair->peer);
+	fence_closed(&pair->fence);
+	free(pair);
+}
+
+/* Nobody will ask for it. While its thread is at it, its mail is waited for. */
+static void close_path(struct fence *fence, enum session_end why)
+{
+	struct device_pair *pair = container_of(fence, struct device_pair, fence);
+
+	(void)why;
+	if (pair->made)
+		discard(pair);
+}
+
+static const struct fence_ops fence_ops = {.close = close_path};
+
+static struct device_pair *pair_of(const struct session *session)
+{
+	struct fence *fence = fences_find(&session->fences, &fence_ops);
+
+	return fence ? container_of(fence, struct device_pair, fence) : NULL;
+}
+
 /* Begin to make one. Returns 0 or a negative errno. */
 static int begin(struct session *session, const struct control_queue_pair *theirs)
 {
@@ -41,7 +70,6 @@ static int begin(struct session *session, const struct control_queue_pair *their
 	if (!pair)
 		return -ENOMEM;
 	pair->server = server;
-	pair->session = session;
 	pair->region = session->space->region;
 	memcpy(pair->theirs.gid, theirs->ip, sizeof pair->theirs.gid);
 	pair->theirs.qpn = le32_get(theirs->qpn);
@@ -53,18 +81,10 @@ static int begin(struct session *session, const struct control_queue_pair *their
 		free(pair);
 		return r;
 	}
-	session->device_pair = pair;
+	fence_open(&session->fences, &pair->fence, &fence_ops, CONTROL_ROCE);
+	pair->fence.has_ended = true; /* or has not begun: it carries nothing */
 	server->making_count++;
 	return 0;
-}
-
-/* Free a made one, and its queue pair if nobody has taken it. */
-static void discard(struct device_pair *pair)
-{
-	if (pair->peer)
-		verbs_peer_destroy(pair->peer);
-	pair->session->device_pair = NULL;
-	free(pair);
 }
 
 /* Its thread has ended, or is about to. */
@@ -73,15 +93,6 @@ static void join(struct device_pair *pair)
 	pthread_join(pair->thread, NULL);
 	pair->server->making_count--;
 	pair->made = true;
-}
-
-bool device_pair_abandon(struct session *session)
-{
-	struct device_pair *pair = session->device_pair;
-
-	if (pair && pair->made)
-		discard(pair);
-	return !session->device_pair;
 }
 
 static void refuse_more(struct control *control, const struct control_header *header)
@@ -93,7 +104,7 @@ static void refuse_more(struct control *control, const struct control_header *he
 static void answer(struct control *control, const struct control_header *header,
 		   struct device_pair *pair)
 {
-	struct session *session = pair->session;
+	struct session *session = session_of_fence(&pair->fence);
 	struct control_queue_pair ours = {
 		.port = le16_of(ROCE_PORT),
 		.mtu = le16_of((uint16_t)pair->ours.mtu),
@@ -104,12 +115,12 @@ static void answer(struct control *control, const struct control_header *header,
 
 	if (pair->error) {
 		control_refuse(control, header, WIRE_DEVICE, "%s", pair->reason);
-	} else if (session->peer_count == SESSION_PEERS_MAX) {
+	} else if (device_peers_full(session)) {
 		refuse_more(control, header); /* others came meanwhile */
 	} else {
 		memcpy(ours.ip, pair->ours.gid, sizeof ours.ip);
 		ours.rkey = le32_of(verbs_region_rkey(pair->region));
-		session_add_peer(control->server, session->id, pair->peer);
+		device_peers_add(&control->server->device_peers, session, pair->peer, CONTROL_ROCE);
 		pair->peer = NULL;
 		control_reply(control, header, &ours, sizeof ours);
 	}
@@ -120,11 +131,12 @@ void device_pair_handle(struct control *control, const struct control_header *he
 			const struct control_queue_pair *theirs)
 {
 	struct session *session = control->session;
+	struct device_pair *pair = pair_of(session);
 	int r;
 
-	if (session->device_pair) {
-		answer(control, header, session->device_pair);
-	} else if (session->peer_count == SESSION_PEERS_MAX) {
+	if (pair) {
+		answer(control, header, pair);
+	} else if (device_peers_full(session)) {
 		refuse_more(control, header);
 	} else if ((r = begin(session, theirs)) == -EAGAIN) {
 		/* A neighbour that does not answer takes a second: the client had better use
@@ -150,15 +162,13 @@ static void inbox_ready(struct source *source, uint32_t events)
 	mailbox_quiet(&server->made_inbox);
 	while ((mail = mailbox_take(&server->made_inbox, &bits))) {
 		struct device_pair *pair = container_of(mail, struct device_pair, mail);
-		struct session *session = pair->session;
+		struct session *session = session_of_fence(&pair->fence);
 
 		join(pair);
-		if (session->control) {
+		if (session->control)
 			control_continue(session->control);
-		} else {
+		else
 			discard(pair);
-			session_sweep_if_fenced(session);
-		}
 	}
 }
 
@@ -175,12 +185,13 @@ void device_pairs_close(struct server *server)
 {
 	for (uint32_t i = 1; server->making_count && i <= server->sessions.max; i++) {
 		struct session *session = &server->sessions.table[i];
+		struct device_pair *pair = session->state == SESSION_FREE ? NULL : pair_of(session);
 
-		if (session->state == SESSION_FREE || !session->device_pair)
+		if (!pair)
 			continue;
-		if (!session->device_pair->made)
-			join(session->device_pair);
-		discard(session->device_pair);
+		if (!pair->made)
+			join(pair);
+		discard(pair);
 	}
 	if (server->made_source.fd >= 0)
 		loop_take(&server->loop, &server->made_source);

@@ -9,13 +9,9 @@
 
 #include "storaged/control/handlers.h"
 
-#include <stdbool.h>
-
 #define DEVICE_PAIRS_MAKING_MAX 64
 
 struct server;
-struct session;
-struct device_pair; /* one that is being made; a session has one at most */
 
 int device_pairs_open(struct server *server);
 void device_pairs_close(struct server *server);
@@ -23,9 +19,5 @@ void device_pairs_close(struct server *server);
 /* Handle QUEUE_PAIR in the domain `device`: begin, and when it is called again answer. */
 void device_pair_handle(struct control *control, const struct control_header *header,
 			const struct control_queue_pair *theirs);
-
-/* The session is over: nobody will ask for the one that is being made. Returns whether it is gone;
- * if not, its end is told to session_sweep_if_fenced. */
-bool device_pair_abandon(struct session *session);
 
 #endif

@@ -51,6 +51,18 @@ static uint64_t memory_fetch_add(void *context, uint64_t offset, uint64_t addend
 static const struct roce_memory_ops memory_ops = {memory_read, memory_write, memory_compare_swap,
 						  memory_fetch_add};
 
+/* ---- the fence ---- */
+
+static void close_path(struct fence *fence, enum session_end why)
+{
+	struct roce_queue_pair *pair = container_of(fence, struct roce_queue_pair, fence);
+
+	(void)why;
+	mailbox_post(&pair->worker->inbox, &pair->to_worker, QUEUE_PAIR_END);
+}
+
+static const struct fence_ops fence_ops = {.close = close_path};
+
 /* ---- ports and workers ---- */
 
 /* The address of a listening socket or, with @peer, of the other end of a connection. Returns 0 or
@@ -198,7 +210,8 @@ static bool agree(const struct server *server)
 	unsigned count = 0;
 
 	for (unsigned i = 1; server->sessions.table && i <= server->sessions.max; i++)
-		count += server->sessions.table[i].queue_pair_count;
+		if (server->sessions.table[i].state != SESSION_FREE)
+			count += fences_count(&server->sessions.table[i].fences, &fence_ops);
 	return count == taken_count(server);
 }
 
@@ -235,10 +248,26 @@ static int draw_qpn(struct server *server, uint32_t *ret_qpn)
 	return 0;
 }
 
-void queue_pair_free(struct server *server, struct roce_queue_pair *pair)
+void queue_pairs_take_mail(struct server *server)
 {
-	server->qpns_taken[pair->qpn / 8] &= (uint8_t) ~(1 << pair->qpn % 8);
-	free(pair);
+	struct mail *mail;
+	uint32_t bits;
+
+	mailbox_quiet(&server->roce_inbox);
+	while ((mail = mailbox_take(&server->roce_inbox, &bits))) {
+		struct roce_queue_pair *pair = container_of(mail, struct roce_queue_pair, to_main);
+
+		if (bits & QUEUE_PAIR_FAILED) {
+			pair->fence.has_ended = true;
+			session_path_ended(session_of_fence(&pair->fence), CONTROL_ROCE,
+					   END_queue_pair_refused, 0);
+		}
+		if (!(bits & QUEUE_PAIR_GONE))
+			continue;
+		server->qpns_taken[pair->qpn / 8] &= (uint8_t) ~(1 << pair->qpn % 8);
+		fence_closed(&pair->fence);
+		free(pair);
+	}
 }
 
 static bool is_link_local(const struct roce_address *address)
@@ -325,13 +354,10 @@ static int make(struct session *session, const struct control_queue_pair *theirs
 		return r;
 	}
 	config.memory.address = (random & 0x7fff) << 46;
-	pair->session = session;
 	pair->worker = &server->roce_workers[pair->qpn % server->roce_worker_count];
-	list_init(&pair->link);
 	list_init(&pair->busy);
 	roce_responder_init(&pair->responder, &config, NULL);
-	list_append(&session->queue_pairs, &pair->link);
-	session->queue_pair_count++;
+	fence_open(&session->fences, &pair->fence, &fence_ops, CONTROL_ROCE);
 	mailbox_post(&pair->worker->inbox, &pair->to_worker, QUEUE_PAIR_BEGIN);
 	*ret_pair = pair;
 	return 0;
@@ -393,7 +419,7 @@ void handle_queue_pair(struct control *control, const struct control_header *hea
 			       "there address translation on the way?");
 	} else if (session->space->domain == CONTROL_DOMAIN_DEVICE) {
 		device_pair_handle(control, header, theirs);
-	} else if (session->queue_pair_count == SESSION_QUEUE_PAIRS_MAX) {
+	} else if (fences_count(&session->fences, &fence_ops) == SESSION_QUEUE_PAIRS_MAX) {
 		control_refuse(control, header, WIRE_ACCESS,
 			       "the session has %d queue pairs, as many as it may",
 			       SESSION_QUEUE_PAIRS_MAX);

@@ -8,13 +8,15 @@
 
 struct server;
 
+#define SESSION_QUEUE_PAIRS_MAX 8 /* of a session, on the CPU */
+
 /* Bind the UDP ports and start the workers, where roce is to be offered by this CPU. Returns 0 or a
  * negative errno with *reason filled. */
 int queue_pairs_open(struct server *server, char *reason, size_t reason_bytes);
 void queue_pairs_close(struct server *server);
 
-/* Forget a queue pair that a worker has forgotten. */
-void queue_pair_free(struct server *server, struct roce_queue_pair *pair);
+/* Take the workers' mail. */
+void queue_pairs_take_mail(struct server *server);
 
 /* QUEUE_PAIR. */
 void handle_queue_pair(struct control *control, const struct control_header *header,

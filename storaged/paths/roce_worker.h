@@ -13,11 +13,10 @@
 #include "storaged/list.h"
 #include "storaged/control/listen.h"
 #include "storaged/paths/mailbox.h"
+#include "storaged/session/fence.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-
-struct session;
 
 /* Mail to a worker: */
 #define QUEUE_PAIR_BEGIN 1u /* serve it */
@@ -28,11 +27,9 @@ struct session;
 
 struct roce_queue_pair {
 	/* the main thread's */
-	struct list link; /* in session->queue_pairs */
-	struct session *session;
+	struct fence fence; /* has ended: the worker said QUEUE_PAIR_FAILED */
 	struct roce_worker *worker;
 	uint32_t qpn;
-	bool has_failed; /* as the worker has said */
 	struct mail to_worker, to_main;
 	/* the worker's */
 	struct roce_socket *socket;

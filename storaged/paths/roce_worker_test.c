@@ -96,7 +96,6 @@ static void start(void)
 	roce_path_prepare(&client_path);
 	roce_responder_init(&pair.responder, &config, NULL);
 	pair.qpn = QPN;
-	list_init(&pair.link);
 	list_init(&pair.busy);
 	own_socket.fd = -1;
 	worker.sockets[worker.socket_count++] = &own_socket;

@@ -32,37 +32,27 @@ static bool may_be_mapped(const struct mapping *mapping)
 
 void mapping_forget(struct mapping *mapping)
 {
-	struct session *session = mapping->session;
-	struct server *server = session->server;
+	struct server *server = session_of_fence(&mapping->fence)->server;
 
-	list_remove(&mapping->link);
 	list_remove(&mapping->look.link);
-	session->mapping_count--;
 	server->connection_count--;
 	server->mapping_count--;
 	loop_end(&server->loop, &mapping->connection);
 	if (mapping->lease_fd >= 0)
 		close(mapping->lease_fd);
+	fence_closed(&mapping->fence);
 	loop_bury(&server->loop, &mapping->process, mapping);
 }
 
-static void end(struct mapping *mapping)
-{
-	struct session *session = mapping->session;
-
-	mapping_forget(mapping);
-	session_sweep_if_fenced(session);
-}
-
-static void look(struct mapping *mapping, int64_t now_ns)
+static void check(struct mapping *mapping, int64_t now_ns)
 {
 	if (!may_be_mapped(mapping)) {
-		end(mapping);
+		mapping_forget(mapping);
 		return;
 	}
 	if (mapping->lease_fd < 0)
 		return;
-	deadline_insert(&mapping->session->server->mapping_looks, &mapping->look,
+	deadline_insert(&session_of_fence(&mapping->fence)->server->mapping_looks, &mapping->look,
 			now_ns + mapping->pause_ns);
 	mapping->pause_ns *= 2;
 	if (mapping->pause_ns > MAPPING_LOOK_NS_MAX)
@@ -72,7 +62,7 @@ static void look(struct mapping *mapping, int64_t now_ns)
 static void process_ended(struct source *source, uint32_t events)
 {
 	(void)events;
-	end(container_of(source, struct mapping, process));
+	mapping_forget(container_of(source, struct mapping, process));
 }
 
 static void connection_ended(struct source *source, uint32_t events)
@@ -80,10 +70,43 @@ static void connection_ended(struct source *source, uint32_t events)
 	struct mapping *mapping = container_of(source, struct mapping, connection);
 
 	(void)events;
-	loop_end(&mapping->session->server->loop, source);
+	loop_end(&session_of_fence(&mapping->fence)->server->loop, source);
 	mapping->pause_ns = MAPPING_LOOK_NS;
-	look(mapping, clock_now_ns());
+	check(mapping, clock_now_ns());
 }
+
+/* Nothing else takes a mapping away from a process that is frozen. */
+static void kill_process(const struct mapping *mapping)
+{
+	const struct session *session = session_of_fence(&mapping->fence);
+
+	if (syscall(SYS_pidfd_send_signal, mapping->process.fd, SIGKILL, NULL, 0))
+		log_limited(LOG_LEVEL_WARNING, "session %u: its process cannot be killed: %s",
+			    session_owner(session), strerrordesc_np(errno));
+	else
+		log_limited(LOG_LEVEL_WARNING,
+			    "session %u (%s): its process is killed, as it has the memory mapped "
+			    "and shm-fence is kill",
+			    session_owner(session), session->who);
+}
+
+static void close_path(struct fence *fence, enum session_end why)
+{
+	struct mapping *mapping = container_of(fence, struct mapping, fence);
+	const struct settings *settings = session_of_fence(fence)->server->settings;
+
+	if (why == END_silent && settings->shm_fence == SHM_FENCE_KILL)
+		kill_process(mapping);
+	/* A client that says goodbye is believed that nothing is mapped. Another one may not even
+	 * have been told yet that it is to unmap. */
+	if (why == END_goodbye)
+		mapping_forget(mapping);
+	else
+		check(mapping, clock_now_ns());
+}
+
+static const struct fence_ops fence_ops = {.close = close_path,
+					   .open_while = "its process has the memory mapped"};
 
 int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping)
 {
@@ -92,7 +115,7 @@ int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping
 	struct mapping *mapping;
 	int r = 0;
 
-	if (session->mapping_count == SESSION_MAPPINGS_MAX ||
+	if (fences_count(&session->fences, &fence_ops) == SESSION_MAPPINGS_MAX ||
 	    !server_has_room(server, MAPPING_FILES))
 		return -EMFILE;
 	mapping = calloc(1, sizeof *mapping);
@@ -111,10 +134,8 @@ int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping
 	}
 	mapping->connection.fd = -1;
 	mapping->pause_ns = MAPPING_LOOK_NS;
-	mapping->session = session;
 	list_init(&mapping->look.link);
-	list_append(&session->mappings, &mapping->link);
-	session->mapping_count++;
+	fence_open(&session->fences, &mapping->fence, &fence_ops, CONTROL_SHM);
 	server->connection_count++;
 	server->mapping_count++;
 	*ret_mapping = mapping;
@@ -123,44 +144,17 @@ int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping
 
 void mapping_watch(struct mapping *mapping, int connection_fd)
 {
-	if (loop_add(&mapping->session->server->loop, &mapping->connection, connection_fd, EPOLLIN,
-		     connection_ended))
+	if (loop_add(&session_of_fence(&mapping->fence)->server->loop, &mapping->connection,
+		     connection_fd, EPOLLIN, connection_ended))
 		close(connection_fd);
-}
-
-/* ---- of a session ---- */
-
-void mappings_look_at(struct session *session, int64_t now_ns)
-{
-	for (struct list *link = session->mappings.next, *next; link != &session->mappings;
-	     link = next) {
-		next = link->next;
-		look(container_of(link, struct mapping, link), now_ns);
-	}
 }
 
 void mappings_forget(struct session *session)
 {
-	while (!list_empty(&session->mappings))
-		mapping_forget(container_of(session->mappings.next, struct mapping, link));
-}
+	struct fence *fence;
 
-void mappings_kill(struct session *session)
-{
-	for (struct list *link = session->mappings.next; link != &session->mappings;
-	     link = link->next) {
-		struct mapping *mapping = container_of(link, struct mapping, link);
-
-		if (syscall(SYS_pidfd_send_signal, mapping->process.fd, SIGKILL, NULL, 0))
-			log_limited(LOG_LEVEL_WARNING,
-				    "session %u: its process cannot be killed: %s",
-				    session_owner(session), strerrordesc_np(errno));
-		else
-			log_limited(LOG_LEVEL_WARNING,
-				    "session %u (%s): its process is killed, as it has the memory "
-				    "mapped and shm-fence is kill",
-				    session_owner(session), session->who);
-	}
+	while ((fence = fences_find(&session->fences, &fence_ops)))
+		mapping_forget(container_of(fence, struct mapping, fence));
 }
 
 void mappings_expire_looks(struct server *server, int64_t now_ns)
@@ -169,6 +163,6 @@ void mappings_expire_looks(struct server *server, int64_t now_ns)
 
 	while ((deadline = deadline_first(&server->mapping_looks)) && deadline->at_ns <= now_ns) {
 		list_remove(&deadline->link);
-		look(container_of(deadline, struct mapping, look), now_ns);
+		check(container_of(deadline, struct mapping, look), now_ns);
 	}
 }

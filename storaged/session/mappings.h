@@ -15,6 +15,7 @@
 
 #include "storaged/deadlines.h"
 #include "storaged/loop.h"
+#include "storaged/session/fence.h"
 
 #define MAPPING_LOOK_NS \
 	INT64_C(20000000) /* to the first look without a sign; then twice as long each time, */
@@ -23,16 +24,16 @@
 struct server;
 struct session;
 
-#define MAPPING_FILES 3 /* its process, its connection, its lease */
+#define SESSION_MAPPINGS_MAX 8 /* processes that have mapped the arena for a session */
+#define MAPPING_FILES        3 /* its process, its connection, its lease */
 
 struct mapping {
+	struct fence fence;
 	struct source process;    /* the pidfd */
 	struct source connection; /* closed by the client when it has unmapped; fd -1: it was */
 	int lease_fd;             /* -1: none, the end of the process alone tells */
 	struct deadline look;
 	int64_t pause_ns; /* between two looks */
-	struct list link; /* in session->mappings */
-	struct session *session;
 };
 
 /* The process @pidfd is about to map the arena. Returns 0, -EMFILE, -ENOMEM, -ENOSPC; the
@@ -43,12 +44,8 @@ void mapping_watch(struct mapping *mapping, int connection_fd);
 /* It was not passed after all. */
 void mapping_forget(struct mapping *mapping);
 
-/* The session is over; its processes may still be told by nobody that they are to unmap. */
-void mappings_look_at(struct session *session, int64_t now_ns);
-/* Its client says that nothing is mapped. */
+/* Forget those of a session whatever they are: storaged ends. */
 void mappings_forget(struct session *session);
-/* Nothing else takes a mapping away from a process that is frozen. */
-void mappings_kill(struct session *session);
 /* Look at those whose time has come. */
 void mappings_expire_looks(struct server *server, int64_t now_ns);
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/session/session.h"
 #include "storaged/control/control.h"
-#include "storaged/paths/device_pairs.h"
 #include "storaged/log.h"
-#include "storaged/paths/queue_pairs.h"
 #include "storaged/server.h"
 #include "lib/core/clock.h"
 #include "lib/core/sweep.h"
@@ -15,8 +13,7 @@
 
 #define OWNER_BITS 16
 
-#define SWEEP_WORDS   8  /* looked at in a step */
-#define DESTROY_STEPS 64 /* of a queue pair: calls of the kernel and the device */
+#define SWEEP_WORDS 8 /* looked at in a step */
 
 static const char *const state_names[] = {"free", "live", "fencing", "lingering", "sweeping"};
 
@@ -27,7 +24,6 @@ int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
 	deadlines_init(&sessions->lingering, 0);
 	deadlines_init(&sessions->retries, SESSION_RETRY_NS);
 	list_init(&sessions->sweeping);
-	list_init(&sessions->destroying);
 	list_init(&sessions->remains);
 	origin_counts_init(&sessions->origin_counts);
 	sessions->table = calloc(max + 1, sizeof *sessions->table);
@@ -180,13 +176,21 @@ static void go(struct session *session, enum session_state state)
 	}
 }
 
-void session_sweep_if_fenced(struct session *session)
+/* From here on nothing of its client can land. */
+static void is_fenced(struct fences *fences)
 {
-	if (session->state == SESSION_FENCING && session->data_count == 0 &&
-	    session->queue_pair_count == 0 && session->mapping_count == 0 &&
-	    session->peer_count == 0 && device_pair_abandon(session))
-		go(session,
-		   session->linger_at_ns > clock_now_ns() ? SESSION_LINGERING : SESSION_SWEEPING);
+	struct session *session = container_of(fences, struct session, fences);
+
+	go(session, session->linger_at_ns > clock_now_ns() ? SESSION_LINGERING : SESSION_SWEEPING);
+}
+
+bool sessions_are_closing(const struct sessions *sessions)
+{
+	for (uint32_t i = 1; i <= sessions->max; i++)
+		if (sessions->table[i].state != SESSION_FREE &&
+		    fences_are_closing(&sessions->table[i].fences))
+			return true;
+	return false;
 }
 
 void sessions_expire_lingers(struct sessions *sessions, int64_t now_ns)
@@ -257,11 +261,8 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	session->control = control;
 	session->opener = (struct store_opener){0};
 	store_opener_begin(space->store, &session->opener, object_deleted);
-	list_init(&session->data);
-	list_init(&session->queue_pairs);
-	list_init(&session->mappings);
+	fences_init(&session->fences, is_fenced);
 	list_init(&session->sweeping);
-	list_init(&session->destroying);
 	list_init(&session->remains);
 	list_init(&session->asking);
 	list_init(&session->waiter.link);
@@ -272,13 +273,10 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	session->end = END_NONE;
 	session->last_error = 0;
 	session->used = 0;
-	session->peer_left = false;
+	session->verbs_left = false;
 	session->linger_ns = linger_ns;
 	session->linger_at_ns = 0;
 	session->taken = 0;
-	session->data_count = session->queue_pair_count = 0;
-	session->mapping_count = session->peer_count = 0;
-	session->device_pair = NULL;
 	session->begun_ns = clock_now_ns();
 	session->who[0] = 0;
 	space->session_count++;
@@ -289,7 +287,7 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	return session;
 }
 
-static struct session *at(struct server *server, uint64_t id)
+struct session *session_at(struct server *server, uint64_t id)
 {
 	uint16_t place = (uint16_t)id;
 	struct session *session = &server->sessions.table[place];
@@ -304,7 +302,7 @@ struct session *session_find(struct server *server, uint64_t id,
 			     const uint8_t cookie[CONTROL_COOKIE_BYTES])
 {
 	static const uint8_t nobody[CONTROL_COOKIE_BYTES];
-	struct session *session = at(server, id);
+	struct session *session = session_at(server, id);
 	const uint8_t *own = session ? session->cookie : nobody;
 	volatile uint8_t difference = 0;
 
@@ -319,14 +317,6 @@ void session_heard(struct session *session)
 	peer_timer_begin(&session->server->sessions.timers, &session->timer, clock_now_ns());
 }
 
-static void end_data(struct data_connection *connection)
-{
-	if (connection->end_posted)
-		return;
-	connection->end_posted = true;
-	mailbox_post(&connection->worker->inbox, &connection->to_worker, DATA_END);
-}
-
 static bool died(const struct session *session)
 {
 	return session_ends[session->end].died;
@@ -337,12 +327,12 @@ static void log_wait(const struct session *session)
 {
 	char text[REASON_BYTES];
 	const char *reason = reason_of(session, text);
+	const char *open_while = fences_open_while(&session->fences);
 
-	if (session->state == SESSION_FENCING && session->mapping_count)
+	if (open_while)
 		log_limited(LOG_LEVEL_INFO,
-			    "session %u (%s) is lost: %s; what it holds stays held while its "
-			    "process has the memory mapped",
-			    session_owner(session), session->who, reason);
+			    "session %u (%s) is lost: %s; what it holds stays held while %s",
+			    session_owner(session), session->who, reason, open_while);
 	else if (session->linger_at_ns)
 		log_limited(LOG_LEVEL_INFO,
 			    "session %u (%s) is lost: %s; what it holds stays held for the %lld ms "
@@ -361,24 +351,7 @@ void session_end(struct session *session, enum session_end why)
 	if (died(session) && session->linger_ns && session->opener.open_count)
 		session->linger_at_ns = clock_now_ns() + session->linger_ns;
 	go(session, SESSION_FENCING);
-	if (session->peer_count)
-		list_append(&sessions->destroying, &session->destroying);
-	for (struct list *link = session->data.next; link != &session->data; link = link->next)
-		end_data(container_of(link, struct data_connection, link));
-	for (struct list *link = session->queue_pairs.next; link != &session->queue_pairs;
-	     link = link->next) {
-		struct roce_queue_pair *pair = container_of(link, struct roce_queue_pair, link);
-
-		mailbox_post(&pair->worker->inbox, &pair->to_worker, QUEUE_PAIR_END);
-	}
-	if (why == END_silent && session->server->settings->shm_fence == SHM_FENCE_KILL)
-		mappings_kill(session);
-	/* Its word that nothing is mapped is taken from a client that says goodbye. */
-	if (why == END_goodbye)
-		mappings_forget(session);
-	else
-		mappings_look_at(session, clock_now_ns());
-	session_sweep_if_fenced(session);
+	fences_close(&session->fences, why);
 	log_wait(session);
 }
 
@@ -395,48 +368,18 @@ void session_path_ended(struct session *session, enum control_transport transpor
 		control_hear_out(session->control, why, error);
 }
 
-static bool has_data_connection(const struct session *session)
-{
-	for (struct list *link = session->data.next; link != &session->data; link = link->next)
-		if (!container_of(link, struct data_connection, link)->end_posted)
-			return true;
-	return false;
-}
-
-static bool has_queue_pair(const struct session *session)
-{
-	for (struct list *link = session->queue_pairs.next; link != &session->queue_pairs;
-	     link = link->next)
-		if (!container_of(link, struct roce_queue_pair, link)->has_failed)
-			return true;
-	return session->peer_count > 0;
-}
-
-static bool has_mapping(const struct session *session)
-{
-	return session->mapping_count > 0;
-}
-
 /* Of transport verbs the client may know sooner than storaged that its queue pair is there. */
-static bool has_peer(const struct session *session)
+static bool has_path(const struct session *session, enum control_transport transport)
 {
-	return !session->peer_left;
+	return fences_carry(&session->fences, transport) ||
+	       (transport == CONTROL_VERBS && !session->verbs_left);
 }
 
 void session_use(struct session *session, enum control_transport transport)
 {
-	static const struct {
-		enum control_transport transport;
-		bool (*has_path)(const struct session *session);
-	} paths[] = {{CONTROL_SHM, has_mapping},
-		     {CONTROL_VERBS, has_peer},
-		     {CONTROL_TCP, has_data_connection},
-		     {CONTROL_ROCE, has_queue_pair}};
-
 	session->used = (uint8_t)transport;
-	for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++)
-		if (paths[i].transport == transport && !paths[i].has_path(session))
-			session_path_ended(session, transport, END_path_gone, 0);
+	if (!has_path(session, transport))
+		session_path_ended(session, transport, END_path_gone, 0);
 }
 
 /* ---- the sweep ---- */
@@ -527,129 +470,4 @@ bool sessions_sweep(struct sessions *sessions, struct budget *budget)
 		}
 	}
 	return false;
-}
-
-/* ---- queue pairs on the device ---- */
-
-bool sessions_destroy_peers(struct sessions *sessions, struct budget *budget)
-{
-	while (!list_empty(&sessions->destroying)) {
-		struct session *session =
-			container_of(sessions->destroying.next, struct session, destroying);
-
-		if (!budget_take(budget, DESTROY_STEPS))
-			return true;
-		verbs_peer_destroy(session->peers[--session->peer_count]);
-		if (session->peer_count)
-			continue;
-		list_remove(&session->destroying);
-		session_sweep_if_fenced(session);
-	}
-	return false;
-}
-
-/* ---- data connections ---- */
-
-int session_add_data(struct session *session, int fd, const void *bytes, size_t byte_count)
-{
-	struct server *server = session->server;
-	struct name_space *space = session->space;
-	struct worker *worker = &server->workers[server->worker_next++ % server->worker_count];
-	struct data_connection *connection;
-	int r;
-
-	if (session->data_count == SESSION_DATA_MAX)
-		return -EMFILE;
-	r = data_connection_new(fd, space->domain == CONTROL_DOMAIN_DEVICE, bytes, byte_count,
-				&connection);
-	if (r)
-		return r;
-	connection->session = session;
-	connection->worker = worker;
-	connection->executor = &worker->executors[space - server->namespaces];
-	list_append(&session->data, &connection->link);
-	session->data_count++;
-	server->connection_count++;
-	mailbox_post(&worker->inbox, &connection->to_worker, DATA_BEGIN);
-	return 0;
-}
-
-void session_take_mail(struct server *server)
-{
-	struct mail *mail;
-	uint32_t bits;
-
-	mailbox_quiet(&server->inbox);
-	while ((mail = mailbox_take(&server->inbox, &bits))) {
-		struct data_connection *connection =
-			container_of(mail, struct data_connection, to_main);
-		struct session *session = connection->session;
-
-		if (bits & DATA_ENDED) {
-			end_data(connection);
-			session_path_ended(session, CONTROL_TCP, connection->why,
-					   connection->error);
-		}
-		if (bits & DATA_GONE) {
-			list_remove(&connection->link);
-			session->data_count--;
-			server->connection_count--;
-			server->protocol_errors += connection->last_response;
-			data_connection_free(connection);
-			session_sweep_if_fenced(session);
-		}
-	}
-}
-
-void session_take_roce_mail(struct server *server)
-{
-	struct mail *mail;
-	uint32_t bits;
-
-	mailbox_quiet(&server->roce_inbox);
-	while ((mail = mailbox_take(&server->roce_inbox, &bits))) {
-		struct roce_queue_pair *pair = container_of(mail, struct roce_queue_pair, to_main);
-		struct session *session = pair->session;
-
-		if (bits & QUEUE_PAIR_FAILED) {
-			pair->has_failed = true;
-			session_path_ended(session, CONTROL_ROCE, END_queue_pair_refused, 0);
-		}
-		if (!(bits & QUEUE_PAIR_GONE))
-			continue;
-		list_remove(&pair->link);
-		session->queue_pair_count--;
-		queue_pair_free(server, pair);
-		session_sweep_if_fenced(session);
-	}
-}
-
-/* ---- queue pairs ---- */
-
-void session_add_peer(struct server *server, uint64_t id, struct verbs_peer *peer)
-{
-	struct session *session = at(server, id);
-
-	if (session && session->peer_count < SESSION_PEERS_MAX)
-		session->peers[session->peer_count++] = peer;
-	else
-		verbs_peer_destroy(peer);
-}
-
-void session_remove_peer(struct server *server, uint64_t id, struct verbs_peer *peer)
-{
-	struct session *session = at(server, id);
-
-	for (unsigned i = 0; session && i < session->peer_count; i++) {
-		if (session->peers[i] == peer) {
-			session->peers[i] = session->peers[--session->peer_count];
-			verbs_peer_destroy(peer);
-			break;
-		}
-	}
-	/* Another that is left may be the one that an attempt before made. */
-	if (session && session->peer_count == 0) {
-		session->peer_left = true;
-		session_path_ended(session, CONTROL_VERBS, END_queue_pair_closed, 0);
-	}
 }

@@ -5,22 +5,16 @@
 
 #include "lib/core/peer_timeout.h"
 #include "lib/store/store.h"
-#include "lib/verbs/verbs.h"
 #include "storaged/session/budget.h"
-#include "storaged/paths/data.h"
 #include "storaged/session/ends.h"
+#include "storaged/session/fence.h"
 #include "storaged/session/futex.h"
 #include "storaged/session/holds.h"
 #include "storaged/deadlines.h"
 #include "storaged/loop.h"
-#include "storaged/session/mappings.h"
 #include "storaged/session/origin.h"
 
-#define SESSION_PEERS_MAX       8  /* queue pairs of one session, transport verbs */
-#define SESSION_DATA_MAX        8  /* its data connections */
-#define SESSION_QUEUE_PAIRS_MAX 8  /* its queue pairs of transport roce */
-#define SESSION_MAPPINGS_MAX    8  /* processes that have mapped the arena for it */
-#define SESSION_REMAINS_MAX     64 /* sessions of a process that are over and not swept yet */
+#define SESSION_REMAINS_MAX 64 /* sessions of a process that are over and not swept yet */
 /* Between two sweeps that the device fails: each may take as long as a loopback queue pair is
  * silent. */
 #define SESSION_RETRY_NS INT64_C(2000000000)
@@ -32,9 +26,7 @@ struct name_space;
 enum session_state {
 	SESSION_FREE, /* waits for somebody's HELLO */
 	SESSION_LIVE, /* waits for requests; for GOODBYE, a disconnect or silence */
-	/* waits until nothing of its client can land: for the workers' word that its data
-	 * connections and queue pairs are gone, for the main thread's own work on those of the
-	 * device, and until no process has the arena mapped for it */
+	/* waits until nothing of its client can land: for the last of its fences */
 	SESSION_FENCING,
 	/* fenced; waits until the time is over for which it asked that its holds be kept */
 	SESSION_LINGERING,
@@ -58,17 +50,9 @@ struct session {
 	int64_t linger_at_ns; /* until then; 0: it did not end like that */
 	/* enum control_transport: whose paths' end is the session's; 0: it has not said */
 	uint8_t used;
-	/* its last queue pair on the device was disconnected, and no other is on its way */
-	bool peer_left;
-	struct list data; /* data connections */
-	unsigned data_count;
-	struct list queue_pairs; /* of transport roce */
-	unsigned queue_pair_count;
-	struct list mappings;
-	unsigned mapping_count;
-	struct device_pair *device_pair; /* being made for it, or NULL */
-	struct verbs_peer *peers[SESSION_PEERS_MAX];
-	unsigned peer_count;
+	/* its last queue pair of transport verbs was disconnected, and no other is on its way */
+	bool verbs_left;
+	struct fences fences;
 	struct waiter waiter;
 	int64_t begun_ns;
 	char who[ORIGIN_WHO_BYTES]; /* for people: the client's process or address */
@@ -78,10 +62,9 @@ struct session {
 	enum session_end end; /* why it ended */
 	int last_error; /* errno of the system call that failed when a path of its broke, or 0 */
 	unsigned taken; /* words of its that were taken back */
-	struct list destroying; /* in sessions->destroying: it is over, and has peers */
-	struct list sweeping;   /* in sessions->sweeping */
-	struct list remains;    /* in sessions->remains */
-	struct list asking;     /* in space->asking: it asked for a linger */
+	struct list sweeping; /* in sessions->sweeping */
+	struct list remains;  /* in sessions->remains */
+	struct list asking;   /* in space->asking: it asked for a linger */
 	uint32_t sweep_handle;
 	bool sweep_again; /* the object of that handle: some words of it could not be reached */
 };
@@ -95,7 +78,7 @@ struct sessions {
 	struct peer_timers timers;
 	struct deadlines lingering;
 	struct deadlines retries; /* of sweeps that the device failed */
-	struct list destroying, sweeping;
+	struct list sweeping;
 	struct list remains; /* those that are over and not free yet */
 	struct origin_counts origin_counts;
 	uint64_t begun;
@@ -124,7 +107,15 @@ static inline uint16_t session_owner(const struct session *session)
 	return (uint16_t)session->id;
 }
 
-/* The live session of @id, if @cookie is its own; NULL otherwise, in the same time. */
+/* The session whose path has @fence. */
+static inline struct session *session_of_fence(const struct fence *fence)
+{
+	return container_of(fence->fences, struct session, fences);
+}
+
+/* The live session of @id, or NULL. */
+struct session *session_at(struct server *server, uint64_t id);
+/* The same, if @cookie is its own; NULL otherwise, in the same time. */
 struct session *session_find(struct server *server, uint64_t id,
 			     const uint8_t cookie[CONTROL_COOKIE_BYTES]);
 /* The client has been heard of. */
@@ -147,27 +138,11 @@ void sessions_expire_lingers(struct sessions *sessions, int64_t now_ns);
 /* For people who look at what it holds: what has become of it, "" while it is live. */
 const char *session_state_note(const struct session *session);
 
-/* Something that could land for an ended session is gone: if it was the last, have it swept. */
-void session_sweep_if_fenced(struct session *session);
-
-/* Destroy queue pairs of ended sessions on the device. Returns whether there are more. */
-bool sessions_destroy_peers(struct sessions *sessions, struct budget *budget);
+/* Whether there are paths of sessions that storaged closes by itself. */
+bool sessions_are_closing(const struct sessions *sessions);
 /* Have those swept again that the device failed a while ago. */
 void sessions_retry_sweeps(struct sessions *sessions, int64_t now_ns);
 /* Undo what ended sessions held. Returns whether there is more. */
 bool sessions_sweep(struct sessions *sessions, struct budget *budget);
-
-/* ---- what a session has beside its control connection ---- */
-
-/* Give the socket @fd, with @bytes received already, to a worker. Returns 0, -EMFILE, -ENOMEM; the
- * socket is the session's only after 0. */
-int session_add_data(struct session *session, int fd, const void *bytes, size_t byte_count);
-/* A worker's mail, and that of a worker of transport roce. */
-void session_take_mail(struct server *server);
-void session_take_roce_mail(struct server *server);
-/* The queue pair was made; it is destroyed at once if the session is over or has enough of them. */
-void session_add_peer(struct server *server, uint64_t id, struct verbs_peer *peer);
-/* Its client is gone. */
-void session_remove_peer(struct server *server, uint64_t id, struct verbs_peer *peer);
 
 #endif

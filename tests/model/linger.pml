@@ -3,7 +3,7 @@
  * Linger, renewal and restart. A client does work outside of the store while it has the word. When its session is lost the
  * client ends that work within its linger, whenever it notices; until then the word is given to nobody else.
  *
- *	SERVE       storaged/session/session.c: session_end, session_sweep_if_fenced, sessions_expire_lingers, sweep_next, go_free
+ *	SERVE       storaged/session/session.c: session_end, is_fenced, sessions_expire_lingers, sweep_next, go_free
  *	begin       lib/remote/open.c, lib/client/renew.c: dso_open(), dso_renew(); storaged/session/restart.c: restart_session_begins
  *	WRITE_MARKER, MARKED_WAIT    storaged/session/restart.c: keep; storaged/session/marker.c: marker_read
  *	storaged    storaged/session/restart.c: restart_open, restart_turn, restart_sweep, restart_close; storaged/server.c: drain

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* storaged: its one thread. */
 
-/* A session ends: storaged/session/session.c: session_end, session_sweep_if_fenced; control.c: what is in the connection is dropped */
+/* A session ends: storaged/session/session.c: session_end, is_fenced; control.c: what is in the connection is dropped */
 inline fence(i)
 {
 	do

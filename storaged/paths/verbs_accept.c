@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "storaged/paths/peers.h"
+#include "storaged/paths/verbs_accept.h"
 #include "storaged/server.h"
 
 #include <errno.h>
@@ -13,24 +13,36 @@ static struct verbs_region *admit(void *context, const struct verbs_hello *hello
 {
 	struct session *session = session_find(context, le64_get(hello->session), hello->cookie);
 
-	if (!session || session->peer_count == SESSION_PEERS_MAX)
+	if (!session || device_peers_full(session))
 		return NULL;
-	session->peer_left = false;
+	session->verbs_left = false;
 	*ret_owner = (void *)(uintptr_t)session->id;
 	return session->space->region;
 }
 
 static void joined(void *context, void *owner, struct verbs_peer *peer)
 {
-	session_add_peer(context, (uintptr_t)owner, peer);
+	struct server *server = context;
+	struct session *session = session_at(server, (uintptr_t)owner);
+
+	if (session)
+		device_peers_add(&server->device_peers, session, peer, CONTROL_VERBS);
+	else
+		verbs_peer_destroy(peer);
 }
 
 static void left(void *context, void *owner, struct verbs_peer *peer)
 {
-	session_remove_peer(context, (uintptr_t)owner, peer);
+	struct session *session = session_at(context, (uintptr_t)owner);
+
+	/* Another that is left may be the one that an attempt before made. */
+	if (session && device_peers_remove(session, peer, CONTROL_VERBS)) {
+		session->verbs_left = true;
+		session_path_ended(session, CONTROL_VERBS, END_queue_pair_closed, 0);
+	}
 }
 
-static void peers_ready(struct source *source, uint32_t events)
+static void listener_ready(struct source *source, uint32_t events)
 {
 	struct server *server = container_of(source, struct server, verbs_source);
 
@@ -38,7 +50,7 @@ static void peers_ready(struct source *source, uint32_t events)
 	verbs_listener_dispatch(server->verbs_listener);
 }
 
-int peers_open(struct server *server, char *reason, size_t reason_bytes)
+int verbs_accept_open(struct server *server, char *reason, size_t reason_bytes)
 {
 	static const struct verbs_listener_callbacks callbacks = {admit, joined, left};
 	const struct listener *first = &server->listeners[0];
@@ -54,7 +66,7 @@ int peers_open(struct server *server, char *reason, size_t reason_bytes)
 	/* A descriptor of its own, because a source closes what it has. */
 	fd = dup(verbs_listener_fd(server->verbs_listener));
 	r = fd < 0 ? -errno
-		   : loop_add(&server->loop, &server->verbs_source, fd, EPOLLIN, peers_ready);
+		   : loop_add(&server->loop, &server->verbs_source, fd, EPOLLIN, listener_ready);
 	if (r) {
 		if (fd >= 0)
 			close(fd);
@@ -63,7 +75,7 @@ int peers_open(struct server *server, char *reason, size_t reason_bytes)
 	return r;
 }
 
-void peers_close(struct server *server)
+void verbs_accept_close(struct server *server)
 {
 	loop_end(&server->loop, &server->verbs_source);
 	verbs_listener_close(server->verbs_listener);

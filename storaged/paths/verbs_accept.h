@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Queue pairs of clients: accepted in the name of a session, and its own from then on. */
-#ifndef STORAGED_PATHS_PEERS_H
-#define STORAGED_PATHS_PEERS_H
+#ifndef STORAGED_PATHS_VERBS_ACCEPT_H
+#define STORAGED_PATHS_VERBS_ACCEPT_H
 
 #include <stddef.h>
 
@@ -9,8 +9,8 @@ struct server;
 
 /* Accept queue pairs, if there is a device and the settings let it. Returns 0 or a negative errno
  * with *reason filled. */
-int peers_open(struct server *server, char *reason, size_t reason_bytes);
+int verbs_accept_open(struct server *server, char *reason, size_t reason_bytes);
 /* Accept no more. The peers are gone by then, with their sessions. */
-void peers_close(struct server *server);
+void verbs_accept_close(struct server *server);
 
 #endif
