@@ -9,6 +9,7 @@
 #define PROTO_CONTROL_H
 
 #include "proto/le.h"
+#include "proto/lists.h"
 #include "proto/status.h"
 
 #include <stdbool.h>
@@ -60,20 +61,16 @@ enum control_type {
 enum control_domain { CONTROL_DOMAIN_CPU = 1, CONTROL_DOMAIN_DEVICE = 2 };
 
 /* Bits of control_welcome.transports; also control_attach.transport. */
-enum control_transport { CONTROL_SHM = 1, CONTROL_VERBS = 2, CONTROL_TCP = 4, CONTROL_ROCE = 8 };
+enum control_transport {
+#define X(NAME, name, bit) CONTROL_##NAME = bit,
+	TRANSPORTS(X)
+#undef X
+};
 
 enum object_type {
-	OBJECT_MEMORY = 1,
-	OBJECT_COUNTER = 2,
-	OBJECT_REGISTER = 3,
-	OBJECT_MUTEX = 4,
-	OBJECT_RWLOCK = 5,
-	OBJECT_SEMAPHORE = 6,
-	OBJECT_BARRIER = 7,
-	OBJECT_LATCH = 8,
-	OBJECT_CONDITION = 9,
-	OBJECT_ONCE = 10,
-	OBJECT_FUTURE = 11,
+#define X(NAME, name, number) OBJECT_##NAME = number,
+	OBJECT_TYPES(X)
+#undef X
 };
 
 struct control_header {

@@ -152,11 +152,11 @@ struct number {
 #define MESSAGE(name)	 {"control_type", #name, CONTROL_##name, NULL, NULL}
 #define FEATURE(name)	 {"control_feature", #name, CONTROL_FEATURE_##name, NULL, NULL}
 #define DOMAIN(name)	 {"control_domain", #name, CONTROL_DOMAIN_##name, NULL, NULL}
-#define TRANSPORT(name)	 {"control_transport", #name, CONTROL_##name, NULL, NULL}
+#define TRANSPORT(NAME, name, bit) {"control_transport", #NAME, bit, NULL, NULL},
 #define UNTIL(name)	 {"control_wait_until", #name, CONTROL_WAIT_##name, NULL, NULL}
 #define ROLE(name)	 {"control_hold_role", #name, CONTROL_##name, NULL, NULL}
 #define OPEN_FLAG(name)	 {"control_open_flags", #name, CONTROL_OPEN_##name, NULL, NULL}
-#define TYPE(name)	 {"object_type", #name, OBJECT_##name, NULL, NULL}
+#define TYPE(NAME, name, number) {"object_type", #NAME, number, NULL, NULL},
 #define OWNED(name)	 {"owned_flags", #name, OWNED_##name, NULL, NULL}
 #define OPCODE(name)	 {"data_opcode", #name, DATA_##name, NULL, NULL}
 #define CONSTANT(number) {"Constants", #number, number, NULL, NULL}
@@ -169,11 +169,10 @@ static const struct number numbers[] = {
 	MESSAGE(WAKE_QUIETLY),
 	MESSAGE(HELD), MESSAGE(USE), MESSAGE(DELETED), MESSAGE(FENCED),
 	FEATURE(WAIT), FEATURE(HELD), FEATURE(LEASE), DOMAIN(CPU), DOMAIN(DEVICE),
-	TRANSPORT(SHM), TRANSPORT(VERBS), TRANSPORT(TCP), TRANSPORT(ROCE),
+	TRANSPORTS(TRANSPORT)
 	UNTIL(CHANGED), UNTIL(GIVEN_BACK), UNTIL(TAKEN), ROLE(HOLDER), ROLE(WRITER), ROLE(READER),
 	OPEN_FLAG(CREATE), OPEN_FLAG(PARAMETERS),
-	TYPE(MEMORY), TYPE(COUNTER), TYPE(REGISTER), TYPE(MUTEX), TYPE(RWLOCK), TYPE(SEMAPHORE),
-	TYPE(BARRIER), TYPE(LATCH), TYPE(CONDITION), TYPE(ONCE), TYPE(FUTURE),
+	OBJECT_TYPES(TYPE)
 	OWNED(WAITED), OWNED(DIED), OWNED(LOST), OWNED(DONE), OWNED(ERROR), OWNED(QUEUED),
 	OWNED(GRANTED),
 	OPCODE(READ), OPCODE(WRITE), OPCODE(CAS), OPCODE(FAA),

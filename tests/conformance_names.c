@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Objects by name: open, delete, list, stat, and what becomes of handles to deleted ones. */
+#include "proto/lists.h"
 #include "tests/await.h"
 #include "tests/conformance.h"
 
@@ -277,14 +278,14 @@ END_TEST
 START_TEST(every_type_has_a_name_and_no_other_number_has)
 {
 	static const char *const names[] = {
-		[DSO_MEMORY] = "memory",   [DSO_COUNTER] = "counter", [DSO_REGISTER] = "register",
-		[DSO_MUTEX] = "mutex",     [DSO_RWLOCK] = "rwlock",   [DSO_SEMAPHORE] = "semaphore",
-		[DSO_BARRIER] = "barrier", [DSO_LATCH] = "latch",     [DSO_CONDITION] = "condition",
-		[DSO_ONCE] = "once",       [DSO_FUTURE] = "future",
+#define X(NAME, name, number) [DSO_##NAME] = #name,
+		OBJECT_TYPES(X)
+#undef X
 	};
-	static const unsigned none[] = {0, DSO_FUTURE + 1, 255, 65536 + DSO_MUTEX, UINT32_MAX};
+	static const unsigned last = sizeof names / sizeof *names - 1;
+	const unsigned none[] = {0, last + 1, 255, 65536 + DSO_MUTEX, UINT32_MAX};
 
-	for (unsigned type = DSO_MEMORY; type <= DSO_FUTURE; type++)
+	for (unsigned type = 1; type <= last; type++)
 		ck_assert_str_eq(dso_type_name((enum dso_type)type), names[type]);
 	for (unsigned i = 0; i < sizeof none / sizeof *none; i++)
 		ck_assert_str_eq(dso_type_name((enum dso_type)none[i]), "unknown");

@@ -5,17 +5,9 @@
 #include "lib/objects/object.h"
 #include "lib/client/renew.h"
 #include "lib/client/sentences.h"
-#include "lib/store/types.h"
 
 #include <errno.h>
 #include <string.h>
-
-const char *dso_type_name(enum dso_type type)
-{
-	const struct object_type_entry *entry = type_entry((unsigned)type);
-
-	return entry ? entry->name : "unknown";
-}
 
 /* The session is over. */
 static int fail_lost(struct dso_session *session, int error, const char *verb)

@@ -114,7 +114,7 @@ static int find_times(const struct dso_options *options, struct session_settings
 
 static int find_settings(const struct dso_options *options, struct session_settings *settings)
 {
-	static const char *const transports[] = {"auto", "shm", "verbs", "roce", "tcp"};
+	static const char *const transports[] = {"auto", TRANSPORT_NAMES};
 	static const char *const polls[] = {"adaptive", "busy", "block"};
 	static const char *const ios[] = {"auto", "io_uring", "poll"};
 	static const struct dso_options none;

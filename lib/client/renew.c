@@ -11,7 +11,6 @@
 #include "lib/client/fork.h"
 #include "lib/client/gone.h"
 #include "lib/client/handles.h"
-#include "lib/objects/losses.h"
 #include "lib/client/sentences.h"
 
 #include <stdio.h>
@@ -21,14 +20,7 @@ typedef int report(const struct dso_loss *loss, void *context);
 
 static bool lose(struct object *object, struct dso_loss *loss)
 {
-	static bool (*const table[])(struct object * object, struct dso_loss * loss) = {
-		[OBJECT_MUTEX] = mutex_lose,         [OBJECT_RWLOCK] = rwlock_lose,
-		[OBJECT_SEMAPHORE] = semaphore_lose, [OBJECT_BARRIER] = barrier_lose,
-		[OBJECT_ONCE] = once_lose,           [OBJECT_FUTURE] = future_lose,
-	};
-
-	return object->type < sizeof table / sizeof *table && table[object->type] &&
-	       table[object->type](object, loss);
+	return object->lose && object->lose(object, loss);
 }
 
 /* ---- the old session ---- */

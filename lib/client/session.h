@@ -40,11 +40,17 @@ struct object {
 	uint64_t parameters[4];
 	uint64_t token_origin;
 	void *memory; /* of the type's own; freed with the handle */
+	/* as it was opened with: see struct open_request */
+	bool (*lose)(struct object *object, struct dso_loss *loss);
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
 
 struct open_request {
 	enum object_type type;
+	/* NULL: handles hold nothing. The session is over, and what the handle held with it:
+	 * whether it held something; with @loss (role and count to be filled in) it forgets that,
+	 * and what it had seen of the words. */
+	bool (*lose)(struct object *object, struct dso_loss *loss);
 	bool unwanted; /* there is nowhere to put the handle */
 	bool given;    /* parameters */
 	bool reserved; /* a parameter that is reserved is not zero */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/core/holds.h"
+#include "lib/store/types.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -73,18 +74,6 @@ static int by_place(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-static enum control_hold_role role_of(enum object_type type, unsigned part)
-{
-	if (type == OBJECT_RWLOCK)
-		return part ? CONTROL_READER : CONTROL_WRITER;
-	return type == OBJECT_REGISTER ? CONTROL_WRITER : CONTROL_HOLDER;
-}
-
-static bool has_fencing_token(enum object_type type, unsigned part)
-{
-	return type == OBJECT_MUTEX || (type == OBJECT_RWLOCK && part == 0);
-}
-
 /* Make a token of a hold's newest count, by the epoch, which clients can write: it is shown, and
  * decides nothing. */
 static int complete_token(struct transport *transport, struct hold *hold)
@@ -92,7 +81,7 @@ static int complete_token(struct transport *transport, struct hold *hold)
 	struct sweep_word epoch = {.offset = hold->stat->offset + OBJECT_TOKEN_EPOCH_OFFSET};
 	int r = 0;
 
-	if (has_fencing_token(hold->stat->type, hold->words->part)) {
+	if (type_words(hold->stat->type, hold->words->part)->has_token) {
 		r = sweep_load(transport, &epoch, 1);
 		hold->token = fencing_count(hold->words->value, epoch.value);
 	}
@@ -108,7 +97,7 @@ static int tell(struct transport *transport, const struct store_object_stat *sta
 {
 	struct hold hold = {
 		.stat = stat,
-		.role = role_of(stat->type, words->part),
+		.role = type_words(stat->type, words->part)->role,
 		.owner = owned_word_owner(words->value),
 		.words = words,
 	};

@@ -1,47 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/core/sweep.h"
-#include "proto/layout.h"
+#include "lib/store/types.h"
 
 #include <assert.h>
 
 #define BATCH 64
-
-/* The owned words of a type: the first, how far apart, and how many. */
-struct swept {
-	uint64_t offset;
-	uint64_t stride;
-	int count_parameter; /* of the object; -1: there is one word */
-	uint64_t died_flags; /* set where a session is taken out */
-	uint64_t event;      /* offset of an event that is counted up then; 0: there is none */
-	bool is_place;       /* in a queue, and no hold */
-};
-
-static const struct swept *swept_of(enum object_type type, unsigned index)
-{
-	/* Who was parked is woken anyway, so that OWNED_WAITED goes. */
-	static const struct swept table[][2] = {
-		[OBJECT_REGISTER] = {{REGISTER_HEAD_OFFSET, 8, -1, 0, 0, false}},
-		[OBJECT_MUTEX] = {{MUTEX_WORD_OFFSET, 8, -1, OWNED_DIED, 0, false}},
-		[OBJECT_RWLOCK] = {{RWLOCK_WORD_OFFSET, 8, -1, OWNED_DIED, 0, false},
-				   {RWLOCK_SLOT_OFFSET(0), LAYOUT_LINE_BYTES,
-				    RWLOCK_PARAMETER_READERS, 0, 0, false}},
-		[OBJECT_SEMAPHORE] = {{SEMAPHORE_PERMIT_OFFSET(0), 8, SEMAPHORE_PARAMETER_PERMITS,
-				       0, SEMAPHORE_EVENT_OFFSET, false},
-				      {SEMAPHORE_TURN_OFFSET, 8, -1, 0, SEMAPHORE_EVENT_OFFSET,
-				       true}},
-		[OBJECT_ONCE] = {{ONCE_WORD_OFFSET, 8, -1, 0, 0, false}},
-		[OBJECT_FUTURE] = {{FUTURE_WORD_OFFSET, 8, -1, OWNED_DIED, 0, false}},
-	};
-
-	if (type >= sizeof table / sizeof *table || index >= 2 || table[type][index].stride == 0)
-		return NULL;
-	return &table[type][index];
-}
-
-static uint64_t word_count(const struct swept *swept, const uint64_t parameters[4])
-{
-	return swept->count_parameter < 0 ? 1 : parameters[swept->count_parameter];
-}
 
 static void count_up(struct transport *transport, uint64_t offset, struct sweep_tally *tally)
 {
@@ -55,26 +18,26 @@ static void count_up(struct transport *transport, uint64_t offset, struct sweep_
 /* The word without its owner, which has ended. One that was given the word and had not taken it up
  * leaves it as it was before: what the owner before it left is told to the next. So does storaged,
  * which guards nothing. */
-static uint64_t without_the_dead(const struct swept *swept, uint64_t value)
+static uint64_t without_the_dead(const struct type_words *words, uint64_t value)
 {
 	uint64_t left = value & (OWNED_DIED | OWNED_LOST | OWNED_DONE | OWNED_ERROR);
 
 	return owned_word(owned_word_token(value), 0) |
 	       (value & OWNED_GRANTED || owned_word_owner(value) == OWNED_BY_STORAGED
 			? left
-			: swept->died_flags);
+			: words->died_flags);
 }
 
 /* Take @owner out of the word that was @value when it was looked at; others may set flags
  * meanwhile. */
-static bool let_go(struct transport *transport, const struct swept *swept, uint64_t offset,
+static bool let_go(struct transport *transport, const struct type_words *words, uint64_t offset,
 		   uint64_t value, uint16_t owner, struct sweep_tally *tally)
 {
 	struct op op = {.opcode = DATA_CAS, .length_bytes = 8, .offset = offset};
 
 	while (owned_word_owner(value) == owner) {
 		op.operand = value;
-		op.swap = without_the_dead(swept, value);
+		op.swap = without_the_dead(words, value);
 		if (transport_execute(transport, &op, 1)) {
 			tally->failures++;
 			return false;
@@ -89,10 +52,10 @@ static bool let_go(struct transport *transport, const struct swept *swept, uint6
 }
 
 static bool sweep_words(struct transport *transport, const struct store_reference *reference,
-			const struct swept *swept, uint16_t owner, bool died,
+			const struct type_words *words, uint16_t owner, bool died,
 			struct sweep_tally *tally)
 {
-	uint64_t count = word_count(swept, reference->parameters);
+	uint64_t count = type_word_count(words, reference->parameters);
 	bool any = false;
 
 	for (uint64_t done = 0; done < count;) {
@@ -100,22 +63,22 @@ static bool sweep_words(struct transport *transport, const struct store_referenc
 		unsigned batch = count - done < BATCH ? (unsigned)(count - done) : BATCH;
 
 		for (unsigned i = 0; i < batch; i++)
-			ops[i] = op_load(reference->offset + swept->offset +
-					 (done + i) * swept->stride);
+			ops[i] = op_load(reference->offset + words->offset +
+					 (done + i) * words->stride);
 		transport_execute(transport, ops, batch);
 		for (unsigned i = 0; i < batch; i++) {
 			if (ops[i].status)
 				tally->failures++;
 			else
-				any |= let_go(transport, swept, ops[i].offset, ops[i].value, owner,
+				any |= let_go(transport, words, ops[i].offset, ops[i].value, owner,
 					      tally);
 		}
 		done += batch;
 	}
 	/* A waiter that has looked and means to park finds another value. A session that died, or
 	 * the sweep before, may have given words back and not come to say so. */
-	if ((any || died || tally->again) && swept->event)
-		count_up(transport, reference->offset + swept->event, tally);
+	if ((any || died || tally->again) && words->event)
+		count_up(transport, reference->offset + words->event, tally);
 	return any;
 }
 
@@ -182,13 +145,13 @@ static bool sweep_barrier(struct transport *transport, const struct store_refere
 bool sweep_object(struct transport *transport, const struct store_reference *reference,
 		  uint16_t owner, bool died, struct sweep_tally *tally)
 {
-	const struct swept *swept;
+	const struct type_words *words;
 	bool any = tally->again;
 
 	if (reference->type == OBJECT_BARRIER)
 		any |= sweep_barrier(transport, reference, owner, died, tally);
-	for (unsigned i = 0; (swept = swept_of(reference->type, i)); i++)
-		any |= sweep_words(transport, reference, swept, owner, died, tally);
+	for (unsigned i = 0; (words = type_words(reference->type, i)); i++)
+		any |= sweep_words(transport, reference, words, owner, died, tally);
 	return any;
 }
 
@@ -201,27 +164,27 @@ bool sweep_owes_wakes(const struct store_reference *reference, bool died)
 
 uint64_t sweep_count(enum object_type type, const uint64_t parameters[4])
 {
-	const struct swept *swept;
+	const struct type_words *words;
 	uint64_t count = 0;
 
-	for (unsigned i = 0; (swept = swept_of(type, i)) && !swept->is_place; i++)
-		count += word_count(swept, parameters);
+	for (unsigned i = 0; (words = type_words(type, i)) && !words->is_place; i++)
+		count += type_word_count(words, parameters);
 	return count;
 }
 
 struct sweep_word sweep_word(enum object_type type, const uint64_t parameters[4], uint64_t object,
 			     uint64_t index)
 {
-	const struct swept *swept;
+	const struct type_words *words;
 	unsigned part = 0;
 
-	while ((swept = swept_of(type, part)) && index >= word_count(swept, parameters)) {
-		index -= word_count(swept, parameters);
+	while ((words = type_words(type, part)) && index >= type_word_count(words, parameters)) {
+		index -= type_word_count(words, parameters);
 		part++;
 	}
-	assert(swept);
+	assert(words);
 	return (struct sweep_word){
-		.offset = object + swept->offset + index * swept->stride,
+		.offset = object + words->offset + index * words->stride,
 		.part = part,
 	};
 }

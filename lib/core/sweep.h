@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The sweep: what a session held when it ended is taken back, word by word, after it was fenced.
- * Which words an object type has that a session can be in is in one table.
+ * In which words of an object a session can be is in the table of types (lib/store/types.c).
  */
 #ifndef LIB_CORE_SWEEP_H
 #define LIB_CORE_SWEEP_H

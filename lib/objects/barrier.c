@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/client/check.h"
 #include "lib/objects/futex.h"
-#include "lib/objects/losses.h"
 #include "lib/objects/object.h"
 #include "lib/objects/word.h"
 
@@ -25,12 +24,21 @@ static uint64_t arrived_of(uint64_t word)
 	return word % BARRIER_ROUND / BARRIER_ARRIVAL;
 }
 
+/* Nothing is held of a barrier; a party that was lost has broken it. */
+static bool lose(struct object *object, struct dso_loss *loss)
+{
+	if (loss)
+		((struct dso_barrier *)object)->joined = false;
+	return false;
+}
+
 int dso_barrier_open(struct dso_session *session, const char *name,
 		     const struct dso_barrier_params *params, struct dso_barrier **ret_barrier)
 {
 	INSIDE(session);
 	struct open_request request = {
 		.type = OBJECT_BARRIER,
+		.lose = lose,
 		.unwanted = !ret_barrier,
 		.given = params != NULL,
 		.reserved = params && params->reserved,
@@ -365,12 +373,4 @@ int dso_barrier_stat(struct dso_barrier *barrier, uint32_t *ret_parties, uint32_
 	if (ret_broken)
 		*ret_broken = (word & BARRIER_BROKEN) != 0;
 	return 0;
-}
-
-/* Nothing is held of a barrier; a party that was lost has broken it. */
-bool barrier_lose(struct object *object, struct dso_loss *loss)
-{
-	if (loss)
-		((struct dso_barrier *)object)->joined = false;
-	return false;
 }

@@ -6,7 +6,6 @@
  */
 #include "lib/client/check.h"
 #include "lib/objects/bytes.h"
-#include "lib/objects/losses.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"
 #include "lib/objects/word.h"
@@ -27,12 +26,27 @@ struct dso_future {
 	bool mine;     /* promised */
 };
 
+static bool lose(struct object *object, struct dso_loss *loss)
+{
+	struct dso_future *future = (struct dso_future *)object;
+	bool held = future->mine;
+
+	if (!loss)
+		return held;
+	loss->role = DSO_HOLDER;
+	loss->count = held;
+	future->mine = false;
+	future->word = 0;
+	return held;
+}
+
 int dso_future_open(struct dso_session *session, const char *name,
 		    const struct dso_future_params *params, struct dso_future **ret_future)
 {
 	INSIDE(session);
 	struct open_request request = {
 		.type = OBJECT_FUTURE,
+		.lose = lose,
 		.unwanted = !ret_future,
 		.given = params != NULL,
 		.reserved = params && params->reserved,
@@ -62,6 +76,7 @@ static int ask(struct dso_future *future, uint64_t capacity)
 	struct object *object = &future->object;
 	struct open_request request = {
 		.type = OBJECT_FUTURE,
+		.lose = lose,
 		.given = capacity != 0,
 		.is_there = true,
 		.parameters[FUTURE_PARAMETER_CAPACITY] = capacity,
@@ -319,18 +334,4 @@ int dso_future_is_done(struct dso_future *future, int *ret_done)
 	if (ret_done)
 		*ret_done = (future->word & SETTLED) != 0;
 	return 0;
-}
-
-bool future_lose(struct object *object, struct dso_loss *loss)
-{
-	struct dso_future *future = (struct dso_future *)object;
-	bool held = future->mine;
-
-	if (!loss)
-		return held;
-	loss->role = DSO_HOLDER;
-	loss->count = held;
-	future->mine = false;
-	future->word = 0;
-	return held;
 }

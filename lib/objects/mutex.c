@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/client/check.h"
 #include "lib/objects/fencing.h"
-#include "lib/objects/losses.h"
 #include "lib/objects/mutex.h"
 #include "lib/objects/owned.h"
 #include "lib/objects/word.h"
@@ -169,11 +168,26 @@ struct dso_session *mutex_session(const struct dso_mutex *mutex)
 	return mutex->object.session;
 }
 
+static bool lose(struct object *object, struct dso_loss *loss)
+{
+	struct dso_mutex *mutex = (struct dso_mutex *)object;
+	bool held = mutex->held;
+
+	if (!loss)
+		return held;
+	loss->role = DSO_HOLDER;
+	loss->count = held;
+	mutex->held = false;
+	mutex->word = 0;
+	return held;
+}
+
 int dso_mutex_open(struct dso_session *session, const char *name,
 		   const struct dso_mutex_params *params, struct dso_mutex **ret_mutex)
 {
 	INSIDE(session);
 	struct open_request request = {.type = OBJECT_MUTEX,
+				       .lose = lose,
 				       .unwanted = !ret_mutex,
 				       .reserved = params && params->reserved};
 
@@ -278,18 +292,4 @@ int dso_mutex_holder(struct dso_mutex *mutex, uint32_t *ret_session, uint64_t *r
 	if (ret_token)
 		*ret_token = token;
 	return 0;
-}
-
-bool mutex_lose(struct object *object, struct dso_loss *loss)
-{
-	struct dso_mutex *mutex = (struct dso_mutex *)object;
-	bool held = mutex->held;
-
-	if (!loss)
-		return held;
-	loss->role = DSO_HOLDER;
-	loss->count = held;
-	mutex->held = false;
-	mutex->word = 0;
-	return held;
 }

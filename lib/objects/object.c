@@ -77,6 +77,7 @@ int object_open(struct dso_session *session, const char *name, const struct open
 	object->session = session;
 	object->is_slow = check_is_on;
 	object->type = request->type;
+	object->lose = request->lose;
 	memcpy(object->name, name, name_bytes);
 	r = atomic_load(&session->health);
 	if (r == 0)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/client/check.h"
-#include "lib/objects/losses.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"
 #include "lib/objects/word.h"
@@ -13,12 +12,28 @@ struct dso_once {
 	bool mine;
 };
 
+static bool lose(struct object *object, struct dso_loss *loss)
+{
+	struct dso_once *once = (struct dso_once *)object;
+	bool held = once->mine;
+
+	if (!loss)
+		return held;
+	loss->role = DSO_HOLDER;
+	loss->count = held;
+	once->mine = false;
+	once->word = 0;
+	return held;
+}
+
 int dso_once_open(struct dso_session *session, const char *name,
 		  const struct dso_once_params *params, struct dso_once **ret_once)
 {
 	INSIDE(session);
-	struct open_request request = {
-		.type = OBJECT_ONCE, .unwanted = !ret_once, .reserved = params && params->reserved};
+	struct open_request request = {.type = OBJECT_ONCE,
+				       .lose = lose,
+				       .unwanted = !ret_once,
+				       .reserved = params && params->reserved};
 
 	return object_open(session, name, &request, sizeof(struct dso_once), ret_once);
 }
@@ -77,18 +92,4 @@ int dso_once_abandon(struct dso_once *once)
 	int r = give(once, 0);
 
 	return r ? object_fail(&once->object, "abandon", r) : 0;
-}
-
-bool once_lose(struct object *object, struct dso_loss *loss)
-{
-	struct dso_once *once = (struct dso_once *)object;
-	bool held = once->mine;
-
-	if (!loss)
-		return held;
-	loss->role = DSO_HOLDER;
-	loss->count = held;
-	once->mine = false;
-	once->word = 0;
-	return held;
 }

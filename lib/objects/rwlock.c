@@ -7,7 +7,6 @@
  */
 #include "lib/client/check.h"
 #include "lib/objects/fencing.h"
-#include "lib/objects/losses.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"
 #include "lib/objects/word.h"
@@ -63,12 +62,27 @@ static void unlink_sibling(struct dso_rwlock *rwlock)
 	before->sibling = rwlock->sibling;
 }
 
+static bool lose(struct object *object, struct dso_loss *loss)
+{
+	struct dso_rwlock *rwlock = (struct dso_rwlock *)object;
+	bool held = rwlock->mode != UNLOCKED;
+
+	if (!loss)
+		return held;
+	loss->role = rwlock->mode == WRITING ? DSO_WRITER : DSO_READER;
+	loss->count = held;
+	rwlock->mode = UNLOCKED;
+	rwlock->word = rwlock->slot_word = 0;
+	return held;
+}
+
 int dso_rwlock_open(struct dso_session *session, const char *name,
 		    const struct dso_rwlock_params *params, struct dso_rwlock **ret_rwlock)
 {
 	INSIDE(session);
 	struct open_request request = {
 		.type = OBJECT_RWLOCK,
+		.lose = lose,
 		.unwanted = !ret_rwlock,
 		.given = params != NULL,
 		.reserved = params && params->reserved,
@@ -326,18 +340,4 @@ void dso_rwlock_close(struct dso_rwlock *rwlock)
 	if (rwlock)
 		unlink_sibling(rwlock);
 	object_close((struct object *)rwlock);
-}
-
-bool rwlock_lose(struct object *object, struct dso_loss *loss)
-{
-	struct dso_rwlock *rwlock = (struct dso_rwlock *)object;
-	bool held = rwlock->mode != UNLOCKED;
-
-	if (!loss)
-		return held;
-	loss->role = rwlock->mode == WRITING ? DSO_WRITER : DSO_READER;
-	loss->count = held;
-	rwlock->mode = UNLOCKED;
-	rwlock->word = rwlock->slot_word = 0;
-	return held;
 }

@@ -2,7 +2,6 @@
 #include "lib/client/check.h"
 #include "lib/core/clock.h"
 #include "lib/objects/event.h"
-#include "lib/objects/losses.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"
 #include "lib/objects/word.h"
@@ -31,6 +30,20 @@ struct dso_semaphore {
 	struct courtesy courtesy;
 };
 
+static bool lose(struct object *object, struct dso_loss *loss)
+{
+	struct dso_semaphore *semaphore = (struct dso_semaphore *)object;
+	bool held = semaphore->held_count;
+
+	if (!loss)
+		return held;
+	loss->role = DSO_HOLDER;
+	loss->count = semaphore->held_count;
+	semaphore->held_count = 0;
+	memset(semaphore->words, 0, semaphore->permits * sizeof *semaphore->words);
+	return held;
+}
+
 int dso_semaphore_open(struct dso_session *session, const char *name,
 		       const struct dso_semaphore_params *params,
 		       struct dso_semaphore **ret_semaphore)
@@ -38,6 +51,7 @@ int dso_semaphore_open(struct dso_session *session, const char *name,
 	INSIDE(session);
 	struct open_request request = {
 		.type = OBJECT_SEMAPHORE,
+		.lose = lose,
 		.unwanted = !ret_semaphore,
 		.given = params != NULL,
 		.reserved = params && params->reserved,
@@ -468,18 +482,4 @@ void dso_semaphore_close(struct dso_semaphore *semaphore)
 			announce(semaphore, count);
 	}
 	object_close((struct object *)semaphore);
-}
-
-bool semaphore_lose(struct object *object, struct dso_loss *loss)
-{
-	struct dso_semaphore *semaphore = (struct dso_semaphore *)object;
-	bool held = semaphore->held_count;
-
-	if (!loss)
-		return held;
-	loss->role = DSO_HOLDER;
-	loss->count = semaphore->held_count;
-	semaphore->held_count = 0;
-	memset(semaphore->words, 0, semaphore->permits * sizeof *semaphore->words);
-	return held;
 }

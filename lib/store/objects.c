@@ -98,10 +98,19 @@ void objects_remove(struct store *store, uint32_t *link)
 
 /* ---- objects ---- */
 
+/* Have @owner hold all of @words. */
+static void hold_words(uint8_t *memory, const struct type_words *words,
+		       const uint64_t parameters[TYPE_PARAMETERS], uint16_t owner)
+{
+	le64_t held = le64_of(owned_word(0, owner));
+
+	for (uint64_t i = 0; i < type_word_count(words, parameters); i++)
+		region_write(memory + words->offset + i * words->stride, &held, sizeof held);
+}
+
 /* Fill the zeroed memory of a new object. */
 static void write_object(struct store *store, const struct object *object)
 {
-	le64_t held = le64_of(owned_word(0, store->new_owner));
 	const struct object_type_entry *type = type_entry(object->type);
 	uint8_t *memory = store->arena.base + object->extent.offset;
 	struct object_header header = {
@@ -115,8 +124,9 @@ static void write_object(struct store *store, const struct object *object)
 	region_write(memory, &header, sizeof header);
 	if (type->initialise)
 		type->initialise(memory, object->parameters);
-	for (uint64_t i = 0; store->new_owner && i < type_lock_count(type, object->parameters); i++)
-		region_write(memory + type->lock_offset + 8 * i, &held, sizeof held);
+	for (unsigned i = 0; store->new_owner && i < TYPE_WORDS; i++)
+		if (type->words[i].keeps_out)
+			hold_words(memory, &type->words[i], object->parameters, store->new_owner);
 }
 
 /* A vacant object, taken only when it is in use. Returns 0 or -ENOMEM. */

@@ -201,9 +201,8 @@ static enum wire_status look_up(struct store *store, unsigned type, const char *
 				      detail, detail_bytes);
 	}
 	if (objects_at(store, link - 1)->type != type) {
-		type_detail(detail, detail_bytes, "a %s was asked for, it is a %s",
-			    type_entry(type)->name,
-			    type_entry(objects_at(store, link - 1)->type)->name);
+		type_detail(detail, detail_bytes, "a %s was asked for, it is a %s", type_name(type),
+			    type_name(objects_at(store, link - 1)->type));
 		return WIRE_TYPE;
 	}
 	*ret_index = link - 1;

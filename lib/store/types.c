@@ -75,16 +75,20 @@ static void future_complete(const uint64_t asked[TYPE_PARAMETERS],
 	parameters[FUTURE_PARAMETER_UNDECIDED] = asked[FUTURE_PARAMETER_CAPACITY] == 0;
 }
 
+static const char *const names[] = {
+#define X(NAME, name, number) [number] = #name,
+	OBJECT_TYPES(X)
+#undef X
+};
+
 /* clang-format off */
 static const struct object_type_entry table[] = {
 	[OBJECT_MEMORY] = {
-		.name = "memory",
 		.parameters[MEMORY_PARAMETER_BYTES] = {
 			.name = "size", .min = 1, .max = MEMORY_BYTES_MAX, .at_creation = 4096},
 		.length_bytes = memory_length_bytes,
 	},
 	[OBJECT_COUNTER] = {
-		.name = "counter",
 		.parameters[COUNTER_PARAMETER_INITIAL] = {
 			.name = "initial", .max = UINT64_MAX, .initial = true},
 		.parameters[COUNTER_PARAMETER_STRIPES] = {
@@ -93,56 +97,53 @@ static const struct object_type_entry table[] = {
 		.initialise = counter_initialise,
 	},
 	[OBJECT_REGISTER] = {
-		.name = "register",
 		.parameters[REGISTER_PARAMETER_CAPACITY] = {
 			.name = "capacity", .min = 1, .max = REGISTER_CAPACITY_BYTES_MAX,
 			.at_creation = 65536},
 		.length_bytes = register_length_bytes,
+		.words = {{.offset = REGISTER_HEAD_OFFSET, .role = CONTROL_WRITER}},
 	},
 	[OBJECT_MUTEX] = {
-		.name = "mutex",
 		.length_bytes = one_word_length_bytes,
-		.lock_offset = MUTEX_WORD_OFFSET,
-		.lock_parameter = -1,
+		.words = {{.offset = MUTEX_WORD_OFFSET, .died_flags = OWNED_DIED,
+			   .has_token = true, .keeps_out = true}},
 	},
 	[OBJECT_RWLOCK] = {
-		.name = "rwlock",
 		.parameters[RWLOCK_PARAMETER_READERS] = {
 			.name = "readers", .min = 1, .max = RWLOCK_READERS_MAX, .at_creation = 64},
 		.length_bytes = rwlock_length_bytes,
-		.lock_offset = RWLOCK_WORD_OFFSET,
-		.lock_parameter = -1,
+		.words = {{.offset = RWLOCK_WORD_OFFSET, .died_flags = OWNED_DIED,
+			   .role = CONTROL_WRITER, .has_token = true, .keeps_out = true},
+			  {.offset = RWLOCK_SLOT_OFFSET(0), .stride = LAYOUT_LINE_BYTES,
+			   .count_parameter = RWLOCK_PARAMETER_READERS, .role = CONTROL_READER}},
 	},
 	[OBJECT_SEMAPHORE] = {
-		.name = "semaphore",
 		.parameters[SEMAPHORE_PARAMETER_PERMITS] = {
 			.name = "permits", .min = 1, .max = SEMAPHORE_PERMITS_MAX},
 		.length_bytes = semaphore_length_bytes,
-		.lock_offset = SEMAPHORE_PERMIT_OFFSET(0),
-		.lock_parameter = SEMAPHORE_PARAMETER_PERMITS,
+		.words = {{.offset = SEMAPHORE_PERMIT_OFFSET(0), .stride = 8,
+			   .count_parameter = SEMAPHORE_PARAMETER_PERMITS,
+			   .event = SEMAPHORE_EVENT_OFFSET, .keeps_out = true},
+			  {.offset = SEMAPHORE_TURN_OFFSET, .event = SEMAPHORE_EVENT_OFFSET,
+			   .is_place = true}},
 	},
 	[OBJECT_BARRIER] = {
-		.name = "barrier",
 		.parameters[BARRIER_PARAMETER_PARTIES] = {
 			.name = "parties", .min = 1, .max = BARRIER_PARTIES_MAX},
 		.length_bytes = barrier_length_bytes,
 	},
 	[OBJECT_LATCH] = {
-		.name = "latch",
 		.parameters[LATCH_PARAMETER_COUNT] = {
 			.name = "count", .min = 1, .max = LATCH_COUNT_MAX},
 		.length_bytes = one_word_length_bytes,
 		.initialise = latch_initialise,
 	},
-	[OBJECT_CONDITION] = {.name = "condition", .length_bytes = one_word_length_bytes},
+	[OBJECT_CONDITION] = {.length_bytes = one_word_length_bytes},
 	[OBJECT_ONCE] = {
-		.name = "once",
 		.length_bytes = one_word_length_bytes,
-		.lock_offset = ONCE_WORD_OFFSET,
-		.lock_parameter = -1,
+		.words = {{.offset = ONCE_WORD_OFFSET, .keeps_out = true}},
 	},
 	[OBJECT_FUTURE] = {
-		.name = "future",
 		.parameters[FUTURE_PARAMETER_CAPACITY] = {
 			.name = "capacity", .min = 1, .max = FUTURE_CAPACITY_BYTES_MAX,
 			.at_creation = 4096},
@@ -153,15 +154,37 @@ static const struct object_type_entry table[] = {
 		.parameters[FUTURE_PARAMETER_UNDECIDED] = {.max = 1, .is_stores = true},
 		.complete = future_complete,
 		.length_bytes = future_length_bytes,
+		.words = {{.offset = FUTURE_WORD_OFFSET, .died_flags = OWNED_DIED}},
 	},
 };
 /* clang-format on */
+_Static_assert(sizeof table / sizeof *table == sizeof names / sizeof *names,
+	       "the last type of the list is in the table");
+
+const char *type_name(unsigned type)
+{
+	return type < sizeof names / sizeof *names && names[type] ? names[type] : "unknown";
+}
+
+static const char *name_of(const struct object_type_entry *type)
+{
+	return names[type - table];
+}
 
 const struct object_type_entry *type_entry(unsigned type)
 {
-	if (type >= sizeof table / sizeof table[0] || !table[type].name)
+	if (type >= sizeof table / sizeof table[0] || !table[type].length_bytes)
 		return NULL;
 	return &table[type];
+}
+
+const struct type_words *type_words(unsigned type, unsigned index)
+{
+	const struct object_type_entry *entry = type_entry(type);
+
+	if (!entry || index >= TYPE_WORDS || entry->words[index].offset == 0)
+		return NULL;
+	return &entry->words[index];
 }
 
 bool type_has_room(const struct object_type_entry *type, const uint64_t parameters[TYPE_PARAMETERS],
@@ -211,10 +234,10 @@ static enum wire_status check_parameter(const struct object_type_entry *type, un
 		return WIRE_OK;
 	if (!parameter->name && value)
 		type_detail(detail, detail_bytes, "parameter %u: %s asked, a %s has no such", index,
-			    type_digits_of(value).text, type->name);
+			    type_digits_of(value).text, name_of(type));
 	else if (value < parameter->min || value > parameter->max)
 		type_detail(detail, detail_bytes, "%s: %s asked, a %s has %s to %s",
-			    parameter->name, type_digits_of(value).text, type->name,
+			    parameter->name, type_digits_of(value).text, name_of(type),
 			    type_digits_of(parameter->min).text,
 			    type_digits_of(parameter->max).text);
 	else
@@ -259,7 +282,7 @@ enum wire_status type_match(const struct object_type_entry *type,
 		if (type->parameters[i].initial || asked[i] == actual[i])
 			continue;
 		type_detail(detail, detail_bytes, "%s: %s asked, the %s has %s",
-			    type->parameters[i].name, type_digits_of(asked[i]).text, type->name,
+			    type->parameters[i].name, type_digits_of(asked[i]).text, name_of(type),
 			    type_digits_of(actual[i]).text);
 		return WIRE_PARAMETERS;
 	}

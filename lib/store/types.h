@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The types of objects, as a store sees them: a table of what their parameters may be, how long
- * they are and what a new one's memory holds. What an object's words mean is known to those who use
- * it.
+ * The types of objects: a table of what their parameters may be, how long they are, what a new
+ * one's memory holds, and in which of their words a session can be. What else an object's words
+ * mean is known to those who use it.
  */
 #ifndef LIB_STORE_TYPES_H
 #define LIB_STORE_TYPES_H
@@ -11,6 +11,7 @@
 #include "proto/layout.h"
 
 #define TYPE_PARAMETERS 4
+#define TYPE_WORDS      2
 
 struct type_parameter {
 	const char *name; /* NULL: the type has no such parameter, it is zero */
@@ -21,8 +22,28 @@ struct type_parameter {
 	bool is_stores;       /* the store says what it is: who opens leaves it zero */
 };
 
+/* Owned words of a type (proto/layout.h): a session that ends is taken out of them. */
+struct type_words {
+	/* of the first; 0: there are none */
+	uint64_t offset;
+	/* how far apart they are, and which parameter says how many; 0: there is one */
+	uint64_t stride;
+	unsigned count_parameter;
+	/* set where a session is taken out that died */
+	uint64_t died_flags;
+	/* offset of an event that is counted up then; 0: there is none */
+	uint64_t event;
+	/* what a session is that is in one of them */
+	enum control_hold_role role;
+	/* a hold has a fencing token */
+	bool has_token;
+	/* a session in one of them keeps others from the object */
+	bool keeps_out;
+	/* a place in a queue, and no hold */
+	bool is_place;
+};
+
 struct object_type_entry {
-	const char *name;
 	struct type_parameter parameters[TYPE_PARAMETERS];
 	/* Fill in those that are the store's for a new object; NULL where there are none. */
 	void (*complete)(const uint64_t asked[TYPE_PARAMETERS],
@@ -31,22 +52,24 @@ struct object_type_entry {
 	uint64_t (*length_bytes)(const uint64_t parameters[TYPE_PARAMETERS]);
 	/* Write what is not zero behind the header of a zeroed object; NULL where all is. */
 	void (*initialise)(uint8_t *object, const uint64_t parameters[TYPE_PARAMETERS]);
-	/* Owned words behind each other, all of which keep others out when somebody has them; 0:
-	 * none. */
-	uint64_t lock_offset;
-	int lock_parameter; /* that says how many; -1: there is one */
+	/* Those with places last. */
+	struct type_words words[TYPE_WORDS];
 };
 
-static inline uint64_t type_lock_count(const struct object_type_entry *type,
+static inline uint64_t type_word_count(const struct type_words *words,
 				       const uint64_t parameters[TYPE_PARAMETERS])
 {
-	if (type->lock_offset == 0)
-		return 0;
-	return type->lock_parameter < 0 ? 1 : parameters[type->lock_parameter];
+	return words->stride ? parameters[words->count_parameter] : 1;
 }
+
+/* What @type is called; "unknown" for a number that no type has. */
+const char *type_name(unsigned type);
 
 /* The table's entry of @type, a number of any origin; NULL where there is none. */
 const struct object_type_entry *type_entry(unsigned type);
+
+/* Its words of that index; NULL where there are none. */
+const struct type_words *type_words(unsigned type, unsigned index);
 
 /* Whether @parameters are in their ranges and @length_bytes are enough for an object that has
  * them. */

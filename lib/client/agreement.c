@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The public header and the protocol say the same, or this does not compile. */
+#include "lib/core/transport.h"
+#include "lib/store/types.h"
+#include "proto/data.h"
+
+#include <dso/dso.h>
+
+#define EQUAL(one, other) _Static_assert((one) == (other), #one " is " #other)
+
+/* ---- limits ---- */
+
+EQUAL(DSO_NAME_BYTES_MAX, CONTROL_NAME_BYTES_MAX);
+EQUAL(DSO_COUNTER_STRIPES_MAX, COUNTER_STRIPES_MAX);
+EQUAL(DSO_REGISTER_BYTES_MAX, REGISTER_CAPACITY_BYTES_MAX);
+EQUAL(DSO_REGISTER_VERSION_MAX, FENCING_COUNT_MASK);
+EQUAL(DSO_OUTSTANDING_MAX, TRANSPORT_INFLIGHT_MAX);
+EQUAL(DSO_RWLOCK_READERS_MAX, RWLOCK_READERS_MAX);
+EQUAL(DSO_SEMAPHORE_PERMITS_MAX, SEMAPHORE_PERMITS_MAX);
+EQUAL(DSO_BARRIER_PARTIES_MAX, BARRIER_PARTIES_MAX);
+EQUAL(DSO_FUTURE_BYTES_MAX, FUTURE_CAPACITY_BYTES_MAX);
+EQUAL(DSO_SUBMIT_BYTES_MAX, DATA_TRANSFER_BYTES_MAX);
+EQUAL(DSO_OWNER_STORAGED, OWNED_BY_STORAGED);
+
+EQUAL(sizeof(((struct dso_hold *)0)->who), sizeof(((struct control_hold *)0)->who));
+EQUAL(sizeof(((struct dso_figure *)0)->name), sizeof(((struct control_figure *)0)->name));
+
+/* ---- roles ---- */
+
+EQUAL((int)DSO_HOLDER, (int)CONTROL_HOLDER);
+EQUAL((int)DSO_WRITER, (int)CONTROL_WRITER);
+EQUAL((int)DSO_READER, (int)CONTROL_READER);
+
+/* ---- types ---- */
+
+#define X(NAME, name, number) EQUAL(DSO_##NAME, number);
+OBJECT_TYPES(X)
+#undef X
+
+const char *dso_type_name(enum dso_type type)
+{
+	/* The compiler warns of a type of the header that is not in the list. */
+	switch (type) {
+#define X(NAME, name, number) case DSO_##NAME:
+		OBJECT_TYPES(X)
+#undef X
+		return type_name(type);
+	}
+	return type_name(0);
+}
