@@ -123,6 +123,19 @@ START_TEST(a_deleted_future_does_not_grow_into_the_next_one_of_its_name)
 }
 END_TEST
 
+START_TEST(a_deleted_future_is_stale_also_where_its_name_is_of_another_type_now)
+{
+	struct dso_future *before = future_in(other, 0);
+	struct dso_counter *after;
+
+	OK(session, dso_object_delete(session, name));
+	OK(session, dso_counter_open(session, name, NULL, &after));
+	ck_assert_int_eq(dso_future_set(before, value, LONG), -ESTALE);
+	ck_assert_int_eq(dso_future_set_error(before, "in vain"), -ESTALE);
+	ck_assert_int_eq(dso_future_get(before, got, sizeof got, DSO_NOWAIT, NULL), -ESTALE);
+}
+END_TEST
+
 /* 200 times 8 MiB are more than there is. */
 START_TEST(the_memory_of_a_future_that_has_grown_comes_back)
 {
@@ -256,6 +269,7 @@ Suite *conformance_future_suite(void)
 		what_was_opened_before_a_smaller_capacity_was_decided_sets_what_everybody_reads);
 	tcase_add_test(tcase, a_promise_is_kept_while_the_future_grows);
 	tcase_add_test(tcase, a_deleted_future_does_not_grow_into_the_next_one_of_its_name);
+	tcase_add_test(tcase, a_deleted_future_is_stale_also_where_its_name_is_of_another_type_now);
 	tcase_add_test(tcase, the_memory_of_a_future_that_has_grown_comes_back);
 	tcase_add_test(tcase, a_value_for_which_there_is_no_room_is_not_set_and_a_shorter_one_is);
 	tcase_add_test(tcase, an_error_of_more_than_255_bytes_is_told_whole);

@@ -106,14 +106,14 @@ static void opened(int fd, const struct control_header *request)
 		honest.parameters.parameter[1] = le64_of(1);
 	else
 		honest.parameters.parameter[0] = le64_of(first_parameter);
+	if (fault >= TAKEN_CUT_SHORT)
+		honest.length_bytes = le64_of(REGION_BYTES / 2);
 	if (fault >= ANNEX_OUTSIDE_THE_REGION)
 		future_with_annex(&honest);
 	if (fault == OPEN_OUTSIDE_THE_REGION)
 		honest.offset = le64_of(REGION_BYTES - 64);
 	if (fault == OPEN_WITH_TOO_MANY_STRIPES)
 		honest.parameters.parameter[1] = le64_of(1000);
-	if (fault == DEVICE_FAILS || fault == DEVICE_FAILS_STRANGELY)
-		honest.length_bytes = le64_of(REGION_BYTES / 2);
 	reply(fd, request, WIRE_OK, &honest, sizeof honest - (fault == OPEN_TOO_SHORT ? 8 : 0));
 }
 
@@ -248,6 +248,11 @@ static void *serve(void *argument)
 			}
 			/* fall through */
 		default:
+			if (fault == WAKES_UNANSWERED && le16_get(request.type) == CONTROL_WAKE) {
+				while (take(fd, body, 1))
+					;
+				break;
+			}
 			/* Not a heartbeat, or a notice. */
 			if (fault == FENCED_INSTEAD_OF_AN_ANSWER &&
 			    (int32_t)le32_get(request.request) > 0) {

@@ -36,7 +36,8 @@ enum fault {
 	FENCED_INSTEAD_OF_AN_ANSWER,
 	LISTING_THAT_NEVER_ENDS,
 	WORDS_THAT_CHANGE,
-	NO_FEATURES, /* which is no fault of an older one */
+	WAKES_UNANSWERED, /* and nothing after the first of them */
+	NO_FEATURES,      /* which is no fault of an older one */
 	/* No faults either: */
 	DEVICE_FAILS,
 	DEVICE_FAILS_STRANGELY, /* with a status that no version knows yet */

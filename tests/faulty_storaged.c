@@ -66,6 +66,15 @@ static struct dso_memory *memory_in(struct dso_session *session)
 	return memory;
 }
 
+/* Open an object by a function of dso.h, with the parameters of what is there. */
+#define OPENED(session, type)                                                               \
+	({                                                                                  \
+		struct dso_##type *opened_;                                                 \
+		ck_assert_msg(dso_##type##_open(session, #type, NULL, &opened_) == 0, "%s", \
+			      dso_error(session));                                          \
+		opened_;                                                                    \
+	})
+
 static int count_hold(const struct dso_hold *hold, void *context)
 {
 	(void)hold;
@@ -157,6 +166,7 @@ START_TEST(what_an_older_storaged_does_not_know_is_told)
 	ck_assert_int_eq(dso_memory_wake(memory, 0, 1, NULL), -EOPNOTSUPP);
 	ck_assert_uint_eq(woken, 9);
 	ck_assert_int_eq(dso_holds(session, count_hold, &count), -EOPNOTSUPP);
+	ck_assert_int_eq(dso_barrier_reset(OPENED(session, barrier)), -EOPNOTSUPP);
 	ck_assert_int_eq(dso_ping(session, NULL), 0);
 	/* What need not wait does not. */
 	ck_assert_int_eq(dso_memory_wait(memory, 0, 1, DSO_SECOND), 0);
@@ -176,16 +186,33 @@ START_TEST(faulty_answers_about_what_was_taken_are_not_believed)
 }
 END_TEST
 
-/* ---- a device that fails ---- */
+/* The change before the wake-up has happened: -ETIMEDOUT would say that it has not. */
+START_TEST(a_change_after_which_the_wake_up_is_not_answered_has_an_unknown_outcome)
+{
+	static const enum fault faults[] = {TAKEN_CUT_SHORT, WAKES_UNANSWERED};
+	struct dso_session *session = open_to(faults[_i]);
+	int r = dso_barrier_reset(OPENED(session, barrier));
 
-/* Open an object by a function of dso.h, with the parameters of what is there. */
-#define OPENED(session, type)                                                               \
-	({                                                                                  \
-		struct dso_##type *opened_;                                                 \
-		ck_assert_msg(dso_##type##_open(session, #type, NULL, &opened_) == 0, "%s", \
-			      dso_error(session));                                          \
-		opened_;                                                                    \
-	})
+	ck_assert_msg(r == -ECONNRESET, "%d %s", r, dso_error(session));
+	ck_assert_int_eq(dso_ping(session, NULL), -ENOTCONN);
+	dso_close(session);
+}
+END_TEST
+
+START_TEST(a_wake_up_alone_that_is_answered_with_too_little_breaks_the_protocol)
+{
+	struct dso_session *session = open_to(TAKEN_CUT_SHORT);
+	struct dso_memory *memory = memory_in(session);
+	uint32_t woken = 9;
+
+	ck_assert_int_eq(dso_memory_wake(memory, 0, 1, &woken), -EPROTO);
+	ck_assert_uint_eq(woken, 9);
+	ck_assert_int_eq(dso_ping(session, NULL), -ENOTCONN);
+	dso_close(session);
+}
+END_TEST
+
+/* ---- a device that fails ---- */
 
 static int read_memory(struct dso_session *session)
 {
@@ -372,6 +399,10 @@ int main(void)
 	tcase_add_test(tcase, a_listing_that_does_not_go_on_ends_the_session);
 	tcase_add_test(tcase, who_comes_too_late_for_the_whole_timeout_sets_no_counter);
 	tcase_add_test(tcase, what_an_older_storaged_does_not_know_is_told);
+	tcase_add_loop_test(tcase,
+			    a_change_after_which_the_wake_up_is_not_answered_has_an_unknown_outcome,
+			    0, 2);
+	tcase_add_test(tcase, a_wake_up_alone_that_is_answered_with_too_little_breaks_the_protocol);
 	tcase_add_loop_test(tcase, faulty_answers_about_what_was_taken_are_not_believed,
 			    TAKEN_CUT_SHORT, TAKEN_FOR_ANOTHER + 1);
 	tcase_add_loop_test(tcase, faulty_answers_about_the_place_of_a_value_are_not_believed,

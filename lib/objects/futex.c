@@ -141,9 +141,16 @@ int futex_wake_quietly(struct object *object, uint64_t offset, uint32_t count)
 					sizeof reason);
 }
 
+/* What the failure of a wake-up comes to, where the change before it has had its effect. The two
+ * errors of an answer that did not come, or makes no sense, have ended the session. */
+static int behind_a_change(int r)
+{
+	return r == -ETIMEDOUT || r == -EPROTO ? -ECONNRESET : object_half_done(r);
+}
+
 int futex_wake(struct object *object, uint64_t offset, uint32_t count)
 {
-	return object_half_done(futex_wake_quietly(object, offset, count));
+	return behind_a_change(futex_wake_quietly(object, offset, count));
 }
 
 int futex_wake_counted(struct object *object, uint64_t offset, uint32_t count, uint32_t *ret_woken)
@@ -166,7 +173,12 @@ int futex_wake_counted(struct object *object, uint64_t offset, uint32_t count, u
 	return r;
 }
 
+int futex_wake_some(struct object *object, uint64_t offset, uint32_t count, uint32_t *ret_woken)
+{
+	return behind_a_change(futex_wake_counted(object, offset, count, ret_woken));
+}
+
 int futex_wake_all(struct object *object, uint64_t offset)
 {
-	return object_half_done(futex_wake_counted(object, offset, UINT32_MAX, NULL));
+	return futex_wake_some(object, offset, UINT32_MAX, NULL);
 }

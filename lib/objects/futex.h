@@ -55,10 +55,11 @@ int futex_wake_quietly(struct object *object, uint64_t offset, uint32_t count);
 /* The same; returns when it is done, with how many there were (ret_woken may be NULL). */
 int futex_wake_counted(struct object *object, uint64_t offset, uint32_t count, uint32_t *ret_woken);
 
-/* Quietly, behind a change of the caller's: -ECONNRESET where the session is over. They hear of the
- * change when storaged ends it. */
+/* The same three after the caller has changed the word. Returns 0, -EOPNOTSUPP, or -ECONNRESET
+ * where the session is over: the change has happened, and storaged wakes the waiters when it ends
+ * the session. The first does not wait for storaged, the others do. */
 int futex_wake(struct object *object, uint64_t offset, uint32_t count);
-/* Wake all of them. Returns when that is done. */
+int futex_wake_some(struct object *object, uint64_t offset, uint32_t count, uint32_t *ret_woken);
 int futex_wake_all(struct object *object, uint64_t offset);
 
 #endif

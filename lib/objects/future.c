@@ -85,7 +85,7 @@ static int ask(struct dso_future *future, uint64_t capacity)
 	int r = object_open(object->session, object->name, &request, sizeof *again, &again);
 
 	if (r)
-		return r == -ENOENT ? -ESTALE : r;
+		return r == -ENOENT || r == -EEXIST ? -ESTALE : r;
 	if (again->object.generation == object->generation)
 		memcpy(object->parameters, again->object.parameters, sizeof object->parameters);
 	else

@@ -177,7 +177,7 @@ static int wake_turn(struct dso_semaphore *semaphore, uint32_t free)
 	int r = word_add(object, SEMAPHORE_TURN_EVENT_OFFSET, 1, &before);
 
 	if (r == 0)
-		r = futex_wake_counted(object, SEMAPHORE_TURN_EVENT_OFFSET, 1, &woken);
+		r = futex_wake_some(object, SEMAPHORE_TURN_EVENT_OFFSET, 1, &woken);
 	if (r == 0 && woken == 0 && free)
 		r = futex_wake(object, SEMAPHORE_EVENT_OFFSET, free);
 	return object_half_done(r);

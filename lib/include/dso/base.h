@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Durations, limits, and the names of all that there is. Included by dso/dso.h. */
+/* Durations, limits, and the types of the handles. Included by dso/dso.h. */
 #ifndef DSO_BASE_H
 #define DSO_BASE_H
 
 #include <stdint.h>
 
-/* Around functions: those of C also where the compiler is for C++, and visible in whatever way the
- * program hides its own. */
+/* Around the functions: C linkage under a C++ compiler, and default visibility whatever the
+ * program has chosen for its own functions. */
 #ifdef __cplusplus
 #define DSO_LINKAGE_BEGIN extern "C" {
 #define DSO_LINKAGE_END   }
@@ -39,7 +39,7 @@
 #define DSO_BARRIER_PARTIES_MAX   65535              /* of a barrier */
 #define DSO_FUTURE_BYTES_MAX      (64ULL << 20)      /* capacity of a future */
 
-/* The owner number of no session: storaged's own. */
+/* The owner number of storaged itself, which no session has. */
 #define DSO_OWNER_STORAGED 65535
 
 struct dso_session;

@@ -11,34 +11,36 @@ DSO_DECLARATIONS_BEGIN
 /* ---- coordination ---- */
 
 /*
- * Locks and the like that outlive the functions that use them. A holder is a session. When a
- * session ends, for whatever reason, storaged first makes sure that nothing of it can land any
- * more, and then takes back what it held and wakes who waits for it: within the TTL of silence, or
- * at once when its process ended and the connection closed. Over transport shm a process that is
- * frozen keeps what it holds until it ends: the kernel offers no way to take a mapping back.
+ * Locks and the like that outlive the functions that use them. The holder is a session. When a
+ * session ends, for whatever reason, storaged first makes sure that nothing of the session can land
+ * any more. Then it takes back what the session held, and wakes the waiters. This happens after a
+ * TTL of silence, or at once when the session's process has ended or closed the connection. Over
+ * transport shm a process that is frozen keeps what it holds until it ends: the kernel offers no
+ * way to take a mapping back.
  *
  * A storaged that is started again, at the same unix socket or the same address, begins with an
- * empty arena. Sessions of the one before may not know yet that it ended, and what a lock of theirs
- * guards outside of the store is theirs until they do. So until the TTL, and their linger, are over
- * storaged itself holds every mutex, rwlock, permit and once that is made, under the owner number
- * DSO_OWNER_STORAGED, and dso_holds() says so. Then the first to come has it, as if it were new:
- * nobody is known to have held it, and no -EOWNERDEAD is told. Its fencing token is larger than
- * those of all holders before.
+ * empty arena. Sessions of the storaged before may not know yet that it ended, and until they do
+ * they still rely on their locks, which may guard something outside of the store. So until the TTL
+ * and their linger are over, storaged itself holds every mutex, rwlock, permit and once that is
+ * created, under the owner number DSO_OWNER_STORAGED, and dso_holds() says so. Then the first
+ * session to come takes it, as if it were new: there is no -EOWNERDEAD, because no session is known
+ * to have held it. Its fencing token is larger than those of all earlier holders.
  *
- * A handle that is closed gives back what it holds. Two handles of a session are one holder, and
- * each gives back what was taken through it.
+ * Closing a handle gives back what it holds. Two handles of a session are one holder, and each
+ * gives back what was taken through it.
  *
- * Fairness: the first session to try takes what has become free, whether it has just come or
- * waited. Waiters that have parked are woken in the order in which they parked. Where others come
- * again and again, a mutex is handed every few milliseconds to the session that has been parked the
- * longest. A session that does not take up what it was handed, because it is frozen or gone, loses
- * it to the next one: after four of its round trips, of 100 ms at least and 1 s at most.
+ * Fairness: the first session to try takes what has become free, whether it has just come or has
+ * waited. Waiters that have parked are woken in the order in which they parked. Where other
+ * sessions keep taking a mutex, it is handed every few milliseconds to the session that has been
+ * parked the longest. A session that does not take up what it was handed, because it is frozen or
+ * gone, loses it to the next one after four of its round trips, but 100 ms at least and 1 s at
+ * most.
  *
  * Errors that any call which waits can return, beside its own:
- * 	-ETIMEDOUT   not in time (DSO_NOWAIT: not at once)
- * 	-ECANCELED   dso_interrupt()
- * 	-EINVAL      a negative timeout other than DSO_FOREVER
- * 	-EOPNOTSUPP  it would have had to wait, and storaged is older than this library
+ * 	-ETIMEDOUT   not within the timeout (DSO_NOWAIT: not at once)
+ * 	-ECANCELED   dso_interrupt() ended the wait
+ * 	-EINVAL      the timeout is negative and not DSO_FOREVER
+ * 	-EOPNOTSUPP  it had to wait or to wake others, and storaged is older than this library
  */
 
 /* Parameters of a mutex. NULL stands for the defaults, here and for every type. */
@@ -52,37 +54,40 @@ struct dso_mutex_params {
  */
 int dso_mutex_open(struct dso_session *session, const char *name,
 		   const struct dso_mutex_params *params, struct dso_mutex **ret_mutex);
-/* dso_mutex_close - give the mutex back, unlocked, and free it. NULL does nothing. */
+/* dso_mutex_close - unlock the mutex if this handle has it locked, and free the handle. The mutex
+ * stays. Waits for what was submitted in the session. NULL does nothing. */
 void dso_mutex_close(struct dso_mutex *mutex);
 
 /*
- * dso_mutex_lock - lock. Without contention one compare-and-swap. *ret_token is the fencing token,
- * to be handed to other systems that refuse smaller ones than they have seen: 64 bits, larger than
- * that of every holder before of a mutex of that name at that storaged. So it is after the mutex
- * was deleted and made anew, and after storaged was restarted. Tokens grow by one with each holder,
- * and by more than one where the mutex was made anew, or was given to one who waited and did not
- * come for it; none is larger than INT64_MAX. Waits at most @timeout: a call that was not in time
- * found it locked, or given to another session that waits for it. A death is told as by a robust
- * mutex of POSIX. Returns 0, -EOWNERDEAD (locked, and *ret_token is set, but the holder before
- * ended while it had it: make good what it guards and call dso_mutex_consistent()),
- * -ENOTRECOVERABLE (such a one was unlocked without that; delete it), -EDEADLK (this session has it
- * locked).
+ * dso_mutex_lock - lock the mutex. Without contention this is one compare-and-swap. Waits for at
+ * most @timeout. *ret_token is the fencing token, to be handed to other systems, which refuse
+ * tokens smaller than the largest they have seen. It has 64 bits, is at most INT64_MAX, and is
+ * larger than the token of every earlier holder of a mutex of that name at that storaged, also
+ * after the mutex was deleted and created anew, and after storaged was restarted. Tokens grow by
+ * one with each holder, and by more where the mutex was created anew, or was handed to a waiter
+ * that did not take it up. The death of a holder is reported as by a robust mutex of POSIX. Returns
+ * 0, -EOWNERDEAD (it is locked, and *ret_token is set, but the holder before ended while it had the
+ * mutex: repair what the mutex guards and call dso_mutex_consistent()), -ENOTRECOVERABLE (the mutex
+ * was unlocked after -EOWNERDEAD without dso_mutex_consistent(): delete it), -EDEADLK (this session
+ * has it locked).
  */
 int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token);
-/* dso_mutex_unlock - unlock, and wake one who waits. Returns 0, -EPERM (it is not locked by this
- * handle, whether it was deleted or not). */
+/* dso_mutex_unlock - unlock the mutex, and wake a waiter. Does not wait for others. Returns 0,
+ * -EPERM (it is not locked by this handle, whether it was deleted or not; or another session has
+ * taken it by dso_mutex_force_unlock()). */
 int dso_mutex_unlock(struct dso_mutex *mutex);
-/* dso_mutex_consistent - what the mutex guards is whole again, after -EOWNERDEAD. Returns 0,
- * -EINVAL (it is not locked by this handle, or nobody died). */
+/* dso_mutex_consistent - say, after -EOWNERDEAD, that what the mutex guards is whole again. Returns
+ * 0, -EINVAL (this handle has not locked it with -EOWNERDEAD, or has it no more). */
 int dso_mutex_consistent(struct dso_mutex *mutex);
 /*
- * dso_mutex_force_unlock - take the mutex from its holder, if the newest token is @token still. The
- * next one has -EOWNERDEAD; the holder before, who may be at it still, has -EPERM when it unlocks:
- * only a fencing token keeps what it does from having an effect elsewhere. Returns 0, -EAGAIN (it
- * is not held with that token).
+ * dso_mutex_force_unlock - take the mutex from its holder, if the newest token is still @token. The
+ * next session that locks it gets -EOWNERDEAD. The holder may still be working; its
+ * dso_mutex_unlock() returns -EPERM. Only a fencing token keeps what it does from having an effect
+ * elsewhere. Returns 0, -EAGAIN (no session holds it with that token), -EOPNOTSUPP (it was taken,
+ * but waiters were not woken: storaged is older than this library).
  */
 int dso_mutex_force_unlock(struct dso_mutex *mutex, uint64_t token);
-/* dso_mutex_holder - who has it at this moment: the owner number of a session, 0 for nobody, and
+/* dso_mutex_holder - which session has the mutex at this moment, by its owner number (0: none), and
  * the newest token. */
 int dso_mutex_holder(struct dso_mutex *mutex, uint32_t *ret_session, uint64_t *ret_token);
 
@@ -95,105 +100,119 @@ struct dso_rwlock_params {
  * as for dso_counter_open(). */
 int dso_rwlock_open(struct dso_session *session, const char *name,
 		    const struct dso_rwlock_params *params, struct dso_rwlock **ret_rwlock);
-/* dso_rwlock_close - give the lock back, unlocked, and free it. NULL does nothing. */
+/* dso_rwlock_close - unlock the lock if this handle has it locked, and free the handle. The lock
+ * stays. Waits for what was submitted in the session. NULL does nothing. */
 void dso_rwlock_close(struct dso_rwlock *rwlock);
 
 /*
- * dso_rwlock_rdlock - lock for reading. One round trip without a writer. A reader that comes after
- * a writer waits for it, though others are reading still. Where more than the lock's readers want
- * to read, one too many waits for one of those who are in: give it enough. A session has the lock
- * once: where it has it by another handle, for reading or for writing, either lock fails with
- * -EDEADLK. Returns as dso_mutex_lock(), -EOWNERDEAD (locked, but a writer ended while it had it,
- * and no writer has said yet that it is consistent).
+ * dso_rwlock_rdlock - lock for reading. Without a writer this is one round trip. A reader that
+ * comes after a writer waits for that writer, also while other readers still have the lock. A lock
+ * has room for as many readers as its parameter says; one more waits until a reader leaves. A
+ * session can have the lock once: while it has it by any handle, for reading or for writing, both
+ * dso_rwlock_rdlock() and dso_rwlock_wrlock() fail. Waits for at most @timeout. Returns 0,
+ * -EOWNERDEAD (it is locked, but a writer ended while it had the lock, and no writer has called
+ * dso_rwlock_consistent() since), -ENOTRECOVERABLE (a writer unlocked it after -EOWNERDEAD without
+ * dso_rwlock_consistent(): delete it), -EDEADLK (this session has it locked).
  */
 int dso_rwlock_rdlock(struct dso_rwlock *rwlock, int64_t timeout);
-/* dso_rwlock_wrlock - lock for writing: wait for the writer before, then for all readers.
- * Returns as dso_mutex_lock(). */
+/* dso_rwlock_wrlock - lock for writing: wait for the writer before, then for all readers. Waits for
+ * at most @timeout. Returns as dso_rwlock_rdlock(), -EOWNERDEAD (it is locked, but a writer ended
+ * while it had the lock: repair what it guards and call dso_rwlock_consistent()). */
 int dso_rwlock_wrlock(struct dso_rwlock *rwlock, int64_t timeout);
-/* dso_rwlock_unlock - unlock, either way. Returns 0, -EPERM (it is not locked by this handle). */
+/* dso_rwlock_unlock - unlock, after either lock, and wake the waiters. Does not wait for others.
+ * Returns 0, -EPERM (it is not locked by this handle). */
 int dso_rwlock_unlock(struct dso_rwlock *rwlock);
-/* dso_rwlock_consistent - as dso_mutex_consistent(), by a writer. Returns as
- * dso_mutex_consistent(). */
+/* dso_rwlock_consistent - say, as a writer after -EOWNERDEAD, that what the lock guards is whole
+ * again. Returns 0, -EINVAL (this handle has not locked it for writing with -EOWNERDEAD). */
 int dso_rwlock_consistent(struct dso_rwlock *rwlock);
 
 struct dso_semaphore_params {
-	/* 1 to DSO_SEMAPHORE_PERMITS_MAX; 0: those of the semaphore that is there */
+	/* 1 to DSO_SEMAPHORE_PERMITS_MAX; 0: as many as the existing semaphore has */
 	uint32_t permits;
 	uint32_t reserved; /* zero */
 };
 
-/* dso_semaphore_open - open the semaphore @name; to create it, say how many permits it has.
- * Errors as for dso_counter_open(). */
+/* dso_semaphore_open - open the semaphore @name. To create it, @params has to say how many permits
+ * it has. Errors as for dso_counter_open(). */
 int dso_semaphore_open(struct dso_session *session, const char *name,
 		       const struct dso_semaphore_params *params,
 		       struct dso_semaphore **ret_semaphore);
-/* dso_semaphore_close - give the permits of this handle back, and free it. NULL does nothing. */
+/* dso_semaphore_close - give the permits of this handle back, and free the handle. The semaphore
+ * stays. Waits for what was submitted in the session. NULL does nothing. */
 void dso_semaphore_close(struct dso_semaphore *semaphore);
 /*
- * dso_semaphore_acquire - take @count permits, all or none. Permits belong to who took them, who
- * alone can release them, and come back when its session ends. (To signal to another, take a
- * condition, a latch or a future.) Those who wait are served in the order in which they came, as
- * far as there is enough for them: one who wants several permits is passed by, but not for long.
- * Behind 64 releases it has a turn, in which the permits that come back are kept for it: sessions
- * that hold none get none meanwhile. Where its session is frozen, its turn is over a second later.
- * Returns 0, -EINVAL (@count is 0, or more than there are).
+ * dso_semaphore_acquire - take @count permits, all or none. Waits for at most @timeout. Permits
+ * belong to the handle that took them: only it can release them, and they come back when its
+ * session ends. (To signal to another session, use a condition, a latch or a future.) Waiters are
+ * served in the order in which they came, as far as there are enough permits for them. A waiter
+ * that wants several permits is passed by, but not for long: after 64 releases it gets a turn, in
+ * which the permits that come back are kept for it, and sessions that hold none get none. The turn
+ * of a frozen session is over a second later. Returns 0, -EINVAL (@count is 0, or more than the
+ * semaphore has).
  */
 int dso_semaphore_acquire(struct dso_semaphore *semaphore, uint32_t count, int64_t timeout);
-/* dso_semaphore_release - give @count permits back. Returns 0, -EPERM (this handle has fewer),
- * -EINVAL (@count is 0). */
+/* dso_semaphore_release - give @count permits back, and wake waiters. Does not wait for others.
+ * Returns 0, -EPERM (this handle has fewer), -EINVAL (@count is 0), -EOPNOTSUPP (they were given
+ * back, but waiters were not woken: storaged is older than this library). */
 int dso_semaphore_release(struct dso_semaphore *semaphore, uint32_t count);
-/* dso_semaphore_available - how many permits nobody has at this moment. */
+/* dso_semaphore_available - how many permits are free at this moment. */
 int dso_semaphore_available(struct dso_semaphore *semaphore, uint32_t *ret_count);
 
 struct dso_barrier_params {
-	uint32_t parties;  /* 1 to DSO_BARRIER_PARTIES_MAX; 0: those of the barrier that is there */
+	uint32_t parties; /* 1 to DSO_BARRIER_PARTIES_MAX; 0: as many as the existing barrier has */
 	uint32_t reserved; /* zero */
 };
 
 /*
- * dso_barrier_open - open the barrier @name; to create it, say how many parties it has. A session
- * that has the barrier open is no party yet: it becomes one with its first dso_barrier_wait(), and
- * is one until it closes the barrier. When the session of a party ends without dso_close(), the
+ * dso_barrier_open - open the barrier @name. To create it, @params has to say how many parties it
+ * has. A session becomes a party with its first dso_barrier_wait(), not by opening the barrier, and
+ * is a party until it closes the barrier. When the session of a party ends without dso_close(), the
  * barrier breaks. Errors as for dso_counter_open().
  */
 int dso_barrier_open(struct dso_session *session, const char *name,
 		     const struct dso_barrier_params *params, struct dso_barrier **ret_barrier);
-/* dso_barrier_close - free it; the session is no party any more. NULL does nothing. */
+/* dso_barrier_close - free the handle; the session stops being a party with its last handle that
+ * has waited. The barrier stays. Waits for what was submitted in the session. NULL does nothing. */
 void dso_barrier_close(struct dso_barrier *barrier);
 /*
- * dso_barrier_wait - wait until as many have come as there are parties; then all go on, and the
- * barrier is as new. *ret_last is 1 for the last to come, one a round, else 0. Who leaves without
- * the others, with -ETIMEDOUT or -ECANCELED, breaks it. More sessions than parties may wait at a
- * barrier: those who are too many for one round are counted for the next. A session that ends
- * before its wait has made it a party breaks nothing, and the others wait for another. Returns 0,
- * -ENOTRECOVERABLE (it is broken, or was reset; or all came, and behind that seven rounds more have
- * ended, one of them by a reset, before this party looked).
+ * dso_barrier_wait - wait until as many have come as there are parties; then all go on, and a new
+ * round begins. Waits for at most @timeout. *ret_last is 1 for the last to come, one a round,
+ * otherwise 0. A party that leaves without the others, with -ETIMEDOUT or -ECANCELED, breaks the
+ * barrier. More sessions than parties may wait at a barrier: those that are too many for one round
+ * are counted for the next. A session that ends before its wait has made it a party breaks nothing,
+ * and the others wait for another session. Returns 0, -ENOTRECOVERABLE (the barrier is broken, or
+ * was reset; or all came, and after that seven more rounds have ended, one of them by a reset,
+ * before this party looked).
  */
 int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last);
-/* dso_barrier_reset - make it as new. Who waits there gets -ENOTRECOVERABLE, however late it
- * looks. */
+/* dso_barrier_reset - end this round, and make the barrier as new. Every party that waits gets
+ * -ENOTRECOVERABLE, however late it looks. Does not wait for others. Returns 0, -EOPNOTSUPP (it was
+ * reset, but waiters were not woken: storaged is older than this library). */
 int dso_barrier_reset(struct dso_barrier *barrier);
-/* dso_barrier_stat - its parties, how many have come in this round, and whether it is broken. */
+/* dso_barrier_stat - how many parties it has, how many have come in this round, and whether it is
+ * broken (1, else 0). */
 int dso_barrier_stat(struct dso_barrier *barrier, uint32_t *ret_parties, uint32_t *ret_waiting,
 		     int *ret_broken);
 
 struct dso_latch_params {
-	int64_t count;     /* that it begins with, at least 1; 0: that of the latch that is there */
+	int64_t count;     /* to begin with, at least 1; 0: that of the existing latch */
 	uint64_t reserved; /* zero */
 };
 
-/* dso_latch_open - open the latch @name; to create it, say what count it begins with. Errors as for
- * dso_counter_open(). */
+/* dso_latch_open - open the latch @name. To create it, @params has to say with which count it
+ * begins. Errors as for dso_counter_open(). */
 int dso_latch_open(struct dso_session *session, const char *name,
 		   const struct dso_latch_params *params, struct dso_latch **ret_latch);
-/* dso_latch_close - free it. NULL does nothing. */
+/* dso_latch_close - free the handle. The latch stays. Waits for what was submitted in the session.
+ * NULL does nothing. */
 void dso_latch_close(struct dso_latch *latch);
-/* dso_latch_count_down - take @n off the count, which stops at 0, where all who wait go on.
- * *ret_count is what is left. Returns 0, -EINVAL (@n is less than 1). */
+/* dso_latch_count_down - take @n off the count, which stops at 0; at 0 all waiters go on.
+ * *ret_count is what is left. Does not wait for others. Returns 0, -EINVAL (@n is less than 1),
+ * -EOPNOTSUPP (the count is 0, but waiters were not woken: storaged is older than this library). */
 int dso_latch_count_down(struct dso_latch *latch, int64_t n, int64_t *ret_count);
-/* dso_latch_wait - wait until the count is 0. */
+/* dso_latch_wait - wait until the count is 0, for at most @timeout. */
 int dso_latch_wait(struct dso_latch *latch, int64_t timeout);
-/* dso_latch_count - what is left at this moment. */
+/* dso_latch_count - the count at this moment. */
 int dso_latch_count(struct dso_latch *latch, int64_t *ret_count);
 
 struct dso_condition_params {
@@ -205,19 +224,27 @@ struct dso_condition_params {
 int dso_condition_open(struct dso_session *session, const char *name,
 		       const struct dso_condition_params *params,
 		       struct dso_condition **ret_condition);
-/* dso_condition_close - free it. NULL does nothing. */
+/* dso_condition_close - free the handle. The condition variable stays. Waits for what was submitted
+ * in the session. NULL does nothing. */
 void dso_condition_close(struct dso_condition *condition);
 /*
- * dso_condition_wait - unlock @mutex, which is locked by this handle, wait for a signal, and lock
- * it again, however long that takes. It may return without a signal: look again at what is waited
- * for. Returns 0, -ETIMEDOUT, -ECANCELED, and what dso_mutex_lock() returns, which comes first:
- * also with -EOWNERDEAD, -ETIMEDOUT and -ECANCELED the mutex is locked; -EPERM (@mutex is not
- * locked by this handle), -EINVAL (it is another session's).
+ * dso_condition_wait - unlock @mutex, which that handle has locked, wait for a signal, and lock it
+ * again. The wait for a signal ends after @timeout; to lock the mutex again takes however long it
+ * takes. The function may return without a signal: check again what you wait for. @mutex has to be
+ * a handle of the same session. Returns 0, -ETIMEDOUT (no signal within @timeout; the mutex is
+ * locked), -ECANCELED (dso_interrupt() ended the wait; the mutex is locked), -EOWNERDEAD (the mutex
+ * is locked, but a holder ended while it had it: see dso_mutex_lock()), -ENOTRECOVERABLE (a holder
+ * did not call dso_mutex_consistent() after -EOWNERDEAD; the mutex is not locked), -EPERM (@mutex
+ * is not locked by that handle), -EINVAL (@mutex is a handle of another session, or the timeout is
+ * negative and not DSO_FOREVER). What became of the mutex is returned rather than what became of
+ * the wait.
  */
 int dso_condition_wait(struct dso_condition *condition, struct dso_mutex *mutex, int64_t timeout);
-/* dso_condition_signal - wake one who waits. */
+/* dso_condition_signal - wake one waiter. Does not wait for others. Returns 0, -EOPNOTSUPP (there
+ * is a waiter, which was not woken: storaged is older than this library). */
 int dso_condition_signal(struct dso_condition *condition);
-/* dso_condition_broadcast - wake all who wait. */
+/* dso_condition_broadcast - wake all waiters. Does not wait for others. Returns 0, -EOPNOTSUPP
+ * (there are waiters, which were not woken: storaged is older than this library). */
 int dso_condition_broadcast(struct dso_condition *condition);
 
 struct dso_once_params {
@@ -228,68 +255,79 @@ struct dso_once_params {
  * dso_counter_open(). */
 int dso_once_open(struct dso_session *session, const char *name,
 		  const struct dso_once_params *params, struct dso_once **ret_once);
-/* dso_once_close - free it. What was begun and not done is for the next one to do. NULL does
- * nothing. */
+/* dso_once_close - free the handle. What it began and did not finish is left to the next session to
+ * do. The once stays. Waits for what was submitted in the session. NULL does nothing. */
 void dso_once_close(struct dso_once *once);
 /*
- * dso_once_begin - *ret_mine is 1 for the one who is to do it now, and 0 when it was done; while
- * another is at it, it waits. When that one's session ends before dso_once_done(), the next is told
- * to do it. Returns 0, -EDEADLK (this session is at it).
+ * dso_once_begin - learn whether this session is to do it. *ret_mine is 1 if it is to do it now,
+ * and 0 if it was done before. While another session does it, the function waits, for at most
+ * @timeout. When that session ends before dso_once_done(), the next one is to do it. Returns 0,
+ * -EDEADLK (this session does it already).
  */
 int dso_once_begin(struct dso_once *once, int64_t timeout, int *ret_mine);
-/* dso_once_done - it was done, for ever. Returns 0, -EPERM (this handle has not begun). */
+/* dso_once_done - say that it was done, for ever, and wake the waiters. Does not wait for others.
+ * Returns 0, -EPERM (this handle has not begun). */
 int dso_once_done(struct dso_once *once);
-/* dso_once_abandon - it could not be done: the next one is to do it. Returns as dso_once_done(). */
+/* dso_once_abandon - say that it could not be done: the next session is to do it. Does not wait for
+ * others. Returns as dso_once_done(). */
 int dso_once_abandon(struct dso_once *once);
 
 struct dso_future_params {
-	/* of its value, 1 to DSO_FUTURE_BYTES_MAX; 0: undecided, see below */
+	/* the longest value, 1 to DSO_FUTURE_BYTES_MAX; 0: undecided, see dso_future_open() */
 	uint64_t capacity_bytes;
 	uint64_t reserved; /* zero */
 };
 
 /*
- * dso_future_open - open the future @name, creating it when there is none. The capacity is decided
- * by the first who opens it with one, whoever created it; as long as it is undecided it is 4096,
- * and setting a longer value decides. A handle that was opened before a capacity was decided may
- * still set as many bytes as it was then, and everybody reads them. So who waits for a future opens
- * it without. Errors as for dso_counter_open().
+ * dso_future_open - open the future @name, creating it when there is none. The first open with a
+ * capacity decides it, whichever session created the future. Until then the capacity is undecided:
+ * it is 4096 bytes, and setting a longer value decides it. A handle that was opened before that may
+ * still set as many bytes as the capacity was then, and every session can read them. So open a
+ * future without a capacity to wait for it. Errors as for dso_counter_open().
  */
 int dso_future_open(struct dso_session *session, const char *name,
 		    const struct dso_future_params *params, struct dso_future **ret_future);
-/* dso_future_close - free it. What was promised and not set is a broken promise. NULL does
- * nothing. */
+/* dso_future_close - free the handle. If it has promised the future and not set it, the promise is
+ * broken. The future stays. Waits for what was submitted in the session. NULL does nothing. */
 void dso_future_close(struct dso_future *future);
 /*
- * dso_future_promise - say that this session will set it. When the session ends before it did, the
- * promise is broken for ever: who gets has -EOWNERDEAD at once, and a new one takes deleting it.
- * Returns 0 (also where this handle has promised it), -EALREADY (it was set, or another session has
- * promised it, or broken a promise), -EDEADLK (this session has promised it by another handle).
+ * dso_future_promise - say that this session will set the future. When the session ends before it
+ * has, the promise is broken for ever: dso_future_get() returns -EOWNERDEAD at once, and only
+ * deleting the future makes room for a new one. Does not wait for others. Returns 0 (also where
+ * this handle has promised it already), -EALREADY (it was set, or another session has promised it,
+ * or a promise was broken), -EDEADLK (this session has promised it by another handle).
  */
 int dso_future_promise(struct dso_future *future);
 /*
- * dso_future_set - set the value, for ever, and wake who waits. One control round trip where it
- * decides the capacity. The first one wins. Returns 0, -EALREADY (it was set before, or another
- * session has promised it, or broken a promise), -EDEADLK (this session has promised it by another
- * handle), -EMSGSIZE (more than the capacity), and where it decides also -ENOSPC, -ENFILE, -EMFILE,
- * -ETIMEDOUT, -ENOMEM, as dso_counter_open().
+ * dso_future_set - set the value to @length_bytes of @value, for ever, and wake the waiters. The
+ * first session to set it wins. Does not wait for others. It takes one control round trip more
+ * where it decides the capacity: then it can return also the errors from -ENOSPC on. Returns 0,
+ * -EALREADY (it was set before, or another session has promised it, or a promise was broken),
+ * -EDEADLK (this session has promised it by another handle), -EMSGSIZE (more than the capacity),
+ * -EOPNOTSUPP (it is set, but waiters were not woken: storaged is older than this library), -ENOSPC
+ * (the arena is full), -ENFILE (the namespace has as many objects as it may), -EMFILE (the session
+ * has as many objects open as it may), -EIO (storaged has no memory of its own for it), -ETIMEDOUT,
+ * -EPROTO, -ENOMEM.
  */
 int dso_future_set(struct dso_future *future, const void *value, size_t length_bytes);
-/* dso_future_set_error - set it to an error, of which @sentence tells, which may be empty (NULL:
- * it is). It is cut at the capacity, if that was decided. Returns as dso_future_set(). */
+/* dso_future_set_error - set the future to an error, which @sentence describes (empty or NULL: it
+ * has none). The sentence is cut where it is longer than a capacity that was decided, or than the
+ * arena has room for. Returns as dso_future_set(), but for -EMSGSIZE, -ENOSPC. */
 int dso_future_set_error(struct dso_future *future, const char *sentence);
 /*
- * dso_future_get - wait until it is set, and read the value. One control round trip more where the
- * value is longer than 4096 bytes and this handle was opened before that was decided. Returns 0,
- * -EMSGSIZE (the buffer is too small; *ret_length, also set then, is what it takes), -EREMOTEIO (it
- * was set to an error; dso_error() has its sentence, or the first 1024 bytes of it at least),
- * -EOWNERDEAD (the promise was broken), -EBADMSG (what lies there was never set), -ENOMEM (there is
- * none for the sentence).
+ * dso_future_get - wait until the future is set, for at most @timeout, and read the value into
+ * @buffer of @buffer_bytes. *ret_length is its length. Where the value is longer than 4096 bytes
+ * and this handle was opened before the capacity was decided, it takes one control round trip more,
+ * and can return also the errors from -EMFILE on. Returns 0, -EMSGSIZE (the buffer is too small;
+ * *ret_length, which is set then too, is what it takes), -EREMOTEIO (it was set to an error;
+ * dso_error() has at least the first 1024 bytes of its sentence), -EOWNERDEAD (the promise was
+ * broken), -EBADMSG (what lies there was never set), -ENOMEM, -EMFILE (the session has as many
+ * objects open as it may), -EIO (storaged has no memory of its own for it), -EPROTO.
  */
 int dso_future_get(struct dso_future *future, void *buffer, size_t buffer_bytes, int64_t timeout,
 		   size_t *ret_length);
-/* dso_future_is_done - whether a get would not wait: it was set, to a value or an error, or its
- * promise was broken. */
+/* dso_future_is_done - whether dso_future_get() would return without waiting (1, else 0): the
+ * future was set, to a value or an error, or its promise was broken. */
 int dso_future_is_done(struct dso_future *future, int *ret_done);
 
 DSO_DECLARATIONS_END

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Objects by name, and who holds them. Included by dso/dso.h. */
+/* Objects by name, and which session holds them. Included by dso/dso.h. */
 #ifndef DSO_OBJECTS_H
 #define DSO_OBJECTS_H
 
@@ -35,46 +35,49 @@ struct dso_stat {
 };
 
 /* dso_type_name - the name of the type in small letters, "memory" to "future"; "unknown" for any
- * other number. */
+ * other number. The string is the library's, for ever. Any thread may call it; it does not
+ * block. */
 const char *dso_type_name(enum dso_type type);
 
 /*
- * dso_object_delete - delete the object called @name. Behind its return this session's handles to
- * it, and those of every session of the same embedded store, return -ESTALE. Another session's do
- * so once its library has taken storaged's notice, which comes without being asked for; what that
- * session calls before is still executed, in memory that nobody else is given before every session
- * that had the object open has acknowledged or is gone. So an operation never reaches the next
- * object of that name or place. One control round trip.
- * Returns 0, -ENOENT (no such object), -EINVAL (the name is empty or NULL), -ENAMETOOLONG,
- * -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -ECONNRESET (the session ended before the answer came: it may
- * have been deleted or not).
+ * dso_object_delete - delete the object called @name. After it has returned, this session's handles
+ * to the object, and those of every session of the same embedded store, return -ESTALE. The handles
+ * of another session do so as soon as its library has received storaged's notice. What that session
+ * calls before is still executed, in the object's old memory, which storaged gives to no other
+ * object until every session that had it open has acknowledged the notice or is gone. So an
+ * operation never reaches the next object of that name or at that place. Blocks for one control
+ * round trip, and until storaged has told the other sessions. Returns 0, -ENOENT (no such object),
+ * -EINVAL (the name is empty or NULL), -ENAMETOOLONG, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT,
+ * -ECONNRESET (the session ended before the answer came: the object may or may not have been
+ * deleted), -EPROTO.
  */
 int dso_object_delete(struct dso_session *session, const char *name);
 
 /*
- * dso_object_stat - describe the object called @name. One control round trip.
- * Returns 0, -ENOENT (no such object), -EINVAL (the name is empty or NULL), -ENAMETOOLONG,
- * -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
+ * dso_object_stat - describe the object called @name. Blocks for one control round trip. Returns 0,
+ * -ENOENT (no such object), -EINVAL (the name is empty or NULL), -ENAMETOOLONG, -ENOTCONN,
+ * -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
  */
 int dso_object_stat(struct dso_session *session, const char *name, struct dso_stat *ret_stat);
 
 /*
- * dso_list - call @each with every object of the namespace, in no order, until it returns other
- * than 0. Objects that come or go meanwhile may be missed. One control round trip a page. @each
- * must not use the session. Returns 0, what @each returned, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT,
- * -EPROTO.
+ * dso_list - call @each with every object of the namespace, in no order, until @each returns other
+ * than 0. @each gets @context, must not use the session, and must not keep the pointer to the
+ * description. Objects that are created or deleted meanwhile may be missed. Blocks for one control
+ * round trip a page of up to 64 objects. Returns 0, what @each returned, -ENOTCONN, -ESHUTDOWN,
+ * -ETIMEDOUT, -EPROTO.
  */
 int dso_list(struct dso_session *session, int (*each)(const struct dso_stat *stat, void *context),
 	     void *context);
 
-/* What a session may be to an object that it holds. */
+/* The role in which a session holds an object. */
 enum dso_role {
 	DSO_HOLDER = 0, /* has a mutex, or permits; does a once; has promised a future */
-	DSO_WRITER = 1, /* of a rwlock, still waiting for readers or not; is writing a register */
+	DSO_WRITER = 1, /* of a rwlock, also while it waits for readers; is writing a register */
 	DSO_READER = 2  /* of a rwlock */
 };
 
-/* What one session has of one object. */
+/* What one session holds of one object. */
 struct dso_hold {
 	enum dso_type type;
 	enum dso_role role;
@@ -82,30 +85,32 @@ struct dso_hold {
 	uint32_t owner;      /* the session's owner number, as of dso_mutex_holder() */
 	uint32_t count;      /* permits of a semaphore, else 1 */
 	uint32_t reserved;   /* zero */
-	/* of a mutex and of a rwlock's writer the fencing token; else a number that stays the same
-	 * while it is held, of several permits the largest */
+	/* the fencing token of a mutex or of a rwlock's writer; otherwise a number that stays the
+	 * same during one hold, of several permits the largest */
 	uint64_t token;
-	int64_t held_min; /* ns: it has had it without a break for so long at least, */
-	int64_t held_max; /* and no longer than this; DSO_FOREVER: that is not known */
+	int64_t held_min; /* ns: the session has held it without a break for at least this long */
+	int64_t held_max; /* ns: and for at most this long; DSO_FOREVER: that is not known */
 	/*
-	 * "pid 4711" of a client on storaged's unix socket, or "192.0.2.7:40312". Behind it "
-	 * (lost)": its session is over, but its process has the memory mapped still; " (lingers)":
-	 * it asked that what it holds be kept for a while; " (ended)": it is being taken back.
+	 * "pid 4711" of a client on storaged's unix socket, or "192.0.2.7:40312". One of three
+	 * notes may follow: " (lost)": the session is over, but its process still maps the memory;
+	 * " (lingers)": the session is over, and asked that its holds be kept for a while;
+	 * " (ended)": storaged is taking the hold back.
 	 */
 	char who[64];
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
 
 /*
- * dso_holds - call @each with every hold in the namespace, an object after the other, until it
- * returns other than 0: locked mutexes, writers and readers of rwlocks, permits, onces that were
+ * dso_holds - call @each with every hold in the namespace, object by object, until @each returns
+ * other than 0. Holds are: locked mutexes, writers and readers of rwlocks, permits, onces that were
  * begun and are not done, futures that were promised and are not set, registers in the middle of a
- * write. What is taken or given back meanwhile may be missed. Since when is what storaged saw in
- * passing: it looks now and then, so that the two times of a hold are some heartbeats apart; of
- * several permits they are those of the oldest. An embedded store does not look. One control round
- * trip a page, and nothing on the path of the holders. @each must not use the session. Returns 0,
- * what @each returned, -EOPNOTSUPP (storaged is older than this function), -EIO (its RDMA device
- * failed), -ENOMEM, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
+ * write. @each gets @context, must not use the session, and must not keep the pointer to the hold.
+ * What is taken or given back meanwhile may be missed. storaged looks at the words now and then, so
+ * the two times of a hold are some heartbeats apart; of several permits they are those of the
+ * oldest. An embedded store does not look, and knows no times. Blocks for one control round trip a
+ * page; the holders pay nothing. Returns 0, what @each returned, -EOPNOTSUPP (storaged is older
+ * than this function), -EIO (storaged's RDMA device failed, or storaged has no memory for the
+ * answer), -ENOMEM, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
  */
 int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *hold, void *context),
 	      void *context);
