@@ -4,7 +4,7 @@
 #define STORAGED_NAMESPACE_H
 
 #include "lib/store/store.h"
-#include "lib/verbs/verbs.h"
+#include "lib/verbs/host/host.h"
 #include "storaged/session/holds.h"
 #include "storaged/list.h"
 #include "storaged/session/restart.h"

@@ -6,7 +6,6 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 static bool usable(const struct ifaddrs *interface)
@@ -67,15 +66,6 @@ socklen_t verbs_address_with_port(struct sockaddr_storage *ret_address,
 	*in6 = *(const struct sockaddr_in6 *)address;
 	in6->sin6_port = htons(port);
 	return sizeof *in6;
-}
-
-void verbs_address_format(const struct sockaddr *address, char text[VERBS_ADDRESS_BYTES])
-{
-	socklen_t bytes = address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
-							: sizeof(struct sockaddr_in6);
-
-	if (getnameinfo(address, bytes, text, VERBS_ADDRESS_BYTES, NULL, 0, NI_NUMERICHOST))
-		snprintf(text, VERBS_ADDRESS_BYTES, "?");
 }
 
 int verbs_address_parse(const char *text, uint16_t port, struct sockaddr_storage *ret_address)

@@ -26,8 +26,7 @@ int verbs_each_address(struct rdma_event_channel *channel,
 socklen_t verbs_address_with_port(struct sockaddr_storage *ret_address,
 				  const struct sockaddr *address, uint16_t port);
 
-/* Numeric text, and back; parse returns 0 or -EINVAL. */
-void verbs_address_format(const struct sockaddr *address, char text[VERBS_ADDRESS_BYTES]);
+/* Of numeric text. Returns 0 or -EINVAL. */
 int verbs_address_parse(const char *text, uint16_t port, struct sockaddr_storage *ret_address);
 
 #endif

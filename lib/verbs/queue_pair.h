@@ -22,6 +22,9 @@
 /* WRITEs up to this length travel in the work request itself, where the device takes that. */
 #define QUEUE_PAIR_INLINE_BYTES 64
 
+/* READs and atomics outstanding on a queue pair: what private data and attributes have room for. */
+#define VERBS_RD_ATOMIC_MAX 128
+
 /* One of so many work requests asks for a completion, beside the last before each doorbell. */
 #define QUEUE_PAIR_SIGNAL_INTERVAL 32
 

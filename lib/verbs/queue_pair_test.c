@@ -2,7 +2,7 @@
 /* Needs an RDMA device (rdma_rxe will do), else it is skipped. */
 #include "lib/verbs/api.h"
 #include "lib/verbs/queue_pair.h"
-#include "lib/verbs/test_host.h"
+#include "lib/verbs/host/test_host.h"
 #include "tests/runner.h"
 
 #include <check.h>

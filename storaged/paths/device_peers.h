@@ -4,7 +4,7 @@
 #ifndef STORAGED_PATHS_DEVICE_PEERS_H
 #define STORAGED_PATHS_DEVICE_PEERS_H
 
-#include "lib/verbs/verbs.h"
+#include "lib/verbs/host/host.h"
 #include "proto/control.h"
 #include "storaged/list.h"
 #include "storaged/session/budget.h"

@@ -3,7 +3,7 @@
  * The build without rdma-core: nothing can be opened, so that what takes an opened thing is never
  * called with one.
  */
-#include "lib/verbs/verbs.h"
+#include "lib/verbs/host/host.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -139,10 +139,4 @@ void verbs_peer_destroy(struct verbs_peer *peer)
 {
 	(void)peer;
 	abort();
-}
-
-int transport_verbs_connect(const struct attachment *attachment, struct transport **ret_transport)
-{
-	(void)ret_transport;
-	return absent(attachment->reason, attachment->reason_bytes);
 }

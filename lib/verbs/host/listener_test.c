@@ -2,7 +2,7 @@
 /* Who may connect, and how either side's end is noticed. Needs an RDMA device, else it is
  * skipped. */
 #include "tests/await.h"
-#include "lib/verbs/test_host.h"
+#include "lib/verbs/host/test_host.h"
 #include "tests/runner.h"
 
 #include <check.h>

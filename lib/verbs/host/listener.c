@@ -7,8 +7,9 @@
  * Threads: everything of a listener and its peers is called by one thread. An event is acknowledged
  * before a callback learns of it, so that the callback may destroy the peer.
  */
-#include "lib/verbs/device.h"
-#include "lib/verbs/peer.h"
+#include "lib/verbs/host/device.h"
+#include "lib/verbs/queue_pair.h"
+#include "lib/verbs/host/peer.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/verbs/device.h"
+#include "lib/verbs/host/device.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/verbs/device.h"
+#include "lib/verbs/host/device.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +85,15 @@ static void summarize(struct verbs_device *device)
 		 device->attributes.atomic_cap == IBV_ATOMIC_GLOB ? "the host" : "the device");
 }
 
+static void format_address(const struct sockaddr *address, char text[VERBS_ADDRESS_BYTES])
+{
+	socklen_t bytes = address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+							: sizeof(struct sockaddr_in6);
+
+	if (getnameinfo(address, bytes, text, VERBS_ADDRESS_BYTES, NULL, 0, NI_NUMERICHOST))
+		snprintf(text, VERBS_ADDRESS_BYTES, "?");
+}
+
 /* Returns 1 when the device that has @address will do, 0 to go on with the next address. */
 static int consider(void *context, struct rdma_cm_id **id, const struct sockaddr *address)
 {
@@ -98,7 +107,7 @@ static int consider(void *context, struct rdma_cm_id **id, const struct sockaddr
 	device->context = (*id)->verbs;
 	device->port = (*id)->port_num;
 	verbs_address_with_port(&device->sockaddr, address, 0);
-	verbs_address_format(address, device->address);
+	format_address(address, device->address);
 	search->error = query(device, search->reason, search->reason_bytes);
 	if (search->error == 0)
 		search->error = verbs_self_test(device, search->reason, search->reason_bytes);

@@ -3,8 +3,9 @@
  * Peers: their end, however they came to be, and making one from attributes for a requester that
  * speaks RoCEv2 itself and has no rdma_cm.
  */
-#include "lib/verbs/peer.h"
-#include "lib/verbs/device.h"
+#include "lib/verbs/host/peer.h"
+#include "lib/verbs/host/device.h"
+#include "lib/verbs/queue_pair.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* For the tests: a storage host in a process of its own, with one region, told what to do. */
-#ifndef LIB_VERBS_TEST_HOST_H
-#define LIB_VERBS_TEST_HOST_H
+#ifndef LIB_VERBS_HOST_TEST_HOST_H
+#define LIB_VERBS_HOST_TEST_HOST_H
 
-#include "lib/verbs/verbs.h"
+#include "lib/verbs/host/host.h"
 
 #include <sys/types.h>
 

@@ -4,7 +4,7 @@
  * there is nothing to negotiate.
  */
 #include "lib/core/clock.h"
-#include "lib/verbs/device.h"
+#include "lib/verbs/host/device.h"
 #include "lib/verbs/queue_pair.h"
 
 #include <errno.h>

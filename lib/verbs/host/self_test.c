@@ -3,7 +3,7 @@
  * Whether a device may serve is found out by trying: some have no atomics although they say so,
  * some return the value before in big-endian.
  */
-#include "lib/verbs/device.h"
+#include "lib/verbs/host/device.h"
 
 #include <errno.h>
 #include <stdio.h>

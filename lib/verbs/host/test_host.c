@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lib/verbs/test_host.h"
+#include "lib/verbs/host/test_host.h"
 #include "lib/verbs/api.h"
 
 #include <check.h>

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The storage host's device, as the files of this folder know it. */
-#ifndef LIB_VERBS_DEVICE_H
-#define LIB_VERBS_DEVICE_H
+#ifndef LIB_VERBS_HOST_DEVICE_H
+#define LIB_VERBS_HOST_DEVICE_H
 
 #include "lib/verbs/address.h"
-#include "lib/verbs/verbs.h"
-
-/* READs and atomics outstanding on a queue pair: what private data and attributes have room for. */
-#define VERBS_RD_ATOMIC_MAX 128
+#include "lib/verbs/host/host.h"
 
 struct verbs_device {
 	struct rdma_event_channel *channel;

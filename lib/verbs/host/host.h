@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything of rdma-core that this project uses. libibverbs and librdmacm are loaded when first
- * needed (lib/verbs/api.c), so that a function that does not use them does not pay for them; a
- * build without them (-Dverbs=disabled) has lib/verbs/absent.c instead of this folder.
+ * The storage host's side of rdma-core: storaged has it, and clients do not. libibverbs and
+ * librdmacm are loaded when first needed (lib/verbs/api.c); a build without them (-Dverbs=disabled)
+ * has absent.c instead of this folder, as instead of lib/verbs/client.
  *
  * A failing function returns a negative errno and puts a sentence without a full stop into @reason.
  */
-#ifndef LIB_VERBS_VERBS_H
-#define LIB_VERBS_VERBS_H
+#ifndef LIB_VERBS_HOST_HOST_H
+#define LIB_VERBS_HOST_HOST_H
 
+#include "lib/verbs/hello.h"
 #include "lib/core/transport.h"
-
-/* ---- the storage host's side ---- */
 
 struct verbs_device;
 struct verbs_region;
@@ -55,14 +54,6 @@ uint32_t verbs_region_rkey(const struct verbs_region *region);
  * region whose atomicity domain is the device. */
 int verbs_loopback_open(struct verbs_region *region, enum transport_poll poll, int64_t timeout_ns,
 			struct transport **ret_transport, char *reason, size_t reason_bytes);
-
-/* What the private data of a connection request carries, little-endian as in proto. */
-struct verbs_hello {
-	uint8_t magic[8]; /* CONTROL_MAGIC */
-	le64_t session;
-	uint8_t cookie[CONTROL_COOKIE_BYTES];
-};
-_Static_assert(sizeof(struct verbs_hello) == 32, "rdma_cm gives 56 bytes to a connection request");
 
 struct verbs_listener_callbacks {
 	/* Somebody presents @hello. Return the region that it may reach and an @owner for the peer,

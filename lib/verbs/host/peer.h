@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A queue pair on the storage host whose requester is a function. */
-#ifndef LIB_VERBS_PEER_H
-#define LIB_VERBS_PEER_H
+#ifndef LIB_VERBS_HOST_PEER_H
+#define LIB_VERBS_HOST_PEER_H
 
 #include "lib/verbs/api.h"
 

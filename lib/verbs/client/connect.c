@@ -10,7 +10,7 @@
  */
 #include "lib/core/clock.h"
 #include "lib/verbs/address.h"
-#include "lib/verbs/device.h"
+#include "lib/verbs/hello.h"
 #include "lib/verbs/queue_pair.h"
 
 #include <errno.h>
