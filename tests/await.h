@@ -15,7 +15,7 @@
  * a child. */
 static inline void await_on(int64_t end_ns, const char *what, const char *file, int line)
 {
-	if (clock_now_ns() >= end_ns) {
+	if (clock_raw_ns() >= end_ns) {
 		fprintf(stderr, "%s:%d: never: %s\n", file, line, what);
 		abort();
 	}
@@ -24,7 +24,7 @@ static inline void await_on(int64_t end_ns, const char *what, const char *file, 
 
 /* Wait until @condition, an expression that is evaluated each time. */
 #define AWAIT(condition)                                                      \
-	for (int64_t await_end_ns = clock_now_ns() + AWAIT_NS; !(condition);) \
+	for (int64_t await_end_ns = clock_raw_ns() + AWAIT_NS; !(condition);) \
 	await_on(await_end_ns, #condition, __FILE__, __LINE__)
 
 #endif

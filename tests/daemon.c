@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/daemon.h"
+#include "tests/leap/leap.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -103,6 +104,7 @@ static int end_by(const struct daemon_process *daemon, int signal)
 	int status = 0;
 
 	kill(daemon->pid, SIGCONT);
+	leap_let_go();
 	kill(daemon->pid, signal);
 	waitpid(daemon->pid, &status, 0);
 	return status;

@@ -4,7 +4,7 @@
  * their own: a session that was given the word here does nothing, as one that is frozen, until the
  * test has it do something.
  */
-#include "tests/await.h"
+#include "tests/leap/leap.h"
 #include "proto/control.h"
 #include "proto/data.h"
 #include "proto/layout.h"
@@ -12,8 +12,14 @@
 #include "tests/runner.h"
 
 #include <check.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Between looks at a word that was given (storaged/session/grants.h), and how many there are at
+ * least before it is taken back. */
+#define LOOK_NS   INT64_C(50000000)
+#define LOOKS_MIN 2
 
 struct client {
 	int fd, data;
@@ -130,6 +136,7 @@ static void begin(void)
 					 "--ttl",    "60m",   NULL};
 
 	daemon_start(&storaged, arguments);
+	leap_stand(storaged.pid);
 	first = client_new();
 	second = client_new();
 	giver = client_new();
@@ -145,6 +152,18 @@ static void finish(void)
 	ck_assert_int_eq(daemon_stop(&storaged), 0);
 }
 
+/* Time passes until what another was given goes to @client; not before the looks that the other has
+ * at least. */
+static void passes_on_to(const struct client *client)
+{
+	struct pollfd answer = {.fd = client->fd, .events = POLLIN};
+	unsigned looks = 0;
+
+	for (; poll(&answer, 1, 0) == 0; looks++)
+		leap(storaged.pid, LOOK_NS);
+	ck_assert_uint_ge(looks, LOOKS_MIN);
+}
+
 START_TEST(a_grant_that_is_not_taken_up_goes_to_the_next)
 {
 	uint64_t late, given;
@@ -154,12 +173,14 @@ START_TEST(a_grant_that_is_not_taken_up_goes_to_the_next)
 	late = given_to(&first);
 	ck_assert_uint_eq(late & ~(uint64_t)(OWNED_WAITED | OWNED_QUEUED),
 			  owned_word(6, first.owner) | OWNED_GRANTED);
+	passes_on_to(&second);
 	given = given_to(&second);
 	ck_assert_uint_eq(given, owned_word(7, second.owner) | OWNED_GRANTED);
 	ck_assert(!takes_up(&first, late));
 	ck_assert(takes_up(&second, given));
 	/* What was taken up is not taken back: the first waits until the second gives it back. */
 	park(&first);
+	leap(storaged.pid, LOOK_NS);
 	given = word_of(&giver);
 	ck_assert_uint_eq(given, owned_word(7, second.owner) | OWNED_WAITED | OWNED_QUEUED);
 	give_back(&second, 0);
@@ -176,8 +197,9 @@ START_TEST(a_grant_that_nobody_else_waits_for_is_taken_back_too)
 	begin();
 	give_back(&giver, 0);
 	late = given_to(&first);
+	passes_on_to(&second);
 	given_to(&second);
-	AWAIT(owned_word_owner(word = word_of(&giver)) == 0);
+	LEAP_UNTIL(storaged.pid, LOOK_NS, owned_word_owner(word = word_of(&giver)) == 0);
 	ck_assert_uint_eq(owned_word_token(word), 7);
 	ck_assert(!takes_up(&first, late));
 	client_end(&first);
@@ -262,6 +284,7 @@ int main(void)
 	Suite *suite = suite_create("grants");
 	TCase *tests = tcase_create("grants");
 
+	leap_prepare();
 	tcase_set_timeout(tests, 300);
 	tcase_add_test(tests, a_grant_that_is_not_taken_up_goes_to_the_next);
 	tcase_add_test(tests, a_grant_that_nobody_else_waits_for_is_taken_back_too);

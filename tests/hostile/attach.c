@@ -104,7 +104,7 @@ TCase *attach_tests(void)
 {
 	TCase *tests = tcase_create("attach");
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 300);
 	tcase_add_test(tests, a_wrong_cookie_or_session_attaches_nothing);
 	tcase_add_test(tests, transports_that_are_not_offered_are_refused);
 	tcase_add_test(tests, shared_memory_and_tcp_reach_the_same_words);

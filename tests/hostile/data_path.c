@@ -244,7 +244,7 @@ TCase *data_tests(void)
 {
 	TCase *tests = tcase_create("data path");
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 300);
 	tcase_add_test(tests, offsets_outside_the_region_and_misaligned_atomics_are_answered);
 	tcase_add_test(tests, a_malformed_frame_is_answered_once_and_ends_its_connection_alone);
 	tcase_add_test(tests, a_write_may_come_in_single_bytes_and_is_read_back);

@@ -71,7 +71,7 @@ TCase *hello_tests(void)
 {
 	TCase *tests = tcase_create("hello");
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 300);
 	tcase_add_loop_test(tests, a_hello_is_welcomed_over_tcp_and_over_the_unix_socket, 0, 2);
 	tcase_add_test(tests, a_client_from_the_future_is_met_politely);
 	tcase_add_test(tests, namespaces_are_apart_and_an_unknown_one_is_refused);

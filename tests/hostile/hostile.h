@@ -10,12 +10,13 @@
 #include "proto/control.h"
 #include "proto/data.h"
 #include "proto/layout.h"
-#include "tests/clock.h"
+#include "tests/leap/leap.h"
 #include "tests/raw_client.h"
 
 #include <check.h>
 
-#define MIB (UINT64_C(1) << 20)
+#define MIB       (UINT64_C(1) << 20)
+#define SECOND_NS INT64_C(1000000000)
 
 struct client {
 	int fd;
@@ -46,6 +47,8 @@ void finish(void);
 
 /* A storaged of the test's own, with these arguments behind the usual ones. */
 #define START(...) start((const char *[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+/* The same, and its time stands until the test lets some pass. */
+#define START_STANDING(...) (START(__VA_ARGS__), leap_stand(storaged.pid))
 
 TCase *hello_tests(void);
 TCase *broken_tests(void);

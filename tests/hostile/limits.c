@@ -205,7 +205,7 @@ TCase *limits_tests(void)
 {
 	TCase *tests = tcase_create("limits");
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 300);
 	tcase_add_test(tests, one_session_too_many_is_refused_and_the_next_has_room_again);
 	tcase_add_test(tests, one_user_and_one_address_have_half_of_the_sessions);
 	tcase_add_test(tests, places_of_sessions_are_used_again_as_late_as_possible);

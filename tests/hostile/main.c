@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/hostile/hostile.h"
+#include "tests/leap/leap.h"
 #include "tests/runner.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@ int main(void)
 						death_tests, waits_tests,  starting_tests};
 	Suite *suite = suite_create("storaged");
 
+	leap_prepare();
 	for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++)
 		suite_add_tcase(suite, tests[i]());
 	return run_suite_forked(suite);

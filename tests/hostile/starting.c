@@ -165,7 +165,7 @@ TCase *starting_tests(void)
 {
 	TCase *tests = tcase_create("starting");
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 300);
 	tcase_add_test(tests, the_socket_of_a_living_daemon_is_not_taken_over);
 	tcase_add_test(tests, the_socket_of_a_killed_daemon_is_replaced);
 	tcase_add_test(tests, a_file_that_is_no_socket_is_left_alone);

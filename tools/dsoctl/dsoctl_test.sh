@@ -55,7 +55,7 @@ listener.listen()
 print(listener.getsockname()[1], flush=True)
 time.sleep(60)' >"$scratch/port" &
 silent_pid=$!
-for _ in {1..100}; do [[ ! -s $scratch/port ]] || break; sleep 0.05; done
+for _ in {1..2400}; do [[ ! -s $scratch/port ]] || break; sleep 0.05; done
 check "a storaged that is silent is no other who has it" 1 "" dsoctl --url "dso://127.0.0.1:$(<"$scratch/port")" --timeout 200ms ping
 complains "dsoctl: cannot open *no answer from storaged*"
 check "nor for a command that waits for others" 1 "" dsoctl --url "dso://127.0.0.1:$(<"$scratch/port")" \
