@@ -178,7 +178,7 @@ int daemon_start(struct daemon *daemon, const struct settings *settings)
 
 const char *daemon_url(const struct daemon *daemon, const struct settings *settings)
 {
-	static const char *const remote[] = {"verbs", "roce", "tcp"};
+	static const char *const remote[] = {REMOTE_TRANSPORTS};
 
 	for (unsigned i = 0; i < sizeof remote / sizeof *remote; i++)
 		if (!strcmp(settings->transport, remote[i]))

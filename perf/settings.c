@@ -214,8 +214,8 @@ static void check_together(struct argp_state *state, struct parsing *parsing)
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
-	static const char *const transports[] = {"auto", "shm",      "verbs", "roce",
-						 "tcp",  "embedded", NULL};
+	static const char *const transports[] = {"auto", "shm", REMOTE_TRANSPORTS, "embedded",
+						 NULL};
 	static const char *const ios[] = {"auto", "io_uring", "poll", NULL};
 	struct parsing *parsing = state->input;
 	struct settings *settings = parsing->settings;

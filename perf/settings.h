@@ -22,6 +22,9 @@ enum mode { MODE_LAT, MODE_RATE, MODE_LOCK, MODE_BARRIER, MODE_ECHO };
 /* How to wait; poll_name gives the library's word for it. */
 enum poll_policy { POLL_ADAPTIVE, POLL_BUSY, POLL_BLOCK };
 
+/* Those that go by an IP address; the others by a unix socket. */
+#define REMOTE_TRANSPORTS "verbs", "roce", "tcp"
+
 struct settings {
 	enum mode mode;
 	enum opcode opcode;

@@ -151,7 +151,7 @@ int main(int argc, char **argv)
 {
 	static const char *const memory[] = {"--memory", "320MiB", NULL};
 	SRunner *runner = srunner_create(NULL);
-	bool own = false;
+	bool own = false, checks, knows_the_store;
 	int failed;
 
 	if (argc != 2) {
@@ -168,33 +168,13 @@ int main(int argc, char **argv)
 		url = daemon_url(&storage, transport);
 		own = true;
 	}
-	srunner_add_suite(runner, conformance_counter_suite());
-	srunner_add_suite(runner, conformance_register_suite());
-	srunner_add_suite(runner, conformance_memory_suite());
-	srunner_add_suite(runner, conformance_async_suite());
-	srunner_add_suite(runner, conformance_deletion_suite());
-	srunner_add_suite(runner, conformance_failures_suite());
-	srunner_add_suite(runner, conformance_fork_suite());
-	srunner_add_suite(runner, conformance_future_suite());
-	srunner_add_suite(runner, conformance_order_suite());
-	srunner_add_suite(runner, conformance_outputs_suite());
-	if (!strcmp(getenv("DSO_CHECK"), "1"))
-		srunner_add_suite(runner, conformance_threads_suite());
-	srunner_add_suite(runner, conformance_late_suite());
-	srunner_add_suite(runner, conformance_unlock_suite());
-	srunner_add_suite(runner, conformance_timeouts_suite());
-	srunner_add_suite(runner, conformance_names_suite());
-	srunner_add_suite(runner, conformance_wait_suite());
-	srunner_add_suite(runner, conformance_locks_suite());
-	srunner_add_suite(runner, conformance_admission_suite());
-	srunner_add_suite(runner, conformance_handles_suite());
-	srunner_add_suite(runner, conformance_holds_suite());
-	srunner_add_suite(runner, conformance_wake_suite());
-	/* Of a storaged that was here before nothing but its services is known. */
-	if (own || conformance_is("embedded")) {
-		srunner_add_suite(runner, conformance_tokens_suite());
-		srunner_add_suite(runner, conformance_fairness_suite());
-	}
+	checks = !strcmp(getenv("DSO_CHECK"), "1");
+	knows_the_store = own || conformance_is("embedded");
+#define X(name, condition) \
+	if (condition)     \
+		srunner_add_suite(runner, conformance_##name##_suite());
+	CONFORMANCE_SUITES(X)
+#undef X
 	failed = run_all(runner); /* an embedded store lives in this process */
 	if (own && daemon_stop(&storage) != 0) {
 		printf("not ok - storaged did not drain and exit with 0\n");

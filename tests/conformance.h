@@ -39,28 +39,35 @@ uint64_t *conformance_word(uint8_t *region, struct dso_session *session, const c
 		ck_assert_msg(ok_result == 0, "%s: %d, %s", #call, ok_result, dso_error(session)); \
 	} while (0)
 
-Suite *conformance_counter_suite(void);
-Suite *conformance_register_suite(void);
-Suite *conformance_memory_suite(void);
-Suite *conformance_async_suite(void);
-Suite *conformance_names_suite(void);
-Suite *conformance_wait_suite(void);
-Suite *conformance_locks_suite(void);
-Suite *conformance_admission_suite(void);
-Suite *conformance_holds_suite(void);
-Suite *conformance_wake_suite(void);
-Suite *conformance_fairness_suite(void);
-Suite *conformance_handles_suite(void);
-Suite *conformance_tokens_suite(void);
-Suite *conformance_deletion_suite(void);
-Suite *conformance_failures_suite(void);
-Suite *conformance_fork_suite(void);
-Suite *conformance_future_suite(void);
-Suite *conformance_order_suite(void);
-Suite *conformance_outputs_suite(void);
-Suite *conformance_threads_suite(void);
-Suite *conformance_late_suite(void);
-Suite *conformance_unlock_suite(void);
-Suite *conformance_timeouts_suite(void);
+/* X(suite, whether it is run) */
+#define CONFORMANCE_SUITES(X)                                                       \
+	X(counter, true)                                                            \
+	X(register, true)                                                           \
+	X(memory, true)                                                             \
+	X(async, true)                                                              \
+	X(deletion, true)                                                           \
+	X(failures, true)                                                           \
+	X(fork, true)                                                               \
+	X(future, true)                                                             \
+	X(order, true)                                                              \
+	X(outputs, true)                                                            \
+	X(threads, checks)                                                          \
+	X(late, true)                                                               \
+	X(unlock, true)                                                             \
+	X(timeouts, true)                                                           \
+	X(names, true)                                                              \
+	X(wait, true)                                                               \
+	X(locks, true)                                                              \
+	X(admission, true)                                                          \
+	X(handles, true)                                                            \
+	X(holds, true)                                                              \
+	X(wake, true)                                                               \
+	/* Of a storaged that was here before nothing but its services is known. */ \
+	X(tokens, knows_the_store)                                                  \
+	X(fairness, knows_the_store)
+
+#define X(name, condition) Suite *conformance_##name##_suite(void);
+CONFORMANCE_SUITES(X)
+#undef X
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a call that failed has left as it was, and which of two errors it tells. */
+#include "proto/lists.h"
 #include "tests/conformance_pair.h"
 
 #include <errno.h>
@@ -202,17 +203,9 @@ END_TEST
 
 START_TEST(a_reserved_parameter_that_is_not_zero_is_said)
 {
-	REFUSED(OPEN_WITH(counter, reserved, 1), -EINVAL, "reserved parameter");
-	REFUSED(OPEN_WITH(register, reserved, 1), -EINVAL, "reserved parameter");
-	REFUSED(OPEN_WITH(memory, reserved, 1), -EINVAL, "reserved parameter");
-	REFUSED(OPEN_WITH(mutex, reserved, 1), -EINVAL, "reserved parameter");
-	REFUSED(OPEN_WITH(rwlock, reserved, 1), -EINVAL, "reserved parameter");
-	REFUSED(OPEN_WITH(semaphore, reserved, 1), -EINVAL, "reserved parameter");
-	REFUSED(OPEN_WITH(barrier, reserved, 1), -EINVAL, "reserved parameter");
-	REFUSED(OPEN_WITH(latch, reserved, 1), -EINVAL, "reserved parameter");
-	REFUSED(OPEN_WITH(condition, reserved, 1), -EINVAL, "reserved parameter");
-	REFUSED(OPEN_WITH(once, reserved, 1), -EINVAL, "reserved parameter");
-	REFUSED(OPEN_WITH(future, reserved, 1), -EINVAL, "reserved parameter");
+#define X(NAME, type, number) REFUSED(OPEN_WITH(type, reserved, 1), -EINVAL, "reserved parameter");
+	OBJECT_TYPES(X)
+#undef X
 }
 END_TEST
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Outputs: those that are not wanted are NULL, and those of a call that failed are as they were. */
+#include "proto/lists.h"
 #include "tests/conformance.h"
 
 #include <errno.h>
@@ -101,25 +102,16 @@ END_TEST
 
 START_TEST(without_a_place_for_the_handle_nothing_is_opened)
 {
-	const struct dso_semaphore_params permits = {.permits = 2};
-	const struct dso_barrier_params parties = {.parties = 1};
-	const struct dso_latch_params count = {.count = 1};
 	const char *name = conformance_name();
 	struct dso_counter *counter;
 
 	ck_assert_int_eq(dso_open(dso_url(session), NULL, NULL), -EINVAL);
 	ck_assert_int_eq(dso_counter_open(session, NULL, NULL, &counter), -EINVAL);
-	ck_assert_int_eq(dso_counter_open(session, name, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(dso_register_open(session, name, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(dso_memory_open(session, name, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(dso_mutex_open(session, name, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(dso_rwlock_open(session, name, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(dso_semaphore_open(session, name, &permits, NULL), -EINVAL);
-	ck_assert_int_eq(dso_barrier_open(session, name, &parties, NULL), -EINVAL);
-	ck_assert_int_eq(dso_latch_open(session, name, &count, NULL), -EINVAL);
-	ck_assert_int_eq(dso_condition_open(session, name, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(dso_once_open(session, name, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(dso_future_open(session, name, NULL, NULL), -EINVAL);
+#define X(NAME, type, number)                                                    \
+	ck_assert_int_eq(dso_##type##_open(session, name, NULL, NULL), -EINVAL); \
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "nowhere to put the handle"));
+	OBJECT_TYPES(X)
+#undef X
 	ck_assert_int_eq(dso_object_stat(session, name, NULL), -ENOENT);
 }
 END_TEST
@@ -205,17 +197,9 @@ END_TEST
 START_TEST(no_handle_is_closed_without_harm)
 {
 	dso_close(NULL);
-	dso_counter_close(NULL);
-	dso_register_close(NULL);
-	dso_memory_close(NULL);
-	dso_mutex_close(NULL);
-	dso_rwlock_close(NULL);
-	dso_semaphore_close(NULL);
-	dso_barrier_close(NULL);
-	dso_latch_close(NULL);
-	dso_condition_close(NULL);
-	dso_once_close(NULL);
-	dso_future_close(NULL);
+#define X(NAME, type, number) dso_##type##_close(NULL);
+	OBJECT_TYPES(X)
+#undef X
 	OK(session, dso_ping(session, NULL));
 }
 END_TEST

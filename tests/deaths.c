@@ -25,13 +25,12 @@
 #include "tests/daemon.h"
 #include "tests/holds.h"
 #include "tests/runner.h"
+#include "tests/transports.h"
 
 /* Longer than anybody waits: what ends a session then is the end of its connection. */
 #define KILLS_TTL_MS (600 * 1000)
 
 static struct daemon_process storage;
-static const char *transports[8] = {"shm", "roce", "tcp"};
-static int transport_count = 3;
 static int first_kind, kind_count = KINDS;
 static int rounds = 20, freezes = 1, ttl_ms = 2000;
 static unsigned seed;
@@ -457,8 +456,7 @@ int main(int argc, char **argv)
 		return be_victim(argv[2], argv[3],
 				 atoi(argv[4]) < KINDS ? &kinds[atoi(argv[4])] : NULL,
 				 strtoull(argv[5], NULL, 10), atoi(argv[6]));
-	for (int i = 1; i < argc && i <= 8; i++)
-		transports[(transport_count = i) - 1] = argv[i];
+	transports_choose(argc, argv);
 	choose_kind(getenv("DEATHS_KIND"));
 	rounds = number_of("DEATHS_ROUNDS", rounds);
 	freezes = number_of("DEATHS_FREEZES", freezes);

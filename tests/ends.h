@@ -14,9 +14,6 @@
 
 extern struct daemon_process storage;
 
-static const char *const ends_transports[] = {"shm", "roce", "tcp"};
-#define ENDS_TRANSPORTS 3
-
 void ends_start(const char *const *arguments);
 void ends_stop(void);
 /* The same where it was told to stop before. */

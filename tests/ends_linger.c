@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A session that is lost may have asked that what it holds be kept for a while. */
 #include "tests/ends.h"
+#include "tests/transports.h"
 #include "tests/victim.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@ static void setup(void)
 
 START_TEST(what_a_killed_session_held_is_kept_for_its_linger)
 {
-	const char *transport = ends_transports[_i], *name = ends_name();
+	const char *transport = transports[_i], *name = ends_name();
 	struct dso_session *observer = ends_open("tcp", 0);
 	struct dso_mutex *mutex = ends_mutex(observer, name);
 	struct victim victim =
@@ -37,7 +38,7 @@ END_TEST
 
 START_TEST(behind_the_linger_it_is_swept)
 {
-	const char *transport = ends_transports[_i], *name = ends_name();
+	const char *transport = transports[_i], *name = ends_name();
 	struct dso_session *observer = ends_open("tcp", 0);
 	struct dso_mutex *mutex = ends_mutex(observer, name);
 	struct victim victim =
@@ -53,7 +54,7 @@ END_TEST
 /* Of two, the one that ended last and lingers shortly is swept first. */
 START_TEST(each_has_its_own_linger)
 {
-	const char *transport = ends_transports[_i];
+	const char *transport = transports[_i];
 	char first[32], second[32];
 	struct dso_session *observer = ends_open("tcp", 0);
 	struct victim longer, shorter;
@@ -74,7 +75,7 @@ END_TEST
 
 START_TEST(a_tidy_end_does_not_linger)
 {
-	const char *transport = ends_transports[_i], *name = ends_name();
+	const char *transport = transports[_i], *name = ends_name();
 	struct dso_session *observer = ends_open("tcp", 0);
 	struct dso_mutex *mutex = ends_mutex(observer, name);
 	struct victim victim =
@@ -90,7 +91,7 @@ END_TEST
 /* Else they would keep whoever comes from where they came out, with nothing to be kept for. */
 START_TEST(a_session_that_has_nothing_open_does_not_linger)
 {
-	const char *transport = ends_transports[_i];
+	const char *transport = transports[_i];
 
 	for (int i = 0; i < 2 * SHARE; i++) {
 		pid_t child = fork();
@@ -107,8 +108,7 @@ END_TEST
 
 START_TEST(a_linger_that_storaged_does_not_allow_is_refused)
 {
-	struct dso_options options = {.transport = ends_transports[_i],
-				      .linger = 600 * DSO_SECOND + 1};
+	struct dso_options options = {.transport = transports[_i], .linger = 600 * DSO_SECOND + 1};
 	struct dso_session *session;
 	const char *url = daemon_url(&storage, options.transport);
 
@@ -129,14 +129,14 @@ Suite *ends_linger_suite(void)
 	tcase_set_timeout(tests, 300);
 	tcase_add_checked_fixture(tests, setup, ends_stop);
 	tcase_add_loop_test(tests, what_a_killed_session_held_is_kept_for_its_linger, 0,
-			    ENDS_TRANSPORTS);
+			    transport_count);
 	tcase_add_loop_test(tests, a_session_that_has_nothing_open_does_not_linger, 0,
-			    ENDS_TRANSPORTS);
-	tcase_add_loop_test(tests, behind_the_linger_it_is_swept, 0, ENDS_TRANSPORTS);
-	tcase_add_loop_test(tests, each_has_its_own_linger, 0, ENDS_TRANSPORTS);
-	tcase_add_loop_test(tests, a_tidy_end_does_not_linger, 0, ENDS_TRANSPORTS);
+			    transport_count);
+	tcase_add_loop_test(tests, behind_the_linger_it_is_swept, 0, transport_count);
+	tcase_add_loop_test(tests, each_has_its_own_linger, 0, transport_count);
+	tcase_add_loop_test(tests, a_tidy_end_does_not_linger, 0, transport_count);
 	tcase_add_loop_test(tests, a_linger_that_storaged_does_not_allow_is_refused, 0,
-			    ENDS_TRANSPORTS);
+			    transport_count);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -4,6 +4,7 @@
 #include "tests/await.h"
 #include "proto/control.h"
 #include "tests/ends.h"
+#include "tests/transports.h"
 #include "tests/holds.h"
 
 #include <errno.h>
@@ -240,7 +241,7 @@ static uint64_t lost_count(struct dso_session *observer)
 START_TEST(a_session_may_close_thousands_of_handles_in_a_loop)
 {
 	static struct dso_counter *handles[HANDLES];
-	struct dso_session *session = ends_open(ends_transports[_i], 0);
+	struct dso_session *session = ends_open(transports[_i], 0);
 
 	for (int i = 0; i < HANDLES; i++)
 		ck_assert_int_eq(dso_counter_open(session, "c", NULL, &handles[i]), 0);
@@ -255,7 +256,7 @@ START_TEST(a_tidy_close_is_a_tidy_end_however_much_is_under_way)
 {
 	static struct dso_counter *handles[HANDLES];
 	struct dso_session *observer = ends_open("tcp", 0);
-	struct dso_session *session = ends_open(ends_transports[_i], 0);
+	struct dso_session *session = ends_open(transports[_i], 0);
 
 	for (int i = 0; i < HANDLES; i++)
 		ck_assert_int_eq(dso_counter_open(session, "c", NULL, &handles[i]), 0);
@@ -326,9 +327,9 @@ Suite *ends_paths_suite(void)
 	tcase_add_test(tests, an_idle_data_connection_is_kept_alive);
 	tcase_add_test(tests, every_operation_over_tcp_is_counted_once);
 	tcase_add_loop_test(tests, a_session_may_close_thousands_of_handles_in_a_loop, 0,
-			    ENDS_TRANSPORTS);
+			    transport_count);
 	tcase_add_loop_test(tests, a_tidy_close_is_a_tidy_end_however_much_is_under_way, 0,
-			    ENDS_TRANSPORTS);
+			    transport_count);
 	tcase_add_test(tests, storaged_reads_to_the_end_behind_a_send_that_failed);
 	suite_add_tcase(suite, tests);
 	return suite;

@@ -2,6 +2,7 @@
 /* What a wait returns whose session ends meanwhile: -ENOTCONN and -ESHUTDOWN say that nothing was
  * done. */
 #include "tests/ends.h"
+#include "tests/transports.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -143,7 +144,7 @@ START_TEST(a_wait_that_had_an_effect_does_not_say_that_nothing_was_done)
 	int r;
 
 	ends_start(NULL);
-	open_all(ends_transports[_i / WAITS / 2]);
+	open_all(transports[_i / WAITS / 2]);
 	pthread_create(&thread, NULL, call, (void *)(intptr_t)wait);
 	wait->until_begun();
 	end->end();
@@ -151,8 +152,8 @@ START_TEST(a_wait_that_had_an_effect_does_not_say_that_nothing_was_done)
 	r = (int)(intptr_t)result;
 	ck_assert_msg(r == -ECONNRESET || (!wait->has_effect && r == end->error_later) ||
 			      (wait->error_behind && r == wait->error_behind),
-		      "wait %d over %s: %d, %s", _i % (int)WAITS, ends_transports[_i / WAITS / 2],
-		      r, dso_error(session));
+		      "wait %d over %s: %d, %s", _i % (int)WAITS, transports[_i / WAITS / 2], r,
+		      dso_error(session));
 	ck_assert_int_eq(dso_latch_count(latch, NULL), end->error_later);
 	ck_assert_int_eq(dso_ping(session, NULL), end->error_later);
 	dso_close(session);
@@ -171,7 +172,7 @@ Suite *ends_waits_suite(void)
 
 	tcase_set_timeout(tests, 300);
 	tcase_add_loop_test(tests, a_wait_that_had_an_effect_does_not_say_that_nothing_was_done, 0,
-			    ENDS_TRANSPORTS * 2 * WAITS);
+			    transport_count * 2 * WAITS);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -23,12 +23,11 @@
 #include "tests/clock.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
+#include "tests/transports.h"
 
 static int rounds = 25; /* of kills: FAULTS_ROUNDS */
 static struct daemon_process storage;
 static const char *transport; /* set by each loop test */
-static const char *transports[4] = {"shm", "roce", "tcp"};
-static int transport_count = 3;
 static unsigned seed;
 
 /* Longer than anybody who lives is silent, however loaded the machine is. */
@@ -431,8 +430,7 @@ int main(int argc, char **argv)
 	TCase *tcase = tcase_create("faults");
 
 	rounds = number_of("FAULTS_ROUNDS", rounds);
-	for (int i = 1; i < argc && i <= 4; i++)
-		transports[(transport_count = i) - 1] = argv[i];
+	transports_choose(argc, argv);
 	/* The library's own timeout is what is tested. */
 	unsetenv("DSO_TIMEOUT_MS");
 	seed = (unsigned)number_of("FAULTS_SEED", (int)time(NULL));

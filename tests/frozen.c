@@ -20,13 +20,12 @@
 #include "tests/daemon.h"
 #include "tests/kinds.h"
 #include "tests/runner.h"
+#include "tests/transports.h"
 
 #define PATIENCE  (120 * DSO_SECOND)
 #define PARKED_NS 100000000 /* after it said that it means to wait, a waiter most likely does */
 
 static struct daemon_process storage;
-static const char *transports[8];
-static int transport_count;
 
 /* ---- what there is to wait for ---- */
 
@@ -344,8 +343,7 @@ int main(int argc, char **argv)
 	Suite *suite = suite_create("frozen");
 	TCase *tests = tcase_create("frozen");
 
-	for (int i = 1; i < argc && i <= 8; i++)
-		transports[(transport_count = i) - 1] = argv[i];
+	transports_choose(argc, argv);
 	tcase_set_timeout(tests, 600);
 	tcase_add_unchecked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, who_is_frozen_while_it_waits_keeps_nobody_from_going_on, 0,

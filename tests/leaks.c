@@ -15,13 +15,13 @@
 #include "tests/clock.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
+#include "tests/transports.h"
 
 #define PATIENCE (120 * DSO_SECOND)
 #define WARM     40 /* sessions before the first look */
 
 static struct daemon_process storage;
-static const char *transports[8] = {"shm", "roce", "tcp"};
-static int transport_count = 3, session_count = 2000;
+static int session_count = 2000;
 
 struct held {
 	unsigned descriptors, threads, mappings;
@@ -174,10 +174,7 @@ int main(int argc, char **argv)
 	TCase *tests = tcase_create("leaks");
 
 	session_count = number_of("LEAKS_SESSIONS", session_count);
-	if (argc > 1)
-		transport_count = argc - 1;
-	for (int i = 1; i < argc; i++)
-		transports[i - 1] = argv[i];
+	transports_choose(argc, argv);
 	tcase_set_timeout(tests, 0);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, sessions_that_come_and_go_leave_no_descriptor_and_no_thread, 0,

@@ -29,6 +29,7 @@
 #include "tests/awake.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
+#include "tests/transports.h"
 
 #define PATIENCE    (60 * DSO_SECOND)
 #define WRITERS     65536 /* of the last values */
@@ -57,8 +58,6 @@ struct content {
 };
 
 static struct daemon_process storage;
-static const char *transports[8] = {"shm", "roce", "tcp"};
-static int transport_count = 3;
 static int processes = 64, kills = 30, freezes = 1, ttl_ms = 4000;
 static unsigned seed;
 static struct ledger *ledger;
@@ -420,8 +419,7 @@ int main(int argc, char **argv)
 	if (argc == 6 && !strcmp(argv[1], "--member"))
 		return be_member(argv);
 	awake_begin();
-	for (int i = 1; i < argc && i <= 8; i++)
-		transports[(transport_count = i) - 1] = argv[i];
+	transports_choose(argc, argv);
 	processes = number_of("MUTEX_STRESS_PROCESSES", processes);
 	processes = processes < PROCESS_MAX ? processes : PROCESS_MAX;
 	kills = number_of("MUTEX_STRESS_KILLS", kills);

@@ -6,6 +6,7 @@
 #include "tests/await.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
+#include "tests/transports.h"
 
 #include <dso/dso.h>
 #include <errno.h>
@@ -21,7 +22,6 @@
 #define PATIENCE (60 * DSO_SECOND)
 #define FILES    256 /* more descriptors than the test has */
 
-static const char *const transports[] = {"shm", "roce", "tcp"};
 static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "60m",
 					"--domain", "cpu",   NULL};
 

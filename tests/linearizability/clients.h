@@ -6,6 +6,7 @@
 #include <dso/dso.h>
 
 #include "tests/linearizability/checker.h"
+#include "tests/linearizability/specs.h"
 
 #define CLIENTS_MAX 5
 
@@ -83,11 +84,13 @@ size_t value_write(int64_t value, uint8_t *buffer);
 /* The value, 0 of no bytes, or -1: it is none that was written. */
 int64_t value_read(const uint8_t *buffer, size_t length_bytes);
 
-extern const struct object_kind word_kind, counter_kind, register_kind, latch_kind, future_kind;
-extern const struct object_kind mutex_kind, rwlock_kind, semaphore_kind, once_kind, barrier_kind,
-	condition_kind;
+#define X(name) extern const struct object_kind name##_kind;
+OBJECT_KINDS(X)
+#undef X
 
-#define OBJECT_KINDS 11
-extern const struct object_kind *const object_kinds[OBJECT_KINDS];
+#define X(name) +1
+enum { OBJECT_KIND_COUNT = OBJECT_KINDS(X) };
+#undef X
+extern const struct object_kind *const object_kinds[OBJECT_KIND_COUNT];
 
 #endif

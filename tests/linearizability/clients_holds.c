@@ -553,8 +553,3 @@ const struct object_kind condition_kind = {
 	.perform = condition_perform,
 	.learn = condition_learn,
 };
-
-const struct object_kind *const object_kinds[OBJECT_KINDS] = {
-	&word_kind, &counter_kind, &register_kind, &mutex_kind,     &rwlock_kind, &semaphore_kind,
-	&once_kind, &barrier_kind, &latch_kind,    &condition_kind, &future_kind,
-};

@@ -43,6 +43,12 @@ struct shared {
 
 static_assert(CLIENTS_MAX * LOG_MAX + 1 <= HISTORY_OPERATIONS_MAX, "a history has them all");
 
+const struct object_kind *const object_kinds[OBJECT_KIND_COUNT] = {
+#define X(name) &name##_kind,
+	OBJECT_KINDS(X)
+#undef X
+};
+
 static struct shared *shared;
 static int shared_fd = -1;
 

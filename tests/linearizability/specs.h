@@ -107,8 +107,23 @@ enum condition_kind {
 	CONDITION_TICKETS, /* delta -> before */
 };
 
-extern const struct specification word_specification, counter_specification, register_specification,
-	mutex_specification, rwlock_specification, semaphore_specification, barrier_specification,
-	latch_specification, once_specification, future_specification, condition_specification;
+/* What is called: a word in memory, and the objects. Of each there is a specification here and a
+ * client in clients.h. */
+#define OBJECT_KINDS(X) \
+	X(word)         \
+	X(counter)      \
+	X(register)     \
+	X(mutex)        \
+	X(rwlock)       \
+	X(semaphore)    \
+	X(once)         \
+	X(barrier)      \
+	X(latch)        \
+	X(condition)    \
+	X(future)
+
+#define X(name) extern const struct specification name##_specification;
+OBJECT_KINDS(X)
+#undef X
 
 #endif

@@ -17,21 +17,19 @@
 #include "tests/linearizability/faults.h"
 #include "tests/linearizability/round.h"
 #include "tests/runner.h"
+#include "tests/transports.h"
 
-#define BUDGET         (1 << 18) /* configurations of a history */
-#define FAULT_ROUNDS   200       /* in which a fault must be found */
-#define TRANSPORTS_MAX 8
+#define BUDGET       (1 << 18) /* configurations of a history */
+#define FAULT_ROUNDS 200       /* in which a fault must be found */
 
 static struct daemon_process storage;
-static const char *transports[TRANSPORTS_MAX] = {"shm", "roce", "tcp"};
-static int transport_count = 3;
 static unsigned rounds = 10, seed;
 
 /* What may lose a client, over what. */
 static struct {
 	const struct object_kind *kind;
 	const char *transport;
-} mortals[TRANSPORTS_MAX * OBJECT_KINDS];
+} mortals[TRANSPORTS_MAX * OBJECT_KIND_COUNT];
 static int mortal_count;
 
 static bool is_embedded(const char *transport)
@@ -123,7 +121,7 @@ static void run_rounds(const struct object_kind *kind, const char *transport, bo
 
 START_TEST(what_clients_see_is_linearizable)
 {
-	run_rounds(object_kinds[_i % OBJECT_KINDS], transports[_i / OBJECT_KINDS], false);
+	run_rounds(object_kinds[_i % OBJECT_KIND_COUNT], transports[_i / OBJECT_KIND_COUNT], false);
 }
 END_TEST
 
@@ -175,9 +173,9 @@ static void teardown(void)
 /* An embedded store goes with its process. */
 static void list_mortals(void)
 {
-	for (int i = 0; i < transport_count * OBJECT_KINDS; i++) {
-		const struct object_kind *kind = object_kinds[i % OBJECT_KINDS];
-		const char *transport = transports[i / OBJECT_KINDS];
+	for (int i = 0; i < transport_count * OBJECT_KIND_COUNT; i++) {
+		const struct object_kind *kind = object_kinds[i % OBJECT_KIND_COUNT];
+		const char *transport = transports[i / OBJECT_KIND_COUNT];
 
 		if (!kind->mortal || is_embedded(transport))
 			continue;
@@ -192,8 +190,7 @@ int main(int argc, char **argv)
 	TCase *tcase = tcase_create("linearizability");
 
 	round_be_victim(argc, argv);
-	for (int i = 1; i < argc && i <= TRANSPORTS_MAX; i++)
-		transports[(transport_count = i) - 1] = argv[i];
+	transports_choose(argc, argv);
 	list_mortals();
 	rounds = (unsigned)number_of("LIN_ROUNDS", (int)rounds);
 	seed = (unsigned)number_of("LIN_SEED", (int)time(NULL));
@@ -201,7 +198,7 @@ int main(int argc, char **argv)
 	tcase_set_timeout(tcase, 600);
 	tcase_add_unchecked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, what_clients_see_is_linearizable, 0,
-			    transport_count * OBJECT_KINDS);
+			    transport_count * OBJECT_KIND_COUNT);
 	tcase_add_loop_test(tcase, what_clients_see_is_linearizable_when_one_is_killed, 0,
 			    mortal_count);
 	tcase_add_loop_test(tcase, a_fault_is_found, 0, (int)fault_count);

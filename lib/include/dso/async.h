@@ -21,6 +21,9 @@ DSO_DECLARATIONS_BEGIN
  */
 #define DSO_SUBMIT_BYTES_MAX 65536
 
+struct dso_counter;
+struct dso_memory;
+
 struct dso_completion {
 	uint64_t tag;
 	int32_t status;    /* 0 or a negative errno, as the verb would return */

@@ -43,16 +43,5 @@
 #define DSO_OWNER_STORAGED 65535
 
 struct dso_session;
-struct dso_memory;
-struct dso_counter;
-struct dso_register;
-struct dso_mutex;
-struct dso_rwlock;
-struct dso_semaphore;
-struct dso_barrier;
-struct dso_latch;
-struct dso_condition;
-struct dso_once;
-struct dso_future;
 
 #endif

@@ -43,6 +43,8 @@ DSO_DECLARATIONS_BEGIN
  * 	-EOPNOTSUPP  it had to wait or to wake others, and storaged is older than this library
  */
 
+struct dso_mutex;
+
 /* Parameters of a mutex. NULL stands for the defaults, here and for every type. */
 struct dso_mutex_params {
 	uint64_t reserved; /* zero */
@@ -91,6 +93,8 @@ int dso_mutex_force_unlock(struct dso_mutex *mutex, uint64_t token);
  * the newest token. */
 int dso_mutex_holder(struct dso_mutex *mutex, uint32_t *ret_session, uint64_t *ret_token);
 
+struct dso_rwlock;
+
 struct dso_rwlock_params {
 	uint32_t readers;  /* at a time, 1 to DSO_RWLOCK_READERS_MAX; 0 at creation: 64 */
 	uint32_t reserved; /* zero */
@@ -126,6 +130,8 @@ int dso_rwlock_unlock(struct dso_rwlock *rwlock);
  * again. Returns 0, -EINVAL (this handle has not locked it for writing with -EOWNERDEAD). */
 int dso_rwlock_consistent(struct dso_rwlock *rwlock);
 
+struct dso_semaphore;
+
 struct dso_semaphore_params {
 	/* 1 to DSO_SEMAPHORE_PERMITS_MAX; 0: as many as the existing semaphore has */
 	uint32_t permits;
@@ -157,6 +163,8 @@ int dso_semaphore_acquire(struct dso_semaphore *semaphore, uint32_t count, int64
 int dso_semaphore_release(struct dso_semaphore *semaphore, uint32_t count);
 /* dso_semaphore_available - how many permits are free at this moment. */
 int dso_semaphore_available(struct dso_semaphore *semaphore, uint32_t *ret_count);
+
+struct dso_barrier;
 
 struct dso_barrier_params {
 	uint32_t parties; /* 1 to DSO_BARRIER_PARTIES_MAX; 0: as many as the existing barrier has */
@@ -194,6 +202,8 @@ int dso_barrier_reset(struct dso_barrier *barrier);
 int dso_barrier_stat(struct dso_barrier *barrier, uint32_t *ret_parties, uint32_t *ret_waiting,
 		     int *ret_broken);
 
+struct dso_latch;
+
 struct dso_latch_params {
 	int64_t count;     /* to begin with, at least 1; 0: that of the existing latch */
 	uint64_t reserved; /* zero */
@@ -214,6 +224,8 @@ int dso_latch_count_down(struct dso_latch *latch, int64_t n, int64_t *ret_count)
 int dso_latch_wait(struct dso_latch *latch, int64_t timeout);
 /* dso_latch_count - the count at this moment. */
 int dso_latch_count(struct dso_latch *latch, int64_t *ret_count);
+
+struct dso_condition;
 
 struct dso_condition_params {
 	uint64_t reserved; /* zero */
@@ -247,6 +259,8 @@ int dso_condition_signal(struct dso_condition *condition);
  * (there are waiters, which were not woken: storaged is older than this library). */
 int dso_condition_broadcast(struct dso_condition *condition);
 
+struct dso_once;
+
 struct dso_once_params {
 	uint64_t reserved; /* zero */
 };
@@ -271,6 +285,8 @@ int dso_once_done(struct dso_once *once);
 /* dso_once_abandon - say that it could not be done: the next session is to do it. Does not wait for
  * others. Returns as dso_once_done(). */
 int dso_once_abandon(struct dso_once *once);
+
+struct dso_future;
 
 struct dso_future_params {
 	/* the longest value, 1 to DSO_FUTURE_BYTES_MAX; 0: undecided, see dso_future_open() */

@@ -8,6 +8,8 @@
 
 DSO_DECLARATIONS_BEGIN
 
+struct dso_counter;
+
 /* ---- counter: an int64 ---- */
 
 struct dso_counter_params {
@@ -77,6 +79,8 @@ int dso_counter_exchange(struct dso_counter *counter, int64_t value, int64_t *re
  */
 int dso_counter_cas(struct dso_counter *counter, int64_t expected, int64_t value,
 		    int64_t *ret_before);
+
+struct dso_register;
 
 /* ---- register: bytes with a version ---- */
 
@@ -158,6 +162,8 @@ int dso_register_size(struct dso_register *reg, size_t *ret_length);
 
 /* dso_register_capacity - the most bytes that a value may have. Does not block. */
 uint64_t dso_register_capacity(const struct dso_register *reg);
+
+struct dso_memory;
 
 /* ---- memory of one's own ---- */
 
