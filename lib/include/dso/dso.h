@@ -40,6 +40,17 @@
  * that came before it, because a processor reorders its own loads and stores that way. An atomic
  * between the two, of any word, prevents that.
  *
+ * Environment: what struct dso_options leaves open is taken from these variables. One that is empty
+ * counts as not set.
+ * 	DSO_URL              where storaged is, for dso_open() without a URL
+ * 	DSO_TRANSPORT        "auto", "shm", "verbs", "roce" or "tcp"
+ * 	DSO_DEVICE           the RDMA device to use
+ * 	DSO_TIMEOUT_MS       the silence in ms after which storaged is given up, 1 to 3600000
+ * 	DSO_OPEN_TIMEOUT_MS  the most that dso_open() may take, in ms, 1 to 3600000
+ * 	DSO_POLL             how to wait: "adaptive", "busy" or "block"
+ * 	DSO_IO               transport tcp: "auto", "io_uring" or "poll"
+ * 	DSO_CHECK            1: end the process where two threads are in one session
+ *
  * Errors that any operation on an object can return, beside its own:
  * 	-ESTALE      the object was deleted
  * 	-ESHUTDOWN   storaged has ended the session (it was silent for longer than the TTL, or

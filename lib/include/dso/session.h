@@ -205,11 +205,11 @@ struct dso_loss {
  *	int r = dso_renew(session, note_loss, &state);
  *	if (r) { dso_close(session); ... open another ... }
  *
- * and takes and gives back a lock within one call. Blocks for one control round trip, and where the
- * session is over as dso_open() does. Where it fails, the session is over still, and it can be
- * called again. Returns 0 (also where the session is not over, and nothing was done), what
- * dso_open() returns, -ENOTCONN (the new session was lost while its handles were opened again; or
- * this is a forked child), -ESHUTDOWN (storaged has ended the new session meanwhile), -EIO
+ * Such a function takes and gives back a lock within one call. Blocks for one control round trip,
+ * and where the session is over as dso_open() does. Where it fails, the session is over still, and
+ * it can be called again. Returns 0 (also where the session is not over, and nothing was done),
+ * what dso_open() returns, -ENOTCONN (the new session was lost while its handles were opened again;
+ * or this is a forked child), -ESHUTDOWN (storaged has ended the new session meanwhile), -EIO
  * (storaged has no memory of its own for a handle), -EMFILE (dso_fd() cannot be kept; or this
  * process has as many descriptors, or the session as many handles, as it may).
  */
