@@ -8,8 +8,10 @@
 
 /* Embedded in whatever owns a descriptor. */
 struct source {
-	int fd;          /* -1 once closed */
-	uint32_t events; /* asked for */
+	/* -1 once closed */
+	int fd;
+	/* asked for */
+	uint32_t events;
 	void (*ready)(struct source *source, uint32_t events);
 	/* the loop's */
 	void *buried;

@@ -90,7 +90,6 @@ int namespace_open(struct name_space *space, const char *name, const struct sett
 	int r;
 
 	*space = (struct name_space){.name = name, .domain = CONTROL_DOMAIN_CPU};
-	list_init(&space->asking);
 	snprintf(space->domain_reason, sizeof space->domain_reason, "%s", no_device);
 	r = store_new(&limits, &space->store);
 	if (r)
@@ -117,6 +116,14 @@ int namespace_open(struct name_space *space, const char *name, const struct sett
 	if (r)
 		namespace_close(space);
 	return r;
+}
+
+struct name_space *namespaces_find(struct namespaces *namespaces, const char *name)
+{
+	for (unsigned i = 0; i < namespaces->count; i++)
+		if (!strcmp(namespaces->table[i].name, name))
+			return &namespaces->table[i];
+	return NULL;
 }
 
 void namespace_close(struct name_space *space)

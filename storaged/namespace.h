@@ -5,9 +5,6 @@
 
 #include "lib/store/store.h"
 #include "lib/verbs/host/host.h"
-#include "storaged/session/holds.h"
-#include "storaged/list.h"
-#include "storaged/session/restart.h"
 #include "storaged/settings.h"
 
 #define REASON_BYTES 256
@@ -17,14 +14,25 @@ struct name_space {
 	struct store *store;
 	enum control_domain domain;
 	char domain_reason[REASON_BYTES];
-	struct verbs_region *region; /* NULL in the domain cpu */
-	struct transport *transport; /* the main thread's own way to the words */
-	struct looks looks;
-	unsigned session_count; /* not free yet, */
-	unsigned live_count;    /* and of them those that live */
-	struct list asking;     /* of them, those that asked for a linger */
-	struct restart_space restart;
+	/* NULL in the domain cpu */
+	struct verbs_region *region;
+	/* the main thread's own way to the words */
+	struct transport *transport;
 };
+
+struct namespaces {
+	struct name_space table[SETTINGS_ITEMS_MAX];
+	unsigned count;
+};
+
+/* The one called @name; NULL: there is none. */
+struct name_space *namespaces_find(struct namespaces *namespaces, const char *name);
+/* Where in the table @space is. */
+static inline unsigned namespaces_place(const struct namespaces *namespaces,
+					const struct name_space *space)
+{
+	return (unsigned)(space - namespaces->table);
+}
 
 /*
  * Make the namespace @name, with all pages of its arena if @is_reserved. @device NULL (with

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/server.h"
-#include "storaged/control/accept.h"
-#include "storaged/control/control.h"
 #include "storaged/log.h"
 #include "lib/core/clock.h"
 
@@ -18,65 +16,6 @@
 #define CLEAN_STEPS  32
 #define TELL_HANDLES 64
 #define EXPIRE_STEPS 16
-#define DROP_STEPS   16
-
-uint64_t server_operations(const struct server *server)
-{
-	uint64_t operations = 0;
-
-	for (unsigned i = 0; i < server->worker_count; i++)
-		operations +=
-			atomic_load_explicit(&server->workers[i].operations, memory_order_relaxed);
-	return operations;
-}
-
-static uint64_t roce_figure(const struct roce_worker *worker, size_t offset)
-{
-	return atomic_load_explicit(&worker->figures[offset / sizeof(uint64_t)],
-				    memory_order_relaxed);
-}
-
-uint64_t server_protocol_errors(const struct server *server)
-{
-	uint64_t errors = server->protocol_errors;
-
-	/* Each of these ends its queue pair. */
-	for (unsigned i = 0; i < server->roce_worker_count; i++)
-		errors += roce_figure(&server->roce_workers[i],
-				      offsetof(struct roce_counters, naks_request)) +
-			  roce_figure(&server->roce_workers[i],
-				      offsetof(struct roce_counters, naks_access));
-	return errors;
-}
-
-bool server_has_room(const struct server *server, unsigned files)
-{
-	uint64_t taken = server->connection_count + (MAPPING_FILES - 1) * server->mapping_count;
-
-	return server->connection_count < server->connections_max &&
-	       taken + files <= server->files_max;
-}
-
-struct name_space *server_namespace(struct server *server, const char *name)
-{
-	for (unsigned i = 0; i < server->namespace_count; i++)
-		if (!strcmp(server->namespaces[i].name, name))
-			return &server->namespaces[i];
-	return NULL;
-}
-
-uint8_t server_transports(const struct server *server, const struct name_space *space)
-{
-	unsigned possible = CONTROL_TCP;
-
-	if (space->domain == CONTROL_DOMAIN_CPU && server->unix_socket.path[0])
-		possible |= CONTROL_SHM;
-	if (space->domain == CONTROL_DOMAIN_DEVICE && server->verbs_listener)
-		possible |= CONTROL_VERBS;
-	if (space->domain == CONTROL_DOMAIN_DEVICE || server->roce_port_count)
-		possible |= CONTROL_ROCE;
-	return (uint8_t)(possible & server->settings->transports);
-}
 
 #define SIZE_TEXT_BYTES 32
 
@@ -96,14 +35,14 @@ static const char *size_text(uint64_t bytes, char text[static SIZE_TEXT_BYTES])
 void server_ready_line(const struct server *server, char *line, size_t line_bytes)
 {
 	static const char *const names[] = {TRANSPORT_NAMES};
-	const struct name_space *space = &server->namespaces[0];
-	uint8_t transports = server_transports(server, space);
+	const struct name_space *space = &server->namespaces.table[0];
+	uint8_t transports = context_transports(&server->context, space);
 	char urls[LISTENERS_MAX * 130] = "", list[32] = "", memory[SIZE_TEXT_BYTES], wait[32] = "";
-	int64_t left_ns = restart_left_ns(server);
+	int64_t left_ns = restart_left_ns(&server->restart);
 
-	for (unsigned i = 0; i < server->listener_count; i++) {
+	for (unsigned i = 0; i < server->listeners.count; i++) {
 		strncat(urls, i ? " " : "", sizeof urls - strlen(urls) - 1);
-		strncat(urls, server->listeners[i].url, sizeof urls - strlen(urls) - 1);
+		strncat(urls, server->listeners.table[i].url, sizeof urls - strlen(urls) - 1);
 	}
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
 		if (!(transports & 1 << i))
@@ -116,7 +55,7 @@ void server_ready_line(const struct server *server, char *line, size_t line_byte
 	snprintf(line, line_bytes,
 		 "storaged %s ready: %s domain=%s transports=%s io=%s memory=%s%s\n", DSO_VERSION,
 		 urls, space->domain == CONTROL_DOMAIN_DEVICE ? "device" : "cpu", list,
-		 server->workers[0].engine_name,
+		 server->data_connections.workers[0].engine_name,
 		 size_text(store_region_bytes(space->store), memory), wait);
 }
 
@@ -131,47 +70,17 @@ static void excuse(struct server *server, struct peer_timers *timers, int64_t no
 	timers->starved_ns = server->starvation.waited_ns;
 }
 
-static void expire_hellos(struct server *server, int64_t now_ns)
-{
-	struct peer_timer *timer;
-
-	excuse(server, &server->hellos, now_ns);
-	while ((timer = peer_timers_over(&server->hellos, now_ns))) {
-		peer_timer_end(&server->hellos, timer);
-		control_doom(container_of(timer, struct control, hello),
-			     "it did not say HELLO in time");
-	}
-}
-
-static void expire_closings(struct server *server, int64_t now_ns)
-{
-	struct deadline *deadline;
-
-	while ((deadline = deadline_first(&server->closings)) && deadline->at_ns <= now_ns) {
-		list_remove(&deadline->link);
-		control_doom(container_of(deadline, struct control, deadline), NULL);
-	}
-}
-
-static void expire_pauses(struct server *server, int64_t now_ns)
-{
-	struct deadline *deadline;
-
-	while ((deadline = deadline_first(&server->pauses)) && deadline->at_ns <= now_ns)
-		accept_resume(server, deadline);
-}
-
 /* Milliseconds until something is due, -1 for never. */
 static int next_due_ms(const struct server *server, int64_t until_ns)
 {
-	const struct deadlines *all[] = {&server->closings, &server->pauses, &server->mapping_looks,
+	const struct deadlines *all[] = {&server->acceptor.pauses, &server->mappings.looks,
 					 &server->sessions.lingering, &server->sessions.retries};
-	const int64_t times_ns[] = {restart_due_ns(server), peer_timers_due_ns(&server->hellos),
+	const int64_t times_ns[] = {restart_due_ns(&server->restart),
+				    controls_due_ns(&server->controls),
 				    peer_timers_due_ns(&server->sessions.timers)};
 	int64_t due_ns = until_ns;
 
-	if (!list_empty(&server->ready) || !list_empty(&server->sessions.sweeping) ||
-	    !list_empty(&server->doomed))
+	if (!list_empty(&server->sessions.sweeping))
 		return 0;
 	for (unsigned i = 0; i < sizeof times_ns / sizeof *times_ns; i++)
 		due_ns = times_ns[i] < due_ns ? times_ns[i] : due_ns;
@@ -186,24 +95,9 @@ static int next_due_ms(const struct server *server, int64_t until_ns)
 
 /* ---- turns of the loop ---- */
 
-/* Connections that have a turn each; one that has more to do puts itself at the end. */
-static bool resume_ready(struct server *server, struct budget *budget)
+static bool resume_controls(struct server *server, struct budget *budget)
 {
-	struct list turn;
-
-	list_init(&turn);
-	list_splice(&turn, &server->ready);
-	while (!list_empty(&turn)) {
-		struct control *control = container_of(turn.next, struct control, ready);
-
-		if (!budget_take(budget, control_steps(control)))
-			break;
-		control_resume(control);
-	}
-	/* Before those that put themselves there meanwhile. */
-	list_splice(&turn, &server->ready);
-	list_splice(&server->ready, &turn);
-	return !list_empty(&server->ready);
+	return controls_resume(&server->controls, budget);
 }
 
 /* Have each namespace do a piece of work in turn, another one first in every turn of the loop, as
@@ -215,9 +109,9 @@ static bool in_turns(struct server *server, struct budget *budget, unsigned step
 
 	do {
 		any = false;
-		for (unsigned i = 0; i < server->namespace_count; i++) {
-			unsigned space = (server->turns + i) % server->namespace_count;
-			struct store *store = server->namespaces[space].store;
+		for (unsigned i = 0; i < server->namespaces.count; i++) {
+			unsigned space = (server->turns + i) % server->namespaces.count;
+			struct store *store = server->namespaces.table[space].store;
 
 			if (!is_due(store))
 				continue;
@@ -239,8 +133,7 @@ static bool tell_deletions(struct server *server, struct budget *budget)
 {
 	bool more = in_turns(server, budget, TELL_HANDLES, store_is_telling, tell_piece);
 
-	while (!list_empty(&server->unflushed))
-		control_flush(container_of(server->unflushed.next, struct control, unflushed));
+	controls_flush(&server->controls);
 	return more;
 }
 
@@ -271,11 +164,14 @@ static bool sweep(struct server *server, struct budget *budget)
 	return sessions_sweep(&server->sessions, budget);
 }
 
-static bool drop_doomed(struct server *server, struct budget *budget)
+static bool sweep_after_restart(struct server *server, struct budget *budget)
 {
-	while (!list_empty(&server->doomed) && budget_take(budget, DROP_STEPS))
-		control_close(container_of(server->doomed.next, struct control, doomed));
-	return !list_empty(&server->doomed);
+	return restart_sweep(&server->restart, budget);
+}
+
+static bool drop_controls(struct server *server, struct budget *budget)
+{
+	return controls_drop(&server->controls, budget);
 }
 
 static void clean_piece(struct store *store)
@@ -291,8 +187,8 @@ static bool clean_namespaces(struct server *server, struct budget *budget)
 /* What may be much, in every turn as far as its budget goes: each kind has one of its own, so that
  * none waits for another to be through. Each returns whether there is more. */
 static bool (*const works[])(struct server *server, struct budget *budget) = {
-	resume_ready, tell_deletions, expire_sessions, destroy_peers,
-	sweep,        restart_sweep,  drop_doomed,     clean_namespaces,
+	resume_controls, tell_deletions,      expire_sessions, destroy_peers,
+	sweep,           sweep_after_restart, drop_controls,   clean_namespaces,
 };
 
 static bool work(struct server *server)
@@ -316,14 +212,14 @@ static int turn(struct server *server, int64_t until_ns)
 		return r;
 	server->turns++;
 	starvation_turn(&server->starvation, now_ns);
-	expire_hellos(server, now_ns);
-	expire_closings(server, now_ns);
-	expire_pauses(server, now_ns);
-	mappings_expire_looks(server, now_ns);
+	excuse(server, &server->controls.hellos, now_ns);
+	controls_expire(&server->controls, now_ns);
+	accept_turn(&server->acceptor, now_ns);
+	mappings_turn(&server->mappings, now_ns);
 	sessions_expire_lingers(&server->sessions, now_ns);
 	sessions_retry_sweeps(&server->sessions, now_ns);
-	restart_turn(server, now_ns);
-	holds_look(server, now_ns);
+	restart_turn(&server->restart, now_ns);
+	holds_look(&server->holds, now_ns);
 	server->busy = work(server);
 	return 0;
 }
@@ -332,24 +228,15 @@ static int turn(struct server *server, int64_t until_ns)
 static int drain(struct server *server)
 {
 	int64_t until_ns = clock_now_ns() + DRAIN_NS;
-	struct list *link;
 	int r = 0;
 
-	server->draining = true;
-	restart_drain(server);
+	server->context.is_draining = true;
+	restart_drain(&server->restart);
 	log_info("draining: %u sessions", server->sessions.live_count);
-	accept_stop(server);
-	server->closings.duration_ns = DRAIN_CLOSING_NS;
-	for (link = server->controls.next; link != &server->controls; link = link->next) {
-		struct control *control = container_of(link, struct control, link);
-
-		if (control->session)
-			session_fence(control->session, END_drained);
-		else
-			control_doom(control, NULL);
-	}
+	accept_stop(&server->acceptor);
+	controls_drain(&server->controls, DRAIN_CLOSING_NS);
 	while (r == 0 && clock_now_ns() < until_ns &&
-	       (!list_empty(&server->controls) || sessions_are_closing(&server->sessions) ||
+	       (!list_empty(&server->controls.all) || sessions_are_closing(&server->sessions) ||
 		!list_empty(&server->sessions.sweeping)))
 		r = turn(server, until_ns);
 	return r;

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting storaged, part by part, and taking it down again in reverse. */
 #include "storaged/server.h"
-#include "storaged/control/accept.h"
-#include "storaged/control/control.h"
-#include "storaged/paths/device_pairs.h"
-#include "storaged/paths/device_watch.h"
+#include "storaged/control/handlers.h"
 #include "storaged/log.h"
 #include "storaged/memory.h"
-#include "storaged/paths/verbs_accept.h"
-#include "storaged/paths/queue_pairs.h"
 #include "lib/core/clock.h"
 
 #include <ctype.h>
@@ -66,19 +61,19 @@ static void set_limits(struct server *server)
 	uint64_t wanted = server->settings->connections_max;
 	struct rlimit limit;
 
-	server->connections_max = wanted;
-	server->files_max = UINT64_MAX;
+	server->room = (struct room){.connections_max = wanted, .files_max = UINT64_MAX};
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	server->files_max = limit.rlim_cur > 2 * FILES_RESERVED ? limit.rlim_cur - FILES_RESERVED
-								: limit.rlim_cur / 2;
-	if (server->files_max < wanted) {
-		server->connections_max = server->files_max;
+	server->room.files_max = limit.rlim_cur > 2 * FILES_RESERVED
+					 ? limit.rlim_cur - FILES_RESERVED
+					 : limit.rlim_cur / 2;
+	if (server->room.files_max < wanted) {
+		server->room.connections_max = server->room.files_max;
 		log_warning("%llu open files leave room for %llu connections, not %llu",
 			    (unsigned long long)limit.rlim_cur,
-			    (unsigned long long)server->connections_max,
+			    (unsigned long long)server->room.connections_max,
 			    (unsigned long long)wanted);
 	}
 }
@@ -92,7 +87,7 @@ static void signal_ready(struct source *source, uint32_t events)
 	while (read(source->fd, &info, sizeof info) == sizeof info) {
 		if (server->signal_count++ == 0)
 			continue;
-		unix_socket_remove(&server->unix_socket);
+		unix_socket_remove(&server->listeners.unix_socket);
 		_exit(EXIT_FAILURE);
 	}
 }
@@ -135,8 +130,7 @@ static int open_tcp_listeners(struct server *server, const struct reason *reason
 				    "--listen none stands alone, or not at all beside an address");
 		if (!is_none(settings->listen.item[i]))
 			r = listen_tcp(settings->listen.item[i], settings->plaintext,
-				       server->listeners, &server->listener_count, reason->text,
-				       reason->bytes);
+				       &server->listeners, reason->text, reason->bytes);
 	}
 	return r;
 }
@@ -149,17 +143,12 @@ static int open_listeners(struct server *server, const struct reason *reason)
 	if (r)
 		return r;
 	if (is_none(settings->unix_socket))
-		return server->listener_count ? 0
-					      : fail(reason, -EINVAL,
-						     "--listen none and --unix-socket none: nobody "
-						     "could reach it");
-	if (server->listener_count == LISTENERS_MAX)
-		return fail(reason, -ENOSPC, "more than %d addresses to listen at", LISTENERS_MAX);
-	r = listen_unix(settings, &server->unix_socket, &server->listeners[server->listener_count],
-			reason->text, reason->bytes);
-	if (r == 0)
-		server->listener_count++;
-	return r;
+		return server->listeners.count
+			       ? 0
+			       : fail(reason, -EINVAL,
+				      "--listen none and --unix-socket none: nobody "
+				      "could reach it");
+	return listen_unix(settings, &server->listeners, reason->text, reason->bytes);
 }
 
 /* Open the RDMA device, if the settings want one. *no_device says why there is none after all. */
@@ -216,15 +205,15 @@ static int open_namespaces(struct server *server, const struct reason *reason)
 	if (r == 0)
 		r = check_memory(server, &memory, reason);
 	for (unsigned i = 0; i < names->count && r == 0; i++) {
-		struct name_space *space = &server->namespaces[i];
+		struct name_space *space = &server->namespaces.table[i];
 
-		if (server_namespace(server, names->item[i]))
+		if (namespaces_find(&server->namespaces, names->item[i]))
 			return fail(reason, -EEXIST, "there are two namespaces %s", names->item[i]);
 		r = namespace_open(space, names->item[i], server->settings,
 				   server->settings->memory_reserve || memory.is_strict,
 				   server->device, no_device, reason->text, reason->bytes);
 		if (r == 0) {
-			server->namespace_count++;
+			server->namespaces.count++;
 			log_info("namespace %s: atomics by the %s: %s", space->name,
 				 space->domain == CONTROL_DOMAIN_DEVICE ? "device" : "cpu",
 				 space->domain_reason);
@@ -233,88 +222,109 @@ static int open_namespaces(struct server *server, const struct reason *reason)
 	return r;
 }
 
-static int open_worker(struct server *server, const struct reason *reason)
+/* Where each kind of path to memory begins. */
+static int open_paths(struct server *server, const struct reason *reason)
 {
 	const struct settings *settings = server->settings;
-	unsigned count = server->namespace_count, opened = 0;
-	struct executor *executors = calloc(count, sizeof *executors);
-	uint64_t stream_count_max;
-	int r = executors ? 0 : fail(reason, -ENOMEM, "out of memory");
-
-	for (; opened < count && r == 0; opened += r == 0) {
-		const struct name_space *space = &server->namespaces[opened];
-
-		executors[opened].region_bytes = store_region_bytes(space->store);
-		r = namespace_transport(space, (enum transport_poll)settings->poll,
-					&executors[opened].transport, reason->text, reason->bytes);
-	}
-	if (r) {
-		while (opened--)
-			transport_ops(executors[opened].transport)
-				->close(executors[opened].transport);
-		free(executors);
-		return r;
-	}
-	/* One stream a connection, one for its mail, one for each device. */
-	stream_count_max = server->connections_max + 1 + count;
-	if (stream_count_max > IO_STREAM_COUNT_MAX)
-		stream_count_max = IO_STREAM_COUNT_MAX;
-	r = worker_start(&server->workers[server->worker_count], settings,
-			 (unsigned)stream_count_max, executors, count, &server->inbox);
-	if (r)
-		return fail(reason, r, "a worker with the I/O engine %s cannot start: %s%s",
-			    settings_io[settings->io], strerrordesc_np(-r),
-			    r == -EPERM || r == -ENOSYS
-				    ? " (the kernel or a container's seccomp profile "
-				      "refuses io_uring: try --io poll)"
-				    : "");
-	server->worker_count++;
-	return 0;
-}
-
-static void inbox_ready(struct source *source, uint32_t events)
-{
-	(void)events;
-	data_connections_take_mail(container_of(source, struct server, inbox_source));
-}
-
-static void roce_inbox_ready(struct source *source, uint32_t events)
-{
-	(void)events;
-	queue_pairs_take_mail(container_of(source, struct server, roce_inbox_source));
-}
-
-static int open_inbox(struct server *server, struct mailbox *inbox, struct source *source,
-		      void (*ready)(struct source *source, uint32_t events))
-{
-	int r = mailbox_open(inbox);
-
-	return r ? r : loop_add(&server->loop, source, inbox->event_fd, EPOLLIN, ready);
-}
-
-static void close_inbox(struct server *server, struct mailbox *inbox, struct source *source)
-{
-	if (source->fd >= 0)
-		loop_take(&server->loop, source);
-	if (inbox->event_fd >= 0)
-		mailbox_close(inbox);
-}
-
-static int open_workers(struct server *server, const struct reason *reason)
-{
-	int r = open_inbox(server, &server->inbox, &server->inbox_source, inbox_ready);
+	const struct listener *first = &server->listeners.table[0];
+	uint16_t port = server->listeners.count && !first->is_unix ? first->port : 0;
+	int r = data_connections_open(&server->data_connections, &server->loop, &server->room,
+				      &server->namespaces, settings, reason->text, reason->bytes);
 
 	if (r == 0)
-		r = open_inbox(server, &server->roce_inbox, &server->roce_inbox_source,
-			       roce_inbox_ready);
+		r = queue_pairs_open(&server->queue_pairs, &server->loop, &server->listeners,
+				     &server->namespaces, settings, reason->text, reason->bytes);
+	if (r)
+		return r;
+	r = device_pairs_open(&server->device_pairs, &server->loop, &server->device_peers);
 	if (r)
 		return fail(reason, r, "%s", strerrordesc_np(-r));
-	for (unsigned i = 0; i < server->settings->workers && r == 0; i++)
-		r = open_worker(server, reason);
-	return r;
+	if (!server->device || !(settings->transports & CONTROL_VERBS))
+		return 0;
+	return verbs_accept_open(&server->verbs_accept, &server->loop, server->device, port,
+				 &server->sessions, &server->device_peers, reason->text,
+				 reason->bytes);
+}
+
+/* The path of the marker: beside the unix socket, or named after the first address. Returns whether
+ * there is a place that the next storaged finds. */
+static bool find_marker_path(const struct server *server, char *path, size_t path_bytes)
+{
+	const char *url = server->listeners.count ? server->listeners.table[0].url : "";
+	const char *port = server->settings->listen.count
+				   ? strrchr(server->settings->listen.item[0], ':')
+				   : NULL;
+	char directory[108];
+
+	if (server->listeners.unix_socket.path[0]) {
+		snprintf(path, path_bytes, "%s" MARKER_SUFFIX, server->listeners.unix_socket.path);
+		return true;
+	}
+	/* A port that the kernel chose is another one the next time. */
+	if (!*url || (port && !strcmp(port, ":0")))
+		return false;
+	unix_socket_default_path(directory, sizeof directory);
+	*strrchr(directory, '/') = 0;
+	snprintf(path, path_bytes, "%s/%s" MARKER_SUFFIX, directory, url + strlen("dso://"));
+	return true;
+}
+
+static void open_restart(struct server *server)
+{
+	char path[256], reason[256];
+
+	if (!find_marker_path(server, path, sizeof path))
+		return;
+	if (!server->listeners.unix_socket.path[0] &&
+	    unix_socket_make_directory(path, reason, sizeof reason))
+		log_warning("after a restart locks will be granted at once: %s", reason);
+	else
+		restart_open(&server->restart, path);
 }
 
 /* ---- all of it ---- */
+
+/* What parts are handed of each other, before any of them is opened: so all can be closed. */
+static void wire(struct server *server)
+{
+	const struct settings *settings = server->settings;
+
+	restart_init(&server->restart, settings, server->boot_id, &server->namespaces,
+		     &server->futexes);
+	holds_init(&server->holds, &server->sessions, &server->namespaces);
+	device_peers_init(&server->device_peers);
+	mappings_init(&server->mappings, &server->loop, &server->room,
+		      settings->shm_fence == SHM_FENCE_KILL);
+	controls_init(&server->controls, &server->loop, &server->room, handlers, handler_count,
+		      &server->context);
+	accept_init(&server->acceptor, &server->loop, &server->listeners, &server->controls,
+		    &server->room);
+	server->context = (struct context){
+		.settings = settings,
+		.boot_id = server->boot_id,
+		.started_ns = clock_now_ns(),
+		.listeners = &server->listeners,
+		.namespaces = &server->namespaces,
+		.sessions = &server->sessions,
+		.futexes = &server->futexes,
+		.restart = &server->restart,
+		.holds = &server->holds,
+		.data_connections = &server->data_connections,
+		.queue_pairs = &server->queue_pairs,
+		.device_pairs = &server->device_pairs,
+		.verbs_accept = &server->verbs_accept,
+		.mappings = &server->mappings,
+	};
+}
+
+static int open_sessions(struct server *server)
+{
+	uint32_t max = (uint32_t)server->settings->sessions_max;
+	int r = sessions_open(&server->sessions, max, (int64_t)server->settings->ttl_ns,
+			      &server->futexes, &server->restart);
+
+	return r ? r : futexes_open(&server->futexes, &server->loop, max);
+}
 
 int server_open(struct server *server, const struct settings *settings, char *text,
 		size_t text_bytes)
@@ -322,55 +332,32 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	struct reason reason = {text, text_bytes};
 	int r;
 
-	*server = (struct server){.settings = settings,
-				  .started_ns = clock_now_ns(),
-				  .inbox.event_fd = -1,
-				  .roce_inbox.event_fd = -1,
-				  .roce_inbox_source.fd = -1,
-				  .made_inbox.event_fd = -1,
-				  .made_source.fd = -1,
-				  .signals.fd = -1,
-				  .inbox_source.fd = -1,
-				  .device_source.fd = -1,
-				  .verbs_source.fd = -1};
-	device_peers_init(&server->device_peers);
-	list_init(&server->controls);
-	list_init(&server->ready);
-	list_init(&server->doomed);
-	list_init(&server->unflushed);
-	server->hellos.whole_ns = CONTROL_HELLO_NS;
-	deadlines_init(&server->closings, CONTROL_CLOSING_NS);
-	deadlines_init(&server->pauses, ACCEPT_PAUSE_NS);
-	deadlines_init(&server->mapping_looks, MAPPING_LOOK_NS);
-	read_boot_id(server->host);
+	*server = (struct server){.settings = settings, .signals.fd = -1};
+	read_boot_id(server->boot_id);
 	set_limits(server);
+	wire(server);
 	r = loop_open(&server->loop);
 	if (r == 0)
 		r = open_signals(server);
 	if (r == 0)
-		r = sessions_open(&server->sessions, (uint32_t)settings->sessions_max,
-				  (int64_t)settings->ttl_ns);
-	if (r == 0)
-		r = futexes_open(&server->futexes, &server->loop, (uint32_t)settings->sessions_max);
+		r = open_sessions(server);
 	if (r)
 		return fail(&reason, r, "%s", strerrordesc_np(-r));
 	r = open_listeners(server, &reason);
 	if (r == 0)
 		r = open_namespaces(server, &reason);
-	if (r == 0 && (r = device_watch_open(server)) != 0)
-		fail(&reason, r, "%s", strerrordesc_np(-r));
-	if (r == 0)
-		r = open_workers(server, &reason);
-	if (r == 0)
-		r = queue_pairs_open(server, text, text_bytes);
-	if (r == 0 && (r = device_pairs_open(server)) != 0)
-		fail(&reason, r, "%s", strerrordesc_np(-r));
-	if (r == 0)
-		r = verbs_accept_open(server, text, text_bytes);
 	if (r)
 		return r;
-	restart_open(server);
-	r = accept_start(server);
+	server->context.device = server->device;
+	r = device_watch_open(&server->device_watch, &server->loop, server->device,
+			      &server->namespaces);
+	if (r)
+		return fail(&reason, r, "%s", strerrordesc_np(-r));
+	r = open_paths(server, &reason);
+	if (r)
+		return r;
+	open_restart(server);
+	r = accept_start(&server->acceptor);
 	return r ? fail(&reason, r, "%s", strerrordesc_np(-r)) : 0;
 }
 
@@ -378,8 +365,6 @@ static void destroy_peers(struct server *server)
 {
 	struct budget budget;
 
-	if (!server->sessions.table)
-		return;
 	do
 		budget = budget_begin();
 	while (device_peers_destroy(&server->device_peers, &budget));
@@ -387,26 +372,24 @@ static void destroy_peers(struct server *server)
 
 void server_close(struct server *server)
 {
-	while (!list_empty(&server->controls))
-		control_close(container_of(server->controls.next, struct control, link));
-	accept_stop(server);
-	device_pairs_close(server);
+	controls_close(&server->controls);
+	accept_stop(&server->acceptor);
+	device_pairs_close(&server->device_pairs);
 	destroy_peers(server);
-	verbs_accept_close(server);
-	device_watch_close(server);
-	queue_pairs_close(server);
-	restart_close(server);
-	while (server->worker_count)
-		worker_stop(&server->workers[--server->worker_count]);
+	verbs_accept_close(&server->verbs_accept);
+	device_watch_close(&server->device_watch);
+	queue_pairs_close(&server->queue_pairs);
+	restart_close(&server->restart);
+	data_connections_close(&server->data_connections);
+	/* Nobody waits for processes that have the arena mapped. */
+	mappings_close(&server->mappings);
 	if (server->sessions.table)
 		sessions_close(&server->sessions);
 	futexes_close(&server->futexes);
-	while (server->namespace_count)
-		namespace_close(&server->namespaces[--server->namespace_count]);
+	while (server->namespaces.count)
+		namespace_close(&server->namespaces.table[--server->namespaces.count]);
 	verbs_device_close(server->device);
 	loop_end(&server->loop, &server->signals);
-	close_inbox(server, &server->inbox, &server->inbox_source);
-	close_inbox(server, &server->roce_inbox, &server->roce_inbox_source);
 	if (server->loop.epoll_fd >= 0)
 		loop_close(&server->loop);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/control/accept.h"
-#include "storaged/control/control.h"
 #include "storaged/log.h"
-#include "storaged/server.h"
 #include "lib/core/clock.h"
 
 #include <errno.h>
@@ -22,26 +20,38 @@ static bool is_passing(int error)
  * time. */
 static void pause_listener(struct listener *listener, int error)
 {
-	struct server *server = listener->server;
+	struct acceptor *acceptor = listener->acceptor;
 
 	log_limited(LOG_LEVEL_ERROR, "a connection cannot be accepted now: %s",
 		    strerrordesc_np(error));
-	loop_change(&server->loop, &listener->source, 0);
-	deadline_set(&server->pauses, &listener->pause, clock_now_ns());
+	loop_change(acceptor->loop, &listener->source, 0);
+	deadline_set(&acceptor->pauses, &listener->pause, clock_now_ns());
 }
 
-void accept_resume(struct server *server, struct deadline *pause)
+void accept_init(struct acceptor *acceptor, struct loop *loop, struct listeners *listeners,
+		 struct controls *controls, struct room *room)
 {
-	struct listener *listener = container_of(pause, struct listener, pause);
+	*acceptor = (struct acceptor){
+		.loop = loop, .listeners = listeners, .controls = controls, .room = room};
+	deadlines_init(&acceptor->pauses, ACCEPT_PAUSE_NS);
+}
 
-	list_remove(&pause->link);
-	loop_change(&server->loop, &listener->source, EPOLLIN);
+void accept_turn(struct acceptor *acceptor, int64_t now_ns)
+{
+	struct deadline *pause;
+
+	while ((pause = deadline_first(&acceptor->pauses)) && pause->at_ns <= now_ns) {
+		struct listener *listener = container_of(pause, struct listener, pause);
+
+		list_remove(&pause->link);
+		loop_change(acceptor->loop, &listener->source, EPOLLIN);
+	}
 }
 
 static void listener_ready(struct source *source, uint32_t events)
 {
 	struct listener *listener = container_of(source, struct listener, source);
-	struct server *server = listener->server;
+	struct acceptor *acceptor = listener->acceptor;
 
 	(void)events;
 	for (unsigned i = 0; i < ACCEPT_TURN_MAX; i++) {
@@ -54,30 +64,30 @@ static void listener_ready(struct source *source, uint32_t events)
 				pause_listener(listener, errno);
 			return;
 		}
-		if (!server_has_room(server, 1)) {
+		if (!room_has(acceptor->room, 1)) {
 			char who[ORIGIN_WHO_BYTES];
 
 			log_limited(
 				LOG_LEVEL_WARNING,
 				"a connection of %s is refused: there are %llu, as many as may be",
 				origin_who(fd, listener->is_unix, who),
-				(unsigned long long)server->connection_count);
+				(unsigned long long)acceptor->room->connections);
 			close(fd);
-		} else if (control_open(server, fd, listener->is_unix)) {
+		} else if (control_open(acceptor->controls, fd, listener->is_unix)) {
 			close(fd);
 		}
 	}
 }
 
-int accept_start(struct server *server)
+int accept_start(struct acceptor *acceptor)
 {
-	for (unsigned i = 0; i < server->listener_count; i++) {
-		struct listener *listener = &server->listeners[i];
+	for (unsigned i = 0; i < acceptor->listeners->count; i++) {
+		struct listener *listener = &acceptor->listeners->table[i];
 		int r;
 
-		listener->server = server;
+		listener->acceptor = acceptor;
 		list_init(&listener->pause.link);
-		r = loop_add(&server->loop, &listener->source, listener->source.fd, EPOLLIN,
+		r = loop_add(acceptor->loop, &listener->source, listener->source.fd, EPOLLIN,
 			     listener_ready);
 		if (r)
 			return r;
@@ -85,11 +95,13 @@ int accept_start(struct server *server)
 	return 0;
 }
 
-void accept_stop(struct server *server)
+void accept_stop(struct acceptor *acceptor)
 {
-	list_init(&server->pauses.list);
-	for (unsigned i = 0; i < server->listener_count; i++)
-		loop_end(&server->loop, &server->listeners[i].source);
-	unix_socket_remove(&server->unix_socket);
-	server->unix_socket.path[0] = 0;
+	struct unix_socket *unix_socket = &acceptor->listeners->unix_socket;
+
+	list_init(&acceptor->pauses.list);
+	for (unsigned i = 0; i < acceptor->listeners->count; i++)
+		loop_end(acceptor->loop, &acceptor->listeners->table[i].source);
+	unix_socket_remove(unix_socket);
+	unix_socket->path[0] = 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ATTACH: a connection becomes the data path of a session, or brings the arena to a process. */
 #include "storaged/control/handlers.h"
-#include "storaged/server.h"
 #include "lib/remote/keepalive.h"
 
 #include <errno.h>
@@ -34,9 +33,10 @@ static void attach_tcp(struct control *control, const struct control_header *hea
 		control_doom(control, "its socket took no reply to ATTACH");
 		return;
 	}
-	fd = loop_take(&control->server->loop, &control->source);
+	fd = loop_take(control->controls->loop, &control->source);
 	keep_alive(fd);
-	if (data_connections_add(session, fd, control->in + taken, control->in_fill - taken))
+	if (data_connections_add(control->context->data_connections, session, fd,
+				 control->in + taken, control->in_fill - taken))
 		close(fd);
 	control_doom(control, NULL);
 }
@@ -95,7 +95,7 @@ static void pass_arena(struct control *control, const struct control_header *hea
 	int arena_fd = store_fd(session_of_fence(&mapping->fence)->space->store);
 
 	if (send_arena(control->source.fd, header, arena_fd, mapping->lease_fd) == 0) {
-		mapping_watch(mapping, loop_take(&control->server->loop, &control->source));
+		mapping_watch(mapping, loop_take(control->controls->loop, &control->source));
 		control_doom(control, NULL);
 	} else {
 		mapping_forget(mapping);
@@ -119,7 +119,7 @@ static void attach_shm(struct control *control, const struct control_header *hea
 			"the memory it has mapped may be used again; share the process "
 			"namespace with storaged, or use tcp",
 			strerrordesc_np(-pidfd));
-	} else if ((r = mapping_new(session, pidfd, &mapping)) != 0) {
+	} else if ((r = mapping_new(control->context->mappings, session, pidfd, &mapping)) != 0) {
 		close(pidfd);
 		control_refuse(control, header, WIRE_ACCESS,
 			       r == -EMFILE ? "storaged watches as many processes as it may"
@@ -135,13 +135,13 @@ void handle_attach(struct control *control, const struct control_header *header,
 		   const uint8_t *body)
 {
 	const struct control_attach *attach = (const void *)body;
-	struct session *session =
-		session_find(control->server, le64_get(attach->session), attach->cookie);
+	struct session *session = sessions_find(control->context->sessions,
+						le64_get(attach->session), attach->cookie);
 
 	if (!session) {
 		control_refuse(control, header, WIRE_NO_SESSION, NULL);
 		control_finish(control);
-	} else if (!(attach->transport & server_transports(control->server, session->space)) ||
+	} else if (!(attach->transport & context_transports(control->context, session->space)) ||
 		   attach->transport & (CONTROL_VERBS | CONTROL_ROCE)) {
 		control_refuse(control, header, WIRE_TRANSPORT, NULL);
 		control_finish(control);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/control/control.h"
-#include "storaged/control/handlers.h"
 #include "storaged/log.h"
-#include "storaged/server.h"
 #include "lib/core/clock.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,14 +36,25 @@ static void want(struct control *control)
 
 	if (!control_is_flushed(control))
 		events |= EPOLLOUT;
-	loop_change(&control->server->loop, &control->source, events);
+	loop_change(control->controls->loop, &control->source, events);
 }
 
 /* It has its turn behind the others. It may wait for that already. */
 static void queue_turn(struct control *control)
 {
 	list_remove(&control->ready);
-	list_append(&control->server->ready, &control->ready);
+	list_append(&control->controls->ready, &control->ready);
+}
+
+/* Handle what its client has sent already; if GOODBYE is not among that, its session is lost. */
+static void hear_out(struct control *control, enum session_end why, int error)
+{
+	if (control->last || !list_empty(&control->doomed))
+		return;
+	control->last = why;
+	control->session->last_error = error;
+	control->last_bytes = CONTROL_LAST_BYTES_MAX;
+	queue_turn(control);
 }
 
 /* A client that closes with replies unread may have said goodbye before. */
@@ -52,7 +63,7 @@ static void cannot_send(struct control *control, int error)
 	control->deaf = true;
 	control->out_sent = control->out_fill = 0;
 	if (control->session)
-		control_hear_out(control, END_control_broke, error);
+		hear_out(control, END_control_broke, error);
 	else
 		control_doom(control, NULL);
 }
@@ -131,17 +142,6 @@ static void append(struct control *control, struct control_header header, const 
 	control->out_fill += (uint32_t)sizeof header + body_bytes;
 }
 
-bool control_notify(struct control *control, uint16_t type, const void *body, size_t body_bytes)
-{
-	list_remove(&control->unflushed);
-	list_append(&control->server->unflushed, &control->unflushed);
-	control->stalled |= is_stalled(control);
-	if (control->stalled)
-		return false;
-	append(control, control_header_of(type, 0, 0, (uint32_t)body_bytes), body);
-	return true;
-}
-
 void control_reply(struct control *control, const struct control_header *header, const void *body,
 		   size_t body_bytes)
 {
@@ -185,7 +185,7 @@ void control_reject(struct control *control, const struct control_header *header
 	va_start(arguments, format);
 	vsnprintf(sentence, sizeof sentence, format, arguments);
 	va_end(arguments);
-	control->server->protocol_errors++;
+	control->controls->protocol_errors++;
 	log_limited(LOG_LEVEL_WARNING, "a client (%s) broke the protocol: %s",
 		    origin_who(control->source.fd, control->is_unix, who), sentence);
 	refuse(control, header, WIRE_MALFORMED, sentence);
@@ -199,17 +199,7 @@ void control_doom(struct control *control, const char *why)
 	if (!list_empty(&control->doomed))
 		return;
 	control->why = why;
-	list_append(&control->server->doomed, &control->doomed);
-}
-
-void control_hear_out(struct control *control, enum session_end why, int error)
-{
-	if (control->last || !list_empty(&control->doomed))
-		return;
-	control->last = why;
-	control->session->last_error = error;
-	control->last_bytes = CONTROL_LAST_BYTES_MAX;
-	queue_turn(control);
+	list_append(&control->controls->doomed, &control->doomed);
 }
 
 /* For what it was heard out for, or else @otherwise. */
@@ -231,24 +221,14 @@ void control_finish(struct control *control)
 	control->in_begin = control->in_scanned = control->in_fill = 0;
 	control->stalled = false;
 	list_remove(&control->ready);
-	peer_timer_end(&control->server->hellos, &control->hello);
-	deadline_set(&control->server->closings, &control->deadline, clock_now_ns());
+	peer_timer_end(&control->controls->hellos, &control->hello);
+	deadline_set(&control->controls->closings, &control->deadline, clock_now_ns());
 	control_flush(control);
-}
-
-void control_fence(struct control *control, const char *sentence)
-{
-	append(control,
-	       control_header_of(CONTROL_FENCED, 0, 0,
-				 (uint32_t)strnlen(sentence, CONTROL_SENTENCE_BYTES_MAX)),
-	       sentence);
-	control->session = NULL;
-	control_finish(control);
 }
 
 void control_close(struct control *control)
 {
-	struct server *server = control->server;
+	struct controls *controls = control->controls;
 	char who[ORIGIN_WHO_BYTES];
 
 	if (control->why)
@@ -261,10 +241,10 @@ void control_close(struct control *control)
 	list_remove(&control->doomed);
 	list_remove(&control->unflushed);
 	list_remove(&control->deadline.link);
-	peer_timer_end(&server->hellos, &control->hello);
-	server->connection_count--;
+	peer_timer_end(&controls->hellos, &control->hello);
+	room_give_back(controls->room, 1);
 	free(control->out);
-	loop_bury(&server->loop, &control->source, control);
+	loop_bury(controls->loop, &control->source, control);
 }
 
 /* ---- in ---- */
@@ -276,6 +256,46 @@ static bool header_at(const struct control *control, uint32_t at, struct control
 		return false;
 	memcpy(header, control->in + at, sizeof *header);
 	return true;
+}
+
+static const struct control_handler *handler_of(const struct control *control,
+						const struct control_header *header)
+{
+	unsigned type = le16_get(header->type);
+
+	return type < control->controls->handler_count ? &control->controls->handlers[type] : NULL;
+}
+
+/* Handle the whole request @header with @body, which lie in the connection's buffer. */
+static void handle_request(struct control *control, const struct control_header *header,
+			   const uint8_t *body)
+{
+	const struct control_handler *handler = handler_of(control, header);
+	unsigned type = le16_get(header->type);
+	bool is_first = control->state == CONTROL_EXPECT_HELLO;
+	bool begins = type == CONTROL_HELLO || type == CONTROL_ATTACH;
+	enum wire_status status;
+
+	if (!handler) {
+		control_reject(control, header, "%s is a notice: storaged sends it",
+			       control_type_name(type));
+		return;
+	}
+	if (is_first != begins) {
+		control_reject(control, header,
+			       is_first ? "a connection begins with HELLO or ATTACH, not with %s"
+					: "%s is the first message of a connection or none",
+			       control_type_name(type));
+		return;
+	}
+	status = control_check(header, body);
+	if (status == WIRE_MALFORMED)
+		control_reject(control, header, "the body of that %s is malformed",
+			       control_type_name(type));
+	else if (status != WIRE_OK)
+		control_refuse(control, header, status, NULL);
+	else
+		handler->handle(control, header, body);
 }
 
 /* Handle the first request, if it is whole. Returns its bytes, 0 when it is not, or when the
@@ -314,7 +334,11 @@ static unsigned weight(const struct control *control)
 {
 	struct control_header header;
 
-	return header_at(control, control->in_begin, &header) ? handler_steps(&header) : 0;
+	const struct control_handler *handler = header_at(control, control->in_begin, &header)
+							? handler_of(control, &header)
+							: NULL;
+
+	return handler ? handler->steps : 0;
 }
 
 /* Move what is not handled yet to the beginning of the buffer. */
@@ -420,12 +444,6 @@ static void handle_all(struct control *control, bool may_be_heavy)
 	}
 }
 
-void control_continue(struct control *control)
-{
-	control->waits = false;
-	queue_turn(control);
-}
-
 unsigned control_steps(const struct control *control)
 {
 	return CONTROL_TURN_MAX + weight(control);
@@ -459,7 +477,7 @@ static void hear_no_more(struct control *control, int error)
 {
 	control->ended = true;
 	if (control->session)
-		control_hear_out(control, error ? END_control_broke : END_control_closed, error);
+		hear_out(control, error ? END_control_broke : END_control_closed, error);
 	else
 		control_doom(control, NULL);
 }
@@ -506,27 +524,113 @@ static void control_event(struct source *source, uint32_t events)
 		cannot_send(control, 0);
 }
 
-int control_open(struct server *server, int fd, bool is_unix)
+/* ---- what its session has to say ---- */
+
+static struct control *control_of(struct client *client)
+{
+	return container_of(client, struct control, client);
+}
+
+/* With others at the end of the turn. */
+static bool tell_deleted(struct client *client, uint32_t handle)
+{
+	struct control *control = control_of(client);
+	struct control_close notice = {.handle = le32_of(handle)};
+
+	list_remove(&control->unflushed);
+	list_append(&control->controls->unflushed, &control->unflushed);
+	control->stalled |= is_stalled(control);
+	if (control->stalled)
+		return false;
+	append(control, control_header_of(CONTROL_DELETED, 0, 0, sizeof notice), &notice);
+	return true;
+}
+
+static void answer_wait(struct client *client, uint32_t request, enum wire_status status,
+			uint64_t taken)
+{
+	struct control *control = control_of(client);
+	struct control_header wait = control_header_of(CONTROL_WAIT, 0, request, 0);
+	struct control_waited waited = {.taken = le64_of(taken)};
+
+	if (status == WIRE_OK)
+		control_reply(control, &wait, &waited, sizeof waited);
+	else
+		control_refuse(control, &wait, status, NULL);
+	control_flush(control);
+}
+
+static void tell_fenced(struct client *client, const char *reason)
+{
+	struct control *control = control_of(client);
+
+	append(control,
+	       control_header_of(CONTROL_FENCED, 0, 0,
+				 (uint32_t)strnlen(reason, CONTROL_SENTENCE_BYTES_MAX)),
+	       reason);
+	control->session = NULL;
+	control_finish(control);
+}
+
+static void hear_client_out(struct client *client, enum session_end why, int error)
+{
+	hear_out(control_of(client), why, error);
+}
+
+static void go_on(struct client *client)
+{
+	struct control *control = control_of(client);
+
+	control->waits = false;
+	queue_turn(control);
+}
+
+static int64_t round_trip_ns(const struct client *client)
+{
+	const struct control *control = container_of(client, struct control, client);
+	struct tcp_info info = {0};
+	socklen_t bytes = sizeof info;
+
+	if (control->is_unix ||
+	    getsockopt(control->source.fd, IPPROTO_TCP, TCP_INFO, &info, &bytes))
+		return 0;
+	return (int64_t)info.tcpi_rtt * 1000;
+}
+
+static const struct client_ops client_ops = {
+	.tell_deleted = tell_deleted,
+	.answer_wait = answer_wait,
+	.tell_fenced = tell_fenced,
+	.hear_out = hear_client_out,
+	.go_on = go_on,
+	.round_trip_ns = round_trip_ns,
+};
+
+/* ---- the beginning ---- */
+
+int control_open(struct controls *controls, int fd, bool is_unix)
 {
 	struct control *control = calloc(1, sizeof *control);
 	int r;
 
 	if (!control)
 		return -ENOMEM;
-	r = loop_add(&server->loop, &control->source, fd, EPOLLIN, control_event);
+	r = loop_add(controls->loop, &control->source, fd, EPOLLIN, control_event);
 	if (r) {
 		free(control);
 		return r;
 	}
-	control->server = server;
+	control->controls = controls;
+	control->context = controls->context;
+	control->client.ops = &client_ops;
 	control->is_unix = is_unix;
 	list_init(&control->link);
 	list_init(&control->ready);
 	list_init(&control->doomed);
 	list_init(&control->unflushed);
 	list_init(&control->deadline.link);
-	list_append(&server->controls, &control->link);
-	peer_timer_begin(&server->hellos, &control->hello, clock_now_ns());
-	server->connection_count++;
+	list_append(&controls->all, &control->link);
+	peer_timer_begin(&controls->hellos, &control->hello, clock_now_ns());
+	room_take(controls->room, 1);
 	return 0;
 }

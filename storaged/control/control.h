@@ -6,9 +6,10 @@
 
 #include "lib/core/peer_timeout.h"
 #include "proto/control.h"
-#include "storaged/session/ends.h"
 #include "storaged/deadlines.h"
 #include "storaged/loop.h"
+#include "storaged/room.h"
+#include "storaged/session/session.h"
 
 #include <stdbool.h>
 
@@ -20,8 +21,8 @@
 #define CONTROL_HELLO_NS           INT64_C(2000000000) /* until the first message is whole */
 #define CONTROL_CLOSING_NS         INT64_C(1000000000) /* until the client has the last reply */
 
-struct server;
-struct session;
+struct context;
+struct control;
 
 enum control_state {
 	CONTROL_EXPECT_HELLO, /* waits for HELLO or ATTACH, CONTROL_HELLO_NS at most */
@@ -30,29 +31,77 @@ enum control_state {
 			       * CONTROL_CLOSING_NS at most; what it sends is thrown away */
 };
 
+/* What storaged does for requests of one type. */
+struct control_handler {
+	/* Handle the whole request @header with @body, which lie in the connection's buffer. */
+	void (*handle)(struct control *control, const struct control_header *header,
+		       const uint8_t *body);
+	/* What it takes of a turn beside a light one: 0 for a light one, which is handled at
+	 * once. */
+	unsigned steps;
+};
+
+/* All of them (controls.h). */
+struct controls {
+	struct loop *loop;
+	struct room *room;
+	struct context *context;
+	/* by the type of the request */
+	const struct control_handler *handlers;
+	unsigned handler_count;
+	struct list all;
+	/* those with a whole request left for the next turn */
+	struct list ready;
+	/* those to be dropped at the end of this turn */
+	struct list doomed;
+	/* those with notices that were not sent yet */
+	struct list unflushed;
+	/* whose first message has not come yet */
+	struct peer_timers hellos;
+	/* whose last reply is on its way */
+	struct deadlines closings;
+	uint64_t protocol_errors;
+};
+
 struct control {
 	struct source source;
-	struct server *server;
-	struct session *session; /* while LIVE */
+	struct controls *controls;
+	/* the handlers' */
+	struct context *context;
+	/* while LIVE */
+	struct session *session;
+	/* by which the session reaches it */
+	struct client client;
 	enum control_state state;
 	bool is_unix;
-	bool waits;   /* LIVE: for control_continue, with the request just handled */
-	bool again;   /* LIVE: the request just handled was not answered, its turn comes again */
-	bool stalled; /* LIVE: requests and notices wait until the client has read */
-	bool shut;    /* CLOSING: everything was sent */
-	bool ended;   /* the client sends nothing more; requests of its may lie in the buffer yet */
-	bool unread;  /* doomed: it leaves too much unread */
-	bool deaf;    /* it takes nothing any more: nothing is sent */
+	/* LIVE: for client_ops.go_on, with the request just handled */
+	bool waits;
+	/* LIVE: the request just handled was not answered, its turn comes again */
+	bool again;
+	/* LIVE: requests and notices wait until the client has read */
+	bool stalled;
+	/* CLOSING: everything was sent */
+	bool shut;
+	/* the client sends nothing more; requests of its may lie in the buffer yet */
+	bool ended;
+	/* doomed: it leaves too much unread */
+	bool unread;
+	/* it takes nothing any more: nothing is sent */
+	bool deaf;
 	/* LIVE: what the client has sent is handled yet, so many bytes at most; then its session is
 	 * lost for this reason, unless it has said goodbye. END_NONE: it is not like that. */
 	enum session_end last;
 	uint32_t last_bytes;
 	/* Doomed; for the log: of a connection without a session, whose end is another line. */
 	const char *why;
-	uint64_t deletion; /* LIVE: of the DELETE that waits until all are told; 0: there is none */
-	struct peer_timer hello;                    /* until its first message has come */
-	struct deadline deadline;                   /* of the last reply */
-	struct list link, ready, doomed, unflushed; /* in the server's lists */
+	/* LIVE: of the DELETE that waits until all are told; 0: there is none */
+	uint64_t deletion;
+	/* until its first message has come */
+	struct peer_timer hello;
+	/* of the last reply */
+	struct deadline deadline;
+	/* in those of `controls` */
+	struct list link, ready, doomed, unflushed;
 	/* received: handled before in_begin; no PING lies before in_scanned */
 	uint32_t in_begin, in_scanned, in_fill;
 	uint32_t out_sent, out_fill, out_bytes;
@@ -61,7 +110,7 @@ struct control {
 };
 
 /* Serve the socket @fd. Returns 0 or a negative errno; the socket is its own only after 0. */
-int control_open(struct server *server, int fd, bool is_unix);
+int control_open(struct controls *controls, int fd, bool is_unix);
 /* Close and free; its session, if it has one, has lost it. */
 void control_close(struct control *control);
 /* What control_resume will take of a turn. */
@@ -70,12 +119,6 @@ unsigned control_steps(const struct control *control);
  * their time. */
 void control_resume(struct control *control);
 
-/* What a request waits for, having set `waits`, has come: it is handled again. */
-void control_continue(struct control *control);
-
-/* Send a notice, with others at the end of the turn. Returns false when too much lies unread: then
- * control_resume follows when the client has read. */
-bool control_notify(struct control *control, uint16_t type, const void *body, size_t body_bytes);
 /* Answer the request @header. */
 void control_reply(struct control *control, const struct control_header *header, const void *body,
 		   size_t body_bytes);
@@ -90,13 +133,8 @@ __attribute__((format(printf, 3, 4))) void control_reject(struct control *contro
 							  const char *format, ...);
 /* Nothing more is taken from the client; close when it has what was sent. */
 void control_finish(struct control *control);
-/* Handle what its client has sent already; if GOODBYE is not among that, its session is lost: for
- * @why, with the errno @error of the system call that said so, or 0. */
-void control_hear_out(struct control *control, enum session_end why, int error);
 /* Drop it at the end of this turn, at any place in the code. @why NULL: nothing to be said. */
 void control_doom(struct control *control, const char *why);
-/* Its session is ended by the caller: say so in a notice, with @sentence, and finish. */
-void control_fence(struct control *control, const char *sentence);
 /* Send what was appended, as far as the socket takes it. */
 void control_flush(struct control *control);
 /* Whether everything was sent. */

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What storaged does for each request. */
+/* What storaged does for each request: a function each, which takes the whole request @header with
+ * @body; they lie in the connection's buffer. */
 #ifndef STORAGED_CONTROL_HANDLERS_H
 #define STORAGED_CONTROL_HANDLERS_H
 
+#include "storaged/control/context.h"
 #include "storaged/control/control.h"
-
-/* What the request @header takes of a turn beside a light one's: 0 for a light one, which is
- * handled at once. */
-unsigned handler_steps(const struct control_header *header);
-/* Handle the whole request @header with @body, which lie in the connection's buffer. */
-void handle_request(struct control *control, const struct control_header *header,
-		    const uint8_t *body);
 
 /* The first message of a connection (hello.c, attach.c). */
 void handle_hello(struct control *control, const struct control_header *header,
@@ -18,7 +13,7 @@ void handle_hello(struct control *control, const struct control_header *header,
 void handle_attach(struct control *control, const struct control_header *header,
 		   const uint8_t *body);
 
-/* Parking on words and waking (futex.c). */
+/* Parking on words and waking (waits.c). */
 void handle_wait(struct control *control, const struct control_header *header, const uint8_t *body);
 void handle_wake(struct control *control, const struct control_header *header, const uint8_t *body);
 void handle_wake_quietly(struct control *control, const struct control_header *header,
@@ -26,9 +21,21 @@ void handle_wake_quietly(struct control *control, const struct control_header *h
 void handle_cancel(struct control *control, const struct control_header *header,
 		   const uint8_t *body);
 
-/* Who holds what (holds.c). */
+/* The ends of transport roce (queue_pair.c). */
+void handle_queue_pair(struct control *control, const struct control_header *header,
+		       const uint8_t *body);
+
+/* Who holds what (held.c). */
 void handle_held(struct control *control, const struct control_header *header, const uint8_t *body);
+
+/* What storaged counts (statistics.c). */
+void handle_server_stat(struct control *control, const struct control_header *header,
+			const uint8_t *body);
 void handle_figures(struct control *control, const struct control_header *header,
 		    const uint8_t *body);
+
+/* All of them, by the type of the request (handlers.c). */
+extern const struct control_handler handlers[];
+extern const unsigned handler_count;
 
 #endif

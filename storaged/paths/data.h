@@ -28,11 +28,15 @@ struct worker;
 struct executor {
 	struct transport *transport;
 	uint64_t region_bytes;
-	uint64_t operations; /* executed */
+	/* executed */
+	uint64_t operations;
 	/* The rest for transports with a queue, that is for the domain `device`. */
-	struct list executing;  /* data connections, in the order of submission */
-	bool submitted;         /* something since the last flush */
-	struct io_stream ready; /* the transport's descriptor */
+	/* data connections, in the order of submission */
+	struct list executing;
+	/* something since the last flush */
+	bool submitted;
+	/* the transport's descriptor */
+	struct io_stream ready;
 	/* For both: connections that have ended, to be looked at after a batch of events. */
 	struct list ended;
 };
@@ -46,27 +50,36 @@ struct executor {
 
 struct data_connection {
 	/* the main thread's */
-	struct fence fence; /* has ended: DATA_END was posted */
+	/* has ended: DATA_END was posted */
+	struct fence fence;
 	struct worker *worker;
 	struct mail to_worker, to_main;
-	enum session_end why; /* valid with DATA_ENDED; so is */
-	int error;            /* errno, or 0 */
+	/* valid with DATA_ENDED; so is */
+	enum session_end why;
+	/* errno, or 0 */
+	int error;
 
 	/* the worker's */
 	struct executor *executor;
 	struct io_stream stream;
 	bool begun, ended, end_asked;
-	bool last_response; /* the next send is the last: it broke the protocol */
+	/* the next send is the last: it broke the protocol */
+	bool last_response;
 	/* Asked for, and its event not taken yet: the stream's pending bits are clear before
 	 * that. */
 	bool receiving, sending;
-	uint32_t fill, taken; /* of recv */
+	/* of recv */
+	uint32_t fill, taken;
 	uint32_t send_fill;
-	struct list executing; /* in executor->executing */
-	struct list ending;    /* in executor->ended */
+	/* in executor->executing */
+	struct list executing;
+	/* in executor->ended */
+	struct list ending;
 	uint32_t op_count;
-	struct op *ops;                   /* DATA_OPS_MAX; NULL where operations execute at once */
-	struct data_response **responses; /* where each op's response is */
+	/* DATA_OPS_MAX; NULL where operations execute at once */
+	struct op *ops;
+	/* where each op's response is */
+	struct data_response **responses;
 	uint8_t *recv, *send;
 };
 

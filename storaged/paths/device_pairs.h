@@ -7,17 +7,34 @@
 #ifndef STORAGED_PATHS_DEVICE_PAIRS_H
 #define STORAGED_PATHS_DEVICE_PAIRS_H
 
-#include "storaged/control/handlers.h"
+#include "storaged/paths/device_peers.h"
+#include "storaged/paths/inbox.h"
 
 #define DEVICE_PAIRS_MAKING_MAX 64
 
-struct server;
+struct device_pairs {
+	/* where those go that were made */
+	struct device_peers *peers;
+	/* being made, or made and not taken yet */
+	struct list all;
+	unsigned making_count;
+	struct inbox inbox;
+};
 
-int device_pairs_open(struct server *server);
-void device_pairs_close(struct server *server);
+/* Returns 0 or a negative errno; device_pairs_close is due either way, and does nothing on one of
+ * zeroes. */
+int device_pairs_open(struct device_pairs *pairs, struct loop *loop, struct device_peers *peers);
+void device_pairs_close(struct device_pairs *pairs);
 
-/* Handle QUEUE_PAIR in the domain `device`: begin, and when it is called again answer. */
-void device_pair_handle(struct control *control, const struct control_header *header,
-			const struct control_queue_pair *theirs);
+/* Whether one is being made for @session, or was made and not taken yet: it has one at most. */
+bool device_pairs_have(const struct session *session);
+/* Begin to make one for the other end @theirs; the session's client is to go on when it is made.
+ * Returns 0 or a negative errno, -EAGAIN: as many are being made as may be. */
+int device_pairs_begin(struct device_pairs *pairs, struct session *session,
+		       const struct control_queue_pair *theirs);
+/* Take the one of @session that was made. Returns 0, with our end in *ret_ours; 1: the session has
+ * as many as it may, others came meanwhile; or a negative errno with *reason filled. */
+int device_pairs_take(struct device_pairs *pairs, struct session *session,
+		      struct control_queue_pair *ret_ours, char *reason, size_t reason_bytes);
 
 #endif

@@ -14,7 +14,8 @@ struct session;
 #define SESSION_PEERS_MAX 8 /* queue pairs of a session on the device */
 
 struct device_peers {
-	struct list destroying; /* those of sessions that are over */
+	/* those of sessions that are over */
+	struct list destroying;
 };
 
 void device_peers_init(struct device_peers *peers);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/paths/device_watch.h"
 #include "storaged/log.h"
-#include "storaged/server.h"
+#include "storaged/list.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,13 +23,13 @@ static const struct {
 		 true},
 };
 
-static void tell(struct server *server, enum verbs_event event)
+static void tell(struct device_watch *watch, enum verbs_event event)
 {
-	const char *name = verbs_device_name(server->device);
+	const char *name = verbs_device_name(watch->device);
 
 	log_limited(events[event].level, "the RDMA device %s %s", name, events[event].sentence);
-	for (unsigned i = 0; i < server->namespace_count; i++) {
-		struct name_space *space = &server->namespaces[i];
+	for (unsigned i = 0; i < watch->namespaces->count; i++) {
+		struct name_space *space = &watch->namespaces->table[i];
 
 		if (!space->region)
 			continue;
@@ -38,41 +38,44 @@ static void tell(struct server *server, enum verbs_event event)
 				 "broken: the RDMA device %s %s", name, events[event].sentence);
 		else
 			snprintf(space->domain_reason, sizeof space->domain_reason, "%s",
-				 verbs_device_summary(server->device));
+				 verbs_device_summary(watch->device));
 	}
 }
 
 static void device_ready(struct source *source, uint32_t ready)
 {
-	struct server *server = container_of(source, struct server, device_source);
+	struct device_watch *watch = container_of(source, struct device_watch, source);
 	enum verbs_event event;
 
 	(void)ready;
-	while ((event = verbs_device_event(server->device)) != VERBS_NOTHING) {
+	while ((event = verbs_device_event(watch->device)) != VERBS_NOTHING) {
 		/* Once it is gone nothing that is said of its link matters. */
-		if (server->device_is_gone)
+		if (watch->is_gone)
 			continue;
-		server->device_is_gone = event == VERBS_FAILED || event == VERBS_REMOVED;
-		tell(server, event);
+		watch->is_gone = event == VERBS_FAILED || event == VERBS_REMOVED;
+		tell(watch, event);
 	}
 }
 
-int device_watch_open(struct server *server)
+int device_watch_open(struct device_watch *watch, struct loop *loop, struct verbs_device *device,
+		      struct namespaces *namespaces)
 {
 	int fd, r;
 
-	if (!server->device)
+	if (!device)
 		return 0;
+	*watch = (struct device_watch){.device = device, .namespaces = namespaces, .loop = loop};
 	/* A descriptor of its own, because a source closes what it has. */
-	fd = dup(verbs_device_fd(server->device));
-	r = fd < 0 ? -errno
-		   : loop_add(&server->loop, &server->device_source, fd, EPOLLIN, device_ready);
+	fd = dup(verbs_device_fd(device));
+	watch->source.fd = -1;
+	r = fd < 0 ? -errno : loop_add(loop, &watch->source, fd, EPOLLIN, device_ready);
 	if (r && fd >= 0)
 		close(fd);
 	return r;
 }
 
-void device_watch_close(struct server *server)
+void device_watch_close(struct device_watch *watch)
 {
-	loop_end(&server->loop, &server->device_source);
+	if (watch->loop)
+		loop_end(watch->loop, &watch->source);
 }

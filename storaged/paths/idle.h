@@ -11,7 +11,8 @@
 
 struct idle {
 	enum transport_poll poll;
-	int64_t since_ns; /* 0: there was something to do */
+	/* 0: there was something to do */
+	int64_t since_ns;
 };
 
 static inline void idle_ends(struct idle *idle)

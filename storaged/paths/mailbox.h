@@ -13,13 +13,15 @@
 
 struct mail {
 	struct mail *next;
-	uint32_t bits; /* not 0 while it lies in the box */
+	/* not 0 while it lies in the box */
+	uint32_t bits;
 };
 
 struct mailbox {
 	pthread_mutex_t lock;
 	struct mail *first, **last;
-	int event_fd; /* readable while there is mail */
+	/* readable while there is mail */
+	int event_fd;
 	_Atomic bool posted;
 };
 

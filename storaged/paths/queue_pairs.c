@@ -2,9 +2,8 @@
 #include "storaged/paths/queue_pairs.h"
 #include "lib/core/cpu.h"
 #include "lib/core/region.h"
-#include "storaged/paths/device_pairs.h"
 #include "storaged/log.h"
-#include "storaged/server.h"
+#include "storaged/session/session.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -65,9 +64,7 @@ static const struct fence_ops fence_ops = {.close = close_path};
 
 /* ---- ports and workers ---- */
 
-/* The address of a listening socket or, with @peer, of the other end of a connection. Returns 0 or
- * a negative errno: it has none, being a unix socket. */
-static int address_of(int fd, bool peer, struct roce_address *ret_address)
+int socket_address(int fd, bool peer, struct roce_address *ret_address)
 {
 	struct sockaddr_storage address;
 	socklen_t bytes = sizeof address;
@@ -83,14 +80,13 @@ static int address_of(int fd, bool peer, struct roce_address *ret_address)
 }
 
 /* A socket for the first worker at @local: on the port wanted or, where that is taken, on any. */
-static int open_first(const struct server *server, struct roce_address *local,
-		      struct roce_socket **ret_socket)
+static int open_first(uint16_t port, struct roce_address *local, struct roce_socket **ret_socket)
 {
 	struct roce_socket_options options = {.local = local};
 	char text[64];
 	int r;
 
-	local->port = (uint16_t)server->settings->roce_port;
+	local->port = port;
 	r = roce_socket_open(&options, ret_socket);
 	if (r == -EADDRINUSE && local->port) {
 		log_info("UDP port %u of %s is taken: roce uses another one", local->port,
@@ -101,160 +97,78 @@ static int open_first(const struct server *server, struct roce_address *local,
 	return r;
 }
 
-/* A port at the address of @listener, shared by all workers. */
-static int open_port(struct server *server, const struct listener *listener)
+/* A port at the address of @listener, @wanted if that is free, shared by all @count workers. */
+static int open_port(struct queue_pairs *pairs, const struct listener *listener, uint16_t wanted,
+		     unsigned count)
 {
 	struct roce_address local;
 	struct roce_socket_options options = {.local = &local, .share_port = true};
-	unsigned count = server->worker_count, place = server->roce_port_count;
-	int r = address_of(listener->source.fd, false, &local);
+	unsigned place = pairs->port_count;
+	int r = socket_address(listener->source.fd, false, &local);
 
 	if (r)
 		return r == -EAFNOSUPPORT ? 0 : r;
 	for (unsigned i = 0; i < count && r == 0; i++) {
-		struct roce_socket **socket = &server->roce_workers[i].sockets[place];
+		struct roce_socket **socket = &pairs->workers[i].sockets[place];
 
-		r = i ? roce_socket_open(&options, socket) : open_first(server, &local, socket);
+		r = i ? roce_socket_open(&options, socket) : open_first(wanted, &local, socket);
 		if (r)
 			break;
-		server->roce_workers[i].socket_count++;
+		pairs->workers[i].socket_count++;
 		roce_socket_fragment(*socket);
 		local = roce_socket_local(*socket);
 		if (i == 0 && count > 1)
 			r = roce_socket_share(*socket);
 	}
 	if (r == 0 && count > 1)
-		r = roce_socket_steer(server->roce_workers[0].sockets[place], count);
-	server->roce_ports[place] = local;
-	server->roce_port_count += r == 0;
+		r = roce_socket_steer(pairs->workers[0].sockets[place], count);
+	pairs->ports[place] = local;
+	pairs->port_count += r == 0;
 	return r;
 }
 
-static void close_ports(struct server *server)
+static void close_ports(struct queue_pairs *pairs, unsigned count)
 {
-	for (unsigned i = 0; i < server->worker_count; i++) {
-		struct roce_worker *worker = &server->roce_workers[i];
+	for (unsigned i = 0; i < count; i++) {
+		struct roce_worker *worker = &pairs->workers[i];
 
 		while (worker->socket_count)
 			roce_socket_close(worker->sockets[--worker->socket_count]);
 	}
-	server->roce_port_count = 0;
+	pairs->port_count = 0;
 }
 
 /* Returns 0 or a negative errno: then nothing is open. */
-static int open_ports(struct server *server)
+static int open_ports(struct queue_pairs *pairs, const struct listeners *listeners, uint16_t wanted,
+		      unsigned count)
 {
 	int r = 0;
 
-	for (unsigned i = 0; i < server->listener_count && r == 0; i++)
-		r = open_port(server, &server->listeners[i]);
+	for (unsigned i = 0; i < listeners->count && r == 0; i++)
+		r = open_port(pairs, &listeners->table[i], wanted, count);
 	if (r)
-		close_ports(server);
+		close_ports(pairs, count);
 	return r;
 }
 
-static bool is_wanted(const struct server *server)
+static bool is_wanted(const struct namespaces *namespaces, const struct settings *settings)
 {
 	bool wanted = false;
 
-	for (unsigned i = 0; i < server->namespace_count; i++)
-		wanted |= server->namespaces[i].domain == CONTROL_DOMAIN_CPU;
-	return wanted && server->settings->transports & CONTROL_ROCE;
+	for (unsigned i = 0; i < namespaces->count; i++)
+		wanted |= namespaces->table[i].domain == CONTROL_DOMAIN_CPU;
+	return wanted && settings->transports & CONTROL_ROCE;
 }
 
-int queue_pairs_open(struct server *server, char *reason, size_t reason_bytes)
+static void inbox_ready(struct source *source, uint32_t events)
 {
-	unsigned count = server->settings->workers;
-	int r = 0;
-
-	if (!is_wanted(server))
-		return 0;
-	server->qpns_taken = calloc(QPN_COUNT / 8, 1);
-	server->roce_workers = calloc(count, sizeof *server->roce_workers);
-	if (!server->qpns_taken || !server->roce_workers)
-		r = -ENOMEM;
-	if (r == 0)
-		r = open_ports(server);
-	if (r && server->settings->transports != CONTROL_ROCE) {
-		/* The others will do: a kernel or a profile may refuse what this one takes. */
-		log_warning("transport roce is not offered, its sockets cannot be had: %s",
-			    strerrordesc_np(-r));
-		return 0;
-	}
-	for (unsigned i = 0; i < count && r == 0; i++) {
-		r = roce_worker_start(&server->roce_workers[i],
-				      (enum transport_poll)server->settings->poll,
-				      server->sessions.max / count, &server->roce_inbox);
-		server->roce_worker_count += r == 0;
-	}
-	if (r)
-		snprintf(reason, reason_bytes, "transport roce cannot be served: %s",
-			 strerrordesc_np(-r));
-	return r;
-}
-
-/* How many numbers are taken. */
-static unsigned taken_count(const struct server *server)
-{
-	const uint64_t *words = (const uint64_t *)(const void *)server->qpns_taken;
-	unsigned count = 0;
-
-	for (unsigned i = 0; words && i < QPN_COUNT / 64; i++)
-		count += (unsigned)__builtin_popcountll(words[i]);
-	return count;
-}
-
-/* Every queue pair has a number, and no other number is taken. */
-static bool agree(const struct server *server)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 1; server->sessions.table && i <= server->sessions.max; i++)
-		if (server->sessions.table[i].state != SESSION_FREE)
-			count += fences_count(&server->sessions.table[i].fences, &fence_ops);
-	return count == taken_count(server);
-}
-
-void queue_pairs_close(struct server *server)
-{
-	while (server->roce_worker_count)
-		roce_worker_stop(&server->roce_workers[--server->roce_worker_count]);
-	free(server->roce_workers);
-	assert(agree(server));
-	free(server->qpns_taken);
-	server->roce_workers = NULL;
-	server->qpns_taken = NULL;
-}
-
-/* ---- queue pairs ---- */
-
-static bool take_qpn(struct server *server, uint32_t qpn)
-{
-	uint8_t *byte = &server->qpns_taken[qpn / 8], bit = (uint8_t)(1 << qpn % 8);
-
-	if (qpn < 2 || qpn == ROCE_PSN_MASK || *byte & bit) /* 0, 1 and the last one are special */
-		return false;
-	*byte |= bit;
-	return true;
-}
-
-/* A free queue pair number, by which the kernel will find the worker. */
-static int draw_qpn(struct server *server, uint32_t *ret_qpn)
-{
-	do
-		if (getrandom(ret_qpn, sizeof *ret_qpn, 0) != sizeof *ret_qpn)
-			return -EIO;
-	while (!take_qpn(server, *ret_qpn &= ROCE_PSN_MASK));
-	return 0;
-}
-
-void queue_pairs_take_mail(struct server *server)
-{
+	struct queue_pairs *pairs = container_of(source, struct queue_pairs, inbox.source);
 	struct mail *mail;
 	uint32_t bits;
 
-	mailbox_quiet(&server->roce_inbox);
-	while ((mail = mailbox_take(&server->roce_inbox, &bits))) {
+	(void)events;
+	mailbox_quiet(&pairs->inbox.mailbox);
+	while ((mail = mailbox_take(&pairs->inbox.mailbox, &bits))) {
 		struct roce_queue_pair *pair = container_of(mail, struct roce_queue_pair, to_main);
 
 		if (bits & QUEUE_PAIR_FAILED) {
@@ -264,10 +178,116 @@ void queue_pairs_take_mail(struct server *server)
 		}
 		if (!(bits & QUEUE_PAIR_GONE))
 			continue;
-		server->qpns_taken[pair->qpn / 8] &= (uint8_t) ~(1 << pair->qpn % 8);
+		pairs->qpns_taken[pair->qpn / 8] &= (uint8_t) ~(1 << pair->qpn % 8);
+		pairs->count--;
 		fence_closed(&pair->fence);
 		free(pair);
 	}
+}
+
+/* Returns 0 or a negative errno. */
+static int start_workers(struct queue_pairs *pairs, const struct settings *settings)
+{
+	unsigned count = settings->workers;
+	int r = 0;
+
+	for (unsigned i = 0; i < count && r == 0; i++) {
+		r = roce_worker_start(&pairs->workers[i], (enum transport_poll)settings->poll,
+				      (uint32_t)settings->sessions_max / count,
+				      &pairs->inbox.mailbox);
+		pairs->worker_count += r == 0;
+	}
+	return r;
+}
+
+int queue_pairs_open(struct queue_pairs *pairs, struct loop *loop,
+		     const struct listeners *listeners, const struct namespaces *namespaces,
+		     const struct settings *settings, char *reason, size_t reason_bytes)
+{
+	int r;
+
+	if (!is_wanted(namespaces, settings))
+		return 0;
+	pairs->qpns_taken = calloc(QPN_COUNT / 8, 1);
+	pairs->workers = calloc(settings->workers, sizeof *pairs->workers);
+	r = pairs->qpns_taken && pairs->workers ? inbox_open(&pairs->inbox, loop, inbox_ready)
+						: -ENOMEM;
+	if (r == 0)
+		r = open_ports(pairs, listeners, (uint16_t)settings->roce_port,
+			       (unsigned)settings->workers);
+	if (r && settings->transports != CONTROL_ROCE) {
+		/* The others will do: a kernel or a profile may refuse what this one takes. */
+		log_warning("transport roce is not offered, its sockets cannot be had: %s",
+			    strerrordesc_np(-r));
+		return 0;
+	}
+	if (r == 0)
+		r = start_workers(pairs, settings);
+	if (r)
+		snprintf(reason, reason_bytes, "transport roce cannot be served: %s",
+			 strerrordesc_np(-r));
+	return r;
+}
+
+uint64_t queue_pairs_counter(const struct queue_pairs *pairs, unsigned counter)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < pairs->worker_count; i++)
+		value += atomic_load_explicit(&pairs->workers[i].figures[counter],
+					      memory_order_relaxed);
+	return value;
+}
+
+/* How many numbers are taken. */
+static unsigned taken_count(const struct queue_pairs *pairs)
+{
+	const uint64_t *words = (const uint64_t *)(const void *)pairs->qpns_taken;
+	unsigned count = 0;
+
+	for (unsigned i = 0; words && i < QPN_COUNT / 64; i++)
+		count += (unsigned)__builtin_popcountll(words[i]);
+	return count;
+}
+
+void queue_pairs_close(struct queue_pairs *pairs)
+{
+	while (pairs->worker_count)
+		roce_worker_stop(&pairs->workers[--pairs->worker_count]);
+	free(pairs->workers);
+	/* Every queue pair has a number, and no other number is taken. */
+	assert(pairs->count == taken_count(pairs));
+	free(pairs->qpns_taken);
+	pairs->workers = NULL;
+	pairs->qpns_taken = NULL;
+	inbox_close(&pairs->inbox);
+}
+
+/* ---- queue pairs ---- */
+
+bool queue_pairs_full(const struct session *session)
+{
+	return fences_count(&session->fences, &fence_ops) == SESSION_QUEUE_PAIRS_MAX;
+}
+
+static bool take_qpn(struct queue_pairs *pairs, uint32_t qpn)
+{
+	uint8_t *byte = &pairs->qpns_taken[qpn / 8], bit = (uint8_t)(1 << qpn % 8);
+
+	if (qpn < 2 || qpn == ROCE_PSN_MASK || *byte & bit) /* 0, 1 and the last one are special */
+		return false;
+	*byte |= bit;
+	return true;
+}
+
+/* A free queue pair number, by which the kernel will find the worker. */
+static int draw_qpn(struct queue_pairs *pairs, uint32_t *ret_qpn)
+{
+	do
+		if (getrandom(ret_qpn, sizeof *ret_qpn, 0) != sizeof *ret_qpn)
+			return -EIO;
+	while (!take_qpn(pairs, *ret_qpn &= ROCE_PSN_MASK));
+	return 0;
 }
 
 static bool is_link_local(const struct roce_address *address)
@@ -275,34 +295,17 @@ static bool is_link_local(const struct roce_address *address)
 	return address->ip[0] == 0xfe && (address->ip[1] & 0xc0) == 0x80;
 }
 
-/* Where the client of @control reached storaged; over a unix socket, where WELCOME sent it. */
-static int find_address(const struct server *server, const struct control *control,
-			struct roce_address *ret_local)
+int queue_pairs_find_port(const struct queue_pairs *pairs, struct roce_address *local)
 {
-	if (!control->is_unix)
-		return address_of(control->source.fd, false, ret_local);
-	return listener_named(server->listeners, server->listener_count, ret_local->ip)
-		       ? 0
-		       : -EADDRNOTAVAIL;
-}
-
-/* The same, and the port there. */
-static int find_port(const struct server *server, const struct control *control,
-		     struct roce_address *ret_local)
-{
-	int r = find_address(server, control, ret_local);
-
-	if (r)
-		return r;
-	if (is_link_local(ret_local))
+	if (is_link_local(local))
 		return -EADDRNOTAVAIL; /* it takes an interface, too */
-	for (unsigned i = 0; i < server->roce_port_count; i++) {
-		const struct roce_address *port = &server->roce_ports[i];
+	for (unsigned i = 0; i < pairs->port_count; i++) {
+		const struct roce_address *port = &pairs->ports[i];
 
-		ret_local->port = port->port;
-		if (roce_address_same_ip(port, ret_local) ||
+		local->port = port->port;
+		if (roce_address_same_ip(port, local) ||
 		    (roce_address_is_any(port) &&
-		     roce_address_is_ipv4(port) == roce_address_is_ipv4(ret_local)))
+		     roce_address_is_ipv4(port) == roce_address_is_ipv4(local)))
 			return 0;
 	}
 	return -EADDRNOTAVAIL;
@@ -317,11 +320,10 @@ static uint32_t mtu_for(const struct control_queue_pair *theirs, const struct ro
 	return (uint32_t)(here > 0 && here < there ? here : there);
 }
 
-/* Make a queue pair for the other end @theirs and give it to its worker. */
-static int make(struct session *session, const struct control_queue_pair *theirs,
-		const struct roce_address *local, struct roce_queue_pair **ret_pair)
+int queue_pairs_make(struct queue_pairs *pairs, struct session *session,
+		     const struct control_queue_pair *theirs, const struct roce_address *local,
+		     struct roce_queue_pair **ret_pair)
 {
-	struct server *server = session->server;
 	struct store *store = session->space->store;
 	unsigned rd_atomic = le16_get(theirs->rd_atomic);
 	struct roce_responder_config config = {
@@ -348,86 +350,18 @@ static int make(struct session *session, const struct control_queue_pair *theirs
 	r = getrandom(&config.memory.rkey, sizeof config.memory.rkey, 0) < 0 ||
 			    getrandom(&random, sizeof random, 0) < 0
 		    ? -EIO
-		    : draw_qpn(server, &pair->qpn);
+		    : draw_qpn(pairs, &pair->qpn);
 	if (r) {
 		free(pair);
 		return r;
 	}
 	config.memory.address = (random & 0x7fff) << 46;
-	pair->worker = &server->roce_workers[pair->qpn % server->roce_worker_count];
+	pair->worker = &pairs->workers[pair->qpn % pairs->worker_count];
 	list_init(&pair->busy);
 	roce_responder_init(&pair->responder, &config, NULL);
 	fence_open(&session->fences, &pair->fence, &fence_ops, CONTROL_ROCE);
+	pairs->count++;
 	mailbox_post(&pair->worker->inbox, &pair->to_worker, QUEUE_PAIR_BEGIN);
 	*ret_pair = pair;
 	return 0;
-}
-
-static void reply_with(struct control *control, const struct control_header *header,
-		       const struct roce_queue_pair *pair)
-{
-	const struct roce_responder_config *config = &pair->responder.config;
-	struct control_queue_pair ours = {
-		.port = le16_of(config->path.local.port),
-		.mtu = le16_of((uint16_t)config->mtu),
-		.rd_atomic = le16_of((uint16_t)config->replay_count),
-		.qpn = le32_of(pair->qpn),
-		.rkey = le32_of(config->memory.rkey),
-		.region_address = le64_of(config->memory.address),
-	};
-
-	memcpy(ours.ip, config->path.local.ip, sizeof ours.ip);
-	control_reply(control, header, &ours, sizeof ours);
-}
-
-/* Whether @address is one of this host's own: packets to it come from it. */
-static bool is_of_this_host(const struct roce_address *address)
-{
-	struct roce_address local;
-
-	return roce_route(address, &local) > 0 && roce_address_same_ip(address, &local);
-}
-
-/* Whether the client is where it says that packets are to be sent to: nobody directs them at
- * others. Behind a unix socket there is no address to compare, but a process of this host. One with
- * a network of its own cannot show where it is: it begins its session over TCP. */
-static bool is_own_address(const struct control *control, const struct control_queue_pair *theirs)
-{
-	struct roce_address peer, named = {.port = le16_get(theirs->port)};
-
-	memcpy(named.ip, theirs->ip, sizeof named.ip);
-	if (control->is_unix)
-		return is_of_this_host(&named);
-	return address_of(control->source.fd, true, &peer) == 0 &&
-	       roce_address_same_ip(&peer, &named);
-}
-
-void handle_queue_pair(struct control *control, const struct control_header *header,
-		       const uint8_t *body)
-{
-	const struct control_queue_pair *theirs = (const void *)body;
-	struct session *session = control->session;
-	struct roce_queue_pair *pair;
-	struct roce_address local;
-	int r;
-
-	if (!(server_transports(control->server, session->space) & CONTROL_ROCE)) {
-		control_refuse(control, header, WIRE_TRANSPORT, NULL);
-	} else if (!is_own_address(control, theirs)) {
-		control_refuse(control, header, WIRE_ACCESS,
-			       "packets would come from another address than this connection: is "
-			       "there address translation on the way?");
-	} else if (session->space->domain == CONTROL_DOMAIN_DEVICE) {
-		device_pair_handle(control, header, theirs);
-	} else if (fences_count(&session->fences, &fence_ops) == SESSION_QUEUE_PAIRS_MAX) {
-		control_refuse(control, header, WIRE_ACCESS,
-			       "the session has %d queue pairs, as many as it may",
-			       SESSION_QUEUE_PAIRS_MAX);
-	} else if ((r = find_port(control->server, control, &local)) != 0 ||
-		   (r = make(session, theirs, &local, &pair)) != 0) {
-		control_refuse(control, header, WIRE_INTERNAL, "no queue pair can be made: %s",
-			       strerrordesc_np(-r));
-	} else {
-		reply_with(control, header, pair);
-	}
 }

@@ -11,7 +11,7 @@
 #include "lib/roce/socket.h"
 #include "lib/core/transport.h"
 #include "storaged/list.h"
-#include "storaged/control/listen.h"
+#include "storaged/listen.h"
 #include "storaged/paths/mailbox.h"
 #include "storaged/session/fence.h"
 
@@ -27,24 +27,30 @@
 
 struct roce_queue_pair {
 	/* the main thread's */
-	struct fence fence; /* has ended: the worker said QUEUE_PAIR_FAILED */
+	/* has ended: the worker said QUEUE_PAIR_FAILED */
+	struct fence fence;
 	struct roce_worker *worker;
 	uint32_t qpn;
 	struct mail to_worker, to_main;
 	/* the worker's */
 	struct roce_socket *socket;
-	bool failed;      /* the main thread has been told */
-	struct list busy; /* in worker->busy: it has something to say or to go on with */
-	struct roce_queue_pair *next; /* in its bucket */
+	/* the main thread has been told */
+	bool failed;
+	/* in worker->busy: it has something to say or to go on with */
+	struct list busy;
+	/* in its bucket */
+	struct roce_queue_pair *next;
 	struct roce_responder responder;
 };
 
 struct roce_worker {
 	pthread_t thread;
 	struct mailbox inbox;
-	struct mailbox *outbox; /* of the main thread */
+	/* of the main thread */
+	struct mailbox *outbox;
 	_Atomic bool stop;
-	_Atomic uint64_t figures[ROCE_COUNTER_COUNT]; /* written by the worker alone */
+	/* written by the worker alone */
+	_Atomic uint64_t figures[ROCE_COUNTER_COUNT];
 
 	/* set before the thread starts */
 	enum transport_poll poll;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/paths/verbs_accept.h"
-#include "storaged/server.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +10,9 @@ _Static_assert(sizeof(void *) == sizeof(uint64_t), "a session's id fits into an 
 
 static struct verbs_region *admit(void *context, const struct verbs_hello *hello, void **ret_owner)
 {
-	struct session *session = session_find(context, le64_get(hello->session), hello->cookie);
+	const struct verbs_accept *accept = context;
+	struct session *session =
+		sessions_find(accept->sessions, le64_get(hello->session), hello->cookie);
 
 	if (!session || device_peers_full(session))
 		return NULL;
@@ -22,18 +23,19 @@ static struct verbs_region *admit(void *context, const struct verbs_hello *hello
 
 static void joined(void *context, void *owner, struct verbs_peer *peer)
 {
-	struct server *server = context;
-	struct session *session = session_at(server, (uintptr_t)owner);
+	const struct verbs_accept *accept = context;
+	struct session *session = sessions_at(accept->sessions, (uintptr_t)owner);
 
 	if (session)
-		device_peers_add(&server->device_peers, session, peer, CONTROL_VERBS);
+		device_peers_add(accept->peers, session, peer, CONTROL_VERBS);
 	else
 		verbs_peer_destroy(peer);
 }
 
 static void left(void *context, void *owner, struct verbs_peer *peer)
 {
-	struct session *session = session_at(context, (uintptr_t)owner);
+	const struct verbs_accept *accept = context;
+	struct session *session = sessions_at(accept->sessions, (uintptr_t)owner);
 
 	/* Another that is left may be the one that an attempt before made. */
 	if (session && device_peers_remove(session, peer, CONTROL_VERBS)) {
@@ -44,29 +46,28 @@ static void left(void *context, void *owner, struct verbs_peer *peer)
 
 static void listener_ready(struct source *source, uint32_t events)
 {
-	struct server *server = container_of(source, struct server, verbs_source);
+	struct verbs_accept *accept = container_of(source, struct verbs_accept, source);
 
 	(void)events;
-	verbs_listener_dispatch(server->verbs_listener);
+	verbs_listener_dispatch(accept->listener);
 }
 
-int verbs_accept_open(struct server *server, char *reason, size_t reason_bytes)
+int verbs_accept_open(struct verbs_accept *accept, struct loop *loop, struct verbs_device *device,
+		      uint16_t port, struct sessions *sessions, struct device_peers *peers,
+		      char *reason, size_t reason_bytes)
 {
 	static const struct verbs_listener_callbacks callbacks = {admit, joined, left};
-	const struct listener *first = &server->listeners[0];
-	uint16_t port = server->listener_count && !first->is_unix ? first->port : 0;
 	int fd, r;
 
-	if (!server->device || !(server->settings->transports & CONTROL_VERBS))
-		return 0;
-	r = verbs_listener_open(server->device, port, &callbacks, server, &server->verbs_listener,
-				reason, reason_bytes);
+	*accept = (struct verbs_accept){
+		.sessions = sessions, .peers = peers, .loop = loop, .source.fd = -1};
+	r = verbs_listener_open(device, port, &callbacks, accept, &accept->listener, reason,
+				reason_bytes);
 	if (r)
 		return r;
 	/* A descriptor of its own, because a source closes what it has. */
-	fd = dup(verbs_listener_fd(server->verbs_listener));
-	r = fd < 0 ? -errno
-		   : loop_add(&server->loop, &server->verbs_source, fd, EPOLLIN, listener_ready);
+	fd = dup(verbs_listener_fd(accept->listener));
+	r = fd < 0 ? -errno : loop_add(loop, &accept->source, fd, EPOLLIN, listener_ready);
 	if (r) {
 		if (fd >= 0)
 			close(fd);
@@ -75,9 +76,10 @@ int verbs_accept_open(struct server *server, char *reason, size_t reason_bytes)
 	return r;
 }
 
-void verbs_accept_close(struct server *server)
+void verbs_accept_close(struct verbs_accept *accept)
 {
-	loop_end(&server->loop, &server->verbs_source);
-	verbs_listener_close(server->verbs_listener);
-	server->verbs_listener = NULL;
+	if (accept->loop)
+		loop_end(accept->loop, &accept->source);
+	verbs_listener_close(accept->listener);
+	accept->listener = NULL;
 }

@@ -15,20 +15,24 @@
 struct worker {
 	pthread_t thread;
 	struct mailbox inbox;
-	struct mailbox *outbox; /* of the main thread */
+	/* of the main thread */
+	struct mailbox *outbox;
 	_Atomic bool stop;
-	_Atomic uint64_t operations; /* executed; written by the worker alone */
+	/* executed; written by the worker alone */
+	_Atomic uint64_t operations;
 
 	/* set before the thread starts */
 	const char *io;
 	enum transport_poll poll;
 	unsigned stream_count_max;
-	struct executor *executors; /* one for each namespace */
+	/* one for each namespace */
+	struct executor *executors;
 	unsigned executor_count;
 
 	/* the thread's */
 	struct io_engine *engine;
-	const char *engine_name; /* from start on */
+	/* from start on */
+	const char *engine_name;
 	struct io_stream inbox_ready;
 	unsigned connection_count;
 	int start_error;

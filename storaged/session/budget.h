@@ -16,8 +16,10 @@
 #define BUDGET_NS        INT64_C(500000)
 
 struct budget {
-	unsigned steps; /* left */
-	int64_t end_ns; /* 0: nothing was done yet */
+	/* left */
+	unsigned steps;
+	/* 0: nothing was done yet */
+	int64_t end_ns;
 };
 
 static inline struct budget budget_begin(void)

@@ -36,7 +36,8 @@ enum session_end {
 };
 
 struct session_end_kind {
-	const char *name; /* of the figure */
+	/* of the figure */
+	const char *name;
 	enum log_level level;
 	bool died;
 	const char *reason;

@@ -28,7 +28,8 @@ struct fence_ops {
 struct fence {
 	const struct fence_ops *ops;
 	struct fences *fences;
-	struct list link; /* in fences->open */
+	/* in fences->open */
+	struct list link;
 	enum control_transport transport;
 	/* The path carries nothing new any more, though something of it may land yet. */
 	bool has_ended;
@@ -37,7 +38,8 @@ struct fence {
 /* Of a session. */
 struct fences {
 	struct list open;
-	bool were_asked; /* to close */
+	/* to close */
+	bool were_asked;
 	/* Nothing can reach memory any more: all were asked, and none is open. Called once. */
 	void (*all_closed)(struct fences *fences);
 };

@@ -21,33 +21,12 @@
 #ifndef STORAGED_SESSION_FUTEX_H
 #define STORAGED_SESSION_FUTEX_H
 
-#include "lib/core/park.h"
-#include "lib/store/store.h"
-#include "storaged/session/grants.h"
-#include "storaged/deadlines.h"
 #include "storaged/loop.h"
-
-#include <stdbool.h>
+#include "storaged/session/waiter.h"
 
 #define FUTEX_RECHECK_MAX 64                    /* words looked at in one go */
 #define FUTEX_WAKE_MAX    1024                  /* sessions woken by one WAKE */
 #define FUTEX_PAUSE_NS    (300 * INT64_C(1000)) /* a few ways of a wake-up */
-
-struct name_space;
-struct session;
-
-/* Of each session, which has one wait at a time. */
-struct waiter {
-	struct list link; /* in a bucket; alone: not parked */
-	uint32_t handle;
-	uint32_t request; /* to be answered */
-	uint64_t object;  /* offset of its header */
-	uint64_t word;    /* offset in the region */
-	struct park park;
-	uint64_t place;     /* in the order in which sessions parked */
-	unsigned passes;    /* see park_is_woken */
-	struct grant grant; /* of the wait before, or this one */
-};
 
 struct bucket {
 	struct list parked;
@@ -58,8 +37,10 @@ struct bucket {
 };
 
 struct futexes {
-	struct bucket *buckets; /* by object */
-	uint64_t places;        /* that were given out */
+	/* by object */
+	struct bucket *buckets;
+	/* that were given out */
+	uint64_t places;
 	uint32_t mask;
 	struct deadlines pauses, grants;
 	struct source timer;
@@ -76,16 +57,30 @@ static inline bool futex_is_parked(const struct waiter *waiter)
 	return !list_empty(&waiter->link);
 }
 
+/* Park @waiter, for its request @request, on the word at park->offset of the object of @reference,
+ * which it has open; and look at the word. @again: it was woken from there in vain, and keeps its
+ * place. */
+void futex_wait(struct futexes *futexes, struct waiter *waiter,
+		const struct store_reference *reference, const struct park *park, uint32_t request,
+		bool again);
+/* Wake up to @count of those who are parked on the word at @offset of the object of @reference.
+ * Returns how many were woken. */
+uint32_t futex_wake(struct futexes *futexes, const struct name_space *space,
+		    const struct store_reference *reference, uint64_t offset, uint32_t count);
+/* Its client does not wait any longer: it is answered with CANCELLED, unless it can be given
+ * what it waits for. */
+void futex_cancel(struct futexes *futexes, struct waiter *waiter);
+
 /* Answer the session's wait, if it has one, with @status. */
-void futex_answer(struct session *session, enum wire_status status);
+void futex_answer(struct waiter *waiter, enum wire_status status);
 /* The same where the wait is on the open @handle. */
-void futex_answer_of(struct session *session, uint32_t handle, enum wire_status status);
+void futex_answer_of(struct waiter *waiter, uint32_t handle, enum wire_status status);
 /* Its client gives @handle back: it is parked there no more, and what it was given is not looked
  * at: the memory may become another object's. */
-void futex_handle_closed(struct session *session, uint32_t handle);
+void futex_handle_closed(struct waiter *waiter, uint32_t handle);
 /* The session is over: there is nobody to be answered. A word that was given to it, and not taken
  * up, goes to the next even before the session is swept. */
-void futex_forget(struct session *session);
+void futex_forget(struct waiter *waiter);
 
 /* Wake everybody who is parked on the object of @reference. */
 void futex_wake_object(struct futexes *futexes, const struct name_space *space,

@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/session/grants.h"
-#include "storaged/control/control.h"
-#include "storaged/namespace.h"
-#include "storaged/session/session.h"
 #include "proto/layout.h"
-
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
 
 #define ROUND_TRIPS 4
 #define TAKE_TRIES  8 /* others may set flags in between */
 
-void grant_begin(struct deadlines *grants, struct session *session, uint64_t value, int64_t now_ns)
+void grant_begin(struct deadlines *grants, struct waiter *waiter, uint64_t value, int64_t now_ns)
 {
-	struct grant *grant = &session->waiter.grant;
+	struct grant *grant = &waiter->grant;
 
-	grant->handle = session->waiter.handle;
-	grant->object = session->waiter.object;
-	grant->word = session->waiter.word;
+	grant->handle = waiter->handle;
+	grant->object = waiter->object;
+	grant->word = waiter->word;
 	grant->value = value;
 	grant->looks = grant->late = 0;
 	deadline_set(grants, &grant->deadline, now_ns);
@@ -29,23 +22,16 @@ void grant_end(struct grant *grant)
 	list_remove(&grant->deadline.link);
 }
 
-/* Of the session's control connection, as the kernel sees it; 0: it does not. */
-static int64_t round_trip_ns(const struct session *session)
+static int64_t round_trip_ns(const struct waiter *waiter)
 {
-	struct tcp_info info = {0};
-	socklen_t bytes = sizeof info;
-
-	if (!session->control || session->control->is_unix ||
-	    getsockopt(session->control->source.fd, IPPROTO_TCP, TCP_INFO, &info, &bytes))
-		return 0;
-	return (int64_t)info.tcpi_rtt * 1000;
+	return waiter->client ? waiter->client->ops->round_trip_ns(waiter->client) : 0;
 }
 
 /* How many looks that come in time may find the word not taken up. */
-static unsigned looks_of(const struct session *session)
+static unsigned looks_of(const struct waiter *waiter)
 {
-	int64_t trips = ROUND_TRIPS * round_trip_ns(session) / GRANT_NS + 1;
-	unsigned missed = session->waiter.grant.missed;
+	int64_t trips = ROUND_TRIPS * round_trip_ns(waiter) / GRANT_NS + 1;
+	unsigned missed = waiter->grant.missed;
 	int64_t doubled = missed < 4 ? GRANT_LOOKS_MIN << missed : GRANT_LOOKS_MAX;
 	int64_t most = trips > doubled ? trips : doubled;
 
@@ -86,11 +72,11 @@ static bool take_back(struct transport *transport, const struct grant *grant, ui
 }
 
 /* Count a look that found the word not taken up. Returns whether it was the last. */
-static bool is_missed(const struct session *session, struct grant *grant, int64_t now_ns)
+static bool is_missed(const struct waiter *waiter, struct grant *grant, int64_t now_ns)
 {
 	grant->looks++;
 	grant->late += now_ns - grant->deadline.at_ns >= GRANT_NS;
-	return grant->looks - grant->late >= looks_of(session) || grant->looks >= GRANT_LOOKS_MAX;
+	return grant->looks - grant->late >= looks_of(waiter) || grant->looks >= GRANT_LOOKS_MAX;
 }
 
 /* The session was only woken. Returns whether it has had its time. */
@@ -105,10 +91,10 @@ static bool check_woken(struct deadlines *grants, struct grant *grant, int64_t n
 }
 
 /* Returns whether the word was taken back. */
-static bool check(struct deadlines *grants, struct session *session, int64_t now_ns)
+static bool check(struct deadlines *grants, struct waiter *waiter, int64_t now_ns)
 {
-	struct transport *transport = session->space->transport;
-	struct grant *grant = &session->waiter.grant;
+	struct transport *transport = waiter->space->transport;
+	struct grant *grant = &waiter->grant;
 	uint64_t value;
 	int r;
 
@@ -120,7 +106,7 @@ static bool check(struct deadlines *grants, struct session *session, int64_t now
 		grant_end(grant);
 		return false;
 	}
-	if (r || !is_missed(session, grant, now_ns) || !take_back(transport, grant, value)) {
+	if (r || !is_missed(waiter, grant, now_ns) || !take_back(transport, grant, value)) {
 		deadline_set(grants, &grant->deadline, now_ns);
 		return false;
 	}
@@ -129,16 +115,16 @@ static bool check(struct deadlines *grants, struct session *session, int64_t now
 	return true;
 }
 
-bool grants_check(struct deadlines *grants, int64_t now_ns, struct session **ret_session)
+bool grants_check(struct deadlines *grants, int64_t now_ns, struct waiter **ret_waiter)
 {
 	struct deadline *first;
 
 	while ((first = deadline_first(grants)) && first->at_ns <= now_ns) {
 		struct grant *grant = container_of(first, struct grant, deadline);
-		struct session *session = container_of(grant, struct session, waiter.grant);
+		struct waiter *waiter = container_of(grant, struct waiter, grant);
 
-		if (check(grants, session, now_ns)) {
-			*ret_session = session;
+		if (check(grants, waiter, now_ns)) {
+			*ret_waiter = waiter;
 			return true;
 		}
 	}

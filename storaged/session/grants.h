@@ -18,40 +18,25 @@
 #ifndef STORAGED_SESSION_GRANTS_H
 #define STORAGED_SESSION_GRANTS_H
 
-#include "storaged/deadlines.h"
+#include "storaged/session/waiter.h"
 
 #define GRANT_NS        (50 * INT64_C(1000000)) /* between looks at a word that was given */
 #define GRANT_LOOKS_MIN 2
 #define GRANT_LOOKS_MAX 20
-
-struct session;
 
 /*
  * A wake-up is watched likewise: a session that was woken for permits of a semaphore, and frozen,
  * leaves them to nobody. If there are free ones later, the next one is woken.
  */
 
-/* The last of a session; a session has one wait at a time, and begins another one only after it
- * took up what the one before gave it, or found it taken back. */
-struct grant {
-	struct deadline deadline; /* alone: there is none, or it was taken up */
-	uint32_t handle;
-	uint64_t object; /* offset of its header */
-	uint64_t word;   /* offset in the region */
-	uint64_t value;  /* as it was given; 0: the session was only woken */
-	unsigned looks;  /* that found it not taken up, */
-	unsigned late;   /* and of them those that came late */
-	unsigned missed; /* grants in a row that were taken back */
-};
-
-/* The word that @session is parked on was given to it as @value. */
-void grant_begin(struct deadlines *grants, struct session *session, uint64_t value, int64_t now_ns);
+/* The word that @waiter is parked on was given to it as @value. */
+void grant_begin(struct deadlines *grants, struct waiter *waiter, uint64_t value, int64_t now_ns);
 /* It was taken up, or does not matter any more. */
 void grant_end(struct grant *grant);
 
 /* Look at the words that were given GRANT_NS ago or earlier. Returns true at the first that was
  * taken back, or only woken for, and of which others are to be told now: the one in the grant of
- * *ret_session. To be called until it returns false. */
-bool grants_check(struct deadlines *grants, int64_t now_ns, struct session **ret_session);
+ * *ret_waiter. To be called until it returns false. */
+bool grants_check(struct deadlines *grants, int64_t now_ns, struct waiter **ret_waiter);
 
 #endif

@@ -3,8 +3,6 @@
  * when it is not. */
 #include "storaged/session/grants.h"
 #include "proto/layout.h"
-#include "storaged/namespace.h"
-#include "storaged/session/session.h"
 #include "tests/runner.h"
 
 #define WORD    8
@@ -13,23 +11,22 @@
 
 static uint64_t memory[8];
 static struct name_space space;
-static struct session session;
+static struct waiter waiter;
 static struct deadlines grants;
 static int64_t now_ns;
 
 static void give(uint64_t value)
 {
 	memory[WORD / 8] = value;
-	session.waiter.word = WORD;
-	grant_begin(&grants, &session, value, now_ns);
+	waiter.word = WORD;
+	grant_begin(&grants, &waiter, value, now_ns);
 }
 
 static void setup(void)
 {
 	now_ns = HOUR_NS;
 	space = (struct name_space){0};
-	session = (struct session){.space = &space};
-	list_init(&session.waiter.grant.deadline.link);
+	waiter_init(&waiter, &space, NULL, NULL);
 	deadlines_init(&grants, GRANT_NS);
 	ck_assert_int_eq(transport_cpu_open(memory, sizeof memory, &space.transport), 0);
 	give(owned_word(5, OWNER) | OWNED_GRANTED);
@@ -43,7 +40,7 @@ static void teardown(void)
 /* The timer goes off @late_ns behind its time. Returns whether the word was taken back. */
 static bool timer_goes_off(int64_t late_ns)
 {
-	struct session *taken;
+	struct waiter *taken;
 	bool was_taken;
 
 	now_ns = deadline_first(&grants)->at_ns + late_ns;

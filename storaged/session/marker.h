@@ -24,7 +24,8 @@
 #define MARKER_RESERVED_LAST (UINT64_C(1) << 63)
 
 struct marker_space {
-	char name[MARKER_NAME_BYTES]; /* "": none */
+	/* "": none */
+	char name[MARKER_NAME_BYTES];
 	/* so long behind its end they may go on as if nothing had happened; 0: nobody */
 	uint64_t keep_ns;
 };
@@ -32,23 +33,32 @@ struct marker_space {
 /* The file: each number is written alone, in the machine's byte order, and is true by itself. */
 struct marker_page {
 	uint8_t magic[8];
-	uint8_t boot[16];    /* the kernel's boot id */
-	int64_t lived_ns;    /* CLOCK_BOOTTIME, last */
-	int64_t realtime_ns; /* CLOCK_REALTIME, last */
-	uint64_t reserved;   /* no origin of a token was larger */
+	/* the kernel's boot id */
+	uint8_t boot[16];
+	/* CLOCK_BOOTTIME, last */
+	int64_t lived_ns;
+	/* CLOCK_REALTIME, last */
+	int64_t realtime_ns;
+	/* no origin of a token was larger */
+	uint64_t reserved;
 	struct marker_space spaces[MARKER_SPACES];
 };
 
 struct marker {
-	struct marker_page *page; /* NULL: there is none */
-	int fd;                   /* locked while it is in use */
+	/* NULL: there is none */
+	struct marker_page *page;
+	/* locked while it is in use */
+	int fd;
 };
 
 /* Of the storaged before. */
 struct marker_before {
-	int64_t ago_ns;    /* that it last lived */
-	uint64_t reserved; /* token origins up to here */
-	bool is_damaged;   /* it says what cannot be, which is not believed */
+	/* that it last lived */
+	int64_t ago_ns;
+	/* token origins up to here */
+	uint64_t reserved;
+	/* it says what cannot be, which is not believed */
+	bool is_damaged;
 	struct marker_space spaces[MARKER_SPACES];
 };
 

@@ -19,16 +19,18 @@
 struct origin {
 	bool is_unix;
 	uid_t uid;
-	pid_t pid; /* 0: its number means nothing here */
-	uint8_t network
-		[16]; /* an IPv6 address without what its host chose, or an IPv4 address in one */
+	/* 0: its number means nothing here */
+	pid_t pid;
+	/* an IPv6 address without what its host chose, or an IPv4 address in one */
+	uint8_t network[16];
 };
 
 /* All that come from one of them; one without sessions is not kept. */
 struct origin_count {
 	struct list link;
 	struct origin origin;
-	uint32_t sessions; /* that are not free */
+	/* that are not free */
+	uint32_t sessions;
 };
 
 struct origin_counts {

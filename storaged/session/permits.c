@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/session/permits.h"
-#include "storaged/namespace.h"
-#include "storaged/session/session.h"
 #include "proto/layout.h"
 
 #define BATCH 64
@@ -20,15 +18,15 @@ static uint32_t free_of(struct transport *transport, uint64_t first, unsigned co
 	return free;
 }
 
-uint32_t permits_free(const struct session *session, uint32_t handle, uint64_t *ret_object)
+uint32_t permits_free(const struct waiter *waiter, uint32_t handle, uint64_t *ret_object)
 {
-	struct transport *transport = session->space->transport;
+	struct transport *transport = waiter->space->transport;
 	struct store_reference reference;
 	uint64_t permits, first;
 	uint32_t free = 0;
 	bool deleted;
 
-	if (!store_refer(&session->opener, handle, &reference, &deleted) || deleted ||
+	if (!store_refer(waiter->opener, handle, &reference, &deleted) || deleted ||
 	    reference.type != OBJECT_SEMAPHORE)
 		return 0;
 	*ret_object = reference.offset;

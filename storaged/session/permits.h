@@ -4,12 +4,10 @@
 #ifndef STORAGED_SESSION_PERMITS_H
 #define STORAGED_SESSION_PERMITS_H
 
-#include <stdint.h>
+#include "storaged/session/waiter.h"
 
-struct session;
-
-/* How many permits nobody has, of the semaphore that @session has open as @handle; 0 where it is
+/* How many permits nobody has, of the semaphore that @waiter has open as @handle; 0 where it is
  * none, or cannot be read. *ret_object is the offset of its header. */
-uint32_t permits_free(const struct session *session, uint32_t handle, uint64_t *ret_object);
+uint32_t permits_free(const struct waiter *waiter, uint32_t handle, uint64_t *ret_object);
 
 #endif

@@ -10,24 +10,49 @@
 #ifndef STORAGED_SESSION_RESTART_H
 #define STORAGED_SESSION_RESTART_H
 
+#include "storaged/namespace.h"
 #include "storaged/session/budget.h"
+#include "storaged/session/futex.h"
 #include "storaged/session/marker.h"
 
 /* Who holds it then, for people. */
 #define RESTART_WHO "sessions before the restart"
 
-struct name_space;
-struct server;
-struct session;
+/* Between two sweeps that the device fails, of a session as well: each may take as long as a
+ * loopback queue pair is silent. */
+#define SWEEP_RETRY_NS INT64_C(2000000000)
+
+/* Of a session: for how long its client may go on when storaged ends. */
+struct restart_linger {
+	/* in restart_space->asking; alone: it asked for none */
+	struct list asking;
+	/* the session */
+	bool is_live;
+	/* from an end without GOODBYE on its holds are kept for so long, */
+	int64_t ns;
+	/* until then; 0: it did not end like that */
+	int64_t at_ns;
+};
 
 /* Of a namespace. */
 struct restart_space {
-	int64_t until_ns; /* locks are held until then; 0: they are not, or not any more */
-	int64_t keep_ns;  /* so long a session may go on behind our end; 0: there is none */
-	bool had_holds;   /* a session that was told of our end held something */
+	/* not free yet, */
+	unsigned session_count;
+	/* and of them those that live */
+	unsigned live_count;
+	/* of them, those that asked for a linger */
+	struct list asking;
+	/* locks are held until then; 0: they are not, or not any more */
+	int64_t until_ns;
+	/* so long a session may go on behind our end; 0: there is none */
+	int64_t keep_ns;
+	/* a session that was told of our end held something */
+	bool had_holds;
 	bool is_sweeping;
-	uint32_t cursor;  /* where the sweep goes on */
-	bool sweep_again; /* the object there: some words of it could not be reached */
+	/* where the sweep goes on */
+	uint32_t cursor;
+	/* the object there: some words of it could not be reached */
+	bool sweep_again;
 };
 
 /* A namespace that is not here, in which sessions of a storaged before may go on. */
@@ -37,32 +62,50 @@ struct restart_absent {
 };
 
 struct restart {
+	const struct settings *settings;
+	const uint8_t *boot_id;
+	struct namespaces *namespaces;
+	struct futexes *futexes;
+	bool is_draining;
 	struct marker marker;
-	int64_t beat_ns; /* the marker was written last */
+	struct restart_space spaces[SETTINGS_ITEMS_MAX];
+	/* the marker was written last */
+	int64_t beat_ns;
 	struct restart_absent absent[MARKER_SPACES];
 };
 
-/* Read the marker of the storaged before. Where there can be none it is said in the log, and
- * nothing waits. */
-void restart_open(struct server *server);
+void restart_init(struct restart *restart, const struct settings *settings,
+		  const uint8_t boot_id[16], struct namespaces *namespaces,
+		  struct futexes *futexes);
+/* Read the marker of the storaged before, the file @path. What goes wrong is logged, and nothing
+ * waits then. */
+void restart_open(struct restart *restart, const char *path);
 /* Write the marker, and begin to let go of the locks when it is time. */
-void restart_turn(struct server *server, int64_t now_ns);
+void restart_turn(struct restart *restart, int64_t now_ns);
 /* Let go of as many as @budget has room for. Returns whether there are more. */
-bool restart_sweep(struct server *server, struct budget *budget);
+bool restart_sweep(struct restart *restart, struct budget *budget);
 /* When restart_turn has something to do; INT64_MAX: when something else has happened. */
-int64_t restart_due_ns(const struct server *server);
+int64_t restart_due_ns(const struct restart *restart);
 /* How long it is until locks are granted. */
-int64_t restart_left_ns(const struct server *server);
+int64_t restart_left_ns(const struct restart *restart);
+/* Whether storaged holds the locks in @space. */
+bool restart_waits_in(const struct restart *restart, const struct name_space *space);
 
-/* @session begins: the marker knows it from now on. */
-void restart_session_begins(const struct session *session);
-/* A session in @space is gone, and nothing is left of it. */
-void restart_session_over(struct server *server, struct name_space *space);
+/* A session in @space begins, which asks for a linger of @linger_ns: the marker knows it from now
+ * on. */
+void restart_session_begins(struct restart *restart, const struct name_space *space,
+			    struct restart_linger *linger, int64_t linger_ns, int64_t now_ns);
+/* It is over. */
+void restart_session_ends(struct restart *restart, const struct name_space *space,
+			  struct restart_linger *linger);
+/* Nothing is left of it. */
+void restart_session_over(struct restart *restart, const struct name_space *space,
+			  struct restart_linger *linger);
 /* Something was taken back in @space from a session that ended. */
-void restart_took_back(struct server *server, struct name_space *space);
+void restart_took_back(struct restart *restart, const struct name_space *space);
 /* storaged is about to end its sessions: from here on the marker keeps what it says of them. */
-void restart_drain(struct server *server);
+void restart_drain(struct restart *restart);
 
-void restart_close(struct server *server);
+void restart_close(struct restart *restart);
 
 #endif

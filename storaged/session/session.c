@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/session/session.h"
-#include "storaged/control/control.h"
 #include "storaged/log.h"
-#include "storaged/server.h"
+#include "storaged/session/grants.h"
 #include "lib/core/clock.h"
 #include "lib/core/sweep.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -17,12 +17,13 @@
 
 static const char *const state_names[] = {"free", "live", "fencing", "lingering", "sweeping"};
 
-int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns)
+int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns, struct futexes *futexes,
+		  struct restart *restart)
 {
-	*sessions = (struct sessions){.max = max};
+	*sessions = (struct sessions){.max = max, .futexes = futexes, .restart = restart};
 	sessions->timers = (struct peer_timers){.whole_ns = ttl_ns};
 	deadlines_init(&sessions->lingering, 0);
-	deadlines_init(&sessions->retries, SESSION_RETRY_NS);
+	deadlines_init(&sessions->retries, SWEEP_RETRY_NS);
 	list_init(&sessions->sweeping);
 	list_init(&sessions->remains);
 	origin_counts_init(&sessions->origin_counts);
@@ -69,12 +70,10 @@ void sessions_close(struct sessions *sessions)
 
 		if (session->state == SESSION_FREE)
 			continue;
-		/* Nobody waits for those whose processes have the arena mapped. */
 		if (session->state != SESSION_LIVE)
 			log_end(session);
-		mappings_forget(session);
 		store_opener_end(&session->opener);
-		holds_forget(session);
+		sightings_forget(&session->sightings);
 		origin_count_leave(session->origin_count);
 	}
 	free(sessions->table);
@@ -121,27 +120,25 @@ uint64_t sessions_lost(const struct sessions *sessions)
 
 static void go_free(struct session *session)
 {
-	struct sessions *sessions = &session->server->sessions;
+	struct sessions *sessions = session->sessions;
 
 	log_end(session);
-	holds_forget(session);
+	sightings_forget(&session->sightings);
 	/* Every handle is back; this frees what the opener itself has. */
 	store_opener_end(&session->opener);
 	list_remove(&session->sweeping);
 	list_remove(&session->remains);
-	list_remove(&session->asking);
-	session->space->session_count--;
 	origin_count_leave(session->origin_count);
 	sessions->free[(sessions->free_head + sessions->free_count++) % sessions->max] =
 		session_owner(session);
 	explicit_bzero(session->cookie, sizeof session->cookie);
-	restart_session_over(session->server, session->space);
+	restart_session_over(sessions->restart, session->space, &session->linger);
 }
 
 /* The one place where a session changes its state. */
 static void go(struct session *session, enum session_state state)
 {
-	struct sessions *sessions = &session->server->sessions;
+	struct sessions *sessions = session->sessions;
 
 	log_debug("session %u: %s, now %s", session_owner(session), state_names[session->state],
 		  state_names[state]);
@@ -149,24 +146,23 @@ static void go(struct session *session, enum session_state state)
 	switch (state) {
 	case SESSION_LIVE:
 		sessions->live_count++;
-		session->space->live_count++;
 		sessions->begun++;
 		peer_timer_begin(&sessions->timers, &session->timer, clock_now_ns());
 		break;
 	case SESSION_FENCING:
 		sessions->live_count--;
-		session->space->live_count--;
+		restart_session_ends(sessions->restart, session->space, &session->linger);
 		list_append(&sessions->remains, &session->remains);
 		peer_timer_end(&sessions->timers, &session->timer);
-		futex_forget(session);
-		session->control = NULL;
+		futex_forget(&session->waiter);
+		session->client = NULL;
 		break;
 	case SESSION_LINGERING:
-		deadline_insert(&sessions->lingering, &session->linger, session->linger_at_ns);
+		deadline_insert(&sessions->lingering, &session->due, session->linger.at_ns);
 		break;
 	case SESSION_SWEEPING:
 		grant_end(&session->waiter.grant);
-		list_remove(&session->linger.link);
+		list_remove(&session->due.link);
 		session->sweep_handle = 1;
 		list_append(&sessions->sweeping, &session->sweeping);
 		break;
@@ -181,7 +177,7 @@ static void is_fenced(struct fences *fences)
 {
 	struct session *session = container_of(fences, struct session, fences);
 
-	go(session, session->linger_at_ns > clock_now_ns() ? SESSION_LINGERING : SESSION_SWEEPING);
+	go(session, session->linger.at_ns > clock_now_ns() ? SESSION_LINGERING : SESSION_SWEEPING);
 }
 
 bool sessions_are_closing(const struct sessions *sessions)
@@ -198,7 +194,7 @@ void sessions_expire_lingers(struct sessions *sessions, int64_t now_ns)
 	struct deadline *deadline;
 
 	while ((deadline = deadline_first(&sessions->lingering)) && deadline->at_ns <= now_ns)
-		go(container_of(deadline, struct session, linger), SESSION_SWEEPING);
+		go(container_of(deadline, struct session, due), SESSION_SWEEPING);
 }
 
 const char *session_state_note(const struct session *session)
@@ -219,21 +215,19 @@ const char *session_state_note(const struct session *session)
 static bool object_deleted(struct store_opener *opener, uint32_t handle)
 {
 	struct session *session = container_of(opener, struct session, opener);
-	struct control_close notice = {.handle = le32_of(handle)};
+	struct client *client = session->client;
 
-	if (!session->control)
+	if (!client)
 		return true;
-	if (!control_notify(session->control, CONTROL_DELETED, &notice, sizeof notice))
+	if (!client->ops->tell_deleted(client, handle))
 		return false;
-	futex_answer_of(session, handle, WIRE_STALE);
+	futex_answer_of(&session->waiter, handle, WIRE_STALE);
 	return true;
 }
 
-struct session *session_begin(struct server *server, struct name_space *space,
-			      struct control *control, const struct origin *origin,
-			      int64_t linger_ns)
+struct session *session_begin(struct sessions *sessions, struct name_space *space,
+			      struct client *client, const struct origin *origin, int64_t linger_ns)
 {
-	struct sessions *sessions = &server->sessions;
 	struct session *session;
 	struct origin_count *origin_count;
 	uint64_t random;
@@ -254,55 +248,58 @@ struct session *session_begin(struct server *server, struct name_space *space,
 	sessions->free_head = (sessions->free_head + 1) % sessions->max;
 	sessions->free_count--;
 	session->id = random << OWNER_BITS | place;
-	session->server = server;
+	session->sessions = sessions;
 	session->space = space;
 	session->origin = *origin;
 	session->origin_count = origin_count;
-	session->control = control;
+	session->client = client;
 	session->opener = (struct store_opener){0};
 	store_opener_begin(space->store, &session->opener, object_deleted);
 	fences_init(&session->fences, is_fenced);
 	list_init(&session->sweeping);
 	list_init(&session->remains);
-	list_init(&session->asking);
-	list_init(&session->waiter.link);
-	list_init(&session->waiter.grant.deadline.link);
-	session->waiter.grant.missed = 0;
-	session->waiter.word = 0;
-	list_init(&session->linger.link);
+	waiter_init(&session->waiter, space, &session->opener, client);
+	list_init(&session->due.link);
 	session->end = END_NONE;
 	session->last_error = 0;
 	session->used = 0;
 	session->verbs_left = false;
-	session->linger_ns = linger_ns;
-	session->linger_at_ns = 0;
 	session->taken = 0;
 	session->begun_ns = clock_now_ns();
 	session->who[0] = 0;
-	space->session_count++;
-	if (linger_ns)
-		list_append(&space->asking, &session->asking);
 	go(session, SESSION_LIVE);
-	restart_session_begins(session);
+	restart_session_begins(sessions->restart, space, &session->linger, linger_ns,
+			       session->begun_ns);
 	return session;
 }
 
-struct session *session_at(struct server *server, uint64_t id)
+struct session *sessions_at(const struct sessions *sessions, uint64_t id)
 {
 	uint16_t place = (uint16_t)id;
-	struct session *session = &server->sessions.table[place];
+	struct session *session = &sessions->table[place];
 
-	if (place == 0 || place > server->sessions.max || session->state != SESSION_LIVE ||
+	if (place == 0 || place > sessions->max || session->state != SESSION_LIVE ||
 	    session->id != id)
 		return NULL;
 	return session;
 }
 
-struct session *session_find(struct server *server, uint64_t id,
-			     const uint8_t cookie[CONTROL_COOKIE_BYTES])
+struct session *sessions_owner(const struct sessions *sessions, const struct name_space *space,
+			       uint16_t owner)
+{
+	struct session *session = &sessions->table[owner];
+
+	if (owner == 0 || owner > sessions->max || session->state == SESSION_FREE ||
+	    session->space != space)
+		return NULL;
+	return session;
+}
+
+struct session *sessions_find(const struct sessions *sessions, uint64_t id,
+			      const uint8_t cookie[CONTROL_COOKIE_BYTES])
 {
 	static const uint8_t nobody[CONTROL_COOKIE_BYTES];
-	struct session *session = session_at(server, id);
+	struct session *session = sessions_at(sessions, id);
 	const uint8_t *own = session ? session->cookie : nobody;
 	volatile uint8_t difference = 0;
 
@@ -314,7 +311,7 @@ struct session *session_find(struct server *server, uint64_t id,
 
 void session_heard(struct session *session)
 {
-	peer_timer_begin(&session->server->sessions.timers, &session->timer, clock_now_ns());
+	peer_timer_begin(&session->sessions->timers, &session->timer, clock_now_ns());
 }
 
 static bool died(const struct session *session)
@@ -333,23 +330,21 @@ static void log_wait(const struct session *session)
 		log_limited(LOG_LEVEL_INFO,
 			    "session %u (%s) is lost: %s; what it holds stays held while %s",
 			    session_owner(session), session->who, reason, open_while);
-	else if (session->linger_at_ns)
+	else if (session->linger.at_ns)
 		log_limited(LOG_LEVEL_INFO,
 			    "session %u (%s) is lost: %s; what it holds stays held for the %lld ms "
 			    "of its linger",
 			    session_owner(session), session->who, reason,
-			    (long long)(session->linger_ns / 1000000));
+			    (long long)(session->linger.ns / 1000000));
 }
 
 void session_end(struct session *session, enum session_end why)
 {
-	struct sessions *sessions = &session->server->sessions;
-
 	session->end = why;
-	sessions->ended[why]++;
+	session->sessions->ended[why]++;
 	/* Who has nothing open holds nothing. */
-	if (died(session) && session->linger_ns && session->opener.open_count)
-		session->linger_at_ns = clock_now_ns() + session->linger_ns;
+	if (died(session) && session->linger.ns && session->opener.open_count)
+		session->linger.at_ns = clock_now_ns() + session->linger.ns;
 	go(session, SESSION_FENCING);
 	fences_close(&session->fences, why);
 	log_wait(session);
@@ -357,7 +352,7 @@ void session_end(struct session *session, enum session_end why)
 
 void session_fence(struct session *session, enum session_end why)
 {
-	control_fence(session->control, session_ends[why].reason);
+	session->client->ops->tell_fenced(session->client, session_ends[why].reason);
 	session_end(session, why);
 }
 
@@ -365,7 +360,7 @@ void session_path_ended(struct session *session, enum control_transport transpor
 			enum session_end why, int error)
 {
 	if (session->state == SESSION_LIVE && session->used == transport)
-		control_hear_out(session->control, why, error);
+		session->client->ops->hear_out(session->client, why, error);
 }
 
 /* Of transport verbs the client may know sooner than storaged that its queue pair is there. */
@@ -388,7 +383,7 @@ void session_use(struct session *session, enum control_transport transport)
  * all of its words could be reached: again, it undoes what is left. */
 static bool sweep(struct session *session, const struct store_reference *reference)
 {
-	struct futexes *futexes = &session->server->futexes;
+	struct futexes *futexes = session->sessions->futexes;
 	struct sweep_tally tally = {.again = session->sweep_again};
 
 	if (sweep_object(session->space->transport, reference, session_owner(session),
@@ -397,7 +392,7 @@ static bool sweep(struct session *session, const struct store_reference *referen
 	else if (sweep_owes_wakes(reference, died(session)))
 		futex_recheck(futexes, session->space, reference);
 	if (tally.taken || tally.failures)
-		restart_took_back(session->server, session->space);
+		restart_took_back(session->sessions->restart, session->space);
 	session->taken += tally.taken;
 	session->sweep_again = tally.failures != 0;
 	if (tally.failures)
@@ -411,7 +406,7 @@ static bool sweep(struct session *session, const struct store_reference *referen
 static void sweep_later(struct session *session)
 {
 	list_remove(&session->sweeping);
-	deadline_set(&session->server->sessions.retries, &session->linger, clock_now_ns());
+	deadline_set(&session->sessions->retries, &session->due, clock_now_ns());
 }
 
 void sessions_retry_sweeps(struct sessions *sessions, int64_t now_ns)
@@ -419,7 +414,7 @@ void sessions_retry_sweeps(struct sessions *sessions, int64_t now_ns)
 	struct deadline *deadline;
 
 	while ((deadline = deadline_first(&sessions->retries)) && deadline->at_ns <= now_ns) {
-		struct session *session = container_of(deadline, struct session, linger);
+		struct session *session = container_of(deadline, struct session, due);
 
 		list_remove(&deadline->link);
 		list_append(&sessions->sweeping, &session->sweeping);

@@ -9,19 +9,13 @@
 #include "storaged/session/ends.h"
 #include "storaged/session/fence.h"
 #include "storaged/session/futex.h"
-#include "storaged/session/holds.h"
 #include "storaged/deadlines.h"
 #include "storaged/loop.h"
 #include "storaged/session/origin.h"
+#include "storaged/session/restart.h"
+#include "storaged/session/sightings.h"
 
 #define SESSION_REMAINS_MAX 64 /* sessions of a process that are over and not swept yet */
-/* Between two sweeps that the device fails: each may take as long as a loopback queue pair is
- * silent. */
-#define SESSION_RETRY_NS INT64_C(2000000000)
-
-struct server;
-struct control;
-struct name_space;
 
 enum session_state {
 	SESSION_FREE, /* waits for somebody's HELLO */
@@ -37,17 +31,20 @@ enum session_state {
 
 struct session {
 	enum session_state state;
-	uint64_t id; /* its low 16 bits are its place in the table */
+	/* its low 16 bits are its place in the table */
+	uint64_t id;
 	uint8_t cookie[CONTROL_COOKIE_BYTES];
-	struct server *server;
+	struct sessions *sessions;
 	struct name_space *space;
 	struct store_opener opener;
-	struct control *control; /* while LIVE */
-	uint64_t features;       /* that apply, enum control_feature */
+	/* while LIVE */
+	struct client *client;
+	/* that apply, enum control_feature */
+	uint64_t features;
 	struct peer_timer timer;
-	struct deadline linger;
-	int64_t linger_ns;    /* from an end without GOODBYE on its holds are kept for so long, */
-	int64_t linger_at_ns; /* until then; 0: it did not end like that */
+	struct restart_linger linger;
+	/* the end of that, or the next try of a sweep that the device failed */
+	struct deadline due;
 	/* enum control_transport: whose paths' end is the session's; 0: it has not said */
 	uint8_t used;
 	/* its last queue pair of transport verbs was disconnected, and no other is on its way */
@@ -55,37 +52,52 @@ struct session {
 	struct fences fences;
 	struct waiter waiter;
 	int64_t begun_ns;
-	char who[ORIGIN_WHO_BYTES]; /* for people: the client's process or address */
+	/* for people: the client's process or address */
+	char who[ORIGIN_WHO_BYTES];
 	struct origin origin;
-	struct origin_count *origin_count; /* all that come from there */
+	/* all that come from there */
+	struct origin_count *origin_count;
 	struct sightings sightings;
-	enum session_end end; /* why it ended */
-	int last_error; /* errno of the system call that failed when a path of its broke, or 0 */
-	unsigned taken; /* words of its that were taken back */
-	struct list sweeping; /* in sessions->sweeping */
-	struct list remains;  /* in sessions->remains */
-	struct list asking;   /* in space->asking: it asked for a linger */
+	/* why it ended */
+	enum session_end end;
+	/* errno of the system call that failed when a path of its broke, or 0 */
+	int last_error;
+	/* words of its that were taken back */
+	unsigned taken;
+	/* in sessions->sweeping */
+	struct list sweeping;
+	/* in sessions->remains */
+	struct list remains;
 	uint32_t sweep_handle;
-	bool sweep_again; /* the object of that handle: some words of it could not be reached */
+	/* the object of that handle: some words of it could not be reached */
+	bool sweep_again;
 };
 
 struct sessions {
-	struct session *table; /* session_max + 1 of them; the first is never used */
-	uint16_t *free;        /* a ring of places, the one free for longest first */
+	/* session_max + 1 of them; the first is never used */
+	struct session *table;
+	/* a ring of places, the one free for longest first */
+	uint16_t *free;
 	uint32_t free_head, free_count;
 	uint32_t max;
 	uint32_t live_count;
 	struct peer_timers timers;
 	struct deadlines lingering;
-	struct deadlines retries; /* of sweeps that the device failed */
+	/* of sweeps that the device failed */
+	struct deadlines retries;
 	struct list sweeping;
-	struct list remains; /* those that are over and not free yet */
+	/* those that are over and not free yet */
+	struct list remains;
 	struct origin_counts origin_counts;
 	uint64_t begun;
-	uint64_t ended[END_COUNT]; /* by the reason */
+	/* by the reason */
+	uint64_t ended[END_COUNT];
+	struct futexes *futexes;
+	struct restart *restart;
 };
 
-int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns);
+int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns, struct futexes *futexes,
+		  struct restart *restart);
 void sessions_close(struct sessions *sessions);
 /* Whether as many sessions of the process of @origin are over and not swept yet as may be. */
 bool sessions_too_many_remains(const struct sessions *sessions, const struct origin *origin);
@@ -98,8 +110,8 @@ uint64_t sessions_lost(const struct sessions *sessions);
 
 /* Begin one from @origin, which asks for @linger_ns. Returns NULL when there are as many as there
  * may be. */
-struct session *session_begin(struct server *server, struct name_space *space,
-			      struct control *control, const struct origin *origin,
+struct session *session_begin(struct sessions *sessions, struct name_space *space,
+			      struct client *client, const struct origin *origin,
 			      int64_t linger_ns);
 /* Its number in owned words, and its place in the table. */
 static inline uint16_t session_owner(const struct session *session)
@@ -114,13 +126,16 @@ static inline struct session *session_of_fence(const struct fence *fence)
 }
 
 /* The live session of @id, or NULL. */
-struct session *session_at(struct server *server, uint64_t id);
+struct session *sessions_at(const struct sessions *sessions, uint64_t id);
 /* The same, if @cookie is its own; NULL otherwise, in the same time. */
-struct session *session_find(struct server *server, uint64_t id,
-			     const uint8_t cookie[CONTROL_COOKIE_BYTES]);
+struct session *sessions_find(const struct sessions *sessions, uint64_t id,
+			      const uint8_t cookie[CONTROL_COOKIE_BYTES]);
+/* The session in @space that @owner, read from a word that clients write, stands for; or NULL. */
+struct session *sessions_owner(const struct sessions *sessions, const struct name_space *space,
+			       uint16_t owner);
 /* The client has been heard of. */
 void session_heard(struct session *session);
-/* End a live session: from here on its control connection is no longer its. */
+/* End a live session: from here on its client is no longer its. */
 void session_end(struct session *session, enum session_end why);
 /* The same, and its client is told the reason in a notice: before anything of the session's is
  * taken away, so that who finds a path gone finds the notice there. */

@@ -6,7 +6,7 @@
  *
  * - A one-sided atomic is one step. One that is on its way when its client dies either lands before storaged sweeps
  *   (that is what fencing is for) or never: the client did its step before it died, or did not.
- * - WAIT is one step of storaged's one thread: park, then compare (storaged/session/futex.c: handle_wait). A client does nothing
+ * - WAIT is one step of storaged's one thread: park, then compare (storaged/session/futex.c: futex_wait). A client does nothing
  *   between sending it and that step, so that here the client makes it, when storaged is free and the client's
  *   WAKEs from before are through: a connection keeps its order.
  * - WAKE lies in `wakes` until storaged comes to it, while the client goes on. futex_wake_all() waits for the answer: it
@@ -306,7 +306,7 @@ inline forget(i)
 	place = 0
 }
 
-/* futex.c: handle_wait, after it was parked; park.c: park_look. `ok`: there is something to wait for. */
+/* futex.c: futex_wait, after it was parked; park.c: park_look. `ok`: there is something to wait for. */
 #ifdef MUTANT_WAIT_WITHOUT_COMPARE
 #define ELSE_CHANGED(changed)
 #else
@@ -356,7 +356,7 @@ inline await_reply()
 	r = (granted[me] == 0 -> AGAIN : GRANT); \
 	NOTE_WOKEN \
 	granted[me] = 0
-/* futex.c: handle_cancel of who waits for his word */
+/* futex.c: futex_cancel of who waits for his word */
 #define CANCEL_OR_TAKE(w, v) \
 	:: atomic { \
 		r == OK && IMPATIENT(me) && MAY_CANCEL && IS_FREE_FOR(me) -> \
@@ -368,7 +368,7 @@ inline await_reply()
 	   }
 #endif
 
-/* lib/objects/futex.c: futex_wait, and handle_wait, handle_cancel. r is OK or TIMEDOUT. */
+/* futex_wait of lib/objects/futex.c and of storaged/session/futex.c, futex_cancel. r is OK or TIMEDOUT. */
 inline futex_wait(w, value)
 {
 	if

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "storaged/control/listen.h"
+#include "storaged/listen.h"
 #include "proto/control.h"
 #include "storaged/log.h"
 
@@ -96,14 +96,14 @@ static void ip_of(const struct sockaddr *address, uint8_t ip[16])
 	memcpy(ip + 12, &v4->sin_addr, 4);
 }
 
-const struct listener *listener_named(const struct listener *listeners, unsigned count,
-				      uint8_t ret_ip[16])
+const struct listener *listener_named(const struct listeners *listeners, uint8_t ret_ip[16])
 {
 	static const uint8_t any[16], any_v4[16] = {[10] = 0xff, [11] = 0xff};
 	static const uint8_t loopback[16] = {[15] = 1};
 	static const uint8_t loopback_v4[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1};
 
-	for (const struct listener *at = listeners; at < listeners + count; at++) {
+	for (const struct listener *at = listeners->table; at < listeners->table + listeners->count;
+	     at++) {
 		if (at->is_unix)
 			continue;
 		memcpy(ret_ip,
@@ -164,7 +164,7 @@ static bool is_lacking(int error)
 
 /* Listen at one of the addresses that @text stands for. */
 static int listen_at(const char *text, const struct addrinfo *address, bool plaintext,
-		     struct listener *listeners, unsigned *count, char *reason, size_t reason_bytes)
+		     struct listeners *listeners, char *reason, size_t reason_bytes)
 {
 	int r;
 
@@ -174,17 +174,17 @@ static int listen_at(const char *text, const struct addrinfo *address, bool plai
 			      "has no encryption yet: whoever can read the network could take "
 			      "sessions over. If that network is trusted, say --plaintext",
 			      text);
-	if (*count == LISTENERS_MAX)
+	if (listeners->count == LISTENERS_MAX)
 		return refuse(-ENOSPC, reason, reason_bytes, "--listen %s: more than %d addresses",
 			      text, LISTENERS_MAX);
-	r = bind_address(address, &listeners[*count]);
+	r = bind_address(address, &listeners->table[listeners->count]);
 	if (r)
 		return refuse(r, reason, reason_bytes, "--listen %s: %s", text,
 			      r == -EADDRNOTAVAIL
 				      ? "the address is none of this host's; ip address "
 					"lists those that are"
 				      : strerror(-r));
-	++*count;
+	listeners->count++;
 	return 0;
 }
 
@@ -209,11 +209,11 @@ static void warn_lacking(const char *text, const struct addrinfo *address)
 		    text, host);
 }
 
-int listen_tcp(const char *text, bool plaintext, struct listener *listeners, unsigned *count,
-	       char *reason, size_t reason_bytes)
+int listen_tcp(const char *text, bool plaintext, struct listeners *listeners, char *reason,
+	       size_t reason_bytes)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *addresses;
-	unsigned before = *count;
+	unsigned before = listeners->count;
 	struct place place;
 	int r, lacking = 0;
 
@@ -227,7 +227,7 @@ int listen_tcp(const char *text, bool plaintext, struct listener *listeners, uns
 	for (struct addrinfo *at = addresses; at && r == 0; at = at->ai_next) {
 		if (is_repeated(addresses, at))
 			continue;
-		r = listen_at(text, at, plaintext, listeners, count, reason, reason_bytes);
+		r = listen_at(text, at, plaintext, listeners, reason, reason_bytes);
 		if (!is_lacking(r))
 			continue;
 		if (addresses->ai_next)
@@ -236,7 +236,7 @@ int listen_tcp(const char *text, bool plaintext, struct listener *listeners, uns
 		r = 0;
 	}
 	freeaddrinfo(addresses);
-	return r ? r : *count == before ? lacking : 0;
+	return r ? r : listeners->count == before ? lacking : 0;
 }
 
 /* ---- the unix socket ---- */
@@ -356,9 +356,11 @@ static int bind_path(const struct sockaddr_un *address, mode_t mode, char *reaso
 	return fd;
 }
 
-int listen_unix(const struct settings *settings, struct unix_socket *unix_socket,
-		struct listener *listener, char *reason, size_t reason_bytes)
+int listen_unix(const struct settings *settings, struct listeners *listeners, char *reason,
+		size_t reason_bytes)
 {
+	struct unix_socket *unix_socket = &listeners->unix_socket;
+	struct listener *listener = &listeners->table[listeners->count];
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	mode_t mode = settings->unix_mode != SETTINGS_UNIX_MODE_AUTO ? (mode_t)settings->unix_mode
 		      : geteuid() == 0                               ? 0666
@@ -366,6 +368,9 @@ int listen_unix(const struct settings *settings, struct unix_socket *unix_socket
 	struct stat stat;
 	int directory_fd, r;
 
+	if (listeners->count == LISTENERS_MAX)
+		return refuse(-ENOSPC, reason, reason_bytes, "more than %d addresses to listen at",
+			      LISTENERS_MAX);
 	if (settings->unix_socket)
 		snprintf(address.sun_path, sizeof address.sun_path, "%s", settings->unix_socket);
 	else
@@ -393,6 +398,7 @@ int listen_unix(const struct settings *settings, struct unix_socket *unix_socket
 		unix_socket->device = stat.st_dev;
 		unix_socket->inode = stat.st_ino;
 	}
+	listeners->count++;
 	return 0;
 }
 

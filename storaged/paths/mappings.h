@@ -10,43 +10,63 @@
  * pages that somebody has pinned, and it has none. When to look is what the connection says that
  * brought the descriptors: the library closes it behind the mapping, exec() does at any rate.
  */
-#ifndef STORAGED_SESSION_MAPPINGS_H
-#define STORAGED_SESSION_MAPPINGS_H
+#ifndef STORAGED_PATHS_MAPPINGS_H
+#define STORAGED_PATHS_MAPPINGS_H
 
 #include "storaged/deadlines.h"
 #include "storaged/loop.h"
+#include "storaged/room.h"
 #include "storaged/session/fence.h"
 
 #define MAPPING_LOOK_NS \
 	INT64_C(20000000) /* to the first look without a sign; then twice as long each time, */
 #define MAPPING_LOOK_NS_MAX 5000000000 /* and no longer than this */
 
-struct server;
 struct session;
 
 #define SESSION_MAPPINGS_MAX 8 /* processes that have mapped the arena for a session */
 #define MAPPING_FILES        3 /* its process, its connection, its lease */
 
+struct mappings {
+	struct list all;
+	struct deadlines looks;
+	struct loop *loop;
+	struct room *room;
+	/* processes of sessions that fell silent */
+	bool are_killed;
+};
+
 struct mapping {
 	struct fence fence;
-	struct source process;    /* the pidfd */
-	struct source connection; /* closed by the client when it has unmapped; fd -1: it was */
-	int lease_fd;             /* -1: none, the end of the process alone tells */
+	struct mappings *mappings;
+	/* in mappings->all */
+	struct list link;
+	/* the pidfd */
+	struct source process;
+	/* closed by the client when it has unmapped; fd -1: it was */
+	struct source connection;
+	/* -1: none, the end of the process alone tells */
+	int lease_fd;
 	struct deadline look;
-	int64_t pause_ns; /* between two looks */
+	/* between two looks */
+	int64_t pause_ns;
 };
+
+void mappings_init(struct mappings *mappings, struct loop *loop, struct room *room,
+		   bool are_killed);
+/* Forget all of them, and wait for no process. */
+void mappings_close(struct mappings *mappings);
 
 /* The process @pidfd is about to map the arena. Returns 0, -EMFILE, -ENOMEM, -ENOSPC; the
  * descriptor is the mapping's only after 0. */
-int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping);
+int mapping_new(struct mappings *mappings, struct session *session, int pidfd,
+		struct mapping **ret_mapping);
 /* The connection is the mapping's from here on. */
 void mapping_watch(struct mapping *mapping, int connection_fd);
 /* It was not passed after all. */
 void mapping_forget(struct mapping *mapping);
 
-/* Forget those of a session whatever they are: storaged ends. */
-void mappings_forget(struct session *session);
 /* Look at those whose time has come. */
-void mappings_expire_looks(struct server *server, int64_t now_ns);
+void mappings_turn(struct mappings *mappings, int64_t now_ns);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where storaged listens: TCP addresses, and one unix socket. */
-#ifndef STORAGED_CONTROL_LISTEN_H
-#define STORAGED_CONTROL_LISTEN_H
+#ifndef STORAGED_LISTEN_H
+#define STORAGED_LISTEN_H
 
 #include "storaged/deadlines.h"
 #include "storaged/loop.h"
@@ -12,44 +12,54 @@
 
 #define LISTENERS_MAX 32
 
-struct server;
+struct acceptor;
 
 struct listener {
 	struct source source;
-	struct server *server;
+	/* control/accept.h */
+	struct acceptor *acceptor;
 	bool is_unix;
-	struct deadline pause; /* until then nothing is accepted: open files are short */
-	char url[128];         /* without a namespace */
-	uint8_t ip[16];        /* IPv4 as ::ffff:a.b.c.d; zero of a unix socket */
+	/* until then nothing is accepted: open files are short */
+	struct deadline pause;
+	/* without a namespace */
+	char url[128];
+	/* IPv4 as ::ffff:a.b.c.d; zero of a unix socket */
+	uint8_t ip[16];
 	uint16_t port;
 };
 
 struct unix_socket {
-	char path[108]; /* empty: none */
-	dev_t device;   /* of the file that we made, so that no other is removed at the end */
+	/* empty: none */
+	char path[108];
+	/* of the file that we made, so that no other is removed at the end */
+	dev_t device;
 	ino_t inode;
 };
 
+struct listeners {
+	struct listener table[LISTENERS_MAX];
+	unsigned count;
+	struct unix_socket unix_socket;
+};
+
 /*
- * Bind and listen at ADDR[:PORT], every address that it means, into @listeners from *count on.
- * Returns 0 or a negative errno, with *reason filled: -EACCES for an address beyond loopback
- * without @plaintext.
+ * Bind and listen at ADDR[:PORT], every address that it means, into @listeners. Returns 0 or a
+ * negative errno, with *reason filled: -EACCES for an address beyond loopback without @plaintext.
  */
-int listen_tcp(const char *text, bool plaintext, struct listener *listeners, unsigned *count,
-	       char *reason, size_t reason_bytes);
+int listen_tcp(const char *text, bool plaintext, struct listeners *listeners, char *reason,
+	       size_t reason_bytes);
 
 /*
  * The same for the unix socket: makes its directory, replaces the file of a dead daemon and refuses
  * to replace that of a live one.
  */
-int listen_unix(const struct settings *settings, struct unix_socket *unix_socket,
-		struct listener *listener, char *reason, size_t reason_bytes);
+int listen_unix(const struct settings *settings, struct listeners *listeners, char *reason,
+		size_t reason_bytes);
 /*
  * Where a client on this host finds the first of @listeners that has an IP address: that one, or
  * the loopback address where it is any. Returns NULL where there is none.
  */
-const struct listener *listener_named(const struct listener *listeners, unsigned count,
-				      uint8_t ret_ip[16]);
+const struct listener *listener_named(const struct listeners *listeners, uint8_t ret_ip[16]);
 /* Where the socket is if nobody says where. */
 void unix_socket_default_path(char *path, size_t path_bytes);
 /* Make the directory of @path, as for a socket there. Returns 0 or a negative errno with *reason

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "storaged/session/mappings.h"
+#include "storaged/paths/mappings.h"
 #include "storaged/log.h"
-#include "storaged/server.h"
+#include "storaged/session/session.h"
 #include "lib/core/clock.h"
 
 #include <errno.h>
@@ -11,6 +11,19 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+void mappings_init(struct mappings *mappings, struct loop *loop, struct room *room, bool are_killed)
+{
+	*mappings = (struct mappings){.loop = loop, .room = room, .are_killed = are_killed};
+	list_init(&mappings->all);
+	deadlines_init(&mappings->looks, MAPPING_LOOK_NS);
+}
+
+void mappings_close(struct mappings *mappings)
+{
+	while (!list_empty(&mappings->all))
+		mapping_forget(container_of(mappings->all.next, struct mapping, link));
+}
 
 /* A memfd that nobody can write to. Returns it or a negative errno. */
 static int lease_open(void)
@@ -32,16 +45,16 @@ static bool may_be_mapped(const struct mapping *mapping)
 
 void mapping_forget(struct mapping *mapping)
 {
-	struct server *server = session_of_fence(&mapping->fence)->server;
+	struct mappings *mappings = mapping->mappings;
 
+	list_remove(&mapping->link);
 	list_remove(&mapping->look.link);
-	server->connection_count--;
-	server->mapping_count--;
-	loop_end(&server->loop, &mapping->connection);
+	room_give_back(mappings->room, MAPPING_FILES);
+	loop_end(mappings->loop, &mapping->connection);
 	if (mapping->lease_fd >= 0)
 		close(mapping->lease_fd);
 	fence_closed(&mapping->fence);
-	loop_bury(&server->loop, &mapping->process, mapping);
+	loop_bury(mappings->loop, &mapping->process, mapping);
 }
 
 static void check(struct mapping *mapping, int64_t now_ns)
@@ -52,8 +65,7 @@ static void check(struct mapping *mapping, int64_t now_ns)
 	}
 	if (mapping->lease_fd < 0)
 		return;
-	deadline_insert(&session_of_fence(&mapping->fence)->server->mapping_looks, &mapping->look,
-			now_ns + mapping->pause_ns);
+	deadline_insert(&mapping->mappings->looks, &mapping->look, now_ns + mapping->pause_ns);
 	mapping->pause_ns *= 2;
 	if (mapping->pause_ns > MAPPING_LOOK_NS_MAX)
 		mapping->pause_ns = MAPPING_LOOK_NS_MAX;
@@ -70,7 +82,7 @@ static void connection_ended(struct source *source, uint32_t events)
 	struct mapping *mapping = container_of(source, struct mapping, connection);
 
 	(void)events;
-	loop_end(&session_of_fence(&mapping->fence)->server->loop, source);
+	loop_end(mapping->mappings->loop, source);
 	mapping->pause_ns = MAPPING_LOOK_NS;
 	check(mapping, clock_now_ns());
 }
@@ -93,9 +105,8 @@ static void kill_process(const struct mapping *mapping)
 static void close_path(struct fence *fence, enum session_end why)
 {
 	struct mapping *mapping = container_of(fence, struct mapping, fence);
-	const struct settings *settings = session_of_fence(fence)->server->settings;
 
-	if (why == END_silent && settings->shm_fence == SHM_FENCE_KILL)
+	if (why == END_silent && mapping->mappings->are_killed)
 		kill_process(mapping);
 	/* A client that says goodbye is believed that nothing is mapped. Another one may not even
 	 * have been told yet that it is to unmap. */
@@ -108,15 +119,15 @@ static void close_path(struct fence *fence, enum session_end why)
 static const struct fence_ops fence_ops = {.close = close_path,
 					   .open_while = "its process has the memory mapped"};
 
-int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping)
+int mapping_new(struct mappings *mappings, struct session *session, int pidfd,
+		struct mapping **ret_mapping)
 {
-	struct server *server = session->server;
 	bool has_lease = session->features & CONTROL_FEATURE_LEASE;
 	struct mapping *mapping;
 	int r = 0;
 
 	if (fences_count(&session->fences, &fence_ops) == SESSION_MAPPINGS_MAX ||
-	    !server_has_room(server, MAPPING_FILES))
+	    !room_has(mappings->room, MAPPING_FILES))
 		return -EMFILE;
 	mapping = calloc(1, sizeof *mapping);
 	if (!mapping)
@@ -125,7 +136,7 @@ int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping
 	if (has_lease && mapping->lease_fd < 0)
 		r = mapping->lease_fd;
 	else
-		r = loop_add(&server->loop, &mapping->process, pidfd, EPOLLIN, process_ended);
+		r = loop_add(mappings->loop, &mapping->process, pidfd, EPOLLIN, process_ended);
 	if (r) {
 		if (mapping->lease_fd >= 0)
 			close(mapping->lease_fd);
@@ -136,32 +147,25 @@ int mapping_new(struct session *session, int pidfd, struct mapping **ret_mapping
 	mapping->pause_ns = MAPPING_LOOK_NS;
 	list_init(&mapping->look.link);
 	fence_open(&session->fences, &mapping->fence, &fence_ops, CONTROL_SHM);
-	server->connection_count++;
-	server->mapping_count++;
+	mapping->mappings = mappings;
+	list_append(&mappings->all, &mapping->link);
+	room_take(mappings->room, MAPPING_FILES);
 	*ret_mapping = mapping;
 	return 0;
 }
 
 void mapping_watch(struct mapping *mapping, int connection_fd)
 {
-	if (loop_add(&session_of_fence(&mapping->fence)->server->loop, &mapping->connection,
-		     connection_fd, EPOLLIN, connection_ended))
+	if (loop_add(mapping->mappings->loop, &mapping->connection, connection_fd, EPOLLIN,
+		     connection_ended))
 		close(connection_fd);
 }
 
-void mappings_forget(struct session *session)
-{
-	struct fence *fence;
-
-	while ((fence = fences_find(&session->fences, &fence_ops)))
-		mapping_forget(container_of(fence, struct mapping, fence));
-}
-
-void mappings_expire_looks(struct server *server, int64_t now_ns)
+void mappings_turn(struct mappings *mappings, int64_t now_ns)
 {
 	struct deadline *deadline;
 
-	while ((deadline = deadline_first(&server->mapping_looks)) && deadline->at_ns <= now_ns) {
+	while ((deadline = deadline_first(&mappings->looks)) && deadline->at_ns <= now_ns) {
 		list_remove(&deadline->link);
 		check(container_of(deadline, struct mapping, look), now_ns);
 	}
