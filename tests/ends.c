@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How sessions end, over each transport. The parts are tests/ends_*.c. */
 #include "tests/ends.h"
-#include "tests/clock.h"
+#include "tests/leap/leap.h"
 #include "tests/runner.h"
 #include "tests/victim.h"
 
@@ -61,12 +61,10 @@ struct dso_mutex *ends_mutex(struct dso_session *session, const char *name)
 
 void ends_until(bool (*holds)(void *context), void *context, const char *what)
 {
-	int64_t begin_ns = clock_now_ns();
+	int64_t end_ns = clock_raw_ns() + ENDS_PATIENCE;
 
-	while (!holds(context)) {
-		ck_assert_msg(clock_now_ns() - begin_ns < ENDS_PATIENCE, "%s: never", what);
-		nap(DSO_MILLISECOND);
-	}
+	while (!holds(context))
+		await_on(end_ns, what, __FILE__, __LINE__);
 }
 
 struct sessions {
@@ -165,6 +163,7 @@ int main(int argc, char **argv)
 
 	if (victim_main(argc, argv, &status))
 		return status;
+	leap_prepare();
 	srunner_add_suite(runner, ends_linger_suite());
 	srunner_add_suite(runner, ends_paths_suite());
 	srunner_add_suite(runner, ends_mapping_suite());

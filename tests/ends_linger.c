@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A session that is lost may have asked that what it holds be kept for a while. */
 #include "tests/ends.h"
+#include "tests/leap/leap.h"
 #include "tests/transports.h"
 #include "tests/victim.h"
 
@@ -15,8 +16,9 @@
 
 static void setup(void)
 {
-	static const char *const arguments[] = {
-		"--memory", "64MiB", "--linger-max", "10m", "--sessions-max", SESSIONS_MAX, NULL};
+	static const char *const arguments[] = {"--memory", "64MiB", "--linger-max",   "10m",
+						"--ttl",    "60m",   "--sessions-max", SESSIONS_MAX,
+						NULL};
 
 	ends_start(arguments);
 }
@@ -42,10 +44,14 @@ START_TEST(behind_the_linger_it_is_swept)
 	struct dso_session *observer = ends_open("tcp", 0);
 	struct dso_mutex *mutex = ends_mutex(observer, name);
 	struct victim victim =
-		victim_start(daemon_url(&storage, transport), transport, name, DSO_SECOND);
+		victim_start(daemon_url(&storage, transport), transport, name, 300 * DSO_SECOND);
 
 	victim_kill(&victim);
 	ends_until_noted(observer, name, " (lingers)");
+	leap(storage.pid, 240 * DSO_SECOND);
+	ends_until_noted(observer, name, " (lingers)");
+	ck_assert_int_eq(dso_mutex_lock(mutex, DSO_NOWAIT, NULL), -ETIMEDOUT);
+	leap(storage.pid, 60 * DSO_SECOND);
 	ck_assert_int_eq(dso_mutex_lock(mutex, ENDS_PATIENCE, NULL), -EOWNERDEAD);
 	dso_close(observer);
 }

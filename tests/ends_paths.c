@@ -6,6 +6,7 @@
 #include "tests/ends.h"
 #include "tests/transports.h"
 #include "tests/holds.h"
+#include "tests/leap/hurry.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -81,14 +82,14 @@ static void break_control_connection(const struct sockets *sockets)
 static const struct way {
 	const char *transport, *io;
 	void (*break_it)(const struct sockets *sockets);
-	int64_t timeout; /* of the session: a silent one is given up only by that */
+	bool is_silent; /* from then on: it is given up by its timeout alone */
 } ways[] = {
-	{"tcp", "io_uring", break_data_connection, ENDS_PATIENCE},
-	{"tcp", "poll", break_data_connection, ENDS_PATIENCE},
-	{"roce", "auto", break_queue_pair, DSO_SECOND},
-	{"tcp", "auto", break_control_connection, ENDS_PATIENCE},
-	{"roce", "auto", break_control_connection, ENDS_PATIENCE},
-	{"shm", "auto", break_control_connection, ENDS_PATIENCE},
+	{"tcp", "io_uring", break_data_connection, false},
+	{"tcp", "poll", break_data_connection, false},
+	{"roce", "auto", break_queue_pair, true},
+	{"tcp", "auto", break_control_connection, false},
+	{"roce", "auto", break_control_connection, false},
+	{"shm", "auto", break_control_connection, false},
 };
 #define WAYS (sizeof ways / sizeof *ways)
 
@@ -101,7 +102,7 @@ static void setup(void)
 
 static void open_over(const struct way *way, struct hand *hand, struct sockets *sockets)
 {
-	hand->timeout = way->timeout;
+	hand->timeout = ENDS_PATIENCE;
 	setenv("DSO_IO", way->io, 1);
 	look_before(sockets);
 	ck_assert_msg(open_hand(daemon_url(&storage, way->transport), way->transport, hand) == 0,
@@ -133,7 +134,10 @@ START_TEST(what_a_session_held_is_taken_back_whichever_path_breaks)
 	ck_assert_int_eq(open_hand(daemon_url(&storage, "tcp"), "tcp", &other), 0);
 	ck_assert_int_eq(kind->take(&hand, ENDS_PATIENCE), 0);
 	way->break_it(&sockets);
+	if (way->is_silent)
+		hurry_thread_begin();
 	r = kind->give(&hand);
+	hurry_thread_end();
 	ck_assert_msg(is_lost(r) || r == -ECONNRESET || (may_give && r == 0), "%s over %s: %d, %s",
 		      kind->name, way->transport, r, dso_error(hand.session));
 	/* It may take a moment until a control connection is found broken. */

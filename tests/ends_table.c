@@ -5,6 +5,7 @@
  * beside its row.
  */
 #include "tests/ends.h"
+#include "tests/leap/leap.h"
 #include "tests/victim.h"
 
 #include <errno.h>
@@ -28,6 +29,8 @@ static const struct {
 } columns[] = {{"embedded", EMBEDDED}, {"shm", SHM}, {"roce", ROCE}, {"tcp", TCP}};
 #define COLUMNS (sizeof columns / sizeof *columns)
 
+#define TTL (1200 * DSO_SECOND)
+
 /* What another finds who tries to take the mutex. */
 enum found {
 	HELD,       /* it is held, by a session that lives */
@@ -47,9 +50,14 @@ static void kill_process(void)
 	kill(victim.pid, SIGKILL);
 }
 
+/* The TTL passes; the observer lets hear of itself meanwhile. */
 static void freeze(void)
 {
 	process_freeze(victim.pid);
+	for (int i = 0; i < 5; i++) {
+		ends_holder(observer, name);
+		leap(storage.pid, TTL / 4);
+	}
 }
 
 static bool is_swept_or_lost(void *context)
@@ -62,7 +70,7 @@ static bool is_swept_or_lost(void *context)
 
 static void freeze_and_thaw(void)
 {
-	process_freeze(victim.pid);
+	freeze();
 	ends_until(is_swept_or_lost, NULL, "a frozen session is fenced");
 	kill(victim.pid, SIGCONT);
 	victim_order(&victim, 's');
@@ -102,28 +110,27 @@ static const struct row {
 	int transports;
 	enum found found;
 	enum found found_mapped; /* over shm */
-	bool short_ttl;
 	/* for which reason storaged counts its end; more than one where each of them may be noticed
 	 * first. NULL: it goes on */
 	const char *reasons;
 } rows[] = {
-	{"normal", NULL, 'c', ALL, GIVEN_BACK, GIVEN_BACK, false, "goodbye"},
-	{"error", NULL, 'w', ALL, HELD, HELD, false, NULL},
-	{"interrupt", NULL, 'i', ALL, HELD, HELD, false, NULL},
-	{"deadline", NULL, 't', ALL, HELD, HELD, false, NULL},
+	{"normal", NULL, 'c', ALL, GIVEN_BACK, GIVEN_BACK, "goodbye"},
+	{"error", NULL, 'w', ALL, HELD, HELD, NULL},
+	{"interrupt", NULL, 'i', ALL, HELD, HELD, NULL},
+	{"deadline", NULL, 't', ALL, HELD, HELD, NULL},
 	/* An embedded store ends with its process. */
-	{"kill -9", kill_process, 0, REMOTE, GIVEN_BACK, GIVEN_BACK, false, ANY_CLOSED},
-	{"freeze", freeze, 0, REMOTE, GIVEN_BACK, KEPT, true, "silent"},
-	{"thaw", freeze_and_thaw, 0, REMOTE, GIVEN_BACK, KEPT, true, "silent"},
-	{"fork", NULL, 'F', ALL, HELD, HELD, false, NULL},
-	{"exec", NULL, 'e', REMOTE, GIVEN_BACK, GIVEN_BACK, false, ANY_CLOSED},
+	{"kill -9", kill_process, 0, REMOTE, GIVEN_BACK, GIVEN_BACK, ANY_CLOSED},
+	{"freeze", freeze, 0, REMOTE, GIVEN_BACK, KEPT, "silent"},
+	{"thaw", freeze_and_thaw, 0, REMOTE, GIVEN_BACK, KEPT, "silent"},
+	{"fork", NULL, 'F', ALL, HELD, HELD, NULL},
+	{"exec", NULL, 'e', REMOTE, GIVEN_BACK, GIVEN_BACK, ANY_CLOSED},
 	/* An embedded store has no paths, and a mapping does not break. */
-	{"lost data path", NULL, 'q', ROCE | TCP, GIVEN_BACK, GIVEN_BACK, false, ANY_CLOSED},
-	{"lost control path", NULL, 'b', REMOTE, GIVEN_BACK, KEPT, false, ANY_CLOSED},
-	{"storaged stopped", stop_storaged, 0, REMOTE, HELD, HELD, false, NULL},
-	{"storaged restarted", restart_storaged, 0, REMOTE, NOBODY, NOBODY, false, NULL},
-	{"deletion", delete_object, 0, ALL, DELETED, DELETED, false, NULL},
-	{"full arena", NULL, 'm', ALL, HELD, HELD, false, NULL},
+	{"lost data path", NULL, 'q', ROCE | TCP, GIVEN_BACK, GIVEN_BACK, ANY_CLOSED},
+	{"lost control path", NULL, 'b', REMOTE, GIVEN_BACK, KEPT, ANY_CLOSED},
+	{"storaged stopped", stop_storaged, 0, REMOTE, HELD, HELD, NULL},
+	{"storaged restarted", restart_storaged, 0, REMOTE, NOBODY, NOBODY, NULL},
+	{"deletion", delete_object, 0, ALL, DELETED, DELETED, NULL},
+	{"full arena", NULL, 'm', ALL, HELD, HELD, NULL},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
@@ -169,20 +176,18 @@ static void expect_counted(const struct row *row)
 /* The row is printed where the cell fails. */
 static void begin(const struct row *row, const char *transport)
 {
-	static const char *const patient[] = {"--memory", "1MiB", "--ttl", "20m", NULL};
-	static const char *const hasty[] = {"--memory", "1MiB", "--ttl", "3s", NULL};
+	static const char *const arguments[] = {"--memory", "1MiB", "--ttl", "20m", NULL};
 	bool embedded = !strcmp(transport, "embedded");
 	struct dso_options options = {.timeout = ENDS_PATIENCE};
 
-	/* A queue pair whose packets go nowhere is given up by its silence alone. */
-	setenv("DSO_TIMEOUT_MS", row->order == 'q' ? "2000" : "60000", 1);
+	setenv("DSO_TIMEOUT_MS", "60000", 1);
 	printf("# %s over %s\n", row->name, transport);
 	name = ends_name();
 	if (embedded) {
 		victim = victim_here("embedded:ends", name);
 		ck_assert_int_eq(dso_open("embedded:ends", &options, &observer), 0);
 	} else {
-		ends_start(row->short_ttl ? hasty : patient);
+		ends_start(arguments);
 		victim = victim_start(daemon_url(&storage, transport), transport, name, 0);
 		observer = ends_open("tcp", 0);
 	}

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@
 #include "tests/bytes.h"
 #include "tests/clock.h"
 #include "tests/daemon.h"
+#include "tests/leap/hurry.h"
+#include "tests/leap/leap.h"
 #include "tests/runner.h"
 #include "tests/transports.h"
 
@@ -30,10 +33,11 @@ static struct daemon_process storage;
 static const char *transport; /* set by each loop test */
 static unsigned seed;
 
-/* Longer than anybody who lives is silent, however loaded the machine is. */
-#define PATIENCE (20 * DSO_SECOND)
-/* Before anybody is fenced for that. */
-#define AT_ONCE (PATIENCE / 2)
+/* A limit that only a hang reaches. */
+#define PATIENCE (120 * DSO_SECOND)
+/* Nobody is silent for that long, but who is said to be. */
+
+#define TTL (1200 * DSO_SECOND)
 
 static struct dso_session *open_over(const char *name, int64_t timeout)
 {
@@ -61,25 +65,19 @@ static uint64_t sessions(struct dso_session *session)
 /* Wait until only @count sessions are left. */
 static void until_sessions(struct dso_session *session, uint64_t count)
 {
-	int64_t begin_ns = clock_now_ns();
-
-	while (sessions(session) > count) {
-		ck_assert_msg(clock_now_ns() - begin_ns < AT_ONCE,
-			      "a dead client's session is still there");
-		nap(DSO_MILLISECOND);
-	}
+	AWAIT(sessions(session) <= count);
 }
 
 static void setup(void)
 {
-	static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "20s", NULL};
+	static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "20m", NULL};
 
 	daemon_start(&storage, arguments);
 }
 
 static void setup_for_silence(void)
 {
-	static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "2s", NULL};
+	static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "20m", NULL};
 
 	daemon_start(&storage, arguments);
 }
@@ -171,7 +169,6 @@ START_TEST(memory_that_a_dead_client_had_open_is_used_again)
 	struct dso_register_params params = {.capacity_bytes = 20 << 20}; /* 40 of 64 MiB */
 	struct dso_session *session = observer();
 	struct dso_register *reg;
-	int64_t begin_ns;
 	int fds[2];
 	char byte;
 	pid_t pid;
@@ -197,10 +194,7 @@ START_TEST(memory_that_a_dead_client_had_open_is_used_again)
 	ck_assert_int_eq(dso_register_open(session, "other", &params, &reg), -ENOSPC);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	for (begin_ns = clock_now_ns(); dso_register_open(session, "other", &params, &reg);) {
-		ck_assert_msg(clock_now_ns() - begin_ns < AT_ONCE, "%s", dso_error(session));
-		nap(DSO_MILLISECOND);
-	}
+	AWAIT(dso_register_open(session, "other", &params, &reg) == 0);
 	dso_close(session);
 	close(fds[0]);
 }
@@ -210,7 +204,8 @@ START_TEST(a_client_that_is_silent_for_the_ttl_is_fenced_and_told_so)
 {
 	struct dso_session *session = observer(), *sleeper;
 	struct dso_counter *counter;
-	int64_t value, begin_ns = clock_now_ns();
+	unsigned leaps = 0;
+	int64_t value;
 	int status;
 	pid_t pid;
 
@@ -229,8 +224,9 @@ START_TEST(a_client_that_is_silent_for_the_ttl_is_fenced_and_told_so)
 	}
 	ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
 	ck_assert(WIFSTOPPED(status));
-	until_sessions(session, 1);
-	ck_assert_int_ge(clock_now_ns() - begin_ns, DSO_SECOND);
+	for (; sessions(session) > 1; leaps++)
+		leap(storage.pid, TTL / 10);
+	ck_assert_uint_ge(leaps, 10);
 	kill(pid, SIGCONT);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
@@ -270,54 +266,70 @@ START_TEST(a_stopped_daemon_is_noticed_by_its_silence)
 	int r;
 
 	transport = transports[_i / 2];
-	session = open_over(transport, _i % 2 ? DSO_SECOND / 2 : 0);
+	session = open_over(transport, _i % 2 ? 20 * DSO_SECOND : 0);
 	ck_assert_int_eq(dso_counter_open(session, "c", NULL, &counter), 0);
 	process_freeze(storage.pid);
+	hurry_process_begin();
 	AWAIT((r = dso_counter_add(counter, 1, NULL)) != 0);
+	hurry_process_end();
 	kill(storage.pid, SIGCONT);
 	ck_assert_msg(r == -ENOTCONN || r == -ECONNRESET, "%d", r);
 	/* Memory that is shared breaks by no silence but that of heartbeats. */
 	if (!strcmp(transport, "shm"))
-		ck_assert_msg(strstr(dso_error(session), _i % 2 ? "for 500 ms" : "for 3000 ms"),
+		ck_assert_msg(strstr(dso_error(session), _i % 2 ? "for 20000 ms" : "for 3000 ms"),
 			      "%s", dso_error(session));
 	dso_close(session);
 }
 END_TEST
 
-#define STANDSTILL_TIMEOUT (2 * DSO_SECOND)
+#define STANDSTILL (TTL * 5 / 4)
 
-/* Ask storaged again and again: by the control connection where operations do not need it. */
-static void ask(void)
+struct questions {
+	_Atomic uint64_t asked, answered;
+};
+
+static void stand_still(int number)
 {
-	struct dso_session *session = open_over(transport, STANDSTILL_TIMEOUT);
+	(void)number;
+	hurry_process_leap(STANDSTILL);
+}
+
+/* Ask storaged again and again: by the control connection where operations do not need it. While
+ * this process is frozen a time passes that is more than its timeout. */
+static void ask(struct questions *questions)
+{
+	struct dso_session *session = open_over(transport, TTL);
 	bool needed = !strcmp(transport, "tcp") || !strcmp(transport, "roce");
+	struct sigaction action = {.sa_handler = stand_still, .sa_flags = SA_RESTART};
 	struct dso_counter *counter;
 
 	if (dso_counter_open(session, "asked", NULL, &counter))
 		_exit(1);
-	for (;;)
+	sigaction(SIGCONT, &action, NULL);
+	for (;;) {
+		questions->asked++;
 		if ((!needed && dso_ping(session, NULL)) || dso_counter_add(counter, 1, NULL))
 			_exit(2);
+		questions->answered++;
+	}
 }
 
 /* Until @counter is larger than now. */
 static void until_counted(struct dso_counter *counter, pid_t pid)
 {
-	int64_t begin_ns = clock_now_ns(), first, value;
+	int64_t first, value;
 
 	ck_assert_int_eq(dso_counter_get(counter, &first), 0);
-	do {
-		ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
-		ck_assert_int_lt(clock_now_ns() - begin_ns, PATIENCE);
-		nap(DSO_MILLISECOND);
-		ck_assert_int_eq(dso_counter_get(counter, &value), 0);
-	} while (value <= first);
+	AWAIT(waitpid(pid, NULL, WNOHANG) == 0 && dso_counter_get(counter, &value) == 0 &&
+	      value > first);
 }
 
 /* As a machine does that is paused: a client wakes up with its time over, and before storaged
  * does. */
 START_TEST(a_standstill_of_all_ends_no_session)
 {
+	struct questions *questions = mmap(NULL, sizeof *questions, PROT_READ | PROT_WRITE,
+					   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct dso_session *session = observer();
 	struct dso_counter *counter;
 	pid_t pid;
@@ -326,19 +338,20 @@ START_TEST(a_standstill_of_all_ends_no_session)
 	ck_assert_int_eq(dso_counter_open(session, "asked", NULL, &counter), 0);
 	pid = fork();
 	if (pid == 0)
-		ask();
+		ask(questions);
 	until_counted(counter, pid);
 	process_freeze(storage.pid);
-	/* Then it has asked. */
-	nap(5 * DSO_MILLISECOND);
+	AWAIT(questions->asked > questions->answered);
 	process_freeze(pid);
-	nap(STANDSTILL_TIMEOUT * 5 / 4);
+	leap_frozen(STANDSTILL);
 	kill(pid, SIGCONT);
+	/* Its threads have looked at the time. */
 	nap(5 * DSO_MILLISECOND);
 	kill(storage.pid, SIGCONT);
 	until_counted(counter, pid);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	munmap(questions, sizeof *questions);
 	dso_close(session);
 }
 END_TEST
@@ -435,7 +448,8 @@ int main(int argc, char **argv)
 	unsetenv("DSO_TIMEOUT_MS");
 	seed = (unsigned)number_of("FAULTS_SEED", (int)time(NULL));
 	printf("# FAULTS_SEED=%u\n", seed);
-	tcase_set_timeout(tcase, 120);
+	leap_prepare();
+	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, a_client_killed_at_any_moment_leaves_nothing_behind, 0,
 			    transport_count);
@@ -454,7 +468,7 @@ int main(int argc, char **argv)
 			    transport_count);
 	suite_add_tcase(suite, tcase);
 	tcase = tcase_create("silence");
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, setup_for_silence, teardown);
 	tcase_add_test(tcase, a_client_that_is_silent_for_the_ttl_is_fenced_and_told_so);
 	suite_add_tcase(suite, tcase);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storaged is started again where another one was: who may hold what until when. A TTL of minutes
- * stands for "not yet", one of less than a second for "in the end": no clock is read.
+ * storaged is started again where another one was: who may hold what until when. Time of storaged's
+ * passes when the test says so.
  */
 #include "storaged/session/marker.h"
 #include "tests/daemon.h"
+#include "tests/leap/hurry.h"
+#include "tests/leap/leap.h"
 #include "tests/runner.h"
 
 #include <dso/dso.h>
@@ -20,8 +22,8 @@
 
 #define PATIENCE (60 * DSO_SECOND)
 
-static const char *const slow[] = {"--memory", "64MiB", "--ttl", "5m", NULL};
-static const char *const quick[] = {"--memory", "64MiB", "--ttl", "700ms", NULL};
+static const char *const slow[] = {"--memory", "64MiB", "--ttl", "5m", "--linger-max", "60m", NULL};
+#define TTL (300 * DSO_SECOND)
 
 static struct daemon_process daemon_process;
 
@@ -232,15 +234,20 @@ START_TEST(in_the_end_locks_are_granted_with_larger_tokens_and_no_death_is_told)
 	uint64_t token, next;
 	int mine = 0;
 
-	daemon_end(&daemon_process, SIGTERM);
-	daemon_start_again(&daemon_process, quick);
 	token = end_under_a_holder(SIGKILL);
-	daemon_start_again(&daemon_process, quick);
+	daemon_start_again(&daemon_process, slow);
 	session = open_session();
 	ck_assert_int_eq(dso_rwlock_open(session, "rwlock", NULL, &rwlock), 0);
 	ck_assert_int_eq(dso_semaphore_open(session, "semaphore", &permits, &semaphore), 0);
 	ck_assert_int_eq(dso_once_open(session, "once", NULL, &once), 0);
-	ck_assert_int_eq(dso_mutex_lock(mutex_in(session), PATIENCE, &next), 0);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(dso_mutex_lock(mutex_in(session), DSO_NOWAIT, NULL), -ETIMEDOUT);
+		leap(daemon_process.pid, TTL / 4);
+		ck_assert_int_eq(dso_ping(session, NULL), 0);
+	}
+	LEAP_UNTIL(daemon_process.pid, TTL / 4,
+		   dso_ping(session, NULL) == 0 &&
+			   dso_mutex_lock(mutex_in(session), DSO_NOWAIT, &next) == 0);
 	ck_assert_uint_gt(next, token);
 	ck_assert_int_eq(dso_rwlock_wrlock(rwlock, PATIENCE), 0);
 	ck_assert_int_eq(dso_semaphore_acquire(semaphore, 100, PATIENCE), 0);
@@ -261,18 +268,18 @@ START_TEST(a_holder_gives_storaged_up_within_its_ttl_however_long_its_timeout_is
 	const char *sentence;
 	int silence_ms = 0, r;
 
-	daemon_end(&daemon_process, SIGTERM);
-	daemon_start_again(&daemon_process, quick);
 	ck_assert_int_eq(dso_open(daemon_process.tcp_url, &options, &session), 0);
 	mutex = mutex_in(session);
 	ck_assert_int_eq(dso_mutex_lock(mutex, PATIENCE, NULL), 0);
 	process_freeze(daemon_process.pid);
+	hurry_process_begin();
 	r = dso_mutex_unlock(mutex);
+	hurry_process_end();
 	ck_assert(r == -ECONNRESET || r == -ENOTCONN);
 	sentence = strstr(dso_error(session), "heartbeat for ");
 	ck_assert_msg(sentence && sscanf(sentence, "heartbeat for %d ms", &silence_ms) == 1, "%s",
 		      dso_error(session));
-	ck_assert_int_lt(silence_ms, 700);
+	ck_assert_int_lt(silence_ms, TTL / DSO_MILLISECOND);
 	dso_close(session);
 	ck_assert_int_eq(kill(daemon_process.pid, SIGCONT), 0);
 }
@@ -294,7 +301,7 @@ END_TEST
 
 /* ---- for how long ---- */
 
-#define LINGER_S 60
+#define LINGER_S 3600
 
 /* Until the marker says that nobody is there who asked for a linger. */
 static void until_forgotten(void)
@@ -308,7 +315,7 @@ static void until_forgotten(void)
 	fd = open(path, O_RDONLY);
 	ck_assert_int_ge(fd, 0);
 	do {
-		usleep(10000);
+		leap(daemon_process.pid, DSO_SECOND);
 		ck_assert_int_eq(pread(fd, &page, sizeof page, 0), sizeof page);
 		any = false;
 		for (unsigned i = 0; i < MARKER_SPACES; i++)
@@ -326,13 +333,11 @@ static void linger_and_leave(void)
 	dso_close(session);
 }
 
-/* Another one that asked for a minute was there meanwhile. */
+/* Another one that asked for an hour was there meanwhile. */
 START_TEST(a_session_that_is_over_stretches_nobodys_wait)
 {
 	struct dso_session *session;
 
-	daemon_end(&daemon_process, SIGTERM);
-	daemon_start_again(&daemon_process, quick);
 	session = open_session();
 	ck_assert_int_eq(dso_mutex_lock(mutex_in(session), PATIENCE, NULL), 0);
 	linger_and_leave();
@@ -340,7 +345,7 @@ START_TEST(a_session_that_is_over_stretches_nobodys_wait)
 		until_forgotten();
 	daemon_end(&daemon_process, _i ? SIGKILL : SIGTERM);
 	dso_close(session);
-	daemon_start_again(&daemon_process, quick);
+	daemon_start_again(&daemon_process, slow);
 	ck_assert(wait_s() < LINGER_S);
 }
 END_TEST
@@ -406,7 +411,7 @@ START_TEST(a_session_is_waited_for_the_whole_of_its_ttl)
 {
 	struct dso_session *sessions[8];
 	struct marker_page page;
-	struct timespec before;
+	int64_t before_ns;
 	char path[96];
 	int fd;
 
@@ -414,15 +419,14 @@ START_TEST(a_session_is_waited_for_the_whole_of_its_ttl)
 	fd = open(path, O_RDONLY);
 	for (unsigned i = 0; i < 8; i++) {
 		sessions[i] = open_session();
-		usleep(100000);
+		leap(daemon_process.pid, DSO_SECOND / 10);
 	}
-	clock_gettime(CLOCK_BOOTTIME, &before);
+	leap_stand(daemon_process.pid);
+	before_ns = leap_now_ns(CLOCK_BOOTTIME);
 	ck_assert_int_eq(dso_ping(sessions[0], NULL), 0);
 	daemon_end(&daemon_process, SIGKILL);
 	ck_assert_int_eq(pread(fd, &page, sizeof page, 0), sizeof page);
-	ck_assert_int_ge(page.lived_ns + (int64_t)page.spaces[0].keep_ns,
-			 before.tv_sec * INT64_C(1000000000) + before.tv_nsec +
-				 INT64_C(300000000000));
+	ck_assert_int_ge(page.lived_ns + (int64_t)page.spaces[0].keep_ns, before_ns + TTL);
 	close(fd);
 	for (unsigned i = 0; i < 8; i++)
 		dso_close(sessions[i]);
@@ -435,6 +439,7 @@ int main(void)
 	Suite *suite = suite_create("restart");
 	TCase *tcase = tcase_create("restart");
 
+	leap_prepare();
 	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_first_start_waits_for_nothing);

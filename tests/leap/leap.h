@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* Before daemon_start, once: storageds that begin from here on have the clock. It goes. */
 void leap_prepare(void);
@@ -20,6 +21,8 @@ void leap_go(pid_t process);
 void leap(pid_t process, int64_t ns);
 /* The same for one that is frozen: it sees that when it goes on. */
 void leap_frozen(int64_t ns);
+/* The time by @clock at a storaged. */
+int64_t leap_now_ns(clockid_t clock);
 /* For one that is told to end: what it waits for then may need time. */
 void leap_let_go(void);
 
