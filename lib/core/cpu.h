@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the processor has and C does not: all that differs between architectures stands here. */
+/* Instructions that C has no word for. Everything that differs between architectures is in this
+ * file. */
 #ifndef LIB_CORE_CPU_H
 #define LIB_CORE_CPU_H
 
 #include <stdatomic.h>
 
 /*
- * Between two looks at a word: the processor gives its resources to its other hardware thread, and
- * does not run ahead with loads that it has to take back when the word changes.
+ * Between two looks at a word. The processor gives its resources to its other hardware thread, and
+ * runs ahead with no loads that it would have to take back when the word changes.
  */
 static inline void cpu_pause(void)
 {
@@ -21,8 +22,9 @@ static inline void cpu_pause(void)
 }
 
 /*
- * Before a READ: other processors see the atomics before it first. x86's locked instructions bring
- * that with them; what arm64 has before v8.1, an exclusive load and an exclusive store, does not.
+ * Before a READ: other processors see the atomics that came before it first. x86's locked
+ * instructions do this by themselves; arm64 before v8.1, with an exclusive load and an exclusive
+ * store, does not.
  */
 static inline void cpu_fence_read(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is due first: a pairing heap through the members, which takes no memory of its own. To put
- * one in takes a step, to take the first out a few.
+ * A pairing heap by due time. Its links are in the members, so that it takes no memory of its own.
+ * Inserting takes one step, removing the first a few.
  */
 #ifndef LIB_CORE_DUE_H
 #define LIB_CORE_DUE_H
@@ -15,7 +15,7 @@ struct due {
 	struct due *child, *next, *previous;
 };
 
-/* One of two trees, neither with siblings. */
+/* Merge two trees, neither of which has siblings. */
 static inline struct due *due_meld(struct due *one, struct due *other)
 {
 	struct due *first = other->at_ns < one->at_ns ? other : one;
@@ -29,7 +29,7 @@ static inline struct due *due_meld(struct due *one, struct due *other)
 	return first;
 }
 
-/* One of @trees, which are siblings: first pairs of them, then all. */
+/* Merge @trees, which are siblings, into one: first in pairs, then the pairs. */
 static inline struct due *due_join(struct due *trees)
 {
 	struct due *pairs = NULL, *all = NULL;

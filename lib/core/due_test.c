@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The heap of who is due, against a table that is searched. */
+/* The heap by due time, against a table that is searched. */
 #include "lib/core/due.h"
 
 #include <stdbool.h>

@@ -5,16 +5,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* One object more than the turn's words is read to its end: one with the most words that there can
- * be. */
+/* The turn's last object is read to its end, also beyond the turn's words: one with the most words
+ * that an object can have. */
 #define WORDS_MOST (HOLDS_TURN_MAX + 1 + RWLOCK_READERS_MAX)
 
 _Static_assert(SEMAPHORE_PERMITS_MAX <= RWLOCK_READERS_MAX,
 	       "no object has more words than a rwlock");
 
 /*
- * A place in the listing, which is what a cursor is, too, and a word's tag: {object:32, part:16,
- * owner:16}, from the top. The object is where store_next_open finds it.
+ * A place in the listing, which serves as a cursor and as a word's tag: {object:32, part:16,
+ * owner:16}, from the top. store_next_open finds the object at that number.
  */
 static uint64_t place_of(uint32_t object, unsigned part, uint16_t owner)
 {
@@ -26,7 +26,7 @@ static uint32_t place_object(uint64_t place)
 	return (uint32_t)(place >> 32);
 }
 
-/* Name the words of a page. *object is moved behind the last. Returns how many. */
+/* Collect the words of a page. *object is moved behind the last object. Returns how many words. */
 static unsigned gather(const struct store *store, uint32_t *object, struct sweep_word *words,
 		       bool *ret_more)
 {
@@ -51,7 +51,7 @@ static unsigned gather(const struct store *store, uint32_t *object, struct sweep
 	return count;
 }
 
-/* Keep those that name somebody and do not come before @cursor. Returns how many. */
+/* Keep the words that name a session and do not come before @cursor. Returns how many. */
 static unsigned keep_held(struct sweep_word *words, unsigned count, uint64_t cursor)
 {
 	unsigned kept = 0;
@@ -74,8 +74,8 @@ static int by_place(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-/* Make a token of a hold's newest count, by the epoch, which clients can write: it is shown, and
- * decides nothing. */
+/* Make a token of a hold's newest count and the object's epoch. Clients can write the epoch: the
+ * token is shown, and decides nothing. */
 static int complete_token(struct transport *transport, struct hold *hold)
 {
 	struct sweep_word epoch = {.offset = hold->stat->offset + OBJECT_TOKEN_EPOCH_OFFSET};
@@ -89,8 +89,8 @@ static int complete_token(struct transport *transport, struct hold *hold)
 	return r;
 }
 
-/* Tell of the hold that the sorted @words begin with. Returns how many of them it is, 0 when that
- * one is not wanted any more, or a negative errno. */
+/* Report the hold that the sorted @words begin with. Returns how many of them belong to it, 0 when
+ * @each wants no more, or a negative errno. */
 static int tell(struct transport *transport, const struct store_object_stat *stat,
 		const struct sweep_word *words, unsigned left,
 		bool (*each)(const struct hold *hold, void *context), void *context)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who holds what: the words of objects that somebody has open are read, and what they say is put
- * together, object by object and session by session. Nobody is asked and nothing is changed; see
- * lib/core/sweep.h for which words those are.
+ * Which session holds what. The words of open objects are read (lib/core/sweep.h says which), and
+ * put together object by object and session by session. No client is asked, and nothing is changed.
  */
 #ifndef LIB_CORE_HOLDS_H
 #define LIB_CORE_HOLDS_H
@@ -11,10 +10,10 @@
 #include "lib/core/sweep.h"
 #include "lib/core/transport.h"
 
-/* Words read, and objects passed, for a page; one object more than that is finished. */
+/* The most words read, and objects passed, for a page; the last object is finished beyond that. */
 #define HOLDS_TURN_MAX 1024
 
-/* What one session has of one object. */
+/* What one session holds of one object. */
 struct hold {
 	const struct store_object_stat *stat;
 	enum control_hold_role role;
@@ -25,10 +24,10 @@ struct hold {
 };
 
 /*
- * Call @each with holds of @store, from *cursor (0 at first, any number does no harm) on, until it
- * returns false: that one is the next page's first. *cursor is where the next page begins, 0 after
- * the last; a page may be empty and not the last. Returns 0, -ENOMEM, or what @transport says, and
- * *cursor is as it was.
+ * Call @each with the holds of @store, from *cursor (0 at first; any number does no harm) on, until
+ * @each returns false: that hold is then the first of the next page. *cursor is where the next page
+ * begins, 0 after the last; a page may be empty and not the last. Returns 0, -ENOMEM, or the error
+ * of @transport, with *cursor as it was.
  */
 int holds_page(const struct store *store, struct transport *transport, uint64_t *cursor,
 	       bool (*each)(const struct hold *hold, void *context), void *context);

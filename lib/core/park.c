@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-/* Without the flag its owner does not know that there is somebody to wake. */
+/* Without the flag the word's owner does not know that there is a waiter to wake. */
 bool park_is_over(const struct park *park, uint64_t value)
 {
 	if (park->until == CONTROL_WAIT_CHANGED)
@@ -29,7 +29,7 @@ bool park_others_stay(const struct park *park, int verdict, uint64_t value)
 	       (verdict == PARK_OVER && !(value & park->expected));
 }
 
-/* What to make of the word @value, for the verdict that is returned. */
+/* Decide what to make of the word @value, for the verdict that is returned. */
 static enum park_verdict decide(const struct park *park, uint64_t value, bool others,
 				uint64_t *ret_value)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long a peer may be silent before it is given up. The last quarter of that begins when it is
- * seen that the rest is over: a process that stood still, as a machine does that is paused, looks
- * once more before it gives up a peer that stood still with it.
+ * How long a peer may be silent before it is given up. The last quarter of the timeout begins when
+ * the rest is seen to be over. So a process that stood still, as on a paused machine, looks once
+ * more before it gives up a peer that stood still with it.
  */
 #ifndef LIB_CORE_PEER_TIMEOUT_H
 #define LIB_CORE_PEER_TIMEOUT_H
@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct peer_timeout {
-	/* when to look next; 0: it has not begun */
+	/* when to look next; 0: not begun */
 	int64_t until_ns;
 	/* behind that */
 	int64_t rest_ns;
@@ -38,14 +38,14 @@ static inline bool peer_timeout_is_over(struct peer_timeout *timeout, int64_t no
 }
 
 /*
- * The timeouts of many peers. A peer that is heard of has its timeout begin anew, and stays where
- * it is in the heap: its place is mended when it comes first.
+ * The timeouts of many peers. When a peer is heard of, its timeout begins anew, but it keeps its
+ * place in the heap; the place is corrected when it comes first.
  */
 struct peer_timers {
 	struct due *first;
 	int64_t whole_ns;
-	/* What the thread wanted to run and was not let, behind CLOCK_MONOTONIC: the timeouts go by
-	 * a clock that stands meanwhile. */
+	/* The time for which the thread wanted to run and did not, taken off CLOCK_MONOTONIC: the
+	 * timeouts go by a clock that stands still meanwhile. */
 	int64_t starved_ns;
 };
 
@@ -73,13 +73,13 @@ static inline void peer_timer_end(struct peer_timers *timers, struct peer_timer 
 	timer->runs = false;
 }
 
-/* When to look next, INT64_MAX: there is nothing to look at. */
+/* When to look next; INT64_MAX: no timeout runs. */
 static inline int64_t peer_timers_due_ns(const struct peer_timers *timers)
 {
 	return timers->first ? timers->first->at_ns + timers->starved_ns : INT64_MAX;
 }
 
-/* One that is over, which runs on; NULL when there is none. */
+/* A peer whose timeout is over, and runs on; NULL when there is none. */
 static inline struct peer_timer *peer_timers_over(struct peer_timers *timers, int64_t now_ns)
 {
 	now_ns -= timers->starved_ns;

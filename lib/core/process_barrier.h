@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* Once a process, before the others. */
+/* To be called once in a process, before the others. */
 void process_barrier_register(void);
 /* The kernel may lack membarrier(2), or a seccomp profile refuse it. */
 bool process_barrier_works(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading and writing memory that other processes and threads change at the same time: each aligned
- * 8 bytes are read and written whole (relaxed atomics), nothing more is promised. Nobody touches a
- * region otherwise, but by atomic instructions.
+ * Reading and writing memory that other processes and threads change at the same time. Each aligned
+ * 8 bytes are read and written whole (relaxed atomics); nothing more is promised. A region is
+ * touched only by these functions and by atomic instructions.
  */
 #ifndef LIB_CORE_REGION_H
 #define LIB_CORE_REGION_H

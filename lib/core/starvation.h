@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long a thread wanted to run and was not let, because processors were others'. What it did not
- * hear meanwhile is nobody's silence. Where the kernel does not tell, that is 0.
+ * How long a thread wanted to run and did not, because others had the processors. What it did not
+ * hear meanwhile is no peer's silence. 0 where the kernel does not tell.
  */
 #ifndef LIB_CORE_STARVATION_H
 #define LIB_CORE_STARVATION_H
@@ -15,7 +15,7 @@
 #define STARVATION_TEXT_BYTES 96
 #define STARVATION_LOOK_NS    INT64_C(100000000)
 
-/* The thread, and what it waited as of the last look. */
+/* The thread, and how long it had waited at the last look. */
 struct starvation {
 	_Atomic int fd; /* -1: the kernel does not tell */
 	_Atomic int64_t waited_ns;
@@ -50,7 +50,7 @@ static inline void starvation_look(struct starvation *starvation)
 		atomic_store(&starvation->waited_ns, waited_ns);
 }
 
-/* In the thread, in every turn: so what is not known yet is little. */
+/* Called by the thread in every turn, so that little time is unaccounted for. */
 static inline void starvation_turn(struct starvation *starvation, int64_t now_ns)
 {
 	if (now_ns < starvation->next_look_ns)

@@ -15,9 +15,9 @@ static void count_up(struct transport *transport, uint64_t offset, struct sweep_
 		tally->failures++;
 }
 
-/* The word without its owner, which has ended. One that was given the word and had not taken it up
- * leaves it as it was before: what the owner before it left is told to the next. So does storaged,
- * which guards nothing. */
+/* The word without its owner, which has ended. An owner that was given the word and had not taken
+ * it up leaves it as it was before, with what the owner before it left for the next. So does
+ * storaged, which guards nothing. */
 static uint64_t without_the_dead(const struct type_words *words, uint64_t value)
 {
 	uint64_t left = value & (OWNED_DIED | OWNED_LOST | OWNED_DONE | OWNED_ERROR);
@@ -28,7 +28,7 @@ static uint64_t without_the_dead(const struct type_words *words, uint64_t value)
 			: words->died_flags);
 }
 
-/* Take @owner out of the word that was @value when it was looked at; others may set flags
+/* Take @owner out of the word, which was @value when it was looked at; others may set flags in it
  * meanwhile. */
 static bool let_go(struct transport *transport, const struct type_words *words, uint64_t offset,
 		   uint64_t value, uint16_t owner, struct sweep_tally *tally)
@@ -75,8 +75,9 @@ static bool sweep_words(struct transport *transport, const struct store_referenc
 		}
 		done += batch;
 	}
-	/* A waiter that has looked and means to park finds another value. A session that died, or
-	 * the sweep before, may have given words back and not come to say so. */
+	/* Raise the event, so that a waiter that has looked and is about to park finds another
+	 * count. The dead session, or a sweep before this one, may have given words back without
+	 * raising it. */
 	if ((any || died || tally->again) && words->event)
 		count_up(transport, reference->offset + words->event, tally);
 	return any;
@@ -94,7 +95,7 @@ static bool is_party(struct transport *transport, const struct store_reference *
 	return op.value & BARRIER_PARTY(owner);
 }
 
-/* Nobody else changes this bit, now that the session is fenced. */
+/* No session changes this bit, now that this one is fenced. */
 static void leave_barrier(struct transport *transport, const struct store_reference *reference,
 			  uint16_t owner, struct sweep_tally *tally)
 {
@@ -127,9 +128,9 @@ static void break_barrier(struct transport *transport, const struct store_refere
 	count_up(transport, reference->offset + BARRIER_EVENT_OFFSET, tally);
 }
 
-/* The session is no party any more. One that ended without a goodbye breaks the barrier, and stays
- * a party until that is done: the next sweep finds it where this one fails. Returns whether the
- * barrier was broken. */
+/* The session is no party any more. A session that ended without a goodbye breaks the barrier, and
+ * stays a party until that is done, so that the next sweep finds it where this one fails. Returns
+ * whether the barrier was broken. */
 static bool sweep_barrier(struct transport *transport, const struct store_reference *reference,
 			  uint16_t owner, bool died, struct sweep_tally *tally)
 {

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-/* Long enough for every transport to have given up by its own timeout. */
+/* Longer than any transport takes to give up by its own timeout. */
 #define WAIT_NS DSO_SECOND
 
 static int execute_at_once(struct transport *transport, struct op *ops, unsigned count)
@@ -37,9 +37,9 @@ int transport_execute(struct transport *transport, struct op *ops, unsigned coun
 			break;
 	}
 	if (submitted > 0) {
-		/* In order: when the last one is complete all are. A broken transport completes
-		 * them too, so this ends; ops lie in our caller's frame and must not be left in
-		 * flight. */
+		/* Operations complete in order: when the last one is complete all are. A broken
+		 * transport completes them too, so this ends. The ops are in our caller's frame and
+		 * must not be left in flight. */
 		table->flush(transport);
 		while (ops[submitted - 1].status == -EINPROGRESS)
 			table->progress(transport, WAIT_NS);

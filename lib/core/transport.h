@@ -47,13 +47,13 @@ static inline struct op op_load(uint64_t offset)
 /* How a transport waits: spin for about a round trip and then sleep, spin, or sleep at once. */
 enum transport_poll { TRANSPORT_POLL_ADAPTIVE, TRANSPORT_POLL_BUSY, TRANSPORT_POLL_BLOCK };
 
-/* How long the adaptive policy spins: some round trips on loopback. Between looks it yields:
- * spinning is of no use where it keeps the other side from this processor. */
+/* How long the adaptive policy spins: some round trips on loopback. It yields between looks:
+ * spinning is of no use where it keeps the other side off this processor. */
 #define TRANSPORT_SPIN_NS 50000
-/* The longest sleep between two looks at the session's health, which wakes nobody. Thousands of
- * sessions may wait at a time. */
+/* The longest sleep between two looks at the session's health, the loss of which wakes no sleeper.
+ * It is this long because thousands of sessions may wait at a time. */
 #define TRANSPORT_SLEEP_NS 50000000
-/* After so long without an answer the busy policy yields too: there may be more who spin than
+/* After so long without an answer the busy policy yields too: more threads may spin than there are
  * processors. */
 #define TRANSPORT_SPIN_ALONE_NS 15000
 
@@ -71,17 +71,17 @@ struct transport_ops {
 	int (*submit)(struct transport *transport, struct op *op);
 
 	/*
-	 * Start everything submitted, with as few system calls as there are. May make progress on
-	 * completions meanwhile; blocks only while the peer takes no more and at most for the
-	 * transport's timeout, after which the transport is broken. Returns 0 or -ENOTCONN.
+	 * Start everything submitted, with as few system calls as possible. May complete operations
+	 * meanwhile. Blocks only while the peer takes no more, and at most for the transport's
+	 * timeout, after which the transport is broken. Returns 0 or -ENOTCONN.
 	 */
 	int (*flush)(struct transport *transport);
 
 	/*
 	 * Complete what the far side has answered. @wait_ns 0: only look. Otherwise wait, as the
-	 * poll policy says, until at least one operation completes or @wait_ns passed. When the
-	 * transport breaks every op in flight is completed with an error. Returns 0, or -ENOTCONN
-	 * once broken and nothing is in flight.
+	 * poll policy says, until at least one operation completes or @wait_ns have passed. When
+	 * the transport breaks, every op in flight is completed with an error. Returns 0, or
+	 * -ENOTCONN once it is broken and nothing is in flight.
 	 */
 	int (*progress)(struct transport *transport, int64_t wait_ns);
 
@@ -89,9 +89,9 @@ struct transport_ops {
 	 * call. */
 	int (*fd)(struct transport *transport);
 
-	/* Optional, for whom nobody else can keep from the region (memory that this CPU reaches):
-	 * after it nothing of this process lands there any more. Only close comes behind it. Does
-	 * not block. */
+	/* Optional, for memory that this CPU reaches, which storaged cannot take away: after it
+	 * nothing of this process lands there any more. Only close may be called after it. Does not
+	 * block. */
 	void (*detach)(struct transport *transport);
 
 	/* Close and free. What is in flight is abandoned: the ops are the caller's again. */
@@ -143,15 +143,15 @@ static inline const struct transport_ops *transport_ops(struct transport *transp
 }
 
 /*
- * Execute @count operations in order and wait for all. Every op's status is set. Returns 0 or the
- * first failing op's status. A far side that is silent is given up after the transport's timeout,
- * over roce after its retries, which may take longer.
+ * Execute @count operations in order and wait for all of them. Every op's status is set. Returns 0
+ * or the status of the first that failed. A silent far side is given up after the transport's
+ * timeout; over roce after its retries, which may take longer.
  */
 int transport_execute(struct transport *transport, struct op *ops, unsigned count);
 
-/* Whom a transport tells that it broke, and why: a clause for people, which is not copied. Called
- * once, by the thread that uses the transport, when all that was under way has its outcome. @tell
- * may be NULL. */
+/* The function that a transport calls when it breaks. @why is a clause for people, which is not
+ * copied. The thread that uses the transport calls it, once, when everything that was under way has
+ * its outcome. @tell may be NULL. */
 struct breakage {
 	void (*tell)(void *context, const char *why);
 	void *context;
@@ -166,19 +166,21 @@ static inline void breakage_tell(struct breakage *breakage, const char *why)
 		tell(breakage->context, why);
 }
 
-/* So many timeouts a data path of sockets may be silent. Whether storaged lives its heartbeats tell
- * after one: here a machine may only be busy, or a queue overflow, which is met by the window. */
+/* For how many timeouts a data path of sockets may be silent. Whether storaged lives, its
+ * heartbeats tell after one. On the data path a machine may only be busy, or a queue may overflow,
+ * which the window makes up for. */
 #define DATA_TIMEOUTS 4
 
-/* What a client's transport needs to know to connect; the pointers outlive the transport. */
+/* What a client's transport needs to know to connect. The pointers outlive the transport. */
 struct attachment {
 	const struct control_welcome *welcome;
-	/* Ask storaged over the control connection, until the deadline: a reply of exactly
+	/* Ask storaged over the control connection, until the deadline, for a reply of exactly
 	 * @reply_bytes. Heartbeats go on meanwhile. Returns 0 or a negative errno with *reason. */
 	int (*ask)(const struct attachment *attachment, uint16_t type, const void *body,
 		   uint32_t body_bytes, void *reply, uint32_t reply_bytes);
 	void *asker;
-	/* numeric: of the control connection; over a unix socket that of packets, or NULL */
+	/* numeric: storaged's address on the control connection; over a unix socket its address for
+	 * packets, or NULL */
 	const char *host;
 	uint16_t port;
 	const char *unix_path; /* of the control connection, NULL over TCP */
@@ -213,9 +215,9 @@ int transport_verbs_connect(const struct attachment *attachment, struct transpor
 /* Over @bytes of memory that this process has mapped at @base; the CPU executes. The memory stays
  * the caller's. */
 int transport_cpu_open(void *base, uint64_t bytes, struct transport **ret_transport);
-/* The same under the name `shm`. The mapping is the transport's, and so are the @lease (NULL: none)
- * and the @connection that came with it: detach unmaps the memory, then the lease, and then ends
- * the connection. */
+/* The same under the name `shm`. The transport owns the mapping, the @lease (NULL: none) and the
+ * @connection that came with it. detach unmaps the memory, then the lease, and then ends the
+ * connection. */
 int transport_cpu_adopt(void *base, uint64_t bytes, void *lease, int connection,
 			struct transport **ret_transport);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The transport that is none: the region is mapped here and this CPU executes. It serves `shm`
- * (storaged's memfd), `embedded:` (the store in this process) and storaged itself in the atomicity
- * domain `cpu`.
+ * The transport of memory that is mapped here: this CPU executes. It serves `shm` (storaged's
+ * memfd), `embedded:` (the store in this process) and storaged itself in the atomicity domain
+ * `cpu`.
  */
 #include "lib/core/cpu.h"
 #include "lib/core/region.h"
@@ -18,8 +18,9 @@ struct transport_cpu {
 	struct transport_base base;
 	uint8_t *memory;
 	uint64_t bytes;
-	void *lease; /* shm: while it is mapped storaged takes the memory for mapped; or NULL */
-	/* to storaged, which looks when it ends whether this process has unmapped; -1: none */
+	/* shm: while the lease is mapped, storaged takes the memory for mapped; or NULL */
+	void *lease;
+	/* to storaged; when it ends, storaged looks whether this process has unmapped; -1: none */
 	int connection;
 };
 
@@ -45,7 +46,7 @@ static int cpu_execute(struct transport *transport, struct op *op)
 					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 		return 0;
 	case DATA_READ:
-		/* What an atomic before this one has seen published is read, not something
+		/* What an atomic before this READ has seen published is read, not something
 		 * older. */
 		cpu_fence_read();
 		region_read(op->buffer, at, op->length_bytes);
@@ -83,10 +84,10 @@ static void shm_detach(struct transport *transport)
 		return;
 	munmap(cpu->memory, cpu->bytes);
 	cpu->memory = NULL;
-	/* In this order: without the lease storaged gives to others what lies in the memory. */
+	/* In this order: as soon as the lease is unmapped, storaged gives the memory to others. */
 	if (cpu->lease)
 		munmap(cpu->lease, TRANSPORT_LEASE_BYTES);
-	/* Others that this process has started may have a copy. */
+	/* Processes that this one has started may have a copy of the descriptor. */
 	shutdown(cpu->connection, SHUT_RDWR);
 	close(cpu->connection);
 }

@@ -24,7 +24,7 @@ static uint64_t arrived_of(uint64_t word)
 	return word % BARRIER_ROUND / BARRIER_ARRIVAL;
 }
 
-/* Nothing is held of a barrier; a party that was lost has broken it. */
+/* A session holds nothing of a barrier, and the loss of a party has broken it. */
 static bool lose(struct object *object, struct dso_loss *loss)
 {
 	if (loss)
@@ -56,14 +56,14 @@ int dso_barrier_open(struct dso_session *session, const char *name,
 	return 0;
 }
 
-/* How many rounds have arrivals in them, or are the current one: more than there are parties may
- * come before the last of them has begun the next round. */
+/* The number of rounds that are current or have arrivals in them. There is more than one where more
+ * sessions than there are parties come before the last party of a round has begun the next one. */
 static uint64_t rounds_begun(const struct dso_barrier *barrier, uint64_t word)
 {
 	return 1 + arrived_of(word) / barrier->parties;
 }
 
-/* The history behind the end of @count rounds more, which a @reset ended or not. */
+/* The history after the end of @count more rounds, each ended by a @reset or not. */
 static uint64_t history_after(uint64_t word, uint64_t count, bool reset)
 {
 	uint64_t mask = (UINT64_C(1) << BARRIER_HISTORY_BITS) - 1;
@@ -84,7 +84,7 @@ static uint64_t completed(const struct dso_barrier *barrier, uint64_t word)
 	       history_after(word, 1, false);
 }
 
-/* As new: nobody who has arrived is counted any more. */
+/* The word after a reset: no arrival is counted any more. */
 static uint64_t reset(const struct dso_barrier *barrier, uint64_t word)
 {
 	uint64_t count = rounds_begun(barrier, word);
@@ -98,7 +98,7 @@ static uint64_t broken(const struct dso_barrier *barrier, uint64_t word)
 	return word | BARRIER_BROKEN;
 }
 
-/* Something other than an arrival has happened: who is parked is to look. */
+/* Something other than an arrival has happened: wake the parked parties, so that they look. */
 static int announce(struct dso_barrier *barrier)
 {
 	uint64_t before;
@@ -107,8 +107,8 @@ static int announce(struct dso_barrier *barrier)
 	return r ? r : futex_wake_all(&barrier->object, BARRIER_EVENT_OFFSET);
 }
 
-/* Replace the word, which was @value when it was last seen, as long as it is of the same round.
- * Returns -EAGAIN when that is over. */
+/* Replace the word, last seen as @value, while it is of the same round. Returns -EAGAIN when that
+ * round is over. */
 static int change(struct dso_barrier *barrier, uint64_t value,
 		  uint64_t (*changed)(const struct dso_barrier *barrier, uint64_t word))
 {
@@ -128,7 +128,7 @@ static int change(struct dso_barrier *barrier, uint64_t value,
 	}
 }
 
-/* Of one party, which arrived in a round: the event as it was before. */
+/* The arrival of one party in a round: the round, and the event as it was before. */
 struct arrival {
 	uint32_t round;
 	uint64_t event;
@@ -140,16 +140,16 @@ static uint64_t resets_of(uint64_t event)
 	return event / BARRIER_RESET_ENDED;
 }
 
-/* A reset was begun and has not ended: it may come between any two looks. */
+/* A reset was begun and has not ended: its change of the word may come between any two looks. */
 static bool is_resetting(uint64_t event)
 {
 	return (uint16_t)(event / BARRIER_RESET_BEGUN) != (uint16_t)(event / BARRIER_RESET_ENDED);
 }
 
-/* How the round of @arrival came to its end, now that the word is @word. The history says so,
- * unless there were more rounds since than it has bits. Then the round was completed if there was
- * no reset since; if there was one, it may have been another round's, but nobody is to be told that
- * all came who did not. */
+/* How the round of @arrival ended, now that the word is @word. The history says so for as many
+ * rounds as it has bits. Beyond that the round was completed if there was no reset since. If there
+ * was one, it may have ended another round; but no party may be told that all came when they did
+ * not. */
 static int outcome(struct dso_barrier *barrier, const struct arrival *arrival, uint64_t word)
 {
 	uint32_t past = round_of(word) - arrival->round;
@@ -166,7 +166,7 @@ static int outcome(struct dso_barrier *barrier, const struct arrival *arrival, u
 		       : -ENOTRECOVERABLE;
 }
 
-/* Look at both words, at the event first, and add @arrivals to the other. */
+/* Read both words, the event first, and add @arrivals to the other. */
 static int read_words(struct dso_barrier *barrier, uint64_t arrivals, uint64_t *event,
 		      uint64_t *word)
 {
@@ -179,13 +179,13 @@ static int read_words(struct dso_barrier *barrier, uint64_t arrivals, uint64_t *
 	return r;
 }
 
-/* Whether so few are missing that it is worth to spin for them. */
+/* Whether so few parties are missing that spinning for them pays. */
 static bool is_nearly_full(const struct dso_barrier *barrier, uint64_t word)
 {
 	return barrier->parties - arrived_of(word) % barrier->parties <= SPIN_MISSING_MAX;
 }
 
-/* Wait until the round of @arrival is over. Behind that @word was seen. */
+/* Wait until the round of @arrival is over. @word was seen after the arrival. */
 static int wait_for_others(struct dso_barrier *barrier, const struct arrival *arrival,
 			   uint64_t word, int64_t deadline_ns)
 {
@@ -203,8 +203,8 @@ static int wait_for_others(struct dso_barrier *barrier, const struct arrival *ar
 			r = futex_wait(&barrier->object, BARRIER_EVENT_OFFSET, event, deadline_ns);
 			if (r && r != -ETIMEDOUT && r != -ECANCELED)
 				return r;
-			/* Who leaves before the others came breaks it for them, unless they just
-			 * came. */
+			/* A party that leaves before the others have come breaks the barrier for
+			 * them, unless they have just come. */
 			s = r ? change(barrier, word, broken) : -EAGAIN;
 			if (s != -EAGAIN)
 				return s ? s : r;
@@ -214,7 +214,7 @@ static int wait_for_others(struct dso_barrier *barrier, const struct arrival *ar
 	return r;
 }
 
-/* It was broken when this party arrived in the round of @word: it did not. */
+/* Take this party's arrival back: the barrier was broken when it arrived in the round of @word. */
 static int step_back(struct dso_barrier *barrier, uint64_t word)
 {
 	uint32_t round = round_of(word);
@@ -233,8 +233,7 @@ static int step_back(struct dso_barrier *barrier, uint64_t word)
 	return -ENOTRECOVERABLE;
 }
 
-/* All have come: begin the next round, unless this one was broken or reset meanwhile, for all of
- * them. */
+/* All parties have come: begin the next round, unless this one was broken or reset meanwhile. */
 static int complete(struct dso_barrier *barrier, const struct arrival *arrival, uint64_t value)
 {
 	for (;;) {
@@ -275,7 +274,8 @@ static int arrive(struct dso_barrier *barrier, int64_t deadline_ns, bool *ret_la
 					: wait_for_others(barrier, &arrival, before, deadline_ns));
 }
 
-/* Make known that this session waits at the barrier: should it die, nobody is to wait for it. */
+/* Announce this session as a party: if it dies, the barrier breaks, so that the others do not wait
+ * for it. */
 static int join(struct dso_barrier *barrier)
 {
 	struct object *object = &barrier->object;
@@ -292,7 +292,7 @@ static int join(struct dso_barrier *barrier)
 	return r;
 }
 
-/* Whether the session waits at it by another handle, too. */
+/* Whether the session is a party by another handle, too. */
 static bool has_joined_again(const struct dso_barrier *barrier)
 {
 	struct dso_session *session = barrier->object.session;

@@ -2,8 +2,8 @@
 #include "lib/objects/event.h"
 #include "lib/objects/word.h"
 
-/* Two atomics in one round trip: @addend to the word of those who wait, then the count, or the
- * other way round. */
+/* Two atomics in one round trip: add @waiters to the word of the waiters, and @count to the count,
+ * in this order or the other. */
 static int both(const struct event *event, uint64_t waiters, uint64_t count, bool count_first,
 		struct op ops[2])
 {

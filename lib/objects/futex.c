@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <sched.h>
 
-#define SPIN_NS_UNKNOWN 50000 /* before a round trip was seen */
+#define SPIN_NS_UNKNOWN 50000 /* before the first round trip was measured */
 #define SPIN_NS_MAX     200000
 #define PAUSES_MAX      256 /* between two looks over a network */
 #define LOOKS_PER_CLOCK 32
@@ -53,7 +53,7 @@ static void pause_for(unsigned count)
 		cpu_pause();
 }
 
-/* A READ is a hint, and enough of one here: the caller decides by an atomic. */
+/* A READ is a hint, which is enough here: the caller decides by an atomic. */
 static bool has_changed(struct object *object, uint64_t offset, uint64_t value)
 {
 	uint64_t now = value;
@@ -65,7 +65,7 @@ static bool has_changed(struct object *object, uint64_t offset, uint64_t value)
 	return session_execute_one(object, &op) || now != value;
 }
 
-/* Looking costs nothing but this processor: the word lies in its cache until it changes. */
+/* Looking costs nothing but this processor: the word stays in its cache until it changes. */
 static bool spin_near(const struct spin *spin, struct object *object, uint64_t offset,
 		      uint64_t value)
 {
@@ -79,7 +79,7 @@ static bool spin_near(const struct spin *spin, struct object *object, uint64_t o
 			continue;
 		now_ns = clock_now_ns();
 		if (now_ns - begin_ns > SPIN_ALONE_NS)
-			sched_yield(); /* who will change it may need this processor */
+			sched_yield(); /* its changer may need this processor */
 	}
 	return false;
 }
@@ -93,7 +93,7 @@ bool spin_on(struct spin *spin, struct object *object, uint64_t offset, uint64_t
 	pause_for(spin->pauses);
 	if (spin->pauses < PAUSES_MAX)
 		spin->pauses *= 2;
-	/* little beside a round trip, and who has the word may need this processor */
+	/* a yield is short beside a round trip, and the word's owner may need this processor */
 	sched_yield();
 	return true;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A future is an owned word and a slot. Who sets it takes the word, writes the slot, and gives the
- * word back with OWNED_DONE. One that ends in between, or after it has promised to set it, is taken
- * out by storaged, which leaves OWNED_DIED: the promise is broken.
+ * A future is an owned word and a slot. The session that sets the future takes the word, writes the
+ * slot, and gives the word back with OWNED_DONE. If it ends in between, or after it has promised to
+ * set the future, storaged takes its owner number out of the word and leaves OWNED_DIED: the
+ * promise is broken.
  */
 #include "lib/client/check.h"
 #include "lib/objects/bytes.h"
@@ -17,10 +18,10 @@
 #include <xxhash.h>
 
 #define SETTLED (OWNED_DONE | OWNED_DIED)
-#define VERSION 1 /* of a slot, which is one of a register's that is written once */
+#define VERSION 1 /* of a slot, which is laid out as a register's and written once */
 
 struct dso_future {
-	/* whose parameters are as they were when it, or the capacity, was last asked for */
+	/* its parameters are as storaged last answered them */
 	struct object object;
 	uint64_t word; /* as it was last seen */
 	bool mine;     /* promised */
@@ -68,8 +69,8 @@ static uint64_t parameter(const struct dso_future *future, unsigned index)
 	return future->object.parameters[index];
 }
 
-/* Ask storaged for the future's parameters, which somebody else may have decided since this handle
- * was opened; by @capacity, other than 0, this is who decides. Returns 0, -ESTALE, or what opening
+/* Ask storaged for the future's parameters, which another session may have decided since this
+ * handle was opened. A @capacity other than 0 decides them. Returns 0, -ESTALE, or what opening
  * returns. */
 static int ask(struct dso_future *future, uint64_t capacity)
 {
@@ -94,7 +95,7 @@ static int ask(struct dso_future *future, uint64_t capacity)
 	return r;
 }
 
-/* Have room for a value of @length_bytes. Returns 0, -EMSGSIZE, or why it cannot be had. */
+/* Make room for a value of @length_bytes. Returns 0, -EMSGSIZE, or why there is none. */
 static int make_room(struct dso_future *future, uint64_t length_bytes)
 {
 	int r = 0;
@@ -104,7 +105,7 @@ static int make_room(struct dso_future *future, uint64_t length_bytes)
 	if (length_bytes > DSO_FUTURE_BYTES_MAX || !parameter(future, FUTURE_PARAMETER_UNDECIDED))
 		return -EMSGSIZE;
 	r = ask(future, length_bytes);
-	/* Another capacity was decided meanwhile. */
+	/* Another session has decided another capacity meanwhile. */
 	if (r == -EINVAL)
 		r = ask(future, 0);
 	if (r == 0 && length_bytes > parameter(future, FUTURE_PARAMETER_CAPACITY))
@@ -112,9 +113,9 @@ static int make_room(struct dso_future *future, uint64_t length_bytes)
 	return r;
 }
 
-/* Where a value of @length_bytes lies, from the beginning of the region; 0: there is no such place.
- * What the future's own memory has room for may be longer than its capacity: its setter opened it
- * before that was decided. */
+/* Where a value of @length_bytes lies, from the beginning of the region; 0: nowhere. The future's
+ * own memory may have room for more than its capacity: then the setter opened the future before the
+ * capacity was decided. */
 static uint64_t place(const struct dso_future *future, uint64_t length_bytes)
 {
 	if (length_bytes <= parameter(future, FUTURE_PARAMETER_ROOM))
@@ -124,7 +125,7 @@ static uint64_t place(const struct dso_future *future, uint64_t length_bytes)
 		       : 0;
 }
 
-/* A promise that is taken back is a broken one. */
+/* To close the handle of a promise breaks the promise. */
 void dso_future_close(struct dso_future *future)
 {
 	INSIDE(check_session(future));
@@ -144,7 +145,7 @@ static int promise(struct dso_future *future)
 	if (!future->mine)
 		r = owned_take(&future->object, FUTURE_WORD_OFFSET, &future->word, SETTLED, NULL,
 			       0);
-	/* Another one has promised it, and will be first. */
+	/* Another session has promised it, and will be first. */
 	if (r == -ETIMEDOUT)
 		r = -EALREADY;
 	future->mine |= r == 0;
@@ -182,7 +183,7 @@ static int settle(struct dso_future *future, const void *value, size_t length_by
 		r = promise(future);
 	if (r)
 		return r;
-	/* It is promised: who waits for it hears of the end of this session. */
+	/* The future is promised from here on: if this session ends, storaged tells the waiters. */
 	r = write_slot(future, value, length_bytes);
 	if (r)
 		return object_half_done(r);
@@ -222,7 +223,7 @@ int dso_future_set_error(struct dso_future *future, const char *sentence)
 
 /* ---- getting ---- */
 
-/* Nobody may have promised it yet: what is waited for is any other value. Returns 0: look again. */
+/* No session may have promised it yet, so wait for any other value. Returns 0: look again. */
 static int wait_for_change(struct dso_future *future, struct spin *spin, int64_t deadline_ns)
 {
 	struct object *object = &future->object;
@@ -243,7 +244,7 @@ static int wait_until_settled(struct dso_future *future, int64_t deadline_ns)
 	struct object *object = &future->object;
 	int r = 0;
 
-	/* What is settled stays as it is. */
+	/* A settled word never changes again. */
 	while (r == 0 && !(future->word & SETTLED)) {
 		r = word_load(object, FUTURE_WORD_OFFSET, &future->word);
 		if (r == 0 && !(future->word & SETTLED))
@@ -282,7 +283,7 @@ static int read_slot(struct dso_future *future, void *buffer, size_t buffer_byte
 	return r;
 }
 
-/* Leave the sentence that the future was set to, and return -EREMOTEIO. */
+/* Leave the sentence that the future was set to for dso_error(), and return -EREMOTEIO. */
 static int tell_error(struct dso_future *future)
 {
 	struct object *object = &future->object;

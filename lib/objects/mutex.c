@@ -19,7 +19,7 @@ static inline bool is_taken(int r)
 	return r == 0 || r == -EOWNERDEAD;
 }
 
-/* Go on after a first try to take the word that returned @r. */
+/* Continue after a first try to take the word, which returned @r. */
 static inline int lock_after(struct dso_mutex *mutex, int64_t timeout, int r)
 {
 	struct object *object = &mutex->object;
@@ -34,8 +34,8 @@ static inline int lock_after(struct dso_mutex *mutex, int64_t timeout, int r)
 	if (is_taken(r)) {
 		mutex->held = true;
 		courtesy_begin(&mutex->courtesy);
-		/* Where it fails another owner does it, and the session's next operation says
-		 * why. */
+		/* If this fails, a later owner advances the epoch, and the session's next operation
+		 * says why. */
 		if (__builtin_expect(fencing_is_due(mutex->word), 0))
 			fencing_advance(object, MUTEX_WORD_OFFSET, mutex->word);
 	}
@@ -80,7 +80,7 @@ static int lock_for_token(struct dso_mutex *mutex, int64_t timeout, uint64_t *re
 
 	if (!is_taken(r))
 		return r;
-	/* It may have waited for longer than an epoch lasts. */
+	/* The wait may have been longer than an epoch lasts. */
 	if (first == -EAGAIN)
 		s = word_load(&mutex->object, OBJECT_TOKEN_EPOCH_OFFSET, &epoch);
 	if (s)
@@ -103,7 +103,8 @@ static int read_token(struct dso_mutex *mutex, uint64_t *word, uint64_t *token)
 
 static int unlock(struct dso_mutex *mutex)
 {
-	/* What nobody said to be consistent is lost for everybody, as POSIX has it. */
+	/* A mutex that is unlocked without having been made consistent is lost for every session,
+	 * as POSIX has it. */
 	bool lost = mutex->word & OWNED_DIED;
 	int r;
 
@@ -203,7 +204,7 @@ void dso_mutex_close(struct dso_mutex *mutex)
 	object_close((struct object *)mutex);
 }
 
-/* The half of dso_mutex_lock() behind a first try that returned @first. */
+/* The rest of dso_mutex_lock(), after a first try that returned @first. */
 __attribute__((noinline)) static int lock_slowly(struct dso_mutex *mutex, int64_t timeout,
 						 uint64_t *ret_token, int first)
 {
@@ -243,7 +244,7 @@ int dso_mutex_consistent(struct dso_mutex *mutex)
 
 	if (mutex->held && mutex->word & OWNED_DIED)
 		r = owned_clear(&mutex->object, MUTEX_WORD_OFFSET, &mutex->word, OWNED_DIED);
-	/* Also where it was taken away by force: it is not locked by this handle any more. */
+	/* -EPERM: it was taken away by force, and is not locked by this handle any more. */
 	if (r == -EPERM)
 		return object_refuse(&mutex->object, "consistent", -EINVAL, "%s",
 				     OWNED_NOT_DIED_SENTENCE);

@@ -97,7 +97,8 @@ void object_close(struct object *object)
 {
 	if (!object)
 		return;
-	/* The handle goes back when nothing that was submitted under it can land any more. */
+	/* The handle is given back only when nothing that was submitted under it can land any
+	 * more. */
 	session_drain(object->session);
 	object->session->directory->close(object->session, object);
 	free(object->memory);

@@ -8,8 +8,8 @@
 #include <errno.h>
 
 /*
- * Open @name into a new struct of @struct_bytes that begins with a struct object. Returns 0 or what
- * dso_counter_open() returns; leaves a sentence.
+ * Open @name into a new struct of @struct_bytes, which begins with a struct object. Returns what
+ * dso_counter_open() returns, and leaves a sentence.
  */
 int object_open(struct dso_session *session, const char *name, const struct open_request *request,
 		size_t struct_bytes, void *ret_object);
@@ -20,11 +20,11 @@ void object_close(struct object *object);
 /* Leave the sentence of a failed @verb on @object and return @error. */
 int object_fail(struct object *object, const char *verb, int error);
 
-/* The same, where the caller knows better than the errno what was wrong. */
+/* The same with a sentence of the caller's, which knows better than the errno what was wrong. */
 __attribute__((format(printf, 4, 5))) int object_refuse(struct object *object, const char *verb,
 							int error, const char *format, ...);
 
-/* The same for a verb that waits for @timeout at most: -EINVAL may be about that. */
+/* The same for a verb that waits for at most @timeout, where -EINVAL may mean the timeout. */
 int object_fail_wait(struct object *object, const char *verb, int64_t timeout, int error);
 
 /* Whether @error says that the session is over. */
@@ -33,8 +33,8 @@ static inline bool object_session_is_over(int error)
 	return error == -ENOTCONN || error == -ESHUTDOWN || error == -ECONNRESET;
 }
 
-/* What the failure of a step comes to, where a step before it has had its effect: not that nothing
- * was done. */
+/* The error of a call whose earlier step has had its effect: it must not say that nothing was
+ * done. */
 static inline int object_half_done(int error)
 {
 	return object_session_is_over(error) ? -ECONNRESET : error;

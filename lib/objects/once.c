@@ -38,8 +38,8 @@ int dso_once_open(struct dso_session *session, const char *name,
 	return object_open(session, name, &request, sizeof(struct dso_once), ret_once);
 }
 
-/* It is done, where @flags say so, or for the next one to do. All are woken: one may find it done
- * by another, who saw nobody wait. */
+/* Give the once back: done where @flags say so, otherwise for the next session to do. All waiters
+ * are woken: one of them may find it done by a session that saw no waiters. */
 static int give(struct dso_once *once, uint64_t flags)
 {
 	int r;

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-/* Somebody is parked: who spun would only take time from whoever has it. */
+/* Sessions are parked: spinning would only take time from the word's owner. */
 static bool is_queued(uint64_t word)
 {
 	return word & (OWNED_WAITED | OWNED_QUEUED);
@@ -36,7 +36,7 @@ struct spin courtesy_spin(const struct dso_session *session, int64_t deadline_ns
 	return spin;
 }
 
-/* Let one of those who wait for the word, which was given back as @word, be first. */
+/* Let a waiter of the word, which was given back as @word, be first. */
 static int let_pass(struct object *object, uint64_t offset, uint64_t word, int64_t deadline_ns)
 {
 	struct spin spin = courtesy_spin(object->session, deadline_ns);
@@ -48,9 +48,9 @@ static int let_pass(struct object *object, uint64_t offset, uint64_t word, int64
 	return r;
 }
 
-/* Take up the word, which storaged gave to this session as *word. Returns 0, -EAGAIN (storaged took
- * it back; *word is what it is now), or the errors of any operation. Others may set flags
- * meanwhile. */
+/* Take up the word, which storaged gave to this session as *word. Other sessions may set flags
+ * meanwhile. Returns 0, -EAGAIN (storaged took it back; *word is what it is now), or the errors of
+ * any operation. */
 static int take_up(struct object *object, uint64_t offset, uint64_t *word)
 {
 	uint64_t before;
@@ -70,9 +70,9 @@ static int take_up(struct object *object, uint64_t offset, uint64_t *word)
 	return 0;
 }
 
-/* Take the word, which had an owner as *value. Returns as owned_take, and -EAGAIN: it is to be
- * looked at again, and *value is what to try. *woken is set where that is for a wake-up that others
- * are parked behind. */
+/* Take the word, which had an owner as *value. Returns as owned_take, and -EAGAIN: try again, with
+ * *value as the word. *woken is set when the session was woken by a wake-up that others are parked
+ * behind. */
 static int take_from(struct object *object, uint64_t offset, uint64_t *value, uint64_t stop,
 		     struct spin *spin, int64_t deadline_ns, bool *woken)
 {
@@ -121,7 +121,8 @@ int owned_await(struct object *object, uint64_t offset, uint64_t *word, uint64_t
 			r = owned_try_take(object, offset, &value, woken ? OWNED_WAITED : 0);
 	} while (r == -EAGAIN);
 	*word = value;
-	/* Who was woken and goes without it wakes the others: he had their wake-up. */
+	/* A session that was woken and leaves without the word wakes the others: it had their
+	 * wake-up. */
 	if (woken && r && r != -EOWNERDEAD)
 		futex_wake_all(object, offset);
 	return r;
@@ -135,16 +136,16 @@ int owned_take(struct object *object, uint64_t offset, uint64_t *word, uint64_t 
 	return r == -EAGAIN ? owned_await(object, offset, word, stop, courtesy, deadline_ns) : r;
 }
 
-/* How the word, which this session has as *word, is replaced: without the flags or owner @clear,
- * with @set. */
+/* How to replace the word, which this session has as *word: without the flags or owner @clear, with
+ * @set. */
 struct replacement {
 	uint64_t clear, set;
-	uint8_t likely; /* flags that others may well have set by now; 0: it is as it was */
+	uint8_t likely; /* flags that others have likely set by now; 0: none */
 };
 
-/* Replace it. Others may set flags; those that are likely are tried in the same round trip: of two
- * compare-and-swaps one succeeds at most, for a word that is replaced never comes back. *word is
- * then what it was before. */
+/* Replace the word. Other sessions may set flags in it meanwhile; the likely flags are tried in the
+ * same round trip. Of the two compare-and-swaps at most one succeeds, because a replaced word never
+ * comes back. *word is then what it was before. */
 static int replace(struct object *object, uint64_t offset, uint64_t *word,
 		   struct replacement replacement)
 {
@@ -176,8 +177,8 @@ static int replace(struct object *object, uint64_t offset, uint64_t *word,
 	}
 }
 
-/* The flags that those who are parked have likely set since it was taken: somebody did before, and
- * it was not given back before whoever waits has stopped spinning. */
+/* The flags that parked sessions have likely set since the word was taken: they did so before, and
+ * the word was kept for longer than a waiter spins. */
 static uint8_t likely_flags(const struct object *object, const struct courtesy *courtesy)
 {
 	if (!courtesy || courtesy->flags == 0 ||
@@ -186,7 +187,7 @@ static uint8_t likely_flags(const struct object *object, const struct courtesy *
 	return courtesy->flags;
 }
 
-/* It was given back as @before. */
+/* The word was given back as @before: remember what that says about the waiters. */
 static void courtesy_end(const struct object *object, struct courtesy *courtesy, uint64_t before,
 			 uint8_t likely)
 {

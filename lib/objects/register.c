@@ -46,8 +46,8 @@ static struct op head_op(const struct dso_register *reg, uint8_t opcode, uint64_
 			   .swap = swap};
 }
 
-/* CAS of the head. Returns 0 when it was swapped, 1 when it held something else (now in head_seen),
- * or a negative errno. */
+/* CAS of the head. Returns 0 when it was swapped, 1 when it held something else (which is now in
+ * head_seen), or a negative errno. */
 static int swap_head(struct dso_register *reg, uint64_t expected, uint64_t value)
 {
 	struct op op = head_op(reg, DATA_CAS, expected, value);
@@ -80,8 +80,8 @@ static bool slot_header_holds(const struct dso_register *reg, const struct regis
 		       XXH3_64bits(slot, offsetof(struct register_slot, header_checksum));
 }
 
-/* Load the head, and in the same batch the slot and @guess_bytes of the value that it most likely
- * names. */
+/* Load the head, and in the same batch the slot that it most likely names, with @guess_bytes of the
+ * value. */
 static int read_head_and_slot(struct dso_register *reg, struct register_slot *slot, uint8_t *buffer,
 			      size_t guess_bytes, uint64_t *ret_slot_version)
 {
@@ -168,9 +168,9 @@ static int read_value(struct dso_register *reg, void *buffer, size_t buffer_byte
 	int r;
 
 	while ((r = try_read(reg, buffer, buffer_bytes, ret_length, ret_version)) == 1) {
-		/* A slot is overwritten only after the head has moved on. Where the head names the
-		 * same version as when the last attempt failed, it had not: what lies there is no
-		 * value. */
+		/* A slot is overwritten only after the head has moved on. The head names the same
+		 * version as at the last failed attempt, so it had not moved on: what lies in the
+		 * slot is no value. */
 		if (*ret_version == failed_version)
 			return -EBADMSG;
 		failed_version = *ret_version;
@@ -180,7 +180,8 @@ static int read_value(struct dso_register *reg, void *buffer, size_t buffer_byte
 	return r;
 }
 
-/* read_value, by who has not claimed the register: it may be tried again in a renewed session. */
+/* read_value for a session that has not claimed the register: a renewed session may try it
+ * again. */
 static int read_safely(struct dso_register *reg, void *buffer, size_t buffer_bytes,
 		       size_t *ret_length, uint64_t *ret_version)
 {
@@ -202,9 +203,9 @@ static void back_off(int64_t *wait_ns)
 }
 
 /*
- * Take the head for writing. With @expected not NULL only at that version. Returns 0 with the
- * current version in *ret_version; -EAGAIN with it too, when it is not *expected; -EOVERFLOW (there
- * is no version behind it); -ETIMEDOUT; or another errno.
+ * Take the head for writing; where @expected is not NULL only at that version. Returns 0 with the
+ * current version in *ret_version; -EAGAIN, also with it, when it is not *expected; -EOVERFLOW (no
+ * version can follow); -ETIMEDOUT; or another errno.
  */
 static int claim(struct dso_register *reg, const uint64_t *expected, uint64_t *ret_version)
 {
@@ -222,7 +223,7 @@ static int claim(struct dso_register *reg, const uint64_t *expected, uint64_t *r
 		if (expected && !looked)
 			version = *expected;
 		if (version >= DSO_REGISTER_VERSION_MAX) {
-			/* It is no version, or the last one: which, the head says. */
+			/* It is no version, or it is the last one: the head says which. */
 			if (looked)
 				return -EOVERFLOW;
 			r = load_head(reg);
@@ -246,7 +247,7 @@ static int claim(struct dso_register *reg, const uint64_t *expected, uint64_t *r
 	}
 }
 
-/* Write @version into its slot and publish it, in one ordered stream. The head is ours. */
+/* Write @version into its slot and publish it, in one ordered stream. This session has the head. */
 static int publish(struct dso_register *reg, uint64_t version, const void *value,
 		   size_t length_bytes)
 {
@@ -287,8 +288,8 @@ static int publish(struct dso_register *reg, uint64_t version, const void *value
 	r = session_execute(&reg->object, ops, count + 1);
 	if (r)
 		return r == -ENOTCONN ? -ECONNRESET : r;
-	/* The head is ours until we let it go; only storaged takes it away, from a session that is
-	 * over. */
+	/* This session has the head until it lets it go; only storaged takes it away, from a
+	 * session that is over. */
 	if (ops[count].value != owned_word(version - 1, owner))
 		return -ESHUTDOWN;
 	reg->head_seen = owned_word(version, 0);
@@ -410,7 +411,7 @@ int dso_register_exchange(struct dso_register *reg, const void *value, size_t le
 	r = claim(reg, NULL, &version);
 	if (r)
 		return fail(reg, "exchange", r, 0, 0);
-	/* Nobody else can change it now. */
+	/* No other session can change it now. */
 	r = read_value(reg, buffer ? buffer : &none, buffer ? buffer_bytes : 0, &length,
 		       &old_version);
 	if (r) {

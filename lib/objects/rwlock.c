@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A reader puts itself into a slot and looks at the writer's word behind that, in one round trip; a
- * writer takes its word and looks at the slots behind that. So one of them sees the other. Who
- * wants to read finds the word of a writer that waits for readers taken: no stream of readers keeps
- * a writer out.
+ * A reader puts itself into a slot and then looks at the writer's word, in one round trip. A writer
+ * takes its word and then looks at the slots. So one of them sees the other. While a writer waits
+ * for the readers, new readers find its word taken and wait: no stream of readers keeps a writer
+ * out.
  */
 #include "lib/client/check.h"
 #include "lib/objects/fencing.h"
@@ -23,7 +23,7 @@ struct dso_rwlock {
 		*sibling; /* the next of the session's handles to the same lock, in a ring */
 	uint32_t readers;
 	enum mode mode;
-	uint32_t slot;            /* of this session, most likely */
+	uint32_t slot;            /* that this session most likely gets */
 	uint64_t slot_word;       /* as it was last seen */
 	uint64_t word;            /* the writer's, likewise */
 	struct courtesy courtesy; /* of writing */
@@ -113,7 +113,7 @@ static int leave_slot(struct dso_rwlock *rwlock)
 
 /*
  * Take the slot and look at the writer's word. Returns 0 (the slot is this session's), -EAGAIN (it
- * is another's; then it is known what is in it), or an error.
+ * is another session's; slot_word is what is in it), or an error.
  */
 static int try_slot(struct dso_rwlock *rwlock)
 {
@@ -133,7 +133,7 @@ static int try_slot(struct dso_rwlock *rwlock)
 	return ops[0].value == seen ? 0 : -EAGAIN;
 }
 
-/* Take any slot. Returns as try_slot; -EAGAIN: all are taken. */
+/* Take any slot. Returns as try_slot, but with -EAGAIN all slots are taken. */
 static int take_slot(struct dso_rwlock *rwlock)
 {
 	for (uint32_t tries = 0; tries < rwlock->readers;) {
@@ -195,7 +195,7 @@ static int unlock_writing(struct dso_rwlock *rwlock, uint64_t clear, uint64_t se
 			  OWNED_WAKE_ALL, &rwlock->courtesy);
 }
 
-/* Wait until the reader in slot @slot, which was *value when it was looked at, has left. */
+/* Wait until the reader in slot @slot has left; the slot was *value when it was looked at. */
 static int wait_for_reader(struct dso_rwlock *rwlock, uint32_t slot, uint64_t value,
 			   struct spin *spin, int64_t deadline_ns)
 {
@@ -256,8 +256,8 @@ static int lock_for_writing(struct dso_rwlock *rwlock, int64_t deadline_ns)
 
 /* ---- the verbs ---- */
 
-/* Whether this session has the lock, by whichever handle: in which slot it reads is nothing that a
- * caller knows. */
+/* Whether this session has the lock by any of its handles. The slots cannot tell: the caller does
+ * not know in which slot it reads. */
 static bool is_locked_by_session(const struct dso_rwlock *rwlock)
 {
 	const struct dso_rwlock *handle = rwlock;

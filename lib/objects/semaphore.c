@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Who wants several permits and saw so many releases pass it by takes the turn. */
+/* A waiter that wants several permits takes the turn after so many releases have passed it by. */
 #define TURN_RELEASES 64
-/* A turn is renewed by its owner; one that stands for longer than TURN_NS is that of somebody who
- * is frozen. */
+/* The owner of a turn renews it. A turn that was not renewed for TURN_NS belongs to a frozen
+ * session. */
 #define TURN_NS       DSO_SECOND
 #define TURN_RENEW_NS (TURN_NS / 4)
 
@@ -22,9 +22,9 @@ struct dso_semaphore {
 	uint32_t permits;
 	uint32_t held_count;
 	uint32_t *held;  /* indices of the permits that this handle has */
-	uint64_t *seen;  /* the turn, as it was last seen, and behind it */
+	uint64_t *seen;  /* the turn as it was last seen, with the permits after it */
 	uint64_t *words; /* all permits */
-	/* the turn of somebody else that is respected, and until when if it is not renewed */
+	/* another session's turn that is respected, and until when if it is not renewed */
 	uint64_t respected;
 	int64_t respected_until_ns;
 	struct courtesy courtesy;
@@ -81,7 +81,7 @@ int dso_semaphore_open(struct dso_session *session, const char *name,
 
 /* ---- permits ---- */
 
-/* How many look free, as they were last seen. */
+/* How many permits looked free when they were last seen. */
 static uint32_t count_free(const struct dso_semaphore *semaphore)
 {
 	uint32_t free = 0;
@@ -91,7 +91,7 @@ static uint32_t count_free(const struct dso_semaphore *semaphore)
 	return free;
 }
 
-/* Read all of them and the turn, as hints. *ret_free is how many look free. */
+/* Read all permits and the turn, as hints. *ret_free is how many permits look free. */
 static int read_permits(struct dso_semaphore *semaphore, uint32_t *ret_free)
 {
 	struct op op = {.opcode = DATA_READ,
@@ -104,7 +104,7 @@ static int read_permits(struct dso_semaphore *semaphore, uint32_t *ret_free)
 	return r;
 }
 
-/* Take permit @index, if it is as it was seen. Returns whether it is this handle's, or an error. */
+/* Take permit @index, if it still is as it was seen. Returns 1 (taken), 0 (not), or an error. */
 static int take(struct dso_semaphore *semaphore, uint32_t index)
 {
 	uint64_t seen = semaphore->words[index], before;
@@ -121,10 +121,10 @@ static int take(struct dso_semaphore *semaphore, uint32_t index)
 }
 
 /*
- * Take @count of those that look free, or as many as there are before it is seen that there are not
- * enough. Who wants one begins at one that depends on the session, not to meet others there. Who
- * wants several goes from the first on as all of those do: then of any two the one who is behind
- * sees it and steps back, and they do not both.
+ * Take @count of the permits that look free, or as many as there are before it is seen that there
+ * are not enough. A session that wants one permit begins at one that depends on the session, so
+ * that sessions do not meet there. Sessions that want several all begin at the first: then of any
+ * two only the one behind sees the other, and only that one steps back.
  */
 static int take_free(struct dso_semaphore *semaphore, uint32_t count, uint32_t *ret_taken)
 {
@@ -142,8 +142,8 @@ static int take_free(struct dso_semaphore *semaphore, uint32_t count, uint32_t *
 	return 0;
 }
 
-/* Give the newest @count permits of this handle back, without telling anybody. Those that it cannot
- * give back because the session is over stay with it: a renewal tells of them. */
+/* Give the newest @count permits of this handle back, without waking anybody. Permits that cannot
+ * be given back because the session is over stay with the handle: a renewal reports them. */
 static int give(struct dso_semaphore *semaphore, uint32_t count)
 {
 	for (uint32_t given = 0; given < count; given++) {
@@ -166,9 +166,9 @@ static struct event event_of(struct dso_semaphore *semaphore)
 	return (struct event){&semaphore->object, SEMAPHORE_EVENT_OFFSET};
 }
 
-/* Wake the owner of the turn. One that is not parked is about to look, or frozen: then waiters for
- * the @free permits look at the turn, and wait for no longer than it stands. It costs a control
- * round trip, while somebody has the turn. */
+/* Wake the owner of the turn. An owner that is not parked is about to look, or is frozen. Then the
+ * waiters for the @free permits are woken to look at the turn, and wait no longer than the turn
+ * lasts. This takes a control round trip, and only while a session has the turn. */
 static int wake_turn(struct dso_semaphore *semaphore, uint32_t free)
 {
 	struct object *object = &semaphore->object;
@@ -183,8 +183,8 @@ static int wake_turn(struct dso_semaphore *semaphore, uint32_t free)
 	return object_half_done(r);
 }
 
-/* Permits came back while somebody waits for several: wake who has the turn, or those for whom
- * there are enough. */
+/* Permits came back while a session waits for several: wake the owner of the turn, or else as many
+ * waiters as there are permits for. */
 static int announce_to_many(struct dso_semaphore *semaphore)
 {
 	uint32_t free;
@@ -197,7 +197,7 @@ static int announce_to_many(struct dso_semaphore *semaphore)
 		       : futex_wake(&semaphore->object, SEMAPHORE_EVENT_OFFSET, free);
 }
 
-/* Permits came back: wake who waits for them. */
+/* Permits came back: wake the waiters. */
 static int announce(struct dso_semaphore *semaphore, uint32_t count)
 {
 	struct event event = event_of(semaphore);
@@ -207,7 +207,8 @@ static int announce(struct dso_semaphore *semaphore, uint32_t count)
 	if (r || waiters == 0)
 		return r;
 	courtesy_count(&semaphore->courtesy);
-	/* Somebody who wants several may not be satisfied by what is there, and another one be. */
+	/* There may be too few permits for a waiter that wants several, and enough for another
+	 * one. */
 	return waiters < SEMAPHORE_MANY
 		       ? futex_wake(&semaphore->object, SEMAPHORE_EVENT_OFFSET, count)
 		       : announce_to_many(semaphore);
@@ -215,8 +216,8 @@ static int announce(struct dso_semaphore *semaphore, uint32_t count)
 
 /* ---- the turn ---- */
 
-/* Whether what is free is left to somebody else, who has the turn. Who has permits takes more all
- * the same: it may be that nobody gets any before it is done. */
+/* Whether the free permits are left to another session, which has the turn. A session that has
+ * permits takes more all the same: it may be that no permits come back before it is done. */
 static bool is_left_to_another(struct dso_semaphore *semaphore)
 {
 	uint64_t turn = *semaphore->seen >> 8;
@@ -235,8 +236,8 @@ static bool is_left_to_another(struct dso_semaphore *semaphore)
 
 /* ---- acquire and release ---- */
 
-/* Take @count or none. Returns 0, -EAGAIN (there are not as many), or an error. *ret_free is how
- * many there are for anybody, then. */
+/* Take @count permits or none. Returns 0, -EAGAIN (there are too few), or an error. *ret_free is
+ * then how many there are for other sessions. */
 static int try(struct dso_semaphore *semaphore, uint32_t count, uint32_t *ret_free)
 {
 	uint32_t taken;
@@ -256,10 +257,10 @@ static int try(struct dso_semaphore *semaphore, uint32_t count, uint32_t *ret_fr
 	return r ? r : -EAGAIN;
 }
 
-/* Of one acquire. */
+/* The state of one acquire. */
 struct acquisition {
 	uint32_t count;
-	uint32_t free; /* permits that there were at the last look, too few */
+	uint32_t free; /* how many permits were free at the last look: too few */
 	bool has_turn;
 	uint64_t turn;        /* the word, with it */
 	uint64_t first, seen; /* of the event; with the turn, of the turn's */
@@ -268,7 +269,8 @@ struct acquisition {
 	int64_t deadline_ns;
 };
 
-/* One that has had it for longer than it should may be frozen: then this one goes on without it. */
+/* An owner that has had the turn for too long may be frozen: then this waiter goes on without the
+ * turn. */
 static int take_turn(struct dso_semaphore *semaphore, struct acquisition *acquisition)
 {
 	struct object *object = &semaphore->object;
@@ -284,7 +286,7 @@ static int take_turn(struct dso_semaphore *semaphore, struct acquisition *acquis
 	return r ? r : word_load(object, SEMAPHORE_TURN_EVENT_OFFSET, &acquisition->seen);
 }
 
-/* Let the others know that this one is alive. */
+/* Show the others that this session is alive. */
 static int renew_turn(struct dso_semaphore *semaphore, struct acquisition *acquisition)
 {
 	uint64_t before, turn = acquisition->turn;
@@ -297,13 +299,13 @@ static int renew_turn(struct dso_semaphore *semaphore, struct acquisition *acqui
 
 		if (r || before == turn)
 			return r;
-		/* Somebody else set a flag in it. */
+		/* Another session has set a flag in it. */
 		acquisition->turn |= before & UINT8_MAX;
 		turn = before;
 	}
 }
 
-/* Give the turn back, and leave what is free to the others. */
+/* Give the turn back, and let the others have what is free. */
 static int give_turn(struct dso_semaphore *semaphore, struct acquisition *acquisition)
 {
 	int r = owned_give(&semaphore->object, SEMAPHORE_TURN_OFFSET, &acquisition->turn, 0, 0, 1,
@@ -313,7 +315,7 @@ static int give_turn(struct dso_semaphore *semaphore, struct acquisition *acquis
 	return r ? r : announce(semaphore, 1);
 }
 
-/* Until permits come back, with the turn. */
+/* Wait until permits come back, with the turn. */
 static int wait_in_turn(struct dso_semaphore *semaphore, struct acquisition *acquisition)
 {
 	int64_t renew_ns = clock_now_ns() + TURN_RENEW_NS;
@@ -332,9 +334,9 @@ static uint64_t weight_of(uint32_t count)
 	return count > 1 ? SEMAPHORE_MANY : 1;
 }
 
-/* A waiter that was parked and woken is not satisfied by the free permits that there are: others
- * may be. Once for each event: many waiters would else wake each other for ever, and whatever comes
- * free later raises the event. */
+/* A waiter that was parked and woken finds too few free permits: they may be enough for others. It
+ * passes the wake-up on once for each count of the event; otherwise many waiters would wake each
+ * other for ever. Permits that come back later raise the event. */
 static int pass_on(struct dso_semaphore *semaphore, struct acquisition *acquisition)
 {
 	if (!acquisition->spin.parked || acquisition->free == 0 ||
@@ -344,7 +346,7 @@ static int pass_on(struct dso_semaphore *semaphore, struct acquisition *acquisit
 	return futex_wake(&semaphore->object, SEMAPHORE_EVENT_OFFSET, acquisition->free);
 }
 
-/* Until permits come back, or the turn of another is old. */
+/* Wait until permits come back, or the turn of another session is old. */
 static int wait_for_permits(struct dso_semaphore *semaphore, struct acquisition *acquisition)
 {
 	struct event event = event_of(semaphore);
@@ -359,7 +361,7 @@ static int wait_for_permits(struct dso_semaphore *semaphore, struct acquisition 
 		       (uint16_t)acquisition->count, &acquisition->spin, until_ns);
 	if (r == -ETIMEDOUT && until_ns < acquisition->deadline_ns)
 		r = 0;
-	/* Before the next look: what comes back after it counts the event up. */
+	/* Before the next look: permits that come back after it raise the count. */
 	return r ? r : event_count(&event, &acquisition->seen);
 }
 
@@ -396,7 +398,7 @@ static int wait_and_try(struct dso_semaphore *semaphore, uint32_t count, int64_t
 	return event_leave(&event, weight_of(count), r ? r : s);
 }
 
-/* Let one of those who wait be first, for a moment. */
+/* Let a waiter be first, for a moment. */
 static int let_pass(struct dso_semaphore *semaphore, int64_t deadline_ns)
 {
 	struct spin spin = courtesy_spin(semaphore->object.session, deadline_ns);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Single atomics on a word of an object; @offset is from the object's header. Each returns 0 or
- * what session_execute_one does. */
+/* Single atomics on a word of an object; @offset counts from the object's header. Each returns 0 or
+ * what session_execute_one returns. */
 #ifndef LIB_OBJECTS_WORD_H
 #define LIB_OBJECTS_WORD_H
 
@@ -17,7 +17,7 @@ static inline struct op word_op(const struct object *object, uint8_t opcode, uin
 			   .swap = swap};
 }
 
-/* The half of word_cas where this processor does not reach the memory. */
+/* The part of word_cas for memory that this processor does not reach. */
 int word_cas_far(struct object *object, uint64_t offset, uint64_t expected, uint64_t value,
 		 uint64_t *ret_before);
 
@@ -38,9 +38,8 @@ static inline int word_cas(struct object *object, uint64_t offset, uint64_t expe
 	return r;
 }
 
-/* word_cas by this processor, and nothing but that. Returns false, and has done nothing, where it
- * takes more: the memory is far, the session or the handle is over, or lib/client/check.h is at
- * work. */
+/* word_cas by this processor and nothing else. Returns false, and has done nothing, where it takes
+ * more: the memory is far, the session or the handle is over, or lib/client/check.h is on. */
 static inline bool word_cas_at_once(struct object *object, uint64_t offset, uint64_t expected,
 				    uint64_t value, uint64_t *ret_before)
 {
@@ -73,8 +72,8 @@ static inline int word_load(struct object *object, uint64_t offset, uint64_t *re
 	return word_add(object, offset, 0, ret_value);
 }
 
-/* Set @flags in the word, which was *value when it was last looked at, unless it has changed: then
- * *value is what it is now and the return is -EAGAIN. */
+/* Set @flags in the word, last seen as *value. Returns -EAGAIN where the word has changed since;
+ * *value is then what it is now. */
 int word_flag(struct object *object, uint64_t offset, uint64_t flags, uint64_t *value);
 
 #endif

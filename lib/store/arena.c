@@ -38,14 +38,15 @@ int arena_open(struct arena *arena, uint64_t bytes, uint32_t extent_count_max)
 		return -EFBIG;
 	if (ftruncate(arena->fd, (off_t)bytes))
 		return -errno;
-	/* Clients get this descriptor: a size that they could change would be a SIGBUS here. */
+	/* Clients get this descriptor: if they could change the size, an access here could end in
+	 * SIGBUS. */
 	if (fcntl(arena->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		return -errno;
 	base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, arena->fd, 0);
 	if (base == MAP_FAILED)
 		return -errno;
 	arena->base = base;
-	(void)madvise(base, bytes, MADV_HUGEPAGE); /* a hint: small pages do as well */
+	(void)madvise(base, bytes, MADV_HUGEPAGE); /* a hint: small pages work as well */
 	write_header(arena);
 	return extents_new(LAYOUT_REGION_HEADER_BYTES, bytes, extent_count_max, &arena->extents);
 }
@@ -72,14 +73,14 @@ uint64_t arena_touched(const struct arena *arena, uint64_t from, uint64_t end, u
 	off_t begin = lseek(arena->fd, (off_t)from, SEEK_DATA);
 	uint64_t page_end;
 
-	/* ENXIO: no page follows. Any other answer is no knowledge: then all of it may differ. */
+	/* ENXIO: no page follows. Any other error says nothing: then all of it may differ. */
 	if (begin < 0 && errno == ENXIO)
 		return 0;
 	if (begin < (off_t)from)
 		begin = (off_t)from;
 	if ((uint64_t)begin >= end)
 		return 0;
-	/* A page at a time: SEEK_HOLE would walk over all that there are. */
+	/* One page at a time: SEEK_HOLE would walk over all pages that there are. */
 	page_end = ((uint64_t)begin / PAGE_BYTES + 1) * PAGE_BYTES;
 	*ret_begin = (uint64_t)begin;
 	return (page_end < end ? page_end : end) - (uint64_t)begin;
@@ -87,7 +88,7 @@ uint64_t arena_touched(const struct arena *arena, uint64_t from, uint64_t end, u
 
 void arena_zero(struct arena *arena, uint64_t from, uint64_t bytes)
 {
-	/* Written to, not punched out: under a memory region a hole would leave the device with
-	 * pages that are the file's no more. */
+	/* Zeroes are written, not punched as holes: under a memory region a hole would leave the
+	 * device with pages that are no longer the file's. */
 	region_zero(arena->base + from, bytes);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An array that grows by chunks: its elements stay in place, and growing never copies them. All
- * zeroed but for element_bytes is an empty one.
+ * An array that grows by chunks: its elements stay in place, and are never copied. With everything
+ * but element_bytes zero it is empty.
  */
 #ifndef LIB_STORE_CHUNKS_H
 #define LIB_STORE_CHUNKS_H
@@ -28,7 +28,7 @@ static inline void *chunks_at(const struct chunks *chunks, uint32_t index)
 	       (size_t)(index % CHUNKS_ELEMENTS) * chunks->element_bytes;
 }
 
-/* Add a zeroed element, whose index is the count before. Returns 0 or -ENOMEM. */
+/* Add a zeroed element. Its index is the count before. Returns 0 or -ENOMEM. */
 static inline int chunks_append(struct chunks *chunks)
 {
 	uint32_t chunk = chunks->count / CHUNKS_ELEMENTS;
@@ -51,7 +51,7 @@ static inline int chunks_append(struct chunks *chunks)
 	return 0;
 }
 
-/* Free every element; the array is empty then. */
+/* Free every element; then the array is empty. */
 static inline void chunks_clear(struct chunks *chunks)
 {
 	for (uint32_t chunk = 0; chunk * CHUNKS_ELEMENTS < chunks->count; chunk++)

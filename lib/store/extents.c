@@ -9,8 +9,9 @@
 #define NONE UINT32_MAX
 
 /*
- * Free blocks are in lists by length: a row a power of two, a row's lists dividing it evenly. The
- * lengths below CLASSES_A_ROW granules have a list each. An arena has fewer than 2^58 granules.
+ * Free blocks are in lists by length. There is a row of lists for each power of two, and the lists
+ * of a row divide it evenly. Each length below CLASSES_A_ROW granules has a list of its own. An
+ * arena has fewer than 2^58 granules.
  */
 #define ROW_BITS      5
 #define CLASSES_A_ROW (1u << ROW_BITS)
@@ -36,7 +37,7 @@ struct extents {
 	uint32_t spare; /* head of the list of unused descriptors */
 	struct chunks blocks;
 	uint64_t row_map;         /* rows that have a free block */
-	uint32_t class_map[ROWS]; /* classes of a row that have one */
+	uint32_t class_map[ROWS]; /* classes of a row that have a block */
 	uint32_t head[ROWS][CLASSES_A_ROW];
 };
 
@@ -45,7 +46,7 @@ static struct block *block_at(const struct extents *extents, uint32_t index)
 	return chunks_at(&extents->blocks, index);
 }
 
-/* The class of blocks of @bytes: every block of a higher class is longer. */
+/* The class of blocks of @bytes. Every block of a higher class is longer. */
 static unsigned class_of(uint64_t bytes)
 {
 	uint64_t granules = bytes / EXTENTS_GRANULE_BYTES;
@@ -74,7 +75,8 @@ static uint32_t first_above(const struct extents *extents, unsigned class)
 	return extents->head[row][__builtin_ctz(classes)];
 }
 
-/* The longest of the first blocks in the list at @head, but the first one of at least @enough. */
+/* The first block of at least @enough among the first blocks of the list at @head; where there is
+ * none, the longest of them. */
 static uint32_t longest(const struct extents *extents, uint32_t head, uint64_t enough)
 {
 	uint32_t best = head;
@@ -92,8 +94,9 @@ static uint32_t longest(const struct extents *extents, uint32_t head, uint64_t e
 }
 
 /*
- * A free block of at least @bytes, or NONE. Its own class comes first, so that a deleted object's
- * place fits the next one of its kind; in a higher class every block is long enough.
+ * A free block of at least @bytes, or NONE. The class of @bytes comes first, so that the place of a
+ * deleted object is used by the next object of its kind. In a higher class every block is long
+ * enough.
  */
 static uint32_t find(const struct extents *extents, uint64_t bytes)
 {
@@ -150,7 +153,8 @@ static int provide_spare(struct extents *extents)
 
 	if (extents->spare != NONE)
 		return 0;
-	/* Free blocks are no neighbours: between and around n used ones are at most n + 1. */
+	/* Free blocks are never neighbours: between and around n used ones there are at most n +
+	 * 1. */
 	assert(extents->blocks.count <= 2 * (uint64_t)extents->count_max);
 	error = chunks_append(&extents->blocks);
 	if (error)
@@ -177,7 +181,7 @@ static void give_spare(struct extents *extents, uint32_t index)
 	extents->spare = index;
 }
 
-/* Leave the first @bytes to the block @index and make the rest a free block. Needs a spare. */
+/* Shorten the block @index to @bytes and make the rest a free block. Needs a spare descriptor. */
 static void split(struct extents *extents, uint32_t index, uint64_t bytes)
 {
 	uint32_t rest_index = take_spare(extents);
@@ -195,7 +199,7 @@ static void split(struct extents *extents, uint32_t index, uint64_t bytes)
 	insert(extents, rest_index);
 }
 
-/* Make the block @index, in no list, one with the block behind it. */
+/* Merge the block @index, which is in no list, with the block behind it. */
 static void absorb_after(struct extents *extents, uint32_t index)
 {
 	struct block *block = block_at(extents, index);

@@ -25,27 +25,27 @@ struct extent {
 };
 
 /*
- * Manage the offsets from @begin to before @end, multiples of the granule, of which at most
- * @count_max extents are taken at a time. Returns 0 or -ENOMEM.
+ * Manage the offsets from @begin to before @end, multiples of the granule. At most @count_max
+ * extents are taken at a time. Returns 0 or -ENOMEM.
  */
 int extents_new(uint64_t begin, uint64_t end, uint32_t count_max, struct extents **ret_extents);
-void extents_free(struct extents *extents); /* whatever is taken; NULL does nothing */
+void extents_free(struct extents *extents); /* also while extents are taken; NULL does nothing */
 
 /*
- * Take @bytes (at least 1), rounded up to granules. Returns 0, -ENOSPC (no free extent is as long),
- * -ENOMEM (none for the allocator's own notes). The search is bounded: where more than
- * EXTENTS_SEARCH_MAX free extents are within 1/32 of the length asked for and none is longer, one
- * that would do may be missed.
+ * Take @bytes (at least 1), rounded up to granules. The search is bounded: where more than
+ * EXTENTS_SEARCH_MAX free extents have a length within 1/32 of the length asked for, and none is
+ * longer, it may miss one that fits. Returns 0, -ENOSPC (no free extent is as long), -ENOMEM (there
+ * is none for the allocator's own notes).
  */
 #define EXTENTS_SEARCH_MAX 64
 int extents_take(struct extents *extents, uint64_t bytes, struct extent *ret_extent);
 
-/* Give back what extents_take returned. Anything else is our own mistake, and asserted. */
+/* Give back what extents_take returned. Anything else is a mistake of ours, and asserted. */
 void extents_give(struct extents *extents, const struct extent *extent);
 
 uint64_t extents_used_bytes(const struct extents *extents);
 uint64_t extents_free_bytes(const struct extents *extents);
-/* The longest free extent, found with the bounded search of extents_take: after its -ENOSPC this is
+/* The longest free extent that the bounded search of extents_take finds: after its -ENOSPC this is
  * always less than was asked for. */
 uint64_t extents_largest_bytes(const struct extents *extents);
 

@@ -129,7 +129,7 @@ static void write_object(struct store *store, const struct object *object)
 			hold_words(memory, &type->words[i], object->parameters, store->new_owner);
 }
 
-/* A vacant object, taken only when it is in use. Returns 0 or -ENOMEM. */
+/* Make sure that there is a vacant object, which is taken later. Returns 0 or -ENOMEM. */
 static int provide_object(struct store *store)
 {
 	int error;
@@ -253,9 +253,9 @@ enum wire_status objects_create(struct store *store, unsigned type, uint64_t has
 }
 
 /*
- * A future's capacity is that of the first who asks for one, however many have opened it without.
- * What its own memory has no room for lies in an annex, which counts as a deleted object that is
- * still open.
+ * The first open with a capacity decides a future's capacity, however many have opened the future
+ * without one. What the future's own memory has no room for lies in an annex, which counts as a
+ * deleted object that is still open.
  */
 static enum wire_status decide_capacity(struct store *store, struct object *future,
 					uint64_t capacity, char *detail, size_t detail_bytes)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a store is asked for, by whom, and what it answers. */
+/* The user of a store, and what a store answers. */
 #ifndef LIB_STORE_OPENER_H
 #define LIB_STORE_OPENER_H
 
@@ -14,7 +14,7 @@ struct store;
 struct store_limits {
 	uint64_t region_bytes; /* STORE_REGION_BYTES_MIN to _MAX, rounded up to pages */
 	uint32_t objects_max;  /* 1 to STORE_OBJECTS_MAX, deleted ones still open included */
-	uint32_t opens_max;    /* an opener; 1 to STORE_OPENS_MAX */
+	uint32_t opens_max;    /* of one opener; 1 to STORE_OPENS_MAX */
 };
 
 #define STORE_REGION_BYTES_MIN    8192
@@ -25,23 +25,24 @@ struct store_limits {
 #define STORE_OPENS_MAX_DEFAULT   65536
 
 /*
- * Somebody who opens objects: a session. Embedded in the user's struct, which stays in place from
- * store_opener_begin to store_opener_end.
+ * A user that opens objects: a session. It is embedded in the user's struct, which stays in place
+ * from store_opener_begin to store_opener_end.
  *
- * A handle is a slot (20 bits, from 1) under a count of that slot's uses (12 bits): a late CLOSE of
- * a handle that was closed before closes nothing, unless its slot was used 4096 times since.
+ * A handle is a slot (20 bits, from 1) and a count of that slot's uses (12 bits): a late CLOSE of a
+ * handle that was closed before closes nothing, unless its slot was used 4096 times since.
  */
 struct store_opener {
 	struct store *store;
-	/* Called by store_tell when an object that this opener has open was deleted by somebody
-	 * (itself too), once a handle. Returns false when it cannot take the news now: then
-	 * store_opener_tell is due. Must not call the store. NULL where nobody wants to know. */
+	/* Called by store_tell, once a handle, when an object that this opener has open was
+	 * deleted, by this opener or another. Must not call the store. Returns false when it cannot
+	 * take the news now: then store_opener_tell is due. NULL: the opener does not want to
+	 * know. */
 	bool (*deleted)(struct store_opener *opener, uint32_t handle);
 	uint32_t open_count;
 	/* the store's */
 	struct chunks slots;  /* of struct store_open */
 	uint32_t vacant_slot; /* head of the list of vacant ones, 0: none */
-	uint32_t untold_slot; /* head of the list of those that it could not take the news of */
+	uint32_t untold_slot; /* head of the list of opens whose deletion it could not take yet */
 };
 
 struct store_reference {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who has what open: an opener's table of slots, and each object's list of opens. */
+/* Which opener has what open: an opener's table of slots, and each object's list of opens. */
 #ifndef LIB_STORE_OPENS_H
 #define LIB_STORE_OPENS_H
 
@@ -9,7 +9,7 @@
 #define OPENS_SLOT_MASK ((1u << OPENS_SLOT_BITS) - 1)
 
 struct store_open *opens_at(const struct store_opener *opener, uint32_t slot);
-/* The open that @handle, any number, stands for, or NULL. */
+/* The open of @handle, which may be any number, or NULL. */
 struct store_open *opens_find(const struct store_opener *opener, uint32_t handle);
 /* Make sure that there is a vacant slot. Returns 0 or -ENOMEM. */
 int opens_provide(struct store_opener *opener);

@@ -7,14 +7,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* Handles of one deleted object that are told of before another one's turn. */
+/* How many handles of one deleted object are told before it is another object's turn. */
 #define TELL_TURN 64
 
 _Static_assert(LAYOUT_REGION_HEADER_BYTES < STORE_REGION_BYTES_MIN, "a region holds objects");
 
 /* ---- memory that is used again ---- */
 
-/* Zero up to @bytes_max of the next run that was touched. Returns the bytes zeroed, 0 when all is
+/* Zero up to @bytes_max of the next run of touched pages. Returns the bytes zeroed, 0 when all is
  * clean. */
 static uint64_t clean_some(struct store *store, struct object *object, uint64_t bytes_max)
 {
@@ -180,7 +180,7 @@ void store_opener_end(struct store_opener *opener)
 	opener->store = NULL;
 }
 
-/* The object that an open asks for: the one of that name, or a new one. */
+/* Find the object that an open asks for, or create it. */
 static enum wire_status look_up(struct store *store, unsigned type, const char *name,
 				size_t name_bytes, unsigned flags,
 				const uint64_t asked[TYPE_PARAMETERS], uint32_t *ret_index,
@@ -299,8 +299,7 @@ static void tell(struct store_open *open)
 	opener->untold_slot = open->handle & OPENS_SLOT_MASK;
 }
 
-/* Tell of up to @count_max handles of the first object that is being told of. Returns of how
- * many. */
+/* Tell up to @count_max handles of the first deleted object that is due. Returns how many. */
 static unsigned tell_some(struct store *store, unsigned count_max)
 {
 	uint32_t index = objects_unqueue(store, &store->telling);
@@ -329,7 +328,7 @@ bool store_tell(struct store *store, unsigned count_max)
 		unsigned turn = count_max < TELL_TURN ? count_max : TELL_TURN;
 		unsigned count = tell_some(store, turn);
 
-		/* An object whose handles came back meanwhile is work, too. */
+		/* An object whose handles all came back meanwhile counts as work, too. */
 		count_max -= count ? count : 1;
 	}
 	return store_is_telling(store);

@@ -21,23 +21,23 @@
 int store_new(const struct store_limits *limits, struct store **ret_store);
 
 /*
- * Free a store. Ends the openers that have something open still; store_opener_end may follow all
- * the same, and must for the others. NULL does nothing.
+ * Free a store. Ends the openers that still have something open; store_opener_end may be called for
+ * them afterwards all the same, and must be for the others. NULL does nothing.
  */
 void store_free(struct store *store);
 
 /*
- * Memory is zeroed before it is used again, but for pages that nobody ever touched. Up to
- * CLEAN_AT_ONCE_BYTES that happens when the last handle of a deleted object comes back; longer
- * objects wait for this call, which zeroes up to @bytes_max, so that nobody waits for long. Returns
- * whether there is more: then NO_MEMORY may be only for the moment.
+ * Memory is zeroed before it is used again, except pages that were never touched. Up to
+ * CLEAN_AT_ONCE_BYTES that happens when the last handle of a deleted object comes back. Longer
+ * objects are left to this call, which zeroes up to @bytes_max, so that no caller waits for long.
+ * Returns whether there is more: then NO_MEMORY may be temporary.
  */
 bool store_clean(struct store *store, uint64_t bytes_max);
 bool store_is_dirty(const struct store *store);
 
 /*
- * In a forked child: zeroed memory of the child's own takes the arena's place, at the same address.
- * What is done to the store after that has no effect on the parent's. Returns 0 or the errno of
+ * In a forked child: replace the arena by zeroed memory of the child's own at the same address.
+ * What is done to the store afterwards has no effect on the parent's. Returns 0 or the errno of
  * mmap.
  */
 int store_detach(struct store *store);
@@ -46,18 +46,18 @@ void *store_base(const struct store *store);
 uint64_t store_region_bytes(const struct store *store);
 uint64_t store_used_bytes(const struct store *store);   /* deleted and still open included */
 uint32_t store_object_count(const struct store *store); /* in the directory */
-int store_fd(const struct store *store); /* sealed against change of size; the store's */
+int store_fd(const struct store *store);                /* its size is sealed; the store keeps it */
 
-/* Locks that are created from now on have @owner at first: 0, nobody, unless this says
- * otherwise. */
+/* Locks that are created from now on belong to @owner at first. Without this call, and with 0, to
+ * no session. */
 void store_hold_new(struct store *store, uint16_t owner);
 
 void store_opener_begin(struct store *store, struct store_opener *opener,
 			bool (*deleted)(struct store_opener *opener, uint32_t handle));
 
 /*
- * Give back every handle. The opener must be fenced: none of its operations can land any more. A
- * second time does nothing.
+ * Give back every handle. The opener must be fenced: none of its operations can land any more.
+ * Calling it again does nothing.
  */
 void store_opener_end(struct store_opener *opener);
 
@@ -76,30 +76,31 @@ enum wire_status store_open(struct store_opener *opener, enum object_type type, 
 			    struct store_reference *ret_reference, char *detail,
 			    size_t detail_bytes);
 
-/* What @handle, any number, refers to. Returns false when there is no such handle. A deleted
- * object's is one still, and *ret_deleted is set. */
+/* Find what @handle refers to, which may be any number. Returns false when there is no such handle.
+ * The handle of a deleted object is found, too, with *ret_deleted set. */
 bool store_refer(const struct store_opener *opener, uint32_t handle,
 		 struct store_reference *ret_reference, bool *ret_deleted);
 
-/* Give @handle, any number, back. Returns WIRE_OK, or STALE when there is no such handle. */
+/* Give back @handle, which may be any number. Returns WIRE_OK, or STALE when there is no such
+ * handle. */
 enum wire_status store_close(struct store_opener *opener, uint32_t handle);
 
 /*
- * Delete by name: it is gone from the directory at once, those who have it open are told by
- * store_tell, the memory goes when they were told and the last handle is back. *ret_deletion (may
- * be NULL) is for store_is_told. Returns WIRE_OK, NAME, NOT_FOUND.
+ * Delete the object called @name. It leaves the directory at once. The openers that have it open
+ * are told by store_tell, and its memory is given back when they were told and the last handle is
+ * back. *ret_deletion (may be NULL) is for store_is_told. Returns WIRE_OK, NAME, NOT_FOUND.
  */
 enum wire_status store_delete(struct store *store, const char *name, size_t name_bytes,
 			      uint64_t *ret_deletion);
 
-/* Tell of deletions, of several in turns: call `deleted` for up to @count_max handles. Returns
- * whether there is more. */
+/* Tell openers of deletions, of several in turn: call `deleted` for up to @count_max handles.
+ * Returns whether there is more to tell. */
 bool store_tell(struct store *store, unsigned count_max);
 bool store_is_telling(const struct store *store);
 /* Whether `deleted` was called for every handle of the object of @deletion. */
 bool store_is_told(const struct store *store, uint64_t deletion);
-/* Tell @opener what it could not take the news of, as far as it takes it now. Returns whether that
- * is all. */
+/* Tell @opener of the deletions that it could not take before, as far as it takes them now. Returns
+ * whether that was all. */
 bool store_opener_tell(struct store_opener *opener);
 
 /* Returns WIRE_OK, NAME, NOT_FOUND. */
@@ -107,20 +108,20 @@ enum wire_status store_stat(const struct store *store, const char *name, size_t 
 			    struct store_object_stat *ret_stat);
 
 /*
- * The object at or after *cursor (0 at first), in no order; *cursor moves behind it. Returns false
- * after the last. O(1) amortised over a listing.
+ * Find the object at or after *cursor (0 at first), in no order; *cursor moves behind it. Returns
+ * false after the last. O(1) amortised over a listing.
  */
 bool store_next(const struct store *store, uint32_t *cursor, struct store_object_stat *ret_stat);
 
-/* The same for objects that somebody has open; what nobody has open is passed over 64 at a time.
- * Where it returns true, *cursor - 1 finds the same object again. */
+/* The same for open objects; others are passed over 64 at a time. Where it returns true, *cursor -
+ * 1 finds the same object again. */
 bool store_next_open(const struct store *store, uint32_t *cursor,
 		     struct store_object_stat *ret_stat);
 
 /*
- * For a sweep after a session's death: the next of the opener's open handles at or after *cursor (0
- * or 1 at first), as a reference (deleted objects too); *cursor moves behind it. The cursor is no
- * handle: that one is in the reference, and may be closed on the way. Returns false after the last.
+ * For the sweep of a dead session: find the opener's open handle at or after *cursor (0 or 1 at
+ * first), also of a deleted object; *cursor moves behind it. *cursor is no handle: the reference
+ * has the handle, which may be closed before the next call. Returns false after the last.
  */
 bool store_opener_next(const struct store_opener *opener, uint32_t *cursor,
 		       struct store_reference *ret_reference);

@@ -18,7 +18,8 @@ uint64_t token_clock_step(struct token_clock *clock, int64_t realtime_ns, int64_
 
 	if (clock->began == 0) {
 		clock->monotonic_ns = monotonic_ns;
-		/* Before 1970 it is no clock; the rest of the time counts all the same. */
+		/* A clock that reads before 1970 is wrong; the time that passes counts all the
+		 * same. */
 		clock->began = realtime_ns > 0 ? (uint64_t)realtime_ns : 1;
 		if (clock->began <= clock->last)
 			clock->began = clock->last + 1;
@@ -35,7 +36,7 @@ uint64_t token_clock_next(void)
 
 void token_clock_raise(uint64_t reserved)
 {
-	/* It begins anew, above both what it gave and what was reserved. */
+	/* Begin anew, above both what was given and what was reserved. */
 	process_clock.began = 0;
 	if (process_clock.last < reserved)
 		process_clock.last = reserved;

@@ -20,11 +20,11 @@ struct token_clock {
 	int64_t monotonic_ns;
 };
 
-/* The next origin, larger than every one before, at these readings of CLOCK_REALTIME and
+/* The next origin, larger than every earlier one, at these readings of CLOCK_REALTIME and
  * CLOCK_MONOTONIC. */
 uint64_t token_clock_step(struct token_clock *clock, int64_t realtime_ns, int64_t monotonic_ns);
 
-/* The same of the clock of this process. Any thread, one at a time. */
+/* The same by this process's clocks. Any thread may call it, one at a time. */
 uint64_t token_clock_next(void);
 /* Every origin from now on is larger than @reserved. */
 void token_clock_raise(uint64_t reserved);

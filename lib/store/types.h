@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The types of objects: a table of what their parameters may be, how long they are, what a new
- * one's memory holds, and in which of their words a session can be. What else an object's words
- * mean is known to those who use it.
+ * The types of objects: a table of the ranges of their parameters, their length, the memory of a
+ * new one, and the words that can name a session. What other words of an object mean, only the code
+ * that uses them knows.
  */
 #ifndef LIB_STORE_TYPES_H
 #define LIB_STORE_TYPES_H
@@ -17,23 +17,24 @@ struct type_parameter {
 	const char *name; /* NULL: the type has no such parameter, it is zero */
 	uint64_t min;
 	uint64_t max;
-	uint64_t at_creation; /* what zero stands for when an object is created */
-	bool initial;         /* matters at creation only: an existing object's is not compared */
-	bool is_stores;       /* the store says what it is: who opens leaves it zero */
+	uint64_t at_creation; /* the value that zero stands for when an object is created */
+	bool initial;   /* used at creation only: it is not compared with an existing object's */
+	bool is_stores; /* the store sets it: an open leaves it zero */
 };
 
-/* Owned words of a type (proto/layout.h): a session that ends is taken out of them. */
+/* Owned words of a type (proto/layout.h): the sweep takes a session that has ended out of them. */
 struct type_words {
 	/* of the first; 0: there are none */
 	uint64_t offset;
-	/* how far apart they are, and which parameter says how many; 0: there is one */
+	/* the distance between them, and the parameter that says how many there are; 0: there is
+	 * one */
 	uint64_t stride;
 	unsigned count_parameter;
-	/* set where a session is taken out that died */
+	/* set in the word when a session is taken out that died */
 	uint64_t died_flags;
-	/* offset of an event that is counted up then; 0: there is none */
+	/* offset of an event that is raised then; 0: there is none */
 	uint64_t event;
-	/* what a session is that is in one of them */
+	/* the role of a session in one of them */
 	enum control_hold_role role;
 	/* a hold has a fencing token */
 	bool has_token;
@@ -45,12 +46,12 @@ struct type_words {
 
 struct object_type_entry {
 	struct type_parameter parameters[TYPE_PARAMETERS];
-	/* Fill in those that are the store's for a new object; NULL where there are none. */
+	/* Fill in the parameters of a new object that the store sets; NULL: there are none. */
 	void (*complete)(const uint64_t asked[TYPE_PARAMETERS],
 			 uint64_t parameters[TYPE_PARAMETERS]);
-	/* Of the object with its header, a multiple of LAYOUT_LINE_BYTES. */
+	/* The length of the object with its header, a multiple of LAYOUT_LINE_BYTES. */
 	uint64_t (*length_bytes)(const uint64_t parameters[TYPE_PARAMETERS]);
-	/* Write what is not zero behind the header of a zeroed object; NULL where all is. */
+	/* Write what is not zero behind the header of a zeroed object; NULL: all is zero. */
 	void (*initialise)(uint8_t *object, const uint64_t parameters[TYPE_PARAMETERS]);
 	/* Those with places last. */
 	struct type_words words[TYPE_WORDS];
@@ -65,7 +66,7 @@ static inline uint64_t type_word_count(const struct type_words *words,
 /* What @type is called; "unknown" for a number that no type has. */
 const char *type_name(unsigned type);
 
-/* The table's entry of @type, a number of any origin; NULL where there is none. */
+/* The table's entry of @type, which may be any number; NULL where there is none. */
 const struct object_type_entry *type_entry(unsigned type);
 
 /* Its words of that index; NULL where there are none. */
@@ -89,8 +90,8 @@ struct type_digits {
 struct type_digits type_digits_of(uint64_t value);
 
 /*
- * Check what @asked means for a new object and put the defaults in: *ret_parameters. Returns
- * WIRE_OK, or PARAMETERS with @detail filled.
+ * Check @asked for a new object and fill in the defaults: *ret_parameters. Returns WIRE_OK, or
+ * PARAMETERS with @detail filled.
  */
 enum wire_status type_complete(const struct object_type_entry *type,
 			       const uint64_t asked[TYPE_PARAMETERS],
