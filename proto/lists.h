@@ -20,15 +20,20 @@
 	X(ONCE, once, 10)          \
 	X(FUTURE, future, 11)
 
-/* X(NAME, name, bit on the wire), in the order of the bits, which begin with 1. */
+/* X(NAME, name, bit on the wire), best first. */
 #define TRANSPORTS(X)      \
 	X(SHM, shm, 1)     \
 	X(VERBS, verbs, 2) \
-	X(TCP, tcp, 4)     \
-	X(ROCE, roce, 8)
+	X(ROCE, roce, 8)   \
+	X(TCP, tcp, 4)
 
-/* Their names as the elements of an array. */
-#define LIST_NAME(NAME, name, number) #name,
-#define TRANSPORT_NAMES               TRANSPORTS(LIST_NAME)
+#define LIST_ONE(NAME, name, number)      +1
+#define LIST_NAME(NAME, name, number)     #name,
+#define LIST_NAME_AT_BIT(NAME, name, bit) [__builtin_ctz(bit)] = #name,
+
+#define TRANSPORT_COUNT (0 TRANSPORTS(LIST_ONE))
+/* Their names as the elements of an array: best first, and by the number of the bit. */
+#define TRANSPORT_NAMES        TRANSPORTS(LIST_NAME)
+#define TRANSPORT_NAMES_BY_BIT TRANSPORTS(LIST_NAME_AT_BIT)
 
 #endif

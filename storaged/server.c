@@ -34,7 +34,7 @@ static const char *size_text(uint64_t bytes, char text[static SIZE_TEXT_BYTES])
 
 void server_ready_line(const struct server *server, char *line, size_t line_bytes)
 {
-	static const char *const names[] = {TRANSPORT_NAMES};
+	static const char *const names[TRANSPORT_COUNT] = {TRANSPORT_NAMES_BY_BIT};
 	const struct name_space *space = &server->namespaces.table[0];
 	uint8_t transports = context_transports(&server->context, space);
 	char urls[LISTENERS_MAX * 130] = "", list[32] = "", memory[SIZE_TEXT_BYTES], wait[32] = "";

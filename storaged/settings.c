@@ -22,7 +22,7 @@
 
 const char *const settings_io[] = {"auto", "io_uring", "poll", NULL};
 static const char *const domains[] = {"auto", "cpu", "device", NULL};
-static const char *const transports[] = {TRANSPORT_NAMES NULL};
+static const char *const transports[TRANSPORT_COUNT + 1] = {TRANSPORT_NAMES_BY_BIT};
 static const char *const shm_fences[] = {"wait", "kill", NULL};
 static const char *const polls[] = {"adaptive", "busy", "block", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};

@@ -419,18 +419,18 @@ END_TEST
 
 START_TEST(every_transport_says_why_it_is_used_or_not)
 {
-	static const char *const order[] = {"shm", "verbs", "roce", "tcp"};
+	static const char *const order[] = {TRANSPORT_NAMES};
 	struct dso_transport_report reports[8] = {0};
 	size_t count = dso_transports(session, reports, 1);
 	int chosen = 0;
 
 	/* Their number, and no more of them than there is room for. */
-	ck_assert_uint_eq(count, conformance_is("embedded") ? 1 : 4);
+	ck_assert_uint_eq(count, conformance_is("embedded") ? 1 : TRANSPORT_COUNT);
 	ck_assert_ptr_null(reports[1].name);
 	ck_assert_uint_eq(dso_transports(session, reports, 8), count);
 	if (conformance_is("embedded"))
 		ck_assert_str_eq(reports[0].name, "embedded");
-	for (size_t i = 0; count == 4 && i < count; i++)
+	for (size_t i = 0; count == TRANSPORT_COUNT && i < count; i++)
 		ck_assert_str_eq(reports[i].name, order[i]);
 	for (size_t i = 0; i < count; i++) {
 		chosen += reports[i].chosen;

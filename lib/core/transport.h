@@ -205,10 +205,11 @@ static inline int64_t transport_data_timeout_ns(const struct attachment *attachm
 }
 
 /* Each connects, until the deadline, and returns 0 or a negative errno with *reason filled. */
-int transport_shm_connect(const struct attachment *attachment, struct transport **ret_transport);
-int transport_tcp_connect(const struct attachment *attachment, struct transport **ret_transport);
-int transport_roce_connect(const struct attachment *attachment, struct transport **ret_transport);
-int transport_verbs_connect(const struct attachment *attachment, struct transport **ret_transport);
+#define X(NAME, name, bit)                                                  \
+	int transport_##name##_connect(const struct attachment *attachment, \
+				       struct transport **ret_transport);
+TRANSPORTS(X)
+#undef X
 
 #define TRANSPORT_LEASE_BYTES 4096 /* mapped of a lease */
 

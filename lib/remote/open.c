@@ -34,7 +34,7 @@ static const struct {
 	 "storaged was told not to offer it"},
 };
 
-#define TRANSPORT_COUNT (sizeof transports / sizeof *transports)
+_Static_assert(sizeof transports / sizeof *transports == TRANSPORT_COUNT, "all of the list");
 
 /* Try the transport at @index. Returns 0 or a negative errno with *why filled. */
 static int try_transport(unsigned index, const struct attachment *attachment,
