@@ -3,7 +3,7 @@
 #ifndef STORAGED_LISTEN_H
 #define STORAGED_LISTEN_H
 
-#include "storaged/deadlines.h"
+#include "lib/core/deadlines.h"
 #include "storaged/loop.h"
 #include "storaged/settings.h"
 

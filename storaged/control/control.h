@@ -6,7 +6,7 @@
 
 #include "lib/core/peer_timeout.h"
 #include "proto/control.h"
-#include "storaged/deadlines.h"
+#include "lib/core/deadlines.h"
 #include "storaged/loop.h"
 #include "storaged/room.h"
 #include "storaged/session/session.h"

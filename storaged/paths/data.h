@@ -13,7 +13,7 @@
 #include "lib/io/engine.h"
 #include "lib/core/transport.h"
 #include "storaged/session/fence.h"
-#include "storaged/list.h"
+#include "lib/core/list.h"
 #include "storaged/paths/mailbox.h"
 
 /* Room for the largest request, and for a batch of small ones behind it. */

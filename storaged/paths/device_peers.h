@@ -6,7 +6,7 @@
 
 #include "lib/verbs/host/host.h"
 #include "proto/control.h"
-#include "storaged/list.h"
+#include "lib/core/list.h"
 #include "storaged/session/budget.h"
 
 struct session;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/paths/device_watch.h"
 #include "storaged/log.h"
-#include "storaged/list.h"
+#include "lib/core/list.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
 #ifndef STORAGED_PATHS_MAPPINGS_H
 #define STORAGED_PATHS_MAPPINGS_H
 
-#include "storaged/deadlines.h"
+#include "lib/core/deadlines.h"
 #include "storaged/loop.h"
 #include "storaged/room.h"
 #include "storaged/session/fence.h"

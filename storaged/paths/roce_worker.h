@@ -10,7 +10,7 @@
 #include "lib/roce/responder.h"
 #include "lib/roce/socket.h"
 #include "lib/core/transport.h"
-#include "storaged/list.h"
+#include "lib/core/list.h"
 #include "storaged/listen.h"
 #include "storaged/paths/mailbox.h"
 #include "storaged/session/fence.h"

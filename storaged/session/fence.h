@@ -10,7 +10,7 @@
 #define STORAGED_SESSION_FENCE_H
 
 #include "proto/control.h"
-#include "storaged/list.h"
+#include "lib/core/list.h"
 #include "storaged/session/ends.h"
 
 struct fence;

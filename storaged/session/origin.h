@@ -7,7 +7,7 @@
 #ifndef STORAGED_SESSION_ORIGIN_H
 #define STORAGED_SESSION_ORIGIN_H
 
-#include "storaged/list.h"
+#include "lib/core/list.h"
 
 #include <stdint.h>
 #include <sys/socket.h>

@@ -9,7 +9,7 @@
 #include "storaged/session/ends.h"
 #include "storaged/session/fence.h"
 #include "storaged/session/futex.h"
-#include "storaged/deadlines.h"
+#include "lib/core/deadlines.h"
 #include "storaged/loop.h"
 #include "storaged/session/origin.h"
 #include "storaged/session/restart.h"

@@ -5,7 +5,7 @@
 
 #include "lib/core/park.h"
 #include "lib/store/store.h"
-#include "storaged/deadlines.h"
+#include "lib/core/deadlines.h"
 #include "storaged/namespace.h"
 #include "storaged/session/client.h"
 

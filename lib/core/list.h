@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Intrusive, circular, doubly linked lists. */
-#ifndef STORAGED_LIST_H
-#define STORAGED_LIST_H
+#ifndef LIB_CORE_LIST_H
+#define LIB_CORE_LIST_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Queues of deadlines that lie equally far ahead, which are therefore lists in order. */
-#ifndef STORAGED_DEADLINES_H
-#define STORAGED_DEADLINES_H
+#ifndef LIB_CORE_DEADLINES_H
+#define LIB_CORE_DEADLINES_H
 
-#include "storaged/list.h"
+#include "lib/core/list.h"
 
 #include <stdint.h>
 
