@@ -128,7 +128,7 @@ static int find_settings(const struct dso_options *options, struct session_setti
 	settings->transport = pick(options->transport, "DSO_TRANSPORT", "auto");
 	settings->device = pick(options->device, "DSO_DEVICE", NULL);
 	settings->io = pick(options->io, "DSO_IO", "auto");
-	r = choose("the transport", settings->transport, transports, 5, &choice);
+	r = choose("the transport", settings->transport, transports, TRANSPORT_COUNT + 1, &choice);
 	if (r == 0)
 		r = choose("the I/O engine", settings->io, ios, 3, &choice);
 	if (r == 0)

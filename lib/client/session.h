@@ -126,6 +126,7 @@ struct submitted {
 };
 
 #define TRANSPORT_REPORTS_MAX 5
+_Static_assert(TRANSPORT_REPORTS_MAX > TRANSPORT_COUNT, "one of each, and of the embedded store");
 
 /* What dso_open found out about its options and the environment; of a session, a copy. */
 struct session_settings {
