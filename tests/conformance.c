@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "tests/daemon.h"
+#include "tests/parked.h"
 #include "tests/runner.h"
 
 static const char *transport, *url;
@@ -77,6 +78,23 @@ struct dso_session *conformance_open_another(void)
 int conformance_dial_another(struct dso_session **ret_session)
 {
 	return dial(another_transport(), 0, ret_session);
+}
+
+uint64_t conformance_parked(void)
+{
+	struct dso_session *observer = conformance_open_another();
+	uint64_t count = parked_count(observer);
+
+	dso_close(observer);
+	return count;
+}
+
+void conformance_until_parked(uint64_t count)
+{
+	struct dso_session *observer = conformance_open_another();
+
+	AWAIT(parked_count(observer) == count);
+	dso_close(observer);
 }
 
 const char *conformance_name(void)

@@ -5,6 +5,7 @@
 #include <check.h>
 #include <dso/dso.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* A session over the transport under test. */
 struct dso_session *conformance_open(void);
@@ -17,6 +18,10 @@ struct dso_session *conformance_open_patient(int64_t timeout);
 struct dso_session *conformance_open_another(void);
 /* The same without an assertion, for a forked child. */
 int conformance_dial_another(struct dso_session **ret_session);
+
+/* How many sessions are parked, and wait until @count are. A session of its own asks. */
+uint64_t conformance_parked(void);
+void conformance_until_parked(uint64_t count);
 
 /* A name that no object has; valid until the next call. */
 const char *conformance_name(void);

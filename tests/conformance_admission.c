@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Semaphore, barrier, latch and future. */
+#include "tests/await.h"
 #include "tests/bytes.h"
 #include "tests/conformance_pair.h"
 #include "tests/conformance_party.h"
@@ -97,7 +98,7 @@ START_TEST(permits_of_a_session_that_ended_come_back)
 
 	OK(dying, dso_semaphore_acquire(semaphore_in(dying, 2), 2, DSO_FOREVER));
 	parties_begin(2, wait_for_permit);
-	nap(50 * DSO_MILLISECOND);
+	conformance_until_parked(2);
 	dso_close(dying);
 	parties_end();
 	OK(session, dso_semaphore_acquire(mine, 2, PATIENCE));
@@ -113,10 +114,7 @@ static void until_waiting(struct dso_barrier *barrier, uint32_t parties)
 {
 	uint32_t waiting = 0;
 
-	for (int i = 0; i < 10000 && waiting < parties; i++) {
-		nap(DSO_MILLISECOND);
-		OK(session, dso_barrier_stat(barrier, NULL, &waiting, NULL));
-	}
+	AWAIT(dso_barrier_stat(barrier, NULL, &waiting, NULL) || waiting >= parties);
 	ck_assert_uint_eq(waiting, parties);
 }
 
@@ -290,7 +288,7 @@ START_TEST(a_future_is_set_once_and_everybody_gets_it)
 	ck_assert_int_eq(done, 0);
 	ck_assert_int_eq(dso_future_set(mine, value, 200001), -EMSGSIZE);
 	parties_begin(3, get_it);
-	nap(30 * DSO_MILLISECOND);
+	conformance_until_parked(3);
 	OK(session, dso_future_set(mine, value, 150000));
 	ck_assert_int_eq(dso_future_set(theirs, "other", 5), -EALREADY);
 	ck_assert_int_eq(dso_future_set(mine, "again", 5), -EALREADY);
@@ -341,7 +339,7 @@ START_TEST(a_promise_breaks_when_its_session_ends)
 	ck_assert_int_eq(dso_future_promise(mine), -EALREADY);
 	ck_assert_int_eq(dso_future_set(mine, "x", 1), -EALREADY);
 	parties_begin(2, find_the_promise_broken);
-	nap(30 * DSO_MILLISECOND);
+	conformance_until_parked(2);
 	dso_close(dying);
 	parties_end();
 	ck_assert_int_eq(dso_future_set(mine, "x", 1), -EALREADY);

@@ -135,12 +135,14 @@ static void *run_waiter(void *argument)
 	return NULL;
 }
 
-/* It has parked when this returns, as far as time can tell. */
+/* It has parked when this returns. */
 static void begin(struct waiter *waiter)
 {
+	uint64_t before = conformance_parked();
+
 	waiter->own = conformance_open_another();
 	ck_assert_int_eq(pthread_create(&waiter->thread, NULL, run_waiter, waiter), 0);
-	nap(A_WHILE);
+	conformance_until_parked(before + 1);
 }
 
 static int end(struct waiter *waiter)
@@ -152,7 +154,7 @@ static int end(struct waiter *waiter)
 }
 
 #define WAITERS 5
-#define TRIES   8 /* a waiter may have parked later than it was believed to */
+#define TIMES   8
 
 static const struct kind *kind_in_order;
 static unsigned order[WAITERS];
@@ -190,22 +192,22 @@ static bool are_served_in_order(void *object)
 START_TEST(waiters_are_served_in_the_order_in_which_they_parked)
 {
 	void *object = (kind_in_order = alones[_i].kind)->open(session, name);
-	unsigned tries = 0;
 
-	while (!are_served_in_order(object))
-		ck_assert_uint_lt(++tries, TRIES);
+	for (unsigned i = 0; i < TIMES; i++)
+		ck_assert(are_served_in_order(object));
 }
 END_TEST
 
 /* ---- wake-ups of which a waiter makes no use ---- */
 
-static _Atomic bool frozen;
+static _Atomic bool frozen, is_frozen;
 
 static void freeze_thread(int signal_number)
 {
 	int error = errno;
 
 	(void)signal_number;
+	is_frozen = true;
 	while (frozen)
 		nap(DSO_MILLISECOND);
 	errno = error;
@@ -249,8 +251,9 @@ START_TEST(a_waiter_that_is_woken_behind_its_deadline_wakes_the_next)
 	begin(&first);
 	begin(&late);
 	begin(&next);
+	is_frozen = false;
 	pthread_kill(late.thread, SIGUSR1);
-	nap(A_WHILE);
+	AWAIT(is_frozen);
 	OK(session, dso_mutex_unlock(mutex));
 	nap(late.timeout);
 	frozen = false;
@@ -277,7 +280,7 @@ START_TEST(a_waiter_that_is_woken_for_too_few_permits_leaves_them_to_the_next)
 {
 	struct dso_semaphore *semaphore = semaphore_in(session, 2);
 
-	for (unsigned tries = 0; tries < TRIES; tries++) {
+	for (unsigned i = 0; i < TIMES; i++) {
 		struct waiter two = {.take = take_permits, .count = 2};
 		struct waiter one = {.take = take_permits, .count = 1};
 		int r;

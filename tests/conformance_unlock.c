@@ -45,11 +45,13 @@ static void hear_of_the_force(struct party *party)
 	OK(party->session, dso_mutex_unlock(mutex));
 }
 
-/* Hold it for long with one party that does @work meanwhile. */
+/* Hold it for long with one party that does @work meanwhile: it parks, or it leaves. */
 static void hold_beside(void (*work)(struct party *party))
 {
 	OK(session, dso_mutex_lock(mine, PATIENCE, NULL));
 	parties_begin(1, work);
+	if (work != leave_before_the_unlock)
+		conformance_until_parked(1);
 	nap(LONG);
 	OK(session, dso_mutex_unlock(mine));
 	parties_end();
@@ -135,6 +137,7 @@ START_TEST(an_unlock_that_expects_a_waiter_finds_that_one_has_it_by_force)
 
 	OK(session, dso_mutex_lock(mine, PATIENCE, &token));
 	parties_begin(1, hear_of_the_force);
+	conformance_until_parked(1);
 	nap(LONG);
 	OK(other, dso_mutex_force_unlock(theirs, token));
 	ck_assert_int_eq(dso_mutex_unlock(mine), -EPERM);

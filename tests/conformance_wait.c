@@ -2,6 +2,7 @@
 /* Waiting on words and waking. */
 #include "tests/await.h"
 #include "tests/conformance.h"
+#include "tests/parked.h"
 #include "tests/conformance_party.h"
 
 #include <errno.h>
@@ -59,15 +60,15 @@ static void *wait_in_thread(void *argument)
 	return NULL;
 }
 
-/* @waiter has offset, expected and timeout. It has parked when this returns, as far as time can
- * tell. */
+/* @waiter has offset, expected and timeout. It has parked when this returns. */
 static void begin(struct waiter *waiter)
 {
+	uint64_t before = conformance_parked();
+
 	waiter->session = conformance_open_another();
 	waiter->opened = waiter->done = false;
 	ck_assert_int_eq(pthread_create(&waiter->thread, NULL, wait_in_thread, waiter), 0);
-	AWAIT(waiter->opened);
-	nap(30 * DSO_MILLISECOND);
+	conformance_until_parked(before + 1);
 }
 
 static void end(struct waiter *waiter)
@@ -83,12 +84,16 @@ START_TEST(a_word_of_another_value_is_not_waited_for)
 }
 END_TEST
 
-START_TEST(a_wait_ends_at_its_deadline_and_not_before)
+START_TEST(a_wait_ends_at_its_deadline_and_not_at_that_of_another)
 {
-	int64_t begin_ns = clock_now_ns();
+	struct waiter later = {.offset = 0, .timeout = PATIENCE};
 
+	begin(&later);
 	ck_assert_int_eq(dso_memory_wait(memory, 0, 0, 50 * DSO_MILLISECOND), -ETIMEDOUT);
-	ck_assert_int_ge(clock_now_ns() - begin_ns, 50 * DSO_MILLISECOND);
+	ck_assert(!later.done);
+	OK(session, dso_memory_wake(memory, 0, 1, NULL));
+	end(&later);
+	ck_assert_int_eq(later.result, 0);
 	ck_assert_int_eq(dso_memory_wait(memory, 0, 0, DSO_NOWAIT), -ETIMEDOUT);
 	ck_assert_int_eq(dso_memory_wait(memory, 0, 0, -2), -EINVAL);
 	ck_assert_int_eq(dso_memory_wait(memory, 4, 0, 1), -EINVAL);
@@ -113,29 +118,25 @@ END_TEST
 
 START_TEST(a_wake_of_another_word_wakes_nobody)
 {
-	struct waiter waiter = {.offset = 16, .timeout = 300 * DSO_MILLISECOND};
+	struct waiter waiter = {.offset = 16, .timeout = PATIENCE};
 
 	begin(&waiter);
 	OK(session, dso_memory_wake(memory, 24, UINT32_MAX, NULL));
 	OK(session, dso_memory_wake(memory, 16, 0, NULL));
+	ck_assert_uint_eq(conformance_parked(), 1);
+	OK(session, dso_memory_wake(memory, 16, 1, NULL));
 	end(&waiter);
-	ck_assert_int_eq(waiter.result, -ETIMEDOUT);
+	ck_assert_int_eq(waiter.result, 0);
 }
 END_TEST
 
-/* Wake up to @count, who may not have parked yet. */
+/* Wake @count of those who have parked. */
 static void wake(uint64_t offset, uint32_t count)
 {
-	int64_t begin_ns = clock_now_ns();
 	uint32_t woken;
 
-	while (count && clock_now_ns() - begin_ns < PATIENCE) {
-		OK(session, dso_memory_wake(memory, offset, count, &woken));
-		ck_assert_uint_le(woken, count);
-		count -= woken;
-		nap(DSO_MILLISECOND);
-	}
-	ck_assert_uint_eq(count, 0);
+	OK(session, dso_memory_wake(memory, offset, count, &woken));
+	ck_assert_uint_eq(woken, count);
 }
 
 START_TEST(as_many_are_woken_as_were_asked_for)
@@ -147,10 +148,8 @@ START_TEST(as_many_are_woken_as_were_asked_for)
 		begin(&waiters[i]);
 	}
 	wake(64, 2);
-	for (int64_t begin_ns = clock_now_ns();
-	     done_count < 2 && clock_now_ns() - begin_ns < PATIENCE;)
-		nap(DSO_MILLISECOND);
-	nap(50 * DSO_MILLISECOND);
+	AWAIT(done_count >= 2);
+	ck_assert_uint_eq(conformance_parked(), WAITERS - 2);
 	ck_assert_uint_eq(done_count, 2);
 	wake(64, WAITERS - 2);
 	for (unsigned i = 0; i < WAITERS; i++) {
@@ -196,7 +195,7 @@ END_TEST
 START_TEST(the_end_of_a_session_wakes_whose_word_has_changed)
 {
 	struct waiter changed = {.offset = 0, .timeout = PATIENCE};
-	struct waiter unchanged = {.offset = 8, .timeout = 500 * DSO_MILLISECOND};
+	struct waiter unchanged = {.offset = 8, .timeout = PATIENCE};
 	struct dso_session *other = conformance_open_another();
 	struct dso_memory *own;
 
@@ -207,8 +206,10 @@ START_TEST(the_end_of_a_session_wakes_whose_word_has_changed)
 	dso_close(other);
 	end(&changed);
 	ck_assert_int_eq(changed.result, 0);
+	ck_assert_uint_eq(conformance_parked(), 1);
+	wake(8, 1);
 	end(&unchanged);
-	ck_assert_int_eq(unchanged.result, -ETIMEDOUT);
+	ck_assert_int_eq(unchanged.result, 0);
 }
 END_TEST
 
@@ -341,46 +342,45 @@ START_TEST(no_verb_that_waits_takes_a_deadline_before_time_began)
 }
 END_TEST
 
-static int64_t processor_ns(void)
-{
-	struct timespec used;
+#define LOOKS 20
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-	return used.tv_sec * DSO_SECOND + used.tv_nsec;
+/* Interrupts the wait of `session` when it was found parked at so many looks in a row. */
+static void *interrupt_when_parked(void *unused)
+{
+	struct dso_session *observer = conformance_open_another();
+
+	for (unsigned looks = 0; looks < LOOKS;)
+		AWAIT((looks = parked_count(observer) == 1 ? looks + 1 : 0) >= LOOKS);
+	dso_interrupt(session);
+	dso_close(observer);
+	return unused;
 }
 
-/*
- * @wait waits in vain for as long as a turn is. Who never sleeps shares the processor with storaged
- * all the while, however long; who does needs it for a few operations, which are a smaller share of
- * a longer turn, however slow the machine is.
- */
-#define TURN_NS   (300 * DSO_MILLISECOND)
-#define TURNS_MAX 10
-static int64_t turn_ns;
-#define IS_PARKED(wait)                                                            \
-	do {                                                                       \
-		int64_t used_ns;                                                   \
-                                                                                   \
-		turn_ns = 0;                                                       \
-		do {                                                               \
-			int64_t begin_ns = processor_ns();                         \
-                                                                                   \
-			turn_ns += TURN_NS;                                        \
-			ck_assert_int_eq(wait, -ETIMEDOUT);                        \
-			used_ns = processor_ns() - begin_ns;                       \
-		} while (used_ns >= turn_ns / 4 && turn_ns < TURNS_MAX * TURN_NS); \
-		ck_assert_msg(used_ns < turn_ns / 4, #wait " took %lld us",        \
-			      (long long)used_ns / 1000);                          \
+static pthread_t interrupt_later(void)
+{
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, interrupt_when_parked, NULL), 0);
+	return thread;
+}
+
+/* @wait is parked: it would end for nothing else. */
+#define IS_PARKED(wait)                               \
+	do {                                          \
+		pthread_t thread = interrupt_later(); \
+                                                      \
+		ck_assert_int_eq(wait, -ECANCELED);   \
+		pthread_join(thread, NULL);           \
 	} while (0)
 
 /* Who left it without the others has broken it. */
 static int wait_at_barrier(struct dso_barrier *barrier)
 {
 	OK(session, dso_barrier_reset(barrier));
-	return dso_barrier_wait(barrier, turn_ns, NULL);
+	return dso_barrier_wait(barrier, PATIENCE, NULL);
 }
 
-START_TEST(who_waits_needs_no_processor)
+START_TEST(who_waits_is_parked)
 {
 	struct dso_session *other = conformance_open_another();
 	struct dso_barrier_params parties = {.parties = 2};
@@ -408,25 +408,25 @@ START_TEST(who_waits_needs_no_processor)
 	OK(session, dso_future_open(session, named("f"), NULL, &future));
 
 	OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
-	IS_PARKED(dso_condition_wait(condition, mutex, turn_ns));
+	IS_PARKED(dso_condition_wait(condition, mutex, PATIENCE));
 	OK(session, dso_mutex_unlock(mutex));
 	OK(other, dso_mutex_lock(held, PATIENCE, NULL));
-	IS_PARKED(dso_mutex_lock(mutex, turn_ns, NULL));
+	IS_PARKED(dso_mutex_lock(mutex, PATIENCE, NULL));
 	OK(other, dso_rwlock_rdlock(read, PATIENCE));
-	IS_PARKED(dso_rwlock_wrlock(rwlock, turn_ns));
+	IS_PARKED(dso_rwlock_wrlock(rwlock, PATIENCE));
 	OK(other, dso_rwlock_unlock(read));
 	OK(other, dso_rwlock_wrlock(read, PATIENCE));
-	IS_PARKED(dso_rwlock_rdlock(rwlock, turn_ns));
-	IS_PARKED(dso_rwlock_wrlock(rwlock, turn_ns));
+	IS_PARKED(dso_rwlock_rdlock(rwlock, PATIENCE));
+	IS_PARKED(dso_rwlock_wrlock(rwlock, PATIENCE));
 	OK(session, dso_semaphore_acquire(semaphore, 1, DSO_NOWAIT));
-	IS_PARKED(dso_semaphore_acquire(semaphore, 1, turn_ns));
-	IS_PARKED(dso_latch_wait(latch, turn_ns));
+	IS_PARKED(dso_semaphore_acquire(semaphore, 1, PATIENCE));
+	IS_PARKED(dso_latch_wait(latch, PATIENCE));
 	OK(other, dso_once_begin(begun, PATIENCE, NULL));
-	IS_PARKED(dso_once_begin(once, turn_ns, NULL));
+	IS_PARKED(dso_once_begin(once, PATIENCE, NULL));
 	/* Nobody has promised it; then somebody has. */
-	IS_PARKED(dso_future_get(future, NULL, 0, turn_ns, NULL));
+	IS_PARKED(dso_future_get(future, NULL, 0, PATIENCE, NULL));
 	OK(session, dso_future_promise(future));
-	IS_PARKED(dso_future_get(future, NULL, 0, turn_ns, NULL));
+	IS_PARKED(dso_future_get(future, NULL, 0, PATIENCE, NULL));
 	IS_PARKED(wait_at_barrier(barrier));
 	dso_close(other);
 }
@@ -440,9 +440,9 @@ Suite *conformance_wait_suite(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_word_of_another_value_is_not_waited_for);
-	tcase_add_test(tcase, a_wait_ends_at_its_deadline_and_not_before);
+	tcase_add_test(tcase, a_wait_ends_at_its_deadline_and_not_at_that_of_another);
 	tcase_add_test(tcase, no_verb_that_waits_takes_a_deadline_before_time_began);
-	tcase_add_test(tcase, who_waits_needs_no_processor);
+	tcase_add_test(tcase, who_waits_is_parked);
 	tcase_add_test(tcase, who_waits_is_woken);
 	tcase_add_test(tcase, a_wake_of_another_word_wakes_nobody);
 	tcase_add_test(tcase, as_many_are_woken_as_were_asked_for);

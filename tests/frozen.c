@@ -19,11 +19,11 @@
 #include "tests/clock.h"
 #include "tests/daemon.h"
 #include "tests/kinds.h"
+#include "tests/parked.h"
 #include "tests/runner.h"
 #include "tests/transports.h"
 
-#define PATIENCE  (120 * DSO_SECOND)
-#define PARKED_NS 100000000 /* after it said that it means to wait, a waiter most likely does */
+#define PATIENCE (120 * DSO_SECOND)
 
 static struct daemon_process storage;
 
@@ -88,7 +88,9 @@ static int wait_for_it(const struct kind *kind, const char *transport, int repor
 	return -r;
 }
 
-static struct waiter waiter_begin(const struct kind *kind, const char *transport)
+/* It is the session that makes @parked parked ones. */
+static struct waiter waiter_begin(const struct kind *kind, const char *transport,
+				  struct dso_session *observer, uint64_t parked)
 {
 	struct waiter waiter;
 	char ready;
@@ -102,7 +104,7 @@ static struct waiter waiter_begin(const struct kind *kind, const char *transport
 	close(ends[1]);
 	ck_assert_int_eq(read(ends[0], &ready, 1), 1);
 	close(ends[0]);
-	nap(PARKED_NS);
+	AWAIT(parked_count(observer) == parked);
 	return waiter;
 }
 
@@ -127,9 +129,9 @@ static void freeze(const char *transport, const struct kind *kind, int then)
 	ck_assert_int_eq(dso_open(daemon_url(&storage, transport), &options, &session), 0);
 	object = kind->open(session, kind->name);
 	ck_assert_int_eq(kind->take(object, 0), 0);
-	frozen = waiter_begin(kind, transport);
+	frozen = waiter_begin(kind, transport, session, 1);
 	process_freeze(frozen.pid);
-	next = waiter_begin(kind, transport);
+	next = waiter_begin(kind, transport, session, 2);
 	ck_assert_int_eq(kind->give(object), 0);
 	ck_assert_msg(waiter_end(&next) == 0, "%s, %s: the next one does not get it", transport,
 		      kind->name);
@@ -176,7 +178,8 @@ static void until_waiting(struct dso_barrier *barrier, uint32_t parties)
 }
 
 /* In a process of its own: its result is what becomes of its wait. */
-static struct waiter party_begin(const char *transport, struct dso_barrier *watched)
+static struct waiter party_begin(const char *transport, struct dso_session *observer,
+				 struct dso_barrier *watched)
 {
 	struct dso_options options = {.transport = transport, .poll = "block"};
 	struct waiter party = {.pid = fork()};
@@ -192,14 +195,15 @@ static struct waiter party_begin(const char *transport, struct dso_barrier *watc
 		_exit(-r);
 	}
 	until_waiting(watched, 1);
-	nap(PARKED_NS);
+	AWAIT(parked_count(observer) == 1);
 	return party;
 }
 
 /* A round of this process's session and another one's. */
-static void cross_once(const char *transport, struct dso_barrier *barrier)
+static void cross_once(const char *transport, struct dso_session *session,
+		       struct dso_barrier *barrier)
 {
-	struct waiter party = party_begin(transport, barrier);
+	struct waiter party = party_begin(transport, session, barrier);
 
 	ck_assert_int_eq(dso_barrier_wait(barrier, PATIENCE, NULL), 0);
 	ck_assert_int_eq(waiter_end(&party), 0);
@@ -217,13 +221,13 @@ static void look_late(const char *transport, bool completed, unsigned rounds)
 	ck_assert_int_eq(dso_open(daemon_url(&storage, transport), &options, &session), 0);
 	barrier = open_barrier(session);
 	ck_assert_int_eq(dso_barrier_reset(barrier), 0);
-	late = party_begin(transport, barrier);
+	late = party_begin(transport, session, barrier);
 	process_freeze(late.pid);
 	if (completed)
 		ck_assert_int_eq(dso_barrier_wait(barrier, PATIENCE, NULL), 0);
 	ck_assert_int_eq(dso_barrier_reset(barrier), 0);
 	while (rounds--)
-		cross_once(transport, barrier);
+		cross_once(transport, session, barrier);
 	kill(late.pid, SIGCONT);
 	ck_assert_int_eq(waiter_end(&late), completed ? 0 : ENOTRECOVERABLE);
 	dso_close(session);
@@ -310,7 +314,7 @@ START_TEST(who_is_frozen_with_the_turn_at_a_semaphore_keeps_nobody_from_its_perm
 	semaphore = kind_many.open(session, kind_many.name);
 	again = kind_many.open(next, kind_many.name);
 	ck_assert_int_eq(dso_semaphore_acquire(semaphore, 1, 0), 0);
-	frozen = waiter_begin(&kind_many, transports[_i]);
+	frozen = waiter_begin(&kind_many, transports[_i], session, 1);
 	/* Two of three are free: it is passed by, until it has the turn. */
 	AWAIT(dso_semaphore_acquire(again, 1, 0) || dso_semaphore_release(again, 1));
 	ck_assert_int_eq(dso_semaphore_acquire(again, 1, 0), -ETIMEDOUT);

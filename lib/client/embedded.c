@@ -194,6 +194,23 @@ static int embedded_wait(struct dso_session *session, struct object *object,
 	return r;
 }
 
+static int embedded_figures(struct dso_session *session, struct dso_figure *figures,
+			    size_t count_max, size_t *count, char *reason, size_t reason_bytes)
+{
+	struct embedded *embedded = session->directory_data;
+	uint64_t parked = 0;
+
+	(void)reason;
+	(void)reason_bytes;
+	pthread_mutex_lock(&lock);
+	for (const struct embedded *at = embedded->shared->parked; at; at = at->parked_next)
+		parked++;
+	pthread_mutex_unlock(&lock);
+	figure_append(figures, count_max, count, FIGURE_SESSIONS_PARKED,
+		      sizeof FIGURE_SESSIONS_PARKED - 1, parked);
+	return 0;
+}
+
 static void embedded_interrupt(struct dso_session *session)
 {
 	struct embedded *embedded = session->directory_data;
@@ -558,6 +575,7 @@ static const struct directory_ops embedded_ops = {
 	.wait = embedded_wait,
 	.interrupt = embedded_interrupt,
 	.wake = embedded_wake,
+	.figures = embedded_figures,
 	.leave = embedded_leave,
 	.forget = embedded_forget,
 };

@@ -119,6 +119,9 @@ struct transport_ops {
 			size_t *count);
 };
 
+/* How many sessions are parked on a word at this moment. */
+#define FIGURE_SESSIONS_PARKED "sessions_parked"
+
 /* Append a figure, if there is room. */
 static inline void figure_append(struct dso_figure *figures, size_t count_max, size_t *count,
 				 const char *name, size_t name_bytes_max, uint64_t value)

@@ -66,8 +66,8 @@ void handle_figures(struct control *control, const struct control_header *header
 {
 	struct {
 		struct control_figures head;
-		struct control_figure entry[ROCE_COUNTER_COUNT + END_COUNT - 1];
-	} reply = {.head.count = le32_of(ROCE_COUNTER_COUNT + END_COUNT - 1)};
+		struct control_figure entry[ROCE_COUNTER_COUNT + END_COUNT];
+	} reply = {.head.count = le32_of(ROCE_COUNTER_COUNT + END_COUNT)};
 	const struct context *context = control->context;
 	struct control_figure *figure = reply.entry;
 
@@ -77,5 +77,6 @@ void handle_figures(struct control *control, const struct control_header *header
 		put(figure++, roce_counter_name(i), queue_pairs_counter(context->queue_pairs, i));
 	for (unsigned i = END_NONE + 1; i < END_COUNT; i++)
 		put(figure++, session_ends[i].name, context->sessions->ended[i]);
+	put(figure++, FIGURE_SESSIONS_PARKED, context->futexes->parked_count);
 	control_reply(control, header, &reply, sizeof reply);
 }

@@ -25,12 +25,18 @@ static struct waiter *waiter_of(struct list *link)
 	return container_of(link, struct waiter, link);
 }
 
+static void unpark(struct waiter *waiter)
+{
+	list_remove(&waiter->link);
+	(*waiter->parked_count)--;
+}
+
 /* @taken: the word, which is the session's now, or 0. */
 static void answer(struct waiter *waiter, enum wire_status status, uint64_t taken)
 {
 	if (!futex_is_parked(waiter))
 		return;
-	list_remove(&waiter->link);
+	unpark(waiter);
 	waiter->client->ops->answer_wait(waiter->client, waiter->request, status, taken);
 }
 
@@ -76,7 +82,7 @@ void futex_forget(struct waiter *waiter)
 	waiter->client = NULL;
 	if (!futex_is_parked(waiter))
 		return;
-	list_remove(&waiter->link);
+	unpark(waiter);
 	op.operand = 0 - waiter->park.leave;
 	if (waiter->park.leave)
 		load(waiter->space, &op, 1);
@@ -371,6 +377,8 @@ static void enqueue(struct futexes *futexes, struct waiter *waiter)
 	while (link != bucket && waiter_of(link)->place < waiter->place)
 		link = link->next;
 	list_append(link, &waiter->link);
+	waiter->parked_count = &futexes->parked_count;
+	futexes->parked_count++;
 }
 
 void futex_wait(struct futexes *futexes, struct waiter *waiter,

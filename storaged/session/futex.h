@@ -41,6 +41,8 @@ struct futexes {
 	struct bucket *buckets;
 	/* that were given out */
 	uint64_t places;
+	/* of sessions, at this moment */
+	uint32_t parked_count;
 	uint32_t mask;
 	struct deadlines pauses, grants;
 	struct source timer;

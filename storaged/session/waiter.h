@@ -37,6 +37,8 @@ struct waiter {
 	struct client *client;
 	/* in a bucket; alone: not parked */
 	struct list link;
+	/* how many are parked, of those to which it belongs while it is */
+	uint32_t *parked_count;
 	uint32_t handle;
 	/* to be answered */
 	uint32_t request;

@@ -124,10 +124,10 @@ static enum exit_status stat_object(struct dsoctl *ctl, const char *name)
 	return ctl->json ? print_json(object) : print_members(object);
 }
 
-/* How many sessions ended for each reason. */
-static int add_ends(struct dsoctl *ctl, json_t *object)
+/* How many sessions ended for each reason, and how many are parked. */
+static int add_sessions(struct dsoctl *ctl, json_t *object)
 {
-	static const char prefix[] = "sessions_ended_";
+	static const char prefix[] = "sessions_";
 	struct dso_figure figures[DSO_FIGURES_MAX];
 	size_t count;
 	int r = dso_transport_stat(ctl->session, figures, DSO_FIGURES_MAX, &count);
@@ -161,7 +161,7 @@ static enum exit_status stat_server(struct dsoctl *ctl)
 		(json_int_t)stat.sessions_fenced, "sessions_lost", (json_int_t)stat.sessions_lost,
 		"protocol_errors", (json_int_t)stat.protocol_errors, "operations",
 		(json_int_t)stat.operations, "session_ttl_ns", (json_int_t)stat.session_ttl);
-	r = object ? add_ends(ctl, object) : 0;
+	r = object ? add_sessions(ctl, object) : 0;
 	if (r) {
 		json_decref(object);
 		return fail(ctl, r);
