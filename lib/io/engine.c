@@ -12,8 +12,8 @@ int io_engine_open(const char *name, unsigned stream_count_max, struct io_engine
 		return io_engine_poll.open(stream_count_max, ret_engine);
 	if (strcmp(name, "auto") != 0)
 		return -EINVAL;
-	/* Kernels, sandboxes and limits refuse io_uring with many an error: poll is tried after
-	 * any. */
+	/* Kernels, sandboxes and limits refuse io_uring with many different errors: try poll after
+	 * any of them. */
 	if (io_engine_uring.open(stream_count_max, ret_engine) == 0)
 		return 0;
 	return io_engine_poll.open(stream_count_max, ret_engine);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The poll engine. An operation is tried when it is started; what would block is kept in compact
- * arrays, beside its struct pollfd, until poll(2) finds it ready. No descriptor's flags are
- * changed: every call says MSG_DONTWAIT.
+ * The poll engine. An operation is tried when it is started. One that would block is kept in
+ * compact arrays, beside its struct pollfd, until poll(2) finds it ready. The flags of descriptors
+ * are not changed: every call says MSG_DONTWAIT.
  */
 #include "lib/core/clock.h"
 #include "lib/io/engine.h"
@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Up to that many streams, trying each in a busy poll finds bytes sooner than asking poll(2)
+/* Up to this many streams a busy poll finds bytes sooner by trying each than by asking poll(2)
  * first. */
 #define TRY_STREAMS_MAX 4
 
@@ -24,19 +24,21 @@
 struct poll_engine {
 	struct io_engine_base base;
 	struct io_starts starts;
-	/* What would block: blocked[i] is waited for by fds[i]; a stream's slot is its place. */
+	/* Operations that would block: blocked[i] waits for fds[i]; a stream's slot is its
+	 * place. */
 	struct io_stream **blocked;
 	struct pollfd *fds;
 	unsigned blocked_count;
 	unsigned stream_count;
 	unsigned stream_count_max;
-	int epoll;          /* has what is blocked, from the first call of fd on; -1 before */
-	int error;          /* the epoll descriptor could not be kept up to date */
-	bool full;          /* the last wait had no room left */
-	bool receive_first; /* by turns while there is no room, else a stream's send goes first */
+	int epoll; /* watches what is blocked, from the first call of fd on; -1 before */
+	int error; /* the epoll descriptor could not be kept up to date */
+	bool full; /* the last wait had no room left */
+	/* alternates while there is no room; otherwise a stream's send goes first */
+	bool receive_first;
 };
 
-/* Where the events of one wait go. */
+/* The place for the events of one wait. */
 struct sink {
 	struct io_event *next;
 	struct io_event *end;
@@ -78,7 +80,7 @@ static void update_epoll(struct poll_engine *engine, struct io_stream *stream, s
 		engine->error = -errno;
 }
 
-/* Bring the arrays in line with what of @stream is blocked. */
+/* Update the arrays for what of @stream is blocked. */
 static void update_blocked(struct poll_engine *engine, struct io_stream *stream)
 {
 	short events = poll_events_of(stream);
@@ -109,7 +111,7 @@ static void update_blocked(struct poll_engine *engine, struct io_stream *stream)
 
 /* ---- operations ---- */
 
-/* Each returns the result of the event, or -EAGAIN when it would block. */
+/* Each of these returns the result of the event, or -EAGAIN when it would block. */
 static int try_send(struct io_stream *stream)
 {
 	ssize_t sent;
@@ -136,7 +138,7 @@ static int try_kind(struct io_stream *stream, enum io_kind kind, short revents)
 	return revents & (POLLIN | POLLERR | POLLHUP) ? 0 : -EAGAIN;
 }
 
-/* Try @kinds of @stream, as far as there is room. Returns those for which there was none. */
+/* Try @kinds of @stream, as far as there is room. Returns the kinds for which there was none. */
 static unsigned try_kinds(struct io_stream *stream, unsigned kinds, short revents,
 			  struct sink *sink)
 {
@@ -160,13 +162,13 @@ static unsigned try_kinds(struct io_stream *stream, unsigned kinds, short revent
 	return 0;
 }
 
-/* Start and cancel what was asked for since. */
+/* Start and cancel what was asked for since the last call. */
 static void work_off_starts(struct poll_engine *engine, struct sink *sink)
 {
 	struct io_stream *stream;
 
 	while ((stream = engine->starts.first)) {
-		/* A cancelled operation is over here, started or not. */
+		/* A cancelled operation ends here, started or not. */
 		unsigned kinds = (stream->starting & IO_STARTS) | stream->cancelling;
 		unsigned left = try_kinds(stream, kinds, 0, sink);
 
@@ -191,9 +193,10 @@ static bool may_just_try(const struct poll_engine *engine)
 }
 
 /*
- * Try what is blocked, all of it or what poll(2) finds ready within @timeout_ns. What had no room
- * stays where it is. Goes from the end, because a stream that leaves is replaced by the last one;
- * and since nothing joins before all that is ready had its turn (see poll_wait), none starves.
+ * Try what is blocked: all of it, or what poll(2) finds ready within @timeout_ns. An operation
+ * without room for its event stays where it is. The loop goes from the end, because a stream that
+ * leaves is replaced by the last one. No stream starves, because none joins before every ready one
+ * had its turn (see poll_wait).
  */
 static int try_blocked(struct poll_engine *engine, struct sink *sink, int64_t timeout_ns)
 {
@@ -249,8 +252,8 @@ static void poll_cancel(struct io_engine *engine, struct io_stream *stream)
 }
 
 /*
- * What was asked for goes first, being most likely to succeed at once; what is blocked after it, in
- * the same call, or first in the next one when there was no room left.
+ * New operations go first, because they most likely succeed at once. What is blocked comes after
+ * them, in the same call, or first in the next one when there was no room left.
  */
 static int poll_wait(struct io_engine *base, struct io_event *events, unsigned event_count_max,
 		     int64_t timeout_ns)
@@ -271,7 +274,8 @@ static int poll_wait(struct io_engine *base, struct io_event *events, unsigned e
 		error = try_blocked(engine, &sink, timeout_ns);
 		if (sink.next > events || timeout_ns == 0)
 			break;
-		/* What polled ready was not: a send's part went, or another process took it. */
+		/* It polled ready and was not: a part of a send was taken, or another process took
+		 * the bytes. */
 		if (timeout_ns > 0 && (timeout_ns = deadline_ns - clock_now_ns()) <= 0)
 			break;
 	}

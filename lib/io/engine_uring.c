@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The io_uring engine. Every operation is a submission queue entry, tried at once by the kernel and
- * else armed on the socket's wait queue; wait enters the kernel once, to submit and to collect.
+ * The io_uring engine. Every operation is a submission queue entry, which the kernel tries at once
+ * and otherwise arms on the socket's wait queue. wait enters the kernel once, to submit and to
+ * collect.
  *
- * Except that a busy poll of one or two streams holds their receives back and tries them itself: a
- * receive that completes from the wait queue takes 8 % of a TCP round trip longer. They are handed
- * to the kernel as soon as somebody is to be woken by them.
+ * There is one exception. A busy poll of one or two streams holds their receives back and tries
+ * them itself, because a receive that completes from the wait queue takes 8 % of a TCP round trip
+ * longer. They are handed to the kernel as soon as they have to wake a thread.
  */
 #include "lib/core/clock.h"
 #include "lib/io/engine.h"
@@ -35,7 +36,7 @@ struct uring {
 	struct io_stream **streams; /* compact; a stream's slot is its place */
 	unsigned stream_count;
 	unsigned stream_count_max;
-	unsigned under_way; /* entries without a completion, unsubmitted ones too */
+	unsigned under_way; /* entries without a completion, also those not submitted yet */
 	bool enabled;
 	struct io_stream *held[HELD_MAX]; /* their receives are held back */
 	unsigned held_count;
@@ -53,10 +54,10 @@ static struct uring *uring_of(struct io_engine *engine)
 /* ---- the ring ---- */
 
 /*
- * The first set that the kernel takes. With DEFER_TASKRUN (6.1) completions are made when we enter
- * the kernel and not by an interrupt of what we do, which makes round trips several times shorter.
- * It demands SINGLE_ISSUER: the ring belongs to the thread that enables it. COOP_TASKRUN is from
- * 5.19.
+ * Flags, in sets; the first set that the kernel takes is used. With DEFER_TASKRUN (6.1) completions
+ * are made when this thread enters the kernel, and not by interrupting it, which makes round trips
+ * several times shorter. It requires SINGLE_ISSUER: the ring belongs to the thread that enables it.
+ * COOP_TASKRUN is from 5.19.
  */
 static const unsigned setup_flags[] = {
 	IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
@@ -73,8 +74,8 @@ static unsigned power_of_two_from(unsigned value)
 	return power;
 }
 
-/* Whether the kernel knows our operations, and whether a seccomp profile lets us enter: one that
- * only refuses io_uring_enter or io_uring_register must be noticed here, not at the first wait. */
+/* Whether the kernel has our operations, and a seccomp profile allows them: one that refuses only
+ * io_uring_enter or io_uring_register must be noticed here, not at the first wait. */
 static int ring_probe(struct io_uring *ring, const struct io_uring_params *params)
 {
 	static const int opcodes[] = {IORING_OP_RECV, IORING_OP_SEND, IORING_OP_POLL_ADD,
@@ -95,7 +96,8 @@ static int ring_probe(struct io_uring *ring, const struct io_uring_params *param
 	return supported ? 0 : -ENOSYS;
 }
 
-/* The ring is made disabled and enabled by the first wait, whose thread it then belongs to. */
+/* The ring is created disabled. The first wait enables it, and from then on it belongs to that
+ * thread. */
 static int ring_open(struct uring *engine)
 {
 	unsigned entries = engine->stream_count_max * ENTRIES_PER_STREAM;
@@ -132,7 +134,7 @@ static int ring_enable(struct uring *engine)
 	return error;
 }
 
-/* Another thread than the ring's waits. With nothing in the kernel, it gets a ring of its own. */
+/* A thread other than the ring's waits. If nothing is in the kernel, it gets a ring of its own. */
 static int ring_move(struct uring *engine)
 {
 	struct io_uring old = engine->ring;
@@ -157,9 +159,9 @@ static int ring_move(struct uring *engine)
 }
 
 /*
- * Submit what is queued and let completions be made: waits for one, unless @timeout_ns is 0.
- * Entering without need in a busy poll is on purpose: looking for IORING_SQ_TASKRUN in memory and
- * entering only then was measured slower, by 5 % of a round trip.
+ * Submit what is queued and let completions be made: waits for one, unless @timeout_ns is 0. A busy
+ * poll enters without need on purpose: to look for IORING_SQ_TASKRUN in memory and enter only then
+ * was measured 5 % of a round trip slower.
  */
 static int ring_enter(struct uring *engine, int64_t timeout_ns)
 {
@@ -218,7 +220,7 @@ static void fill_entry(struct io_uring_sqe *sqe, struct io_stream *stream, enum 
 				   bytes < TRANSFER_BYTES_MAX ? bytes : TRANSFER_BYTES_MAX, 0);
 		break;
 	case IO_SEND:
-		/* With WAITALL the kernel (6.0) goes on by itself after a short send. */
+		/* With WAITALL the kernel (6.0) continues a short send by itself. */
 		bytes = stream->send_bytes;
 		io_uring_prep_send(sqe, stream->fd, stream->send_buffer,
 				   bytes < TRANSFER_BYTES_MAX ? bytes : TRANSFER_BYTES_MAX,
@@ -231,8 +233,9 @@ static void fill_entry(struct io_uring_sqe *sqe, struct io_stream *stream, enum 
 	io_uring_sqe_set_data64(sqe, (uintptr_t)stream | kind);
 }
 
-/* An operation's entry comes before that of its cancellation, so the kernel finds what to cancel;
- * and after it no new operation of the kind is queued before the old one's event. */
+/* An operation's entry comes before that of its cancellation, so that the kernel finds what to
+ * cancel. After the cancellation no new operation of the kind is queued until the old one's event
+ * has come. */
 static bool queue_starts_of(struct uring *engine, struct io_stream *stream)
 {
 	static const enum io_kind order[] = {IO_SEND, IO_RECV, IO_READABLE};
@@ -279,7 +282,7 @@ static void queue_starts(struct uring *engine)
 	}
 }
 
-/* Whether the operation is over, *ret_event its event; else it is to go on. */
+/* Whether the operation is over; then *ret_event is its event. Otherwise it has to go on. */
 static bool complete(struct uring *engine, const struct io_uring_cqe *cqe,
 		     struct io_event *ret_event)
 {
@@ -354,7 +357,8 @@ static void uring_cancel(struct io_engine *base, struct io_stream *stream)
 	io_starts_cancel(&engine->starts, stream);
 }
 
-/* Take events, from the kernel and from what is held by turns when there is no room for both. */
+/* Take events from the kernel and from the held receives, in turn when there is no room for
+ * both. */
 static unsigned collect(struct uring *engine, struct io_event *events, unsigned event_count_max)
 {
 	unsigned count = 0;
@@ -368,15 +372,15 @@ static unsigned collect(struct uring *engine, struct io_event *events, unsigned 
 	return count;
 }
 
-/* A busy poll that tries held receives looks at what else is under way, a wake-up or a blocked
- * send, now and then: to enter the kernel twice a turn costs half a turn of latency. */
+/* A busy poll that tries held receives looks only now and then at what else is under way, a wake-up
+ * or a blocked send: to enter the kernel twice a turn costs half a turn of latency. */
 static bool look_at_ring(struct uring *engine)
 {
 	return engine->held_count == 0 || ++engine->turns % HELD_TURNS == 0;
 }
 
-/* One turn: queue, enter when there is reason to, collect. Returns 0, -EAGAIN (nothing can be
- * started or waited for just now: come again) or a negative errno. */
+/* One turn: queue, enter when there is a reason to, collect. Returns 0, -EAGAIN (nothing can be
+ * started or waited for at this moment: try again) or a negative errno. */
 static int turn(struct uring *engine, struct io_event *events, unsigned event_count_max,
 		int64_t timeout_ns, unsigned *count)
 {
@@ -407,7 +411,8 @@ static int uring_wait(struct io_engine *base, struct io_event *events, unsigned 
 	unsigned count = 0;
 	int error;
 
-	/* Before the completions are looked at: what is signalled from here on is seen again. */
+	/* Before the completions are looked at, so that what is signalled from here on is seen
+	 * again. */
 	if (engine->event_fd >= 0)
 		eventfd_read(engine->event_fd, &signals);
 	engine->hold = timeout_ns == 0 && engine->stream_count <= HELD_MAX && engine->event_fd < 0;
@@ -419,7 +424,7 @@ static int uring_wait(struct io_engine *base, struct io_event *events, unsigned 
 			error = turn(engine, events, event_count_max, timeout_ns, &count);
 		if (error)
 			break;
-		/* More than the submission queue holds, or something that is to go on. */
+		/* There is more than the submission queue holds, or an operation has to go on. */
 		if (engine->starts.first || io_uring_sq_ready(&engine->ring))
 			continue;
 		if (count > 0 || timeout_ns == 0)
@@ -433,9 +438,9 @@ static int uring_wait(struct io_engine *base, struct io_event *events, unsigned 
 }
 
 /*
- * An eventfd, not the ring's own descriptor: with DEFER_TASKRUN a completion that is not made yet
- * signals an eventfd but need not wake who polls the ring (seen on 6.18). Whoever polls is to be
- * woken by every receive, so none is held back from here on.
+ * An eventfd, not the ring's own descriptor. With DEFER_TASKRUN a completion that is not made yet
+ * signals an eventfd but need not wake a thread that polls the ring (seen on 6.18). Every receive
+ * has to wake that thread, so none is held back from here on.
  */
 static int uring_fd(struct io_engine *base)
 {
@@ -455,7 +460,7 @@ static int uring_fd(struct io_engine *base)
 		queue_starts(engine);
 		error = ring_enter(engine, 0);
 	}
-	/* What completed before it was registered is told of by nobody else. */
+	/* What completed before the eventfd was registered would signal nothing. */
 	if (fresh && io_uring_cq_ready(&engine->ring))
 		eventfd_write(engine->event_fd, 1);
 	return error < 0 ? error : engine->event_fd;
@@ -508,8 +513,8 @@ static int uring_open(unsigned stream_count_max, struct io_engine **ret_engine)
 	return 0;
 }
 
-/* A ring that is closed gives its operations up some time later: the buffers are the caller's only
- * when each has been completed. In another thread than the ring's that cannot be waited for. */
+/* The operations of a closed ring end some time later. The buffers are the caller's only when each
+ * has completed, for which only the ring's thread can wait. */
 static void end_all(struct uring *engine)
 {
 	int64_t deadline_ns = clock_now_ns() + CLOSE_TIMEOUT_NS;
@@ -522,7 +527,7 @@ static void end_all(struct uring *engine)
 			break;
 }
 
-/* Unmapping the rings and closing the descriptor ends nothing that the parent of a forked child has
+/* To unmap the rings and close the descriptor in a forked child ends nothing that the parent has
  * pending. */
 static void uring_forget(struct io_engine *base)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What both engines do with a stream. Before the kernel hears of a request, recv, send, watch and
- * cancel only note it in the stream, and put the stream at the end of a list that wait works off.
- * So they cannot fail, and a batch of them costs no system call before wait.
+ * What both engines do with a stream. recv, send, watch and cancel only note the request in the
+ * stream, and put the stream at the end of a list. wait works the list off and tells the kernel. So
+ * these functions cannot fail, and a batch of them costs no system call before wait.
  */
 #ifndef LIB_IO_STREAM_H
 #define LIB_IO_STREAM_H
@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-/* In io_stream.starting: an operation to be started, and one to be cancelled, which is pending. */
+/* In io_stream.starting: an operation to start, and a pending one to cancel. */
 #define IO_START(kind)        (1u << (kind))
 #define IO_START_CANCEL(kind) (16u << (kind))
 #define IO_STARTS             (IO_START(IO_RECV) | IO_START(IO_SEND) | IO_START(IO_READABLE))
@@ -44,7 +44,7 @@ static inline void io_starts_pop(struct io_starts *starts)
 	starts->first = starts->first->next;
 }
 
-/* Take @stream off the list wherever it is. A walk: for what is rare. */
+/* Take @stream off the list, wherever it is. It searches the list, so it is for rare cases. */
 static inline void io_starts_remove(struct io_starts *starts, struct io_stream *stream)
 {
 	struct io_stream *before = NULL;

@@ -27,7 +27,7 @@ bool roce_arrival_holds(const struct roce_path *path, const struct roce_address 
 		counters->dropped_foreign_source++;
 		return false;
 	}
-	/* The ICRC covers the port that it was really sent from. */
+	/* The ICRC covers the port from which the packet was really sent. */
 	if (!roce_icrc_holds(path, source->port, bytes, count)) {
 		counters->dropped_icrc++;
 		return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a packet has to pass before a state machine sees it; whatever does not is counted and
- * dropped. */
+/* The checks that a packet has to pass before a state machine sees it. A packet that fails one is
+ * counted and dropped. */
 #ifndef LIB_ROCE_ARRIVAL_H
 #define LIB_ROCE_ARRIVAL_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/roce/batch.h"
 
-/* The run that a packet of @bytes goes to: the last one, if it may follow there, or a new one. */
+/* The run for a packet of @bytes: the last run, if the packet may follow there, or a new one. */
 static struct roce_run *run_for(struct roce_batch *batch, const struct roce_path *path,
 				uint32_t bytes)
 {

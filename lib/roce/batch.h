@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packets on their way out, in runs that the kernel takes as one send each (generic segmentation
- * offload): packets of one path and of equal length, of which the last may be shorter.
+ * Packets to be sent, in runs that the kernel takes as one send each (generic segmentation
+ * offload). The packets of a run have one path and equal length, but for the last, which may be
+ * shorter.
  */
 #ifndef LIB_ROCE_BATCH_H
 #define LIB_ROCE_BATCH_H
@@ -10,7 +11,7 @@
 
 #define ROCE_BATCH_BYTES    262144
 #define ROCE_BATCH_RUNS_MAX 256
-#define ROCE_RUN_COUNT_MAX  64    /* UDP_MAX_SEGMENTS of every kernel that has it */
+#define ROCE_RUN_COUNT_MAX  64    /* UDP_MAX_SEGMENTS, in every kernel that has it */
 #define ROCE_RUN_BYTES_MAX  65000 /* an IP packet's length, less its headers */
 
 struct roce_run {
@@ -25,25 +26,26 @@ struct roce_run {
 struct roce_batch {
 	uint32_t fill;
 	uint32_t run_count;
-	bool single; /* the kernel takes no segmented sends: a run is one packet */
+	bool single; /* the kernel takes no segmented sends: every run is one packet */
 	struct roce_run runs[ROCE_BATCH_RUNS_MAX];
 	uint8_t bytes[ROCE_BATCH_BYTES];
 };
 
-/* Whether @count packets of any size have room. */
+/* Whether there is room for @count packets of any size. */
 static inline bool roce_batch_has_room(const struct roce_batch *batch, unsigned count)
 {
 	return ROCE_BATCH_BYTES - batch->fill >= count * ROCE_PACKET_BYTES_MAX &&
 	       ROCE_BATCH_RUNS_MAX - batch->run_count >= count;
 }
 
-/* Where the next packet is to be written; there must be room. */
+/* Where to write the next packet; there must be room. */
 static inline uint8_t *roce_batch_next(struct roce_batch *batch)
 {
 	return batch->bytes + batch->fill;
 }
 
-/* The packet written there has @bytes without its ICRC; @path outlives the batch's content. */
+/* Take the packet that was written there, of @bytes without its ICRC. @path outlives the batch's
+ * content. */
 void roce_batch_commit(struct roce_batch *batch, const struct roce_path *path, size_t bytes);
 
 static inline void roce_batch_clear(struct roce_batch *batch)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What happened to packets: one table, from which the struct, the names and the totals are made. */
+/* What happened to packets: one table, which the struct, the names and the totals are made from. */
 #ifndef LIB_ROCE_COUNTERS_H
 #define LIB_ROCE_COUNTERS_H
 

@@ -15,7 +15,7 @@
 /* The CRC's register after eight bytes of ones, which stand for the link's header, as
  * crc32_gzip_refl wants it: inverted. */
 #define SEED (~0xdebb20e3u)
-/* CRC-32's polynomial is primitive: x^(2^32 - 1) = 1, so going back is going far ahead. */
+/* CRC-32's polynomial is primitive: x^(2^32 - 1) = 1, so going back is going far forward. */
 #define CRC_PERIOD INT64_C(0xffffffff)
 
 static const uint8_t ipv4_mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -82,7 +82,7 @@ const char *roce_address_text(const struct roce_address *address, char *text, si
 	return text;
 }
 
-/* The headers of packets from @from to @to. What a router may change is 0xff. */
+/* The headers of packets from @from to @to. Fields that a router may change are 0xff. */
 static void fill(uint8_t *pseudo, bool is_ipv6, const struct roce_address *from,
 		 const struct roce_address *to)
 {
@@ -125,7 +125,7 @@ static void put16(uint8_t *at, size_t value)
 	at[1] = (uint8_t)value;
 }
 
-/* Of a packet of @bytes without its ICRC, under @pseudo. */
+/* The ICRC of a packet of @bytes without its ICRC, with the headers @pseudo. */
 static uint32_t icrc_of(const struct roce_path *path, const uint8_t *pseudo, uint16_t source_port,
 			const uint8_t *packet, size_t bytes, unsigned identification)
 {
@@ -149,7 +149,7 @@ static uint32_t icrc_of(const struct roce_path *path, const uint8_t *pseudo, uin
 			       bytes - sizeof(struct roce_bth));
 }
 
-/* Stored little-endian, whatever the rest. */
+/* Stored little-endian, whatever the other fields are. */
 static uint32_t stored(const uint8_t *at)
 {
 	return (uint32_t)at[3] << 24 | (uint32_t)at[2] << 16 | (uint32_t)at[1] << 8 | at[0];
@@ -164,7 +164,7 @@ void roce_icrc_seal(const struct roce_path *path, uint8_t *packet, size_t bytes,
 		packet[bytes + i] = (uint8_t)(icrc >> 8 * i);
 }
 
-/* Whether @difference between two ICRCs is one that some identification makes. */
+/* Whether some identification makes this @difference between two ICRCs. */
 static bool is_identification(uint32_t difference, size_t bytes_behind)
 {
 	uint32_t back = (uint32_t)crc32_combine_gen(CRC_PERIOD - (z_off_t)bytes_behind);

@@ -28,17 +28,18 @@ struct roce_path {
 	struct roce_address local, remote;
 	bool is_ipv6;
 	bool to_device; /* the other end is an RDMA device */
-	/* made by roce_path_prepare: the pseudo headers; source port, lengths and identification
-	 * zero */
+	/* made by roce_path_prepare: the pseudo headers, with source port, lengths and
+	 * identification zero */
 	uint8_t pseudo_bytes;
 	uint8_t sent[ROCE_PSEUDO_BYTES];
 	uint8_t received[ROCE_PSEUDO_BYTES];
 };
 
-/* Fill in what is derived. Addresses are not to be changed afterwards. */
+/* Fill in what is derived from the addresses, which must not be changed afterwards. */
 void roce_path_prepare(struct roce_path *path);
 
-/* Write the ICRC of the packet of @bytes behind it. @segment: its number in its segmented send. */
+/* Write the ICRC behind the packet of @bytes. @segment: the packet's number in its segmented
+ * send. */
 void roce_icrc_seal(const struct roce_path *path, uint8_t *packet, size_t bytes, unsigned segment);
 
 /* Whether the UDP payload of @count bytes, at least a BTH and an ICRC, ends with the right ICRC. A

@@ -12,7 +12,7 @@
 #define RTO_PART       16
 #define RTO_NS_LONG    INT64_C(200000000)
 #define RTO_NS_LONGEST INT64_C(1000000000)
-#define RTO_NS_INITIAL INT64_C(20000000) /* before a round trip was seen */
+#define RTO_NS_INITIAL INT64_C(20000000) /* before the first round trip was measured */
 
 /* Packets that a queue pair may begin with, as TCP does (RFC 6928: ten). */
 #define WINDOW_PACKETS_INITIAL 10
@@ -30,7 +30,7 @@ static bool is_atomic(const struct roce_slot *slot)
 	return slot->request.operation == ROCE_CAS || slot->request.operation == ROCE_FAA;
 }
 
-/* What a PSN of the operation takes of the window. */
+/* The bytes of the window that a PSN of the operation takes. */
 static uint32_t cost_of(const struct roce_requester *requester, const struct roce_slot *slot)
 {
 	uint32_t bytes = slot->request.length_bytes, mtu = requester->config.mtu;
@@ -93,7 +93,7 @@ int roce_requester_post(struct roce_requester *requester, const struct roce_requ
 /* The oldest operation ends. */
 static void finish(struct roce_requester *requester, enum roce_outcome outcome, uint64_t original)
 {
-	/* A copy: whoever hears of it may post into the slot. */
+	/* A copy: the function that is called may post into the slot. */
 	struct roce_request request = slot_at(requester, requester->head)->request;
 
 	requester->rd_atomics -= slot_at(requester, requester->head)->under_way;
@@ -128,9 +128,9 @@ void roce_requester_break(struct roce_requester *requester)
 /* ---- sending ---- */
 
 /*
- * Whether the operation must wait for others to be answered. A READ whose response is lost is
- * executed again, and must not find what was asked for behind it; and a device may let a WRITE
- * overtake an atomic.
+ * Whether the operation must wait until others are answered. A READ whose response is lost is
+ * executed again, and must not find what operations behind it have written; and a device may let a
+ * WRITE overtake an atomic.
  */
 static bool is_fenced(struct roce_requester *requester, const struct roce_slot *slot)
 {
@@ -147,7 +147,7 @@ static bool fits_window(const struct roce_requester *requester, uint64_t bytes)
 	       requester->under_way_bytes == 0;
 }
 
-/* Book @count PSNs of the slot as sent. */
+/* Note that @count PSNs of the slot were sent. */
 static void book(struct roce_requester *requester, struct roce_slot *slot, uint32_t count,
 		 int64_t now_ns)
 {
@@ -158,7 +158,8 @@ static void book(struct roce_requester *requester, struct roce_slot *slot, uint3
 		requester->counters->packets_retransmitted++;
 	if (beyond > 0) {
 		requester->psn_sent = end;
-		/* Never a packet that was sent before: whose answer would it be (Karn)? */
+		/* Never measure a packet that was sent twice: the answer may be to either
+		 * (Karn). */
 		if (!requester->sampling && beyond == (int32_t)count) {
 			requester->sampling = true;
 			requester->sample_psn = roce_psn_add(end, ROCE_PSN_MASK);
@@ -174,7 +175,7 @@ static void book(struct roce_requester *requester, struct roce_slot *slot, uint3
 	}
 }
 
-/* PSNs of a READ that its next request packet asks for: what the window has room for. */
+/* The PSNs of a READ that its next request packet asks for: as many as the window has room for. */
 static uint32_t read_count(const struct roce_requester *requester, const struct roce_slot *slot)
 {
 	uint32_t left = slot->psn_count - slot->sent, cost = cost_of(requester, slot);
@@ -184,8 +185,8 @@ static uint32_t read_count(const struct roce_requester *requester, const struct 
 
 	if (room == 0)
 		room = 1;
-	/* A device answers a request that comes again only if it asks for no more than one before
-	 * did: where one ends must not depend on the window. */
+	/* A device answers a repeated request only if it asks for no more than the first one did,
+	 * so the length of a request must not depend on the window. */
 	if (requester->config.path.to_device)
 		room = READ_PSNS - slot->sent % READ_PSNS;
 	return left < room ? left : (uint32_t)room;
@@ -250,7 +251,8 @@ static void send_next(struct roce_requester *requester, struct roce_slot *slot, 
 	size_t end;
 
 	book(requester, slot, count, now_ns);
-	/* The last one that may go for now asks for an answer: who knows when the next goes. */
+	/* The last packet that may be sent for now asks for an answer: the next one may be a long
+	 * time off. */
 	packet.ack_request = slot->request.operation == ROCE_WRITE &&
 			     (slot->sent == slot->psn_count ||
 			      !fits_window(requester, cost_of(requester, slot)));
@@ -315,7 +317,7 @@ void roce_requester_emit_duplicate(struct roce_requester *requester, struct roce
 
 /* ---- loss ---- */
 
-/* Everything from the oldest packet without an answer on is to be sent again. */
+/* Send everything again from the oldest packet without an answer on. */
 static void go_back(struct roce_requester *requester, int64_t now_ns)
 {
 	for (uint64_t number = requester->head;
@@ -345,7 +347,7 @@ static void shrink(struct roce_requester *requester, uint64_t window_bytes)
 
 static void lost(struct roce_requester *requester, int64_t now_ns)
 {
-	/* What was under way when it went back keeps telling of the same loss. */
+	/* Packets that were under way when it went back report the same loss again. */
 	if (!requester->may_go_back)
 		return;
 	requester->counters->losses_detected++;
@@ -422,7 +424,7 @@ static void progressed(struct roce_requester *requester, int64_t now_ns)
 
 	requester->may_go_back = true;
 	requester->retries = 0;
-	requester->resume_ns = 0; /* whoever was not ready has gone on */
+	requester->resume_ns = 0; /* the responder that was not ready has gone on */
 	peer_timeout_begin(&requester->timeout, now_ns, requester->config.timeout_ns);
 	if (requester->sampling && roce_psn_distance(oldest, requester->sample_psn) > 0)
 		take_sample(requester, now_ns);
@@ -431,8 +433,8 @@ static void progressed(struct roce_requester *requester, int64_t now_ns)
 }
 
 /*
- * Everything before @psn was executed. Returns whether that leaves nothing without its answer: a
- * READ's or an atomic's that was passed over is lost.
+ * Everything before @psn was executed. Returns whether every answer among that has come: a READ or
+ * an atomic that was passed over has lost its answer.
  */
 static bool acknowledge_until(struct roce_requester *requester, uint32_t psn)
 {
@@ -454,7 +456,7 @@ static bool acknowledge_until(struct roce_requester *requester, uint32_t psn)
 	return true;
 }
 
-/* The operation that @psn belongs to, if that is the oldest PSN without an answer. */
+/* The operation of @psn, if that is the oldest PSN without an answer. */
 static struct roce_slot *expected(struct roce_requester *requester, uint32_t psn)
 {
 	if (requester->head == requester->tail || oldest_psn(requester) != psn)
@@ -525,7 +527,7 @@ static int64_t rnr_ns(uint8_t syndrome)
 	return units[syndrome & 0x1f] * INT64_C(10000);
 }
 
-/* A negative acknowledge at the oldest PSN; what came before it is acknowledged. */
+/* Take a negative acknowledge at the oldest PSN; everything before it is acknowledged. */
 static void take_nak(struct roce_requester *requester, int64_t now_ns, uint8_t syndrome)
 {
 	if (syndrome == ROCE_SYNDROME_NAK_SEQUENCE) {
@@ -544,7 +546,7 @@ static void take_answer(struct roce_requester *requester, const struct roce_pack
 {
 	switch (packet->opcode) {
 	case ROCE_ACKNOWLEDGE:
-		break; /* it says no more than what it acknowledges */
+		break; /* it only acknowledges */
 	case ROCE_ATOMIC_ACKNOWLEDGE:
 		take_atomic_acknowledge(requester, packet);
 		break;
@@ -575,7 +577,7 @@ void roce_requester_receive(struct roce_requester *requester, int64_t now_ns,
 		requester->counters->dropped_opcode++;
 		return;
 	}
-	/* It answers what was answered before, or nothing that was ever sent. */
+	/* It answers what was already answered, or what was never sent. */
 	if (requester->broken || roce_psn_distance(packet->psn, oldest) < 0 ||
 	    roce_psn_distance(packet->psn, requester->psn_sent) >= 0) {
 		requester->duplicate_acknowledged |= acknowledges && !is_nak;

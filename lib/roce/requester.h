@@ -20,13 +20,13 @@
 /* Operations between post and completion. A power of two. */
 #define ROCE_REQUESTS_MAX 1024
 
-/* PSNs of them, so that no two could be taken for each other. */
+/* PSNs of these operations: few enough that no two can be mistaken for each other. */
 #define ROCE_PSNS_MAX (1 << 22)
 
-/* Of a window, beside payload: what a packet costs. */
+/* What a packet takes of the window beside its payload. */
 #define ROCE_PACKET_COST 64
 
-/* Timeouts in a row before it gives up, but not before the silence of its configuration. */
+/* Timeouts in a row before the requester gives up, but not before the configured silence. */
 #define ROCE_RETRY_MAX 6
 
 enum roce_operation { ROCE_READ, ROCE_WRITE, ROCE_CAS, ROCE_FAA };
@@ -58,8 +58,8 @@ struct roce_requester_config {
 	uint32_t rkey;
 	uint32_t rd_atomic_max; /* READs and atomics under way, at least 1 */
 	uint32_t window_bytes_max;
-	int64_t timeout_ns; /* without any progress: given up */
-	/* Completions, in order. It may post. */
+	int64_t timeout_ns; /* without any progress: the queue pair is given up */
+	/* Called with each completion, in order. It may post. */
 	void (*complete)(void *context, const struct roce_request *request,
 			 enum roce_outcome outcome, uint64_t original);
 	void *context;
@@ -70,8 +70,8 @@ struct roce_slot {
 	uint32_t psn; /* first */
 	uint32_t psn_count;
 	uint32_t done;      /* PSNs answered */
-	uint32_t sent;      /* PSNs sent, of this way through */
-	uint32_t under_way; /* of a READ: request packets sent, of this way through */
+	uint32_t sent;      /* PSNs sent since the requester last went back */
+	uint32_t under_way; /* of a READ: request packets sent since then */
 };
 
 struct roce_requester {
@@ -81,14 +81,15 @@ struct roce_requester {
 	/* operations, by their number modulo ROCE_REQUESTS_MAX: head <= sending <= tail */
 	uint64_t head, sending, tail;
 	uint32_t psn_posted; /* the next operation's */
-	uint32_t psn_sent;   /* behind the last one ever sent */
+	uint32_t psn_sent;   /* the one after the last one ever sent */
 	uint32_t rd_atomics; /* READ and atomic request packets under way */
 	uint64_t under_way_bytes;
-	uint64_t reads_end, atomics_end; /* behind the last one sent that nothing has waited for */
+	/* after the last one sent that no operation has waited for */
+	uint64_t reads_end, atomics_end;
 	/* congestion */
 	uint64_t window_bytes, slow_start_bytes;
 	bool duplicate_acknowledged; /* a packet that came before all that is outstanding */
-	bool may_go_back;            /* something was answered since it went back */
+	bool may_go_back;            /* an answer has come since the requester went back */
 	/* timers; 0: none */
 	int64_t due_ns;
 	int64_t resume_ns;           /* after RNR NAK: not before */
@@ -106,20 +107,20 @@ void roce_requester_init(struct roce_requester *requester,
 			 const struct roce_requester_config *config,
 			 struct roce_counters *counters);
 
-/* Take an operation. Returns 0; -EAGAIN (ROCE_REQUESTS_MAX or ROCE_PSNS_MAX are there);
- * -EMSGSIZE (it takes more PSNs alone); -ENOTCONN (broken). */
+/* Take an operation. Returns 0; -EAGAIN (ROCE_REQUESTS_MAX operations or ROCE_PSNS_MAX packets are
+ * there); -EMSGSIZE (this one alone takes more PSNs); -ENOTCONN (the queue pair is broken). */
 int roce_requester_post(struct roce_requester *requester, const struct roce_request *request);
 
-/* Write what may be sent now into @batch, as far as there is room. Returns whether there was
- * anything. */
+/* Write the packets that may be sent now into @batch, as far as there is room. Returns whether
+ * there were any. */
 bool roce_requester_emit(struct roce_requester *requester, int64_t now_ns,
 			 struct roce_batch *batch);
 
 /*
- * Write a packet as long as any into @batch, which has room: a WRITE whose PSN is that of the first
- * request, which was answered. The responder acknowledges it as a duplicate (9.7.5.1.3), executes
- * nothing and looks at neither its rkey nor its address, which are of no memory in case it does.
- * `duplicate_acknowledged` then tells that it arrived.
+ * Write a packet of the greatest length into @batch, which has room: a WRITE whose PSN is that of
+ * the first request, which was answered. The responder acknowledges it as a duplicate (9.7.5.1.3)
+ * and executes nothing. It looks at neither the rkey nor the address, which name no memory in case
+ * it does. `duplicate_acknowledged` then says that the packet arrived.
  */
 void roce_requester_emit_duplicate(struct roce_requester *requester, struct roce_batch *batch);
 
@@ -131,10 +132,11 @@ void roce_requester_receive(struct roce_requester *requester, int64_t now_ns,
 int64_t roce_requester_due(const struct roce_requester *requester);
 void roce_requester_tick(struct roce_requester *requester, int64_t now_ns);
 
-/* Break it: everything under way completes as ROCE_UNKNOWN, the rest as ROCE_NEVER_SENT. */
+/* Break the queue pair: everything under way completes as ROCE_UNKNOWN, the rest as
+ * ROCE_NEVER_SENT. */
 void roce_requester_break(struct roce_requester *requester);
 
-/* Operations posted and not complete. */
+/* How many operations are posted and not complete. */
 static inline uint64_t roce_requester_outstanding(const struct roce_requester *requester)
 {
 	return requester->tail - requester->head;

@@ -262,15 +262,16 @@ static void take_duplicate_read(struct roce_responder *responder, const struct r
 	uint32_t end = roce_psn_add(packet->psn, count);
 	int32_t beyond;
 
-	/* In the middle of a WRITE it would be forgotten where that one goes on. */
+	/* Otherwise the place where a WRITE under way goes on would be lost. */
 	if (!is_readable(responder, packet->length_bytes) ||
 	    responder->state == ROCE_RESPONDER_WRITING ||
 	    !may_touch(responder, packet, packet->length_bytes, ROCE_ACCESS_READ)) {
 		responder->counters->dropped_unanswerable++;
 		return;
 	}
-	/* It may go on behind what was asked before: then the request for that was lost, and a
-	 * requester whose window has changed divides a READ in another way when it asks again. */
+	/* The request may begin behind what was asked for before: then the request for that was
+	 * lost, and a requester whose window has changed splits a READ in another way when it asks
+	 * again. */
 	beyond = roce_psn_distance(end, responder->psn);
 	if (beyond > 0) {
 		expect_next(responder, (uint32_t)beyond);
@@ -298,8 +299,9 @@ static void take_duplicate(struct roce_responder *responder, const struct roce_p
 			responder->counters->dropped_unanswerable++;
 		return;
 	default:
-		/* Not what came behind it, too: rdma_rxe takes the acknowledge of a READ or an
-		 * atomic, whose response was lost, for its response (rxe_comp.c, check_ack). */
+		/* Acknowledge only this, and nothing that came behind it: rdma_rxe takes the
+		 * acknowledge of a READ or an atomic, whose response was lost, for its response
+		 * (rxe_comp.c, check_ack). */
 		if (!responder->ack_due || roce_psn_distance(packet->psn, responder->ack_psn) > 0)
 			responder->ack_psn = packet->psn;
 		responder->ack_due = true;
@@ -344,7 +346,7 @@ static void respond_read(struct roce_responder *responder, struct roce_batch *ba
 		responder->state = ROCE_RESPONDER_READY;
 }
 
-/* As much of the response as a turn and the batch have room for. */
+/* Send as much of the response as the turn and the batch have room for. */
 static void go_on_reading(struct roce_responder *responder, struct roce_batch *batch)
 {
 	unsigned count = 0;
@@ -390,14 +392,15 @@ void roce_responder_receive(struct roce_responder *responder, const struct roce_
 		take_duplicate(responder, packet, batch);
 	} else {
 		responder->counters->dropped_out_of_order++;
-		/* Once a gap: until it is closed every packet behind it says the same. */
+		/* Once for each gap: until it is closed every packet behind it would say the
+		 * same. */
 		if (!responder->nak_sent) {
 			responder->counters->naks_sequence++;
 			acknowledge(responder, batch, responder->psn, ROCE_SYNDROME_NAK_SEQUENCE);
 		}
 		responder->nak_sent = true;
 	}
-	/* A READ that fits is answered at once, so that requests may follow it in the same
+	/* A READ that fits in is answered at once, so that requests may follow it in the same
 	 * batch. */
 	if (responder->state == ROCE_RESPONDER_READING &&
 	    responder->left_bytes <= ROCE_READ_AT_ONCE_BYTES)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The responder of one queue pair: requests in, responses out, in the order of their PSNs
- * (InfiniBand specification 9.7.4 and 9.7.5). It does no I/O and does not look at a clock.
- *
- * A duplicate request is never executed again but for a READ: a WRITE is acknowledged, an atomic
+ * (InfiniBand specification 9.7.4 and 9.7.5). It does no I/O and reads no clock. Of duplicate
+ * requests only a READ is executed again. A duplicate WRITE is acknowledged, a duplicate atomic
  * answered from the replay ring, which has an entry for each atomic that the requester may have
- * outstanding. A fatal NAK ends it: everything behind is dropped.
+ * outstanding. A fatal NAK ends the queue pair: everything after it is dropped.
  */
 #ifndef LIB_ROCE_RESPONDER_H
 #define LIB_ROCE_RESPONDER_H
@@ -13,13 +12,13 @@
 #include "lib/roce/batch.h"
 #include "lib/roce/counters.h"
 
-/* Packets of one READ's response made in a turn: then others have theirs. */
+/* Packets of one READ's response that are made in a turn, before other queue pairs have theirs. */
 #define ROCE_READ_TURN_MAX 256
 /* A READ of this length is answered at once, a longer one in turns. */
 #define ROCE_READ_AT_ONCE_BYTES 65536
 
-/* The memory behind an rkey. The engine has checked range, rights and alignment; none of these
- * fails. */
+/* The memory behind an rkey. The responder has checked range, rights and alignment, so none of
+ * these functions fails. */
 struct roce_memory_ops {
 	void (*read)(void *context, uint64_t offset, void *buffer, uint32_t bytes);
 	void (*write)(void *context, uint64_t offset, const void *buffer, uint32_t bytes);
@@ -32,7 +31,7 @@ enum roce_access { ROCE_ACCESS_READ = 1, ROCE_ACCESS_WRITE = 2, ROCE_ACCESS_ATOM
 struct roce_memory {
 	const struct roce_memory_ops *ops;
 	void *context;
-	uint64_t address; /* of its first byte, as requests name it */
+	uint64_t address; /* the address of its first byte, as requests name it */
 	uint64_t bytes;
 	uint32_t rkey;
 	unsigned access;
@@ -45,14 +44,15 @@ struct roce_responder_config {
 	uint32_t psn; /* of the first request */
 	uint32_t mtu;
 	uint32_t replay_count; /* 1 to ROCE_RD_ATOMIC_MAX */
-	/* Of one READ, which a packet of 44 bytes asks for; 0: as much as there are PSNs for. */
+	/* The longest READ, which a request of 44 bytes asks for; 0: as long as there are PSNs
+	 * for. */
 	uint32_t read_bytes_max;
 };
 
 enum roce_responder_state {
 	ROCE_RESPONDER_READY,   /* waits for a request */
 	ROCE_RESPONDER_WRITING, /* waits for the next packet of a WRITE */
-	/* waits for room to go on with a READ's response; requests are dropped */
+	/* waits for room to go on with the response of a READ; requests are dropped meanwhile */
 	ROCE_RESPONDER_READING,
 	ROCE_RESPONDER_ERROR, /* waits to be destroyed */
 };
@@ -67,7 +67,7 @@ struct roce_responder {
 	struct roce_counters *counters;
 	enum roce_responder_state state;
 	uint32_t psn;      /* expected */
-	uint64_t position; /* PSNs before it, ever: the replay ring outlives their wrap */
+	uint64_t position; /* PSNs before this one, ever: the replay ring outlives their wrap */
 	uint32_t msn;      /* messages completed */
 	bool nak_sent;     /* for the gap before `psn` */
 	bool ack_due;
@@ -88,20 +88,21 @@ void roce_responder_init(struct roce_responder *responder,
 			 struct roce_counters *counters);
 
 /*
- * Take a packet whose ICRC and source were checked. What is to be said at once is put into @batch,
- * which has room for ROCE_RESPONDER_ROOM packets; acknowledges wait for roce_responder_finish.
+ * Take a packet whose ICRC and source were checked. An answer that cannot wait is written into
+ * @batch, which has room for ROCE_RESPONDER_ROOM packets; acknowledges wait for
+ * roce_responder_finish.
  */
 #define ROCE_RESPONDER_ROOM 2
 void roce_responder_receive(struct roce_responder *responder, const struct roce_packet *packet,
 			    struct roce_batch *batch);
 
 /*
- * At the end of a batch of packets: acknowledge, and go on with a READ's response, as much as there
- * is room for. Returns whether there is more of it: then call again.
+ * At the end of a batch of packets: acknowledge, and go on with the response of a READ as far as
+ * there is room. Returns whether there is more of it: then call again.
  */
 bool roce_responder_finish(struct roce_responder *responder, struct roce_batch *batch);
 
-/* Make no more of a READ's response, as if it were lost: the requester asks again. */
+/* Drop the rest of a READ's response, as if it were lost: the requester asks again. */
 void roce_responder_abandon_read(struct roce_responder *responder);
 
 #endif

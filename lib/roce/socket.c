@@ -12,7 +12,7 @@
 
 #define SEND_MESSAGES 32
 
-/* What an IPv6 packet has beside its payload: IP, UDP, the longest of our headers and the ICRC. */
+/* What an IPv6 packet has beside its payload: IP, UDP, the longest of our headers, and the ICRC. */
 #define PACKET_OVERHEAD (40 + 8 + ROCE_OVERHEAD_BYTES)
 
 union control {
@@ -23,11 +23,11 @@ union control {
 struct roce_socket {
 	int fd;
 	bool connected;
-	bool burst;     /* the last receive found a message: there may be several */
+	bool burst;     /* the last receive found a message: more may be there */
 	bool full;      /* the kernel took no more */
-	bool any;       /* bound to every address of the host: each run says its own */
-	bool fragments; /* what is too long for the path goes in fragments */
-	bool narrow;    /* something was, and did not go */
+	bool any;       /* bound to every address of the host: each run names its own */
+	bool fragments; /* a packet that is too long for the path is sent in fragments */
+	bool narrow;    /* a packet was too long, and was not sent */
 	struct roce_address local;
 	struct mmsghdr messages[ROCE_MESSAGES_MAX];
 	struct iovec parts[ROCE_MESSAGES_MAX];
@@ -43,14 +43,14 @@ static int set(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof value) ? -errno : 0;
 }
 
-/* Have the kernel forbid fragments and write identification 0: see path.h. */
+/* Make the kernel forbid fragments and write the identification 0: see path.h. */
 static int forbid_fragments(int fd, bool is_ipv4)
 {
 	return is_ipv4 ? set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
 		       : set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
 }
 
-/* Have the kernel send in fragments what is longer than the path MTU, and nothing else. */
+/* Make the kernel send in fragments what is longer than the path MTU, and nothing else. */
 static int permit_fragments(int fd, bool is_ipv4)
 {
 	return is_ipv4 ? set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT)
@@ -72,9 +72,9 @@ static int make(const struct roce_socket_options *options, int *ret_fd)
 		r = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (r == 0 && options->share_port)
 		r = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-	/* Without it every packet is a message of its own. */
+	/* Without this option every packet is a message of its own. */
 	set(fd, IPPROTO_UDP, UDP_GRO, 1);
-	/* The force of root goes beyond the system's limit. */
+	/* As root, go beyond the system's limit. */
 	if (set(fd, SOL_SOCKET, SO_RCVBUFFORCE, ROCE_SOCKET_FILL_BYTES))
 		set(fd, SOL_SOCKET, SO_RCVBUF, ROCE_SOCKET_FILL_BYTES);
 	set(fd, SOL_SOCKET, SO_SNDBUF, ROCE_SOCKET_FILL_BYTES);
@@ -184,7 +184,7 @@ int roce_socket_share(const struct roce_socket *socket)
 
 int roce_socket_steer(const struct roce_socket *socket, unsigned count)
 {
-	/* The program sees the UDP payload; the word at 4 is eight bits reserved and the QPN. */
+	/* The filter sees the UDP payload; the word at 4 has eight reserved bits and the QPN. */
 	struct sock_filter program[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 4),
 		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xffffff),
@@ -299,10 +299,10 @@ static bool is_refusal_of_length(int error)
 }
 
 /*
- * The kernel refused @run with @error: for its segmentation, or because its packets are longer than
- * the path takes by now. The second is known from a packet alone: the path MTU shrank while the
- * queue pair was in use. Its packets stay what they are, since the MTU is part of what a PSN means;
- * IP carries them in fragments.
+ * The kernel refused @run with @error: because of its segmentation, or because its packets are
+ * longer than the path takes by now. Only sending a single packet tells which. In the second case
+ * the path MTU shrank while the queue pair was in use. Its packets keep their length, since the MTU
+ * is part of what a PSN means; IP carries them in fragments.
  */
 static void send_otherwise(struct roce_socket *socket, struct mmsghdr *message,
 			   struct roce_batch *batch, const struct roce_run *run,
@@ -311,8 +311,8 @@ static void send_otherwise(struct roce_socket *socket, struct mmsghdr *message,
 	bool is_ipv4 = roce_address_is_ipv4(&socket->local);
 
 	if (send_each(socket, message, batch, run, control)) {
-		/* No segmentation without checksums by the device, or in this kernel: one by one
-		 * from now on. */
+		/* There is no segmentation without checksums by the device, or in this kernel: send
+		 * one by one from now on. */
 		batch->single |= error != EMSGSIZE;
 		return;
 	}
@@ -358,7 +358,7 @@ static unsigned send_some(struct roce_socket *socket, struct roce_batch *batch, 
 	socket->full |= errno == EAGAIN;
 	if (is_refusal_of_length(errno))
 		send_otherwise(socket, messages, batch, &batch->runs[first], controls, errno);
-	return 1; /* whatever of the run was refused is lost */
+	return 1; /* the packets of the run that were refused are lost */
 }
 
 void roce_socket_send(struct roce_socket *socket, struct roce_batch *batch)
@@ -382,7 +382,7 @@ bool roce_socket_is_full(struct roce_socket *socket)
 
 /* ---- receiving ---- */
 
-/* The length of each packet but the last in a message; the whole message's where it is one
+/* The length of each packet in a message but the last; the whole message's where it is one
  * packet. */
 static size_t segment_bytes_of(struct msghdr *message, size_t bytes)
 {
@@ -399,8 +399,8 @@ static size_t segment_bytes_of(struct msghdr *message, size_t bytes)
 	return bytes;
 }
 
-/* Receive one message where there was none before, else as many as there may be. Returns their
- * number. */
+/* Receive one message where the last receive found none, else as many as there may be. Returns how
+ * many. */
 static int receive(struct roce_socket *socket)
 {
 	unsigned wanted = socket->burst ? ROCE_MESSAGES_MAX : 1;

@@ -16,7 +16,8 @@ static bool usable(const struct ifaddrs *interface)
 		return false;
 	if (address->sa_family == AF_INET)
 		return true;
-	/* A link-local address means nothing to a client without its own interface's name. */
+	/* A link-local address is of no use to a client without the name of the client's own
+	 * interface. */
 	return address->sa_family == AF_INET6 &&
 	       !IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)address)->sin6_addr);
 }

@@ -12,9 +12,9 @@
 #define VERBS_ADDRESS_BYTES 48 /* a numeric address, as in struct control_welcome */
 
 /*
- * Bind an rdma_cm_id of @channel to each address of this host that an RDMA device has, loopback and
- * link-local ones left out, and call @each with it until @each returns other than 0. The id is
- * destroyed after the call unless @each keeps it, by setting *id to NULL. Returns what @each
+ * Bind an rdma_cm_id of @channel to each address of this host that an RDMA device has, without
+ * loopback and link-local ones, and call @each with it until @each returns other than 0. The id is
+ * destroyed after the call unless @each keeps it by setting *id to NULL. Returns what @each
  * returned last, 0 when there was no address, or a negative errno.
  */
 int verbs_each_address(struct rdma_event_channel *channel,
@@ -26,7 +26,7 @@ int verbs_each_address(struct rdma_event_channel *channel,
 socklen_t verbs_address_with_port(struct sockaddr_storage *ret_address,
 				  const struct sockaddr *address, uint16_t port);
 
-/* Of numeric text. Returns 0 or -EINVAL. */
+/* Parse a numeric address. Returns 0 or -EINVAL. */
 int verbs_address_parse(const char *text, uint16_t port, struct sockaddr_storage *ret_address);
 
 #endif

@@ -15,7 +15,7 @@ static bool loaded;
 static pid_t loader;
 static char load_reason[160];
 
-/* The libraries stay loaded: providers of devices register themselves in them and cannot be
+/* The libraries stay loaded: the providers of devices register themselves in them and cannot be
  * unloaded. */
 static void *open_library(const char *file, const char *package)
 {
@@ -37,7 +37,7 @@ static bool find(void *library, const char *symbol, void *ret_function)
 			 "%s is missing from the installed rdma-core, which is too old", symbol);
 		return false;
 	}
-	/* POSIX lets a function's address travel as an object's; C needs the detour. */
+	/* POSIX allows a function's address as an object pointer; C needs this detour. */
 	*(void **)ret_function = found;
 	return true;
 }
@@ -61,9 +61,9 @@ static void load(void)
 #undef X
 	/*
 	 * A function may fork (to run a command, say). Kernels since 5.12 copy pinned pages at
-	 * fork, and then this does nothing; on older ones it keeps the parent's registered pages
-	 * its own. It fails where somebody in this process has registered memory before: their
-	 * choice stands.
+	 * fork, and then this call does nothing; on older ones it keeps the parent's registered
+	 * pages its own. It fails where other code in this process has registered memory before:
+	 * then the choice of that code stands.
 	 */
 	verbs_api.ibv.fork_init();
 	loader = getpid();
@@ -75,8 +75,8 @@ int verbs_api_load(char *reason, size_t reason_bytes)
 	pthread_once(&load_once, load);
 	if (loaded && loader == getpid())
 		return 0;
-	/* The libraries keep open devices, which the kernel serves to the process that opened them
-	 * alone. */
+	/* The libraries keep devices open, which the kernel serves only to the process that opened
+	 * them. */
 	snprintf(reason, reason_bytes, "%s",
 		 loaded ? "RDMA was in use before this process was forked, and cannot be used in "
 			  "both"

@@ -69,7 +69,7 @@ struct verbs_api {
 };
 #undef X
 
-/* To be read after verbs_api_load has returned 0. */
+/* Valid after verbs_api_load has returned 0. */
 extern struct verbs_api verbs_api;
 
 /*
@@ -80,9 +80,9 @@ extern struct verbs_api verbs_api;
 int verbs_api_load(char *reason, size_t reason_bytes);
 
 /*
- * What to add to the sentence about memory that could not be registered with @error (positive):
- * locked memory counts against a limit for everybody but root, and both errors mean it more often
- * than not.
+ * What to add to the sentence about memory that could not be registered with @error (positive).
+ * Locked memory counts against a limit for every user but root, and both errors most often mean
+ * that limit.
  */
 const char *verbs_memory_hint(int error);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a client says of itself when it connects a queue pair. */
+/* What a client says about itself when it connects a queue pair. */
 #ifndef LIB_VERBS_HELLO_H
 #define LIB_VERBS_HELLO_H
 

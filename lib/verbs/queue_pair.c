@@ -23,9 +23,9 @@
 /* Fruitless looks at the completion queue between two looks at the clock and at health. */
 #define LOOKS_PER_CHECK 256
 #define SPIN_NS         50000
-/* `lost` costs a system call; while spinning it is asked this often. */
+/* `lost` costs a system call; a spinning thread calls it this often. */
 #define LOST_INTERVAL_NS 1000000
-/* health is a word that nobody wakes us for: the longest sleep. */
+/* A change of health wakes no sleeper, so a sleep is no longer than this. */
 #define SLEEP_NS_MAX 10000000
 /* After sever, how long completions of what had been executed are waited for. */
 #define HARVEST_NS 10000000
@@ -42,7 +42,7 @@ static unsigned slot_of(uint64_t number)
 
 /* ---- completion ---- */
 
-/* Hand the oldest operation back with @status; it is the caller's from then on. */
+/* Complete the oldest operation with @status; it is the caller's from then on. */
 static void finish_next(struct queue_pair *queue_pair, int status)
 {
 	unsigned slot = slot_of(queue_pair->completed);
@@ -62,8 +62,8 @@ static void finish_next(struct queue_pair *queue_pair, int status)
 	op->status = status;
 }
 
-/* Everything before @end was executed, and what was refused right behind it has waited long
- * enough. */
+/* Everything before @end was executed. Then complete the operations right behind it that were
+ * refused. */
 static void finish_until(struct queue_pair *queue_pair, uint64_t end)
 {
 	while (queue_pair->completed < end)
@@ -73,7 +73,8 @@ static void finish_until(struct queue_pair *queue_pair, uint64_t end)
 		finish_next(queue_pair, 0);
 }
 
-/* The transport is broken; the next operation ends with @status, the rest unknown or never sent. */
+/* The transport is broken: the next operation ends with @status, the rest as unknown or never
+ * sent. */
 static void fail(struct queue_pair *queue_pair, int status)
 {
 	queue_pair->broken = true;
@@ -106,7 +107,7 @@ static void drain_completions(struct queue_pair *queue_pair)
 	int count = ibv_poll_cq(queue_pair->cq, POLL_BATCH, completions);
 
 	for (int i = 0; i < count; i++) {
-		if (queue_pair->broken) /* flushed, of what was failed already */
+		if (queue_pair->broken) /* flushed: its operation was failed already */
 			return;
 		if (completions[i].status == IBV_WC_SUCCESS) {
 			finish_until(queue_pair, completions[i].wr_id + 1);
@@ -121,9 +122,9 @@ static void drain_completions(struct queue_pair *queue_pair)
 }
 
 /*
- * Give the other side up. The error state flushes what is in flight, so that afterwards the
- * completion queue has told everything there is to know; nothing lands in our memory that close
- * would not wait for.
+ * Give the other side up. The error state flushes what is in flight, so that the completion queue
+ * then has everything there is to know, and nothing lands in our memory that close would not wait
+ * for.
  */
 static void break_off(struct queue_pair *queue_pair)
 {
@@ -156,8 +157,7 @@ static uint8_t *stage(struct queue_pair *queue_pair, uint32_t bytes)
 	return queue_pair->staging + offset;
 }
 
-/* Why @op cannot be sent, or 0. The device would refuse it too, and break the connection over
- * it. */
+/* Why @op cannot be sent, or 0. The device would refuse it too, and break the connection. */
 static int refusal_of(const struct queue_pair *queue_pair, const struct op *op)
 {
 	uint64_t region_bytes = queue_pair->config.region_bytes;
@@ -245,7 +245,8 @@ static void link_request(struct queue_pair *queue_pair, struct ibv_send_wr *requ
 	queue_pair->chain_last = request;
 }
 
-/* Whether a broken one works again. What was in flight has been told the caller by then. */
+/* Whether a broken queue pair works again. The caller has got the outcome of what was in flight by
+ * then. */
 static bool revive(struct queue_pair *queue_pair)
 {
 	return queue_pair->hooks->revive && queue_pair->completed == queue_pair->submitted &&
@@ -295,7 +296,7 @@ static int queue_pair_flush(struct transport *transport)
 		queue_pair->unsignalled = 0;
 		queue_pair->chain_first = queue_pair->chain_last = NULL;
 		if (ibv_post_send(queue_pair->qp, first, &refused)) {
-			/* The queue has room by construction: the device or its driver has
+			/* The queue always has room here, so the device or its driver has
 			 * failed. */
 			queue_pair->posted = refused ? refused->wr_id : queue_pair->posted;
 			break_off(queue_pair);
@@ -309,7 +310,7 @@ static int queue_pair_flush(struct transport *transport)
 
 /* ---- waiting ---- */
 
-/* Returns false when the transport had to be given up. */
+/* Returns false when the transport was given up. */
 static bool check(struct queue_pair *queue_pair, int64_t now)
 {
 	const struct queue_pair_config *config = &queue_pair->config;
@@ -329,7 +330,7 @@ static bool check(struct queue_pair *queue_pair, int64_t now)
 	return !give_up;
 }
 
-/* Ask for an event with the next completion. Whoever arms looks once more afterwards: what
+/* Ask for an event with the next completion. The caller has to look once more afterwards: what
  * completed before gives no event. */
 static void arm(struct queue_pair *queue_pair)
 {
@@ -338,7 +339,7 @@ static void arm(struct queue_pair *queue_pair)
 	queue_pair->armed = true;
 }
 
-/* Take the event that arming asked for, if it has come. */
+/* Take the event that was asked for, if it has come. */
 static void disarm(struct queue_pair *queue_pair)
 {
 	struct ibv_cq *cq;
@@ -607,7 +608,7 @@ void queue_pair_restart(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32
 {
 	struct ibv_wc nobodys[POLL_BATCH];
 
-	/* What the old one left there. */
+	/* What the queue pair before left there. */
 	while (ibv_poll_cq(queue_pair->cq, POLL_BATCH, nobodys) > 0)
 		continue;
 	queue_pair->unsignalled = 0;

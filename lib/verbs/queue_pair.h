@@ -14,18 +14,19 @@
 #include "lib/verbs/api.h"
 
 /*
- * READs land and WRITEs start in registered memory of ours. Eight of the longest at a time; small
- * enough for a function whose locked memory limit is the usual 8 MiB, and to be faulted in fast.
+ * READs land in registered memory of ours, and WRITEs start there. It holds eight of the longest at
+ * a time. It is small enough for a function whose limit of locked memory is the usual 8 MiB, and to
+ * be faulted in fast.
  */
 #define QUEUE_PAIR_STAGING_BYTES (8 * DATA_TRANSFER_BYTES_MAX)
 
-/* WRITEs up to this length travel in the work request itself, where the device takes that. */
+/* WRITEs up to this length are sent in the work request itself, where the device allows that. */
 #define QUEUE_PAIR_INLINE_BYTES 64
 
 /* READs and atomics outstanding on a queue pair: what private data and attributes have room for. */
 #define VERBS_RD_ATOMIC_MAX 128
 
-/* One of so many work requests asks for a completion, beside the last before each doorbell. */
+/* One in so many work requests asks for a completion, and the last before each doorbell. */
 #define QUEUE_PAIR_SIGNAL_INTERVAL 32
 
 /* 7 would mean for ever on rxe: a dead peer would never be noticed. */
@@ -34,16 +35,17 @@
 struct queue_pair;
 
 struct queue_pair_hooks {
-	/* Has the other side gone? May make a system call, does not block. NULL: it cannot tell. */
+	/* Whether the other side has gone. May make a system call, does not block. NULL: it cannot
+	 * tell. */
 	bool (*lost)(struct queue_pair *queue_pair);
-	/* Put the queue pair into the error state, so that what is posted is flushed, and let the
-	 * other side know. Does not block. */
+	/* Put the queue pair into the error state, so that what is posted is flushed, and tell the
+	 * other side. Does not block. */
 	void (*sever)(struct queue_pair *queue_pair);
 	/* The transport's close: destroy the ibv_qp, call queue_pair_fini, free the rest. */
 	void (*close)(struct queue_pair *queue_pair);
-	/* Optional: it is broken and nothing is in flight. Connect another ibv_qp,
-	 * queue_pair_restart, and return true; or return false, soon where it was tried a moment
-	 * ago. */
+	/* Optional: called when the queue pair is broken and nothing is in flight. Connect another
+	 * ibv_qp, call queue_pair_restart, and return true; or return false, at once where it was
+	 * tried a moment ago. */
 	bool (*revive)(struct queue_pair *queue_pair);
 };
 
@@ -54,7 +56,8 @@ struct queue_pair_config {
 	uint64_t region_bytes;
 	uint32_t rkey;
 	enum transport_poll poll;
-	int64_t timeout_ns;        /* work in flight and nothing completed for so long: broken */
+	/* work was in flight and nothing completed for so long: broken */
+	int64_t timeout_ns;
 	const _Atomic int *health; /* as in struct attachment; NULL: always well */
 	struct breakage breakage;
 	int event_fd; /* readable when `lost` may have something to say; -1: none */
@@ -68,7 +71,7 @@ struct queue_pair {
 	struct ibv_cq *cq;
 	struct ibv_comp_channel *channel;
 	struct ibv_mr *mr; /* results and staging */
-	uint64_t *results; /* one a slot, where atomics put the value before */
+	uint64_t *results; /* one for each slot, where atomics put the value before */
 	uint8_t *staging;
 	uint32_t inline_bytes;
 	uint32_t depth; /* operations in flight, at most TRANSPORT_INFLIGHT_MAX */
@@ -85,13 +88,12 @@ struct queue_pair {
 	struct ibv_send_wr *chain_last;
 	unsigned unsignalled;
 
-	/* 1 + number of the last READ and atomic that nothing fenced since has waited for; 0:
-	 * none */
+	/* 1 + the number of the last READ and atomic that no fenced operation has waited for since;
+	 * 0: none */
 	uint64_t last_read;
 	uint64_t last_atomic;
 
-	/* Bytes of staging ever taken and given back, what was skipped at the end of the ring
-	 * included. */
+	/* Bytes of staging ever taken and given back, with those skipped at the end of the ring. */
 	uint64_t staging_taken;
 	uint64_t staging_freed;
 
@@ -99,8 +101,8 @@ struct queue_pair {
 	/* the first look at the clock since something completed; 0: none yet */
 	int64_t quiet_since_ns;
 	int64_t lost_checked_ns;
-	unsigned looks;       /* in vain, by progress without a wait */
-	bool armed;           /* the completion channel will have or has an event */
+	unsigned looks;       /* fruitless looks, by progress without a wait */
+	bool armed;           /* the completion channel has an event, or will have one */
 	unsigned event_count; /* taken from the channel, to be acknowledged */
 	int poll_fd;   /* epoll over channel, event_fd and raised_fd; made by the first fd(); -1 */
 	int raised_fd; /* an eventfd: completed while fd() armed */
@@ -114,12 +116,14 @@ struct queue_pair {
 };
 
 /*
- * Make completion queue and channel and register the local memory. @queue_pair is zeroed. On
- * failure queue_pair_fini is still to be called. Returns 0 or a negative errno with @reason filled.
+ * Create the completion queue and the channel, and register the local memory. @queue_pair is
+ * zeroed. After a failure queue_pair_fini still has to be called. Returns 0 or a negative errno
+ * with @reason filled.
  */
 int queue_pair_init(struct queue_pair *queue_pair, const struct queue_pair_hooks *hooks,
 		    const struct queue_pair_config *config, char *reason, size_t reason_bytes);
-/* Free what init made; the ibv_qp is destroyed. Takes a zeroed or half-made one. */
+/* Free what init made; the ibv_qp has been destroyed. A zeroed or half-made queue pair is
+ * allowed. */
 void queue_pair_fini(struct queue_pair *queue_pair);
 
 /* How to create the ibv_qp. */
@@ -128,7 +132,7 @@ struct ibv_qp_init_attr queue_pair_attributes(const struct queue_pair *queue_pai
  * on. */
 void queue_pair_start(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t inline_bytes);
 
-/* The same for one that was broken, whose ibv_qp is destroyed. */
+/* The same for a queue pair that was broken and whose ibv_qp has been destroyed. */
 void queue_pair_restart(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t inline_bytes);
 
 /*
