@@ -77,7 +77,7 @@ static void *party_main(void *argument)
 	pthread_barrier_wait(&party->contest->begin); /* and the clock runs */
 	for (uint64_t round = 0; party->error == 0 && round < rounds && !stopped(); round++)
 		party->error = cross(party, round);
-	/* Nobody closes before the others are through: his end would break it. */
+	/* No party closes before the others are through: its end would break the barrier. */
 	if (party->error)
 		atomic_store(&run_stopped, true);
 	return NULL;
@@ -131,7 +131,7 @@ int measure_barrier(struct run *run, struct worker *worker)
 	pthread_barrier_init(&contest.begin, NULL, contest.count + 1);
 	r = start(&contest);
 	if (r) {
-		/* Those that were started wait for the others for ever. */
+		/* The parties that were started wait for the others for ever. */
 		fprintf(stderr, "dso-perf: cannot start %u threads: %s\n", contest.count,
 			strerror(-r));
 		exit(EXIT_FAILURE);

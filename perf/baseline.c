@@ -61,8 +61,8 @@ static int receive(int socket, uint8_t *bytes, size_t length, enum poll_policy h
 			if (now_ns - begin_ns > SILENCE_NS)
 				return -ETIMEDOUT;
 			sleep = how == POLL_ADAPTIVE && now_ns - begin_ns > ADAPTIVE_SPIN_NS;
-			/* Processes that sleep now and then may be put on one processor: there
-			 * spinning would hold up the very answer that it waits for. */
+			/* Processes that sleep now and then may be put on one processor: there a
+			 * spinning process would hold up the very answer that it waits for. */
 			if (how == POLL_ADAPTIVE)
 				sched_yield();
 		}
@@ -91,8 +91,8 @@ static int send_all(int socket, const uint8_t *bytes, size_t length)
 	return 0;
 }
 
-/* Send everything that comes over @socket back until the other side closes. What comes first is the
- * length of its messages. */
+/* Send everything that comes over @socket back, until the other side closes. The first thing to
+ * come is the length of its messages. */
 static void echo(int socket, enum poll_policy how)
 {
 	uint64_t message_bytes = 0;
@@ -176,7 +176,7 @@ static int connect_to(const struct sockaddr_in *at)
 	return fd;
 }
 
-/* Start the child at @at, whose port it gets. */
+/* Start the child at @at, which then has the child's port. */
 static int start_child(struct baseline *baseline, const struct settings *settings,
 		       struct sockaddr_in *at)
 {

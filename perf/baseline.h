@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The baseline: a bare TCP ping-pong, of messages as long as the operation's data, with a child
- * process over an address of this host or with a dso-perf echo on another. What the network and the
- * kernel cost with nothing on top.
+ * The baseline: a bare TCP ping-pong with messages as long as the operation's data. The other end
+ * is a child process, over an address of this host, or a dso-perf echo on another host. It shows
+ * what the network and the kernel cost with nothing on top.
  */
 #ifndef PERF_BASELINE_H
 #define PERF_BASELINE_H
@@ -33,8 +33,8 @@ int baseline_start(struct baseline *baseline, const struct settings *settings);
  */
 int baseline_round(struct baseline *baseline, int64_t until_ns);
 
-/* Be the other end for whoever connects to IP[:PORT], one after the other, until a signal. Returns
- * 0, or a negative errno after saying why on stderr. */
+/* Be the other end for every process that connects to IP[:PORT], one after the other, until a
+ * signal. Returns 0, or a negative errno after saying why on stderr. */
 int baseline_serve(const struct settings *settings);
 
 /* End the child. Does nothing where there is none. */

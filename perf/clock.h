@@ -16,7 +16,7 @@ static inline int64_t clock_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* Set by SIGINT and its like, and by whoever fails: everybody comes to an end soon. */
+/* Set by SIGINT and its like, and by a thread that fails: then all threads end soon. */
 extern atomic_bool run_stopped;
 
 static inline bool stopped(void)

@@ -21,7 +21,7 @@
 #define END_NS     (5 * DSO_SECOND)
 #define LINE_BYTES 1024
 
-/* In the build tree, in an installation, else whatever PATH has. */
+/* The storaged of the build tree, of the installation, or else of PATH. */
 static void find_program(char *path, size_t path_bytes)
 {
 	static const char *const places[] = {"../storaged/storaged", "storaged", "../sbin/storaged",
@@ -44,7 +44,7 @@ static void find_program(char *path, size_t path_bytes)
 	snprintf(path, path_bytes, "storaged");
 }
 
-/* Where a transport is asked for, the domain of atomics must be the one that it needs. */
+/* A transport that was asked for needs the right domain of atomics. */
 static const char *domain_for(const char *transport)
 {
 	return !strcmp(transport, "shm") ? "cpu" : !strcmp(transport, "verbs") ? "device" : "auto";
@@ -55,8 +55,8 @@ static uint64_t memory_mib(const struct settings *settings)
 	return 64 + (2 * place_stride(settings) * settings->words >> 20);
 }
 
-/* Where storaged executes nothing, over shm and verbs, its workers are to take no processor from
- * who does: --server-poll is the ping-pong's alone. */
+/* Over shm and verbs storaged executes nothing, and its workers must take no processor from the
+ * threads that do: there --server-poll is for the ping-pong alone. */
 static const char *poll_for(const struct settings *settings)
 {
 	const char *transport = settings->transport;
@@ -73,9 +73,10 @@ __attribute__((noreturn)) static void become(const struct daemon *daemon,
 
 	find_program(path, sizeof path);
 	snprintf(memory, sizeof memory, "%juMiB", (uintmax_t)memory_mib(settings));
-	/* Not in the foreground's process group: Ctrl-C is for dso-perf, which ends it. */
+	/* Outside of the foreground's process group: Ctrl-C is for dso-perf, which ends
+	 * storaged. */
 	setpgid(0, 0);
-	/* It may lie stopped when dso-perf is killed: then nothing milder would end it. */
+	/* storaged may be stopped when dso-perf is killed: then only SIGKILL ends it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(output, STDOUT_FILENO);
 	execlp(path, "storaged", "--listen", "127.0.0.1:0", "--unix-socket", daemon->unix_path,

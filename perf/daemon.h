@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A storaged of our own, for one run. */
+/* A storaged of dso-perf's own, for one run. */
 #ifndef PERF_DAEMON_H
 #define PERF_DAEMON_H
 
@@ -19,10 +19,10 @@ struct daemon {
  * stderr. */
 int daemon_start(struct daemon *daemon, const struct settings *settings);
 
-/* The URL that lets the transport asked for be used. */
+/* The URL at which the transport that was asked for can be used. */
 const char *daemon_url(const struct daemon *daemon, const struct settings *settings);
 
-/* Let it not run for a while much shorter than a session's timeout, and on again. */
+/* Stop storaged for a while much shorter than a session's timeout, or let it go on. */
 void daemon_pause(const struct daemon *daemon);
 void daemon_resume(const struct daemon *daemon);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A log-linear histogram in fixed memory: each power of two is cut into HISTOGRAM_STEPS equal
- * parts, so that a percentile is at most 1/HISTOGRAM_STEPS above the true value. Its unit is its
- * user's.
+ * A log-linear histogram in fixed memory: each power of two is divided into HISTOGRAM_STEPS equal
+ * parts, so that a percentile is at most 1/HISTOGRAM_STEPS above the true value. The user chooses
+ * the unit.
  */
 #ifndef PERF_HISTOGRAM_H
 #define PERF_HISTOGRAM_H
@@ -25,10 +25,11 @@ struct histogram {
 
 void histogram_add(struct histogram *histogram, uint64_t value);
 
-/* Add all that @from holds to @histogram. */
+/* Add all values of @from to @histogram. */
 void histogram_merge(struct histogram *histogram, const struct histogram *from);
 
-/* The smallest value that at least @percent of them are not above, from 0 to 100. 0 when empty. */
+/* The smallest value that is not exceeded by at least @percent (0 to 100) of the values. 0 when
+ * empty. */
 uint64_t histogram_percentile(const struct histogram *histogram, double percent);
 
 double histogram_mean(const struct histogram *histogram);

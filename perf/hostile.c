@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define ASKERS      1000
-#define OPENERS     4 /* threads: more of them, all awake, would measure the scheduler */
+#define OPENERS     4 /* threads: with more, all awake, the scheduler would be measured */
 #define OPEN_EACH   50
 #define LISTED      2000
 #define OFTEN       20000
@@ -105,14 +105,14 @@ static int load_nothing(void)
 	return 0;
 }
 
-/* A thread with its sessions, and what became of them. */
+/* A thread with its sessions, and its result. */
 struct loader {
 	pthread_t thread;
 	struct dso_session *session, *sessions[OPEN_EACH];
 	int result;
 };
 
-/* Have @count threads run @body. Returns what the first that failed did. */
+/* Have @count threads run @body. Returns the result of the first that failed, or 0. */
 static int run_loaders(struct loader *loaders, unsigned count, void *(*body)(void *argument))
 {
 	unsigned started = 0;
@@ -169,7 +169,7 @@ static int load_open_often(void)
 	return r;
 }
 
-/* A session's thousands of objects are deleted, one behind the other. */
+/* The thousands of objects of a session are deleted, one after the other. */
 static int load_delete_many(void)
 {
 	struct dso_session *victim = open_load(), *deleter = open_load();
@@ -238,8 +238,8 @@ static int load_listings(void)
 	return r;
 }
 
-/* Memory that was written everywhere is deleted and made anew: the open waits until enough of it is
- * zeroed. */
+/* Memory that was written everywhere is deleted and created anew: the open waits until enough of it
+ * is zeroed. */
 static int load_zeroing(void)
 {
 	struct dso_memory_params params = {.size_bytes = (uint64_t)TOUCHED_MIB << 20};
@@ -303,8 +303,8 @@ static int run(unsigned load, const char *bystander_url, bool json)
 	if (pid == 0)
 		stand_by(bystander_url, fds[1]);
 	close(fds[1]);
-	/* A load comes from other hosts: it is to take storaged's time, and not its processors. Its
-	 * threads are begun behind this. */
+	/* A load stands for other hosts: it may take storaged's time, but not its processors. The
+	 * threads of the load are begun after this. */
 	setpriority(PRIO_PROCESS, 0, LOAD_NICE);
 	r = read(fds[0], &byte, 1) == 1 ? loads[load].run() : -1;
 	kill(pid, SIGTERM);

@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALONE_NS      (50 * DSO_MILLISECOND)
-#define CONTENDED_NS  (200 * DSO_MILLISECOND)
-#define BATCH_NS      5000 /* of what is timed at once: reading the clock costs about 25 ns */
-#define HAND_OVERS    25   /* of each way, in a round */
-#define PARKED_NS     (2 * DSO_MILLISECOND) /* long after a waiter stops spinning (SPIN_NS_MAX) */
-#define SPINNING_NS   50000                 /* at most, and at most half of what it spins */
+#define ALONE_NS     (50 * DSO_MILLISECOND)
+#define CONTENDED_NS (200 * DSO_MILLISECOND)
+#define BATCH_NS     5000 /* how long a timed batch lasts: reading the clock costs about 25 ns */
+#define HAND_OVERS   25   /* of each way, in a round */
+#define PARKED_NS    (2 * DSO_MILLISECOND) /* long after a waiter stops spinning (SPIN_NS_MAX) */
+/* at most this long, and at most half of the time for which the waiter spins */
+#define SPINNING_NS   50000
 #define OWN_WORD      0
 #define SHARED_WORD   64
 #define PATIENCE      (60 * DSO_SECOND)
@@ -31,13 +32,13 @@ struct lane {
 	int error;
 };
 
-/* Several at the mutex for a while. */
+/* Several sessions that contend for the mutex for a while. */
 struct contest {
 	int64_t until_ns;
 	_Atomic uint64_t inside; /* counted by load and store, under the mutex */
 };
 
-/* Two, of whom one hands the mutex over to the other. */
+/* Two sessions, one of which hands the mutex over to the other. */
 struct hand_over {
 	pthread_t thread; /* the waiter's */
 	struct lane *waiter;
@@ -96,7 +97,7 @@ static int ping(struct lane *lane, unsigned count)
 	return r;
 }
 
-/* Time @operate for ALONE_NS, after a warm-up that finds how many make a sample. */
+/* Time @operate for ALONE_NS, after a warm-up that finds how many operations make a sample. */
 static int alone(struct lane *lane, int (*operate)(struct lane *lane, unsigned count),
 		 struct histogram *latencies)
 {
@@ -204,7 +205,7 @@ static int hand_over_once(struct hand_over *hand_over, struct lane *lane, int64_
 	return 0;
 }
 
-/* As those who hand over find things where one is parked: everybody has been asleep. */
+/* Begin as after a hand-over to a parked waiter: all threads have been asleep. */
 static int ping_once(struct lane *lane, struct histogram *latencies)
 {
 	int64_t begin_ns;
@@ -217,7 +218,7 @@ static int ping_once(struct lane *lane, struct histogram *latencies)
 	return r ? worker_fail(&lane->worker, r) : 0;
 }
 
-/* How long to hold it, so that the other is sure to wait and to spin yet. */
+/* How long to hold the mutex, so that the other session surely waits, and still spins. */
 static int64_t spinning_ns(const struct lock_figures *figures)
 {
 	int64_t ns = (int64_t)histogram_percentile(&figures->latencies[LOCK_PING], 50) / 2000;
@@ -233,7 +234,7 @@ static int hand_overs(struct hand_over *hand_over, struct lane *lane, bool spins
 	int r = 0;
 
 	pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed);
-	/* Where nobody else takes part, each has a processor of his own. */
+	/* If no others take part, each thread has a processor of its own. */
 	if (hand_over->near) {
 		pin(pthread_self(), &allowed, false);
 		pin(hand_over->thread, &allowed, true);
@@ -287,7 +288,7 @@ static void *contender_main(void *argument)
 	return NULL;
 }
 
-/* @count of @lanes at the mutex for a while. The first error is @lane's. */
+/* @count of @lanes contend for the mutex for a while. The first error is @lane's. */
 static int contest(struct lane *lanes, unsigned count, struct lock_figures *figures,
 		   enum lock_row row)
 {
@@ -316,7 +317,7 @@ static int contest(struct lane *lanes, unsigned count, struct lock_figures *figu
 	}
 	if (r == 0 && contest.inside != pairs)
 		r = worker_wrong(&first->worker, EXCLUSION_ERR);
-	/* Who waited still, gets it after the end. */
+	/* A session that still waited gets it after the end. */
 	figures->took_ns[row] += CONTENDED_NS;
 	return r;
 }

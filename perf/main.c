@@ -102,7 +102,7 @@ static int start(struct run *run)
 		fprintf(stderr, "dso-perf: out of memory\n");
 		return -ENOMEM;
 	}
-	/* Before there are threads: it forks. */
+	/* Before any thread begins, because it forks. */
 	r = baseline_start(&run->baseline, settings);
 	if (r)
 		return r;

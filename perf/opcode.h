@@ -10,7 +10,7 @@ enum opcode { OPCODE_READ, OPCODE_WRITE, OPCODE_CAS, OPCODE_FAA, OPCODES };
 /* By opcode. */
 extern const char *const opcode_names[OPCODES];
 
-/* OPCODES where there is none of that name. */
+/* OPCODES where no operation has that name. */
 enum opcode opcode_find(const char *name);
 
 static inline bool opcode_is_atomic(enum opcode opcode)

@@ -20,7 +20,7 @@ static const uint8_t *pattern_of(const struct worker *worker, uint64_t place)
 
 /* ---- FAA ---- */
 
-/* Alone it is known what a word held; among several sessions, that it has grown. */
+/* With one session it is known what a word held; with several, that it has grown. */
 static bool grew(const struct worker *worker, uint64_t before, uint64_t last)
 {
 	return worker->settings->sessions == 1 ? before == last : before >= last;
@@ -131,7 +131,7 @@ static uint8_t *read_buffer(struct worker *worker, uint64_t serial)
 	return worker->buffers + slot(worker, serial) * worker->settings->size_bytes;
 }
 
-/* What nobody wrote, at both ends of a buffer: a READ must replace it. */
+/* Put bytes that were never written at both ends of the buffer: a READ must replace them. */
 static void spoil(struct worker *worker, uint8_t *buffer)
 {
 	size_t bytes = end_bytes(worker->settings);

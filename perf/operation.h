@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The operations, and the places that they go to: --words of them, a line or more apart, in one
- * object that all sessions of the run have open. Words begin at 0 and only grow, by 1 an operation,
- * so that their sum must be the number of operations; bytes have a pattern of their place.
+ * The operations, and the places that they go to. There are --words places, a line or more apart,
+ * in one object that all sessions of the run have open. Words begin at 0 and only grow, by 1 an
+ * operation, so that their sum must be the number of operations. Bytes have a pattern of their
+ * place.
  */
 #ifndef PERF_OPERATION_H
 #define PERF_OPERATION_H
@@ -17,7 +18,7 @@ struct worker {
 	struct dso_memory *memory;
 	const uint8_t *patterns; /* of all places, for all workers */
 	uint8_t *buffers;        /* READ: depth of them */
-	uint64_t *words;         /* what each place held last, or will hold */
+	uint64_t *words;         /* what each place last held, or is about to hold */
 	uint64_t *expected;      /* CAS: of the operations outstanding, by slot */
 	uint64_t submit_place, complete_place;
 	uint64_t submitted, completed;
@@ -48,15 +49,16 @@ int worker_open(struct worker *worker, const struct settings *settings, const ch
 		const char *name, const uint8_t *patterns, unsigned index);
 void worker_close(struct worker *worker);
 
-/* The bytes of all places as READ finds and WRITE leaves them, to be freed. */
+/* The bytes of all places, as READ finds them and WRITE leaves them; to be freed. */
 uint8_t *patterns_new(const struct settings *settings);
 
-/* Give the places what READ shall find. Returns 0, or a negative errno with worker->error. */
+/* Write what READ has to find into the places. Returns 0, or a negative errno with
+ * worker->error. */
 int places_fill(struct worker *worker);
 
 /*
- * Check what the places hold after @operations, of which @additions added 1. Returns 0, or a
- * negative errno with worker->error.
+ * Check the places after @operations, of which @additions added 1. Returns 0, or a negative errno
+ * with worker->error.
  */
 int places_check(struct worker *worker, uint64_t operations, uint64_t additions);
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * peer-lock redis|zookeeper PORT [SESSIONS]: the locks of others, through their own C clients,
- * measured as dso-perf lock measures ours. For perf/compare-locks; prints a JSON object a row.
+ * peer-lock redis|zookeeper PORT [SESSIONS]: the locks of other systems, through their own C
+ * clients, measured as dso-perf lock measures ours. For perf/compare-locks; prints a JSON object a
+ * row.
  *
  * redis: SET NX PX with a token; unlocked by a script (EVALSHA) that compares the token, deletes
- * and publishes. Who waits has subscribed to that, as redisson does, instead of asking again and
+ * and publishes. A waiter has subscribed to that, as in redisson, instead of asking again and
  * again. zookeeper: the recipe for locks of its documentation: an ephemeral node with a sequence
- * number; who has not the lowest watches the one before him.
+ * number; a client that does not have the lowest number watches the node before its own.
  */
 #include "perf/clock.h"
 #include "perf/histogram.h"
@@ -108,7 +109,7 @@ static bool redis_try(struct lane *lane)
 	return taken;
 }
 
-/* Until somebody has unlocked; what was published before is of no more use. */
+/* Wait until the lock is published as free; what was published before is of no use any more. */
 static void redis_wait(struct lane *lane)
 {
 	void *reply;
@@ -270,7 +271,7 @@ static void *wait_main(void *argument)
 	return NULL;
 }
 
-/* From the unlock to the return of the lock of one who waits for it. */
+/* From the unlock to the return of a waiter's lock. */
 static void handed_over(void)
 {
 	static struct histogram latencies;

@@ -26,7 +26,7 @@ struct lane {
 	int error;
 };
 
-/* Submit until the depth is reached. @now_ns is taken for the time of all of them. */
+/* Submit until the depth is reached. @now_ns counts as the time of each submission. */
 static int refill(struct lane *lane, int64_t now_ns)
 {
 	struct worker *worker = &lane->worker;
@@ -136,7 +136,7 @@ static int lane_start(struct lane *lane)
 	return 0;
 }
 
-/* Let the progress be seen until the threads end. */
+/* Show the progress until the threads end. */
 static void wait_for(struct lane *lanes, unsigned count, const struct run *run)
 {
 	int64_t begin_ns = clock_ns(), end_ns = begin_ns + run->settings.duration_ns;
@@ -150,7 +150,7 @@ static void wait_for(struct lane *lanes, unsigned count, const struct run *run)
 			pthread_join(lanes[i].thread, NULL);
 }
 
-/* Add what the lanes did. The first error is @worker's. */
+/* Add up the results of the lanes. The first error is @worker's. */
 static int collect(struct run *run, struct worker *worker, struct lane *lanes, unsigned count)
 {
 	int64_t begin_ns = INT64_MAX, end_ns = 0;

@@ -66,7 +66,7 @@ static void report_json(const struct run *run, uint64_t errors)
 	print_json(object);
 }
 
-/* perftest's columns, and what the row is of. */
+/* perftest's columns, and the operation of the row. */
 static void print_row(uint64_t bytes, uint64_t iterations, const struct histogram *histogram,
 		      const char *of)
 {
@@ -132,7 +132,7 @@ void report(const struct run *run, uint64_t errors)
 
 /* ---- the mutex ---- */
 
-/* A row, and the one that it is compared with: itself, where it is none. */
+/* A row, and the row that it is compared with; itself where there is none. */
 static const struct {
 	const char *op, *text;
 	enum lock_row compared;
@@ -157,7 +157,7 @@ static double lock_rate(const struct lock_figures *figures, enum lock_row row)
 			   : 1e12 / histogram_mean(&figures->latencies[row]);
 }
 
-/* By what it takes, or, contended, by how many there are in a second. */
+/* Compare by the time that it takes, or, contended, by the number in a second. */
 static double times_compared(const struct lock_figures *figures, enum lock_row row)
 {
 	enum lock_row with = lock_rows[row].compared;

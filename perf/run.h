@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A run: what both modes need, and what they find. */
+/* A run: what both modes need, and their results. */
 #ifndef PERF_RUN_H
 #define PERF_RUN_H
 
@@ -20,27 +20,27 @@ struct run {
 	char transport[16];         /* the one in use */
 	struct histogram latencies; /* ps */
 	uint64_t completed, additions;
-	uint64_t batch;            /* operations a sample is the mean of */
+	uint64_t batch;            /* the operations that a sample is the mean of */
 	double rate;               /* operations a second */
 	struct lock_figures *lock; /* of the mode lock */
 };
 
 /*
- * One operation at a time, in turns with the baseline. @worker is open. Returns 0, or a negative
- * errno with worker->error, or with nothing there where stderr has been told.
+ * Measure one operation at a time, alternating with the baseline. @worker is open. Returns 0, or a
+ * negative errno with worker->error, which is empty where stderr was told.
  */
 int measure_latency(struct run *run, struct worker *worker);
 
 /*
- * Many at a time, in threads with sessions of their own, before and after it the baseline. Returns
- * as measure_latency() does.
+ * Measure many operations at a time, in threads with sessions of their own, with the baseline
+ * before and after. Returns as measure_latency() does.
  */
 int measure_rate(struct run *run, struct worker *worker);
 
 /* Print the results on stdout. */
 void report(const struct run *run, uint64_t errors);
 
-/* Say on stderr how far it is, where that is a terminal. */
+/* Show the progress on stderr, where that is a terminal. */
 void report_progress(int64_t begin_ns, int64_t duration_ns);
 
 #endif

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Visible, for libc to find it. */
+/* Not static, so that libc finds it. */
 __attribute__((visibility("default"))) const char *argp_program_version =
 	"dso-perf (dso-rdma) " DSO_VERSION;
 

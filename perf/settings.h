@@ -22,7 +22,7 @@ enum mode { MODE_LAT, MODE_RATE, MODE_LOCK, MODE_BARRIER, MODE_ECHO };
 /* How to wait; poll_name gives the library's word for it. */
 enum poll_policy { POLL_ADAPTIVE, POLL_BUSY, POLL_BLOCK };
 
-/* Those that go by an IP address; the others by a unix socket. */
+/* The transports that use an IP address; the others use a unix socket. */
 #define REMOTE_TRANSPORTS "verbs", "roce", "tcp"
 
 struct settings {
@@ -38,7 +38,7 @@ struct settings {
 	bool json;
 };
 
-/* Fill from the command line. Exits with status 2 where that is wrong. */
+/* Fill in the settings from the command line. Exits with status 2 where that is wrong. */
 void settings_parse(int argc, char **argv, struct settings *ret_settings);
 
 const char *poll_name(enum poll_policy poll);

@@ -60,7 +60,7 @@ int worker_open(struct worker *worker, const struct settings *settings, const ch
 	*worker = (struct worker){.settings = settings,
 				  .operation = &operations_by_opcode[settings->opcode],
 				  .patterns = patterns};
-	/* Sessions begin at different places, as far as there are so many. */
+	/* Sessions begin at different places, as far as there are enough. */
 	worker->submit_place = index * settings->words / settings->sessions;
 	worker->complete_place = worker->submit_place;
 	worker->buffers = malloc(settings->depth * settings->size_bytes);
@@ -70,7 +70,7 @@ int worker_open(struct worker *worker, const struct settings *settings, const ch
 		snprintf(worker->error, sizeof worker->error, "out of memory");
 		return -ENOMEM;
 	}
-	/* Not with the first operation, where it would be measured. */
+	/* Now, and not in the first operation, where it would be measured. */
 	memset(worker->buffers, 1, settings->depth * settings->size_bytes);
 	r = open_session(worker, url);
 	if (r)
@@ -97,7 +97,7 @@ uint8_t *patterns_new(const struct settings *settings)
 
 	for (uint64_t i = 0; patterns && i < bytes; i++) {
 		state = state * 6364136223846793005 + 1442695040888963407;
-		/* Never 0: that is what memory holds that nobody wrote. */
+		/* Never 0, which memory holds that was never written. */
 		patterns[i] = (uint8_t)(state >> 56) | 1;
 	}
 	return patterns;

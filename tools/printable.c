@@ -46,7 +46,7 @@ static size_t take_character(const unsigned char *at, uint32_t *ret_character)
 	return form + 1;
 }
 
-/* How many bytes at @at may stand as they are; 0: the first one is to be escaped. */
+/* How many bytes at @at may be written as they are; 0: the first one has to be escaped. */
 static size_t plain_bytes(const unsigned char *at, enum printable_for whom)
 {
 	uint32_t character;
@@ -62,7 +62,8 @@ static size_t plain_bytes(const unsigned char *at, enum printable_for whom)
 	return bytes;
 }
 
-/* Write what stands for the character at *@from to @to, and go on behind it. Returns its bytes. */
+/* Write the character at *@from to @to, escaped if need be, and move *@from behind it. Returns the
+ * bytes written. */
 static size_t step(const unsigned char **from, enum printable_for whom, char to[static 5])
 {
 	size_t bytes = plain_bytes(*from, whom);

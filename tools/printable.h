@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text that came from elsewhere, as the name of an object or a sentence of storaged's, for a
- * terminal and for JSON. A byte that may not stand as it is becomes \xNN, and so does every
- * backslash: two different texts never look the same, and printf(1)'s %b makes of each what it was.
+ * Text from elsewhere, such as the name of an object or a sentence of storaged's, for a terminal
+ * and for JSON. A byte that may not be written as it is becomes \xNN, and so does every backslash.
+ * So two different texts never look the same, and printf(1)'s %b turns each into what it was.
  */
 #ifndef TOOLS_PRINTABLE_H
 #define TOOLS_PRINTABLE_H
@@ -11,17 +11,15 @@
 #include <stdio.h>
 
 enum printable_for {
-	/* escaped are backslashes, DEL and what is not UTF-8; the other controls JSON escapes
-	 * itself */
+	/* escapes backslashes, DEL and what is not UTF-8; JSON escapes the other controls itself */
 	PRINTABLE_JSON,
-	/* also controls, line ends among them, and what hides text or changes the order in which it
-	 * is shown */
+	/* also escapes controls, line ends among them, and what hides text or changes its order */
 	PRINTABLE_TERMINAL,
-	/* what was written for JSON, for a terminal: its backslashes stay */
+	/* for a terminal what was written for JSON: its backslashes stay */
 	PRINTABLE_JSON_ON_TERMINAL,
 };
 
-/* Room that @bytes of text need at most. */
+/* The most room that @bytes of text need. */
 #define PRINTABLE_BYTES_MAX(bytes) (4 * (bytes) + 1)
 
 /* Write @text to @to, of PRINTABLE_BYTES_MAX(strlen(@text)) bytes. Returns @to. */

@@ -68,7 +68,7 @@ const struct argp_option option_table[] = {
 	{NULL},
 };
 
-/* The options that only some commands have. */
+/* The bit of an option that only some commands have. */
 static const struct {
 	int key;
 	unsigned option; /* of enum command_option */
@@ -88,8 +88,8 @@ unsigned option_bit(int key)
 }
 
 /*
- * argp must not take "-5" for an option, it is a number: such arguments carry this mark in front
- * while argp has them.
+ * argp must not take "-5" for an option, because it is a number: such arguments have this mark in
+ * front while argp has them.
  */
 #define NUMBER_MARK '\x1f'
 
@@ -103,7 +103,8 @@ static bool is_negative_number(const char *argument)
 	return argument[0] == '-' && isdigit((unsigned char)argument[1]);
 }
 
-/* Give negative numbers in front of "--" their mark. Lives as long as the process. */
+/* Put the mark before negative numbers that stand before "--". The arguments live as long as the
+ * process. */
 static void mark_numbers(int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
@@ -117,7 +118,7 @@ static void mark_numbers(int argc, char **argv)
 	}
 }
 
-/* --transport without a name behind it asks stat for the transport's figures. */
+/* --transport without a name asks stat for the figures of the transport. */
 static void name_figures(int argc, char **argv)
 {
 	static char figures[] = "--figures";
@@ -133,8 +134,8 @@ struct parsing {
 	char **typed;
 };
 
-/* Whether the last operand is the first word of a command that is to be run: the rest is that
- * command's. */
+/* Whether the last operand is the first word of a command that is to be run: then the rest belongs
+ * to that command. */
 static bool begins_command(const struct dsoctl *ctl)
 {
 	unsigned used;
@@ -155,7 +156,7 @@ static void add_operand(struct parsing *parsing, char *argument, struct argp_sta
 	state->next = state->argc;
 }
 
-/* A time to wait for others: parse_duration()'s and 0, and longer ones in minutes, hours and
+/* A time to wait for others: what parse_duration() takes, 0, and longer times in minutes, hours and
  * days. */
 static int parse_wait(const char *text, int64_t *ret_ns)
 {
@@ -256,8 +257,8 @@ static const struct argp argp = {
 };
 
 /*
- * --timeout is for waiting where the command does that, else for storaged, which it then has to
- * wait for.
+ * --timeout is the wait for others, of a command that waits; of any other command it is the wait
+ * for storaged, which has to be above 0.
  */
 static enum exit_status place_timeout(struct dsoctl *ctl)
 {

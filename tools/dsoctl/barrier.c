@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-/* The barrier, or with -n a new one. Other than STATUS_DONE: that was said. */
+/* Open the barrier, or with -n create it. Any status but STATUS_DONE was explained on stderr. */
 static enum exit_status open_barrier(struct dsoctl *ctl, struct dso_barrier **ret_barrier)
 {
 	struct dso_barrier_params params = {.parties = (uint32_t)ctl->count};

@@ -22,12 +22,13 @@
 #define NOT_FOUND       127
 #define ENDED_BY_SIGNAL 128
 
-/* As dsoctl was started with it, for the command. */
+/* The signal mask with which dsoctl was started, for the command. */
 static sigset_t mask_before;
 
 /*
- * Whether it is for dsoctl alone: SIGRTMIN with which its threads call each other, or what the
- * kernel has to say of its own doing, as SIGPIPE of a stderr that nobody reads.
+ * Whether the signal is for dsoctl alone: SIGRTMIN, with which its threads call each other, or a
+ * signal that the kernel sends for what dsoctl did itself, such as SIGPIPE of a stderr that nobody
+ * reads.
  */
 static bool is_own(const siginfo_t *info)
 {
@@ -61,7 +62,8 @@ int wait_begin(struct wait *wait, struct dsoctl *ctl)
 	sigaddset(&set, SIGRTMIN);
 	sigaddset(&set, SIGRTMAX); /* of the witness */
 	sigaddset(&set, SIGCHLD);
-	/* Ignored, as a parent may have left it, nobody would hear of the command's end. */
+	/* If SIGCHLD were ignored, as a parent may have left it, dsoctl would not learn of the
+	 * command's end. */
 	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_BLOCK, &set, &mask_before);
 	return -pthread_create(&wait->thread, NULL, watch, wait);
@@ -77,12 +79,12 @@ bool wait_end(struct wait *wait, struct dsoctl *ctl)
 
 /* ---- starting it ---- */
 
-/* In the child. Tells its parent through @report why it could not. */
+/* In the child: start the command, or tell the parent through @report why that failed. */
 __attribute__((noreturn)) static void become(char **words, pid_t parent, int report)
 {
 	int error;
 
-	/* A killed dsoctl holds nothing any more. */
+	/* The command ends with dsoctl: a killed dsoctl holds nothing any more. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(COULD_NOT_START);
@@ -101,7 +103,7 @@ static int start(char **words, pid_t *ret_child)
 	int report[2], error = 0;
 	ssize_t n;
 
-	/* What outlives its parent comes to us: see work.h. */
+	/* Processes that outlive their parent become children of dsoctl: see work.h. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (pipe2(report, O_CLOEXEC))
 		return -errno;
@@ -123,15 +125,15 @@ static int start(char **words, pid_t *ret_child)
 
 /* ---- the session meanwhile ---- */
 
-/* A thread of its own, which has the session while the command runs: a ping waits for as long as
- * storaged is silent. */
+/* A thread that has the session while the command runs. It is a thread because a ping waits for as
+ * long as storaged is silent. */
 struct watcher {
 	pthread_t thread, main;
 	struct dso_session *session;
 	pthread_mutex_t mutex;
 	pthread_cond_t over;
 	bool is_over;
-	int error; /* by which the session was lost */
+	int error; /* the error with which the session was lost */
 };
 
 /* Wait for LOOK_NS. Returns whether the command has ended meanwhile. */
@@ -192,7 +194,8 @@ static bool watcher_lost(struct watcher *watcher)
 	return lost;
 }
 
-/* The session is the caller's again. Returns by what it was lost, or 0. */
+/* End the thread: the session is the caller's again. Returns the error with which it was lost, or
+ * 0. */
 static int watcher_end(struct watcher *watcher)
 {
 	pthread_mutex_lock(&watcher->mutex);
@@ -210,11 +213,11 @@ struct run {
 	struct witness witness;
 	struct watcher watcher;
 	struct course course;
-	int wait_status; /* of the command, once it has ended */
+	int wait_status; /* the command's, once it has ended */
 };
 
-/* Whether the kernel says that a key or the end of the terminal caused it: for all in the
- * foreground. */
+/* Whether the kernel says that a key or the end of the terminal caused it: then the whole
+ * foreground gets it. */
 static bool is_of_terminal(const siginfo_t *info)
 {
 	int number = info->si_signo;
@@ -223,7 +226,7 @@ static bool is_of_terminal(const siginfo_t *info)
 	       (number == SIGINT || number == SIGQUIT || number == SIGHUP);
 }
 
-/* To the command, or, where that has ended, to all that it has left. */
+/* Send the signal to the command, or, after that has ended, to every process that it has left. */
 static void pass(struct run *run, const siginfo_t *info)
 {
 	bool group_has_it = is_of_terminal(info) || witness_has_got(&run->witness, info->si_signo);
@@ -236,7 +239,7 @@ static void pass(struct run *run, const siginfo_t *info)
 		kill(command, info->si_signo);
 }
 
-/* Wait for a signal, but not beyond the time at which there is something to look at. */
+/* Wait for a signal, at most until the next look is due. */
 static void await_signal(struct run *run)
 {
 	struct timespec patience = {.tv_nsec = LOOK_NS};
@@ -256,12 +259,12 @@ static void end_work(struct run *run, int signal_number)
 	if (signal_number == SIGTERM)
 		work_remember(&run->work);
 	work_signal(&run->work, signal_number, false);
-	/* What is stopped would not hear of SIGTERM. */
+	/* A stopped process would not react to SIGTERM. */
 	if (signal_number == SIGTERM)
 		work_signal(&run->work, SIGCONT, false);
 }
 
-/* Reap whoever has ended, and keep the status of the command. */
+/* Reap every child that has ended, and keep the status of the command. */
 static void reap(struct run *run)
 {
 	int wait_status;
@@ -275,7 +278,7 @@ static void reap(struct run *run)
 	}
 }
 
-/* Until all of the work has ended. */
+/* Wait until all of the work has ended. */
 static void attend(struct run *run)
 {
 	for (reap(run); work_is_left(&run->work); reap(run)) {
@@ -295,13 +298,14 @@ static enum exit_status status_of(int wait_status)
 	return (enum exit_status)WEXITSTATUS(wait_status);
 }
 
-/* With a watcher. Returns 0 when the command was started, or a negative errno. */
+/* The same with a watcher. Returns 0 when the command was started, or a negative errno. */
 static int start_and_attend(struct run *run, char **words)
 {
 	sigset_t set = ending_signals();
 	int r;
 
-	/* Without a witness a signal for the whole group comes twice, and nothing worse. */
+	/* Without a witness a signal for the whole group comes twice, which does no further
+	 * harm. */
 	witness_start(&run->witness, &set);
 	work_begin(&run->work);
 	r = start(words, &run->work.command);
@@ -328,10 +332,12 @@ int command_run(struct dsoctl *ctl, char **words, enum exit_status *ret_status)
 		fail_because("cannot run %s: %s", words[0], strerror(-r));
 		*ret_status = r == -ENOENT ? NOT_FOUND : COULD_NOT_START;
 	}
-	/* Lost behind the end of the work, it is for whoever gives back to say. */
+	/* A session that was lost after the end of the work is reported when the hold is given
+	 * back. */
 	if (run.course.state == COURSE_RUNS)
 		return 0;
-	/* Not before the work has ended: for a stderr that nobody reads one may wait for ever. */
+	/* Not before the work has ended: a write to a stderr that nobody reads may wait for
+	 * ever. */
 	fail_because("the session is lost, and the command must end with it: %s",
 		     dso_error(ctl->session));
 	return error;

@@ -52,7 +52,7 @@ static void print_commands_with_names(void)
 	}
 }
 
-/* "--url|--count|-n" of the options that have an argument. */
+/* "--url|--count|-n" of the options that take an argument. */
 static void print_options_with_argument(void)
 {
 	const char *separator = "";
@@ -90,7 +90,7 @@ enum exit_status run_completion(struct dsoctl *ctl)
 	       "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 	       "\t\tif [[ $skip ]]; then skip=; continue; fi\n"
 	       "\t\tcase ${COMP_WORDS[i]} in\n"
-	       /* Behind it is a command, for whose arguments files may do. */
+	       /* A command follows, whose arguments may be files. */
 	       "\t\t--)\n"
 	       "\t\t\t((i + 1 < COMP_CWORD)) || COMPREPLY=($(compgen -c -- \"$cur\"))\n"
 	       "\t\t\tcompopt -o default 2>/dev/null\n"

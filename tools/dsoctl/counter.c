@@ -13,7 +13,7 @@ static enum exit_status print_value(const struct dsoctl *ctl, int64_t value)
 	return STATUS_DONE;
 }
 
-/* The operand at @index as a number; false after saying that it is none. */
+/* Parse the operand at @index as a number. Returns false after saying that it is none. */
 static bool number(const struct dsoctl *ctl, unsigned index, int64_t *ret_value,
 		   enum exit_status *ret_status)
 {
@@ -41,7 +41,7 @@ enum exit_status run_counter_get(struct dsoctl *ctl)
 	struct dso_counter *counter;
 	struct dso_stat stat;
 	int64_t value;
-	/* Opening would make one of a misspelt name. */
+	/* Check first that it exists: opening would create a counter with a misspelt name. */
 	int r = dso_object_stat(ctl->session, ctl->operands[0], &stat);
 
 	if (r == 0)
@@ -86,7 +86,7 @@ enum exit_status run_counter_add(struct dsoctl *ctl)
 	if (r)
 		return fail(ctl, r);
 	value = (int64_t)((uint64_t)value + (uint64_t)delta);
-	/* What an addition finds in its stripe says nothing about the sum. */
+	/* The value before an addition to a stripe says nothing about the sum. */
 	if (stat.parameters[1] > 1)
 		r = dso_counter_get(counter, &value);
 	return r ? fail(ctl, r) : print_value(ctl, value);
@@ -114,6 +114,6 @@ enum exit_status run_counter_cas(struct dsoctl *ctl)
 					     "swapped", swapped, "before", (json_int_t)before));
 	else
 		status = printf("%jd\n", (intmax_t)before) < 0 ? STATUS_FAILED : STATUS_DONE;
-	/* For `if dsoctl counter cas ...`: what it held is on stdout in either case. */
+	/* For `if dsoctl counter cas ...`: what the counter held is on stdout in either case. */
 	return swapped ? status : STATUS_FAILED;
 }

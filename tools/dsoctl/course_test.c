@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-/* Any time: that of the clock is not that of the machine's start. */
+/* Any time: the clock of a test need not begin at the machine's start. */
 #define LOST_AT (1000 * DSO_SECOND)
 
 START_TEST(as_long_as_the_session_lives_the_work_gets_nothing)

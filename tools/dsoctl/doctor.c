@@ -21,7 +21,7 @@
 struct doctor {
 	struct dsoctl *ctl;
 	json_t *findings;
-	char broken[1100]; /* the first thing that is; empty: nothing */
+	char broken[1100]; /* the first thing that is wrong; empty: nothing is */
 };
 
 /* ---- findings ---- */
@@ -185,7 +185,7 @@ static int compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-/* Add 1 @count times. *ret_ps is how long one took. */
+/* Add 1 to the counter @count times. *ret_ps is how long one addition took. */
 static int time_batch(struct dso_counter *counter, unsigned count, int64_t *ret_ps)
 {
 	int64_t begin_ns = now_ns();
@@ -197,7 +197,7 @@ static int time_batch(struct dso_counter *counter, unsigned count, int64_t *ret_
 	return r;
 }
 
-/* The median batch; *ret_added is the value that the counter must have now. */
+/* The time of the median batch; *ret_added is the value that the counter must have now. */
 static int time_additions(struct dso_counter *counter, int64_t *ret_ps, int64_t *ret_added)
 {
 	int64_t batches_ps[BATCHES];
@@ -205,7 +205,8 @@ static int time_additions(struct dso_counter *counter, int64_t *ret_ps, int64_t 
 	int64_t added = 0;
 	int r = 0;
 
-	/* Batches short enough to be over soon and long enough for the clock not to count. */
+	/* Batches that are short enough to be over soon, and long enough for reading the clock not
+	 * to count. */
 	for (i = 0; i < 4 && r == 0; i++) {
 		r = time_batch(counter, count, &batches_ps[0]);
 		added += count;
@@ -276,7 +277,7 @@ static uint64_t figure(const struct dso_figure *figures, size_t count, const cha
 	return 0;
 }
 
-/* After some operations, of the transport that counts packets. */
+/* After some operations, the figures of a transport that counts packets. */
 static void examine_path(struct doctor *doctor)
 {
 	struct dso_session *session = doctor->ctl->session;

@@ -17,7 +17,7 @@ enum exit_status {
 	STATUS_DONE = 0,
 	STATUS_FAILED = 1,
 	STATUS_USAGE = 2,
-	STATUS_TIMED_OUT = 124, /* what others have, or are to do, was waited for in vain */
+	STATUS_TIMED_OUT = 124, /* the wait for others was in vain */
 };
 
 /* Options that only some commands have. */
@@ -27,7 +27,7 @@ enum command_option {
 	OPTION_INITIAL = 4,
 	OPTION_STRIPES = 8,
 	OPTION_FIGURES = 16,
-	OPTION_TIMEOUT = 32, /* it waits for others; elsewhere --timeout is --silence */
+	OPTION_TIMEOUT = 32, /* the command waits for others; elsewhere --timeout is --silence */
 	OPTION_PERMITS = 64,
 	OPTION_HELD = 128,
 	OPTION_FORCE = 256,
@@ -45,17 +45,17 @@ struct command {
 	unsigned operands_min, operands_max;
 	bool offline; /* runs without a session */
 	enum exit_status (*run)(struct dsoctl *ctl);
-	const char *details; /* for its page; NULL: there is no more to say */
+	const char *details; /* the text below its options; NULL: none */
 };
 
 struct dsoctl {
 	const char *url; /* NULL: not given */
 	const char *transport;
 	int64_t silence_ns; /* of storaged; 0: not given */
-	int64_t wait_ns;    /* for others; DSO_FOREVER: not given */
+	int64_t wait_ns;    /* the wait for others; DSO_FOREVER: not given */
 	int64_t begun_ns;   /* when dsoctl was started */
 	bool json;
-	unsigned options; /* given, of enum command_option */
+	unsigned options; /* the options that were given, of enum command_option */
 	uint64_t count;
 	int64_t initial;
 	uint64_t stripes;
@@ -64,26 +64,26 @@ struct dsoctl {
 	bool wants_help;
 	const struct command *command;
 	char **words;    /* all operands; freed by main() */
-	char **operands; /* of them, those behind the command's name */
+	char **operands; /* the operands after the command's name */
 	unsigned operand_count;
 	struct dso_session *session;
-	int signal; /* that ended it, and that main() is to end by */
+	int signal; /* the signal that ended the command, by which main() ends dsoctl */
 };
 
 /* ---- commands.c ---- */
 
 extern const struct command commands[]; /* ends with a NULL name */
 
-/* The command whose words @words (of @count) begin with; *ret_used is how many they are. Or
- * NULL. */
+/* The command that @words (of @count) begin with, or NULL; *ret_used is how many words it has. */
 const struct command *command_find(char *const *words, unsigned count, unsigned *ret_used);
 
-/* Whether it runs another command, whose words are all those behind a name. */
+/* Whether it runs another command, whose words are all those after a name. */
 bool command_runs_another(const struct command *command);
 
 /* ---- help.c ---- */
 
-/* Print the commands of that first word to @to, unless it is NULL. Returns how many. */
+/* Print the commands that begin with @word to @to, unless that is NULL. Returns how many there
+ * are. */
 unsigned commands_print_family(FILE *to, const char *word);
 
 /* Print how to use dsoctl, or the command that ctl->operands begin with. */
@@ -94,12 +94,13 @@ enum exit_status dsoctl_help(struct dsoctl *ctl);
 /* The options of the command line, as argp has them. */
 extern const struct argp_option option_table[];
 
-/* The option of that key of the table, of enum command_option; 0: every command has it. */
+/* The bit of the option with that key, of enum command_option; 0: every command has it. */
 unsigned option_bit(int key);
 
 /*
- * Take options, operands and command from the command line. Other than STATUS_DONE: it was wrong,
- * and that was said. STATUS_DONE without a command: that was all.
+ * Take options, operands and the command from the command line. Any status but STATUS_DONE: the
+ * command line was wrong, and stderr was told. STATUS_DONE without a command: there is nothing more
+ * to do.
  */
 enum exit_status arguments_parse(struct dsoctl *ctl, int argc, char **argv);
 
@@ -116,58 +117,59 @@ int64_t time_left(const struct dsoctl *ctl);
 
 /* ---- prepare.c ---- */
 
-/* Before anything else: stderr is buffered, no descriptor below 3 is free, and process 1 obeys
- * signals. */
+/* To be called before anything else: buffers stderr, makes sure that no descriptor below 3 is free,
+ * and lets process 1 obey signals. */
 void prepare(void);
 
 /* ---- output.c ---- */
 
 /*
  * Sentences on stderr are kept until dsoctl holds nothing any more, however slowly they are read.
- * The texts of others in them are escaped here, and not before.
+ * The functions here escape names and sentences from elsewhere; their callers do not.
  */
 
-/* Say on stderr that something failed with @error, for which the session has the sentence. */
+/* Say on stderr that something failed with @error; the session has the sentence. */
 enum exit_status fail(const struct dsoctl *ctl, int error);
 
 /*
- * The same of a wait for others. Not in time is STATUS_TIMED_OUT, and whoever holds the object that
- * the first operand names is said.
+ * The same after a wait for others. Where the time was over the status is STATUS_TIMED_OUT, and the
+ * sentence names the holders of the object that the first operand names.
  */
 enum exit_status fail_wait(const struct dsoctl *ctl, int error);
 
 /* The same with a sentence of our own. */
 __attribute__((format(printf, 1, 2))) enum exit_status fail_because(const char *format, ...);
 
-/* Say on stderr that there is no @type of the first operand's name, and that @command makes one. */
+/* Say on stderr that there is no @type with the first operand's name, and that @command creates
+ * one. */
 enum exit_status fail_missing(const struct dsoctl *ctl, const char *type, const char *command);
 
 /* Say on stderr what is wrong with the command line. */
 __attribute__((format(printf, 2, 3))) enum exit_status wrong_usage(const struct dsoctl *ctl,
 								   const char *format, ...);
 
-/* Print @object on a line, and free it. NULL is taken for a lack of memory. */
+/* Print @object on a line, and free it. NULL stands for a lack of memory. */
 enum exit_status print_json(json_t *object);
 
-/* With --json print @object, else nothing; free it. For commands that have nothing to tell but that
- * it is done. */
+/* With --json print @object, otherwise nothing; free it. For commands that have nothing to print
+ * but that they are done. */
 enum exit_status print_done(const struct dsoctl *ctl, json_t *object);
 
 /*
- * The same behind what a command has printed that was run, with its status as a member. Returns
+ * The same after the output of a command that was run, with its status as a member. Returns
  * @status, or why that could not be printed.
  */
 enum exit_status print_run(const struct dsoctl *ctl, enum exit_status status, json_t *object);
 
-/* Print the members of @object, one a line, and free it. NULL is taken for a lack of memory. */
+/* Print the members of @object, one on a line, and free it. NULL stands for a lack of memory. */
 enum exit_status print_members(json_t *object);
 
 /* @name for a terminal; see tools/printable.h. */
 #define PRINTABLE_BYTES PRINTABLE_BYTES_MAX(DSO_NAME_BYTES_MAX)
 const char *printable(const char *name, char text[static PRINTABLE_BYTES]);
 
-/* @text for JSON, which holds no bytes that are not UTF-8; see tools/printable.h. Every text of
- * others is one. */
+/* @text for JSON, which has no bytes that are not UTF-8; see tools/printable.h. Every text from
+ * elsewhere has to go through it. */
 json_t *json_text(const char *text);
 
 /* A duration for people: "12.3 us". */
@@ -179,15 +181,15 @@ const char *size(uint64_t bytes, char text[static DURATION_BYTES]);
 
 /* ---- bytes.c ---- */
 
-/* Add the length of @bytes and themselves: text as a string, others in base64. */
+/* Add the length of @bytes and the bytes: as a string where they are text, otherwise in base64. */
 void json_set_bytes(json_t *object, const uint8_t *bytes, size_t count);
 
 /* Write @bytes to stdout. */
 enum exit_status write_bytes(const uint8_t *bytes, size_t count);
 
 /*
- * Read stdin to its end, or to a byte more than @bytes_max: that shows that there is too much. To
- * be freed; NULL after saying why not.
+ * Read stdin to its end, or to one byte more than @bytes_max, which shows that there is too much.
+ * The result is to be freed; NULL after saying why there is none.
  */
 uint8_t *read_input(size_t bytes_max, size_t *ret_length);
 
@@ -201,15 +203,15 @@ struct holds {
 int holds_read(const struct dsoctl *ctl, struct holds *ret_holds);
 void holds_free(struct holds *holds);
 
-/* The next of @holds behind @last (NULL: the first) of the object called @name, or NULL. */
+/* The next of @holds after @last (NULL: the first) of the object called @name, or NULL. */
 const struct dso_hold *holds_next(const struct holds *holds, const char *name,
 				  const struct dso_hold *last);
 
-/* "held by pid 4711 for 12s", for the end of a sentence; what is in it is others' still. */
+/* "held by pid 4711 for 12s", for the end of a sentence; names in it are not escaped yet. */
 #define HOLD_TEXT_BYTES (sizeof(((struct dso_hold *)0)->who) + 96)
 const char *hold_text(const struct dso_hold *hold, char text[static HOLD_TEXT_BYTES]);
 
-/* Print who holds what, since when. */
+/* Print which session holds what, and for how long. */
 enum exit_status print_held(const struct dsoctl *ctl);
 
 /* ---- the commands ---- */

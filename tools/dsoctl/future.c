@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Whoever sets it decides how long the value may be. */
+/* The setter decides how long the value may be. */
 static int open_it(struct dsoctl *ctl, struct dso_future **ret_future)
 {
 	return dso_future_open(ctl->session, ctl->operands[0], NULL, ret_future);
@@ -57,7 +57,7 @@ enum exit_status run_future_error(struct dsoctl *ctl)
 					     "error", json_text(ctl->operands[1])));
 }
 
-/* Wait for it, then read as much as there is: it does not change any more. To be freed. */
+/* Wait for the value, then read all of it: it does not change any more. To be freed. */
 static int get(struct dsoctl *ctl, uint8_t **ret_bytes, size_t *ret_length)
 {
 	struct dso_future *future;

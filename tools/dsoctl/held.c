@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ls --held: who holds what, since when. */
+/* ls --held: which session holds what, and for how long. */
 #include "tools/dsoctl/age.h"
 #include "tools/dsoctl/dsoctl.h"
 
@@ -25,7 +25,7 @@ static int collect(const struct dso_hold *hold, void *context)
 	return 0;
 }
 
-/* In an order that does not change while nobody takes or gives back anything. */
+/* In an order that does not change as long as nothing is taken or given back. */
 static int by_name(const void *left, const void *right)
 {
 	const struct dso_hold *a = left, *b = right;
@@ -45,7 +45,8 @@ static const char *role_name(enum dso_role role)
 	return (unsigned)role < sizeof names / sizeof *names ? names[role] : "unknown";
 }
 
-/* How long at least; of what is young how long at most, as in "<4s"; "-" where neither is known. */
+/* How long it was held at least; of a young hold how long at most, as in "<4s"; "-" where neither
+ * is known. */
 static const char *since(const struct dso_hold *hold, char text[static DURATION_BYTES])
 {
 	if (hold->held_min >= DSO_SECOND) {

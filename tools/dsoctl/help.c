@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What dsoctl says of itself: as a whole, and a page for each command. */
+/* The help of dsoctl: as a whole, and a page for each command. */
 #include "tools/dsoctl/dsoctl.h"
 
 #include <stdio.h>
@@ -117,7 +117,7 @@ static void print_help(const struct argp *argp, const char *name)
 
 /* ---- a command's page ---- */
 
-/* Those of the table that @command takes; of the headings, those that have some below them. */
+/* Copy the options of the table that @command takes, and the headings that have some below them. */
 static void copy_options(struct argp_option *to, const struct command *command)
 {
 	bool heading_stands = false;
@@ -153,7 +153,7 @@ static enum exit_status print_page(const struct command *command)
 	return STATUS_DONE;
 }
 
-/* The page of the command that @words begin with; @exactly: and nothing may follow. */
+/* Print the page of the command that @words begin with; @exactly: no word may follow. */
 static enum exit_status explain(struct dsoctl *ctl, bool exactly)
 {
 	char **words = ctl->operands;

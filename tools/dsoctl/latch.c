@@ -14,7 +14,7 @@ static enum exit_status print_count(const struct dsoctl *ctl, int64_t count)
 	return STATUS_DONE;
 }
 
-/* One that is there: what a new one begins with is for latch open to say. */
+/* Open an existing latch: only latch open knows the count of a new one. */
 static enum exit_status open_latch(struct dsoctl *ctl, struct dso_latch **ret_latch)
 {
 	int r = dso_object_stat(ctl->session, ctl->operands[0], NULL);
@@ -26,7 +26,7 @@ static enum exit_status open_latch(struct dsoctl *ctl, struct dso_latch **ret_la
 	return r ? fail(ctl, r) : STATUS_DONE;
 }
 
-/* The second operand as a number above 0; false after saying that it is none. */
+/* Parse the second operand as a number above 0. Returns false after saying that it is none. */
 static bool positive(const struct dsoctl *ctl, int64_t *ret_value)
 {
 	uint64_t value;

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* What the command is told of the lock. */
+/* What the command learns of the lock, by its environment. */
 static int tell(uint64_t token, bool owner_died)
 {
 	char digits[24];
@@ -17,7 +17,7 @@ static int tell(uint64_t token, bool owner_died)
 	return 0;
 }
 
-/* The one before has ended while it had the lock: say so, and go on. */
+/* The holder before ended while it had the lock: say so, and go on. */
 static int take_over(const struct dsoctl *ctl, struct dso_mutex *mutex)
 {
 	fail_because("who held mutex %s before ended without unlocking it: what it guards may be "
@@ -42,7 +42,8 @@ enum exit_status run_lock(struct dsoctl *ctl)
 		return fail_because("out of threads");
 	r = dso_mutex_lock(mutex, time_left(ctl), &token);
 	if (wait_end(&wait, ctl)) {
-		/* After -EOWNERDEAD it is left as it is, for the next to hear of it too. */
+		/* After -EOWNERDEAD the mutex is not made consistent, so that the next holder
+		 * learns of it too. */
 		if (r == 0)
 			dso_mutex_unlock(mutex);
 		return STATUS_FAILED;

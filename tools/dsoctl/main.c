@@ -19,15 +19,15 @@ static enum exit_status run_command(struct dsoctl *ctl)
 	}
 	status = ctl->command->run(ctl);
 	dso_close(ctl->session);
-	/* Nothing is held any more: from here on, whoever does not read what is said makes dsoctl
-	 * alone wait. */
+	/* Nothing is held any more: from here on a reader that does not read makes only dsoctl
+	 * wait. */
 	fflush(stderr);
 	if ((fflush(stdout) || ferror(stdout)) && status == STATUS_DONE)
 		status = fail_because("cannot write to stdout: %s", strerror(errno));
 	return status;
 }
 
-/* As it would have ended dsoctl at once, for a shell to see. */
+/* End by the signal that came, for a shell to see. */
 static void end_by(int signal_number)
 {
 	sigset_t set;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Part of a sentence on stderr. Names and sentences in it are others': a terminal must not obey
- * them. */
+/* Part of a sentence on stderr. Names and sentences in it come from elsewhere: a terminal must not
+ * obey them. */
 __attribute__((format(printf, 1, 0))) static void vsay(const char *format, va_list arguments)
 {
 	char *text;
@@ -28,7 +28,7 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 	va_end(arguments);
 }
 
-/* What to try, where the sentence of the library does not say it. */
+/* What the user can try, where the library's sentence does not say it. */
 static const char *advice(const struct dsoctl *ctl, int error)
 {
 	switch (-error) {
@@ -66,7 +66,7 @@ enum exit_status fail(const struct dsoctl *ctl, int error)
 	return STATUS_FAILED;
 }
 
-/* Who holds the object of the first operand, each behind a semicolon. */
+/* Name the holders of the object of the first operand, each after a semicolon. */
 static void say_holders(const struct dsoctl *ctl)
 {
 	struct holds holds;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What must be so before anything is opened, however dsoctl was started. */
+/* What must hold before anything is opened, however dsoctl was started. */
 #include "tools/dsoctl/dsoctl.h"
 #include "tools/dsoctl/signals.h"
 
@@ -9,8 +9,9 @@
 #include <unistd.h>
 
 /*
- * A socket that got the number of a closed stderr would get what is said there. Opened the wrong
- * way round, they refuse reading and writing as closed ones do.
+ * A socket with the number of a closed stderr would receive what is said there. So closed
+ * descriptors are opened the wrong way round: reading and writing them fails, as if they were
+ * closed.
  */
 static void fill_descriptors(void)
 {
@@ -26,7 +27,7 @@ static void end_as_by_signal(int signal_number)
 	_exit(128 + signal_number);
 }
 
-/* Of process 1 the kernel drops the signals that would end another: it has to do that itself. */
+/* The kernel drops signals that would end process 1: it has to end itself. */
 static void obey_signals(void)
 {
 	struct sigaction action = {.sa_handler = end_as_by_signal};
@@ -39,7 +40,7 @@ static void obey_signals(void)
 
 void prepare(void)
 {
-	/* What is said while something is held is kept until main() has given that back. */
+	/* Sentences are kept while something is held, until main() has given it back. */
 	static char sentences[16384];
 
 	setvbuf(stderr, sentences, _IOFBF, sizeof sentences);

@@ -26,7 +26,7 @@ enum exit_status run_register_get(struct dsoctl *ctl)
 	uint64_t version;
 	uint8_t *buffer;
 	size_t room, length;
-	/* Opening would make one of a misspelt name. */
+	/* Check first that it exists: opening would create a register with a misspelt name. */
 	int r = dso_object_stat(ctl->session, ctl->operands[0], &stat);
 
 	if (r == 0)
@@ -48,7 +48,7 @@ enum exit_status run_register_get(struct dsoctl *ctl)
 	return status;
 }
 
-/* Open the register, or make it with room to spare for @length. */
+/* Open the register, or create it with more room than @length needs. */
 static int open_for(struct dsoctl *ctl, size_t length, struct dso_register **ret_reg)
 {
 	struct dso_register_params params = {.capacity_bytes = CAPACITY_BYTES_MIN};
@@ -59,7 +59,7 @@ static int open_for(struct dsoctl *ctl, size_t length, struct dso_register **ret
 		params.capacity_bytes *= 2;
 	if (r == -ENOENT) {
 		r = dso_register_open(ctl->session, ctl->operands[0], &params, ret_reg);
-		/* Somebody else made it meanwhile, with another capacity: -EINVAL. */
+		/* Another session has created it meanwhile, with another capacity: -EINVAL. */
 		if (r != -EINVAL)
 			return r;
 		r = 0;

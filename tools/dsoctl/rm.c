@@ -9,7 +9,7 @@ struct removal {
 	struct dsoctl *ctl;
 	struct holds holds; /* nobody's with --force */
 	json_t *deleted;
-	char **names; /* that begin with --prefix; each to be freed */
+	char **names; /* the names that begin with --prefix; each to be freed */
 	size_t count, room;
 	enum exit_status status;
 };
@@ -43,7 +43,7 @@ static int by_name(const void *left, const void *right)
 
 /* ---- deleting ---- */
 
-/* A register in the middle of a write is whole again in a moment, whoever writes it. */
+/* A register in the middle of a write is whole again in a moment. */
 static const struct dso_hold *find_hold(const struct holds *holds, const char *name)
 {
 	const struct dso_hold *hold = holds_next(holds, name, NULL);

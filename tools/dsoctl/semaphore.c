@@ -3,7 +3,8 @@
 
 #include <errno.h>
 
-/* The semaphore, or with --permits a new one. Other than STATUS_DONE: that was said. */
+/* Open the semaphore, or with --permits create it. Any status but STATUS_DONE was explained on
+ * stderr. */
 static enum exit_status open_semaphore(struct dsoctl *ctl, struct dso_semaphore **ret_semaphore)
 {
 	struct dso_semaphore_params params = {.permits = (uint32_t)ctl->permits};
@@ -18,7 +19,7 @@ static enum exit_status open_semaphore(struct dsoctl *ctl, struct dso_semaphore 
 	return r ? fail(ctl, r) : STATUS_DONE;
 }
 
-/* Whether it has as many permits as are wanted, which would be waited for in vain. */
+/* Whether it has as many permits as are wanted: otherwise the wait would be in vain. */
 static enum exit_status check_count(struct dsoctl *ctl, uint32_t count)
 {
 	struct dso_stat stat;

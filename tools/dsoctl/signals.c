@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/dsoctl/signals.h"
 
-/* By default a process is stopped by them, goes on, or ignores them. All others end it. */
+/* By default these stop a process, let it go on, or are ignored. All others end it. */
 static const int do_not_end[] = {SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP,
 				 SIGTTIN, SIGTTOU, SIGURG,  SIGWINCH};
 
@@ -14,8 +14,8 @@ sigset_t ending_signals(void)
 	sigdelset(&set, SIGKILL);
 	for (size_t i = 0; i < sizeof do_not_end / sizeof *do_not_end; i++)
 		sigdelset(&set, do_not_end[i]);
-	/* What nohup or a shell had us ignore stays ignored: once blocked, it would be got all the
-	 * same. */
+	/* What nohup or a shell made dsoctl ignore stays ignored: once blocked, it would be
+	 * delivered. */
 	for (int number = 1; number <= SIGRTMAX; number++)
 		if (sigaction(number, NULL, &action) || action.sa_handler == SIG_IGN)
 			sigdelset(&set, number);

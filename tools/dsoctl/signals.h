@@ -4,7 +4,7 @@
 
 #include <signal.h>
 
-/* Every signal that would end dsoctl and can be caught, but for those that dsoctl was started to
+/* Every signal that would end dsoctl and can be caught, except those that dsoctl was started to
  * ignore. */
 sigset_t ending_signals(void);
 

@@ -8,9 +8,9 @@
 #include <time.h>
 
 #define SILENCE_NS_DEFAULT (3 * DSO_SECOND)
-/* Longer than this nobody waits for a session, whatever --timeout allows. */
+/* A session is not waited for any longer, whatever --timeout allows. */
 #define OPENING_NS_MAX (10 * DSO_SECOND)
-/* What a machine may be late by, beyond the times that dsoctl keeps itself. */
+/* How late a machine may be, beyond the times that dsoctl keeps itself. */
 #define LINGER_MARGIN_NS DSO_SECOND
 
 int64_t now_ns(void)
@@ -29,7 +29,7 @@ static int64_t silence_ns(const struct dsoctl *ctl)
 
 	if (ctl->silence_ns)
 		return ctl->silence_ns;
-	/* What is wrong with another text, dso_open() says. */
+	/* dso_open() says what is wrong with any other text. */
 	if (text && parse_number(text, 1, INT64_MAX / DSO_MILLISECOND, &ms) == 0)
 		return (int64_t)ms * DSO_MILLISECOND;
 	return SILENCE_NS_DEFAULT;
@@ -42,15 +42,14 @@ static int64_t opening_ns(const struct dsoctl *ctl)
 
 	if (ctl->wait_ns == DSO_FOREVER || ctl->wait_ns > OPENING_NS_MAX)
 		return 0;
-	/* However short the wait for others is: a storaged that is silent is no other who has
-	 * it. */
+	/* However short the wait for others is: a silent storaged is not a holder. */
 	return ctl->wait_ns > silent_ns ? ctl->wait_ns : silent_ns;
 }
 
 /*
- * From the break of a connection to the end of the work that runs under what was held: until it is
- * noticed, which takes the silence where nobody tells, until it is looked at, until SIGKILL, and
- * until that is looked at.
+ * The time from the break of a connection to the end of the work that runs under the hold. It is
+ * the time until the break is noticed, which is the silence where nothing tells of it, until the
+ * next look, until SIGKILL, and until the look after that.
  */
 static int64_t linger_ns(const struct dsoctl *ctl)
 {

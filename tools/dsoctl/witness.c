@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 /*
- * In the witness. Its parent asks with QUESTION, and gets a mask of the signals that came since. Of
- * the signals that are pending the kernel hands out the lowest first, so all are counted before the
- * question.
+ * In the witness. Its parent asks with QUESTION, and gets a mask of the signals that came since the
+ * last question. Of pending signals the kernel delivers the lowest first, so all of them are
+ * counted before the question.
  */
 #define QUESTION SIGRTMAX
 
@@ -42,8 +42,8 @@ __attribute__((noreturn)) static void testify(const sigset_t *set, pid_t parent,
 	_exit(0);
 }
 
-/* In the witness: keep nothing open that somebody waits to see closed. Returns the only one
- * left. */
+/* In the witness: close everything that another process may wait to see closed. Returns the only
+ * descriptor left. */
 static int close_others(int answer)
 {
 	dup2(answer, 0);
@@ -60,7 +60,7 @@ int witness_start(struct witness *witness, const sigset_t *set)
 	sigaddset(&all, QUESTION);
 	if (pipe2(ends, O_CLOEXEC))
 		return -errno;
-	/* Without a signal for its end, wait() for any child does not see it. */
+	/* Without a signal for its end, a wait() for any child does not see it. */
 	witness->pid = (pid_t)syscall(SYS_clone, 0L, 0L, 0L, 0L, 0L);
 	if (witness->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -77,13 +77,13 @@ int witness_start(struct witness *witness, const sigset_t *set)
 	return -error;
 }
 
-/* Ask for what has come since the last question. */
+/* Ask which signals have come since the last question. */
 static void ask(struct witness *witness)
 {
 	uint64_t got;
 	ssize_t n;
 
-	/* SIGSTOP may have stopped it alone. */
+	/* The witness alone may have been stopped by SIGSTOP. */
 	kill(witness->pid, SIGCONT);
 	if (kill(witness->pid, QUESTION))
 		return;

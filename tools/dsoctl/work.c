@@ -13,7 +13,7 @@
 
 /* ---- what /proc shows ---- */
 
-/* From /proc/PID/stat; see proc(5). False: it has ended. */
+/* Read /proc/PID/stat; see proc(5). False: the process has ended. */
 static bool read_process(const char *pid, struct process *ret_process)
 {
 	char path[32], line[1024];
@@ -28,7 +28,7 @@ static bool read_process(const char *pid, struct process *ret_process)
 	n = fread(line, 1, sizeof line - 1, file);
 	fclose(file);
 	line[n] = 0;
-	/* The name is in parentheses, and may have some of its own. */
+	/* The name is in parentheses, and may contain some itself. */
 	behind_name = strrchr(line, ')');
 	*ret_process = (struct process){.pid = (pid_t)atol(pid)};
 	return behind_name &&
@@ -74,7 +74,8 @@ static bool contains(const struct processes *set, const struct process *process)
 	return found && found->started == process->started;
 }
 
-/* Whether /proc has the pids that are in use here: it may be missing, or of another namespace. */
+/* Whether /proc has the pids that are used here: it may be missing, or belong to another
+ * namespace. */
 static bool proc_is_ours(void)
 {
 	char target[16] = "";
@@ -82,7 +83,7 @@ static bool proc_is_ours(void)
 	return readlink("/proc/self", target, sizeof target - 1) > 0 && atol(target) == getpid();
 }
 
-/* Every process there is, to be freed in any case. False where /proc does not tell. */
+/* Every process, to be freed in any case. False where /proc does not tell. */
 static bool take(struct processes *ret_all)
 {
 	DIR *directory = proc_is_ours() ? opendir("/proc") : NULL;
@@ -104,8 +105,7 @@ static bool take(struct processes *ret_all)
 
 /* ---- who belongs to it ---- */
 
-/* Of a child of dsoctl's: whether it is the command, or has outlived its parent and is no
- * daemon. */
+/* Whether a child of dsoctl's is the command, or has outlived its parent and is no daemon. */
 static bool is_root(const struct work *work, const struct process *child)
 {
 	if (child->pid == work->command || contains(&work->seen, child))
@@ -113,7 +113,7 @@ static bool is_root(const struct work *work, const struct process *child)
 	return child->session == getsid(0) && !contains(&work->strangers, child);
 }
 
-/* Whether it belongs to the work, as far as the marks show by now. */
+/* Whether the process belongs to the work, as far as the marks show by now. */
 static bool belongs(const struct work *work, const struct processes *all,
 		    const struct process *process)
 {
@@ -124,7 +124,7 @@ static bool belongs(const struct work *work, const struct processes *all,
 	return parent && parent->in_work;
 }
 
-/* Parents may stand behind their children: until nothing changes. */
+/* Parents may come after their children in the list: repeat until nothing changes. */
 static void mark(const struct work *work, struct processes *all)
 {
 	bool changed = true;
@@ -197,8 +197,8 @@ bool work_is_left(const struct work *work)
 	known = find_work(work, &left);
 	any = left.count != 0;
 	free(left.list);
-	/* Where /proc does not tell, a daemon counts too: held for too long is better than too
-	 * short. */
+	/* Where /proc does not tell, a daemon counts too: to hold for too long is better than for
+	 * too short a time. */
 	return any || !known;
 }
 
