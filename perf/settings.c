@@ -30,14 +30,14 @@ enum {
 
 static const struct argp_option options[] = {
 	{"op", KEY_OP, "NAME", 0, "read, write, cas or faa (faa)", 0},
-	{"size", KEY_SIZE, "BYTES", 0, "of a read or write, as in 64 or 4KiB (8)", 0},
+	{"size", KEY_SIZE, "BYTES", 0, "size of a read or write, as in 64 or 4KiB (8)", 0},
 	{"words", KEY_WORDS, "N", 0, "places that operations go to in turn (1)", 0},
 	{"depth", KEY_DEPTH, "N", 0, "rate: operations outstanding in a session, to 1024 (64)", 0},
 	{"sessions", KEY_SESSIONS, "N", 0,
 	 "threads, each with a session: rate (1), lock (32), barrier (1000)", 0},
-	{"rounds", KEY_ROUNDS, "N", 0, "barrier: how often all of them cross it (100)", 0},
-	{"seconds", KEY_SECONDS, "S", 0, "but barrier: how long to measure, with the baseline (3)",
-	 0},
+	{"rounds", KEY_ROUNDS, "N", 0, "barrier: how often all sessions cross it (100)", 0},
+	{"seconds", KEY_SECONDS, "S", 0,
+	 "lat, rate, lock: how long to measure, with the baseline (3)", 0},
 	{"transport", KEY_TRANSPORT, "NAME", 0, "auto, shm, verbs, roce, tcp or embedded (auto)",
 	 0},
 	{"poll", KEY_POLL, "HOW", 0, "how to wait: busy, block or adaptive (adaptive)", 0},
@@ -46,42 +46,44 @@ static const struct argp_option options[] = {
 	 "--poll)",
 	 0},
 	{"io", KEY_IO, "NAME", 0, "transport tcp, on both sides: auto, io_uring or poll (auto)", 0},
-	{"url", KEY_URL, "URL", 0, "measure this storaged; else one is started for the run", 0},
+	{"url", KEY_URL, "URL", 0, "measure this storaged; without it one is started for the run",
+	 0},
 	{"json", KEY_JSON, NULL, 0, "print one JSON object", 0},
-	{"no-baseline", KEY_NO_BASELINE, NULL, 0, "without the bare TCP ping-pong", 0},
+	{"no-baseline", KEY_NO_BASELINE, NULL, 0, "leave the bare TCP ping-pong out", 0},
 	{"baseline-address", KEY_BASELINE_ADDRESS, "IP[:PORT]", 0,
-	 "an address of this host for the baseline to go over (127.0.0.1); with a port, where "
-	 "dso-perf echo answers, on another host",
+	 "the address of this host that the baseline goes over (127.0.0.1); with a port, the "
+	 "address of a dso-perf echo on another host",
 	 0},
 	{0},
 };
 
 static const char doc[] =
-	"Measure one-sided operations: lat takes one at a time for its latency, rate keeps --depth "
-	"of them "
-	"under way for their number a second. A bare TCP ping-pong of the same size is measured "
-	"beside "
-	"them, in the same run. lock measures a mutex: alone, handed over to one who waits, and "
-	"with 2 and "
-	"all --sessions at it, beside one fetch-and-add and one round trip of the control "
-	"connection. barrier measures how --sessions cross one. echo is the other end of that "
-	"ping-pong, for a run on another host. hostile, which names its arguments when it is "
-	"started without, shows what a bystander feels of loads."
+	"Measure one-sided operations. lat runs one operation at a time, for its latency. rate "
+	"keeps "
+	"--depth of them under way, for their number a second. A bare TCP ping-pong of the same "
+	"size "
+	"is measured beside them, in the same run. lock measures a mutex: alone, handed over to a "
+	"waiter, and contended by 2 and by all --sessions, beside one fetch-and-add and one round "
+	"trip "
+	"of the control connection. barrier measures how --sessions cross a barrier. echo is the "
+	"other "
+	"end of that ping-pong, for a run on another host. hostile shows what a bystander notices "
+	"of "
+	"loads; started without arguments, it names them."
 	"\v"
 	"Latencies are round trips by the monotonic clock. lat alternates between the operation "
 	"and "
-	"the baseline in rounds of 50 ms, and keeps the side that is not measured asleep. "
-	"Operations faster "
-	"than 1 us are timed in batches: a sample is the mean of its batch, of the size printed. "
-	"rate "
-	"takes every 16th operation's latency, from the submission of its batch to its completion. "
-	"Every result is checked: after FAA and CAS the words hold exactly as many additions as "
-	"were "
-	"made. Ctrl-C ends the run and prints what was measured.\n"
+	"the baseline in rounds of 50 ms, and keeps the side asleep that is not measured. "
+	"Operations "
+	"faster than 1 us are timed in batches: a sample is the mean of its batch, whose size is "
+	"printed. rate takes the latency of every 16th operation, from the submission of its batch "
+	"to "
+	"its completion. Every result is checked: after FAA and CAS the words hold exactly as many "
+	"additions as were made. Ctrl-C ends the run and prints what was measured.\n"
 	"\n"
 	"Columns: #bytes of an operation, #iterations (samples of lat, completed operations of "
-	"rate), then "
-	"microseconds; t_typical is the median.\n"
+	"rate), "
+	"then microseconds; t_typical is the median.\n"
 	"\n"
 	"Exit status:\n"
 	"  0  measured\n"
@@ -89,8 +91,8 @@ static const char doc[] =
 	"  2  the command line is wrong\n"
 	"\n"
 	"Environment:\n"
-	"  STORAGED                    the storaged to start, else the one that was\n"
-	"                              installed or built with dso-perf\n"
+	"  STORAGED                    the storaged to start; by default the one that\n"
+	"                              was installed or built with dso-perf\n"
 	"  DSO_TIMEOUT_MS, DSO_DEVICE  as for every program of libdso-rdma\n"
 	"\n"
 	"Examples:\n"

@@ -34,37 +34,36 @@ const struct argp_option option_table[] = {
 	 "auto, shm, verbs, roce or tcp (DSO_TRANSPORT; auto)"},
 	{"silence", KEY_SILENCE, "TIME", 0,
 	 "silence after which storaged is given up, as in 2s, 300ms or 2m; a bare number is "
-	 "seconds (DSO_TIMEOUT_MS; 3s). Three quarters of storaged's --ttl are the most. To begin "
-	 "may take ten times as long, but no more than 10s by that, where --timeout does not say "
-	 "less"},
+	 "seconds (DSO_TIMEOUT_MS; 3s). At most three quarters of storaged's --ttl. Opening the "
+	 "session may take ten times as long, but at most 10s, or a shorter --timeout"},
 	{"timeout", KEY_TIMEOUT, "TIME", 0,
 	 "the longest wait for others, as in 10s, 500ms, 2m, or 0 for none: lock, semaphore run, "
 	 "barrier wait, latch wait, future get, once (for ever). It counts from the start of "
-	 "dsoctl; storaged may take --silence to answer however short it is, and is then asked "
-	 "once. For other commands it is --silence, which then is for the opening, too"},
+	 "dsoctl. However short it is, storaged has --silence to answer, and is asked once. For "
+	 "other commands it is --silence, and the limit for opening the session, too"},
 	{"json", KEY_JSON, NULL, 0,
-	 "print JSON: one object, or for ls one a line; lock, semaphore run and once print it "
-	 "behind "
-	 "what their command has printed. Not: completion, help"},
+	 "print JSON: one object, for ls one a line. lock, semaphore run and once print it after "
+	 "the output of their command. Not for completion and help"},
 	{NULL, 0, NULL, 0, "Options of single commands:", 2},
 	{"count", 'n', "N", 0,
-	 "ping: round trips to make (10); barrier wait: how many wait for each other; semaphore "
-	 "run: permits to take (1)"},
-	{"long", 'l', NULL, 0, "ls: with type, generation, size, and sessions that have it open"},
+	 "ping: round trips to make (10); barrier wait: parties of a new barrier; semaphore run: "
+	 "permits to take (1)"},
+	{"long", 'l', NULL, 0, "ls: with type, generation, size, and how many handles are open"},
 	{"held", KEY_HELD, NULL, 0,
-	 "ls: who holds what, since when: locks, permits, onces under way, promised futures"},
-	{"force", KEY_FORCE, NULL, 0, "unlock, rm: although another has it"},
-	{"prefix", KEY_PREFIX, "TEXT", 0, "rm: whatever has a name that begins with TEXT"},
+	 "ls: what each session holds, and for how long: locks, permits, onces under way, "
+	 "promised futures"},
+	{"force", KEY_FORCE, NULL, 0, "unlock, rm: also where a session holds it"},
+	{"prefix", KEY_PREFIX, "TEXT", 0, "rm: every object with a name that begins with TEXT"},
 	{"permits", KEY_PERMITS, "N", 0, "semaphore run: permits of a new semaphore"},
 	{"initial", KEY_INITIAL, "N", 0, "counter open: the value at creation (0)"},
 	{"figures", KEY_FIGURES, NULL, OPTION_HIDDEN, NULL}, /* see name_figures */
 	{"stripes", KEY_STRIPES, "N", 0,
-	 "counter open: words that additions spread over, to 64 (1); with more than 1 there is no "
-	 "set and no cas"},
+	 "counter open: words that additions are spread over, 1 to 64 (1); a counter with more "
+	 "than 1 has no set and no cas"},
 	{NULL, 0, NULL, 0, "Other options:", -1},
-	{"help", '?', NULL, 0, "this, or with a command what that does"},
-	{"usage", KEY_USAGE, NULL, 0, "the options in short"},
-	{"version", 'V', NULL, 0, "the version of dsoctl"},
+	{"help", '?', NULL, 0, "print this, or with a command what that does"},
+	{"usage", KEY_USAGE, NULL, 0, "print the options in short"},
+	{"version", 'V', NULL, 0, "print the version of dsoctl"},
 	{NULL},
 };
 

@@ -7,52 +7,53 @@
 #include <string.h>
 
 /* argp breaks a long line without its indent: no indented line is longer than 78. */
-static const char about_rm[] =
-	"It goes on where one cannot be deleted, and has status 1 then. What somebody holds (a "
-	"lock, "
-	"permits, a once under way, a promised future) is deleted with --force only.\n";
+static const char about_rm[] = "It goes on after an object that cannot be deleted, and its status "
+			       "is 1 then. An object that "
+			       "a session holds (a lock, permits, a once under way, a promised "
+			       "future) is deleted only with "
+			       "--force.\n";
 
 static const char about_unlock[] =
-	"The holder may be at it still. The next one is told that it may be half done; only a "
-	"fencing "
-	"token keeps what the late one does from having an effect elsewhere.\n";
+	"The holder may still be working. The next holder learns that the work may be half done. "
+	"Only "
+	"a fencing token keeps what the late holder does from having an effect elsewhere.\n";
 
 static const char about_runs[] =
-	"COMMAND begins with the first word behind NAME, or behind a --, and all that follows is "
-	"its "
+	"COMMAND begins with the first word after NAME, or after a --. All following words are its "
 	"own, options too.\n"
 	"\n"
-	"What is held is held until the work has ended: the command and every process that it has "
-	"started. A daemon does not count: a process in a session of its own (setsid) whose parent "
-	"has ended.\n"
+	"The hold lasts until the work has ended: the command and every process that it has "
+	"started. "
+	"A daemon does not count: a process in a session of its own (setsid) whose parent has "
+	"ended.\n"
 	"\n"
-	"A signal that would end dsoctl is passed on to the command, all but SIGKILL; when the "
-	"command "
-	"has ended, to what it has left. One that the whole process group has got, as by Ctrl-C, "
-	"is "
-	"not sent again. When the session is lost, all of the work gets SIGTERM, and SIGKILL 5 s "
-	"later.\n"
+	"A signal that would end dsoctl, except SIGKILL, is passed on to the command, and after "
+	"the "
+	"command has ended to the processes that it has left. A signal that the whole process "
+	"group "
+	"has got, as by Ctrl-C, is not sent again. When the session is lost, all of the work gets "
+	"SIGTERM, and SIGKILL 5 s later.\n"
 	"\n"
-	"--timeout counts from the start of dsoctl, so that connecting is part of it. However "
-	"short it "
-	"is, storaged may take --silence to answer, and what the command needs is asked for once: "
-	"had "
-	"by others, it is 124.\n"
+	"--timeout counts from the start of dsoctl, so it includes connecting. However short it "
+	"is, "
+	"storaged has --silence to answer, and dsoctl asks once for what the command needs. If "
+	"others "
+	"hold that, the status is 124.\n"
 	"\n"
 	"Exit status:\n"
 	"  that of the command  128+N when signal N ended it, 126 or 127 when it could\n"
 	"                       not be started\n"
-	"  124                  others had it for the whole --timeout: stderr says who\n"
+	"  124                  others held it for the whole --timeout: see stderr\n"
 	"  1                    the session was lost, storaged does not answer, another\n"
-	"                       took what was held by force (the command has run on\n"
-	"                       then), or another failure: stderr says which\n";
+	"                       took the hold by force (the command has run on then),\n"
+	"                       or another failure: stderr says which\n";
 
 const struct command commands[] = {
 	{"ping", "[-n N]", "measure the round trip to storaged", OPTION_COUNT, 0, 0, false,
 	 run_ping},
 	{"doctor", "", "say what is used, why, and what is missing", 0, 0, 0, true, run_doctor},
-	{"ls", "[-l | --held]", "list the objects, or who holds what", OPTION_LONG | OPTION_HELD, 0,
-	 0, false, run_ls},
+	{"ls", "[-l | --held]", "list the objects, or the holds and holders",
+	 OPTION_LONG | OPTION_HELD, 0, 0, false, run_ls},
 	{"stat", "[NAME | --transport]", "describe an object, storaged, or packets", OPTION_FIGURES,
 	 0, 1, false, run_stat},
 	{"rm", "NAME... | --prefix TEXT", "delete objects", OPTION_FORCE | OPTION_PREFIX, 0,
@@ -60,10 +61,10 @@ const struct command commands[] = {
 	{"counter open", "NAME [--initial N] [--stripes N]", "make a counter where there is none",
 	 OPTION_INITIAL | OPTION_STRIPES, 1, 1, false, run_counter_open},
 	{"counter get", "NAME", "print a counter's value", 0, 1, 1, false, run_counter_get},
-	{"counter set", "NAME VALUE", "give a counter a value", 0, 2, 2, false, run_counter_set},
-	{"counter add", "NAME [DELTA]", "add DELTA or 1, print the new value", 0, 1, 2, false,
+	{"counter set", "NAME VALUE", "set a counter to a value", 0, 2, 2, false, run_counter_set},
+	{"counter add", "NAME [DELTA]", "add DELTA (1), print the new value", 0, 1, 2, false,
 	 run_counter_add},
-	{"counter cas", "NAME EXPECTED VALUE", "set if EXPECTED, print what it held", 0, 3, 3,
+	{"counter cas", "NAME EXPECTED VALUE", "set it if EXPECTED, print its old value", 0, 3, 3,
 	 false, run_counter_cas},
 	{"register get", "NAME", "write a register's bytes to stdout", 0, 1, 1, false,
 	 run_register_get},
@@ -83,13 +84,13 @@ const struct command commands[] = {
 	 "wait for the others; the last prints \"last\"", OPTION_COUNT | OPTION_TIMEOUT, 1, 1,
 	 false, run_barrier_wait},
 	{"barrier reset", "NAME", "make a barrier as new", 0, 1, 1, false, run_barrier_reset},
-	{"barrier stat", "NAME", "print its parties, and how many wait", 0, 1, 1, false,
+	{"barrier stat", "NAME", "print its parties, and how many have come", 0, 1, 1, false,
 	 run_barrier_stat},
 	{"latch open", "NAME COUNT", "make a latch where there is none", 0, 2, 2, false,
 	 run_latch_open},
 	{"latch wait", "NAME [--timeout TIME]", "wait until a latch's count is 0", OPTION_TIMEOUT,
 	 1, 1, false, run_latch_wait},
-	{"latch count-down", "NAME [N]", "take N or 1 off, print what is left", 0, 1, 2, false,
+	{"latch count-down", "NAME [N]", "take N (1) off the count, print the rest", 0, 1, 2, false,
 	 run_latch_count_down},
 	{"latch get", "NAME", "print a latch's count", 0, 1, 1, false, run_latch_get},
 	{"future set", "NAME", "set a future to the bytes of stdin", 0, 1, 1, false,
