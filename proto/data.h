@@ -9,10 +9,42 @@
 #include "proto/le.h"
 #include "proto/status.h"
 
+#include <stdbool.h>
+
 /* One READ or WRITE; the library splits longer ones. Bounds every buffer of the data path. */
 #define DATA_TRANSFER_BYTES_MAX 65536
 
 enum data_opcode { DATA_READ = 1, DATA_WRITE = 2, DATA_CAS = 3, DATA_FAA = 4 };
+
+/* Written so that no sum can overflow: the offset is the peer's, or the user's. */
+static inline bool data_is_inside(uint64_t offset, uint64_t length_bytes, uint64_t region_bytes)
+{
+	return offset <= region_bytes && length_bytes <= region_bytes - offset;
+}
+
+/* Whether an operation is one, and may be executed on a region of @region_bytes. Returns OK,
+ * MALFORMED (no such opcode, or a length that it does not have), MISALIGNED or RANGE. */
+static inline enum wire_status data_check_operation(uint8_t opcode, uint64_t offset,
+						    uint64_t length_bytes, uint64_t region_bytes)
+{
+	switch (opcode) {
+	case DATA_READ:
+	case DATA_WRITE:
+		if (length_bytes == 0 || length_bytes > DATA_TRANSFER_BYTES_MAX)
+			return WIRE_MALFORMED;
+		break;
+	case DATA_CAS:
+	case DATA_FAA:
+		if (length_bytes != 8)
+			return WIRE_MALFORMED;
+		if (offset % 8)
+			return WIRE_MISALIGNED;
+		break;
+	default:
+		return WIRE_MALFORMED;
+	}
+	return data_is_inside(offset, length_bytes, region_bytes) ? WIRE_OK : WIRE_RANGE;
+}
 
 struct data_request {
 	uint8_t opcode;

@@ -4,9 +4,9 @@
 #include "storaged/control/handlers.h"
 #include "storaged/log.h"
 #include "storaged/memory.h"
+#include "lib/core/boot_id.h"
 #include "lib/core/clock.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -37,24 +37,6 @@ __attribute__((format(printf, 3, 4))) static int fail(const struct reason *reaso
 }
 
 /* ---- the process ---- */
-
-static void read_boot_id(uint8_t host[16])
-{
-	FILE *stream = fopen("/proc/sys/kernel/random/boot_id", "re");
-	unsigned digits = 0;
-	int c;
-
-	/* Without it (no /proc) the id is zero: clients then find no equal host, and use tcp. */
-	while (stream && digits < 32 && (c = fgetc(stream)) != EOF) {
-		if (!isxdigit(c))
-			continue;
-		c = isdigit(c) ? c - '0' : tolower(c) - 'a' + 10;
-		host[digits / 2] = (uint8_t)(host[digits / 2] << 4 | c);
-		digits++;
-	}
-	if (stream)
-		fclose(stream);
-}
 
 static void set_limits(struct server *server)
 {
@@ -333,7 +315,8 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	int r;
 
 	*server = (struct server){.settings = settings, .signals.fd = -1};
-	read_boot_id(server->boot_id);
+	/* Where there is none the id is zero: clients then find no equal host, and use tcp. */
+	boot_id_read(server->boot_id);
 	set_limits(server);
 	wire(server);
 	r = loop_open(&server->loop);

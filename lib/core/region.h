@@ -2,11 +2,14 @@
 /*
  * Reading and writing memory that other processes and threads change at the same time. Each aligned
  * 8 bytes are read and written whole (relaxed atomics); nothing more is promised. A region is
- * touched only by these functions and by atomic instructions.
+ * touched only by these functions.
  */
 #ifndef LIB_CORE_REGION_H
 #define LIB_CORE_REGION_H
 
+#include "lib/core/cpu.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -48,6 +51,36 @@ static inline void region_zero(uint8_t *to, size_t bytes)
 {
 	for (; bytes; bytes -= 8, to += 8)
 		__atomic_store_n((uint64_t *)(void *)to, 0, __ATOMIC_RELAXED);
+}
+
+/* ---- the four operations, executed by this CPU ---- */
+
+static inline void region_execute_read(const uint8_t *at, void *buffer, size_t bytes)
+{
+	/* What an atomic before this READ has seen published is read, not something older. */
+	cpu_fence_read();
+	region_read(buffer, at, bytes);
+	atomic_thread_fence(memory_order_acquire);
+}
+
+static inline void region_execute_write(uint8_t *at, const void *buffer, size_t bytes)
+{
+	atomic_thread_fence(memory_order_release);
+	region_write(at, buffer, bytes);
+	atomic_thread_fence(memory_order_release);
+}
+
+/* Both return the value before. @at is aligned. */
+static inline uint64_t region_execute_cas(uint8_t *at, uint64_t compare, uint64_t swap)
+{
+	__atomic_compare_exchange_n((uint64_t *)(void *)at, &compare, swap, false, __ATOMIC_SEQ_CST,
+				    __ATOMIC_SEQ_CST);
+	return compare;
+}
+
+static inline uint64_t region_execute_faa(uint8_t *at, uint64_t addend)
+{
+	return __atomic_fetch_add((uint64_t *)(void *)at, addend, __ATOMIC_SEQ_CST);
 }
 
 #endif

@@ -15,6 +15,7 @@
 #include "proto/control.h"
 #include "proto/data.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +35,15 @@ struct op {
 	uint64_t value;   /* atomics: the value before, set on completion */
 	void *buffer;     /* READ: filled; WRITE: read, not written to. Until completion */
 };
+
+/* Why @op cannot be executed on a region of @region_bytes: -EINVAL, -ERANGE, or 0. */
+static inline int op_check(const struct op *op, uint64_t region_bytes)
+{
+	enum wire_status status =
+		data_check_operation(op->opcode, op->offset, op->length_bytes, region_bytes);
+
+	return status == WIRE_OK ? 0 : status == WIRE_RANGE ? -ERANGE : -EINVAL;
+}
 
 /* An atomic load of the word at @offset: a fetch-and-add of 0. */
 static inline struct op op_load(uint64_t offset)
@@ -56,6 +66,9 @@ enum transport_poll { TRANSPORT_POLL_ADAPTIVE, TRANSPORT_POLL_BUSY, TRANSPORT_PO
 /* After so long without an answer the busy policy yields too: more threads may spin than there are
  * processors. */
 #define TRANSPORT_SPIN_ALONE_NS 15000
+
+/* Why a session ends whose operation storaged's RDMA device failed. */
+#define TRANSPORT_DEVICE_FAILED "storaged's RDMA device failed an operation"
 
 struct transport; /* begins with struct transport_base */
 

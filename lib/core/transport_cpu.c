@@ -4,7 +4,6 @@
  * memfd), `embedded:` (the store in this process) and storaged itself in the atomicity domain
  * `cpu`.
  */
-#include "lib/core/cpu.h"
 #include "lib/core/region.h"
 #include "lib/core/transport.h"
 
@@ -29,33 +28,24 @@ static int cpu_execute(struct transport *transport, struct op *op)
 	struct transport_cpu *cpu = (struct transport_cpu *)transport;
 	uint8_t *at = cpu->memory + op->offset;
 
-	if (op->offset > cpu->bytes || op->length_bytes > cpu->bytes - op->offset)
+	if (!data_is_inside(op->offset, op->length_bytes, cpu->bytes))
 		return -ERANGE;
 	switch (op->opcode) {
 	case DATA_FAA:
 		if (op->offset % 8)
 			return -EINVAL;
-		op->value =
-			__atomic_fetch_add((uint64_t *)(void *)at, op->operand, __ATOMIC_SEQ_CST);
+		op->value = region_execute_faa(at, op->operand);
 		return 0;
 	case DATA_CAS:
 		if (op->offset % 8)
 			return -EINVAL;
-		op->value = op->operand;
-		__atomic_compare_exchange_n((uint64_t *)(void *)at, &op->value, op->swap, false,
-					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		op->value = region_execute_cas(at, op->operand, op->swap);
 		return 0;
 	case DATA_READ:
-		/* What an atomic before this READ has seen published is read, not something
-		 * older. */
-		cpu_fence_read();
-		region_read(op->buffer, at, op->length_bytes);
-		atomic_thread_fence(memory_order_acquire);
+		region_execute_read(at, op->buffer, op->length_bytes);
 		return 0;
 	case DATA_WRITE:
-		atomic_thread_fence(memory_order_release);
-		region_write(at, op->buffer, op->length_bytes);
-		atomic_thread_fence(memory_order_release);
+		region_execute_write(at, op->buffer, op->length_bytes);
 		return 0;
 	}
 	return -EINVAL;
@@ -66,13 +56,11 @@ static int cpu_cas(struct transport *transport, uint64_t offset, uint64_t expect
 {
 	struct transport_cpu *cpu = (struct transport_cpu *)transport;
 
-	if (offset > cpu->bytes || cpu->bytes - offset < 8)
+	if (!data_is_inside(offset, 8, cpu->bytes))
 		return -ERANGE;
 	if (offset % 8)
 		return -EINVAL;
-	__atomic_compare_exchange_n((uint64_t *)(void *)(cpu->memory + offset), &expected, value,
-				    false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-	*ret_before = expected;
+	*ret_before = region_execute_cas(cpu->memory + offset, expected, value);
 	return 0;
 }
 

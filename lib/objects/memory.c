@@ -16,7 +16,7 @@ struct dso_memory {
 
 static bool inside(const struct dso_memory *memory, uint64_t offset, uint64_t length_bytes)
 {
-	return offset <= memory->size_bytes && length_bytes <= memory->size_bytes - offset;
+	return data_is_inside(offset, length_bytes, memory->size_bytes);
 }
 
 static uint64_t place(const struct dso_memory *memory, uint64_t offset)

@@ -61,7 +61,7 @@ static int taken(struct remote *remote, uint64_t *ret_taken)
  * or not: the session is over, so that it is taken back. */
 static int lose_word(struct remote *remote, char *reason, size_t reason_bytes)
 {
-	remote_lose(remote, -ENOTCONN, "storaged's RDMA device failed an operation");
+	remote_lose(remote, -ENOTCONN, TRANSPORT_DEVICE_FAILED);
 	snprintf(reason, reason_bytes, "%s", remote->session->lost_reason);
 	return -ECONNRESET;
 }

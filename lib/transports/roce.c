@@ -96,25 +96,12 @@ static void complete(void *context, const struct roce_request *request, enum roc
 		roce->why = outcome == ROCE_UNKNOWN || outcome == ROCE_NEVER_SENT
 				    ? timeout_sentence_of(roce)
 				    : "storaged's end of the queue pair refused a request";
-	if (request->length_bytes == 0) { /* see refusal_of */
+	if (request->length_bytes == 0) { /* see op_check */
 		op->status = outcome == ROCE_DONE ? (int32_t)op->value : errors[outcome];
 		return;
 	}
 	op->value = original;
 	op->status = errors[outcome];
-}
-
-/* Why @op cannot be sent, or 0: the far side would end the queue pair over it. */
-static int refusal_of(const struct transport_roce *roce, const struct op *op)
-{
-	bool atomic = op->opcode == DATA_CAS || op->opcode == DATA_FAA;
-
-	if (atomic ? op->length_bytes != 8 || op->offset % 8
-		   : op->length_bytes == 0 || op->length_bytes > DATA_TRANSFER_BYTES_MAX)
-		return -EINVAL;
-	if (op->offset > roce->region_bytes || op->length_bytes > roce->region_bytes - op->offset)
-		return -ERANGE;
-	return 0;
 }
 
 static int roce_submit(struct transport *transport, struct op *op)
@@ -133,7 +120,7 @@ static int roce_submit(struct transport *transport, struct op *op)
 		.buffer = op->buffer,
 		.owner = op,
 	};
-	int refusal = refusal_of(roce, op), r;
+	int refusal = op_check(op, roce->region_bytes), r;
 
 	if (refusal) {
 		/* In its place goes a WRITE of no bytes, which touches nothing and keeps the order.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Transport `shm`: storaged passes its memfd over a unix socket, and this process's CPU
  * executes. */
+#include "lib/core/boot_id.h"
 #include "lib/core/clock.h"
 #include "lib/remote/dial.h"
 #include "lib/client/fork.h"
@@ -19,30 +20,11 @@ static int refuse(const struct attachment *attachment, int error, const char *wh
 	return error;
 }
 
-/* Equal boot ids: one kernel, so its unix sockets and memory can be shared. */
 static bool same_host(const struct control_welcome *welcome)
 {
-	char text[64] = "";
-	uint8_t id[sizeof welcome->host] = {0};
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	unsigned digits = 0;
+	uint8_t id[BOOT_ID_BYTES];
 
-	if (fd < 0)
-		return false;
-	if (read(fd, text, sizeof text - 1) < 0)
-		text[0] = 0;
-	close(fd);
-	for (const char *at = text; *at && digits < 2 * sizeof id; at++) {
-		int digit = *at >= '0' && *at <= '9'   ? *at - '0'
-			    : *at >= 'a' && *at <= 'f' ? *at - 'a' + 10
-						       : -1;
-
-		if (digit >= 0) {
-			id[digits / 2] = (uint8_t)(id[digits / 2] << 4 | digit);
-			digits++;
-		}
-	}
-	return digits == 2 * sizeof id && memcmp(id, welcome->host, sizeof id) == 0;
+	return boot_id_read(id) && memcmp(id, welcome->host, sizeof id) == 0;
 }
 
 /* Connect to the socket that storaged names. Somebody else may have put his there, in this mount

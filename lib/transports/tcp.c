@@ -148,7 +148,7 @@ static void received(struct transport_tcp *tcp, size_t bytes)
 	while ((taken = take_response(tcp)) > 0)
 		tcp->recv_taken += (size_t)taken;
 	if (taken < 0) {
-		break_up(tcp, taken == -EIO ? "storaged's RDMA device failed an operation"
+		break_up(tcp, taken == -EIO ? TRANSPORT_DEVICE_FAILED
 					    : "storaged broke the protocol of the data connection");
 		return;
 	}

@@ -157,20 +157,6 @@ static uint8_t *stage(struct queue_pair *queue_pair, uint32_t bytes)
 	return queue_pair->staging + offset;
 }
 
-/* Why @op cannot be sent, or 0. The device would refuse it too, and break the connection. */
-static int refusal_of(const struct queue_pair *queue_pair, const struct op *op)
-{
-	uint64_t region_bytes = queue_pair->config.region_bytes;
-	bool atomic = op->opcode == DATA_CAS || op->opcode == DATA_FAA;
-
-	if (atomic ? op->length_bytes != 8 || op->offset % 8 != 0
-		   : op->length_bytes == 0 || op->length_bytes > DATA_TRANSFER_BYTES_MAX)
-		return -EINVAL;
-	if (op->length_bytes > region_bytes || op->offset > region_bytes - op->length_bytes)
-		return -ERANGE;
-	return 0;
-}
-
 /*
  * Operations are executed in the order of submission. The far device executes WRITEs and atomics in
  * the order of their arrival, but a WRITE or atomic may overtake an earlier READ, and a WRITE an
@@ -263,7 +249,7 @@ static int queue_pair_submit(struct transport *transport, struct op *op)
 		return -ENOTCONN;
 	if (queue_pair->submitted - queue_pair->completed >= queue_pair->depth)
 		return -EAGAIN;
-	refusal = refusal_of(queue_pair, op);
+	refusal = op_check(op, queue_pair->config.region_bytes);
 	if (!refusal) {
 		status = build(queue_pair, slot, op);
 		if (status)

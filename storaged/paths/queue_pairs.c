@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storaged/paths/queue_pairs.h"
-#include "lib/core/cpu.h"
 #include "lib/core/region.h"
 #include "storaged/log.h"
 #include "storaged/session/session.h"
@@ -18,33 +17,22 @@
 
 static void memory_read(void *context, uint64_t offset, void *buffer, uint32_t bytes)
 {
-	/* What an atomic before this one has seen published is read, not something older. */
-	cpu_fence_read();
-	region_read(buffer, (const uint8_t *)context + offset, bytes);
-	atomic_thread_fence(memory_order_acquire);
+	region_execute_read((const uint8_t *)context + offset, buffer, bytes);
 }
 
 static void memory_write(void *context, uint64_t offset, const void *buffer, uint32_t bytes)
 {
-	atomic_thread_fence(memory_order_release);
-	region_write((uint8_t *)context + offset, buffer, bytes);
-	atomic_thread_fence(memory_order_release);
+	region_execute_write((uint8_t *)context + offset, buffer, bytes);
 }
 
 static uint64_t memory_compare_swap(void *context, uint64_t offset, uint64_t compare, uint64_t swap)
 {
-	uint64_t *word = (uint64_t *)(void *)((uint8_t *)context + offset);
-
-	__atomic_compare_exchange_n(word, &compare, swap, false, __ATOMIC_SEQ_CST,
-				    __ATOMIC_SEQ_CST);
-	return compare;
+	return region_execute_cas((uint8_t *)context + offset, compare, swap);
 }
 
 static uint64_t memory_fetch_add(void *context, uint64_t offset, uint64_t addend)
 {
-	uint64_t *word = (uint64_t *)(void *)((uint8_t *)context + offset);
-
-	return __atomic_fetch_add(word, addend, __ATOMIC_SEQ_CST);
+	return region_execute_faa((uint8_t *)context + offset, addend);
 }
 
 static const struct roce_memory_ops memory_ops = {memory_read, memory_write, memory_compare_swap,
