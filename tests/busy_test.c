@@ -135,7 +135,7 @@ START_TEST(a_heartbeat_behind_the_deletion_of_what_is_open_often_is_answered_bef
 END_TEST
 
 /* It is told of all its own handles before the reply. */
-START_TEST(who_deletes_what_it_has_open_often_itself_hears_of_each_handle_first)
+START_TEST(a_session_that_deletes_an_object_hears_of_each_of_its_own_handles_first)
 {
 	int fd = begin_session();
 	uint8_t bytes[256];
@@ -215,7 +215,8 @@ int main(void)
 	tcase_add_test(
 		tcase,
 		a_heartbeat_behind_the_deletion_of_what_is_open_often_is_answered_before_it_ends);
-	tcase_add_test(tcase, who_deletes_what_it_has_open_often_itself_hears_of_each_handle_first);
+	tcase_add_test(tcase,
+		       a_session_that_deletes_an_object_hears_of_each_of_its_own_handles_first);
 	tcase_add_test(tcase, a_client_that_reads_its_notices_late_gets_them_all);
 	tcase_add_test(tcase, a_heartbeat_among_many_listings_does_not_wait_for_them);
 	suite_add_tcase(suite, tcase);

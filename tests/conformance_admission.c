@@ -168,7 +168,7 @@ static void cross_once(struct party *party)
 	OK(party->session, dso_barrier_wait(barrier_in(party->session, 4), PATIENCE, NULL));
 }
 
-START_TEST(who_leaves_a_barrier_breaks_it_until_it_is_reset)
+START_TEST(a_party_that_leaves_a_barrier_breaks_it_until_it_is_reset)
 {
 	struct dso_barrier *mine = barrier_in(session, 4);
 	uint32_t waiting;
@@ -189,7 +189,7 @@ START_TEST(who_leaves_a_barrier_breaks_it_until_it_is_reset)
 }
 END_TEST
 
-START_TEST(a_reset_sends_away_who_waits)
+START_TEST(a_reset_ends_the_wait_of_every_party)
 {
 	struct dso_barrier *mine = barrier_in(session, 4);
 
@@ -359,8 +359,8 @@ Suite *conformance_admission_suite(void)
 	tcase_add_test(tcase, permits_of_a_session_that_ended_come_back);
 	tcase_add_test(tcase, nobody_crosses_a_barrier_before_the_others_have_come);
 	tcase_add_test(tcase, a_barrier_of_one_is_always_open);
-	tcase_add_test(tcase, who_leaves_a_barrier_breaks_it_until_it_is_reset);
-	tcase_add_test(tcase, a_reset_sends_away_who_waits);
+	tcase_add_test(tcase, a_party_that_leaves_a_barrier_breaks_it_until_it_is_reset);
+	tcase_add_test(tcase, a_reset_ends_the_wait_of_every_party);
 	tcase_add_test(tcase, a_barrier_has_parties);
 	tcase_add_test(tcase, a_latch_opens_at_zero_and_stays_open);
 	tcase_add_test(tcase, a_latch_counts_down_and_never_up);

@@ -29,7 +29,7 @@ static void is_got(struct dso_session *in, struct dso_future *future, size_t len
 	ck_assert_int_eq(memcmp(got, value, length), 0);
 }
 
-START_TEST(who_waits_first_does_not_decide_how_long_the_value_may_be)
+START_TEST(the_first_waiter_does_not_decide_how_long_the_value_may_be)
 {
 	struct dso_future *waiter = future_in(other, 0), *setter;
 
@@ -43,7 +43,7 @@ START_TEST(who_waits_first_does_not_decide_how_long_the_value_may_be)
 }
 END_TEST
 
-START_TEST(setting_makes_room_where_nobody_has_asked_for_a_capacity)
+START_TEST(setting_makes_room_where_the_capacity_is_undecided)
 {
 	struct dso_future *waiter = future_in(other, 0), *setter = future_in(session, 0);
 
@@ -64,7 +64,7 @@ START_TEST(a_short_value_in_a_long_future_is_read_by_everybody)
 }
 END_TEST
 
-START_TEST(the_first_who_asks_for_a_capacity_decides)
+START_TEST(the_first_open_with_a_capacity_decides_it)
 {
 	struct dso_future *early = future_in(other, 0), *setter = future_in(session, 5000);
 	const struct dso_future_params another = {.capacity_bytes = LONG};
@@ -259,10 +259,10 @@ Suite *conformance_future_suite(void)
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, pair_end);
-	tcase_add_test(tcase, who_waits_first_does_not_decide_how_long_the_value_may_be);
-	tcase_add_test(tcase, setting_makes_room_where_nobody_has_asked_for_a_capacity);
+	tcase_add_test(tcase, the_first_waiter_does_not_decide_how_long_the_value_may_be);
+	tcase_add_test(tcase, setting_makes_room_where_the_capacity_is_undecided);
 	tcase_add_test(tcase, a_short_value_in_a_long_future_is_read_by_everybody);
-	tcase_add_test(tcase, the_first_who_asks_for_a_capacity_decides);
+	tcase_add_test(tcase, the_first_open_with_a_capacity_decides_it);
 	tcase_add_test(tcase, a_smaller_capacity_than_the_default_holds_too);
 	tcase_add_test(
 		tcase,

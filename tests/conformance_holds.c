@@ -143,7 +143,7 @@ START_TEST(readers_and_a_writer_are_listed_as_what_they_are)
 }
 END_TEST
 
-START_TEST(permits_are_counted_by_who_has_them)
+START_TEST(permits_are_counted_for_each_session)
 {
 	static const struct dso_semaphore_params three = {.permits = 3};
 	struct dso_semaphore *mine, *theirs;
@@ -193,7 +193,7 @@ START_TEST(a_future_is_held_from_the_promise_until_it_is_set)
 }
 END_TEST
 
-START_TEST(what_a_session_held_is_nobodys_after_its_end)
+START_TEST(what_a_session_held_is_free_after_its_end)
 {
 	struct dso_session *dying = conformance_open_another();
 	int64_t until_ns = clock_now_ns() + PATIENCE;
@@ -279,7 +279,7 @@ static int stop(const struct dso_hold *hold, void *context)
 	return -ECHILD;
 }
 
-START_TEST(more_holds_than_a_page_has_are_each_listed_once_until_somebody_has_enough)
+START_TEST(more_holds_than_a_page_has_are_each_listed_once_until_the_callback_ends_it)
 {
 	unsigned seen[MANY] = {0}, asked = 0;
 	struct dso_mutex *mutex;
@@ -326,13 +326,13 @@ Suite *conformance_holds_suite(void)
 	tcase_add_test(tcase, a_holder_is_called_by_its_process_or_its_address);
 	tcase_add_test(tcase, the_token_of_several_permits_is_the_largest_and_stays);
 	tcase_add_test(tcase, readers_and_a_writer_are_listed_as_what_they_are);
-	tcase_add_test(tcase, permits_are_counted_by_who_has_them);
+	tcase_add_test(tcase, permits_are_counted_for_each_session);
 	tcase_add_test(tcase, a_once_is_held_from_its_beginning_until_it_is_done);
 	tcase_add_test(tcase, a_future_is_held_from_the_promise_until_it_is_set);
-	tcase_add_test(tcase, what_a_session_held_is_nobodys_after_its_end);
+	tcase_add_test(tcase, what_a_session_held_is_free_after_its_end);
 	tcase_add_test(tcase, the_time_grows_while_it_is_held_and_begins_anew_with_the_next_token);
 	tcase_add_test(tcase,
-		       more_holds_than_a_page_has_are_each_listed_once_until_somebody_has_enough);
+		       more_holds_than_a_page_has_are_each_listed_once_until_the_callback_ends_it);
 	tcase_add_test(tcase, every_reader_of_a_rwlock_with_many_is_listed);
 	suite_add_tcase(suite, tcase);
 	return suite;

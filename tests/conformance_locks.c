@@ -147,7 +147,7 @@ START_TEST(the_end_of_a_holder_is_told_to_the_next)
 }
 END_TEST
 
-START_TEST(what_nobody_made_consistent_is_not_recoverable)
+START_TEST(what_was_not_made_consistent_is_not_recoverable)
 {
 	struct dso_mutex *mine = mutex_in(session), *theirs = mutex_in(other);
 	struct dso_session *dying = conformance_open_another();
@@ -212,7 +212,7 @@ static void lock_and_unlock(struct party *party)
 	OK(party->session, dso_mutex_unlock(mutex));
 }
 
-START_TEST(all_who_are_parked_on_a_mutex_get_it_one_after_the_other)
+START_TEST(all_sessions_parked_on_a_mutex_get_it_one_after_the_other)
 {
 	struct dso_mutex *mine = mutex_in(session);
 
@@ -229,7 +229,7 @@ static void lock_what_is_deleted(struct party *party)
 	ck_assert_int_eq(dso_mutex_lock(mutex_in(party->session), PATIENCE, NULL), -ESTALE);
 }
 
-START_TEST(who_waits_for_a_mutex_hears_of_its_deletion)
+START_TEST(a_waiter_for_a_mutex_hears_of_its_deletion)
 {
 	struct dso_mutex *mine = mutex_in(session);
 
@@ -554,12 +554,12 @@ Suite *conformance_locks_suite(void)
 	tcase_add_test(tcase, what_a_mutex_guards_is_exact_with_several_at_it);
 	tcase_add_test(tcase, each_of_many_sessions_has_its_share_of_a_mutex);
 	tcase_add_test(tcase, the_end_of_a_holder_is_told_to_the_next);
-	tcase_add_test(tcase, what_nobody_made_consistent_is_not_recoverable);
+	tcase_add_test(tcase, what_was_not_made_consistent_is_not_recoverable);
 	tcase_add_test(tcase, a_mutex_is_taken_from_its_holder_by_force);
 	tcase_add_test(tcase,
 		       a_mutex_that_was_taken_by_force_is_not_made_consistent_by_its_holder_before);
-	tcase_add_test(tcase, all_who_are_parked_on_a_mutex_get_it_one_after_the_other);
-	tcase_add_test(tcase, who_waits_for_a_mutex_hears_of_its_deletion);
+	tcase_add_test(tcase, all_sessions_parked_on_a_mutex_get_it_one_after_the_other);
+	tcase_add_test(tcase, a_waiter_for_a_mutex_hears_of_its_deletion);
 	tcase_add_test(tcase, many_may_read_or_one_may_write);
 	tcase_add_test(tcase, more_readers_than_slots_take_turns);
 	tcase_add_test(tcase, a_reader_too_many_waits_for_one_that_is_in);

@@ -37,7 +37,7 @@ START_TEST(new_memory_is_zero)
 }
 END_TEST
 
-START_TEST(memory_has_4096_bytes_where_nobody_says_how_many_and_1_at_least)
+START_TEST(memory_has_4096_bytes_by_default_and_at_least_1)
 {
 	const struct dso_memory_params one = {.size_bytes = 1};
 	const char *name = conformance_name();
@@ -142,7 +142,7 @@ Suite *conformance_memory_suite(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, new_memory_is_zero);
-	tcase_add_test(tcase, memory_has_4096_bytes_where_nobody_says_how_many_and_1_at_least);
+	tcase_add_test(tcase, memory_has_4096_bytes_by_default_and_at_least_1);
 	tcase_add_test(tcase, what_is_written_anywhere_is_read_back_and_nothing_else_changes);
 	tcase_add_test(tcase, atomics_work_on_every_word);
 	tcase_add_test(tcase, what_lies_outside_or_misaligned_is_refused_and_the_session_goes_on);

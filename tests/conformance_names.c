@@ -109,7 +109,7 @@ START_TEST(a_session_whose_thousands_of_objects_are_deleted_at_once_goes_on)
 }
 END_TEST
 
-START_TEST(thousands_of_handles_closed_in_a_row_cost_nobody_the_session)
+START_TEST(thousands_of_handles_closed_in_a_row_end_no_session)
 {
 	const char *base = conformance_name();
 
@@ -451,7 +451,7 @@ Suite *conformance_names_suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_deleted_object_is_stale_for_everyone_who_has_it_open);
 	tcase_add_test(tcase, a_session_whose_thousands_of_objects_are_deleted_at_once_goes_on);
-	tcase_add_test(tcase, thousands_of_handles_closed_in_a_row_cost_nobody_the_session);
+	tcase_add_test(tcase, thousands_of_handles_closed_in_a_row_end_no_session);
 	tcase_add_test(tcase, a_new_object_of_a_deleted_ones_name_is_another_one);
 	tcase_add_test(tcase, memory_of_deleted_objects_is_used_again);
 	tcase_add_test(tcase, a_full_arena_says_so_and_the_rest_goes_on);

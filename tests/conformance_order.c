@@ -109,7 +109,7 @@ static void *write_value_and_word(void *unused)
 	return unused;
 }
 
-START_TEST(who_sees_a_write_sees_the_one_before_it)
+START_TEST(a_session_that_sees_a_write_sees_the_one_before_it)
 {
 	uint64_t word = 0, value;
 	pthread_t thread;
@@ -132,7 +132,7 @@ Suite *conformance_order_suite(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, of_two_that_write_and_then_read_one_sees_what_the_other_wrote);
-	tcase_add_test(tcase, who_sees_a_write_sees_the_one_before_it);
+	tcase_add_test(tcase, a_session_that_sees_a_write_sees_the_one_before_it);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

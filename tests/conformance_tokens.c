@@ -102,7 +102,7 @@ START_TEST(tokens_grow_on_where_a_mutexs_word_begins_anew)
 }
 END_TEST
 
-START_TEST(owners_who_do_not_ask_for_their_token_count_it_on_for_those_who_do)
+START_TEST(owners_that_do_not_ask_for_a_token_count_it_on_for_owners_that_do)
 {
 	struct dso_mutex *mutex = mutex_in(session);
 	uint64_t *word = word_at(MUTEX_WORD_OFFSET), first, token;
@@ -120,7 +120,7 @@ START_TEST(owners_who_do_not_ask_for_their_token_count_it_on_for_those_who_do)
 END_TEST
 
 /* Whose handle knows the word takes it by one compare-and-swap. */
-START_TEST(owners_who_find_the_word_as_they_left_it_count_on_too)
+START_TEST(owners_that_find_the_word_as_they_left_it_count_on_too)
 {
 	struct dso_mutex *mutex = mutex_in(session);
 	uint64_t *word = word_at(MUTEX_WORD_OFFSET), first, token;
@@ -139,7 +139,7 @@ START_TEST(owners_who_find_the_word_as_they_left_it_count_on_too)
 }
 END_TEST
 
-START_TEST(a_quarter_in_which_nobody_counted_on_is_made_up_for)
+START_TEST(a_quarter_in_which_no_owner_counted_on_is_made_up_for)
 {
 	struct dso_mutex *mutex = mutex_in(session);
 	uint64_t *word = word_at(MUTEX_WORD_OFFSET), first, token;
@@ -289,9 +289,9 @@ Suite *conformance_tokens_suite(void)
 	tcase_add_test(tcase, a_mutex_of_a_deleted_ones_name_begins_above_every_token_of_that);
 	tcase_add_test(tcase, a_free_mutex_of_a_deleted_ones_name_has_no_smaller_token_either);
 	tcase_add_test(tcase, tokens_grow_on_where_a_mutexs_word_begins_anew);
-	tcase_add_test(tcase, owners_who_do_not_ask_for_their_token_count_it_on_for_those_who_do);
-	tcase_add_test(tcase, owners_who_find_the_word_as_they_left_it_count_on_too);
-	tcase_add_test(tcase, a_quarter_in_which_nobody_counted_on_is_made_up_for);
+	tcase_add_test(tcase, owners_that_do_not_ask_for_a_token_count_it_on_for_owners_that_do);
+	tcase_add_test(tcase, owners_that_find_the_word_as_they_left_it_count_on_too);
+	tcase_add_test(tcase, a_quarter_in_which_no_owner_counted_on_is_made_up_for);
 	tcase_add_test(tcase, a_writers_token_grows_on_where_its_word_begins_anew);
 	tcase_add_test(tcase, readers_permits_and_a_once_go_on_where_their_words_begin_anew);
 	tcase_add_test(tcase, a_version_beyond_the_last_is_no_version_of_a_register);

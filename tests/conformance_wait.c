@@ -103,7 +103,7 @@ START_TEST(a_wait_ends_at_its_deadline_and_not_at_that_of_another)
 }
 END_TEST
 
-START_TEST(who_waits_is_woken)
+START_TEST(a_waiter_is_woken)
 {
 	struct waiter waiter = {.offset = 16, .timeout = PATIENCE};
 
@@ -192,7 +192,7 @@ START_TEST(deletion_ends_a_wait)
 END_TEST
 
 /* Whoever changed the word may have died before it could wake. */
-START_TEST(the_end_of_a_session_wakes_whose_word_has_changed)
+START_TEST(the_end_of_a_session_wakes_the_waiters_whose_word_has_changed)
 {
 	struct waiter changed = {.offset = 0, .timeout = PATIENCE};
 	struct waiter unchanged = {.offset = 8, .timeout = PATIENCE};
@@ -215,7 +215,7 @@ END_TEST
 
 /* They are not answered one by one: who sends them faster than storaged reads must be slowed
  * down. */
-START_TEST(a_flood_of_wake_ups_costs_nobody_the_session)
+START_TEST(a_flood_of_wake_ups_ends_no_session)
 {
 	for (int i = 0; i < 50000; i++)
 		OK(session, dso_memory_wake(memory, 0, 1, NULL));
@@ -380,7 +380,7 @@ static int wait_at_barrier(struct dso_barrier *barrier)
 	return dso_barrier_wait(barrier, PATIENCE, NULL);
 }
 
-START_TEST(who_waits_is_parked)
+START_TEST(a_waiter_is_parked)
 {
 	struct dso_session *other = conformance_open_another();
 	struct dso_barrier_params parties = {.parties = 2};
@@ -442,14 +442,14 @@ Suite *conformance_wait_suite(void)
 	tcase_add_test(tcase, a_word_of_another_value_is_not_waited_for);
 	tcase_add_test(tcase, a_wait_ends_at_its_deadline_and_not_at_that_of_another);
 	tcase_add_test(tcase, no_verb_that_waits_takes_a_deadline_before_time_began);
-	tcase_add_test(tcase, who_waits_is_parked);
-	tcase_add_test(tcase, who_waits_is_woken);
+	tcase_add_test(tcase, a_waiter_is_parked);
+	tcase_add_test(tcase, a_waiter_is_woken);
 	tcase_add_test(tcase, a_wake_of_another_word_wakes_nobody);
 	tcase_add_test(tcase, as_many_are_woken_as_were_asked_for);
 	tcase_add_test(tcase, a_wait_is_interrupted_by_another_thread);
 	tcase_add_test(tcase, deletion_ends_a_wait);
-	tcase_add_test(tcase, the_end_of_a_session_wakes_whose_word_has_changed);
-	tcase_add_test(tcase, a_flood_of_wake_ups_costs_nobody_the_session);
+	tcase_add_test(tcase, the_end_of_a_session_wakes_the_waiters_whose_word_has_changed);
+	tcase_add_test(tcase, a_flood_of_wake_ups_ends_no_session);
 	tcase_add_test(tcase, no_wake_up_is_lost_between_two);
 	suite_add_tcase(suite, tcase);
 	return suite;

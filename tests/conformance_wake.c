@@ -234,7 +234,7 @@ static void stream_until_over(struct party *party)
 		}
 }
 
-START_TEST(who_wants_all_permits_gets_them_from_a_stream_of_those_who_want_one)
+START_TEST(a_waiter_for_all_permits_gets_them_from_a_stream_of_waiters_for_one)
 {
 	over = false;
 	streaming = 0;
@@ -264,7 +264,7 @@ static void *take_permits(void *argument)
 	return (void *)(intptr_t)r;
 }
 
-START_TEST(a_permit_goes_past_those_who_want_several_to_the_one_it_is_enough_for)
+START_TEST(a_permit_passes_waiters_that_want_several_and_goes_to_one_that_wants_one)
 {
 	enum { IN_FRONT = 5 };
 	struct taker several[IN_FRONT] = {0}, one = {.count = 1};
@@ -307,7 +307,7 @@ static void take_two(struct party *party)
 	}
 }
 
-START_TEST(who_steps_back_with_a_part_wakes_those_whom_it_kept_from_it)
+START_TEST(a_waiter_that_gives_a_part_back_wakes_those_that_it_kept_waiting)
 {
 	semaphore_in(session, 3);
 	parties_run(4, take_two);
@@ -429,10 +429,10 @@ Suite *conformance_wake_suite(void)
 	tcase_add_test(tcase, a_death_is_more_to_tell_than_that_the_time_is_over);
 	tcase_add_test(tcase, a_party_that_is_interrupted_breaks_the_barrier);
 	tcase_add_test(tcase, more_sessions_than_parties_cross_a_barrier_two_by_two);
-	tcase_add_test(tcase, who_wants_all_permits_gets_them_from_a_stream_of_those_who_want_one);
+	tcase_add_test(tcase, a_waiter_for_all_permits_gets_them_from_a_stream_of_waiters_for_one);
 	tcase_add_test(tcase,
-		       a_permit_goes_past_those_who_want_several_to_the_one_it_is_enough_for);
-	tcase_add_test(tcase, who_steps_back_with_a_part_wakes_those_whom_it_kept_from_it);
+		       a_permit_passes_waiters_that_want_several_and_goes_to_one_that_wants_one);
+	tcase_add_test(tcase, a_waiter_that_gives_a_part_back_wakes_those_that_it_kept_waiting);
 	tcase_add_test(tcase, a_session_has_a_rwlock_once_in_whichever_slot_it_reads);
 	tcase_add_test(tcase, a_timeout_that_reaches_beyond_the_clock_is_for_ever);
 	tcase_add_test(tcase, all_of_many_are_woken);

@@ -106,7 +106,7 @@ static void lose_sessions(int count)
 	}
 }
 
-START_TEST(a_process_with_many_lost_sessions_refuses_nobody_else)
+START_TEST(many_lost_sessions_of_a_process_do_not_keep_other_processes_out)
 {
 	struct victim other;
 
@@ -159,7 +159,7 @@ Suite *ends_mapping_suite(void)
 	tcase_add_test(tests, a_process_that_lost_its_descriptors_keeps_its_holds_until_it_unmaps);
 	tcase_add_test(tests, a_process_that_is_stopped_is_not_called_ended);
 	tcase_add_test(tests, a_forked_child_has_no_arena_mapped);
-	tcase_add_test(tests, a_process_with_many_lost_sessions_refuses_nobody_else);
+	tcase_add_test(tests, many_lost_sessions_of_a_process_do_not_keep_other_processes_out);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -135,7 +135,7 @@ START_TEST(a_listing_that_does_not_go_on_ends_the_session)
 }
 END_TEST
 
-START_TEST(who_comes_too_late_for_the_whole_timeout_sets_no_counter)
+START_TEST(a_session_that_is_too_late_for_the_whole_timeout_sets_no_counter)
 {
 	struct dso_options options = {.transport = "tcp", .timeout = 2 * DSO_SECOND};
 	struct dso_session *session;
@@ -397,7 +397,7 @@ int main(void)
 			    HOLDS_THAT_NEVER_END, HOLDS_UNKNOWN + 1);
 	tcase_add_loop_test(tcase, an_answer_that_is_too_short_ends_the_session, 0, 3);
 	tcase_add_test(tcase, a_listing_that_does_not_go_on_ends_the_session);
-	tcase_add_test(tcase, who_comes_too_late_for_the_whole_timeout_sets_no_counter);
+	tcase_add_test(tcase, a_session_that_is_too_late_for_the_whole_timeout_sets_no_counter);
 	tcase_add_test(tcase, what_an_older_storaged_does_not_know_is_told);
 	tcase_add_loop_test(tcase,
 			    a_change_after_which_the_wake_up_is_not_answered_has_an_unknown_outcome,

@@ -143,14 +143,14 @@ static void freeze(const char *transport, const struct kind *kind, int then)
 	dso_close(session);
 }
 
-START_TEST(who_is_frozen_while_it_waits_keeps_nobody_from_going_on)
+START_TEST(a_frozen_waiter_does_not_hold_up_the_others)
 {
 	for (unsigned i = 0; i < KINDS; i++)
 		freeze(transports[_i], kinds[i], SIGCONT);
 }
 END_TEST
 
-START_TEST(who_dies_frozen_while_it_waits_has_held_nothing)
+START_TEST(a_waiter_that_dies_frozen_has_held_nothing)
 {
 	for (unsigned i = 0; i < KINDS; i++)
 		freeze(transports[_i], kinds[i], SIGKILL);
@@ -301,7 +301,7 @@ END_TEST
 
 /* It was passed by so often that it takes the turn, in which nobody else takes a permit; and then
  * it freezes. */
-START_TEST(who_is_frozen_with_the_turn_at_a_semaphore_keeps_nobody_from_its_permits)
+START_TEST(a_frozen_owner_of_the_turn_does_not_keep_others_from_the_permits)
 {
 	struct dso_options options = {.transport = transports[_i]};
 	struct dso_semaphore *semaphore, *again;
@@ -350,13 +350,10 @@ int main(int argc, char **argv)
 	transports_choose(argc, argv);
 	tcase_set_timeout(tests, 600);
 	tcase_add_unchecked_fixture(tests, setup, teardown);
-	tcase_add_loop_test(tests, who_is_frozen_while_it_waits_keeps_nobody_from_going_on, 0,
-			    transport_count);
-	tcase_add_loop_test(tests, who_dies_frozen_while_it_waits_has_held_nothing, 0,
-			    transport_count);
-	tcase_add_loop_test(
-		tests, who_is_frozen_with_the_turn_at_a_semaphore_keeps_nobody_from_its_permits, 0,
-		transport_count);
+	tcase_add_loop_test(tests, a_frozen_waiter_does_not_hold_up_the_others, 0, transport_count);
+	tcase_add_loop_test(tests, a_waiter_that_dies_frozen_has_held_nothing, 0, transport_count);
+	tcase_add_loop_test(tests, a_frozen_owner_of_the_turn_does_not_keep_others_from_the_permits,
+			    0, transport_count);
 	tcase_add_loop_test(tests, a_party_that_looks_late_is_told_what_became_of_its_round, 0,
 			    transport_count);
 	tcase_add_loop_test(tests, only_the_end_of_a_party_breaks_a_barrier, 0, transport_count);

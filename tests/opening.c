@@ -367,7 +367,7 @@ START_TEST(what_storaged_refuses_a_session_for_is_told)
 }
 END_TEST
 
-START_TEST(who_hangs_up_or_does_not_listen_is_told)
+START_TEST(a_peer_that_hangs_up_or_does_not_listen_is_told_of)
 {
 	int deaf = socket(AF_INET, SOCK_STREAM, 0);
 	struct sockaddr_in address = {.sin_family = AF_INET,
@@ -412,7 +412,7 @@ static int open_nowhere(void)
 	return 0;
 }
 
-START_TEST(where_no_way_leads_to_is_told)
+START_TEST(an_address_without_a_route_is_told_of)
 {
 	int status;
 	pid_t pid;
@@ -589,8 +589,8 @@ int main(void)
 	tcase_add_test(tests, no_url_is_the_one_of_the_environment);
 	tcase_add_test(tests, a_long_url_is_told_whole);
 	tcase_add_loop_test(tests, what_storaged_refuses_a_session_for_is_told, 0, COUNT(refusals));
-	tcase_add_test(tests, who_hangs_up_or_does_not_listen_is_told);
-	tcase_add_test(tests, where_no_way_leads_to_is_told);
+	tcase_add_test(tests, a_peer_that_hangs_up_or_does_not_listen_is_told_of);
+	tcase_add_test(tests, an_address_without_a_route_is_told_of);
 	tcase_add_test(tests, a_process_without_descriptors_is_told);
 	tcase_add_test(tests, the_failures_of_another_thread_are_its_own);
 	tcase_add_loop_test(tests, why_an_object_is_not_opened_is_told_and_the_session_goes_on, 0,

@@ -175,7 +175,7 @@ static int keep(const struct dso_hold *hold, void *context)
 	return 1;
 }
 
-START_TEST(who_holds_it_meanwhile_is_listed)
+START_TEST(the_holder_in_the_meantime_is_listed)
 {
 	struct dso_hold hold = {0};
 	struct dso_session *session;
@@ -285,7 +285,7 @@ START_TEST(a_holder_gives_storaged_up_within_its_ttl_however_long_its_timeout_is
 }
 END_TEST
 
-START_TEST(a_marker_that_cannot_be_written_keeps_nobody_from_starting)
+START_TEST(a_marker_that_cannot_be_written_does_not_keep_storaged_from_starting)
 {
 	char path[96];
 
@@ -334,7 +334,7 @@ static void linger_and_leave(void)
 }
 
 /* Another one that asked for an hour was there meanwhile. */
-START_TEST(a_session_that_is_over_stretches_nobodys_wait)
+START_TEST(a_session_that_is_over_makes_no_wait_longer)
 {
 	struct dso_session *session;
 
@@ -449,13 +449,13 @@ int main(void)
 	tcase_add_test(tcase, no_lock_is_granted_while_one_from_before_a_crash_may_be_held);
 	tcase_add_test(tcase, no_lock_is_granted_while_one_from_before_an_orderly_end_may_be_held);
 	tcase_add_test(tcase, a_third_start_waits_for_the_holders_before_the_first_end);
-	tcase_add_test(tcase, who_holds_it_meanwhile_is_listed);
+	tcase_add_test(tcase, the_holder_in_the_meantime_is_listed);
 	tcase_add_test(tcase, every_lock_is_held_meanwhile_and_nothing_else);
 	tcase_add_test(tcase, in_the_end_locks_are_granted_with_larger_tokens_and_no_death_is_told);
 	tcase_add_test(tcase,
 		       a_holder_gives_storaged_up_within_its_ttl_however_long_its_timeout_is);
-	tcase_add_test(tcase, a_marker_that_cannot_be_written_keeps_nobody_from_starting);
-	tcase_add_loop_test(tcase, a_session_that_is_over_stretches_nobodys_wait, 0, 2);
+	tcase_add_test(tcase, a_marker_that_cannot_be_written_does_not_keep_storaged_from_starting);
+	tcase_add_loop_test(tcase, a_session_that_is_over_makes_no_wait_longer, 0, 2);
 	tcase_add_test(tcase, a_session_that_lingers_is_waited_for);
 	tcase_add_loop_test(tcase, a_namespace_waits_for_its_own_sessions_alone, 0, 2);
 	tcase_add_loop_test(tcase,

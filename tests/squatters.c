@@ -67,7 +67,7 @@ static void start(void)
 	daemon_start(&storaged, arguments);
 }
 
-START_TEST(who_took_the_place_of_storageds_socket_is_not_even_spoken_to)
+START_TEST(a_process_in_the_place_of_storageds_socket_is_not_spoken_to)
 {
 	struct dso_session *session;
 	char aside[160];
@@ -85,7 +85,7 @@ START_TEST(who_took_the_place_of_storageds_socket_is_not_even_spoken_to)
 }
 END_TEST
 
-START_TEST(who_asks_for_shm_is_told_that_the_socket_is_anothers)
+START_TEST(a_client_that_asks_for_shm_is_told_that_the_socket_is_another_process)
 {
 	struct dso_options options = {.transport = "shm"};
 	struct dso_session *session = NULL;
@@ -190,7 +190,7 @@ START_TEST(a_socket_or_a_directory_of_another_user_is_not_trusted)
 }
 END_TEST
 
-START_TEST(a_listener_of_another_user_is_not_trusted_whoever_owns_the_file)
+START_TEST(a_listener_of_another_user_is_not_trusted_whichever_user_owns_the_file)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct place place;
@@ -218,13 +218,15 @@ int main(void)
 	TCase *tests = tcase_create("squatters");
 
 	tcase_set_timeout(tests, 120);
-	tcase_add_test(tests, who_took_the_place_of_storageds_socket_is_not_even_spoken_to);
-	tcase_add_test(tests, who_asks_for_shm_is_told_that_the_socket_is_anothers);
+	tcase_add_test(tests, a_process_in_the_place_of_storageds_socket_is_not_spoken_to);
+	tcase_add_test(tests,
+		       a_client_that_asks_for_shm_is_told_that_the_socket_is_another_process);
 	tcase_add_test(tests, storageds_own_socket_is_found_over_tcp_and_behind_a_link);
 	tcase_add_test(tests, a_socket_of_ones_own_in_a_directory_of_ones_own_is_trusted);
 	tcase_add_test(tests, a_directory_that_others_can_write_is_not_trusted_unless_it_is_sticky);
 	tcase_add_test(tests, a_socket_or_a_directory_of_another_user_is_not_trusted);
-	tcase_add_test(tests, a_listener_of_another_user_is_not_trusted_whoever_owns_the_file);
+	tcase_add_test(tests,
+		       a_listener_of_another_user_is_not_trusted_whichever_user_owns_the_file);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

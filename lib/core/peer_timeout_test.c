@@ -43,7 +43,7 @@ START_TEST(a_process_that_stood_still_gives_its_peers_the_last_quarter)
 }
 END_TEST
 
-START_TEST(a_peer_that_is_heard_of_is_not_given_up_and_keeps_nobody_else)
+START_TEST(a_peer_that_is_heard_of_is_not_given_up_and_does_not_delay_others)
 {
 	int64_t now_ns = 0;
 
@@ -81,7 +81,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, NULL);
 	tcase_add_test(tests, a_peer_is_given_up_when_the_whole_timeout_has_passed);
 	tcase_add_test(tests, a_process_that_stood_still_gives_its_peers_the_last_quarter);
-	tcase_add_test(tests, a_peer_that_is_heard_of_is_not_given_up_and_keeps_nobody_else);
+	tcase_add_test(tests, a_peer_that_is_heard_of_is_not_given_up_and_does_not_delay_others);
 	tcase_add_test(tests, time_that_the_thread_was_not_let_run_is_no_silence);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

@@ -111,7 +111,7 @@ START_TEST(a_receiver_that_never_becomes_ready_is_given_up_after_the_silence)
 }
 END_TEST
 
-START_TEST(who_is_not_answered_asks_less_and_less_often_up_to_a_sixteenth_of_the_silence)
+START_TEST(a_requester_without_answers_asks_less_often_up_to_a_sixteenth_of_the_silence)
 {
 	static const struct {
 		int64_t timeout_ns, longest_ns;
@@ -203,9 +203,8 @@ int main(void)
 	tcase_add_test(tcase, an_answer_ends_the_wait_for_a_receiver_that_was_not_ready);
 	tcase_add_test(tcase, a_receiver_that_never_becomes_ready_is_given_up_after_the_silence);
 	tcase_add_loop_test(
-		tcase,
-		who_is_not_answered_asks_less_and_less_often_up_to_a_sixteenth_of_the_silence, 0,
-		3);
+		tcase, a_requester_without_answers_asks_less_often_up_to_a_sixteenth_of_the_silence,
+		0, 3);
 	tcase_add_test(tcase, a_response_longer_than_the_read_writes_nothing_behind_the_buffer);
 	tcase_add_test(tcase,
 		       a_long_duplicate_is_of_no_memory_and_only_its_acknowledge_is_taken_for_one);

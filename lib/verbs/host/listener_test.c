@@ -42,7 +42,7 @@ START_TEST(a_session_with_another_cookie_or_number_is_refused)
 }
 END_TEST
 
-START_TEST(where_nobody_listens_or_lives_the_attempt_ends_with_a_sentence)
+START_TEST(an_attempt_at_an_address_without_a_listener_ends_with_a_sentence)
 {
 	struct host host = host_start();
 	struct control_welcome wrong_port = host.welcome, nobody = host.welcome,
@@ -344,7 +344,7 @@ START_TEST(a_host_killed_while_nothing_was_in_flight_is_noticed_by_the_next_oper
 }
 END_TEST
 
-START_TEST(a_disconnect_wakes_whoever_polls_the_descriptor)
+START_TEST(a_disconnect_wakes_the_thread_that_polls_the_descriptor)
 {
 	struct host host = host_start();
 	struct transport *transport = host_connect(&host, TRANSPORT_POLL_BLOCK);
@@ -406,7 +406,7 @@ int main(void)
 	tcase_set_timeout(admission, 60);
 	tcase_set_timeout(ends, 60);
 	tcase_add_test(admission, a_session_with_another_cookie_or_number_is_refused);
-	tcase_add_test(admission, where_nobody_listens_or_lives_the_attempt_ends_with_a_sentence);
+	tcase_add_test(admission, an_attempt_at_an_address_without_a_listener_ends_with_a_sentence);
 	tcase_add_test(admission, an_attempt_whose_time_was_over_before_it_began_is_late);
 	tcase_add_test(admission, the_device_that_was_asked_for_is_used_or_nothing_is);
 	tcase_add_test(admission, a_client_that_closes_has_left);
@@ -421,7 +421,7 @@ int main(void)
 	tcase_add_loop_test(
 		ends, a_host_killed_while_nothing_was_in_flight_is_noticed_by_the_next_operation, 0,
 		3);
-	tcase_add_test(ends, a_disconnect_wakes_whoever_polls_the_descriptor);
+	tcase_add_test(ends, a_disconnect_wakes_the_thread_that_polls_the_descriptor);
 	tcase_add_loop_test(ends, a_wait_ends_when_the_control_plane_gives_up, 0, 3);
 	suite_add_tcase(suite, ends);
 	return run_suite_forked(suite);
