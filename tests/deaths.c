@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/clock.h"
+#include "tests/await.h"
 #include "tests/daemon.h"
 #include "tests/holds.h"
 #include "tests/runner.h"
@@ -167,35 +167,19 @@ static void *survive_at_barrier(void *argument)
 /* Until @survivor has had more than @turns turns. */
 static void until_turn(const struct survivor *survivor, uint64_t turns, const char *what)
 {
-	int64_t begin_ns = clock_now_ns();
-
-	while (survivor->turns <= turns) {
-		ck_assert_msg(survivor->result == 0, "%s: %d, %s", what, survivor->result,
-			      survivor->error);
-		ck_assert_msg(clock_now_ns() - begin_ns < PATIENCE, "%s: nobody gets it", what);
-		nap(DSO_MILLISECOND / 5);
-	}
+	AWAIT(survivor->turns > turns || survivor->result);
+	ck_assert_msg(survivor->result == 0, "%s: %d, %s", what, survivor->result, survivor->error);
 }
 
-/* Until each of the survivors has had a turn. Returns how long it was until the first of them
- * had. */
-static int64_t until_turns(struct survivor *survivors, const char *what)
+/* Until each of the survivors has had a turn. */
+static void until_turns(struct survivor *survivors, const char *what)
 {
-	int64_t begin_ns = clock_now_ns(), first_ns;
 	uint64_t turns[SURVIVORS];
-	bool any = false;
 
 	for (unsigned i = 0; i < SURVIVORS; i++)
 		turns[i] = survivors[i].turns;
-	while (!any && clock_now_ns() - begin_ns < PATIENCE) {
-		for (unsigned i = 0; i < SURVIVORS; i++)
-			any |= survivors[i].turns > turns[i] || survivors[i].result;
-		nap(DSO_MILLISECOND / 5);
-	}
-	first_ns = clock_now_ns() - begin_ns;
 	for (unsigned i = 0; i < SURVIVORS; i++)
 		until_turn(&survivors[i], turns[i], what);
-	return first_ns;
 }
 
 /* ---- the tests ---- */
@@ -310,13 +294,11 @@ START_TEST(a_holder_that_is_killed_leaves_nothing_held)
 {
 	const char *transport = transports[_i / kind_count];
 	const struct kind *kind = &kinds[first_kind + _i % kind_count];
-	int64_t longest_ns = 0;
 	char what[64];
 
 	snprintf(what, sizeof what, "%s over %s", kind->name, transport);
 	begin_survivors(transport, kind);
 	for (int round = 0; round < rounds; round++) {
-		int64_t took_ns;
 		int status;
 
 		begin_victim(transport, kind);
@@ -326,36 +308,26 @@ START_TEST(a_holder_that_is_killed_leaves_nothing_held)
 		ck_assert_msg(WIFSIGNALED(status), "%s: the victim ended with %d", what,
 			      WEXITSTATUS(status));
 		dead = victims;
-		took_ns = until_turns(survivors, what);
-		longest_ns = took_ns > longest_ns ? took_ns : longest_ns;
+		until_turns(survivors, what);
 	}
 	end_survivors(what);
-	printf("# %s: %d kills, the next holder after %lld ms at most\n", what, rounds,
-	       (long long)(longest_ns / DSO_MILLISECOND));
 }
 END_TEST
 
-/* Each of the survivors has seen it break as often as a party died. Returns how long that took. */
-static int64_t until_breaks(uint64_t count, const char *what)
+/* Each of the survivors has seen it break as often as a party died. */
+static void until_breaks(uint64_t count, const char *what)
 {
-	int64_t begin_ns = clock_now_ns();
-
-	for (unsigned i = 0; i < SURVIVORS; i++)
-		while (survivors[i].breaks < count) {
-			ck_assert_msg(survivors[i].result == 0, "%s: %d, %s", what,
-				      survivors[i].result, survivors[i].error);
-			ck_assert_msg(clock_now_ns() - begin_ns < PATIENCE,
-				      "%s: a party that waits is not told", what);
-			nap(DSO_MILLISECOND / 5);
-		}
-	return clock_now_ns() - begin_ns;
+	for (unsigned i = 0; i < SURVIVORS; i++) {
+		AWAIT(survivors[i].breaks >= count || survivors[i].result);
+		ck_assert_msg(survivors[i].result == 0, "%s: %d, %s", what, survivors[i].result,
+			      survivors[i].error);
+	}
 }
 
 START_TEST(a_barrier_breaks_once_for_each_party_that_is_killed)
 {
 	const char *transport = transports[_i];
 	struct hand hand;
-	int64_t longest_ns = 0;
 	uint64_t turns = 0;
 	char what[64];
 
@@ -364,14 +336,11 @@ START_TEST(a_barrier_breaks_once_for_each_party_that_is_killed)
 	begin_survivors(transport, NULL);
 	ck_assert_int_eq(open_hand(daemon_url(&storage, transport), transport, &hand), 0);
 	for (int round = 1; round <= rounds; round++) {
-		int64_t took_ns;
-
 		begin_victim(transport, NULL);
 		nap(rand_r(&seed) % 20 * DSO_MILLISECOND + rand_r(&seed) % 1000000);
 		kill(victim, SIGKILL);
 		bury();
-		took_ns = until_breaks((uint64_t)round, what);
-		longest_ns = took_ns > longest_ns ? took_ns : longest_ns;
+		until_breaks((uint64_t)round, what);
 		if (round == rounds)
 			break;
 		ck_assert_int_eq(dso_barrier_reset(hand.barrier), 0);
@@ -384,24 +353,17 @@ START_TEST(a_barrier_breaks_once_for_each_party_that_is_killed)
 	for (unsigned i = 0; i < SURVIVORS; i++)
 		ck_assert_uint_eq(survivors[i].breaks, rounds);
 	dso_close(hand.session);
-	printf("# %s: %d kills, crossed %llu times, the longest wait %lld ms\n", what, rounds,
-	       (unsigned long long)turns / SURVIVORS, (long long)(longest_ns / DSO_MILLISECOND));
 }
 END_TEST
 
 /* Until no more than @count sessions are left. */
 static void until_sessions(struct dso_session *session, uint64_t count, const char *what)
 {
-	int64_t begin_ns = clock_now_ns();
-	struct dso_server_stat stat;
+	struct dso_server_stat stat = {0};
+	int r;
 
-	for (;;) {
-		ck_assert_msg(dso_server_stat(session, &stat) == 0, "%s", dso_error(session));
-		if (stat.sessions <= count)
-			return;
-		ck_assert_msg(clock_now_ns() - begin_ns < PATIENCE, "%s: it is not fenced", what);
-		nap(DSO_MILLISECOND);
-	}
+	AWAIT((r = dso_server_stat(session, &stat)) != 0 || stat.sessions <= count);
+	ck_assert_msg(r == 0, "%s: %s", what, dso_error(session));
 }
 
 START_TEST(a_holder_that_is_frozen_is_fenced_and_nothing_of_it_comes_later)

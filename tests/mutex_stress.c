@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/awake.h"
+#include "tests/await.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
 #include "tests/transports.h"
@@ -240,19 +240,12 @@ static void note_gone(int place)
 	ledger->places[place].incarnation = incarnations[place] + 1;
 }
 
-/* Wait for @count turns, by whomever. Returns how long that took while the machine did not stand
- * still. */
-static int64_t until_turns(const char *what, uint64_t count)
+/* Wait for @count turns, by whomever. */
+static void until_turns(uint64_t count)
 {
-	int64_t begin_ns = clock_now_ns(), begin_awake_ns = awake_now_ns();
 	uint64_t until = ledger->done + count;
 
-	while (ledger->done < until) {
-		ck_assert_msg(clock_now_ns() - begin_ns < PATIENCE,
-			      "%s: nobody gets the mutex any more", what);
-		nap(DSO_MILLISECOND / 5);
-	}
-	return awake_now_ns() - begin_awake_ns;
+	AWAIT(ledger->done >= until);
 }
 
 static void must_end_by(const char *what, int place, bool killed)
@@ -292,7 +285,7 @@ static void freeze_one(const char *transport, const char *what)
 	ck_assert_msg(WIFSTOPPED(status), "%s: one who was to stop ended with %#x", what, status);
 	note_gone(place);
 	/* It holds the mutex: all the others wait until it is fenced. */
-	until_turns(what, (uint64_t)processes);
+	until_turns((uint64_t)processes);
 	kill(pids[place], SIGCONT);
 	ck_assert_int_eq(waitpid(pids[place], &status, 0), pids[place]);
 	if (!strcmp(transport, "shm"))
@@ -301,7 +294,7 @@ static void freeze_one(const char *transport, const char *what)
 		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == OVER &&
 				      ledger->places[place].refused,
 			      "%s: the fenced one ended with %#x", what, status);
-	until_turns(what, (uint64_t)processes);
+	until_turns((uint64_t)processes);
 	begin(transport, place);
 }
 
@@ -370,30 +363,26 @@ static void teardown(void)
 	ck_assert_int_eq(daemon_stop(&storage), 0);
 }
 
-static void begin_all(const char *transport, const char *what)
+static void begin_all(const char *transport)
 {
 	for (int place = 0; place < processes; place++)
 		begin(transport, place);
-	until_turns(what, 10 * (uint64_t)processes);
+	until_turns(10 * (uint64_t)processes);
 }
 
 START_TEST(a_plain_register_under_a_mutex_counts_every_turn_of_processes_that_die)
 {
 	const char *transport = transports[_i];
-	int64_t longest_ns = 0, took_ns;
 	char what[64];
 
 	snprintf(what, sizeof what, "processes over %s", transport);
-	begin_all(transport, what);
+	begin_all(transport);
 	for (int i = 0; i < kills; i++) {
 		kill_one(transport, what);
-		took_ns = until_turns(what, 1 + (uint64_t)rand_r(&seed) % 50);
-		longest_ns = took_ns > longest_ns ? took_ns : longest_ns;
+		until_turns(1 + (uint64_t)rand_r(&seed) % 50);
 	}
 	end_all(what);
 	look_over(transport, what);
-	printf("# %s: the longest that a death was waited for: %lld ms\n", what,
-	       (long long)(longest_ns / DSO_MILLISECOND));
 }
 END_TEST
 
@@ -403,7 +392,7 @@ START_TEST(a_plain_register_under_a_mutex_has_nothing_that_a_frozen_process_wrot
 	char what[64];
 
 	snprintf(what, sizeof what, "processes over %s", transport);
-	begin_all(transport, what);
+	begin_all(transport);
 	for (int i = 0; i < freezes; i++)
 		freeze_one(transport, what);
 	end_all(what);
@@ -418,7 +407,6 @@ int main(int argc, char **argv)
 
 	if (argc == 6 && !strcmp(argv[1], "--member"))
 		return be_member(argv);
-	awake_begin();
 	transports_choose(argc, argv);
 	processes = number_of("MUTEX_STRESS_PROCESSES", processes);
 	processes = processes < PROCESS_MAX ? processes : PROCESS_MAX;

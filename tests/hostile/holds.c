@@ -152,6 +152,37 @@ START_TEST(only_so_many_holds_of_a_session_are_remembered_and_all_are_listed)
 }
 END_TEST
 
+START_TEST(the_time_of_a_hold_begins_anew_with_the_next_token)
+{
+	struct control_hold hold;
+	struct client client;
+	uint64_t head;
+	int data;
+
+	START_STANDING();
+	client = client_new();
+	data = attach_tcp(&client.welcome);
+	head = open_object(client.fd, OBJECT_REGISTER, "r", 64) + REGISTER_HEAD_OFFSET;
+	add(data, head, owned_word(1, (uint16_t)le64_get(client.welcome.session)));
+	for (unsigned i = 0; i < 10; i++)
+		leap(storaged.pid, LOOK_NS);
+	ck_assert_uint_eq(take_all_holds(client.fd, &hold, 1), 1);
+	ck_assert_uint_ge(le64_get(hold.held_min_ns), 8 * LOOK_NS);
+	ck_assert_uint_ge(le64_get(hold.held_max_ns), 10 * LOOK_NS);
+	/* It gave it back and took it again, between two looks. */
+	add(data, head, owned_word(1, 0));
+	ck_assert_uint_eq(take_all_holds(client.fd, &hold, 1), 1);
+	ck_assert_uint_eq(le64_get(hold.held_min_ns), 0);
+	leap(storaged.pid, LOOK_NS);
+	leap(storaged.pid, LOOK_NS);
+	ck_assert_uint_eq(take_all_holds(client.fd, &hold, 1), 1);
+	ck_assert_uint_ge(le64_get(hold.held_max_ns), 2 * LOOK_NS);
+	ck_assert_uint_lt(le64_get(hold.held_max_ns), 8 * LOOK_NS);
+	close(data);
+	finish();
+}
+END_TEST
+
 START_TEST(who_asks_for_holds_many_times_at_once_is_answered_between_others)
 {
 	enum { COUNT = 200 };
@@ -182,6 +213,7 @@ TCase *holds_tests(void)
 	tcase_add_test(tests, any_cursor_is_a_place_in_the_listing_of_holds);
 	tcase_add_test(tests, words_that_name_no_session_of_the_namespace_are_listed_without_a_who);
 	tcase_add_test(tests, only_so_many_holds_of_a_session_are_remembered_and_all_are_listed);
+	tcase_add_test(tests, the_time_of_a_hold_begins_anew_with_the_next_token);
 	tcase_add_test(tests, who_asks_for_holds_many_times_at_once_is_answered_between_others);
 	return tests;
 }
