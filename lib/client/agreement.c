@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The public header and the protocol say the same, or this does not compile. */
+/* A compile-time check that the public header and the protocol agree. */
 #include "lib/core/transport.h"
 #include "lib/store/types.h"
 #include "proto/data.h"
@@ -39,7 +39,7 @@ OBJECT_TYPES(X)
 
 const char *dso_type_name(enum dso_type type)
 {
-	/* The compiler warns of a type of the header that is not in the list. */
+	/* The compiler warns where a type of the header is missing from the list. */
 	switch (type) {
 #define X(NAME, name, number) case DSO_##NAME:
 		OBJECT_TYPES(X)

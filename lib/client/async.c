@@ -21,9 +21,9 @@ static struct submitted *at(struct dso_session *session, uint64_t count)
 }
 
 /*
- * The descriptor of dso_fd() is an epoll set of the transport's, where it has one, and of an
- * eventfd that is readable while the oldest operation has completed and is not reaped: completions
- * are also taken from the transport by calls that reap nothing.
+ * The descriptor of dso_fd() is an epoll set of two: the transport's descriptor, where it has one,
+ * and an eventfd that is readable while the oldest operation has completed and is not reaped. The
+ * eventfd is needed because calls that reap nothing also take completions from the transport.
  */
 static void signal_ready(struct dso_session *session)
 {
@@ -54,15 +54,16 @@ static int start(struct dso_session *session, struct submitted *entry)
 	r = transport->submit(session->transport, &entry->op);
 	if (r != -EAGAIN)
 		return r;
-	/* Its buffers are full: hand them over, and take what has been answered meanwhile. */
+	/* The transport's buffers are full: send them, and take what has been answered
+	 * meanwhile. */
 	r = transport->flush(session->transport);
 	if (r == 0)
 		transport->progress(session->transport, 0);
 	return r ? r : transport->submit(session->transport, &entry->op);
 }
 
-/* What entered and did not start leaves with the youngest of those that may still be on their
- * way. */
+/* An operation that entered and did not start leaves together with the youngest one that may still
+ * be under way. */
 static void abandon(struct dso_session *session)
 {
 	if (session->submit_count == session->reap_count)

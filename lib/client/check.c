@@ -21,7 +21,7 @@ void check_read_environment(void)
 	pthread_once(&once, read_environment);
 }
 
-/* Any address that is this thread's alone. */
+/* An address that belongs to this thread alone. */
 static const void *this_thread(void)
 {
 	static _Thread_local char mark;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DSO_CHECK=1: two threads that are in one session at the same time are noticed, and the process is
- * ended by a sentence that names what both have called. Without it a call costs two looks at a
- * flag.
+ * DSO_CHECK=1: the process ends when two threads are in one session at the same time, with a
+ * sentence that names the functions that both have called. Without DSO_CHECK a call costs two looks
+ * at a flag.
  */
 #ifndef LIB_CLIENT_CHECK_H
 #define LIB_CLIENT_CHECK_H
@@ -13,11 +13,11 @@
 extern bool check_is_on;
 void check_read_environment(void);
 
-/* The calling thread is in @function of @session (which may be NULL), once more; or not any
- * more. */
+/* The calling thread enters @function of @session (which may be NULL), maybe within another; or it
+ * leaves. */
 void check_begin(struct dso_session *session, const char *function);
 void check_end(struct dso_session *session);
-/* In a forked child: nobody is in it. */
+/* In a forked child: no thread is in @session. */
 void check_forget(struct dso_session *session);
 
 static inline struct dso_session *check_enter(struct dso_session *session, const char *function)
@@ -48,14 +48,15 @@ static inline void check_leave_of(const void **handle)
 		check_end(((const struct object *)*handle)->session);
 }
 
-/* The session of a handle that may be NULL, and then is in none. */
+/* The session of a handle; NULL for a handle that is NULL. */
 static inline struct dso_session *check_session(const void *handle)
 {
 	return handle ? ((const struct object *)handle)->session : NULL;
 }
 
-/* The first line of every public function that one thread at a time may call: until it returns the
- * thread is in @session, or in that of @handle, which is not closed meanwhile. */
+/* The first line of every public function that only one thread at a time may call. Until the
+ * function returns, the thread is in @session, or in the session of @handle, which must not be
+ * closed meanwhile. */
 #define INSIDE(session)                                                                    \
 	__attribute__((cleanup(check_leave), unused)) struct dso_session *inside_session = \
 		check_enter(session, __func__)

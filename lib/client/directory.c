@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The public calls that are answered by the session's directory. */
+/* The public functions that the session's directory answers. */
 #include "lib/client/check.h"
 #include "lib/core/clock.h"
 #include "lib/objects/object.h"
@@ -19,8 +19,7 @@ static int fail_lost(struct dso_session *session, int error, const char *verb)
 	return error;
 }
 
-/* Check a name, where the verb takes one (NULL: it does not), and that the session lives, before
- * asking. */
+/* Check the name (NULL: the verb takes none), and that the session lives, before asking. */
 static int begin(struct dso_session *session, const char *verb, const char *name)
 {
 	size_t bytes = name ? strlen(name) : 1;
@@ -35,7 +34,7 @@ static int begin(struct dso_session *session, const char *verb, const char *name
 	return r ? fail_lost(session, r, verb) : 0;
 }
 
-/* The same before what is safe to repeat: it renews a session that is over already, if it may. */
+/* The same before a call that is safe to repeat: it renews a session that is over, if it may. */
 static int begin_safely(struct dso_session *session, const char *verb, const char *name)
 {
 	renewed(session, atomic_load(&session->health));

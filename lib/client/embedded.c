@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * URL embedded:[NAME] - the store inside this process, for unit tests of functions: the same
- * directory and arena that storaged has, without a daemon. Sessions (of several threads) with the
- * same NAME share one; it goes with the last of them.
+ * URL embedded:[NAME] - a store inside this process, for unit tests of functions: the directory and
+ * arena of storaged without a daemon. Sessions of the same NAME, also of several threads, share one
+ * store, which is freed with the last of them.
  */
 #include "lib/client/embedded.h"
 #include "lib/core/clock.h"
@@ -20,13 +20,14 @@
 
 #define OBJECTS_MAX 65536
 #define OPENS_MAX   65536
-#define OWNERS      65536 /* numbers that fit into a word; 0 is nobody, the last one storaged */
-/* Address space, not memory: pages of the arena are made when touched. */
+/* the numbers that fit into a word; 0 is no session, the last one storaged */
+#define OWNERS 65536
+/* Address space, not memory: the kernel provides pages of the arena when they are touched. */
 #define REGION_BYTES_MAX (4ULL << 30)
-/* A word is given to one who is parked so often at most; in between he is woken to try for it,
- * while others do who need not be woken. That is what keeps it busy: a word that was given away
- * stands idle until its new owner has come. As parking_lot's mutexes (A. d'Antras) are fair
- * "eventually". (storaged waits instead, by a timer.) */
+/* A word is given to a parked session at most this often. In between the session is woken to try
+ * for the word, while sessions that need no wake-up try, too. This keeps the word busy: a word that
+ * was given away stands idle until its new owner has come. parking_lot's mutexes (A. d'Antras) are
+ * fair "eventually" in the same way. (storaged goes by a timer instead.) */
 #define GIVE_NS (4 * INT64_C(1000000))
 
 struct shared {
@@ -35,12 +36,14 @@ struct shared {
 	struct transport *transport; /* of the directory's own, under `lock` */
 	struct embedded *parked;     /* sessions, the longest parked first */
 	unsigned sessions;
-	bool detached; /* in a forked child; where not, it is left alone for ever */
+	/* in a forked child the memory was replaced; where that failed, the store is never
+	 * touched again */
+	bool detached;
 	uint64_t sessions_begun;
 	uint64_t places;  /* that were given out */
-	int64_t given_ns; /* when somebody was last given the word that he was parked on */
+	int64_t given_ns; /* when a parked session was last given its word */
 	uint16_t last_owner;
-	uint64_t owners[OWNERS / 64]; /* a bit for each number that a session has */
+	uint64_t owners[OWNERS / 64]; /* one bit for each number that a session has */
 	char name[108];
 };
 
@@ -57,7 +60,7 @@ struct embedded {
 	uint32_t handle;
 	uint64_t object, word;
 	struct park park;
-	uint64_t taken;  /* the word, which is this session's now; or 0 */
+	uint64_t taken;  /* the word, if this session owns it now; or 0 */
 	uint64_t place;  /* in the order in which sessions parked */
 	unsigned passes; /* see park_is_woken */
 };
@@ -109,7 +112,7 @@ static uint64_t load(const struct embedded *embedded, uint64_t word)
 	return op.value;
 }
 
-/* The first that is parked on @word, from @parked on; or NULL. */
+/* The first session parked on @word, from @parked on; or NULL. */
 static struct embedded *parked_from(struct embedded *parked, uint64_t word)
 {
 	while (parked && parked->word != word)
@@ -117,8 +120,9 @@ static struct embedded *parked_from(struct embedded *parked, uint64_t word)
 	return parked;
 }
 
-/* Look at the word of one who is parked for @until; he is answered, with @over where the word was
- * not taken, if he need not wait any more. Returns a verdict; *ret_value is the word. */
+/* Look at the word of a session that is parked for @until, and answer the session if it need not
+ * wait any more, with @over where it was not given the word. Returns a verdict; *ret_value is the
+ * word. */
 static int answer_if_over(struct embedded *embedded, enum control_wait_until until, int over,
 			  uint64_t *ret_value)
 {
@@ -168,7 +172,7 @@ static int embedded_wait(struct dso_session *session, struct object *object,
 	embedded->handle = object->handle;
 	embedded->object = object->offset;
 	embedded->word = object->offset + park->offset;
-	embedded->park = *park; /* its thread is here, and leaves by itself */
+	embedded->park = *park; /* leave is of no use: its thread is here */
 	embedded->park.owner = session->owner;
 	embedded->park.flags = OWNED_WAITED;
 	embedded->taken = 0;
@@ -259,7 +263,7 @@ static int embedded_wake(struct dso_session *session, struct object *object, uin
 	return 0;
 }
 
-/* As storaged does when a session is over: undo what it held, and wake who waits for that, or may
+/* Undo what the session held, as storaged does, and wake the waiters for that, and those that may
  * have missed a wake-up. */
 static void sweep(struct embedded *embedded, const struct store_reference *reference)
 {
@@ -279,7 +283,7 @@ static void sweep(struct embedded *embedded, const struct store_reference *refer
 
 /* ---- the directory ---- */
 
-/* Its memory stays until the handle is closed, so nobody needs to be waited for. Under `lock`. */
+/* Its memory stays until the handle is closed, so nothing has to be waited for. Under `lock`. */
 static bool deleted(struct store_opener *opener, uint32_t handle)
 {
 	struct dso_session *session = ((struct embedded *)opener)->session;
@@ -419,7 +423,8 @@ static bool put_hold(const struct hold *hold, void *context)
 	return true;
 }
 
-/* Nobody looks between the questions: since when is not known. */
+/* An embedded store looks at holds only when it is asked, so it does not know since when they
+ * last. */
 static int embedded_holds(struct dso_session *session, uint64_t *cursor, struct dso_hold *holds,
 			  unsigned count_max, unsigned *ret_count, char *reason,
 			  size_t reason_bytes)
@@ -471,8 +476,8 @@ static bool owner_is_taken(const struct shared *shared, unsigned owner)
 	       shared->owners[owner / 64] >> owner % 64 & 1;
 }
 
-/* A number that no session has: the one that has not been used for the longest time. Returns 0, or
- * -EUSERS. Under `lock`. */
+/* Take a number that no session has, the one that has been unused for the longest time. Returns 0,
+ * or -EUSERS. Under `lock`. */
 static int take_owner(struct shared *shared, uint16_t *ret_owner)
 {
 	for (unsigned i = 1; i <= OWNERS; i++) {
@@ -494,7 +499,7 @@ static void give_owner(struct shared *shared, uint16_t owner)
 
 /* ---- opening and leaving ---- */
 
-/* A session that has @owner (0: none) goes. Under `lock`. */
+/* A session with the number @owner (0: none) leaves the store. Under `lock`. */
 static void leave_shared(struct shared *shared, uint16_t owner)
 {
 	give_owner(shared, owner);
@@ -546,7 +551,7 @@ void embedded_detach(void)
 		shared->detached = store_detach(shared->store) == 0;
 }
 
-/* A condition that somebody waits on in the parent is freed as it is. */
+/* A condition that a thread of the parent waits on is freed as it is. */
 static void embedded_forget(struct dso_session *session)
 {
 	struct embedded *embedded = session->directory_data;
@@ -580,7 +585,7 @@ static const struct directory_ops embedded_ops = {
 	.forget = embedded_forget,
 };
 
-/* The store called @name, made when there is none. Under `lock`. */
+/* Find the store called @name, or create it. Under `lock`. */
 static int acquire(const char *name, struct shared **ret_shared)
 {
 	uint64_t physical = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);

@@ -10,7 +10,8 @@ void embedded_after_fork(void);
 
 /* In the child: the parent's memory is out of reach, though the stores are still whole. */
 void embedded_detach(void);
-/* In the child, when its sessions were forgotten: whoever opens a store has a new one. */
+/* In the child, after its sessions were forgotten: a store that is opened from here on is a new
+ * one. */
 void embedded_forget_all(void);
 
 #endif

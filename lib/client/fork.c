@@ -51,7 +51,7 @@ bool fork_is_inherited(const struct dso_session *session)
 
 /* ---- fork() ---- */
 
-/* All locks of the library are taken, in their order, so that the child finds everything whole. */
+/* Take all locks of the library, in their order, so that the child finds everything whole. */
 static void before_fork(void)
 {
 	pthread_mutex_lock(&sessions.lock);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What fork() means for sessions. The parent keeps them. The child inherits handles that answer
- * -ENOTCONN: a session's transport and directory are replaced by ones that touch nothing, and the
- * child's copies of its descriptors and memory are given back at once, so that the parent's end is
- * seen although the child lives.
+ * What fork() means for sessions. They stay the parent's. The child inherits handles that answer
+ * -ENOTCONN: the transport and directory of each session are replaced by ones that touch nothing.
+ * The child gives its copies of descriptors and memory back at once, so that storaged sees the
+ * parent's end although the child lives.
  */
 #ifndef LIB_CLIENT_FORK_H
 #define LIB_CLIENT_FORK_H
@@ -15,8 +15,8 @@ void fork_remember(struct dso_session *session);
 /* Does nothing for a session that is not remembered. */
 void fork_forget(struct dso_session *session);
 
-/* Between the two, no other thread forks: for memory that a child must not have, from its mmap() to
- * its MADV_DONTFORK. The caller has no lock of the library. */
+/* Between these two no other thread forks. This is for memory that a child must not have, from its
+ * mmap() to its MADV_DONTFORK. The caller holds no lock of the library. */
 void fork_hold_up(void);
 void fork_allow(void);
 

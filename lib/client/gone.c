@@ -44,7 +44,7 @@ static void leave_alone(struct dso_session *session)
 {
 }
 
-/* What else there is looks at session->health before it asks the directory. */
+/* All other functions look at session->health before they ask the directory. */
 const struct directory_ops gone_directory = {
 	.close = unlink_object,
 	.wait = refuse_wait,

@@ -5,11 +5,11 @@
 
 #include "lib/client/session.h"
 
-/* Into and out of session->objects; session->lock is held. */
+/* Link into, and unlink from, session->objects; session->lock is held. */
 void object_link(struct object *object);
 void object_unlink(struct object *object);
 
-/* Operations that enter from here on are refused: see session_enter. */
+/* From here on operations that enter are refused: see session_enter. */
 static inline void object_mark_deleted(struct object *object)
 {
 	atomic_store(&object->deleted, true);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening and closing a session: its options and environment, and where it is to be found. */
+/* Opening and closing a session: its options and environment, and where storaged is to be found. */
 #include "lib/client/check.h"
 #include "lib/core/clock.h"
 #include "lib/client/fork.h"
@@ -16,10 +16,10 @@
 #define LINGER_NS_MAX      3600000000000
 
 #define OPEN_TIMEOUT_NS_DEFAULT (10 * DSO_SECOND)
-#define OPEN_TIMEOUTS           10                       /* it is shorter where these are */
+#define OPEN_TIMEOUTS           10                       /* and at most this many timeouts */
 #define DURATION_NS_LONGEST     (3600 * 24 * DSO_SECOND) /* longer ones are as long as this */
 
-/* Of the last dso_open() in this thread that failed. */
+/* What the last dso_open() in this thread that failed has left. */
 static _Thread_local char open_error[1024] = "";
 static _Thread_local struct dso_transport_report open_reports[TRANSPORT_REPORTS_MAX];
 static _Thread_local unsigned open_report_count;
@@ -84,7 +84,7 @@ static int find_duration(const char *what, int64_t option, const char *variable,
 	return 0;
 }
 
-/* How long dso_open may take where nobody says so. */
+/* How long dso_open may take by default. */
 static int64_t open_timeout_ns(int64_t timeout_ns)
 {
 	if (timeout_ns > OPEN_TIMEOUT_NS_DEFAULT)
@@ -151,7 +151,8 @@ static const char *copy(const char *text)
 	return text ? strdup(text) : NULL;
 }
 
-/* The session's own: options and environment may be others by the time it is renewed. */
+/* Copy the settings: options and environment may have changed by the time the session is
+ * renewed. */
 static bool keep_settings(struct dso_session *session, const struct session_settings *settings,
 			  const char *url)
 {
@@ -231,13 +232,13 @@ static int open_url(const char *text, const struct session_settings *settings,
 	return 0;
 }
 
-/* Whether the failure @r of the unix socket is a reason to look at the default address, too. */
+/* Whether to try the default address as well after the failure @r of the unix socket. */
 static bool is_elsewhere(int r)
 {
 	return r == -ENOENT || r == -ECONNREFUSED || r == -EACCES;
 }
 
-/* Storaged's default unix socket, and its @path. -ENOENT: there is none. */
+/* Open storaged's default unix socket, and return its @path. -ENOENT: there is none. */
 static int open_default_socket(struct session_settings *settings, char *path, size_t path_bytes,
 			       struct dso_session **ret_session)
 {
@@ -255,7 +256,7 @@ static int open_default_socket(struct session_settings *settings, char *path, si
 	return open_url(text, settings, ret_session);
 }
 
-/* The default address, behind the unix socket at @path, of which open_error says what was wrong. */
+/* Open the default address, after the unix socket at @path, whose failure is in open_error. */
 static int open_default_address(struct session_settings *settings, const char *path,
 				struct dso_session **ret_session)
 {
@@ -304,8 +305,9 @@ void dso_close(struct dso_session *session)
 	check_enter(session, __func__);
 	fork_forget(session);
 	transport = transport_ops(session->transport);
-	/* What storaged hears of as gone must not be able to act. Queue pairs and data connections
-	 * storaged takes away itself, and their end before a goodbye would be a loss. */
+	/* Once storaged is told that the session is over, nothing of it may act any more. Queue
+	 * pairs and data connections are left to storaged: their end before the goodbye would count
+	 * as a loss. */
 	if (transport->detach)
 		transport->detach(session->transport);
 	session->directory->leave(session);

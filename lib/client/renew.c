@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Renewing a session that is over: what is under way gets its outcome, the old session is given
- * back, a new one is begun under the same handles, and each handle is opened again. It is the same
- * object if it has the same origin of tokens: generations begin anew with a storaged, origins do
+ * Renewing a session that is over. Operations under way get their outcome, the old session is given
+ * back, a new one is begun under the same handles, and each handle is opened again. An object is
+ * the same if it has the same origin of tokens: generations begin anew with a storaged, origins do
  * not.
  */
 #include "lib/client/renew.h"
@@ -25,7 +25,8 @@ static bool lose(struct object *object, struct dso_loss *loss)
 
 /* ---- the old session ---- */
 
-/* Its user's thread, and dso_interrupt() of any thread, find nothing behind it from here on. */
+/* From here on its user's thread, and dso_interrupt() of any thread, find nothing behind the
+ * session. */
 static void give_back(struct dso_session *session)
 {
 	const struct transport_ops *transport = transport_ops(session->transport);
@@ -58,7 +59,7 @@ static int begin(struct dso_session *session, char *reason, size_t reason_bytes)
 	r = remote_open(session, &url, &settings, reason, reason_bytes);
 	if (r == 0)
 		return 0;
-	/* It is over as it was: a session that never was has nothing to say of that. */
+	/* The session is over for the reason before: the new one never was. */
 	atomic_store(&session->health, before);
 	gone_transport(session, session->gone_ops.name);
 	return r;
@@ -66,7 +67,7 @@ static int begin(struct dso_session *session, char *reason, size_t reason_bytes)
 
 /* ---- the handles ---- */
 
-/* Nothing of the old directory has it any more. */
+/* No list of the old directory has the handle any more. */
 static void forget_links(struct object *object)
 {
 	object->previous = object->next = NULL;
@@ -80,7 +81,7 @@ static void adopt(struct object *object)
 	object->session->directory->adopt(object->session, object);
 }
 
-/* It is there no more, or is another one. */
+/* The object was deleted, or another one has its name. */
 static void make_stale(struct object *object)
 {
 	object->acknowledged = true;
@@ -88,8 +89,8 @@ static void make_stale(struct object *object)
 	adopt(object);
 }
 
-/* Open the object again, if it is the same still. Returns 0, -ESTALE, or why that is not known; it
- * is linked in any case. */
+/* Open the object again, if it is still the same one. The handle is linked in any case. Returns 0,
+ * -ESTALE, or why that is unknown. */
 static int reopen(struct object *object)
 {
 	struct dso_session *session = object->session;
@@ -116,7 +117,8 @@ static int reopen(struct object *object)
 	return r;
 }
 
-/* Open one handle again. Returns 0, also where it is stale, or why the others need not be tried. */
+/* Open one handle again. Returns 0, also where it is stale, or an error after which the others need
+ * not be tried. */
 static int renew_handle(struct object *object, report *each, void *context)
 {
 	bool was_stale = atomic_load(&object->deleted), held;
@@ -153,7 +155,7 @@ static int renew_handles(struct dso_session *session, struct object *list, repor
 
 /* ---- all of it ---- */
 
-/* The other end may have ended it while this process was frozen: only an answer tells. */
+/* storaged may have ended the session while this process was frozen: only an answer tells. */
 static int find_health(struct dso_session *session)
 {
 	char reason[256] = "";
@@ -170,8 +172,8 @@ static int fail(struct dso_session *session, int r, const char *reason)
 			    *reason ? reason : error_sentence(r));
 }
 
-/* The session was begun anew, and cannot be used: a handle that was not opened again would reach
- * what lies there now. It says goodbye, if it can; the next dso_renew() begins another one. */
+/* The new session cannot be used: a handle that was not opened again would reach whatever lies at
+ * its place now. Say goodbye, if possible; the next dso_renew() begins another session. */
 static int give_up(struct dso_session *session, int r)
 {
 	give_back(session);
@@ -208,7 +210,7 @@ int dso_renew(struct dso_session *session, report *each, void *context)
 		return fail(session, -ENOTCONN, "it belongs to the process that forked");
 	if (find_health(session) == 0)
 		return 0;
-	/* A child of another thread's fork() meanwhile has none of it. */
+	/* If another thread forks meanwhile, the child inherits nothing of it. */
 	fork_forget(session);
 	r = renew(session, each, context);
 	fork_remember(session);
@@ -228,7 +230,7 @@ bool renew_after(struct dso_session *session, int r)
 {
 	if (r != -ENOTCONN && r != -ESHUTDOWN && r != -ECONNRESET)
 		return false;
-	/* Who has lost something is to hear of it. */
+	/* The caller has to learn what the session has lost. */
 	return atomic_load(&session->health) && !holds_anything(session) &&
 	       dso_renew(session, NULL, NULL) == 0;
 }

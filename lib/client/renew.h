@@ -7,10 +7,10 @@
 
 #include <errno.h>
 
-/* The session may be renewed by itself, and was: what failed with @r is to be tried once more. */
+/* The session may be renewed by itself, and was: try once more what failed with @r. */
 __attribute__((cold)) bool renew_after(struct dso_session *session, int r);
 
-/* Whether it is worth trying again after @r, of something that is safe to repeat. */
+/* Whether to try again, after @r, what is safe to repeat. */
 static inline bool renewed(struct dso_session *session, int r)
 {
 	return __builtin_expect(r != 0, 0) && session->settings.renew && renew_after(session, r);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A session: a directory (who knows names), a transport (who carries operations), and the handles
- * opened. Its user is one thread; it and the heartbeat thread (lib/remote/heartbeat.c) mark it lost
- * and objects deleted.
+ * A session: a directory, which knows the names, a transport, which carries operations, and the
+ * open handles. One thread uses it. That thread and the heartbeat thread (lib/remote/heartbeat.c)
+ * mark the session lost and objects deleted.
  */
 #ifndef LIB_CLIENT_SESSION_H
 #define LIB_CLIENT_SESSION_H
@@ -16,21 +16,22 @@
 /*
  * A handle to an object: the first member of every object type's struct.
  *
- * Deletion. `deleted` is looked at on entry to each operation, on this processor only. Before
- * storaged may reuse the memory, whoever set the flag waits until the operations that entered
+ * Deletion: each operation looks at `deleted` when it enters, on this processor only. The thread
+ * that set the flag waits, before storaged may reuse the memory, until the operations that entered
  * before have left: see session_enter, and remote_quiesce in lib/remote/handles.c.
  */
 struct object {
-	/* what each operation looks at, in one line */
+	/* what each operation looks at, in one cache line */
 	struct dso_session *session;
 	uint64_t offset; /* of the header in the region */
 	uint64_t length_bytes;
 	_Atomic bool deleted;
-	_Atomic bool is_slow; /* it was deleted, or lib/client/check.h is at work: look closer */
+	_Atomic bool is_slow; /* it was deleted, or lib/client/check.h is on: look closer */
 
 	bool acknowledged;              /* the deletion, to storaged; under session->lock */
 	struct object *previous, *next; /* in session->objects, under session->lock */
-	uint64_t leave_serial; /* entered operations to wait for before that; under session->lock */
+	/* the entered operations to wait for before that; under session->lock */
+	uint64_t leave_serial;
 	/* in the table and the queue of lib/remote/handles.c; under session->lock */
 	struct object *bucket_next, *leaving_previous, *leaving_next;
 	bool waits_to_leave;
@@ -39,17 +40,17 @@ struct object {
 	uint32_t generation;
 	uint64_t parameters[4];
 	uint64_t token_origin;
-	void *memory; /* of the type's own; freed with the handle */
-	/* as it was opened with: see struct open_request */
+	void *memory; /* the type's own memory; freed with the handle */
+	/* the request it was opened with: see struct open_request */
 	bool (*lose)(struct object *object, struct dso_loss *loss);
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
 
 struct open_request {
 	enum object_type type;
-	/* NULL: handles hold nothing. The session is over, and what the handle held with it:
-	 * whether it held something; with @loss (role and count to be filled in) it forgets that,
-	 * and what it had seen of the words. */
+	/* NULL: handles of the type hold nothing. Called when the session is over. Returns whether
+	 * the handle held something. With @loss it also fills in role and count, and forgets the
+	 * hold and what it had seen of the words. */
 	bool (*lose)(struct object *object, struct dso_loss *loss);
 	bool unwanted; /* there is nowhere to put the handle */
 	bool given;    /* parameters */
@@ -65,15 +66,15 @@ static inline uint8_t directory_open_flags(const struct open_request *request)
 	       (request->given ? CONTROL_OPEN_PARAMETERS : 0);
 }
 
-/* Who knows the names: storaged over a control connection (lib/remote/directory.c), or the store in
- * this process (lib/client/embedded.c). Each returns 0 or a negative errno with session->error's
- * tail in @reason. */
+/* The directory knows the names: storaged over a control connection (lib/remote/directory.c), or
+ * the store in this process (lib/client/embedded.c). Each function returns 0 or a negative errno,
+ * with the end of the sentence for session->error in @reason. */
 struct directory_ops {
-	/* Fill object's reference (all below leave_serial but the name) and link it into the
-	 * session. */
+	/* Fill in the object's reference (all members from leave_serial on but the name) and link
+	 * it into the session. */
 	int (*open)(struct dso_session *session, struct object *object,
 		    const struct open_request *request, char *reason, size_t reason_bytes);
-	/* Link a handle behind which there is nothing, after a renewal (lib/client/renew.c). */
+	/* Link a handle without an object, after a renewal (lib/client/renew.c). */
 	void (*adopt)(struct dso_session *session, struct object *object);
 	/* Unlink it and give the handle back. */
 	void (*close)(struct dso_session *session, struct object *object);
@@ -81,10 +82,11 @@ struct directory_ops {
 		      size_t reason_bytes);
 	int (*stat)(struct dso_session *session, const char *name, struct dso_stat *ret_stat,
 		    char *reason, size_t reason_bytes);
-	/* Up to @count_max entries from *cursor (0 at first) on; *cursor is 0 after the last. */
+	/* List up to @count_max entries from *cursor (0 at first) on; *cursor is 0 after the
+	 * last. */
 	int (*list)(struct dso_session *session, uint32_t *cursor, struct dso_stat *entries,
 		    unsigned count_max, unsigned *ret_count, char *reason, size_t reason_bytes);
-	/* The same for who holds what. A page may be empty and not the last. */
+	/* The same for the holds. A page may be empty and not the last. */
 	int (*holds)(struct dso_session *session, uint64_t *cursor, struct dso_hold *holds,
 		     unsigned count_max, unsigned *ret_count, char *reason, size_t reason_bytes);
 	int (*server_stat)(struct dso_session *session, struct dso_server_stat *ret_stat,
@@ -94,29 +96,29 @@ struct directory_ops {
 		       size_t *count, char *reason, size_t reason_bytes);
 	int (*ping)(struct dso_session *session, char *reason, size_t reason_bytes);
 	/*
-	 * Park until the word of the object is woken, or taken. Returns 0 (then *ret_taken is the
-	 * word, where it is the session's now, or 0), -EAGAIN (there is nothing to wait for),
-	 * -ETIMEDOUT (at @deadline_ns, of CLOCK_MONOTONIC), -ECANCELED (session->interrupted was
-	 * set: it is taken back), -ESTALE, -ENOTCONN, -ESHUTDOWN.
+	 * Park until the word of the object is woken, or given to this session. Returns 0
+	 * (*ret_taken is the word, if the session owns it now, or 0), -EAGAIN (there is nothing to
+	 * wait for), -ETIMEDOUT (at @deadline_ns, of CLOCK_MONOTONIC), -ECANCELED
+	 * (session->interrupted was set, and is cleared), -ESTALE, -ENOTCONN, -ESHUTDOWN.
 	 */
 	int (*wait)(struct dso_session *session, struct object *object, const struct park *park,
 		    int64_t deadline_ns, uint64_t *ret_taken, char *reason, size_t reason_bytes);
-	/* End the wait of whoever waits, if session->interrupted is set. Any thread. */
+	/* End the session's wait, if session->interrupted is set. Any thread. */
 	void (*interrupt)(struct dso_session *session);
-	/* Wake up to @count of those parked there, the longest parked first. *ret_count, how many
-	 * there were; NULL: nobody wants to know, and it does not wait for the answer. */
+	/* Wake up to @count of the sessions parked there, the longest parked first. *ret_count is
+	 * how many there were; NULL: do not wait for the answer. */
 	int (*wake)(struct dso_session *session, struct object *object, uint64_t offset,
 		    uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes);
-	/* End the session, tidily where it is not lost, and return when storaged has said so. After
-	 * it nobody but the caller touches it. The transport is detached before, and closed behind
-	 * it. */
+	/* End the session, with a goodbye where it is not lost, and return when storaged has
+	 * answered. After that only the caller touches it. The transport was detached before, and
+	 * is closed after. */
 	void (*leave)(struct dso_session *session);
 	/* In a forked child, from its only thread: free directory_data, and touch nothing of the
 	 * parent's. */
 	void (*forget)(struct dso_session *session);
 };
 
-/* The most that a page of a listing has in it. */
+/* The most entries of a page of a listing. */
 #define DIRECTORY_PAGE_MAX 64
 
 struct submitted {
@@ -128,13 +130,13 @@ struct submitted {
 #define TRANSPORT_REPORTS_MAX 5
 _Static_assert(TRANSPORT_REPORTS_MAX > TRANSPORT_COUNT, "one of each, and of the embedded store");
 
-/* What dso_open found out about its options and the environment; of a session, a copy. */
+/* What dso_open made of its options and the environment; a session has a copy. */
 struct session_settings {
 	const char *url, *transport, *device, *io;
 	int64_t timeout_ns, linger_ns;
-	int64_t deadline_ns; /* of dso_open as a whole, CLOCK_MONOTONIC */
-	int64_t open_ns;     /* that dso_open as a whole may take */
-	bool by_default;     /* nobody named the unix socket: see lib/client/trust.h */
+	int64_t deadline_ns; /* for dso_open as a whole, CLOCK_MONOTONIC */
+	int64_t open_ns;     /* how long dso_open as a whole may take */
+	bool by_default;     /* the unix socket is the default one: see lib/client/trust.h */
 	enum transport_poll poll;
 	bool renew; /* by itself */
 };
@@ -145,9 +147,9 @@ struct dso_session {
 	void *directory_data; /* struct remote or struct embedded */
 	_Atomic int health;   /* 0; -ENOTCONN or -ESHUTDOWN once it is over. Set once */
 	_Atomic bool interrupted;
-	_Atomic int64_t round_trip_ns; /* of the control connection, as last seen; 0: not yet */
-	/* Operations that entered and left, for the heartbeat thread's quiescence. Written by the
-	 * user's thread. */
+	_Atomic int64_t round_trip_ns; /* of the control connection, as last measured; 0: not yet */
+	/* The numbers of operations that entered and left, for the heartbeat thread's quiescence.
+	 * Written by the user's thread. */
 	_Atomic uint64_t entered, left;
 
 	struct submitted *submitted; /* a ring of DSO_OUTSTANDING_MAX */
@@ -188,13 +190,13 @@ struct dso_session {
 	struct transport_base gone;
 };
 
-/* Fill a session in: connect its directory and transport. With *reason filled on failure. */
+/* Connect the directory and the transport of a session. *reason is filled on failure. */
 int remote_open(struct dso_session *session, const struct url *url,
 		const struct session_settings *settings, char *reason, size_t reason_bytes);
 int embedded_open(struct dso_session *session, const struct url *url,
 		  const struct session_settings *settings, char *reason, size_t reason_bytes);
 
-/* Record what becomes of a transport, for dso_transports(). */
+/* Record why a transport is used or not, for dso_transports(). */
 __attribute__((format(printf, 4, 5))) void
 session_report(struct dso_session *session, const char *name, bool chosen, const char *format, ...);
 
@@ -206,12 +208,12 @@ __attribute__((format(printf, 3, 4))) int session_fail(struct dso_session *sessi
 						       const char *format, ...);
 
 /*
- * Begin an operation on @object. Returns 0, -ESTALE, -ENOTCONN, -ESHUTDOWN; after 0 session_leave
- * is due, or for a submitted operation session_left with its serial when it completed.
+ * Begin an operation on @object. Returns 0, -ESTALE, -ENOTCONN, -ESHUTDOWN. After 0 the caller owes
+ * session_leave, or for a submitted operation session_left with its serial when it has completed.
  *
  * The store to `entered` must be visible to the heartbeat thread before this thread reads
- * `deleted`. That store-load order is not paid for here: the heartbeat thread, after setting
- * `deleted`, makes every thread of the process run a full barrier (membarrier(2),
+ * `deleted`. This thread does not pay for that store-load order: the heartbeat thread, after
+ * setting `deleted`, makes every thread of the process run a full barrier (membarrier(2),
  * PRIVATE_EXPEDITED) and reads `entered` only then.
  */
 static inline int session_enter(struct object *object)
@@ -257,10 +259,10 @@ static inline int session_execute_one(struct object *object, struct op *op)
 	return r;
 }
 
-/* session_execute of one, which the public function called @function consists of. */
+/* session_execute of one operation, for the public function @function, which does nothing else. */
 int session_execute_slowly(struct object *object, struct op *op, const char *function);
 
-/* The same. Nothing is in the way of its fast path that session_execute_one would not have. */
+/* The same. Its fast path has no more steps than that of session_execute_one. */
 static inline int session_execute_in(struct object *object, struct op *op, const char *function)
 {
 	struct dso_session *session = object->session;
@@ -286,10 +288,10 @@ static inline int session_execute_in(struct object *object, struct op *op, const
  * sentence. */
 int session_submit(struct object *object, const struct op *op, uint64_t tag, const char *verb);
 
-/* The session has another transport: what dso_fd() gave out is to poll that. Returns 0 or a
+/* The session has another transport: make the descriptor of dso_fd() poll it. Returns 0 or a
  * negative errno. */
 int session_join_poll(struct dso_session *session);
-/* Close what dso_fd() gave out, if it did. */
+/* Close the descriptor of dso_fd(), if there is one. */
 void session_close_poll(struct dso_session *session);
 
 /* Wait until everything submitted has completed; reaping it is still the user's. */

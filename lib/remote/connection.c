@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Heartbeats in a timeout: one that is late ends nothing. */
+/* Heartbeats in a timeout, so that one late heartbeat ends nothing. */
 #define HEARTBEATS_IN_TIMEOUT 5
 #define RETRY_NS              (5 * DSO_MILLISECOND)
 #define YIELDS_MAX            100
@@ -25,7 +25,7 @@ void remote_lose(struct remote *remote, int health, const char *reason)
 		snprintf(session->lost_reason, sizeof session->lost_reason, "%s", reason);
 		atomic_store(&session->health, health);
 	}
-	/* What storaged has to say can still be heard. */
+	/* What storaged has sent can still be read. */
 	if (before == 0 && remote->client.fd >= 0)
 		shutdown(remote->client.fd, SHUT_WR);
 }
@@ -44,7 +44,7 @@ void remote_send(struct remote *remote)
 		remote->out_fill -= (size_t)n;
 		memmove(remote->out, remote->out + n, remote->out_fill);
 	} else if (errno != EAGAIN && errno != EINTR) {
-		/* Not the place to take what lies there: see attend. */
+		/* The input is not taken here: see attend. */
 		remote->deaf = true;
 	}
 }
@@ -132,7 +132,7 @@ static void take_frame(struct remote *remote, uint32_t bytes)
 	}
 }
 
-/* Take the frames that are whole. Returns false when the stream is none of storaged's. */
+/* Take the frames that are whole. Returns false when storaged cannot have sent this stream. */
 static bool take_frames(struct remote *remote)
 {
 	size_t at = 0, whole = 0;
@@ -155,7 +155,7 @@ static bool take_frames(struct remote *remote)
 
 enum heard { HEARD_SOME, HEARD_NOTHING, HEARD_THE_END };
 
-/* Take of what storaged has said, as much as there is room for. */
+/* Receive what storaged has sent, as much as there is room for. */
 static enum heard receive(struct remote *remote)
 {
 	ssize_t n = recv(remote->client.fd, remote->received + remote->in_fill,
@@ -174,8 +174,7 @@ static enum heard receive(struct remote *remote)
 	return HEARD_THE_END;
 }
 
-/* Something broke: the session is over, unless storaged says a better reason in what lies there
- * unread. */
+/* Something broke: the session is over, unless unread input gives a better reason. */
 static void lose_after_hearing(struct remote *remote, const char *why)
 {
 	while (receive(remote) == HEARD_SOME)
@@ -189,7 +188,7 @@ void remote_path_broke(void *context, const char *why)
 	struct dso_session *session = remote->session;
 
 	pthread_mutex_lock(&session->lock);
-	/* One that broke before it was chosen was tried in vain. */
+	/* A transport that broke before it was chosen was tried in vain. */
 	if (session->transport)
 		lose_after_hearing(remote, why);
 	pthread_mutex_unlock(&session->lock);
@@ -206,7 +205,7 @@ static int64_t heartbeat_ns(const struct dso_session *session)
 	return of_timeout_ns < of_ttl_ns ? of_timeout_ns : of_ttl_ns;
 }
 
-/* Send what is due, and look whether storaged still lives. Returns when to come again. */
+/* Send what is due, and check that storaged still lives. Returns when to come again. */
 static int64_t attend(struct remote *remote, int64_t now_ns)
 {
 	struct dso_session *session = remote->session;
@@ -215,7 +214,7 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 	int64_t due_ns;
 	char text[160];
 
-	/* The answer may lie there unread, where the thread that listens is kept from it. */
+	/* The answer may have come unread, where the listening thread got no processor. */
 	if (remote->ping_sent_ns && now_ns >= remote->ping_due_ns)
 		receive(remote);
 	if (remote->deaf)
@@ -228,7 +227,7 @@ static int64_t attend(struct remote *remote, int64_t now_ns)
 	}
 	if (atomic_load(&session->health))
 		return INT64_MAX;
-	/* While a transport is chosen an answer may be late: storaged is to hear of this
+	/* While a transport is chosen answers may be late; storaged still has to hear of this
 	 * session. */
 	if ((remote->ping_sent_ns == 0 || remote->attaching) && now_ns >= remote->ping_due_ns) {
 		remote->ping_sent_ns = now_ns;
@@ -305,13 +304,13 @@ void remote_listen(struct remote *remote, int64_t until_ns)
 
 	if (atomic_load(&session->health) || (remote->request && remote->replied))
 		return;
-	/* All of it has been sent just now: the caller may wait for nothing but that. */
+	/* Everything has been sent just now, which may be all that the caller waits for. */
 	if (was_sending && remote->out_fill == 0)
 		return;
 	left_ns = (due_ns < until_ns ? due_ns : until_ns) - clock_now_ns();
 	left = clock_timespec(left_ns > 0 ? left_ns : 0);
-	/* The heartbeat thread would take the reply, and this thread would be woken by it: a switch
-	 * more, on the way of every wake-up. */
+	/* Otherwise the heartbeat thread would take the reply and wake this thread: one switch more
+	 * for every wake-up. */
 	remote->listens = true;
 	heartbeat_watch(&remote->client, false);
 	pthread_mutex_unlock(&session->lock);
@@ -352,7 +351,7 @@ static int await(struct remote *remote, char *reason, size_t reason_bytes)
 	struct peer_timeout timeout = {0};
 	unsigned pongs = 0;
 
-	/* While heartbeats are answered storaged is only late: it may have much to do. */
+	/* While storaged answers heartbeats it is only late: it may have much to do. */
 	while (!remote->replied && !atomic_load(&session->health)) {
 		if (timeout.until_ns == 0 || remote->pongs != pongs)
 			heartbeat_timeout_begin(&timeout, session->timeout_ns);
@@ -367,8 +366,8 @@ static int await(struct remote *remote, char *reason, size_t reason_bytes)
 		snprintf(reason, reason_bytes, "%s", session->lost_reason);
 		return atomic_load(&session->health);
 	}
-	/* Its effect is unknown, and a late reply would have no one to go to: the session is
-	 * over. */
+	/* The effect of the request is unknown, and a late reply would have no receiver: the
+	 * session is over. */
 	remote_lose(remote, -ENOTCONN, "storaged did not answer a request in time");
 	snprintf(reason, reason_bytes, "%s", session->lost_reason);
 	return -ETIMEDOUT;
@@ -408,7 +407,7 @@ int remote_reply_is_broken(struct remote *remote, char *reason, size_t reason_by
 	return -EPROTO;
 }
 
-/* Whether storaged changes anything at a request of @type: then it may have, also where no reply
+/* Whether a request of @type changes anything at storaged: then it may have, also where no reply
  * came. */
 static bool has_effect(uint16_t type)
 {
@@ -427,7 +426,7 @@ int remote_request(struct remote *remote, uint16_t type, const void *body, uint3
 	r = await(remote, reason, reason_bytes);
 	remote->request = 0;
 	/* storaged answers in order: before it says that it has ended the session, it has answered
-	 * what was done. But a DELETE is answered only when everybody was told of it. */
+	 * what was done. But it answers a DELETE only when all sessions were told of it. */
 	if ((r == -ENOTCONN && has_effect(type)) || (r == -ESHUTDOWN && type == CONTROL_DELETE))
 		return -ECONNRESET;
 	if (r == 0)

@@ -62,8 +62,8 @@ static int begin(int family, const struct sockaddr *address, socklen_t address_b
 
 /* ---- TCP ---- */
 
-/* What is tried of a host's addresses at the same time: each has STAGGER_NS before the next one
- * is tried beside it, as RFC 8305 has it. */
+/* The addresses of a host that are tried at the same time. The next address is tried beside the
+ * others after STAGGER_NS, as RFC 8305 has it. */
 struct race {
 	const struct addrinfo *next;
 	int64_t next_ns; /* when it is to be tried */
@@ -73,7 +73,7 @@ struct race {
 	int error;
 };
 
-/* To an address of a family that this host lacks, or that no route leads to, no way leads. */
+/* No route leads to an address of a family that this host lacks. */
 static int without_a_way(int error)
 {
 	return error == -ENETUNREACH || error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT
@@ -81,7 +81,7 @@ static int without_a_way(int error)
 		       : error;
 }
 
-/* A refusal is told rather than that another family leads nowhere. */
+/* A refusal is reported rather than the lack of a route for another family. */
 static void race_failed(struct race *race, int error)
 {
 	if (race->error != -ECONNREFUSED)
@@ -104,7 +104,7 @@ static void race_start_next(struct race *race, int64_t now_ns)
 	race->next_ns = now_ns + STAGGER_NS;
 }
 
-/* Take out the one at @place. Returns its descriptor. */
+/* Take the runner at @place out. Returns its descriptor. */
 static int race_take(struct race *race, unsigned place)
 {
 	int fd = race->runner[place].fd;
@@ -115,7 +115,7 @@ static int race_take(struct race *race, unsigned place)
 	return fd;
 }
 
-/* Look at those that have an outcome. Returns the descriptor of one that is connected, or -1. */
+/* Look at the runners that have an outcome. Returns the descriptor of a connected one, or -1. */
 static int race_look(struct race *race, const struct addrinfo **ret_address)
 {
 	for (unsigned i = 0; i < race->count;) {
@@ -136,7 +136,7 @@ static int race_look(struct race *race, const struct addrinfo **ret_address)
 	return -1;
 }
 
-/* Returns a connected socket and its address, or a negative errno. */
+/* Run the race. Returns a connected socket, with its address, or a negative errno. */
 static int race_run(struct race *race, int64_t deadline_ns, const struct addrinfo **ret_address)
 {
 	int fd = -1;
@@ -165,7 +165,7 @@ static void race_end(struct race *race)
 		close(race_take(race, 0));
 }
 
-/* Put the addresses of the two families in turn, beginning with that of the first. */
+/* Alternate the addresses of the two families, beginning with that of the first. */
 static struct addrinfo *alternate(struct addrinfo *addresses)
 {
 	struct addrinfo *lists[2] = {NULL}, **ends[2] = {&lists[0], &lists[1]};
@@ -231,7 +231,8 @@ int dial_unix(const char *path, int64_t deadline_ns, char *reason, size_t reason
 	if (fd == -EAGAIN)
 		fd = -ETIMEDOUT;
 	error = fd;
-	/* Nobody listens there, as where the socket was left behind; the sentence tells which. */
+	/* No process listens there, as where the socket was left behind; the sentence says
+	 * which. */
 	if (fd == -ENOENT)
 		fd = -ECONNREFUSED;
 	if (fd < 0)
@@ -243,7 +244,7 @@ int dial_unix(const char *path, int64_t deadline_ns, char *reason, size_t reason
 int dial_unix_file(const char *path, uint64_t device, uint64_t inode, int64_t deadline_ns,
 		   char *reason, size_t reason_bytes)
 {
-	/* The descriptor holds the file, so that nobody can put another in its place meanwhile. */
+	/* The descriptor holds the file, so that no other can be put in its place meanwhile. */
 	int fd, file = open(path, O_PATH | O_CLOEXEC);
 	char at[32];
 	struct stat stat;
@@ -312,7 +313,7 @@ static void take_descriptors(struct msghdr *message, struct descriptors *descrip
 	}
 }
 
-/* Receive exactly @count bytes, and the descriptors that may ride on them. */
+/* Receive exactly @count bytes, and the descriptors that may come with them. */
 static int receive_all(int fd, void *bytes, size_t count, struct descriptors *descriptors,
 		       int64_t deadline_ns)
 {

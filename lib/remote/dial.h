@@ -8,14 +8,14 @@
 #define DIAL_ADDRESSES_MAX   8 /* of a host, tried at the same time */
 #define DIAL_DESCRIPTORS_MAX 2 /* of a reply */
 
-/* Both return a nonblocking close-on-exec socket or a negative errno with *reason filled.
- * dial_tcp tries every address of @host, the next one when the last has failed or is silent for
- * a while, and tells the numeric one that answered in @ret_host (may be NULL). */
+/* Both return a nonblocking close-on-exec socket or a negative errno with *reason filled. dial_tcp
+ * tries every address of @host, the next one when the last has failed or has been silent for a
+ * while. @ret_host (may be NULL) gets the numeric address that answered. */
 int dial_tcp(const char *host, const char *port, int64_t deadline_ns, char *ret_host,
 	     size_t ret_host_bytes, char *reason, size_t reason_bytes);
 int dial_unix(const char *path, int64_t deadline_ns, char *reason, size_t reason_bytes);
-/* dial_unix to the socket whose file has these numbers, whatever lies at @path by then. -EACCES:
- * another one does, or none. */
+/* dial_unix to the socket whose file has these numbers. -EACCES: @path is another file by now, or
+ * none. */
 int dial_unix_file(const char *path, uint64_t device, uint64_t inode, int64_t deadline_ns,
 		   char *reason, size_t reason_bytes);
 

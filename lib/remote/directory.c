@@ -80,7 +80,7 @@ static int remote_open_object(struct dso_session *session, struct object *object
 static void remote_adopt(struct dso_session *session, struct object *object)
 {
 	pthread_mutex_lock(&session->lock);
-	object->handle = 0; /* which storaged gives to none */
+	object->handle = 0; /* a number that storaged gives to no handle */
 	remote_link(remote_of(session), object);
 	pthread_mutex_unlock(&session->lock);
 }
@@ -172,7 +172,7 @@ static int remote_list(struct dso_session *session, uint32_t *cursor, struct dso
 			   reason_bytes);
 	if (r == 0) {
 		memcpy(&page, remote->reply.body, sizeof page);
-		/* It only ever goes on: no storaged keeps anybody asking for ever. */
+		/* The cursor must grow, so that no storaged can keep a client asking for ever. */
 		if (le32_get(page.count) > count_max ||
 		    (le32_get(page.cursor) && le32_get(page.cursor) <= *cursor))
 			r = remote_reply_is_broken(remote, reason, reason_bytes);
@@ -352,8 +352,8 @@ static void remote_leave(struct dso_session *session)
 	char reason[sizeof session->lost_reason];
 
 	pthread_mutex_lock(&session->lock);
-	/* Who closed without hearing the answer would have storaged lose what it has not read yet.
-	 * A session that was not opened after all has nothing to lose. */
+	/* A client that closed without waiting for the answer would make storaged lose what it has
+	 * not read yet. A session whose opening failed has nothing to lose. */
 	if (atomic_load(&session->health) == 0 && !session->transport)
 		remote_put(remote, CONTROL_GOODBYE, REMOTE_NOBODY, NULL, 0, NULL, 0);
 	else if (atomic_load(&session->health) == 0)

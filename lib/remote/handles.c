@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The handles of a session by their numbers, and what becomes of them when somebody deletes what
- * they refer to. Notices come by thousands: each is found at once, a barrier is run once for all
+ * The handles of a session by their numbers, and what happens to them when another session deletes
+ * their object. Notices come by thousands: each handle is found at once, one barrier is run for all
  * that came together, and acknowledgements leave in the order in which operations leave, as many as
  * there is room for.
  */
@@ -17,13 +17,13 @@
 
 static struct object **bucket_of(struct remote *remote, uint32_t handle)
 {
-	/* Fibonacci hashing: the low bits alone count up. */
+	/* Fibonacci hashing, because only the low bits of handles count up. */
 	return remote->bucket_mask
 		       ? &remote->buckets[(handle * 0x9e3779b1u >> 4) & remote->bucket_mask]
 		       : &remote->bucket;
 }
 
-/* Without memory for more of them, buckets only become longer. */
+/* Without memory for more buckets they only become longer. */
 static void grow(struct remote *remote)
 {
 	uint32_t count = remote->bucket_mask ? 2 * (remote->bucket_mask + 1) : BUCKETS_FIRST;
@@ -154,8 +154,8 @@ void remote_settle(struct remote *remote)
 		remote->marked = NULL;
 		return;
 	}
-	/* See session_enter: whoever does not see the flag after this has its entry counted
-	 * here. */
+	/* See session_enter: an operation that does not see the flag after this has its entry
+	 * counted here. */
 	process_barrier();
 	entered = atomic_load_explicit(&remote->session->entered, memory_order_relaxed);
 	while (remote->marked) {

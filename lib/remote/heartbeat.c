@@ -31,11 +31,11 @@ static struct {
 static void put_again(struct heartbeat_client *client, int64_t now_ns, int64_t at_ns)
 {
 	due_remove(&heartbeat.first, &client->due);
-	/* Not in this turn again, whatever it says. */
+	/* Not again in this turn, whatever the call returns. */
 	due_put(&heartbeat.first, &client->due, at_ns > now_ns ? at_ns : now_ns + 1);
 }
 
-/* Call whoever is due. */
+/* Call the clients that are due. */
 static void tick(int64_t now_ns)
 {
 	while (heartbeat.first && heartbeat.first->at_ns <= now_ns) {
@@ -51,7 +51,7 @@ static void handle(struct heartbeat_client *client)
 	int64_t now_ns;
 	uint64_t count;
 
-	/* What wakes the thread has no client: the new ones are due at once. */
+	/* The descriptor that wakes the thread has no client: new clients are due at once. */
 	if (!client && read(heartbeat.wake_fd, &count, sizeof count) < 0)
 		return;
 	if (!client || client->fd < 0)
@@ -87,7 +87,7 @@ static void *run(void *unused)
 
 		starvation_turn(&heartbeat.starvation, now_ns);
 		pthread_mutex_lock(&heartbeat.lock);
-		/* One of them may be for who is gone; those who are not have it again. */
+		/* One of the events may be for a removed client; the others get theirs again. */
 		if (heartbeat.removals != removals)
 			count = 0;
 		removals = heartbeat.removals;
@@ -164,12 +164,12 @@ static int start(void)
 		return r;
 	}
 	heartbeat.stop = false;
-	/* The program's signals are its own threads' business. */
+	/* The program's signals are for its own threads. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	sem_init(&heartbeat.begun, 0, 0);
 	r = -pthread_create(&heartbeat.thread, NULL, run, NULL);
-	/* A thread that begins allocates, and fork() beside it may leave the child without memory:
+	/* A beginning thread allocates, and a fork() beside it may leave the child without memory:
 	 * AddressSanitizer's allocator in GCC 12 is not whole there. */
 	while (r == 0 && sem_wait(&heartbeat.begun))
 		;
@@ -232,17 +232,17 @@ void heartbeat_remove(struct heartbeat_client *client)
 
 void heartbeat_watch(struct heartbeat_client *client, bool watched)
 {
-	/* Its end is told in any case: once. */
+	/* The end of the client is reported in any case, once. */
 	struct epoll_event event = {.events = watched ? EPOLLIN : EPOLLET, .data.ptr = client};
 
-	/* It is not there any more where the descriptor was found closed. */
+	/* The client is gone already where the descriptor was found closed. */
 	epoll_ctl(heartbeat.epoll_fd, EPOLL_CTL_MOD, client->fd, &event);
 }
 
 /* ---- timeouts ---- */
 
-/* CLOCK_MONOTONIC without the time that the thread wanted to run and was not let, as far as that is
- * known. */
+/* CLOCK_MONOTONIC without the time in which the thread wanted to run and got no processor, as far
+ * as that is known. */
 static int64_t ran_ns(void)
 {
 	return clock_now_ns() - atomic_load(&heartbeat.starvation.waited_ns);

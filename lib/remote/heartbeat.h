@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The heartbeat thread: one a process. It reads the control connections of all sessions of the
+ * The heartbeat thread, one in a process. It reads the control connections of all sessions of the
  * process and sends their heartbeats, off the data path. It runs while there is a session.
  */
 #ifndef LIB_REMOTE_HEARTBEAT_H
@@ -17,9 +17,9 @@
 struct heartbeat_client {
 	/* the heartbeat thread's; the first member */
 	struct due due;
-	/* watched for input; -1 when there is nothing to watch any more */
+	/* watched for input; -1: nothing is watched any more */
 	int fd;
-	/* There is input. Returns false when the descriptor is not to be watched any more. */
+	/* There is input. Returns false when the descriptor need not be watched any more. */
 	bool (*readable)(struct heartbeat_client *client);
 	/* Time passed, or there was input. Returns when to call next, CLOCK_MONOTONIC ns. */
 	int64_t (*tick)(struct heartbeat_client *client, int64_t now_ns);
@@ -31,15 +31,15 @@ struct heartbeat_client {
 
 /* Returns 0 or a negative errno. */
 int heartbeat_add(struct heartbeat_client *client);
-/* Does nothing for a client that is not there (any more). */
+/* Does nothing for a client that was not added, or was removed. */
 void heartbeat_remove(struct heartbeat_client *client);
-/* Whether its descriptor is watched; at first it is. May be called from any thread; a call of
- * readable() may be under way. */
+/* Watch the client's descriptor, or do not; at first it is watched. Any thread may call it, also
+ * during a call of readable(). */
 void heartbeat_watch(struct heartbeat_client *client, bool watched);
 
 /*
- * Timeouts of storaged, by a clock that stands while the heartbeat thread wants to run and is not
- * let: a machine that is too busy for the heartbeat thread may be so for storaged too.
+ * Timeouts of storaged, by a clock that stands still while the heartbeat thread wants to run and
+ * gets no processor: a machine that is too busy for this thread may be too busy for storaged, too.
  */
 void heartbeat_timeout_begin(struct peer_timeout *timeout, int64_t whole_ns);
 bool heartbeat_timeout_is_over(struct peer_timeout *timeout);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A TCP connection on which nothing is sent for long, kept open: translators of addresses and
- * firewalls drop idle ones, the stricter of them after a minute. And its end is noticed although
- * nothing is sent. */
+/* Keep a TCP connection open on which nothing is sent for long, and notice its end. Address
+ * translators and firewalls drop idle connections, the stricter of them after a minute. */
 #ifndef LIB_REMOTE_KEEPALIVE_H
 #define LIB_REMOTE_KEEPALIVE_H
 
@@ -13,7 +12,7 @@
 #define KEEPALIVE_INTERVAL_S 5
 #define KEEPALIVE_PROBES     4 /* that are not answered */
 
-/* Does nothing for a unix socket, which nobody drops. */
+/* Does nothing for a unix socket, which is never dropped. */
 static inline void keep_alive(int fd)
 {
 	const struct {

@@ -56,8 +56,8 @@ static int try_transport(unsigned index, const struct attachment *attachment,
 	return r;
 }
 
-/* Ask storaged something that may take its time, as a device's neighbours do: only the deadline
- * ends that, and a late reply goes to nobody. */
+/* Ask storaged something that may take its time, for example because a neighbour of the device
+ * answers late. Only the deadline ends the wait, and a late reply is ignored. */
 static int ask(const struct attachment *attachment, uint16_t type, const void *body,
 	       uint32_t body_bytes, void *reply, uint32_t reply_bytes)
 {
@@ -88,7 +88,7 @@ static int ask(const struct attachment *attachment, uint16_t type, const void *b
 	return r;
 }
 
-/* Whether the transport at @index is to be tried: it may be used and storaged offers it. */
+/* Whether to try the transport at @index: the settings allow it and storaged offers it. */
 static bool is_candidate(const struct remote *remote, const struct session_settings *settings,
 			 unsigned index)
 {
@@ -97,8 +97,8 @@ static bool is_candidate(const struct remote *remote, const struct session_setti
 		!strcmp(settings->transport, transports[index].name));
 }
 
-/* Until when the transport at @index may try: its share of what is left, so that those behind it
- * have their turn however silent the way of this one is. */
+/* Until when the transport at @index may try: it has a share of the time that is left, so that
+ * those after it get their turn even where its path is silent. */
 static int64_t share_of(const struct remote *remote, const struct session_settings *settings,
 			unsigned index)
 {
@@ -110,7 +110,7 @@ static int64_t share_of(const struct remote *remote, const struct session_settin
 	return now_ns + (settings->deadline_ns - now_ns) / (count ? count : 1);
 }
 
-/* Why nothing works, from what was said of each: "transport shm: ...; roce: ...". */
+/* Say why no transport works, from the reports: "transport shm: ...; roce: ...". */
 static void explain(const struct dso_session *session, bool automatic, const char *asked,
 		    char *reason, size_t reason_bytes)
 {
@@ -126,9 +126,9 @@ static void explain(const struct dso_session *session, bool automatic, const cha
 	}
 }
 
-/* Where packets go: to where storaged was reached. Over a unix socket only who asks for roce is
- * sent to the address that storaged names, since tcp over that socket needs no network. Returns
- * NULL: nowhere. */
+/* Where to send packets: to the address at which storaged was reached. Over a unix socket, only a
+ * client that asks for roce uses the address that storaged names, since tcp over that socket needs
+ * no network. Returns NULL: nowhere. */
 static const char *host_for_packets(struct remote *remote, const struct url *url, bool is_asked_for)
 {
 	struct roce_address named;
@@ -141,7 +141,8 @@ static const char *host_for_packets(struct remote *remote, const struct url *url
 	return roce_address_text(&named, remote->host, sizeof remote->host);
 }
 
-/* Its end is the session's from here on; what was tried before is not. */
+/* From here on the end of this transport is the end of the session; what was tried before does not
+ * count. */
 static void use(struct remote *remote, uint8_t transport)
 {
 	struct control_use use = {.transport = transport};
@@ -203,7 +204,7 @@ static int attach(struct remote *remote, const struct url *url,
 	return r;
 }
 
-/* Not less than was asked for. */
+/* Rounded up, so that it is not less than was asked for. */
 static uint32_t ms_of(int64_t ns)
 {
 	return (uint32_t)((ns + DSO_MILLISECOND - 1) / DSO_MILLISECOND);
@@ -254,10 +255,10 @@ static int dial(struct remote *remote, const struct url *url,
 
 /*
  * How long storaged may be silent. A storaged that hears nothing for its TTL gives the session's
- * holds to others, and one that is started again where this one lost its power waits for no longer:
- * the session has to be over here before. The storaged before may have lived no longer than the
- * last heartbeat that it answered; the next one is sent a heartbeat's interval later, and its
- * answer is waited for.
+ * holds to others, and a storaged that is started after a loss of power waits no longer than that.
+ * So the session has to be over here before. The storaged before may have lived until the last
+ * heartbeat that it answered; the next heartbeat is sent an interval later, and its answer is
+ * waited for.
  */
 static int64_t timeout_ns_of(int64_t asked_ns, int64_t ttl_ns)
 {
@@ -266,7 +267,8 @@ static int64_t timeout_ns_of(int64_t asked_ns, int64_t ttl_ns)
 	return asked_ns < longest_ns ? asked_ns : longest_ns;
 }
 
-/* Of a session that storaged has begun and this process cannot have: it is not to count as lost. */
+/* End a session that storaged has begun and this process cannot have, so that it does not count as
+ * lost. */
 static void say_goodbye(int fd)
 {
 	struct control_header goodbye = control_header_of(CONTROL_GOODBYE, 0, REMOTE_NOBODY, 0);
@@ -274,7 +276,8 @@ static void say_goodbye(int fd)
 	(void)send(fd, &goodbye, sizeof goodbye, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* From here on heartbeats are sent: whatever the choice of a transport takes, the session lives. */
+/* From here on heartbeats are sent, so that the session lives however long the choice of a
+ * transport takes. */
 static int begin(struct remote *remote, int64_t timeout_ns)
 {
 	struct dso_session *session = remote->session;

@@ -18,7 +18,7 @@
 #define REMOTE_OUT_BYTES 16384
 /* Heartbeats in a TTL, at least. */
 #define REMOTE_HEARTBEATS_IN_TTL 4
-/* Requests whose replies nobody waits for. */
+/* The number of requests whose replies are not waited for. */
 #define REMOTE_NOBODY 0x80000000u
 
 struct frame {
@@ -32,23 +32,24 @@ struct remote {
 	struct control_welcome welcome;
 	char host[64];                /* numeric */
 	_Atomic bool heartbeat_waits; /* for the lock */
-	bool attaching; /* a transport is being chosen: storaged may be busy with that for long */
-	bool deaf;      /* storaged takes nothing any more; what it has said may lie there yet */
-	bool listens;   /* the user's thread does: the heartbeat thread leaves the input to it */
+	bool attaching; /* a transport is being chosen, which may keep storaged busy for long */
+	bool deaf;      /* storaged takes nothing any more; what it has sent may still be unread */
+	/* the user's thread reads the input, and the heartbeat thread leaves it alone */
+	bool listens;
 	/* the request of the user's thread: 0 when there is none */
 	uint32_t request, last_request;
 	uint16_t request_type;
 	bool replied;
 	uint16_t reply_status;
 	uint32_t reply_bytes;
-	bool parked; /* the request is a WAIT that nobody has cancelled */
+	bool parked; /* the request is a WAIT that was not cancelled */
 	/* a handle of a reply to OPEN that the user's thread has not seen yet */
 	uint32_t opened_handle;
 	bool opened_deleted;
 	/* handles by their number; one bucket, until there is memory for more */
 	struct object **buckets, *bucket;
 	uint32_t bucket_mask, handle_count;
-	/* of deleted objects: those that no barrier was run for, and those that operations may
+	/* handles of deleted objects: those without a barrier yet, and those that operations may
 	 * still be under way on */
 	struct object *marked, *leaving_first, *leaving_last;
 	int64_t ping_sent_ns;     /* 0: none is unanswered */
@@ -70,8 +71,8 @@ static inline struct remote *remote_of(struct dso_session *session)
 void remote_prepare(struct remote *remote);
 
 /*
- * The session is over, and storaged hears of that: nothing more is sent. The first reason stays,
- * but that storaged has ended it is believed also later.
+ * End the session, and tell storaged: nothing more is sent. The first reason stays, but a later
+ * FENCED of storaged's replaces it.
  */
 void remote_lose(struct remote *remote, int health, const char *reason);
 /* The same for a transport that broke; @context is the remote. Takes the lock. */
@@ -82,56 +83,57 @@ void remote_path_broke(void *context, const char *why);
 int remote_put(struct remote *remote, uint16_t type, uint32_t request, const void *body,
 	       uint32_t body_bytes, const void *tail, uint32_t tail_bytes);
 
-/* The same, but it leaves with the next. */
+/* The same, but it is sent with the next message. */
 int remote_append(struct remote *remote, uint16_t type, uint32_t request, const void *body,
 		  uint32_t body_bytes, const void *tail, uint32_t tail_bytes);
 /* Send what was appended, as far as the socket takes it. */
 void remote_send(struct remote *remote);
 
 /*
- * Sleep until storaged says something, which is taken, @until_ns, or a heartbeat is due. The lock
- * is held, and let go meanwhile.
+ * Sleep until storaged sends something, which is taken, until @until_ns, or until a heartbeat is
+ * due. The lock is held, and released meanwhile.
  */
 void remote_listen(struct remote *remote, int64_t until_ns);
 
-/* Wait until there is room for the largest request, which is the user's thread's duty before
- * whatever it sends. Returns 0, or why the session is over. */
+/* Wait until there is room for the largest request, as the user's thread has to before it sends
+ * anything. Returns 0, or why the session is over. */
 int remote_make_room(struct remote *remote);
-/* Without the lock: let the heartbeat thread have it, if it waits. Whoever takes it again and again
- * calls this in between. */
+/* Let the heartbeat thread have the lock, if it waits for it. A thread that takes the lock again
+ * and again calls this in between, without the lock. */
 void remote_yield_to_heartbeat(struct remote *remote);
 
-/* The reply makes no sense: the session is over. Returns -EPROTO with @reason filled. */
+/* End the session because the reply makes no sense. Returns -EPROTO with @reason filled. */
 int remote_reply_is_broken(struct remote *remote, char *reason, size_t reason_bytes);
 
 /*
- * A request and its reply, then in remote->reply, whose body has at least @reply_bytes_min. @name,
- * which may be NULL, follows the body. Returns 0, the error that the reply's status stands for, or
- * why there is none.
+ * Send a request and wait for its reply, which is then in remote->reply, with at least
+ * @reply_bytes_min of body. @name, which may be NULL, follows the body. Returns 0, the error of the
+ * reply's status, or why there is no reply.
  */
 int remote_request(struct remote *remote, uint16_t type, const void *body, uint32_t body_bytes,
 		   const char *name, uint32_t reply_bytes_min, char *reason, size_t reason_bytes);
 
-/* What a reply's status stands for, with *reason filled where it is no success. */
+/* The error of a reply's status, with *reason filled where it is no success. */
 int remote_reply_error(const struct remote *remote, char *reason, size_t reason_bytes);
-/* Begin a request whose reply comes when it comes: then remote->replied is set. */
+/* Begin a request without waiting: remote->replied is set when the reply has come. */
 int remote_begin(struct remote *remote, uint16_t type, const void *body, uint32_t body_bytes,
 		 const char *name);
 
 /* ---- handles.c ---- */
 
-/* Into and out of the session's objects, and the table of handles. */
+/* Link into, and unlink from, the session's objects and the table of handles. */
 void remote_link(struct remote *remote, struct object *object);
 void remote_unlink(struct remote *remote, struct object *object);
-/* Append that the handle is given back, and nothing of it can land any more. */
+/* Append the message that the handle is given back, and that nothing of it can land any more. */
 void remote_acknowledge(struct remote *remote, struct object *object);
-/* Acknowledge what no operation can be under way on any more, as far as there is room. Returns
- * whether nothing is left. */
+/* Acknowledge the deletions that no operation can be under way on any more, as far as there is
+ * room. Returns whether none is left. */
 bool remote_quiesce(struct remote *remote);
-/* The object was deleted by somebody; remote_settle follows, for all that were marked at once. */
+/* Mark an object that a session has deleted; remote_settle has to follow, once for all that were
+ * marked. */
 void remote_mark_deleted(struct remote *remote, struct object *object);
 void remote_settle(struct remote *remote);
-/* A notice of a deletion came; remote_settle follows. */
+/* Take a notice of a deletion; remote_settle has to follow. */
 void remote_take_deleted(struct remote *remote, uint32_t handle);
 
 extern const struct directory_ops remote_ops;

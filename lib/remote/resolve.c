@@ -13,9 +13,9 @@
 #include <sys/socket.h>
 
 /*
- * getaddrinfo has no deadline of the caller's: where no name server answers it takes as long as
- * resolv.conf says. So it runs in a thread of its own. A caller whose deadline passes leaves the
- * lookup to that thread, which frees it.
+ * getaddrinfo takes no deadline: where no name server answers it takes as long as resolv.conf says.
+ * So it runs in a thread of its own. A caller whose deadline passes leaves the lookup to that
+ * thread, which frees it.
  */
 struct lookup {
 	pthread_mutex_t lock;
@@ -73,7 +73,7 @@ static int start(struct lookup *lookup)
 	pthread_t thread;
 	int r;
 
-	/* The program's signals are its own threads' business. */
+	/* The program's signals are for its own threads. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	r = -pthread_create(&thread, NULL, run, lookup);
@@ -96,8 +96,8 @@ static struct lookup *lookup_new(const char *host, const char *port)
 	return lookup;
 }
 
-/* Returns what getaddrinfo did, or EAI_INPROGRESS at the deadline: then the lookup is the
- * thread's. */
+/* Returns getaddrinfo's result, or EAI_INPROGRESS at the deadline: then the lookup belongs to the
+ * thread. */
 static int finish(struct lookup *lookup, int64_t deadline_ns, struct addrinfo **ret_addresses)
 {
 	struct timespec deadline = clock_timespec(deadline_ns);

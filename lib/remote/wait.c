@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parking at storaged and waking, over the control connection. The deadline is this side's: it
- * cancels. */
+/* Parking at storaged and waking, over the control connection. The deadline is kept on this side:
+ * it cancels the wait. */
 #include "lib/remote/wait.h"
 #include "lib/core/clock.h"
 #include "lib/remote/remote.h"
@@ -41,7 +41,8 @@ static void await_wake(struct remote *remote, int64_t deadline_ns)
 	remote->parked = false;
 }
 
-/* What storaged took for this session. Returns 0, or -ENOTCONN: it took nothing like that. */
+/* Take the word that storaged took for this session. Returns 0, or -ENOTCONN: the answer makes no
+ * sense. */
 static int taken(struct remote *remote, uint64_t *ret_taken)
 {
 	struct control_waited waited = {0};
@@ -57,8 +58,8 @@ static int taken(struct remote *remote, uint64_t *ret_taken)
 	return -ENOTCONN;
 }
 
-/* Storaged's device failed while it looked at the word, which it may have taken for this session,
- * or not: the session is over, so that it is taken back. */
+/* storaged's device failed while it looked at the word, which it may have taken for this session or
+ * not. The session ends, so that the word is taken back. */
 static int lose_word(struct remote *remote, char *reason, size_t reason_bytes)
 {
 	remote_lose(remote, -ENOTCONN, TRANSPORT_DEVICE_FAILED);
@@ -110,7 +111,7 @@ void remote_interrupt(struct dso_session *session)
 	struct remote *remote = remote_of(session);
 
 	pthread_mutex_lock(&session->lock);
-	/* Not one that came behind it: a wait before may have been ended for this already. */
+	/* Not a later wait: an earlier one may have been ended for this interrupt already. */
 	if (remote->parked && atomic_load(&session->interrupted))
 		cancel(remote);
 	pthread_mutex_unlock(&session->lock);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Transport `roce`: this process is the requester of a queue pair itself, over a UDP socket
+ * Transport `roce`: this process is itself the requester of a queue pair, over a UDP socket
  * (lib/roce). The other end is storaged's responder, or the storage host's RDMA device, which
- * cannot tell.
+ * cannot tell the difference.
  */
 #include "lib/core/clock.h"
 #include "lib/core/peer_timeout.h"
@@ -29,10 +29,10 @@
 
 /* Fruitless looks at the socket between two looks at the clock. */
 #define LOOKS_PER_CLOCK 8
-/* Its packets pass wherever IPv6 does (a path MTU of 1,280 bytes), and over nearly all that IPv4
- * has. */
+/* Packets of this MTU pass wherever IPv6 does (a path MTU of 1,280 bytes), and over nearly every
+ * path of IPv4. */
 #define MTU_EVERYWHERE 1024
-/* Under way at most, whatever the socket's buffer: more only waits in it. */
+/* The most bytes under way, however large the socket's buffer: more would only wait in it. */
 #define WINDOW_BYTES_MAX (512 << 10)
 
 struct transport_roce {
@@ -45,7 +45,7 @@ struct transport_roce {
 	uint64_t completed; /* operations, ever */
 	bool posted;        /* something since the last emission */
 	struct breakage breakage;
-	const char *why; /* it broke, as the operations said that were under way */
+	const char *why; /* it broke, and the operations under way have got their outcome */
 	struct roce_counters counters;
 	int epoll_fd, timer_fd, ready_fd; /* of fd(); -1 until called */
 	bool ready;
@@ -61,9 +61,8 @@ static struct transport_roce *roce_of(struct transport *transport)
 /* ---- operations ---- */
 
 /*
- * Why nothing was answered, as far as this end can know: packets keep the size that the path had.
- * Where the path is narrower, either the other end is a device, or the fragments of packets are
- * swallowed.
+ * Why no answer came, as far as this end can know. Packets keep the size that the path had. Where
+ * the path became narrower, either the other end is a device, or the fragments of packets are lost.
  */
 static const char *timeout_sentence_of(const struct transport_roce *roce)
 {
@@ -84,7 +83,7 @@ static void complete(void *context, const struct roce_request *request, enum roc
 		[ROCE_REFUSED_REQUEST] = -EINVAL,
 		[ROCE_REFUSED_ACCESS] = -EACCES,
 		[ROCE_REFUSED_OPERATION] =
-			-ECONNRESET, /* how much of it was executed nobody says */
+			-ECONNRESET, /* it is unknown how much of it was executed */
 		[ROCE_UNKNOWN] = -ECONNRESET,
 		[ROCE_NEVER_SENT] = -ENOTCONN,
 	};
@@ -123,8 +122,8 @@ static int roce_submit(struct transport *transport, struct op *op)
 	int refusal = op_check(op, roce->region_bytes), r;
 
 	if (refusal) {
-		/* In its place goes a WRITE of no bytes, which touches nothing and keeps the order.
-		 * A READ of none is not answered again by rdma_rxe (rxe_resp.c,
+		/* A WRITE of no bytes is sent in its place, which touches nothing and keeps the
+		 * order. rdma_rxe does not answer a repeated READ of no bytes (rxe_resp.c,
 		 * duplicate_request). */
 		request.operation = ROCE_WRITE;
 		request.length_bytes = 0;
@@ -185,18 +184,18 @@ static void take(void *context, const struct roce_address *source, const uint8_t
 		roce_requester_receive(&roce->requester, arrival->now_ns, &packet);
 }
 
-/* Take what has arrived, let time pass and send what may be sent then. */
+/* Take the packets that have arrived, let time pass and send what may then be sent. */
 static void turn(struct transport_roce *roce, int64_t now_ns)
 {
 	struct arrival arrival = {roce, now_ns};
-	/* That nobody listens is no news: an answer is missed, too. */
+	/* A refusal (ECONNREFUSED) needs no handling: the missing answer tells the same. */
 	bool any = roce_socket_receive(roce->socket, take, &arrival) > 0;
 
 	if (now_ns >= roce_requester_due(&roce->requester)) {
 		roce_requester_tick(&roce->requester, now_ns);
 		any = true;
 	}
-	/* The kernel knows that the path is too narrow: no timeout has to tell. */
+	/* The kernel reports that the path is too narrow: no timeout has to show it. */
 	if ((roce->health && atomic_load_explicit(roce->health, memory_order_relaxed)) ||
 	    roce_socket_is_narrow(roce->socket))
 		roce_requester_break(&roce->requester);
@@ -310,7 +309,7 @@ static int roce_fd(struct transport *transport)
 		turn(roce, clock_now_ns());
 	if ((roce->completed != completed || roce->requester.broken) && !roce->ready)
 		roce->ready = eventfd_write(roce->ready_fd, 1) == 0;
-	/* Whoever polls must come back to send again what was lost. */
+	/* A thread that polls has to come back to send again what was lost. */
 	due_ns = roce_requester_due(&roce->requester);
 	if (due_ns != INT64_MAX)
 		timer.it_value = (struct timespec){.tv_sec = due_ns / DSO_SECOND,
@@ -404,7 +403,8 @@ static int find_remote(const struct attachment *attachment, struct roce_address 
 	return 0;
 }
 
-/* Bind the port that a device answers to, or any that storaged's responder is told of. */
+/* Bind the port that a device answers to, or any port for storaged's responder, which is told of
+ * it. */
 static int open_socket(struct transport_roce *roce, const struct attachment *attachment,
 		       struct roce_address *local)
 {
@@ -427,7 +427,7 @@ static int open_socket(struct transport_roce *roce, const struct attachment *att
 	return 0;
 }
 
-/* Random numbers: who cannot see the packets cannot guess them. */
+/* Random numbers, so that a process that cannot see the packets cannot guess them. */
 static int draw(uint32_t *ret_qpn, uint32_t *ret_psn)
 {
 	uint32_t random[2];
@@ -439,7 +439,7 @@ static int draw(uint32_t *ret_qpn, uint32_t *ret_psn)
 	return 0;
 }
 
-/* Tell storaged of our end and hear of its own. */
+/* Tell storaged of our end and learn its end. */
 static int exchange(const struct attachment *attachment, const struct control_queue_pair *ours,
 		    struct control_queue_pair *theirs)
 {
@@ -459,7 +459,7 @@ static int exchange(const struct attachment *attachment, const struct control_qu
 	return 0;
 }
 
-/* What may be under way: what the socket has room for, with the kernel's own bytes for each
+/* How much may be under way: what the socket has room for, with the kernel's own bytes for each
  * packet. */
 static uint32_t window_of(const struct transport_roce *roce)
 {
@@ -505,8 +505,8 @@ static int probe_read(struct transport_roce *roce, uint8_t *first, uint32_t leng
 }
 
 /*
- * Send packets as long as any, until one is acknowledged: duplicates, because nothing may be
- * written yet. Returns 0 or a negative errno.
+ * Send packets of the greatest length until one is acknowledged. They are duplicates, because
+ * nothing may be written yet. Returns 0 or a negative errno.
  */
 static int probe_request(struct transport_roce *roce, int64_t wait_ns)
 {
@@ -529,8 +529,8 @@ static int probe_request(struct transport_roce *roce, int64_t wait_ns)
 	return -ETIMEDOUT;
 }
 
-/* Whether packets get there and back is not known before, nor whether long ones do. Returns 0,
- * -EMSGSIZE (only short ones do) or another negative errno. */
+/* Find out whether packets pass both ways, and whether long ones do, which is not known before.
+ * Returns 0, -EMSGSIZE (only short ones do) or another negative errno. */
 static int probe(struct transport_roce *roce, const struct attachment *attachment)
 {
 	const struct roce_requester_config *config = &roce->requester.config;
@@ -549,7 +549,7 @@ static int probe(struct transport_roce *roce, const struct attachment *attachmen
 			"no answer of one packet over UDP from %s port %u: a firewall or address "
 			"translation on the way",
 			text, config->path.remote.port);
-	/* The rest of the time is for packets of another length. */
+	/* The rest of the time is left for packets of another length. */
 	r = probe_read(roce, first, config->mtu, wait_ns / 2);
 	if (r == 0 && !config->path.to_device)
 		r = probe_request(roce, wait_ns / 2);
@@ -561,8 +561,8 @@ static int probe(struct transport_roce *roce, const struct attachment *attachmen
 	return 0;
 }
 
-/* Connect a queue pair of packets of at most @mtu bytes, and see whether they pass. @config: what
- * is known. */
+/* Connect a queue pair with packets of at most @mtu bytes, and test whether they pass. @config:
+ * what is known already. */
 static int try_mtu(struct transport_roce *roce, const struct attachment *attachment,
 		   struct roce_requester_config *config, uint32_t mtu)
 {

@@ -27,8 +27,8 @@ static bool same_host(const struct control_welcome *welcome)
 	return boot_id_read(id) && memcmp(id, welcome->host, sizeof id) == 0;
 }
 
-/* Connect to the socket that storaged names. Somebody else may have put his there, in this mount
- * namespace, and would be given the session's cookie. Returns a socket or a negative errno. */
+/* Connect to the socket that storaged names. In this mount namespace another user may have put a
+ * socket there, which would be given the session's cookie. Returns a socket or a negative errno. */
 static int dial_named(const struct attachment *attachment)
 {
 	const struct control_welcome *welcome = attachment->welcome;
@@ -44,8 +44,8 @@ static int dial_named(const struct attachment *attachment)
 			      attachment->reason, attachment->reason_bytes);
 }
 
-/* To the socket of the control connection, which the user has named, or else to the one that
- * storaged names. */
+/* Connect to the socket of the control connection, which the user has named, or else to the one
+ * that storaged names. */
 static int dial_storaged(const struct attachment *attachment)
 {
 	return attachment->unix_path
@@ -54,7 +54,7 @@ static int dial_storaged(const struct attachment *attachment)
 		       : dial_named(attachment);
 }
 
-/* A child must not reach the memory after this process was fenced, and must not keep it mapped.
+/* Map memory that a child must not reach after this process was fenced, and must not keep mapped.
  * Returns NULL with errno set where it cannot be mapped. */
 static void *map_without_children(int fd, uint64_t bytes)
 {
@@ -68,7 +68,7 @@ static void *map_without_children(int fd, uint64_t bytes)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Map the region that @fd holds, if it is what storaged said. */
+/* Map the region in @fd, if it is as storaged said. */
 static int map_region(int fd, uint64_t bytes, const struct attachment *attachment,
 		      void **ret_memory)
 {
@@ -76,7 +76,7 @@ static int map_region(int fd, uint64_t bytes, const struct attachment *attachmen
 	struct stat stat;
 	void *memory;
 
-	/* An unsealed or shorter file would let whoever made it fault this process. */
+	/* With an unsealed or shorter file its maker could make this process fault. */
 	if (bytes == 0 || fstat(fd, &stat) || (uint64_t)stat.st_size < bytes || seals < 0 ||
 	    !(seals & F_SEAL_SHRINK))
 		return refuse(attachment, -EPROTO,
@@ -90,9 +90,9 @@ static int map_region(int fd, uint64_t bytes, const struct attachment *attachmen
 }
 
 /*
- * By the lease storaged learns that the arena is unmapped: so the lease is mapped before and
- * unmapped behind it. storaged may have ended the session meanwhile, found nothing mapped, and
- * sealed the lease.
+ * storaged learns from the lease that the arena is unmapped. So the lease is mapped before the
+ * arena and unmapped after it. storaged may have ended the session meanwhile, found nothing mapped,
+ * and sealed the lease.
  */
 static int map_lease(int fd, const struct attachment *attachment, void **ret_lease)
 {
@@ -113,7 +113,7 @@ static void unmap_lease(void *lease)
 		munmap(lease, TRANSPORT_LEASE_BYTES);
 }
 
-/* Receive the descriptors and map what they are of. */
+/* Receive the descriptors and map their memory. */
 static int attach(int socket_fd, const struct attachment *attachment, void **ret_memory,
 		  void **ret_lease)
 {

@@ -27,12 +27,12 @@ struct transport_tcp {
 	const _Atomic int *health;
 	enum transport_poll poll;
 	int64_t timeout_ns;
-	struct peer_timeout timeout; /* begun while it was not heard of since the last look */
+	struct peer_timeout timeout; /* the timeout that began at the last look without an answer */
 	bool broken;
 	struct breakage breakage;
 	/* In flight, oldest first: a ring of TRANSPORT_INFLIGHT_MAX. */
 	uint32_t head, tail;
-	uint32_t unsent; /* the youngest of them that lie in the buffer being filled */
+	uint32_t unsent; /* the youngest of them, which are in the buffer that is being filled */
 	struct op **ring;
 	/* sending */
 	unsigned filling; /* which of the two buffers */
@@ -53,7 +53,7 @@ static uint32_t in_flight(const struct transport_tcp *tcp)
 	return tcp->tail - tcp->head;
 }
 
-/* Give the connection up: what was sent has an unknown outcome, the rest did not happen. */
+/* Give the connection up: what was sent has an unknown outcome, the rest was not done. */
 static void break_up(struct transport_tcp *tcp, const char *why)
 {
 	uint32_t sent = in_flight(tcp) - tcp->unsent;
@@ -97,16 +97,16 @@ static int tcp_submit(struct transport *transport, struct op *op)
 	return 0;
 }
 
-/* Whether @status says that an operation was executed, or that it was refused. After any other, as
- * that of a device that failed, nobody knows, and an atomic may have taken a lock: the connection
- * ends, and the session with it. */
+/* Whether @status says that an operation was executed, or that it was refused. After any other
+ * status, as of a device that failed, the outcome is unknown, and an atomic may have taken a lock:
+ * the connection ends, and the session with it. */
 static bool is_outcome(int status)
 {
 	return status == 0 || status == -ERANGE || status == -EINVAL;
 }
 
 /* Take one whole response from the buffer. Returns its bytes, 0 when it is not whole yet, -EPROTO,
- * or the error of an operation whose outcome nobody knows. */
+ * or the error of an operation whose outcome is unknown. */
 static ssize_t take_response(struct transport_tcp *tcp)
 {
 	size_t there = tcp->recv_fill - tcp->recv_taken;
@@ -161,7 +161,7 @@ static void received(struct transport_tcp *tcp, size_t bytes)
 	}
 }
 
-/* Hand the filled buffer to the kernel unless it still has the other one. */
+/* Send the filled buffer, unless the kernel still has the other one. */
 static void start_send(struct transport_tcp *tcp)
 {
 	if (tcp->fill_bytes == 0 || tcp->stream.pending & 1 << IO_SEND)
@@ -278,7 +278,7 @@ static void tcp_close(struct transport *transport)
 {
 	struct transport_tcp *tcp = tcp_of(transport);
 
-	/* The engine gives our buffers back. */
+	/* Closing the engine gives our buffers back. */
 	if (tcp->engine)
 		io_ops(tcp->engine)->close(tcp->engine);
 	free_tcp(tcp);
@@ -329,8 +329,9 @@ static int connect_data(const struct attachment *attachment)
 
 int transport_tcp_connect(const struct attachment *attachment, struct transport **ret_transport)
 {
-	/* One connection that is polled all the time gains nothing from a ring: plain non-blocking
-	 * calls are about a tenth faster a round trip. Everyone else gains the batched calls. */
+	/* A single connection that is polled all the time gains nothing from a ring: plain
+	 * non-blocking calls are about a tenth faster a round trip. In every other case the batched
+	 * calls gain. */
 	const char *io = attachment->poll == TRANSPORT_POLL_BUSY && !strcmp(attachment->io, "auto")
 				 ? "poll"
 				 : attachment->io;
