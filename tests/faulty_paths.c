@@ -276,6 +276,19 @@ static unsigned mappings(void)
 	return count;
 }
 
+/* Whether dso.h names @error as one of dso_open(). */
+static bool is_documented(int error)
+{
+	static const int errors[] = {EINVAL, ECONNREFUSED, ECONNRESET, EHOSTUNREACH,    EAGAIN,
+				     EACCES, ETIMEDOUT,    EPROTO,     EPROTONOSUPPORT, ENOENT,
+				     EUSERS, EOPNOTSUPP,   EMFILE,     ENOMEM};
+
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+		if (error == -errors[i])
+			return true;
+	return false;
+}
+
 static void is_refused(const char *url, const char *transport)
 {
 	struct dso_options options = {.transport = transport, .timeout = 20 * DSO_SECOND};
@@ -283,6 +296,7 @@ static void is_refused(const char *url, const char *transport)
 	int r = dso_open(url, &options, &session);
 
 	ck_assert_msg(r < 0, "%s was believed", fault->name);
+	ck_assert_msg(is_documented(r), "%s: dso.h does not name %s", fault->name, strerror(-r));
 	ck_assert_msg(strstr(dso_error(NULL), transport) && strlen(dso_error(NULL)) > 40, "%s: %s",
 		      fault->name, dso_error(NULL));
 	ck_assert_msg(mappings() == 0, "%s: it is mapped still", fault->name);

@@ -386,6 +386,7 @@ START_TEST(a_peer_that_hangs_up_or_does_not_listen_is_told_of)
 	struct dso_session *session;
 	char at[64];
 
+	ck_assert_int_eq(dso_open("dso+unix:///dev/null/socket", NULL, &session), -ECONNREFUSED);
 	play.hangs_up = true;
 	ck_assert_int_eq(dso_open(url, NULL, &session), -ECONNRESET);
 	ck_assert(bind(deaf, (struct sockaddr *)&address, sizeof address) == 0 &&

@@ -233,7 +233,7 @@ int dial_unix(const char *path, int64_t deadline_ns, char *reason, size_t reason
 	error = fd;
 	/* No process listens there, as where the socket was left behind; the sentence says
 	 * which. */
-	if (fd == -ENOENT)
+	if (fd == -ENOENT || fd == -ENOTDIR)
 		fd = -ECONNREFUSED;
 	if (fd < 0)
 		say(fd, reason, reason_bytes, "cannot connect to the unix socket %s: %s", path,
@@ -276,7 +276,7 @@ static int send_all(int fd, const void *bytes, size_t count, int64_t deadline_ns
 			if (r)
 				return r;
 		} else if (errno != EINTR)
-			return -errno;
+			return errno == EPIPE ? -ECONNRESET : -errno;
 	}
 	return 0;
 }

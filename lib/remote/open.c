@@ -141,6 +141,28 @@ static const char *host_for_packets(struct remote *remote, const struct url *url
 	return roce_address_text(&named, remote->host, sizeof remote->host);
 }
 
+/* What dso_open() returns where the last transport that was tried failed with @error. Those that it
+ * does not name mean that the transport cannot be used here, which the sentence explains. */
+static int opening_error(int error)
+{
+	switch (-error) {
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EHOSTUNREACH:
+	case EACCES:
+	case ETIMEDOUT:
+	case EPROTO:
+	case EMFILE:
+	case ENOMEM:
+		return error;
+	case ENOTCONN:
+	case ESHUTDOWN:
+		return -ECONNRESET; /* the session ended meanwhile */
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
 /* From here on the end of this transport is the end of the session; what was tried before does not
  * count. */
 static void use(struct remote *remote, uint8_t transport)
@@ -199,9 +221,10 @@ static int attach(struct remote *remote, const struct url *url,
 				use(remote, transports[i].bit);
 		}
 	}
-	if (r)
-		explain(session, automatic, settings->transport, reason, reason_bytes);
-	return r;
+	if (r == 0)
+		return 0;
+	explain(session, automatic, settings->transport, reason, reason_bytes);
+	return opening_error(r);
 }
 
 /* Rounded up, so that it is not less than was asked for. */
