@@ -6,6 +6,7 @@
  */
 #include "tests/await.h"
 #include "tests/daemon.h"
+#include "tests/leap/leap.h"
 #include "tests/runner.h"
 #include "tests/transports.h"
 
@@ -22,9 +23,10 @@
 #include <unistd.h>
 
 #define PATIENCE (60 * DSO_SECOND)
+#define TTL      (3600 * DSO_SECOND)
 #define FILES    256 /* more descriptors than the test has */
 
-static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "1s",
+static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "60m",
 					"--domain", "cpu",   NULL};
 
 static struct daemon_process daemon_process;
@@ -109,7 +111,8 @@ static void freeze(void)
 		kill(frozen, SIGSTOP);
 		if (dso_open(daemon_process.tcp_url, &options, &own))
 			_exit(1);
-		AWAIT(dso_server_stat(own, &stat) || stat.sessions_fenced);
+		LEAP_UNTIL(daemon_process.pid, TTL / 10,
+			   dso_server_stat(own, &stat) || stat.sessions_fenced);
 		kill(frozen, SIGCONT);
 		_exit(stat.sessions_fenced == 0);
 	}
@@ -117,10 +120,17 @@ static void freeze(void)
 	ck_assert_int_eq(status, 0);
 }
 
+/* Nobody waits for those who were there before: they have noticed. */
+static void start_again(void)
+{
+	daemon_start_again(&daemon_process, arguments);
+	leap(daemon_process.pid, 2 * TTL);
+}
+
 static void restart(void)
 {
 	daemon_end(&daemon_process, SIGKILL);
-	daemon_start_again(&daemon_process, arguments);
+	start_again();
 }
 
 static void (*const ends[])(void) = {cut, freeze, restart};
@@ -344,7 +354,7 @@ START_TEST(a_renewal_that_finds_no_storaged_can_be_tried_again)
 	ck_assert_uint_eq(loss_count, 0);
 	ck_assert_int_ne(dso_counter_add(counter, 1, NULL), 0);
 	ck_assert_int_ne(dso_ping(session, NULL), 0);
-	daemon_start_again(&daemon_process, arguments);
+	start_again();
 	renew();
 	is_told(DSO_MUTEX, DSO_HOLDER, 1, -ESTALE);
 	OK(dso_ping(session, NULL));
@@ -533,6 +543,7 @@ int main(void)
 	Suite *suite = suite_create("renew");
 	TCase *tcase = tcase_create("renew");
 
+	leap_prepare();
 	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, a_session_that_is_not_over_is_left_alone, 0, 3);
 	tcase_add_loop_test(tcase, what_was_held_is_told_and_the_handles_go_on, 0, CASES);

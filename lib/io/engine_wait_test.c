@@ -33,7 +33,6 @@ START_TEST(timeouts_are_kept)
 			int64_t passed_ns = time_wait(timeouts_ns[i]);
 
 			ck_assert_int_ge(passed_ns, timeouts_ns[i]);
-			ck_assert_int_lt(passed_ns, PATIENCE_NS);
 		}
 		if (!pending)
 			ops->recv(engine, &link.end[1], &byte, 1);
