@@ -35,7 +35,8 @@ const struct argp_option option_table[] = {
 	{"silence", KEY_SILENCE, "TIME", 0,
 	 "silence after which storaged is given up, as in 2s, 300ms or 2m; a bare number is "
 	 "seconds (DSO_TIMEOUT_MS; 3s). At most three quarters of storaged's --ttl. Opening the "
-	 "session may take ten times as long, but at most 10s, or a shorter --timeout"},
+	 "session may take as long, or --timeout where that is longer; where neither is given, "
+	 "10s"},
 	{"timeout", KEY_TIMEOUT, "TIME", 0,
 	 "the longest wait for others, as in 10s, 500ms, 2m, or 0 for none: lock, semaphore run, "
 	 "barrier wait, latch wait, future get, once (for ever). It counts from the start of "
@@ -43,7 +44,10 @@ const struct argp_option option_table[] = {
 	 "other commands it is --silence, and the limit for opening the session, too"},
 	{"json", KEY_JSON, NULL, 0,
 	 "print JSON: one object, for ls one a line. lock, semaphore run and once print it after "
-	 "the output of their command. Not for completion and help"},
+	 "the output of their command, on a line of its own. Tokens, counters and latches are "
+	 "there "
+	 "as text, too, in value_text for value: jq rounds numbers over 2^53. Not for completion "
+	 "and help"},
 	{NULL, 0, NULL, 0, "Options of single commands:", 2},
 	{"count", 'n', "N", 0,
 	 "ping: round trips to make (10); barrier wait: parties of a new barrier; semaphore run: "
@@ -299,6 +303,9 @@ static enum exit_status choose_command(struct dsoctl *ctl)
 		return wrong_usage(ctl, "an argument is missing");
 	if (ctl->operand_count > command->operands_max)
 		return wrong_usage(ctl, "too many arguments");
+	if (ctl->operand_count && !*ctl->operands[0] && strstr(command->arguments, "NAME"))
+		return wrong_usage(ctl, "%s: the name is empty, and has 1 to 255 bytes",
+				   command->name);
 	if (place_timeout(ctl))
 		return STATUS_USAGE;
 	if (ctl->json && command->options & OPTION_PLAIN)

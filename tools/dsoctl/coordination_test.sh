@@ -152,7 +152,7 @@ check "count-down takes one off" 0 2 dsoctl latch count-down door
 check "a latch that is shut is waited for" 124 "" dsoctl latch wait door --timeout 100ms
 "$DSOCTL" latch wait door &
 first=$!
-check "count-down takes more off" 0 '{"name":"door","count":0}' dsoctl latch count-down door 2 --json
+check "count-down takes more off" 0 '{"name":"door","count":0,"count_text":"0"}' dsoctl latch count-down door 2 --json
 ended "and who waits goes on" 0 $first
 check "it stops at 0" 0 0 dsoctl latch count-down door 9
 check "latch get prints the count" 0 0 dsoctl latch get door
@@ -214,20 +214,22 @@ dsoctl --timeout 2m lock short true
 
 # ---- JSON of what has nothing to tell ----
 
-check "lock has JSON behind its command's output" 3 $'out\n{"name":"json",*"owner_died":false,"status":3}' \
+check "lock has JSON behind its command's output" 3 $'out\n\n{"name":"json",*"owner_died":false,*"status":3}' \
 	dsoctl lock json --json -- sh -c 'echo out; exit 3'
+check "on a line of its own, whatever the output ends with" 0 $'abc\n{"name":"json",*}' \
+	dsoctl lock json --json -- printf abc
 check "its token is the command's" 0 same bash -c 'printed=$("$0" lock json2 --json -- printenv DSO_LOCK_TOKEN)
 	[[ $printed == "${printed%%$'"'\n'"'*}"*"\"token\":${printed%%$'"'\n'"'*},"* ]] && echo same' "$DSOCTL"
-check "semaphore run has" 0 '{"name":"two","count":2,"status":0}' dsoctl semaphore run two --count 2 --json -- true
-check "once has, when the command succeeds" 0 '{"name":"json3","ran":true,"done":true,"status":0}' dsoctl once json3 --json -- true
+check "semaphore run has" 0 $'\n''{"name":"two","count":2,"status":0}' dsoctl semaphore run two --count 2 --json -- true
+check "once has, when the command succeeds" 0 $'\n''{"name":"json3","ran":true,"done":true,"status":0}' dsoctl once json3 --json -- true
 check "when it need not run" 0 '{"name":"json3","ran":false,"done":true,"status":0}' dsoctl once json3 --json -- false
-check "when it fails" 1 '{"name":"json4","ran":true,"done":false,"status":1}' dsoctl once json4 --json -- false
+check "when it fails" 1 $'\n''{"name":"json4","ran":true,"done":false,"status":1}' dsoctl once json4 --json -- false
 check "latch wait has" 0 '{"name":"door","count":0}' dsoctl latch wait door --json
 check "barrier reset has" 0 '{"name":"gate"}' dsoctl barrier reset gate --json
 check "future set has" 0 '{"name":"json5","length_bytes":2}' bash -c 'echo 1 | "$0" future set json5 --json' "$DSOCTL"
 check "future error has" 0 '{"name":"json6","error":"no room"}' dsoctl future error json6 "no room" --json
 hold json7 sleep 60
-check "unlock has" 0 '{"name":"json7","token":*}' dsoctl unlock --force json7 --json
+check "unlock has" 0 '{"name":"json7","token":*,"token_text":"*"}' dsoctl unlock --force json7 --json
 kill -TERM $holder
 ended "which its holder hears of" 1 $holder
 

@@ -2,13 +2,16 @@
 #include "tools/dsoctl/dsoctl.h"
 #include "tools/parse.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static enum exit_status print_value(const struct dsoctl *ctl, int64_t value)
 {
 	if (ctl->json)
-		return print_json(json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]),
-					    "value", (json_int_t)value));
+		return print_json(
+			json_with_text(json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]),
+						 "value", (json_int_t)value),
+				       "value"));
 	printf("%jd\n", (intmax_t)value);
 	return STATUS_DONE;
 }
@@ -44,6 +47,8 @@ enum exit_status run_counter_get(struct dsoctl *ctl)
 	/* Check first that it exists: opening would create a counter with a misspelt name. */
 	int r = dso_object_stat(ctl->session, ctl->operands[0], &stat);
 
+	if (r == -ENOENT)
+		return fail_missing(ctl, "counter", "dsoctl counter add NAME");
 	if (r == 0)
 		r = dso_counter_open(ctl->session, ctl->operands[0], NULL, &counter);
 	if (r == 0)
@@ -109,9 +114,10 @@ enum exit_status run_counter_cas(struct dsoctl *ctl)
 		return fail(ctl, r);
 	swapped = before == expected;
 	if (ctl->json)
-		status =
-			print_json(json_pack("{s:o, s:b, s:I}", "name", json_text(ctl->operands[0]),
-					     "swapped", swapped, "before", (json_int_t)before));
+		status = print_json(json_with_text(json_pack("{s:o, s:b, s:I}", "name",
+							     json_text(ctl->operands[0]), "swapped",
+							     swapped, "before", (json_int_t)before),
+						   "before"));
 	else
 		status = printf("%jd\n", (intmax_t)before) < 0 ? STATUS_FAILED : STATUS_DONE;
 	/* For `if dsoctl counter cas ...`: what the counter held is on stdout in either case. */

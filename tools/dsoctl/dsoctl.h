@@ -112,6 +112,9 @@ int64_t now_ns(void);
 /* The options of the command line as dso_open() wants them. */
 struct dso_options dsoctl_options(const struct dsoctl *ctl);
 
+/* Open ctl->session as the command line has it. Returns what dso_open() returns. */
+int open_session(struct dsoctl *ctl);
+
 /* What is left of --timeout, which counts from the start of dsoctl. */
 int64_t time_left(const struct dsoctl *ctl);
 
@@ -151,15 +154,23 @@ __attribute__((format(printf, 2, 3))) enum exit_status wrong_usage(const struct 
 /* Print @object on a line, and free it. NULL stands for a lack of memory. */
 enum exit_status print_json(json_t *object);
 
+/*
+ * Add to @object KEY_text, the number of its member KEY in digits: programs that keep numbers as
+ * doubles, as jq does, round those over 2^53. Returns @object; NULL is passed through.
+ */
+json_t *json_with_text(json_t *object, const char *key);
+
 /* With --json print @object, otherwise nothing; free it. For commands that have nothing to print
  * but that they are done. */
 enum exit_status print_done(const struct dsoctl *ctl, json_t *object);
 
 /*
- * The same after the output of a command that was run, with its status as a member. Returns
- * @status, or why that could not be printed.
+ * The same with the status of a command as a member. Where the command @ran, its output may lack a
+ * newline at its end: the object begins on a line of its own. Returns @status, or why that could
+ * not be printed.
  */
-enum exit_status print_run(const struct dsoctl *ctl, enum exit_status status, json_t *object);
+enum exit_status print_run(const struct dsoctl *ctl, enum exit_status status, bool ran,
+			   json_t *object);
 
 /* Print the members of @object, one on a line, and free it. NULL stands for a lack of memory. */
 enum exit_status print_members(json_t *object);

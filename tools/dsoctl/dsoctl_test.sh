@@ -87,9 +87,18 @@ check "set back to 7" 0 "" dsoctl counter set hits 7
 check "cas swaps what was expected" 0 7 dsoctl counter cas hits 7 8
 check "cas that does not swap exits with 1 and prints what there is" 1 8 dsoctl counter cas hits 7 9
 check "and changes nothing" 0 8 dsoctl counter get hits
-check "cas says in JSON whether it swapped" 1 '*"swapped":false,"before":8}' \
+check "cas says in JSON whether it swapped" 1 '*"swapped":false,"before":8,"before_text":"8"}' \
 	dsoctl --json counter cas hits 7 9
 check "options may stand behind the arguments" 0 8 field value dsoctl counter get hits --json
+check "a counter beyond 2^53 is there as text, too" 0 9007199254740993 \
+	field value_text dsoctl counter set hits 9007199254740993 --json
+check "as before" 0 "" dsoctl counter set hits 8
+check "a counter that is not there is not made by asking for it" 1 "" dsoctl counter get nosuch
+complains "dsoctl: there is no counter nosuch; dsoctl counter add NAME makes one"
+check "an empty name is none" 2 "" dsoctl counter add ""
+complains "dsoctl: counter add: the name is empty, and has 1 to 255 bytes; usage: *"
+check "help says where the commands are that it knows" 2 "" dsoctl help nonsense
+complains "dsoctl: help knows no command nonsense; dsoctl help lists the commands"
 check "get does not make a counter" 1 "" dsoctl counter get missing
 complains "dsoctl: *missing*"
 check "open makes a counter as asked" 0 40 dsoctl counter open wide --initial 40 --stripes 8
@@ -183,7 +192,7 @@ check "rm goes on after a failure" 1 "" dsoctl rm missing bytes-65536
 complains "dsoctl: *missing*"
 check "and they are gone" 0 $'*x1b\[31mred\nbinary\nbytes-1048576\nhits\ntext\nwide' dsoctl ls
 check "a name of 256 bytes is refused" 1 "" dsoctl counter add "$(printf 'n%.0s' {1..256})"
-check "an empty name is refused" 1 "" dsoctl counter add ""
+check "an empty name is refused" 2 "" dsoctl counter add ""
 check "-- ends the options" 1 "" dsoctl stat -- -l
 
 check "doctor over the unix socket" 0 "*url*$scratch*(from DSO_URL)*transport*shm*verdict*everything works" \

@@ -62,13 +62,16 @@ static const char *since(const struct dso_hold *hold, char text[static DURATION_
 
 static enum exit_status print_as_json(const struct dso_hold *hold)
 {
-	return print_json(json_pack(
-		"{s:o, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:o}", "name", json_text(hold->name),
-		"type", dso_type_name(hold->type), "role", role_name(hold->role), "owner",
-		(json_int_t)hold->owner, "who", json_text(hold->who), "token",
-		(json_int_t)hold->token, "count", (json_int_t)hold->count, "held_min_ns",
-		(json_int_t)hold->held_min, "held_max_ns",
-		hold->held_max == DSO_FOREVER ? json_null() : json_integer(hold->held_max)));
+	return print_json(json_with_text(
+		json_pack("{s:o, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:o}", "name",
+			  json_text(hold->name), "type", dso_type_name(hold->type), "role",
+			  role_name(hold->role), "owner", (json_int_t)hold->owner, "who",
+			  json_text(hold->who), "token", (json_int_t)hold->token, "count",
+			  (json_int_t)hold->count, "held_min_ns", (json_int_t)hold->held_min,
+			  "held_max_ns",
+			  hold->held_max == DSO_FOREVER ? json_null()
+							: json_integer(hold->held_max)),
+		"token"));
 }
 
 static void print_as_text(const struct dso_hold *hold)

@@ -168,7 +168,9 @@ static enum exit_status explain(struct dsoctl *ctl, bool exactly)
 		return print_page(command);
 	if (count == 1 && commands_print_family(stdout, words[0]))
 		return STATUS_DONE;
-	return wrong_usage(ctl, "there is no command %s %s", words[0], count > 1 ? words[1] : "");
+	ctl->command = NULL;
+	return wrong_usage(ctl, "help knows no command %s%s%s", words[0], count > 1 ? " " : "",
+			   count > 1 ? words[1] : "");
 }
 
 enum exit_status dsoctl_help(struct dsoctl *ctl)

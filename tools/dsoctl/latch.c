@@ -8,8 +8,10 @@
 static enum exit_status print_count(const struct dsoctl *ctl, int64_t count)
 {
 	if (ctl->json)
-		return print_json(json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]),
-					    "count", (json_int_t)count));
+		return print_json(
+			json_with_text(json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]),
+						 "count", (json_int_t)count),
+				       "count"));
 	printf("%jd\n", (intmax_t)count);
 	return STATUS_DONE;
 }

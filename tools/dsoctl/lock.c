@@ -60,9 +60,11 @@ enum exit_status run_lock(struct dsoctl *ctl)
 	r = dso_mutex_unlock(mutex);
 	if (r)
 		return fail(ctl, r);
-	return print_run(ctl, status,
-			 json_pack("{s:o, s:I, s:b}", "name", json_text(ctl->operands[0]), "token",
-				   (json_int_t)token, "owner_died", owner_died));
+	return print_run(
+		ctl, status, true,
+		json_with_text(json_pack("{s:o, s:I, s:b}", "name", json_text(ctl->operands[0]),
+					 "token", (json_int_t)token, "owner_died", owner_died),
+			       "token"));
 }
 
 enum exit_status run_unlock(struct dsoctl *ctl)
@@ -83,6 +85,8 @@ enum exit_status run_unlock(struct dsoctl *ctl)
 		r = dso_mutex_force_unlock(mutex, token);
 	if (r)
 		return fail(ctl, r);
-	return print_done(ctl, json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]), "token",
-					 (json_int_t)token));
+	return print_done(
+		ctl, json_with_text(json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]),
+					      "token", (json_int_t)token),
+				    "token"));
 }

@@ -8,11 +8,10 @@
 
 static enum exit_status run_command(struct dsoctl *ctl)
 {
-	struct dso_options open_options = dsoctl_options(ctl);
 	enum exit_status status;
 
 	if (!ctl->command->offline) {
-		int r = dso_open(ctl->url, &open_options, &ctl->session);
+		int r = open_session(ctl);
 
 		if (r)
 			return fail(ctl, r);

@@ -76,7 +76,8 @@ static enum exit_status print_listing(const struct dsoctl *ctl, const struct lis
 		const struct dso_stat *stat = &listing->entries[i];
 
 		if (ctl->json) {
-			enum exit_status status = print_json(describe(stat));
+			enum exit_status status =
+				print_json(json_with_text(describe(stat), "initial"));
 
 			if (status)
 				return status;
@@ -121,7 +122,7 @@ static enum exit_status stat_object(struct dsoctl *ctl, const char *name)
 	if (r)
 		return fail(ctl, r);
 	object = describe(&stat);
-	return ctl->json ? print_json(object) : print_members(object);
+	return ctl->json ? print_json(json_with_text(object, "initial")) : print_members(object);
 }
 
 /* How many sessions ended for each reason, and how many are parked. */

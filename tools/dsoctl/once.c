@@ -3,7 +3,7 @@
 
 static enum exit_status print_once(const struct dsoctl *ctl, enum exit_status status, bool ran)
 {
-	return print_run(ctl, status,
+	return print_run(ctl, status, ran,
 			 json_pack("{s:o, s:b, s:b}", "name", json_text(ctl->operands[0]), "ran",
 				   ran, "done", status == STATUS_DONE));
 }

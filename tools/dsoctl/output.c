@@ -140,10 +140,26 @@ enum exit_status print_done(const struct dsoctl *ctl, json_t *object)
 	return STATUS_DONE;
 }
 
-enum exit_status print_run(const struct dsoctl *ctl, enum exit_status status, json_t *object)
+json_t *json_with_text(json_t *object, const char *key)
+{
+	char key_of_text[32];
+	json_t *number = object ? json_object_get(object, key) : NULL;
+
+	if (!json_is_integer(number))
+		return object;
+	snprintf(key_of_text, sizeof key_of_text, "%s_text", key);
+	json_object_set_new(object, key_of_text,
+			    json_sprintf("%" JSON_INTEGER_FORMAT, json_integer_value(number)));
+	return object;
+}
+
+enum exit_status print_run(const struct dsoctl *ctl, enum exit_status status, bool ran,
+			   json_t *object)
 {
 	enum exit_status printed;
 
+	if (ctl->json && ran)
+		putchar('\n');
 	json_object_set_new(object, "status", json_integer(status));
 	printed = print_done(ctl, object);
 	return printed ? printed : status;

@@ -312,8 +312,11 @@ for runs in "lock blocked" "semaphore run blocked_permits --permits 1" "once blo
 	ended "$runs: it has said that there is none" 127 $holder
 done
 exec 7<&-
+# Its TTL is shorter than the silence, and so is what has to linger.
+check "a silence is no reason to ask for a linger that storaged does not allow" 0 held \
+	dsoctl --silence 60s lock patient -- echo held
 # A storaged that falls silent. The command does not end by itself, and neither does what it runs.
-"$DSOCTL" --silence 1s lock lost -- bash -c '
+"$DSOCTL" --silence 3s lock lost -- bash -c '
 	trap "" TERM; sleep 61 & echo $! >"$0/orphan"; echo $$ >"$0/command"; wait; sleep 62' "$scratch" 2>"$scratch/why" &
 holder=$!
 eventually held lost

@@ -65,7 +65,7 @@ enum exit_status run_semaphore_run(struct dsoctl *ctl)
 	r = dso_semaphore_release(semaphore, count);
 	if (r)
 		return fail(ctl, r);
-	return print_run(ctl, status,
+	return print_run(ctl, status, true,
 			 json_pack("{s:o, s:I}", "name", json_text(ctl->operands[0]), "count",
 				   (json_int_t)count));
 }

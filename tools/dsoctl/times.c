@@ -4,6 +4,7 @@
 #include "tools/dsoctl/dsoctl.h"
 #include "tools/parse.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -40,6 +41,8 @@ static int64_t opening_ns(const struct dsoctl *ctl)
 {
 	int64_t silent_ns = silence_ns(ctl);
 
+	if (ctl->wait_ns == DSO_FOREVER && ctl->silence_ns)
+		return ctl->silence_ns;
 	if (ctl->wait_ns == DSO_FOREVER || ctl->wait_ns > OPENING_NS_MAX)
 		return 0;
 	/* However short the wait for others is: a silent storaged is not a holder. */
@@ -51,11 +54,11 @@ static int64_t opening_ns(const struct dsoctl *ctl)
  * the time until the break is noticed, which is the silence where nothing tells of it, until the
  * next look, until SIGKILL, and until the look after that.
  */
-static int64_t linger_ns(const struct dsoctl *ctl)
+static int64_t linger_ns(const struct dsoctl *ctl, int64_t silent_ns)
 {
 	if (!command_runs_another(ctl->command))
 		return 0;
-	return silence_ns(ctl) + COURSE_GRACE_NS + 2 * COURSE_AGAIN_NS + LINGER_MARGIN_NS;
+	return silent_ns + COURSE_GRACE_NS + 2 * COURSE_AGAIN_NS + LINGER_MARGIN_NS;
 }
 
 struct dso_options dsoctl_options(const struct dsoctl *ctl)
@@ -63,7 +66,32 @@ struct dso_options dsoctl_options(const struct dsoctl *ctl)
 	return (struct dso_options){.transport = ctl->transport,
 				    .timeout = ctl->silence_ns,
 				    .open_timeout = opening_ns(ctl),
-				    .linger = linger_ns(ctl)};
+				    .linger = linger_ns(ctl, silence_ns(ctl))};
+}
+
+int open_session(struct dsoctl *ctl)
+{
+	struct dso_options options = dsoctl_options(ctl);
+	struct dso_server_stat stat;
+	int64_t silent_ns = silence_ns(ctl);
+	int r = dso_open(ctl->url, &options, &ctl->session);
+
+	/* storaged may allow no linger for the whole of --silence, although its TTL makes the
+	 * silence shorter. A session without a linger can ask for the TTL. */
+	if (r != -EINVAL || options.linger == 0)
+		return r;
+	options.linger = 0;
+	r = dso_open(ctl->url, &options, &ctl->session);
+	if (r == 0)
+		r = dso_server_stat(ctl->session, &stat);
+	if (r)
+		return r;
+	dso_close(ctl->session);
+	ctl->session = NULL;
+	if (silent_ns > stat.session_ttl - stat.session_ttl / 4)
+		silent_ns = stat.session_ttl - stat.session_ttl / 4;
+	options.linger = linger_ns(ctl, silent_ns);
+	return dso_open(ctl->url, &options, &ctl->session);
 }
 
 int64_t time_left(const struct dsoctl *ctl)
