@@ -142,8 +142,8 @@ static int bind_address(const struct addrinfo *address, struct listener *listene
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (address->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-	/* Accepted sockets inherit it. Keepalives are not needed: a dead host's session falls
-	 * silent. */
+	/* Accepted sockets inherit this option. Keepalives are not needed: the session of a dead
+	 * host falls silent. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	if (bind(fd, address->ai_addr, address->ai_addrlen) || listen(fd, BACKLOG)) {
 		r = -errno;
@@ -155,7 +155,7 @@ static int bind_address(const struct addrinfo *address, struct listener *listene
 	return 0;
 }
 
-/* Whether @error only says that this host lacks the address: another one of the same name will
+/* Whether @error only means that this host lacks the address: another address of the same name will
  * do. */
 static bool is_lacking(int error)
 {
@@ -188,7 +188,7 @@ static int listen_at(const char *text, const struct addrinfo *address, bool plai
 	return 0;
 }
 
-/* Whether @address was there before in its list: the C library says 127.0.0.1 for ::1, too. */
+/* Whether @address came before in its list: the C library returns 127.0.0.1 for ::1, too. */
 static bool is_repeated(const struct addrinfo *addresses, const struct addrinfo *address)
 {
 	for (; addresses != address; addresses = addresses->ai_next)
@@ -254,8 +254,8 @@ void unix_socket_default_path(char *path, size_t path_bytes)
 }
 
 /*
- * Open the directory of @path, made if absent. Whoever could replace it or its files could pose as
- * storaged: it must be ours, and nobody else's to write to.
+ * Open the directory of @path, and make it if it is absent. A user who could replace it or its
+ * files could pose as storaged: it must be ours, and only we may write to it.
  */
 static int open_directory(const char *path, char *reason, size_t reason_bytes)
 {
@@ -298,7 +298,7 @@ int unix_socket_make_directory(const char *path, char *reason, size_t reason_byt
 	return fd < 0 ? fd : 0;
 }
 
-/* Whether somebody accepts connections at @address. */
+/* Whether a process accepts connections at @address. */
 static bool is_alive(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -381,8 +381,8 @@ int listen_unix(const struct settings *settings, struct listeners *listeners, ch
 	directory_fd = open_directory(address.sun_path, reason, reason_bytes);
 	if (directory_fd < 0)
 		return directory_fd;
-	/* Two that start at the same time must not both take the other's socket for a dead
-	 * one's. */
+	/* Two daemons that start at the same time must not take each other's socket for that of a
+	 * dead one. */
 	flock(directory_fd, LOCK_EX);
 	r = clear_path(&address, reason, reason_bytes);
 	if (r == 0)

@@ -19,7 +19,7 @@ struct listener {
 	/* control/accept.h */
 	struct acceptor *acceptor;
 	bool is_unix;
-	/* until then nothing is accepted: open files are short */
+	/* nothing is accepted until then: open files are short */
 	struct deadline pause;
 	/* without a namespace */
 	char url[128];
@@ -31,7 +31,7 @@ struct listener {
 struct unix_socket {
 	/* empty: none */
 	char path[108];
-	/* of the file that we made, so that no other is removed at the end */
+	/* of the file that storaged made, so that no other is removed at the end */
 	dev_t device;
 	ino_t inode;
 };
@@ -56,11 +56,11 @@ int listen_tcp(const char *text, bool plaintext, struct listeners *listeners, ch
 int listen_unix(const struct settings *settings, struct listeners *listeners, char *reason,
 		size_t reason_bytes);
 /*
- * Where a client on this host finds the first of @listeners that has an IP address: that one, or
- * the loopback address where it is any. Returns NULL where there is none.
+ * The address at which a client on this host finds the first of @listeners that has an IP address:
+ * its own, or the loopback address where it listens at any. Returns NULL where there is none.
  */
 const struct listener *listener_named(const struct listeners *listeners, uint8_t ret_ip[16]);
-/* Where the socket is if nobody says where. */
+/* The default path of the socket. */
 void unix_socket_default_path(char *path, size_t path_bytes);
 /* Make the directory of @path, as for a socket there. Returns 0 or a negative errno with *reason
  * filled. */

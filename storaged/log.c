@@ -17,8 +17,8 @@ void log_set_level(enum log_level level)
 }
 
 /*
- * Whatever a text is made of, clients' names and sentences too, it stays on one line and a terminal
- * obeys none of it: a log is ASCII, and every other byte is \xNN, as a backslash is. Cut at
+ * A text stays on one line, and a terminal obeys none of it, whatever it contains, such as names
+ * and sentences of clients: a log is ASCII, and every other byte is \xNN, as is a backslash. Cut at
  * TEXT_BYTES.
  */
 static const char *escape(const char *text, char escaped[static ESCAPED_BYTES])
@@ -60,7 +60,7 @@ void log_line(enum log_level level, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	/* One call, so that lines of several processes on one terminal stay whole. */
+	/* One call, so that the lines of several processes on one terminal stay whole. */
 	fprintf(stderr, "%s.%03ldZ storaged %s: %s\n", time_text, now.tv_nsec / 1000000,
 		names[level], escape(text, escaped));
 }

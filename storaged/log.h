@@ -10,7 +10,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 
 void log_set_level(enum log_level level);
 
-/* Why storaged cannot start, without time and level: for the person who starts it. */
+/* Say why storaged cannot start, without time and level: for the person who starts it. */
 void log_failure(const char *reason);
 
 __attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
@@ -31,8 +31,8 @@ struct log_limit {
 	unsigned suppressed;
 };
 
-/* Whether this place may log a line of @level now; tells how many it kept back in the window
- * before. Lines of a level that is not logged are not counted. */
+/* Whether this place may log a line of @level now; logs how many it kept back in the window before.
+ * Lines of a level that is not logged do not count. */
 bool log_limit_allows(struct log_limit *limit, enum log_level level);
 
 #define log_limited(level, ...)                           \

@@ -49,7 +49,7 @@ void loop_change(struct loop *loop, struct source *source, uint32_t events)
 	if (source->fd < 0 || source->events == events)
 		return;
 	source->events = events;
-	/* Cannot fail: the descriptor is registered, and changing takes no memory. */
+	/* This cannot fail: the descriptor is registered, and a change takes no memory. */
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event);
 }
 
@@ -87,7 +87,7 @@ static int dispatch(struct loop *loop, int timeout_ms)
 	for (int i = 0; i < count; i++) {
 		struct source *source = events[i].data.ptr;
 
-		/* Closed by an event before it in this turn? */
+		/* An earlier event of this turn has closed it. */
 		if (source->fd >= 0)
 			source->ready(source, events[i].events);
 	}

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
-/* Embedded in whatever owns a descriptor. */
+/* Embedded in the struct that owns a descriptor. */
 struct source {
 	/* -1 once closed */
 	int fd;
@@ -36,12 +36,12 @@ void loop_change(struct loop *loop, struct source *source, uint32_t events);
 int loop_take(struct loop *loop, struct source *source);
 /* Stop watching and close; does nothing when that was done before. */
 void loop_end(struct loop *loop, struct source *source);
-/* The same, and free @memory, in which @source lies, when no event of this turn can name it any
- * more. */
+/* The same, and free @memory, which contains @source, once no event of this turn can refer to it
+ * any more. */
 void loop_bury(struct loop *loop, struct source *source, void *memory);
 
-/* Wait at most @timeout_ms (-1: for ever) and call what is ready: everything, as far as EVENTS_MAX
- * and EVENT_ROUNDS_MAX go. Returns 0 or a negative errno. */
+/* Wait for at most @timeout_ms (-1: for ever) and call everything that is ready, as far as
+ * EVENTS_MAX and EVENT_ROUNDS_MAX allow. Returns 0 or a negative errno. */
 int loop_turn(struct loop *loop, int timeout_ms);
 
 #endif

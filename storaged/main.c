@@ -26,7 +26,7 @@ static void say_ready(const struct server *server)
 	close(fd);
 }
 
-/* No client's socket may get the number of a descriptor that is written to as stdout or stderr. */
+/* No client's socket may get the number of stdout or stderr, which would be written to. */
 static void fill_descriptors(void)
 {
 	for (int fd = 0; fd < 3; fd++)

@@ -54,7 +54,7 @@ static void limit(struct memory *memory, uint64_t limit_bytes, uint64_t used_byt
 	snprintf(memory->limited_by, sizeof memory->limited_by, "%s%.90s", kind, name);
 }
 
-/* The group @name itself, not those above it. */
+/* The group @name itself, without those above it. */
 static void look_at_group(const char *root, const struct version *version, const char *name,
 			  struct memory *memory)
 {
@@ -63,7 +63,8 @@ static void look_at_group(const char *root, const struct version *version, const
 
 	snprintf(path, sizeof path, "%s%s/%s", version->mount, name, version->limit);
 	if (!read_number(root, path, "", &limit_bytes))
-		return; /* "max", or it is not there: in a container it is seen from the inside */
+		/* "max", or there is no file: in a container the group is seen from the inside */
+		return;
 	snprintf(path, sizeof path, "%s%s/%s", version->mount, name, version->usage);
 	read_number(root, path, "", &used);
 	snprintf(path, sizeof path, "%s%s/memory.stat", version->mount, name);
@@ -86,7 +87,7 @@ static void look_at_groups(const char *root, const struct version *version, char
 	look_at_group(root, version, "", memory);
 }
 
-/* Whether the list of controllers, or the empty one of version 2, has the memory in it. */
+/* Whether the list of controllers contains the memory; the empty list of version 2 does. */
 static const struct version *version_of(const char *controllers)
 {
 	char list[128];

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* Of a loopback queue pair: a device that does not answer storaged itself for so long is dead. */
+/* The timeout of a loopback queue pair: a device that does not answer storaged itself for so long
+ * is dead. */
 #define LOOPBACK_TIMEOUT_NS INT64_C(500000000)
 
 int namespace_transport(const struct name_space *space, enum transport_poll poll,
@@ -25,7 +26,7 @@ int namespace_transport(const struct name_space *space, enum transport_poll poll
 	return r;
 }
 
-/* Have the device execute, if it can. Leaves the reason for either outcome in domain_reason. */
+/* Let the device execute, if it can. Leaves the reason for either outcome in domain_reason. */
 static int use_device(struct name_space *space, struct verbs_device *device)
 {
 	char reason[REASON_BYTES] = "";
@@ -50,7 +51,7 @@ static int use_device(struct name_space *space, struct verbs_device *device)
 	return r;
 }
 
-/* Have every page of the arena. Returns 0 or a negative errno. */
+/* Take every page of the arena. Returns 0 or a negative errno. */
 static int reserve(struct store *store)
 {
 	int r;

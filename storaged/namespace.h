@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A namespace: a store, and who executes the atomics in it. */
+/* A namespace: a store, and the executor of the atomics in it. */
 #ifndef STORAGED_NAMESPACE_H
 #define STORAGED_NAMESPACE_H
 
@@ -16,7 +16,7 @@ struct name_space {
 	char domain_reason[REASON_BYTES];
 	/* NULL in the domain cpu */
 	struct verbs_region *region;
-	/* the main thread's own way to the words */
+	/* the main thread's own transport to the words */
 	struct transport *transport;
 };
 
@@ -27,7 +27,7 @@ struct namespaces {
 
 /* The one called @name; NULL: there is none. */
 struct name_space *namespaces_find(struct namespaces *namespaces, const char *name);
-/* Where in the table @space is. */
+/* The place of @space in the table. */
 static inline unsigned namespaces_place(const struct namespaces *namespaces,
 					const struct name_space *space)
 {

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* For the clients to be told and the workers to finish; processes that have mapped the arena are
- * not waited for, their mappings outlive storaged harmlessly. */
+/* For telling the clients and for the workers to finish. Processes that have mapped the arena are
+ * not waited for: their mappings outlive storaged without harm. */
 #define DRAIN_NS INT64_C(2000000000)
-/* For a client to close a connection on which it was told that storaged shuts down. */
+/* For a client to close its connection after it was told that storaged shuts down. */
 #define DRAIN_CLOSING_NS INT64_C(100000000)
 /* Pieces of work between two looks at the clock, and what they cost. */
 #define CLEAN_BYTES  (256 << 10)
@@ -61,7 +61,7 @@ void server_ready_line(const struct server *server, char *line, size_t line_byte
 
 /* ---- time ---- */
 
-/* Before @timers are looked at: what storaged's thread waited for a processor until now is no part
+/* Before @timers are looked at: time in which storaged's thread waited for a processor is no part
  * of a peer's silence. */
 static void excuse(struct server *server, struct peer_timers *timers, int64_t now_ns)
 {
@@ -100,8 +100,8 @@ static bool resume_controls(struct server *server, struct budget *budget)
 	return controls_resume(&server->controls, budget);
 }
 
-/* Have each namespace do a piece of work in turn, another one first in every turn of the loop, as
- * long as one has some. Returns whether one still has. */
+/* Let the namespaces do pieces of work in turn, beginning with another one in every turn of the
+ * loop, as long as one has some. Returns whether one still has. */
 static bool in_turns(struct server *server, struct budget *budget, unsigned steps,
 		     bool (*is_due)(const struct store *store), void (*piece)(struct store *store))
 {
@@ -184,8 +184,8 @@ static bool clean_namespaces(struct server *server, struct budget *budget)
 	return in_turns(server, budget, CLEAN_STEPS, store_is_dirty, clean_piece);
 }
 
-/* What may be much, in every turn as far as its budget goes: each kind has one of its own, so that
- * none waits for another to be through. Each returns whether there is more. */
+/* Work that may be much, in every turn as far as its budget goes. Each kind of work has a budget of
+ * its own, so that none waits for another to be through. Each returns whether there is more. */
 static bool (*const works[])(struct server *server, struct budget *budget) = {
 	resume_controls, tell_deletions,      expire_sessions, destroy_peers,
 	sweep,           sweep_after_restart, drop_controls,   clean_namespaces,
@@ -224,7 +224,8 @@ static int turn(struct server *server, int64_t until_ns)
 	return 0;
 }
 
-/* Take nothing new, end every session with a word to its client, and wait until both are done. */
+/* Take nothing new, end every session with a word to its client, and wait until the clients were
+ * told and the workers have finished. */
 static int drain(struct server *server)
 {
 	int64_t until_ns = clock_now_ns() + DRAIN_NS;

@@ -22,7 +22,7 @@ struct server {
 	unsigned signal_count;
 	/* of the loop, ever */
 	unsigned turns;
-	/* there was more to do than a turn has room for */
+	/* there was more to do than one turn allows */
 	bool busy;
 	struct room room;
 

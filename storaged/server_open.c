@@ -74,7 +74,7 @@ static void signal_ready(struct source *source, uint32_t events)
 	}
 }
 
-/* Before any thread starts, so that the signals come to the descriptor alone. */
+/* Before any thread starts, so that signals arrive only at the descriptor. */
 static int open_signals(struct server *server)
 {
 	sigset_t set;
@@ -160,7 +160,7 @@ static int open_device(struct server *server, const struct reason *reason, char 
 	return 0;
 }
 
-/* Whether the arenas can be had. A device's are taken whole: its pages are pinned. */
+/* Whether there is memory for the arenas. A device's are taken whole: its pages are pinned. */
 static int check_memory(const struct server *server, const struct memory *memory,
 			const struct reason *reason)
 {
@@ -204,7 +204,7 @@ static int open_namespaces(struct server *server, const struct reason *reason)
 	return r;
 }
 
-/* Where each kind of path to memory begins. */
+/* Start each kind of path to memory. */
 static int open_paths(struct server *server, const struct reason *reason)
 {
 	const struct settings *settings = server->settings;
@@ -242,7 +242,7 @@ static bool find_marker_path(const struct server *server, char *path, size_t pat
 		snprintf(path, path_bytes, "%s" MARKER_SUFFIX, server->listeners.unix_socket.path);
 		return true;
 	}
-	/* A port that the kernel chose is another one the next time. */
+	/* The kernel chooses another port the next time. */
 	if (!*url || (port && !strcmp(port, ":0")))
 		return false;
 	unix_socket_default_path(directory, sizeof directory);
@@ -266,7 +266,8 @@ static void open_restart(struct server *server)
 
 /* ---- all of it ---- */
 
-/* What parts are handed of each other, before any of them is opened: so all can be closed. */
+/* Give the parts what they need of each other, before any of them is opened, so that all can be
+ * closed. */
 static void wire(struct server *server)
 {
 	const struct settings *settings = server->settings;
@@ -315,7 +316,7 @@ int server_open(struct server *server, const struct settings *settings, char *te
 	int r;
 
 	*server = (struct server){.settings = settings, .signals.fd = -1};
-	/* Where there is none the id is zero: clients then find no equal host, and use tcp. */
+	/* Without a boot id it is zero: then clients find no equal host, and use tcp. */
 	boot_id_read(server->boot_id);
 	set_limits(server);
 	wire(server);
@@ -364,7 +365,7 @@ void server_close(struct server *server)
 	queue_pairs_close(&server->queue_pairs);
 	restart_close(&server->restart);
 	data_connections_close(&server->data_connections);
-	/* Nobody waits for processes that have the arena mapped. */
+	/* Processes that have the arena mapped are not waited for. */
 	mappings_close(&server->mappings);
 	if (server->sessions.table)
 		sessions_close(&server->sessions);

@@ -12,7 +12,7 @@
 #define SO_PEERPIDFD 77
 #endif
 
-/* The socket goes to a worker, with what the client sent behind its ATTACH without waiting. */
+/* Hand the socket to a worker, with what the client sent after its ATTACH without waiting. */
 static void attach_tcp(struct control *control, const struct control_header *header,
 		       struct session *session)
 {
@@ -28,7 +28,7 @@ static void attach_tcp(struct control *control, const struct control_header *hea
 	}
 	control_reply(control, header, NULL, 0);
 	control_flush(control);
-	/* A fresh socket takes 16 bytes; whose does not is no client of ours. */
+	/* A fresh socket takes 16 bytes; a socket that does not is no client of ours. */
 	if (!control_is_flushed(control)) {
 		control_doom(control, "its socket took no reply to ATTACH");
 		return;
@@ -48,8 +48,8 @@ static int open_peer_process(int socket_fd)
 	socklen_t bytes = sizeof(int);
 	int pidfd;
 
-	/* Names the process itself: no other can have its number meanwhile, and it works from one
-	 * container to the next. */
+	/* The descriptor names the process itself: no other process can take its number meanwhile,
+	 * and it works from one container to the next. */
 	if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &bytes) == 0)
 		return pidfd;
 	bytes = sizeof credentials;
@@ -88,7 +88,7 @@ static int send_arena(int socket_fd, const struct control_header *header, int ar
 	return sendmsg(socket_fd, &message, MSG_NOSIGNAL) == sizeof reply ? 0 : -errno;
 }
 
-/* The connection stays: its end says when to look whether the arena is mapped still. */
+/* The connection stays open: its end says when to look whether the arena is still mapped. */
 static void pass_arena(struct control *control, const struct control_header *header,
 		       struct mapping *mapping)
 {

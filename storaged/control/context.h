@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the handlers of requests reach of storaged. */
+/* What the handlers of requests can reach of storaged. */
 #ifndef STORAGED_CONTROL_CONTEXT_H
 #define STORAGED_CONTROL_CONTEXT_H
 

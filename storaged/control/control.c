@@ -12,7 +12,8 @@
 #include <sys/socket.h>
 
 #define OUT_BYTES_FIRST 4096
-#define DISCARD_TURNS   16 /* receives of a connection in CLOSING before others have their turn */
+/* how often a connection in CLOSING is received from before others have their turn */
+#define DISCARD_TURNS 16
 
 /* ---- out ---- */
 
@@ -21,7 +22,7 @@ bool control_is_flushed(const struct control *control)
 	return control->out_sent == control->out_fill;
 }
 
-/* A client that lets replies lie is not read from: it waits, and its session falls silent. */
+/* A client that leaves replies unread is not read from: it waits, and its session falls silent. */
 static bool is_stalled(const struct control *control)
 {
 	return control->out_fill - control->out_sent > CONTROL_OUT_BYTES_MAX / 2;
@@ -39,14 +40,14 @@ static void want(struct control *control)
 	loop_change(control->controls->loop, &control->source, events);
 }
 
-/* It has its turn behind the others. It may wait for that already. */
+/* Queue the connection behind the others, unless it is queued already. */
 static void queue_turn(struct control *control)
 {
 	list_remove(&control->ready);
 	list_append(&control->controls->ready, &control->ready);
 }
 
-/* Handle what its client has sent already; if GOODBYE is not among that, its session is lost. */
+/* Handle what its client has already sent; if that contains no GOODBYE, its session is lost. */
 static void hear_out(struct control *control, enum session_end why, int error)
 {
 	if (control->last || !list_empty(&control->doomed))
@@ -57,7 +58,7 @@ static void hear_out(struct control *control, enum session_end why, int error)
 	queue_turn(control);
 }
 
-/* A client that closes with replies unread may have said goodbye before. */
+/* A client that closes with unread replies may have said goodbye before. */
 static void cannot_send(struct control *control, int error)
 {
 	control->deaf = true;
@@ -202,7 +203,7 @@ void control_doom(struct control *control, const char *why)
 	list_append(&control->controls->doomed, &control->doomed);
 }
 
-/* For what it was heard out for, or else @otherwise. */
+/* The reason for which the rest of its input was handled, or else @otherwise. */
 static void end_session(struct control *control, enum session_end otherwise)
 {
 	struct session *session = control->session;
@@ -310,7 +311,7 @@ static uint32_t handle_one(struct control *control)
 		return 0;
 	length_bytes = le32_get(header.length_bytes);
 	status = control_check(&header, NULL);
-	/* Also for a table of lengths that is wrong one day: nothing beyond the buffer is
+	/* This holds even if the table of lengths were wrong: nothing beyond the buffer is
 	 * believed. */
 	if (status != WIRE_OK || length_bytes > CONTROL_BODY_BYTES_MAX) {
 		control_reject(control, &header,
@@ -329,7 +330,7 @@ static uint32_t handle_one(struct control *control)
 		       : (uint32_t)sizeof header + length_bytes;
 }
 
-/* Steps that the first request takes beside those of a light one. */
+/* The steps that the first request takes more than a light one. */
 static unsigned weight(const struct control *control)
 {
 	struct control_header header;
@@ -361,8 +362,8 @@ static void cut(struct control *control, uint32_t at, uint32_t bytes)
 	control->in_fill -= bytes;
 }
 
-/* A client's heartbeat does not wait for what it asked for before, and what has not had its turn:
- * answer the PINGs among it. */
+/* A client's heartbeat does not wait for its earlier requests that had no turn yet: answer the
+ * PINGs among them. */
 static void answer_pings(struct control *control)
 {
 	struct control_header header;
@@ -390,7 +391,7 @@ static bool is_waiting(const struct control *control)
 	       (control->waits || !list_empty(&control->ready));
 }
 
-/* All that was received was handled. Look for more, or have the session lost: there is no
+/* All that was received was handled. Receive more, or have the session lost: there is no
  * goodbye. */
 static void hear_more(struct control *control)
 {
@@ -410,7 +411,7 @@ static void hear_more(struct control *control)
 	}
 }
 
-/* Handle requests; of those that take their time, one where @may_be_heavy. */
+/* Handle requests; where @may_be_heavy, one that takes its time, too. */
 static void handle_all(struct control *control, bool may_be_heavy)
 {
 	uint32_t taken;
@@ -472,7 +473,7 @@ static void discard(struct control *control)
 	}
 }
 
-/* Requests that were received before are handled yet, each in its turn. */
+/* Requests that were received before are still handled, each in its turn. */
 static void hear_no_more(struct control *control, int error)
 {
 	control->ended = true;
@@ -495,7 +496,7 @@ static void receive(struct control *control)
 		return;
 	}
 	control->in_fill += (uint32_t)got;
-	/* Also behind a request that takes its time, and whose answer holds the others up. */
+	/* Also after a request that takes its time, and whose answer holds the others up. */
 	if (control->session)
 		session_heard(control->session);
 	if (!waits) {
@@ -531,7 +532,7 @@ static struct control *control_of(struct client *client)
 	return container_of(client, struct control, client);
 }
 
-/* With others at the end of the turn. */
+/* Sent together with others at the end of the turn. */
 static bool tell_deleted(struct client *client, uint32_t handle)
 {
 	struct control *control = control_of(client);

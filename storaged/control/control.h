@@ -13,10 +13,11 @@
 
 #include <stdbool.h>
 
-#define CONTROL_IN_BYTES           (sizeof(struct control_header) + CONTROL_BODY_BYTES_MAX)
-#define CONTROL_OUT_BYTES_MAX      65536 /* a client that lets more lie unread is dropped */
-#define CONTROL_TURN_MAX           16    /* requests handled before others have a turn, one heavy */
-#define CONTROL_LAST_BYTES_MAX     (1u << 20) /* of one whose session is to be lost, handled yet */
+#define CONTROL_IN_BYTES      (sizeof(struct control_header) + CONTROL_BODY_BYTES_MAX)
+#define CONTROL_OUT_BYTES_MAX 65536 /* a client that lets more lie unread is dropped */
+#define CONTROL_TURN_MAX      16    /* requests handled before others have a turn, one heavy */
+/* of a connection whose session is about to be lost, still handled */
+#define CONTROL_LAST_BYTES_MAX     (1u << 20)
 #define CONTROL_SENTENCE_BYTES_MAX 200
 #define CONTROL_HELLO_NS           INT64_C(2000000000) /* until the first message is whole */
 #define CONTROL_CLOSING_NS         INT64_C(1000000000) /* until the client has the last reply */
@@ -26,9 +27,11 @@ struct control;
 
 enum control_state {
 	CONTROL_EXPECT_HELLO, /* waits for HELLO or ATTACH, CONTROL_HELLO_NS at most */
-	CONTROL_LIVE,         /* waits for requests; its session's silence is what ends it */
-	CONTROL_CLOSING,      /* waits for the client to take the last reply and close, for
-			       * CONTROL_CLOSING_NS at most; what it sends is thrown away */
+	/* waits for requests; ends when its session was silent for too long */
+	CONTROL_LIVE,
+	/* waits until the client takes the last reply and closes, for CONTROL_CLOSING_NS at
+	 * most; what it sends is thrown away */
+	CONTROL_CLOSING,
 };
 
 /* What storaged does for requests of one type. */
@@ -36,7 +39,7 @@ struct control_handler {
 	/* Handle the whole request @header with @body, which lie in the connection's buffer. */
 	void (*handle)(struct control *control, const struct control_header *header,
 		       const uint8_t *body);
-	/* What it takes of a turn beside a light one: 0 for a light one, which is handled at
+	/* The steps that it takes more than a light request: 0 for a light one, which is handled at
 	 * once. */
 	unsigned steps;
 };
@@ -50,11 +53,11 @@ struct controls {
 	const struct control_handler *handlers;
 	unsigned handler_count;
 	struct list all;
-	/* those with a whole request left for the next turn */
+	/* connections with a whole request left for the next turn */
 	struct list ready;
-	/* those to be dropped at the end of this turn */
+	/* connections to be dropped at the end of this turn */
 	struct list doomed;
-	/* those with notices that were not sent yet */
+	/* connections with notices that were not sent yet */
 	struct list unflushed;
 	/* whose first message has not come yet */
 	struct peer_timers hellos;
@@ -70,7 +73,7 @@ struct control {
 	struct context *context;
 	/* while LIVE */
 	struct session *session;
-	/* by which the session reaches it */
+	/* how the session reaches it */
 	struct client client;
 	enum control_state state;
 	bool is_unix;
@@ -82,17 +85,18 @@ struct control {
 	bool stalled;
 	/* CLOSING: everything was sent */
 	bool shut;
-	/* the client sends nothing more; requests of its may lie in the buffer yet */
+	/* the client sends nothing more; its requests may still be in the buffer */
 	bool ended;
 	/* doomed: it leaves too much unread */
 	bool unread;
-	/* it takes nothing any more: nothing is sent */
+	/* the client takes nothing any more: nothing is sent */
 	bool deaf;
-	/* LIVE: what the client has sent is handled yet, so many bytes at most; then its session is
-	 * lost for this reason, unless it has said goodbye. END_NONE: it is not like that. */
+	/* LIVE: what the client has sent is still handled, at most this many bytes; then its
+	 * session is lost for this reason, unless it has said goodbye. END_NONE: not so. */
 	enum session_end last;
 	uint32_t last_bytes;
-	/* Doomed; for the log: of a connection without a session, whose end is another line. */
+	/* Doomed; for the log, where the connection has no session: the end of a session is another
+	 * line. */
 	const char *why;
 	/* LIVE: of the DELETE that waits until all are told; 0: there is none */
 	uint64_t deletion;
@@ -111,12 +115,12 @@ struct control {
 
 /* Serve the socket @fd. Returns 0 or a negative errno; the socket is its own only after 0. */
 int control_open(struct controls *controls, int fd, bool is_unix);
-/* Close and free; its session, if it has one, has lost it. */
+/* Close and free the connection; its session, if it has one, forgets it. */
 void control_close(struct control *control);
-/* What control_resume will take of a turn. */
+/* The steps that control_resume will take of a turn. */
 unsigned control_steps(const struct control *control);
-/* Go on with what was left over: notices that the client did not take, requests that wait or take
- * their time. */
+/* Go on with what was left over: notices that the client did not take, and requests that wait or
+ * take their time. */
 void control_resume(struct control *control);
 
 /* Answer the request @header. */
@@ -131,9 +135,10 @@ __attribute__((format(printf, 4, 5))) void control_refuse(struct control *contro
 __attribute__((format(printf, 3, 4))) void control_reject(struct control *control,
 							  const struct control_header *header,
 							  const char *format, ...);
-/* Nothing more is taken from the client; close when it has what was sent. */
+/* Take nothing more from the client, and close when it has taken what was sent. */
 void control_finish(struct control *control);
-/* Drop it at the end of this turn, at any place in the code. @why NULL: nothing to be said. */
+/* Drop the connection at the end of this turn; may be called anywhere in the code. @why NULL:
+ * nothing to say. */
 void control_doom(struct control *control, const char *why);
 /* Send what was appended, as far as the socket takes it. */
 void control_flush(struct control *control);

@@ -65,7 +65,7 @@ bool controls_resume(struct controls *controls, struct budget *budget)
 			break;
 		control_resume(control);
 	}
-	/* Before those that put themselves there meanwhile. */
+	/* Before connections that queue themselves meanwhile. */
 	list_splice(&turn, &controls->ready);
 	list_splice(&controls->ready, &turn);
 	return !list_empty(&controls->ready);

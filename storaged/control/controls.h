@@ -12,19 +12,19 @@ void controls_init(struct controls *controls, struct loop *loop, struct room *ro
 		   struct context *context);
 /* Close all of them. */
 void controls_close(struct controls *controls);
-/* When one is due, INT64_MAX: none is. */
+/* When a connection is due, INT64_MAX: none is. */
 int64_t controls_due_ns(const struct controls *controls);
-/* Drop those that did not say HELLO in time, or did not take their last reply. */
+/* Drop the connections that did not say HELLO in time, or did not take their last reply. */
 void controls_expire(struct controls *controls, int64_t now_ns);
-/* Go on with what was left over: notices that clients did not take, requests that wait or take
- * their time. A turn each; one that has more to do puts itself at the end. Returns whether there is
- * more. */
+/* Go on with what was left over: notices that clients did not take, and requests that wait or take
+ * their time. Each connection has one turn; one that has more to do queues itself at the end.
+ * Returns whether there is more. */
 bool controls_resume(struct controls *controls, struct budget *budget);
 /* Send the notices of this turn. */
 void controls_flush(struct controls *controls);
-/* Close those that are to be dropped. Returns whether there are more. */
+/* Close the connections that are to be dropped. Returns whether there are more. */
 bool controls_drop(struct controls *controls, struct budget *budget);
-/* End all of them, and their sessions, with a word to the clients, which have @closing_ns to
+/* End all connections and their sessions, with a word to the clients, which have @closing_ns to
  * close. */
 void controls_drain(struct controls *controls, int64_t closing_ns);
 

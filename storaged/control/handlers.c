@@ -53,8 +53,8 @@ static void handle_open(struct control *control, const struct control_header *he
 			    parameters, &reference, detail, sizeof detail);
 	if ((status == WIRE_NO_MEMORY || status == WIRE_OBJECTS_MAX) &&
 	    store_is_dirty(control->session->space->store)) {
-		/* Deleted objects are being cleaned, and count until then: it asks again in the
-		 * next turn. */
+		/* Deleted objects are still being cleaned, and count until then: the request is
+		 * handled again in the next turn. */
 		control->again = true;
 		return;
 	}
@@ -72,7 +72,7 @@ static void handle_open(struct control *control, const struct control_header *he
 	control_reply(control, header, &opened, sizeof opened);
 }
 
-/* Reply with nothing but a status. */
+/* Reply with a status alone. */
 static void answer(struct control *control, const struct control_header *header,
 		   enum wire_status status)
 {
@@ -91,8 +91,8 @@ static void handle_close(struct control *control, const struct control_header *h
 	answer(control, header, store_close(&control->session->opener, le32_get(close->handle)));
 }
 
-/* It is answered when all who have the object open were told, or do not read what they are told:
- * its turn comes again until then. */
+/* DELETE is answered when every session that has the object open was told, or does not read what it
+ * is told. Until then the request has its turn again. */
 static void handle_delete(struct control *control, const struct control_header *header,
 			  const uint8_t *body)
 {

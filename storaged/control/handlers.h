@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What storaged does for each request: a function each, which takes the whole request @header with
- * @body; they lie in the connection's buffer. */
+/* What storaged does for each request: one function for each, which takes the whole request @header
+ * with @body; they are in the connection's buffer. */
 #ifndef STORAGED_CONTROL_HANDLERS_H
 #define STORAGED_CONTROL_HANDLERS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HELD: who holds what, since when. */
+/* HELD: which session holds what, and for how long. */
 #include "storaged/control/handlers.h"
 #include "storaged/control/page.h"
 #include "lib/core/clock.h"

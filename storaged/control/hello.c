@@ -5,7 +5,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
-/* @name as it may stand in a sentence: what is not printable ASCII is not repeated. */
+/* @name for a sentence: only printable ASCII is repeated. */
 static const char *printable(const char *name)
 {
 	for (const char *at = name; *at; at++)
@@ -51,7 +51,7 @@ static void welcome_of(const struct context *context, const struct session *sess
 	}
 }
 
-/* Whether the client and storaged can speak with each other; if not the client has been told. */
+/* Whether the client and storaged have a version in common; if not, the client was told. */
 static bool may_begin(struct control *control, const struct control_header *header,
 		      const struct control_hello *hello)
 {
@@ -75,7 +75,7 @@ static bool may_begin(struct control *control, const struct control_header *head
 	return false;
 }
 
-/* Whether there may be one more session from @origin; if not the client has been told. */
+/* Whether there may be one more session from @origin; if not, the client was told. */
 static bool has_room(struct control *control, const struct control_header *header,
 		     const struct origin *origin)
 {

@@ -4,7 +4,8 @@
 
 #include <errno.h>
 
-/* Where the client of @control reached storaged; over a unix socket, where WELCOME sent it. */
+/* The address at which the client of @control reached storaged; over a unix socket, the one that
+ * WELCOME named. */
 static int find_address(const struct control *control, struct roce_address *ret_local)
 {
 	if (!control->is_unix)
@@ -37,7 +38,7 @@ static void reply_with(struct control *control, const struct control_header *hea
 	control_reply(control, header, &ours, sizeof ours);
 }
 
-/* Whether @address is one of this host's own: packets to it come from it. */
+/* Whether @address is one of this host's own, from which packets to it come. */
 static bool is_of_this_host(const struct roce_address *address)
 {
 	struct roce_address local;
@@ -45,9 +46,10 @@ static bool is_of_this_host(const struct roce_address *address)
 	return roce_route(address, &local) > 0 && roce_address_same_ip(address, &local);
 }
 
-/* Whether the client is where it says that packets are to be sent to: nobody directs them at
- * others. Behind a unix socket there is no address to compare, but a process of this host. One with
- * a network of its own cannot show where it is: it begins its session over TCP. */
+/* Whether the client is at the address that it gives for packets, so that no client directs packets
+ * at others. Over a unix socket there is no address to compare, but the client is a process of this
+ * host. A process with a network of its own cannot show where it is: it has to begin its session
+ * over TCP. */
 static bool is_own_address(const struct control *control, const struct control_queue_pair *theirs)
 {
 	struct roce_address peer, named = {.port = le16_get(theirs->port)};
@@ -65,7 +67,7 @@ static void refuse_more(struct control *control, const struct control_header *he
 		       "the session has %d queue pairs, as many as it may", most);
 }
 
-/* The one that was made on the device. */
+/* Answer with the queue pair that was made on the device. */
 static void answer_made(struct control *control, const struct control_header *header)
 {
 	char reason[CONTROL_SENTENCE_BYTES_MAX];
@@ -81,7 +83,7 @@ static void answer_made(struct control *control, const struct control_header *he
 		control_refuse(control, header, WIRE_DEVICE, "%s", reason);
 }
 
-/* In the domain `device`: begin, and when it is called again answer. */
+/* In the domain `device`: begin to make the queue pair, and answer when called again. */
 static void make_on_device(struct control *control, const struct control_header *header,
 			   const struct control_queue_pair *theirs)
 {
@@ -94,8 +96,8 @@ static void make_on_device(struct control *control, const struct control_header 
 		refuse_more(control, header, SESSION_PEERS_MAX);
 	} else if ((r = device_pairs_begin(control->context->device_pairs, session, theirs)) ==
 		   -EAGAIN) {
-		/* A neighbour that does not answer takes a second: the client had better use
-		 * tcp. */
+		/* A neighbour that does not answer takes a second: then the client uses tcp
+		 * instead. */
 		control_refuse(control, header, WIRE_DEVICE,
 			       "storaged is making %d queue pairs, as many as it may at a time",
 			       DEVICE_PAIRS_MAKING_MAX);

@@ -4,7 +4,7 @@
 #include "storaged/control/handlers.h"
 #include "lib/core/clock.h"
 
-/* Control and data connections and queue pairs that were ended for what they sent. */
+/* Control connections, data connections and queue pairs that were ended for what they sent. */
 static uint64_t protocol_errors(const struct control *control)
 {
 	const struct context *context = control->context;

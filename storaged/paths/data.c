@@ -30,8 +30,7 @@ static bool next_request(const struct data_connection *connection, struct next *
 		return false;
 	memcpy(&next->request, connection->recv + connection->taken, sizeof next->request);
 	next->status = data_check(&next->request, connection->executor->region_bytes);
-	/* Behind a malformed request there is nothing to be understood: its length does not
-	 * count. */
+	/* After a malformed request nothing can be understood: its length does not count. */
 	length_bytes = next->status == WIRE_MALFORMED ? 0 : le32_get(next->request.length_bytes);
 	next->payload_bytes = next->request.opcode == DATA_WRITE ? length_bytes : 0;
 	next->response_bytes = sizeof(struct data_response) +
@@ -40,7 +39,7 @@ static bool next_request(const struct data_connection *connection, struct next *
 	       DATA_SEND_BYTES - connection->send_fill >= next->response_bytes;
 }
 
-/* The operation that @next asks for; its bytes stay where they were received. */
+/* Fill in the operation that @next asks for; its bytes stay where they were received. */
 static struct op op_of(const struct data_connection *connection, const struct next *next)
 {
 	const struct data_request *request = &next->request;
@@ -76,7 +75,7 @@ static void consume(struct data_connection *connection, const struct next *next)
 	connection->taken += (uint32_t)sizeof next->request + next->payload_bytes;
 }
 
-/* Execute all that is there and can be answered: memory that this processor reaches. */
+/* Execute everything that is there and can be answered, in memory that this processor reaches. */
 static void execute_all(struct data_connection *connection)
 {
 	struct transport *transport = connection->executor->transport;
@@ -108,9 +107,9 @@ static void execute_all(struct data_connection *connection)
 }
 
 /*
- * Submit what is there and can be answered: a device executes it. Room for a READ's bytes is given
- * before it has succeeded. It will have: its range was checked, and a device that fails one
- * operation breaks the queue pair of all, which ends the connection.
+ * Submit everything that is there and can be answered to a device. A READ gets room for its bytes
+ * before it has succeeded. It will succeed: its range was checked, and a device that fails one
+ * operation breaks the queue pair of all of them, which ends the connection.
  */
 static void submit_all(struct data_connection *connection)
 {
@@ -149,20 +148,20 @@ static void submit_all(struct data_connection *connection)
 		connection->last_response = next.status == WIRE_MALFORMED;
 		consume(connection, &next);
 	}
-	/* Also one whose first operation found the queue full: it has its turn again in the
+	/* Also a connection whose first operation found the queue full: it keeps its turn in the
 	 * order. */
 	if (connection->op_count || next_request(connection, &next))
 		list_append(&executor->executing, &connection->executing);
 }
 
-/* Receive more, unless the buffer is full of what waits for its turn. */
+/* Receive more, unless the buffer is full of requests that wait for their turn. */
 static void receive(struct io_engine *engine, struct data_connection *connection)
 {
 	uint32_t there = connection->fill - connection->taken;
 
 	if (connection->receiving || connection->last_response)
 		return;
-	/* While operations are in flight their bytes lie in the buffer before `taken`. */
+	/* While operations are in flight their bytes are in the buffer before `taken`. */
 	if (list_empty(&connection->executing)) {
 		if (there == 0)
 			connection->fill = connection->taken = 0;
@@ -249,8 +248,8 @@ static int answer(struct data_connection *connection)
 	return failed;
 }
 
-/* Whether the device still owes an operation. One that was refused here, and was not submitted,
- * owes nothing. */
+/* Whether the device still owes a completion. An operation that was refused here was not submitted,
+ * and is not owed. */
 static bool is_owed(const struct data_connection *connection)
 {
 	uint32_t i = connection->op_count;
@@ -281,7 +280,7 @@ bool data_complete(struct io_engine *engine, struct executor *executor)
 		}
 		respond(engine, connection);
 		data_turn(engine, connection);
-		/* Its first operation did not fit into the queue: the queue is full of others. */
+		/* Its first operation did not fit into the queue, which is full of others. */
 		if (count == 0 && connection->op_count == 0)
 			break;
 	}

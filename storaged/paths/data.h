@@ -30,14 +30,14 @@ struct executor {
 	uint64_t region_bytes;
 	/* executed */
 	uint64_t operations;
-	/* The rest for transports with a queue, that is for the domain `device`. */
+	/* The rest is for transports with a queue, which are those of the domain `device`. */
 	/* data connections, in the order of submission */
 	struct list executing;
 	/* something since the last flush */
 	bool submitted;
 	/* the transport's descriptor */
 	struct io_stream ready;
-	/* For both: connections that have ended, to be looked at after a batch of events. */
+	/* For both: connections that have ended, to look at after a batch of events. */
 	struct list ended;
 };
 
@@ -45,7 +45,7 @@ struct executor {
 #define DATA_BEGIN 1u /* serve this connection */
 #define DATA_END   2u /* serve it no more; answered by DATA_GONE */
 /* Mail from a worker: */
-#define DATA_ENDED 1u /* it ended by itself; the main thread is to say DATA_END */
+#define DATA_ENDED 1u /* it ended by itself; the main thread has to say DATA_END */
 #define DATA_GONE  2u /* nothing of it can be executed any more; the worker has forgotten it */
 
 struct data_connection {
@@ -65,8 +65,8 @@ struct data_connection {
 	bool begun, ended, end_asked;
 	/* the next send is the last: it broke the protocol */
 	bool last_response;
-	/* Asked for, and its event not taken yet: the stream's pending bits are clear before
-	 * that. */
+	/* What was asked for, and whose event was not taken yet: the stream's pending bits are
+	 * cleared earlier. */
 	bool receiving, sending;
 	/* of recv */
 	uint32_t fill, taken;
@@ -83,27 +83,27 @@ struct data_connection {
 	uint8_t *recv, *send;
 };
 
-/* Make one for @fd, which is its own from then on, with @bytes received already. */
+/* Create a data connection for @fd, which it owns from then on, with @bytes received already. */
 int data_connection_new(int fd, bool queued, const void *bytes, size_t byte_count,
 			struct data_connection **ret_connection);
 void data_connection_free(struct data_connection *connection);
 
 /* ---- the worker's side ---- */
 
-/* Go on with whatever can be done now. */
+/* Do whatever can be done now. */
 void data_turn(struct io_engine *engine, struct data_connection *connection);
 /* Take an event of its stream. */
 void data_event(struct io_engine *engine, struct data_connection *connection,
 		const struct io_event *event);
-/* The operations in flight of the executor's oldest connections, if they are complete, are
- * answered. Returns whether there were any. */
+/* Answer the operations in flight of the executor's oldest connections, if they are complete.
+ * Returns whether there were any. */
 bool data_complete(struct io_engine *engine, struct executor *executor);
 
-/* Give it up: nothing more is executed or answered. It goes to executor->ended, now and whenever
- * something of it that was under way is over. */
+/* Give the connection up: nothing more of it is executed or answered. It goes to executor->ended,
+ * now and whenever something of it that was under way is over. */
 void data_end(struct io_engine *engine, struct data_connection *connection, enum session_end why);
 void data_look_at_later(struct data_connection *connection);
-/* Whether nothing of an ended one is under way any more. */
+/* Whether nothing of an ended connection is under way any more. */
 bool data_is_over(const struct data_connection *connection);
 
 #endif

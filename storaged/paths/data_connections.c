@@ -109,7 +109,7 @@ static int open_worker(struct data_connections *connections, const struct settin
 		free(executors);
 		return r;
 	}
-	/* One stream a connection, one for its mail, one for each device. */
+	/* One stream for each connection, one for its mail, one for each device. */
 	stream_count_max = connections->room->connections_max + 1 + count;
 	if (stream_count_max > IO_STREAM_COUNT_MAX)
 		stream_count_max = IO_STREAM_COUNT_MAX;

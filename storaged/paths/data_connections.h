@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transport tcp, the main thread's side: its workers. Data connections are given to them, and come
- * back when nothing of them can be executed any more. */
+/* Transport tcp, the main thread's side: its workers. Data connections are given to workers, and
+ * come back when nothing of them can be executed any more. */
 #ifndef STORAGED_PATHS_DATA_CONNECTIONS_H
 #define STORAGED_PATHS_DATA_CONNECTIONS_H
 
@@ -32,7 +32,7 @@ int data_connections_open(struct data_connections *connections, struct loop *loo
 			  const struct settings *settings, char *reason, size_t reason_bytes);
 void data_connections_close(struct data_connections *connections);
 
-/* Whether @session has as many as it may. */
+/* Whether @session has as many data connections as it may. */
 bool data_connections_full(const struct session *session);
 /* Give the socket @fd, with @bytes received already, to a worker. Returns 0, -EMFILE, -ENOMEM; the
  * socket is the session's only after 0. */

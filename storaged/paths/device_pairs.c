@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* One that is being made; a session has one at most. */
+/* A queue pair that is being made; a session has one at most. */
 struct device_pair {
-	struct fence fence; /* its queue pair may come to be at any time */
-	struct mail mail;   /* to the main thread: it is made, or could not be */
+	struct fence fence; /* its queue pair may be created at any time */
+	struct mail mail;   /* mail to the main thread: it is made, or could not be */
 	pthread_t thread;
 	struct device_pairs *pairs;
 	struct list link; /* in pairs->all */
@@ -32,7 +32,7 @@ static void *make(void *argument)
 	return NULL;
 }
 
-/* Free a made one, and its queue pair if nobody has taken it. */
+/* Free it, and its queue pair if that was not taken. */
 static void discard(struct device_pair *pair)
 {
 	if (pair->peer)
@@ -42,7 +42,7 @@ static void discard(struct device_pair *pair)
 	free(pair);
 }
 
-/* Nobody will ask for it. While its thread is at it, its mail is waited for. */
+/* Its session will not ask for it any more. While its thread works on it, its mail is awaited. */
 static void close_path(struct fence *fence, enum session_end why)
 {
 	struct device_pair *pair = container_of(fence, struct device_pair, fence);

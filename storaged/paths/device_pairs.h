@@ -13,7 +13,7 @@
 #define DEVICE_PAIRS_MAKING_MAX 64
 
 struct device_pairs {
-	/* where those go that were made */
+	/* where queue pairs go that were made */
 	struct device_peers *peers;
 	/* being made, or made and not taken yet */
 	struct list all;
@@ -26,14 +26,16 @@ struct device_pairs {
 int device_pairs_open(struct device_pairs *pairs, struct loop *loop, struct device_peers *peers);
 void device_pairs_close(struct device_pairs *pairs);
 
-/* Whether one is being made for @session, or was made and not taken yet: it has one at most. */
+/* Whether a queue pair is being made for @session, or was made and not taken yet: a session has one
+ * at most. */
 bool device_pairs_have(const struct session *session);
-/* Begin to make one for the other end @theirs; the session's client is to go on when it is made.
- * Returns 0 or a negative errno, -EAGAIN: as many are being made as may be. */
+/* Begin to make a queue pair for the other end @theirs; the session's client goes on when it is
+ * made. Returns 0 or a negative errno, -EAGAIN: as many are being made as may be. */
 int device_pairs_begin(struct device_pairs *pairs, struct session *session,
 		       const struct control_queue_pair *theirs);
-/* Take the one of @session that was made. Returns 0, with our end in *ret_ours; 1: the session has
- * as many as it may, others came meanwhile; or a negative errno with *reason filled. */
+/* Take the queue pair of @session that was made. Returns 0, with our end in *ret_ours; 1: the
+ * session has as many as it may, because others came meanwhile; or a negative errno with *reason
+ * filled. */
 int device_pairs_take(struct device_pairs *pairs, struct session *session,
 		      struct control_queue_pair *ret_ours, char *reason, size_t reason_bytes);
 

@@ -14,21 +14,21 @@ struct session;
 #define SESSION_PEERS_MAX 8 /* queue pairs of a session on the device */
 
 struct device_peers {
-	/* those of sessions that are over */
+	/* queue pairs of sessions that are over */
 	struct list destroying;
 };
 
 void device_peers_init(struct device_peers *peers);
 
-/* Whether @session has as many as it may. */
+/* Whether @session has as many queue pairs as it may. */
 bool device_peers_full(const struct session *session);
-/* @peer is the session's from now on; it is destroyed at once if that has enough of them. */
+/* Give @peer to the session; it is destroyed at once if the session has enough of them. */
 void device_peers_add(struct device_peers *peers, struct session *session, struct verbs_peer *peer,
 		      enum control_transport transport);
 /* The client of @session has disconnected @peer. Returns whether no other of @transport is left. */
 bool device_peers_remove(struct session *session, struct verbs_peer *peer,
 			 enum control_transport transport);
-/* Destroy those of ended sessions. Returns whether there are more. */
+/* Destroy the queue pairs of ended sessions. Returns whether there are more. */
 bool device_peers_destroy(struct device_peers *peers, struct budget *budget);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* What is said of each event, of the device that its name stands before. */
+/* What is logged for each event, after the name of the device. */
 static const struct {
 	enum log_level level;
 	const char *sentence;
@@ -49,7 +49,7 @@ static void device_ready(struct source *source, uint32_t ready)
 
 	(void)ready;
 	while ((event = verbs_device_event(watch->device)) != VERBS_NOTHING) {
-		/* Once it is gone nothing that is said of its link matters. */
+		/* Once the device is gone, events of its link do not matter. */
 		if (watch->is_gone)
 			continue;
 		watch->is_gone = event == VERBS_FAILED || event == VERBS_REMOVED;
@@ -65,7 +65,7 @@ int device_watch_open(struct device_watch *watch, struct loop *loop, struct verb
 	if (!device)
 		return 0;
 	*watch = (struct device_watch){.device = device, .namespaces = namespaces, .loop = loop};
-	/* A descriptor of its own, because a source closes what it has. */
+	/* A copy of the descriptor, because a source closes its own. */
 	fd = dup(verbs_device_fd(device));
 	watch->source.fd = -1;
 	r = fd < 0 ? -errno : loop_add(loop, &watch->source, fd, EPOLLIN, device_ready);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What happens to the RDMA device while storaged runs: it is logged, and seen in stat and
- * doctor. */
+/* Events of the RDMA device while storaged runs: they are logged, and seen in stat and doctor. */
 #ifndef STORAGED_PATHS_DEVICE_WATCH_H
 #define STORAGED_PATHS_DEVICE_WATCH_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a worker does while there is nothing to do: look again, let others have the processor, or
- * sleep, as its policy says. */
+/* What a worker does while there is nothing to do: it looks again, lets others have the processor,
+ * or sleeps, as its policy says. */
 #ifndef STORAGED_PATHS_IDLE_H
 #define STORAGED_PATHS_IDLE_H
 
@@ -35,7 +35,7 @@ static inline void idle_goes_on(struct idle *idle)
 		sched_yield();
 }
 
-/* Whether to sleep now, rather than to look again. A worker that serves nobody sleeps under every
+/* Whether to sleep now rather than look again. A worker without connections sleeps under every
  * policy. */
 static inline bool idle_may_sleep(const struct idle *idle, bool serves_nobody)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages between the main thread and a worker: a set of bits about one thing each, in order of
- * their first posting. A mail is embedded in the thing it is about, so posting never fails.
+ * Messages between the main thread and a worker. A message is a set of bits about one thing;
+ * messages arrive in the order in which they were first posted. A mail is embedded in the thing
+ * that it is about, so posting never fails.
  */
 #ifndef STORAGED_PATHS_MAILBOX_H
 #define STORAGED_PATHS_MAILBOX_H
@@ -13,7 +14,7 @@
 
 struct mail {
 	struct mail *next;
-	/* not 0 while it lies in the box */
+	/* not 0 while it is in the box */
 	uint32_t bits;
 };
 

@@ -25,7 +25,7 @@ void mappings_close(struct mappings *mappings)
 		mapping_forget(container_of(mappings->all.next, struct mapping, link));
 }
 
-/* A memfd that nobody can write to. Returns it or a negative errno. */
+/* Create a memfd that no process can write to. Returns it or a negative errno. */
 static int lease_open(void)
 {
 	int fd = memfd_create("dso-lease", MFD_CLOEXEC | MFD_ALLOW_SEALING), r;
@@ -37,7 +37,7 @@ static int lease_open(void)
 	return r;
 }
 
-/* Once the seal succeeds nobody can map it any more. */
+/* Once the seal succeeds no process can map it any more. */
 static bool may_be_mapped(const struct mapping *mapping)
 {
 	return mapping->lease_fd < 0 || fcntl(mapping->lease_fd, F_ADD_SEALS, F_SEAL_WRITE);
@@ -87,7 +87,7 @@ static void connection_ended(struct source *source, uint32_t events)
 	check(mapping, clock_now_ns());
 }
 
-/* Nothing else takes a mapping away from a process that is frozen. */
+/* Only killing takes a mapping away from a frozen process. */
 static void kill_process(const struct mapping *mapping)
 {
 	const struct session *session = session_of_fence(&mapping->fence);
@@ -108,8 +108,8 @@ static void close_path(struct fence *fence, enum session_end why)
 
 	if (why == END_silent && mapping->mappings->are_killed)
 		kill_process(mapping);
-	/* A client that says goodbye is believed that nothing is mapped. Another one may not even
-	 * have been told yet that it is to unmap. */
+	/* A client that says goodbye is believed to have unmapped everything. Any other client may
+	 * not even have been told yet that it has to unmap. */
 	if (why == END_goodbye)
 		mapping_forget(mapping);
 	else

@@ -19,12 +19,12 @@
 #include "storaged/session/fence.h"
 
 #define MAPPING_LOOK_NS \
-	INT64_C(20000000) /* to the first look without a sign; then twice as long each time, */
+	INT64_C(20000000) /* to the first look without a sign; then twice as long each time */
 #define MAPPING_LOOK_NS_MAX 5000000000 /* and no longer than this */
 
 struct session;
 
-#define SESSION_MAPPINGS_MAX 8 /* processes that have mapped the arena for a session */
+#define SESSION_MAPPINGS_MAX 8 /* the processes that have mapped the arena for a session */
 #define MAPPING_FILES        3 /* its process, its connection, its lease */
 
 struct mappings {
@@ -43,9 +43,9 @@ struct mapping {
 	struct list link;
 	/* the pidfd */
 	struct source process;
-	/* closed by the client when it has unmapped; fd -1: it was */
+	/* the client closes it when it has unmapped; fd -1: it has */
 	struct source connection;
-	/* -1: none, the end of the process alone tells */
+	/* -1: none, only the end of the process tells */
 	int lease_fd;
 	struct deadline look;
 	/* between two looks */
@@ -66,7 +66,7 @@ void mapping_watch(struct mapping *mapping, int connection_fd);
 /* It was not passed after all. */
 void mapping_forget(struct mapping *mapping);
 
-/* Look at those whose time has come. */
+/* Look at the mappings that are due. */
 void mappings_turn(struct mappings *mappings, int64_t now_ns);
 
 #endif

@@ -67,7 +67,8 @@ int socket_address(int fd, bool peer, struct roce_address *ret_address)
 	return 0;
 }
 
-/* A socket for the first worker at @local: on the port wanted or, where that is taken, on any. */
+/* Open a socket for the first worker at @local: at the wanted port or, where that is taken, at
+ * any. */
 static int open_first(uint16_t port, struct roce_address *local, struct roce_socket **ret_socket)
 {
 	struct roce_socket_options options = {.local = local};
@@ -85,7 +86,8 @@ static int open_first(uint16_t port, struct roce_address *local, struct roce_soc
 	return r;
 }
 
-/* A port at the address of @listener, @wanted if that is free, shared by all @count workers. */
+/* Open a port at the address of @listener, @wanted if that is free, which all @count workers
+ * share. */
 static int open_port(struct queue_pairs *pairs, const struct listener *listener, uint16_t wanted,
 		     unsigned count)
 {
@@ -204,7 +206,8 @@ int queue_pairs_open(struct queue_pairs *pairs, struct loop *loop,
 		r = open_ports(pairs, listeners, (uint16_t)settings->roce_port,
 			       (unsigned)settings->workers);
 	if (r && settings->transports != CONTROL_ROCE) {
-		/* The others will do: a kernel or a profile may refuse what this one takes. */
+		/* The other sockets will do: a kernel or a profile may refuse what this one
+		 * needs. */
 		log_warning("transport roce is not offered, its sockets cannot be had: %s",
 			    strerrordesc_np(-r));
 		return 0;
@@ -268,7 +271,7 @@ static bool take_qpn(struct queue_pairs *pairs, uint32_t qpn)
 	return true;
 }
 
-/* A free queue pair number, by which the kernel will find the worker. */
+/* Choose a free queue pair number, by which the kernel will find the worker. */
 static int draw_qpn(struct queue_pairs *pairs, uint32_t *ret_qpn)
 {
 	do
@@ -299,7 +302,7 @@ int queue_pairs_find_port(const struct queue_pairs *pairs, struct roce_address *
 	return -EADDRNOTAVAIL;
 }
 
-/* The MTU for packets to @remote: as the client says, and as far as this host's way there goes. */
+/* The MTU for packets to @remote: what the client says, as far as this host's path there allows. */
 static uint32_t mtu_for(const struct control_queue_pair *theirs, const struct roce_address *remote)
 {
 	struct roce_address local;
@@ -334,7 +337,8 @@ int queue_pairs_make(struct queue_pairs *pairs, struct session *session,
 	memcpy(config.path.remote.ip, theirs->ip, sizeof theirs->ip);
 	config.path.remote.port = le16_get(theirs->port);
 	config.mtu = mtu_for(theirs, &config.path.remote);
-	/* The address tells nothing of where the arena lies, and an old rkey opens nothing new. */
+	/* A random address says nothing about where the arena is, and an old rkey opens nothing
+	 * new. */
 	r = getrandom(&config.memory.rkey, sizeof config.memory.rkey, 0) < 0 ||
 			    getrandom(&random, sizeof random, 0) < 0
 		    ? -EIO

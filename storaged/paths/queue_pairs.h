@@ -14,7 +14,7 @@ struct session;
 
 struct queue_pairs {
 	struct roce_worker *workers;
-	/* that run; 0: roce is not offered by this CPU */
+	/* the workers that run; 0: this CPU does not offer roce */
 	unsigned worker_count;
 	struct roce_address ports[LISTENERS_MAX];
 	unsigned port_count;
@@ -39,11 +39,12 @@ uint64_t queue_pairs_counter(const struct queue_pairs *pairs, unsigned counter);
  * errno: it has none, being a unix socket. */
 int socket_address(int fd, bool peer, struct roce_address *ret_address);
 
-/* Whether @session has as many as it may. */
+/* Whether @session has as many queue pairs as it may. */
 bool queue_pairs_full(const struct session *session);
 /* Fill in the port at which clients reach the address in @local. Returns 0 or -EADDRNOTAVAIL. */
 int queue_pairs_find_port(const struct queue_pairs *pairs, struct roce_address *local);
-/* Make one for the other end @theirs and give it to its worker. Returns 0 or a negative errno. */
+/* Create a queue pair for the other end @theirs and give it to its worker. Returns 0 or a negative
+ * errno. */
 int queue_pairs_make(struct queue_pairs *pairs, struct session *session,
 		     const struct control_queue_pair *theirs, const struct roce_address *local,
 		     struct roce_queue_pair **ret_pair);

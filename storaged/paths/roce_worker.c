@@ -12,18 +12,18 @@
 /* Looks at the sockets between two looks at the clock. */
 #define LOOKS_PER_PUBLISH 32
 #define PUBLISH_NS        INT64_C(10000000)
-/* Packets that the batch has room for before a request is taken: a READ of 64 KiB in full packets,
- * and an acknowledge for what came before it. */
+/* The packets that the batch must have room for before a request is taken: a READ of 64 KiB in full
+ * packets, and an acknowledge for what came before it. */
 #define ROOM (DATA_TRANSFER_BYTES_MAX / ROCE_MTU_MAX + ROCE_RESPONDER_ROOM)
 
-/* Packets of long READs' responses in a turn: then requests are looked at again. */
+/* The packets of responses to long READs in a turn; then requests are looked at again. */
 #define FINISH_PACKETS 256
 
 /* ---- queue pairs ---- */
 
 static struct roce_queue_pair **bucket_of(struct roce_worker *worker, uint32_t qpn)
 {
-	/* Fibonacci hashing: the low bits are the same for all of a worker. */
+	/* Fibonacci hashing, because the low bits are the same for all queue pairs of a worker. */
 	return &worker->buckets[(qpn * 0x9e3779b1u >> 8) & worker->bucket_mask];
 }
 
@@ -57,7 +57,7 @@ static void end(struct roce_worker *worker, struct roce_queue_pair *pair)
 		worker->queue_pair_count--;
 	}
 	list_remove(&pair->busy);
-	/* From here on its packets are those of an unknown queue pair. */
+	/* From here on its packets count as those of an unknown queue pair. */
 	mailbox_post(worker->outbox, &pair->to_main, QUEUE_PAIR_GONE);
 }
 
@@ -97,14 +97,15 @@ static void take(void *context, const struct roce_address *source, const uint8_t
 	if (!roce_arrival_holds(&pair->responder.config.path, source, bytes, count,
 				&worker->counters))
 		return;
-	/* Who does not take what he reads must not keep others from what they are told. */
+	/* A client that does not take the response to its READ must not keep others from their
+	 * answers. */
 	if (packet.opcode == ROCE_READ_REQUEST &&
 	    packet.length_bytes > pair->responder.config.mtu &&
 	    roce_socket_is_full(worker->receiving)) {
 		worker->counters.dropped_no_room_to_send++;
 		return;
 	}
-	/* Answers leave by the socket that the question came to. */
+	/* An answer leaves by the socket at which its request came. */
 	pair->socket = worker->receiving;
 	if (!roce_batch_has_room(&worker->batch, ROOM))
 		roce_socket_send(worker->receiving, &worker->batch);
@@ -117,7 +118,7 @@ static void take(void *context, const struct roce_address *source, const uint8_t
 		list_append(&worker->busy, &pair->busy);
 }
 
-/* Let each queue pair say what it has to. Those with long READs go on in the next turn. */
+/* Let each queue pair send what it has to. Those with long READs go on in the next turn. */
 static void finish(struct roce_worker *worker, struct roce_socket *socket)
 {
 	uint64_t end = worker->counters.packets_sent + FINISH_PACKETS;
@@ -151,7 +152,7 @@ static void finish(struct roce_worker *worker, struct roce_socket *socket)
 	roce_socket_send(socket, &worker->batch);
 }
 
-/* Serve every socket once. Returns whether there was anything. */
+/* Serve every socket once. Returns whether there were any packets. */
 static bool turn(struct roce_worker *worker)
 {
 	bool any = false;
@@ -203,7 +204,8 @@ static void *run(void *argument)
 		if (may_sleep(worker, &idle)) {
 			sleep_until_readable(worker);
 		} else if (mailbox_has_mail(&worker->inbox)) {
-			/* Before the next packet: it may be the first one of a new queue pair. */
+			/* Before the next packet, which may be the first one of a new queue
+			 * pair. */
 			take_mail(worker);
 		} else if (looks % LOOKS_PER_PUBLISH == 0) {
 			int64_t now_ns = clock_now_ns();

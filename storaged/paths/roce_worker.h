@@ -36,7 +36,7 @@ struct roce_queue_pair {
 	struct roce_socket *socket;
 	/* the main thread has been told */
 	bool failed;
-	/* in worker->busy: it has something to say or to go on with */
+	/* in worker->busy: it has something to send or to go on with */
 	struct list busy;
 	/* in its bucket */
 	struct roce_queue_pair *next;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* The owner of a queue pair is not the session but its id, which outlives it. */
+/* A queue pair's owner is the id of a session, not the session, which the id outlives. */
 _Static_assert(sizeof(void *) == sizeof(uint64_t), "a session's id fits into an owner");
 
 static struct verbs_region *admit(void *context, const struct verbs_hello *hello, void **ret_owner)
@@ -37,7 +37,7 @@ static void left(void *context, void *owner, struct verbs_peer *peer)
 	const struct verbs_accept *accept = context;
 	struct session *session = sessions_at(accept->sessions, (uintptr_t)owner);
 
-	/* Another that is left may be the one that an attempt before made. */
+	/* Another queue pair that is left may be from an earlier attempt. */
 	if (session && device_peers_remove(session, peer, CONTROL_VERBS)) {
 		session->verbs_left = true;
 		session_path_ended(session, CONTROL_VERBS, END_queue_pair_closed, 0);
@@ -65,7 +65,7 @@ int verbs_accept_open(struct verbs_accept *accept, struct loop *loop, struct ver
 				reason_bytes);
 	if (r)
 		return r;
-	/* A descriptor of its own, because a source closes what it has. */
+	/* A copy of the descriptor, because a source closes its own. */
 	fd = dup(verbs_listener_fd(accept->listener));
 	r = fd < 0 ? -errno : loop_add(loop, &accept->source, fd, EPOLLIN, listener_ready);
 	if (r) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transport verbs: queue pairs of clients are accepted in the name of a session, and its own from
+/* Transport verbs: queue pairs of clients are accepted for a session, and are the session's from
  * then on. */
 #ifndef STORAGED_PATHS_VERBS_ACCEPT_H
 #define STORAGED_PATHS_VERBS_ACCEPT_H

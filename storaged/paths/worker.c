@@ -76,12 +76,13 @@ static void take_events(struct worker *worker, const struct io_event *events, in
 
 			data_event(worker->engine, connection, &events[i]);
 		}
-		/* A device's descriptor is readable: whoever woke up looks at the device anyway. */
+		/* A device's descriptor is readable: the thread that wakes looks at the device
+		 * anyway. */
 	}
 }
 
-/* Let the devices go on. Returns whether anything was completed; *ret_owed whether something is
- * owed. */
+/* Let the devices make progress. Returns whether anything was completed; *ret_owed: something is
+ * still owed. */
 static bool turn_executors(struct worker *worker, bool *ret_owed)
 {
 	bool any = false;
@@ -105,7 +106,7 @@ static bool turn_executors(struct worker *worker, bool *ret_owed)
 	return any;
 }
 
-/* Before sleeping: have the devices wake us. */
+/* Before sleeping: make the devices wake this thread. */
 static void watch_executors(struct worker *worker)
 {
 	for (unsigned i = 0; i < worker->executor_count; i++) {
@@ -119,8 +120,8 @@ static void watch_executors(struct worker *worker)
 	}
 }
 
-/* Tell the main thread how much was executed. Nobody else writes the counter: no locked
- * instruction. */
+/* Tell the main thread how much was executed. Only this thread writes the counter, so no locked
+ * instruction is needed. */
 static void count_operations(struct worker *worker)
 {
 	uint64_t operations = 0;
@@ -144,7 +145,7 @@ static void serve(struct worker *worker)
 
 		if (sleeps && owed) {
 			watch_executors(worker);
-			/* What was completed before it was armed wakes nobody. */
+			/* What was completed before the device was armed wakes no thread. */
 			sleeps = !turn_executors(worker, &owed);
 		}
 		count = engine->wait(worker->engine, events, EVENTS_MAX,
