@@ -383,7 +383,7 @@ int main(void)
 	tcase_add_test(tcase, the_truth_about_the_arena_is_believed);
 	tcase_add_loop_test(tcase, a_value_whose_slot_is_damaged_is_told_as_damaged, 0,
 			    sizeof damages / sizeof *damages);
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	suite_add_tcase(suite, tcase);
 	r = run_suite(suite);
 	unlink(path.sun_path);

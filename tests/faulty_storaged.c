@@ -411,7 +411,7 @@ int main(void)
 			    an_operation_whose_outcome_storaged_does_not_know_ends_the_session, 0,
 			    2 * OPERATIONS);
 	tcase_add_test(tcase, a_wait_in_which_the_device_failed_ends_the_session);
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);
 }

@@ -148,7 +148,7 @@ int main(void)
 	Suite *suite = suite_create("forking");
 	TCase *tcase = tcase_create("forking");
 
-	tcase_set_timeout(tcase, 100);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, a_child_of_another_threads_fork_has_none_of_the_memory);
 	suite_add_tcase(suite, tcase);

@@ -117,7 +117,7 @@ int main(void)
 		printf("1..0 # SKIP no network namespace of one's own here\n");
 		return 0;
 	}
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 300);
 	tcase_add_loop_test(tests, a_session_goes_on_and_the_next_one_has_shorter_packets, 0,
 			    sizeof tested / sizeof *tested);
 	if (system("nft list ruleset > /dev/null 2>&1") == 0)

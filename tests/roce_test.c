@@ -637,7 +637,7 @@ static TCase *tests_of(Suite *suite, const char *name)
 {
 	TCase *tests = tcase_create(name);
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 300);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	suite_add_tcase(suite, tests);
 	return tests;

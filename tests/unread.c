@@ -105,7 +105,7 @@ int main(void)
 	Suite *suite = suite_create("unread");
 	TCase *tcase = tcase_create("unread");
 
-	tcase_set_timeout(tcase, 100);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, clients_that_have_not_read_and_are_gone_at_once_are_all_heard_of);
 	suite_add_tcase(suite, tcase);

@@ -139,7 +139,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	io_ops(engine)->close(engine);
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 300);
 	add_stream_tests(tests);
 	add_cancel_tests(tests);
 	add_wait_tests(tests);

@@ -158,7 +158,7 @@ int main(void)
 	Suite *suite = suite_create("roce responder");
 	TCase *tcase = tcase_create("replay");
 
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, an_atomic_that_comes_again_is_answered_alike_and_not_executed);
 	tcase_add_test(tcase, it_is_not_answered_with_what_had_its_psn_a_wrap_before);

@@ -250,7 +250,7 @@ int main(void)
 	tcase_add_test_raise_signal(tests, a_block_that_does_not_exist_aborts, SIGABRT);
 	tcase_add_test(tests, arenas_of_every_power_of_two_work);
 	tcase_add_test(tests, thousands_of_random_steps_agree_with_a_map_of_the_granules);
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 300);
 	suite_add_tcase(suite, tests);
 	return run_suite_forked(suite);
 }

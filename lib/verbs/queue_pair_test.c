@@ -485,8 +485,8 @@ int main(void)
 
 	if (!test_have_device())
 		return 0;
-	tcase_set_timeout(operations, 60);
-	tcase_set_timeout(device, 60);
+	tcase_set_timeout(operations, 300);
+	tcase_set_timeout(device, 300);
 	tcase_add_test(operations, what_a_write_of_any_length_stores_a_read_returns);
 	tcase_add_test(operations, the_last_byte_of_the_region_can_be_reached);
 	tcase_add_test(operations, atomics_return_the_value_before_and_store_in_host_order);

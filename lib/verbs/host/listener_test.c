@@ -403,8 +403,8 @@ int main(void)
 
 	if (!test_have_device())
 		return 0;
-	tcase_set_timeout(admission, 60);
-	tcase_set_timeout(ends, 60);
+	tcase_set_timeout(admission, 300);
+	tcase_set_timeout(ends, 300);
 	tcase_add_test(admission, a_session_with_another_cookie_or_number_is_refused);
 	tcase_add_test(admission, an_attempt_at_an_address_without_a_listener_ends_with_a_sentence);
 	tcase_add_test(admission, an_attempt_whose_time_was_over_before_it_began_is_late);
