@@ -14,7 +14,7 @@
 #define LINE_BYTES_MAX    1024
 #define ASSIGNMENTS_MAX   256 /* flags on a command line; lines of a file */
 #define ORIGIN_BYTES_MAX  160
-#define SETTING_KEY_FIRST 256 /* beyond every character: settings have no short flags */
+#define SETTING_KEY_FIRST 256 /* above every character: settings have no short flags */
 
 #define STRING(x)    STRING_OF(x)
 #define STRING_OF(x) #x
@@ -37,7 +37,7 @@ static const char *const group_titles[] = {
 	[GROUP_PROGRAM] = "The program:",
 };
 
-/* @initial NULL: nothing is the default, and the help says what happens then. */
+/* @initial NULL: there is no default value, and the help says what happens then. */
 static const struct setting {
 	const char *name, *argument, *initial;
 	enum group group;
@@ -49,8 +49,9 @@ static const struct setting {
 	 "127.0.0.1:7471",
 	 GROUP_NETWORK,
 	 {SETTINGS_LIST, FIELD(listen), 1, 255, NULL},
-	 "TCP address, or `none'; repeat it or separate several by commas. IPv6 as [::1]:7471. "
-	 "Port 0 takes any. Of a name's addresses those are taken that this host has"},
+	 "TCP address, or `none'; repeat the option or separate several by commas. IPv6 as "
+	 "[::1]:7471. Port 0 is any free port. A name stands for those of its addresses that this "
+	 "host has"},
 	{"plaintext",
 	 NULL,
 	 NULL,
@@ -75,67 +76,63 @@ static const struct setting {
 	 "16384",
 	 GROUP_NETWORK,
 	 {SETTINGS_NUMBER, FIELD(connections_max), 1, 1000000, NULL},
-	 "connections of every kind; one beyond is closed at once. What the limit on open files "
-	 "leaves "
-	 "is the limit when it is smaller"},
+	 "connections of every kind; storaged closes any more at once. The limit on open files may "
+	 "allow fewer"},
 
 	{"namespace",
 	 "NAME",
 	 "default",
 	 GROUP_MEMORY,
 	 {SETTINGS_LIST, FIELD(namespaces), 1, CONTROL_NAMESPACE_BYTES_MAX, NULL},
-	 "namespace with an arena of its own; repeat it or separate several by commas"},
+	 "namespace with an arena of its own; repeat the option or separate several by commas"},
 	{"memory",
 	 "SIZE",
 	 "25%",
 	 GROUP_MEMORY,
 	 {SETTINGS_SIZE, FIELD(memory_bytes), 65536, UINT64_C(1) << 46, NULL},
-	 "arena of each namespace: bytes, KiB, MiB, GiB, TiB, or % of the memory available at the "
-	 "start, to this host or the control group that storaged is in"},
+	 "arena of each namespace: bytes, KiB, MiB, GiB, TiB, or % of the memory that this host, "
+	 "or storaged's control group, has available at the start"},
 	{"memory-reserve",
 	 NULL,
 	 NULL,
 	 GROUP_MEMORY,
 	 {SETTINGS_FLAG, FIELD(memory_reserve), 0, 1, NULL},
-	 "take all of --memory at the start, so that it is there when it is used. Otherwise a page "
-	 "is taken when it is first written to, but where vm.overcommit_memory is 2"},
+	 "take all of --memory at the start, so that it cannot be missing later. Without this "
+	 "option a page is taken when it is first written to, unless vm.overcommit_memory is 2"},
 	{"objects-max",
 	 "N",
 	 STRING(STORE_OBJECTS_MAX_DEFAULT),
 	 GROUP_MEMORY,
 	 {SETTINGS_NUMBER, FIELD(objects_max), 1, STORE_OBJECTS_MAX, NULL},
-	 "objects of a namespace"},
+	 "the most objects of a namespace"},
 	{"opens-max",
 	 "N",
 	 STRING(STORE_OPENS_MAX_DEFAULT),
 	 GROUP_MEMORY,
 	 {SETTINGS_NUMBER, FIELD(opens_max), 1, STORE_OPENS_MAX, NULL},
-	 "objects that one session has open at a time"},
+	 "the most objects that one session has open at a time"},
 
 	{"transports",
 	 "LIST",
 	 "shm,verbs,roce,tcp",
 	 GROUP_TRANSPORTS,
 	 {SETTINGS_SET, FIELD(transports), 0, 0, transports},
-	 "those that may be offered to clients"},
+	 "the transports that storaged may offer to clients"},
 	{"domain",
-	 "WHO",
+	 "EXECUTOR",
 	 "auto",
 	 GROUP_TRANSPORTS,
 	 {SETTINGS_CHOICE, FIELD(domain), 0, 0, domains},
-	 "who executes atomics, one for all transports: `device' (an RDMA device), `cpu', or "
-	 "`auto': the "
-	 "device when there is one that passes its self-test"},
+	 "what executes atomics, for all transports: `device' (an RDMA device), `cpu', or `auto': "
+	 "the device, if there is one that passes its self-test"},
 	{"shm-fence",
 	 "HOW",
 	 "wait",
 	 GROUP_TRANSPORTS,
 	 {SETTINGS_CHOICE, FIELD(shm_fence), 0, 0, shm_fences},
-	 "what becomes of a process that has the memory mapped (transport shm) when its session "
-	 "was "
-	 "silent for the TTL: `wait' for its end, what it holds stays held until then; or `kill' "
-	 "it, if "
-	 "storaged may"},
+	 "what to do with a process that has the memory mapped (transport shm) when its session "
+	 "was silent for the TTL: `wait' for its end, until which it keeps what it holds; or "
+	 "`kill' it, if storaged may"},
 	{"device",
 	 "NAME",
 	 NULL,
@@ -154,8 +151,8 @@ static const struct setting {
 	 STRING(ROCE_PORT),
 	 GROUP_TRANSPORTS,
 	 {SETTINGS_NUMBER, FIELD(roce_port), 0, 65535, NULL},
-	 "UDP port of transport roce, at each address of --listen; where it is taken, and for 0, "
-	 "any"},
+	 "UDP port of transport roce, at each address of --listen; any free port where it is "
+	 "taken, and for 0"},
 	{"workers",
 	 "N",
 	 "1",
@@ -168,8 +165,8 @@ static const struct setting {
 	 GROUP_TRANSPORTS,
 	 {SETTINGS_CHOICE, FIELD(poll), 0, 0, polls},
 	 "how workers wait: `adaptive' spins for 50 us after the last operation, then sleeps; "
-	 "`busy' "
-	 "spins while it serves anybody, a processor each; `block' sleeps at once"},
+	 "`busy' spins while it has connections, and takes a processor for each worker; `block' "
+	 "sleeps at once"},
 
 	{"ttl",
 	 "DURATION",
@@ -182,15 +179,15 @@ static const struct setting {
 	 "60s",
 	 GROUP_SESSIONS,
 	 {SETTINGS_DURATION, FIELD(linger_max_ns), 0, UINT64_C(3600000000000), NULL},
-	 "the longest that a session may ask what it holds to be kept after it was lost; one that "
-	 "asks for more is refused. 0s: none may ask"},
+	 "the longest linger, for which storaged keeps what a lost session holds; a session that "
+	 "asks for more is refused. 0s: no session may linger"},
 	{"sessions-max",
 	 "N",
 	 "8192",
 	 GROUP_SESSIONS,
 	 {SETTINGS_NUMBER, FIELD(sessions_max), 1, 65534, NULL},
-	 "sessions at a time; one user (unix socket), one IPv4 address or one IPv6 network of 64 "
-	 "bits may have half of them"},
+	 "the most sessions at a time; a user (unix socket), an IPv4 address or an IPv6 network of "
+	 "64 bits may have half of them"},
 
 	{"log-level",
 	 "LEVEL",
@@ -209,7 +206,7 @@ static const struct setting {
 #define TABLE_COUNT (sizeof table / sizeof *table)
 #define KEY_CONFIG  (SETTING_KEY_FIRST + (int)TABLE_COUNT)
 
-/* Who said what, in the order of saying. */
+/* The assignments, in their order. */
 struct assignment {
 	unsigned setting;
 	const char *text;
@@ -261,7 +258,7 @@ static error_t parse_flag(int key, char *argument, struct argp_state *state)
 	return 0;
 }
 
-/* Below the options argp breaks a long line without its indent: no line is longer than 79. */
+/* Below the options argp breaks a long line without its indent, so no line is longer than 79. */
 static const char around_options[] =
 	"Storage daemon of dso-rdma: memory that functions read, write, compare-and-swap and "
 	"fetch-and-add "
@@ -282,17 +279,17 @@ static const char around_options[] =
 	"\n"
 	"Files:\n"
 	"  The file of --config has a line `name = value' for each option that it sets,\n"
-	"  and comments behind #.\n"
+	"  and comments after #.\n"
 	"\n"
-	"  Beside the unix socket lies a file of its name and `.state'; without a\n"
-	"  socket it is in the same directory, named after the first address. The next\n"
-	"  storaged there learns from it whether sessions may still hold locks: until\n"
-	"  they must have noticed the end it grants none, and its first line says\n"
-	"  locks-in=SECONDS.\n"
+	"  The restart marker is a file beside the unix socket, with its name and\n"
+	"  `.state'; without a socket it is in the same directory, named after the\n"
+	"  first address. From it the next storaged at that place learns whether\n"
+	"  sessions may still hold locks. It grants none until those sessions must have\n"
+	"  noticed the end, and its first line says locks-in=SECONDS.\n"
 	"\n"
 	"Signals:\n"
 	"  SIGTERM, SIGINT  end every session, tell its client, and exit 0; a second\n"
-	"                   one exits at once\n"
+	"                   signal ends storaged at once\n"
 	"\n"
 	"Examples:\n"
 	"  $ storaged\n"
@@ -412,7 +409,7 @@ static int parse_file(struct assignments *file, const char *path, char *reason, 
 
 /* ---- all together ---- */
 
-/* Apply every assignment of @from to setting @index; *ret_any says whether there was one. */
+/* Apply every assignment from @from to the setting @index; *ret_any says whether there was one. */
 static int apply_all(struct settings *settings, unsigned index, const struct assignments *from,
 		     bool *ret_any, char *reason, size_t reason_bytes)
 {

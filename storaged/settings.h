@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What storaged may be told: by flag, by environment (STORAGED_NAME), in a configuration file, in
- * this order of precedence. One table in settings.c describes every setting; --help is made of it.
+ * The settings of storaged: by flag, by environment (STORAGED_NAME), by a configuration file, in
+ * this order of precedence. One table in settings.c describes every setting; --help is made from
+ * it.
  */
 #ifndef STORAGED_SETTINGS_H
 #define STORAGED_SETTINGS_H

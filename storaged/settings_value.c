@@ -23,7 +23,7 @@ static const struct unit durations[] = {
 	{"ms", 1000000}, {"s", 1000000000}, {"m", UINT64_C(60000000000)}, {NULL, 0}};
 static const struct unit numbers[] = {{"", 1}, {NULL, 0}};
 
-/* What is being parsed, for every function below. */
+/* What is being parsed, for all functions below. */
 struct parse {
 	const struct settings_value *value;
 	const char *text, *origin;
@@ -45,7 +45,7 @@ __attribute__((format(printf, 2, 3))) static int refuse(const struct parse *pars
 	return -EINVAL;
 }
 
-/* A decimal (or octal) number and a unit behind it. Returns 0 or -EINVAL, and leaves no
+/* Parse a decimal (or octal) number and a unit after it. Returns 0 or -EINVAL, without a
  * sentence. */
 static int parse_units(const char *text, int base, const struct unit *units, uint64_t *ret_number)
 {
@@ -74,7 +74,7 @@ static int parse_size(const struct parse *parse, uint64_t *ret_bytes)
 
 	if (parse_units(parse->text, 10, percent, &bytes) == 0 && bytes <= 100) {
 		memory_look("", &memory);
-		/* UINT64_MAX: nobody knows how much there is. */
+		/* UINT64_MAX: it is unknown how much there is. */
 		bytes = memory.available_bytes == UINT64_MAX ? 0
 							     : memory.available_bytes / 100 * bytes;
 	} else if (parse_units(parse->text, 10, sizes, &bytes))

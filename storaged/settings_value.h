@@ -16,15 +16,16 @@ struct settings_list {
 };
 
 enum settings_kind {
-	SETTINGS_TEXT,   /* const char *, of min to max bytes */
-	SETTINGS_LIST,   /* struct settings_list: texts behind commas, added to those before */
+	SETTINGS_TEXT, /* const char *, min to max bytes long */
+	/* struct settings_list: texts separated by commas, added to those before */
+	SETTINGS_LIST,
 	SETTINGS_NUMBER, /* uint64_t, min to max; so are all below */
 	SETTINGS_OCTAL,
 	SETTINGS_SIZE,     /* bytes: 4096, 64KiB, 25% of the memory available */
 	SETTINGS_DURATION, /* ns: 500ms, 10s, 2m */
 	SETTINGS_FLAG,     /* yes or no */
-	SETTINGS_CHOICE,   /* the index of one of the choices */
-	SETTINGS_SET,      /* a bit 1 << index for each of the choices behind commas */
+	SETTINGS_CHOICE,   /* the index of a choice */
+	SETTINGS_SET,      /* a bit 1 << index for each of the choices, separated by commas */
 };
 
 struct settings_value {
@@ -34,11 +35,12 @@ struct settings_value {
 	const char *const *choices; /* ends with NULL */
 };
 
-/* Parse @text, which @origin said, into its field. Returns 0, -EINVAL or -ENOMEM, with *reason. */
+/* Parse @text, which comes from @origin, into its field. Returns 0, -EINVAL or -ENOMEM, with
+ * *reason. */
 int settings_value_parse(const struct settings_value *value, struct settings *settings,
 			 const char *text, const char *origin, char *reason, size_t reason_bytes);
 
-/* Free what a text or a list has, and leave it empty. */
+/* Free the memory of a text or a list, and leave it empty. */
 void settings_value_free(const struct settings_value *value, struct settings *settings);
 
 #endif

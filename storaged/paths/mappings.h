@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processes that have the arena mapped (transport shm). While one has, what it does can land, so
- * its session is not swept. It has it mapped no more when it has ended, or when its lease is not
- * mapped: an empty memfd of its own, which the library maps before the arena and unmaps behind it.
- * storaged looks by sealing it against writing: the kernel refuses that while it is mapped for
- * writing, and lets nobody map it from then on. So it is known after munmap() and after exec(), and
- * not where a program closes descriptors that are none of its own; and nothing that another client
- * does to the arena's file has a part in it. The lease is empty and cannot grow: a seal waits for
- * pages that somebody has pinned, and it has none. When to look is what the connection says that
- * brought the descriptors: the library closes it behind the mapping, exec() does at any rate.
+ * Processes that have the arena mapped (transport shm). While a process has, what it does can land,
+ * so its session is not swept. It no longer has when it has ended, or when its lease is not mapped.
+ * The lease is an empty memfd of its own, which the library maps before the arena and unmaps after
+ * it.
+ *
+ * storaged tests a lease by sealing it against writing: the kernel refuses that while the lease is
+ * mapped for writing, and lets no process map it afterwards. So storaged learns of munmap() and
+ * exec(), is not misled by a program that closes descriptors that are not its own, and does not
+ * depend on what other clients do to the arena's file. The lease is empty and cannot grow: a seal
+ * waits for pinned pages, and it has none.
+ *
+ * The connection that brought the descriptors says when to look: the library closes it after
+ * unmapping, and exec() closes it in any case.
  */
 #ifndef STORAGED_PATHS_MAPPINGS_H
 #define STORAGED_PATHS_MAPPINGS_H

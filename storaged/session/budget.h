@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one kind of work may take of a turn of the loop, over all connections and sessions: so many
- * steps, and a time. What is left goes on in the next turn, behind whatever has come meanwhile. A
- * step is what a light request takes; the piece of work that a price in steps is asked for is small
- * enough not to be divided.
+ * How much one kind of work may take of a turn of the loop, over all connections and sessions: a
+ * number of steps, and a time. What is left goes on in the next turn, after whatever has come
+ * meanwhile. A step is what a light request takes. A piece of work, whose price in steps is asked
+ * for, is small enough not to be divided.
  */
 #ifndef STORAGED_SESSION_BUDGET_H
 #define STORAGED_SESSION_BUDGET_H
@@ -27,8 +27,7 @@ static inline struct budget budget_begin(void)
 	return (struct budget){.steps = BUDGET_STEPS_MAX};
 }
 
-/* Whether a piece of work of @steps may be done in this turn. The first one may, whatever it
- * takes. */
+/* Whether a piece of work of @steps may be done in this turn. The first piece always may. */
 static inline bool budget_take(struct budget *budget, unsigned steps)
 {
 	int64_t now_ns;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Why sessions end: the one table, from which the log line, what the client is told, and the
+ * The reasons why sessions end: one table, from which the log line, the client's sentence and the
  * figures are made.
  */
 #ifndef STORAGED_SESSION_ENDS_H
@@ -9,7 +9,7 @@
 #include "storaged/log.h"
 
 /* X(name, level of the log line, whether the client left without a goodbye, the reason for people).
- * "sessions_ended_" and the name are the figure's. */
+ * The figure is called "sessions_ended_" and the name. */
 #define SESSION_ENDS(X)                                                            \
 	X(goodbye, INFO, false, "its client said goodbye")                         \
 	X(drained, INFO, false, "storaged is shutting down")                       \

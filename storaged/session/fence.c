@@ -39,7 +39,8 @@ void fences_close(struct fences *fences, enum session_end why)
 		next = link->next;
 		fence->ops->close(fence, why);
 	}
-	/* Only now: one that closed at once was not the last as long as others were not asked. */
+	/* Only now: a fence that closed at once was not the last as long as others had not been
+	 * asked. */
 	fences->were_asked = true;
 	look_whether_all_closed(fences);
 }

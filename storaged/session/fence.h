@@ -3,8 +3,8 @@
  * Fences: the paths over which a session's client reaches memory. A data connection, a queue pair
  * and a process that has the arena mapped each register a fence with the session, for as long as
  * anything of them can land. When the session is over, each fence is asked to close its path, and
- * each says when nothing can reach memory over it any more. Only behind the last of them is
- * anything of the session swept. What a path is made of is known to its own kind alone.
+ * each reports when nothing can reach memory over it any more. Only after the last of them is the
+ * session swept. Each kind of path knows its own details.
  */
 #ifndef STORAGED_SESSION_FENCE_H
 #define STORAGED_SESSION_FENCE_H
@@ -20,7 +20,7 @@ struct fence_ops {
 	/* The session is over, for @why: close the path. Does not block. fence_closed follows, in
 	 * this call or later; it may have been on its way before. */
 	void (*close)(struct fence *fence, enum session_end why);
-	/* For people: while what the path stays open, where that is the client's affair. NULL:
+	/* For people: what keeps the path open, where closing it is up to the client. NULL:
 	 * storaged closes it by itself, and waits for that when it ends. */
 	const char *open_while;
 };
@@ -31,7 +31,7 @@ struct fence {
 	/* in fences->open */
 	struct list link;
 	enum control_transport transport;
-	/* The path carries nothing new any more, though something of it may land yet. */
+	/* The path carries nothing new any more, though something of it may still land. */
 	bool has_ended;
 };
 
@@ -40,7 +40,8 @@ struct fences {
 	struct list open;
 	/* to close */
 	bool were_asked;
-	/* Nothing can reach memory any more: all were asked, and none is open. Called once. */
+	/* Nothing can reach memory any more: all fences were asked, and none is open. Called
+	 * once. */
 	void (*all_closed)(struct fences *fences);
 };
 
@@ -48,20 +49,20 @@ void fences_init(struct fences *fences, void (*all_closed)(struct fences *fences
 /* A path of @transport begins; @fence is embedded in it. */
 void fence_open(struct fences *fences, struct fence *fence, const struct fence_ops *ops,
 		enum control_transport transport);
-/* Nothing can reach memory over it any more. */
+/* Nothing can reach memory over @fence any more. */
 void fence_closed(struct fence *fence);
-/* The session is over, for @why: ask all of them. */
+/* The session is over, for @why: ask all fences to close. */
 void fences_close(struct fences *fences, enum session_end why);
 
 /* How many paths of the kind @ops are open. */
 unsigned fences_count(const struct fences *fences, const struct fence_ops *ops);
-/* One of the kind @ops; NULL: there is none. */
+/* A fence of the kind @ops; NULL: there is none. */
 struct fence *fences_find(const struct fences *fences, const struct fence_ops *ops);
 /* Whether there is a path of @transport that has not ended. */
 bool fences_carry(const struct fences *fences, enum control_transport transport);
 /* Whether there are paths that storaged closes by itself. */
 bool fences_are_closing(const struct fences *fences);
-/* While what a path stays open that is the client's to close; NULL: there is none. */
+/* What keeps a path open that only the client closes; NULL: there is no such path. */
 const char *fences_open_while(const struct fences *fences);
 
 #endif

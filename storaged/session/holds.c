@@ -7,7 +7,7 @@ void holds_init(struct holds *holds, struct sessions *sessions, struct namespace
 	*holds = (struct holds){.sessions = sessions, .namespaces = namespaces};
 }
 
-/* Name the words of the next look. *looks is moved behind them. Returns how many; *ret_over: the
+/* Collect the words of the next look. *looks is moved behind them. Returns how many; *ret_over: the
  * round ends with them. */
 static unsigned gather(const struct store *store, struct looks *looks,
 		       struct sweep_word words[LOOK_WORDS_MAX], bool *ret_over)
@@ -24,7 +24,7 @@ static unsigned gather(const struct store *store, struct looks *looks,
 			*ret_over = true;
 			break;
 		}
-		/* It may be another one than where the last look ended. */
+		/* The object may be another than the one at which the last look ended. */
 		if (next - 1 != looks->object || stat.generation != looks->generation)
 			looks->word = 0;
 		looks->object = next - 1;
@@ -43,7 +43,7 @@ static unsigned gather(const struct store *store, struct looks *looks,
 	return count;
 }
 
-/* One look at a namespace. Returns 0, or a negative errno: its words cannot be read. */
+/* Look once at a namespace. Returns 0, or a negative errno: its words cannot be read. */
 static int look_at_some(struct holds *holds, unsigned place, int64_t now_ns, bool *ret_over)
 {
 	struct sweep_word words[LOOK_WORDS_MAX];
@@ -89,7 +89,8 @@ void holds_look(struct holds *holds, int64_t now_ns)
 		holds->turn = (holds->turn + 1) % holds->namespaces->count;
 		spaces--;
 	}
-	/* A device may be slow, and one that does not answer is given up only after a while. */
+	/* A device may be slow, and a device that does not answer is given up only after a
+	 * while. */
 	holds->looked_ns = spent_ns < LOOK_TURN_NS ? now_ns : now_ns + LOOK_PAUSE_NS - LOOK_NS;
 }
 
@@ -103,7 +104,7 @@ void holds_time(const struct holds *holds, const struct session *session, const 
 		      sightings_are_missing(&session->sightings, behind_ns);
 	int64_t after_ns = missed ? 0 : behind_ns;
 
-	/* Of several words an older one may be among those missed. */
+	/* Of several words, an older one may be among those that were missed. */
 	if (sighting && (hold->count == 1 || !missed))
 		after_ns = sighting->before_ns;
 	if (after_ns < session->begun_ns)

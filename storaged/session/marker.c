@@ -15,7 +15,7 @@
 
 #define MAGIC      "DSOSTAT2"
 #define FILE_BYTES 4096
-/* No session is kept for longer: what says so is damaged. */
+/* No session is kept for longer: a marker that says so is damaged. */
 #define KEEP_NS_LONGEST UINT64_C(86400000000000)
 
 _Static_assert(sizeof(struct marker_page) <= FILE_BYTES, "the file is mapped as a whole");
@@ -37,8 +37,8 @@ struct marker_now marker_now(const uint8_t boot[16])
 	return now;
 }
 
-/* How long ago it last lived: by the clock that nobody sets, unless the host was started anew
- * between. */
+/* How long ago the storaged before last lived: by the clock that cannot be set, unless the host was
+ * started anew in between. */
 static int64_t ago_of(const struct marker_page *page, const struct marker_now *now)
 {
 	int64_t ago_ns = memcmp(page->boot, now->boot, sizeof page->boot)
@@ -94,8 +94,8 @@ refuse(int error, char *reason, size_t reason_bytes, const char *format, ...)
 	return error;
 }
 
-/* The file, made where there is none, of full length, and locked. Returns a descriptor or a
- * negative errno. */
+/* Open the file, created where there is none, at full length, and lock it. Returns a descriptor or
+ * a negative errno. */
 static int open_file(const char *path, char *reason, size_t reason_bytes)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600), error;
@@ -103,8 +103,8 @@ static int open_file(const char *path, char *reason, size_t reason_bytes)
 
 	if (fd < 0)
 		return refuse(-errno, reason, reason_bytes, "%s: %s", path, strerror(errno));
-	/* In a directory that others can write to, a second link may be to any file of this
-	 * user. */
+	/* In a directory that others can write to, a file with a second link may be any file of
+	 * this user. */
 	if (fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
 	    status.st_nlink != 1)
 		error = refuse(-EACCES, reason, reason_bytes,
@@ -118,7 +118,7 @@ static int open_file(const char *path, char *reason, size_t reason_bytes)
 	return error ? error : fd;
 }
 
-/* A row of another layout must not be read as one of this layout once the magic is written. */
+/* A row of another layout must not be read as one of this layout after the magic is written. */
 static void make_readable(struct marker_page *page)
 {
 	if (memcmp(page->magic, MAGIC, sizeof page->magic))
@@ -147,15 +147,15 @@ int marker_open(struct marker *marker, const char *path, const struct marker_now
 	return 0;
 }
 
-/* SIGKILL may stop storaged behind any store: the compiler must keep the order of those around
+/* SIGKILL may stop storaged after any store: the compiler must keep the order of the stores around
  * this. */
 static void in_order(void)
 {
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* While the boot id is that of another boot, the realtime clock counts: so the boot id changes
- * behind both clocks. */
+/* While the boot id is of another boot, the realtime clock counts: so the boot id is changed after
+ * both clocks. */
 void marker_beat(struct marker *marker, const struct marker_now *now, uint64_t reserved)
 {
 	struct marker_page *page = marker->page;
@@ -172,7 +172,7 @@ void marker_beat(struct marker *marker, const struct marker_now *now, uint64_t r
 	in_order();
 }
 
-/* The row of @name, or else, where there is none, a free one; NULL: all are in use. */
+/* The row of @name, or where there is none a free one; NULL: all are in use. */
 static struct marker_space *find_row(struct marker_page *page, const char *name)
 {
 	struct marker_space *free_row = NULL;
@@ -188,7 +188,7 @@ static struct marker_space *find_row(struct marker_page *page, const char *name)
 	return free_row;
 }
 
-/* Nobody waits for a row while its name changes. */
+/* A row makes nothing wait while its name changes. */
 static void rename_row(struct marker_space *row, const char *name)
 {
 	row->keep_ns = 0;

@@ -2,9 +2,8 @@
 /*
  * What a storaged leaves for the next one at its place: when it last lived, for how long the
  * sessions of each namespace that may hold something may go on, and which token origins it may have
- * given. It is a small file that is mapped: writing to it is no system call, and what was written
- * outlives a crash. It is storaged's own: one of another layout, by its magic, is like one that is
- * not there.
+ * given. It is a small mapped file: writing to it is no system call, and what was written outlives
+ * a crash. A file with the magic of another layout counts as if it were not there.
  */
 #ifndef STORAGED_SESSION_MARKER_H
 #define STORAGED_SESSION_MARKER_H
@@ -19,18 +18,20 @@
 
 #define MARKER_SPACES     32
 #define MARKER_NAME_BYTES 64
-/* CLOCK_REALTIME gets there in the year 2262: an origin beyond is damage, and the clock of tokens
+/* CLOCK_REALTIME reaches this in the year 2262: a larger origin is damage, and the clock of tokens
  * would wrap. */
 #define MARKER_RESERVED_LAST (UINT64_C(1) << 63)
 
 struct marker_space {
 	/* "": none */
 	char name[MARKER_NAME_BYTES];
-	/* so long behind its end they may go on as if nothing had happened; 0: nobody */
+	/* for so long after the end of storaged sessions may go on as if nothing had happened; 0:
+	 * none */
 	uint64_t keep_ns;
 };
 
-/* The file: each number is written alone, in the machine's byte order, and is true by itself. */
+/* The file. Each number is written by itself, in the machine's byte order, and is true by
+ * itself. */
 struct marker_page {
 	uint8_t magic[8];
 	/* the kernel's boot id */
@@ -57,13 +58,13 @@ struct marker_before {
 	int64_t ago_ns;
 	/* token origins up to here */
 	uint64_t reserved;
-	/* it says what cannot be, which is not believed */
+	/* it says what cannot be, and is not believed */
 	bool is_damaged;
 	struct marker_space spaces[MARKER_SPACES];
 };
 
-/* From now on, until every holder in the namespace @name must have noticed; 0: nobody can hold
- * anything. */
+/* How long it is, from now on, until every holder in the namespace @name must have noticed; 0:
+ * there can be no holder. */
 int64_t marker_wait_ns(const struct marker_before *before, const char *name);
 
 /* Both clocks and the boot id, as the marker knows them. */
@@ -73,19 +74,19 @@ struct marker_now {
 };
 struct marker_now marker_now(const uint8_t boot[16]);
 
-/* What @page, of any content, says at @now. */
+/* What @page, which may have any content, says at @now. */
 struct marker_before marker_read(const struct marker_page *page, const struct marker_now *now);
 
-/* Open or make the file @path. Returns 0 with *ret_before, or a negative errno with *reason filled;
- * then the marker is one that keeps nothing. */
+/* Open or create the file @path. Returns 0 with *ret_before, or a negative errno with *reason
+ * filled; then the marker keeps nothing. */
 int marker_open(struct marker *marker, const char *path, const struct marker_now *now,
 		struct marker_before *ret_before, char *reason, size_t reason_bytes);
-/* storaged lives, and gives no token origin beyond @reserved. */
+/* Note that storaged lives, and gives no token origin beyond @reserved. */
 void marker_beat(struct marker *marker, const struct marker_now *now, uint64_t reserved);
 /*
- * In the namespace @name sessions may go on for @keep_ns; 0: none. A namespace keeps its row, as
- * long as that is not 0, over all starts. Between any two stores the page says of each namespace
- * what it said before or what it says now.
+ * Note that sessions may go on for @keep_ns in the namespace @name; 0: none. A namespace keeps its
+ * row over all starts, as long as that is not 0. Between any two stores the page says of each
+ * namespace either what it said before or what it says now.
  */
 void marker_keep(struct marker *marker, const char *name, uint64_t keep_ns);
 void marker_close(struct marker *marker);

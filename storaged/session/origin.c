@@ -32,7 +32,7 @@ void origin_from(const struct sockaddr *peer, struct origin *origin)
 		memcpy(origin->network, v6->sin6_addr.s6_addr, NETWORK_BYTES);
 }
 
-/* Who is at the other end of a unix socket, as a person would look for it. */
+/* The process at the other end of a unix socket, as a person would look for it. */
 static void find_process(int fd, struct origin *origin, char who[ORIGIN_WHO_BYTES])
 {
 	struct ucred credentials;
@@ -42,7 +42,7 @@ static void find_process(int fd, struct origin *origin, char who[ORIGIN_WHO_BYTE
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes))
 		credentials = (struct ucred){.uid = (uid_t)-1};
 	origin->uid = credentials.uid;
-	/* 0: a process that this container's numbers do not reach. */
+	/* 0: the process has no number in this container. */
 	origin->pid = credentials.pid;
 	if (credentials.pid <= 0)
 		snprintf(who, ORIGIN_WHO_BYTES, "a process on this host");

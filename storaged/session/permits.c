@@ -4,7 +4,7 @@
 
 #define BATCH 64
 
-/* Of the permits from @first on, of which there are @count. */
+/* Count the free ones among the @count permits from @first on. */
 static uint32_t free_of(struct transport *transport, uint64_t first, unsigned count)
 {
 	struct op ops[BATCH];

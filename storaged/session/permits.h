@@ -6,8 +6,8 @@
 
 #include "storaged/session/waiter.h"
 
-/* How many permits nobody has, of the semaphore that @waiter has open as @handle; 0 where it is
- * none, or cannot be read. *ret_object is the offset of its header. */
+/* How many permits are free, of the semaphore that @waiter has open as @handle; 0 where it is none,
+ * or cannot be read. *ret_object is the offset of its header. */
 uint32_t permits_free(const struct waiter *waiter, uint32_t handle, uint64_t *ret_object);
 
 #endif

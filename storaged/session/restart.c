@@ -13,7 +13,7 @@ _Static_assert(MARKER_SPACES >= 2 * SETTINGS_ITEMS_MAX &&
 	       "the marker has room for every namespace, and as many that are not here");
 
 #define BEAT_NS INT64_C(1000000000)
-/* Of token origins beyond the clock: far more than passes between two beats. */
+/* How many token origins are reserved beyond the clock: far more than pass between two beats. */
 #define RESERVE_NS UINT64_C(60000000000)
 #define NS_PER_MS  1000000
 
@@ -36,10 +36,10 @@ static struct restart_space *space_of(struct restart *restart, const struct name
 }
 
 /*
- * For how long the client of a live session may go on behind the last beat: it gives up within the
- * TTL of when it heard of storaged last, which is until the next beat. (That one is late by a turn
- * of the loop, a few ms, which is less than the quarter of the TTL by which clients are early.)
- * When storaged ends, its clients are told behind a beat.
+ * For how long the client of a live session may go on after the last beat. It gives up within the
+ * TTL of when it last heard of storaged, which it may until the next beat. (The next beat may be
+ * late by a turn of the loop, a few ms, which is less than the quarter of the TTL by which clients
+ * are early.) When storaged ends, its clients are told after a beat.
  */
 static int64_t live_ns(const struct restart *restart)
 {
@@ -51,8 +51,8 @@ static int64_t larger(int64_t one, int64_t other)
 	return one > other ? one : other;
 }
 
-/* For how long the session of @linger may go on: while it lives, until its client must have
- * noticed, and for its linger behind that; when it is over, for what is left of that. */
+/* For how long the session of @linger may go on. A live session may until its client must have
+ * noticed, and then for its linger; a session that is over may for the rest of its linger. */
 static int64_t keep_of(const struct restart *restart, const struct restart_linger *linger,
 		       int64_t now_ns)
 {
@@ -61,8 +61,8 @@ static int64_t keep_of(const struct restart *restart, const struct restart_linge
 	return linger->at_ns > now_ns ? linger->at_ns - now_ns : 0;
 }
 
-/* Say in the marker for how long holders in the namespace at @place may go on, ours and those of
- * the storaged before. */
+/* Write into the marker for how long holders in the namespace at @place may go on, both ours and
+ * those of the storaged before. */
 static void keep(struct restart *restart, unsigned place)
 {
 	const struct restart_space *space = &restart->spaces[place];
@@ -74,7 +74,7 @@ static void keep(struct restart *restart, unsigned place)
 	marker_keep(&restart->marker, restart->namespaces->table[place].name, (uint64_t)keep_ns);
 }
 
-/* Look at the sessions that there are, and at no other. */
+/* Look at existing sessions only. */
 static void count_keep(struct restart *restart, unsigned place)
 {
 	struct restart_space *space = &restart->spaces[place];
@@ -88,8 +88,8 @@ static void count_keep(struct restart *restart, unsigned place)
 	keep(restart, place);
 }
 
-/* Namespaces that are not here may be there again after the next start: what is left of their wait
- * is passed on. */
+/* Namespaces that are missing now may be there again after the next start: what is left of their
+ * wait is passed on. */
 static void keep_absent(struct restart *restart)
 {
 	for (unsigned i = 0; i < MARKER_SPACES && *restart->absent[i].name; i++) {
@@ -117,8 +117,8 @@ static bool is_absent(const struct restart *restart, const char *name)
 	return false;
 }
 
-/* Remember those of the storaged before that are not here. The rows of the others become free
- * before the first beat, from which they would count again. */
+/* Remember the namespaces of the storaged before that are missing now. The rows of the others
+ * become free before the first beat, from which they would count again. */
 static void find_absent(struct restart *restart, const struct marker_before *before)
 {
 	unsigned count = 0, count_max = MARKER_SPACES - restart->namespaces->count;
@@ -180,8 +180,8 @@ void restart_open(struct restart *restart, const char *path)
 	for (unsigned i = 0; i < restart->namespaces->count; i++)
 		wait_in(restart, &restart->namespaces->table[i], &before);
 	find_absent(restart, &before);
-	/* In this order: the rows of the storaged before count from the beat on, which is for
-	 * longer than they have to, and then each of them says what is left of it. */
+	/* In this order: the rows of the storaged before count from the beat on, which is longer
+	 * than they have to, and then each of them is set to what is left. */
 	beat(restart, clock_now_ns(), token_clock_next() + RESERVE_NS);
 	for (unsigned i = 0; i < restart->namespaces->count; i++)
 		keep(restart, i);
@@ -271,8 +271,9 @@ static bool let_go(struct restart *restart, const struct name_space *space,
 	return tally.failures == 0;
 }
 
-/* They stay held until the device works again: nobody is given anything too early, and the marker
- * says that it is not over. Tried anew every SWEEP_RETRY_NS, as sweeps of sessions are. */
+/* The locks stay held until the device works again: nothing is granted too early, and the marker
+ * says that the wait is not over. It is tried again every SWEEP_RETRY_NS, as sweeps of sessions
+ * are. */
 static void sweep_later(struct restart_space *space)
 {
 	space->is_sweeping = false;
@@ -304,7 +305,7 @@ static bool sweep_space(struct restart *restart, unsigned place, struct budget *
 		}
 		if (!budget_take(budget, 1 + (unsigned)sweep_count(stat.type, stat.parameters)))
 			return true;
-		/* The second time over a loopback queue pair that was connected anew. */
+		/* The second try goes over a loopback queue pair that was connected anew. */
 		if (let_go(restart, space, &stat) || let_go(restart, space, &stat))
 			own->cursor = next;
 		else
@@ -321,7 +322,7 @@ bool restart_sweep(struct restart *restart, struct budget *budget)
 	return false;
 }
 
-/* Whether anybody may hold something that the next storaged is to know of. */
+/* Whether a session may hold something that the next storaged has to know of. */
 static bool keeps(const struct restart_space *space)
 {
 	return space->keep_ns || space->until_ns;

@@ -39,7 +39,7 @@ int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns, struc
 	return 0;
 }
 
-/* With what the system call said of it, where it was one, in @text. */
+/* With the error of the system call, where there was one, in @text. */
 static const char *reason_of(const struct session *session, char text[REASON_BYTES])
 {
 	const char *reason = session_ends[session->end].reason;
@@ -51,7 +51,7 @@ static const char *reason_of(const struct session *session, char text[REASON_BYT
 	return text;
 }
 
-/* Once for each session. Ends of one reason are not kept back because there are many of another. */
+/* Once for each session. Many ends of one reason do not hold back lines about another. */
 static void log_end(const struct session *session)
 {
 	static struct log_limit limits[END_COUNT];
@@ -124,7 +124,7 @@ static void go_free(struct session *session)
 
 	log_end(session);
 	sightings_forget(&session->sightings);
-	/* Every handle is back; this frees what the opener itself has. */
+	/* Every handle was given back; this frees the opener's own memory. */
 	store_opener_end(&session->opener);
 	list_remove(&session->sweeping);
 	list_remove(&session->remains);
@@ -237,8 +237,8 @@ struct session *session_begin(struct sessions *sessions, struct name_space *spac
 		return NULL;
 	place = sessions->free[sessions->free_head];
 	session = &sessions->table[place];
-	/* Does not block once the system has booted; storaged would rather wait than be
-	 * guessable. */
+	/* getrandom() does not block once the system has booted; before that storaged rather waits
+	 * than gives a cookie that can be guessed. */
 	if (getrandom(&random, sizeof random, 0) != sizeof random ||
 	    getrandom(session->cookie, sizeof session->cookie, 0) != sizeof session->cookie)
 		return NULL;
@@ -319,7 +319,7 @@ static bool died(const struct session *session)
 	return session_ends[session->end].died;
 }
 
-/* What it held stays held for a while, and people may wonder. */
+/* Its holds stay for a while, which people may wonder about. */
 static void log_wait(const struct session *session)
 {
 	char text[REASON_BYTES];
@@ -342,7 +342,7 @@ void session_end(struct session *session, enum session_end why)
 {
 	session->end = why;
 	session->sessions->ended[why]++;
-	/* Who has nothing open holds nothing. */
+	/* A session with nothing open holds nothing. */
 	if (died(session) && session->linger.ns && session->opener.open_count)
 		session->linger.at_ns = clock_now_ns() + session->linger.ns;
 	go(session, SESSION_FENCING);
@@ -363,7 +363,7 @@ void session_path_ended(struct session *session, enum control_transport transpor
 		session->client->ops->hear_out(session->client, why, error);
 }
 
-/* Of transport verbs the client may know sooner than storaged that its queue pair is there. */
+/* With transport verbs the client may know sooner than storaged that its queue pair exists. */
 static bool has_path(const struct session *session, enum control_transport transport)
 {
 	return fences_carry(&session->fences, transport) ||
@@ -379,8 +379,8 @@ void session_use(struct session *session, enum control_transport transport)
 
 /* ---- the sweep ---- */
 
-/* Undo what the session held in one object, and wake whoever waits there for it. Returns whether
- * all of its words could be reached: again, it undoes what is left. */
+/* Undo what the session held in one object, and wake the waiters there. Returns whether all of its
+ * words could be reached; if not, call again to undo the rest. */
 static bool sweep(struct session *session, const struct store_reference *reference)
 {
 	struct futexes *futexes = session->sessions->futexes;
@@ -402,7 +402,7 @@ static bool sweep(struct session *session, const struct store_reference *referen
 	return tally.failures == 0;
 }
 
-/* What it holds stays held until the device works again. */
+/* Its holds stay until the device works again. */
 static void sweep_later(struct session *session)
 {
 	list_remove(&session->sweeping);
@@ -421,7 +421,7 @@ void sessions_retry_sweeps(struct sessions *sessions, int64_t now_ns)
 	}
 }
 
-/* What sweeping an object takes: so many of its words are a step. */
+/* The steps that sweeping an object takes: one for this many words. */
 static unsigned sweep_steps(const struct store_reference *reference)
 {
 	return 1 + (unsigned)(sweep_count(reference->type, reference->parameters) / SWEEP_WORDS);
@@ -440,7 +440,7 @@ static bool sweep_next(struct session *session, struct budget *budget)
 	}
 	if (!budget_take(budget, sweep_steps(&reference)))
 		return false;
-	/* The second time over a loopback queue pair that was connected anew. */
+	/* The second try goes over a loopback queue pair that was connected anew. */
 	if (!sweep(session, &reference) && !sweep(session, &reference)) {
 		sweep_later(session);
 		return true;
@@ -458,7 +458,8 @@ bool sessions_sweep(struct sessions *sessions, struct budget *budget)
 
 		if (!sweep_next(session, budget))
 			return true;
-		/* In turns: who holds one thing does not wait for who holds thousands. */
+		/* In turns, so that a session that holds one thing does not wait for one that holds
+		 * thousands. */
 		if (session->state == SESSION_SWEEPING && !list_empty(&session->sweeping)) {
 			list_remove(&session->sweeping);
 			list_append(&sessions->sweeping, &session->sweeping);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions: who may touch what, until when; and their end, after which nothing of them can land. */
+/* Sessions: what a client may reach, and until when; and the end of a session, after which nothing
+ * of it can land. */
 #ifndef STORAGED_SESSION_SESSION_H
 #define STORAGED_SESSION_SESSION_H
 
@@ -20,12 +21,11 @@
 enum session_state {
 	SESSION_FREE, /* waits for somebody's HELLO */
 	SESSION_LIVE, /* waits for requests; for GOODBYE, a disconnect or silence */
-	/* waits until nothing of its client can land: for the last of its fences */
+	/* waits until nothing of its client can land: until its last fence has closed */
 	SESSION_FENCING,
-	/* fenced; waits until the time is over for which it asked that its holds be kept */
+	/* fenced; waits for the end of its linger, for which its holds are kept */
 	SESSION_LINGERING,
-	/* waits for turns of the loop, in which what it held is undone and its handles are given
-	 * back */
+	/* waits for turns of the loop, in which its holds are undone and its handles given back */
 	SESSION_SWEEPING,
 };
 
@@ -39,15 +39,16 @@ struct session {
 	struct store_opener opener;
 	/* while LIVE */
 	struct client *client;
-	/* that apply, enum control_feature */
+	/* the features that apply, enum control_feature */
 	uint64_t features;
 	struct peer_timer timer;
 	struct restart_linger linger;
-	/* the end of that, or the next try of a sweep that the device failed */
+	/* the end of the linger, or the next try of a sweep that the device failed */
 	struct deadline due;
-	/* enum control_transport: whose paths' end is the session's; 0: it has not said */
+	/* enum control_transport: the end of a path of this transport ends the session; 0: not said
+	 * yet */
 	uint8_t used;
-	/* its last queue pair of transport verbs was disconnected, and no other is on its way */
+	/* its last queue pair of transport verbs was disconnected, and no other is being made */
 	bool verbs_left;
 	struct fences fences;
 	struct waiter waiter;
@@ -62,21 +63,21 @@ struct session {
 	enum session_end end;
 	/* errno of the system call that failed when a path of its broke, or 0 */
 	int last_error;
-	/* words of its that were taken back */
+	/* how many of its words were taken back */
 	unsigned taken;
 	/* in sessions->sweeping */
 	struct list sweeping;
 	/* in sessions->remains */
 	struct list remains;
 	uint32_t sweep_handle;
-	/* the object of that handle: some words of it could not be reached */
+	/* the object of that handle: some of its words could not be reached */
 	bool sweep_again;
 };
 
 struct sessions {
 	/* session_max + 1 of them; the first is never used */
 	struct session *table;
-	/* a ring of places, the one free for longest first */
+	/* a ring of free places, the one free for the longest time first */
 	uint16_t *free;
 	uint32_t free_head, free_count;
 	uint32_t max;
@@ -86,7 +87,7 @@ struct sessions {
 	/* of sweeps that the device failed */
 	struct deadlines retries;
 	struct list sweeping;
-	/* those that are over and not free yet */
+	/* sessions that are over and not free yet */
 	struct list remains;
 	struct origin_counts origin_counts;
 	uint64_t begun;
@@ -99,17 +100,17 @@ struct sessions {
 int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns, struct futexes *futexes,
 		  struct restart *restart);
 void sessions_close(struct sessions *sessions);
-/* Whether as many sessions of the process of @origin are over and not swept yet as may be. */
+/* Whether the process of @origin has as many sessions that are over and not swept yet as it may. */
 bool sessions_too_many_remains(const struct sessions *sessions, const struct origin *origin);
-/* How many sessions one user or network may have, of those that there may be. */
+/* The most sessions of one user or network. */
 uint32_t sessions_share(const struct sessions *sessions);
 /* Sessions that are not free. */
 uint32_t sessions_count(const struct sessions *sessions);
-/* Those that ended without a goodbye otherwise than by silence. */
+/* The sessions that ended without a goodbye, other than by silence. */
 uint64_t sessions_lost(const struct sessions *sessions);
 
-/* Begin one from @origin, which asks for @linger_ns. Returns NULL when there are as many as there
- * may be. */
+/* Begin a session from @origin, with a linger of @linger_ns. Returns NULL when there are as many as
+ * there may be. */
 struct session *session_begin(struct sessions *sessions, struct name_space *space,
 			      struct client *client, const struct origin *origin,
 			      int64_t linger_ns);
@@ -127,35 +128,36 @@ static inline struct session *session_of_fence(const struct fence *fence)
 
 /* The live session of @id, or NULL. */
 struct session *sessions_at(const struct sessions *sessions, uint64_t id);
-/* The same, if @cookie is its own; NULL otherwise, in the same time. */
+/* The same, if @cookie is that session's; NULL otherwise, in the same time. */
 struct session *sessions_find(const struct sessions *sessions, uint64_t id,
 			      const uint8_t cookie[CONTROL_COOKIE_BYTES]);
-/* The session in @space that @owner, read from a word that clients write, stands for; or NULL. */
+/* The session in @space with the number @owner, which was read from a word that clients write; or
+ * NULL. */
 struct session *sessions_owner(const struct sessions *sessions, const struct name_space *space,
 			       uint16_t owner);
-/* The client has been heard of. */
+/* The client was heard of. */
 void session_heard(struct session *session);
-/* End a live session: from here on its client is no longer its. */
+/* End a live session: from here on it has no client. */
 void session_end(struct session *session, enum session_end why);
-/* The same, and its client is told the reason in a notice: before anything of the session's is
- * taken away, so that who finds a path gone finds the notice there. */
+/* The same, and send its client the reason in a notice. That comes before anything of the session
+ * is taken away, so that a client that finds a path gone finds the notice. */
 void session_fence(struct session *session, enum session_end why);
-/* A path of @transport of the session ended by itself, which a system call said with errno @error
- * (0: none did): so does the session, if it is live and uses that, and its client has not said
- * goodbye before. */
+/* A path of @transport of the session ended by itself, which a system call reported with errno
+ * @error (0: none did). The session ends too, if it is live and uses that transport, and its client
+ * has not said goodbye before. */
 void session_path_ended(struct session *session, enum control_transport transport,
 			enum session_end why, int error);
-/* Its client goes on with its path of @transport: with the end of that, which may have been before,
- * the session ends. */
+/* The client uses its path of @transport from now on: the session ends with that path, which may
+ * have ended before. */
 void session_use(struct session *session, enum control_transport transport);
-/* Have those swept whose linger is over. */
+/* Sweep the sessions whose linger is over. */
 void sessions_expire_lingers(struct sessions *sessions, int64_t now_ns);
-/* For people who look at what it holds: what has become of it, "" while it is live. */
+/* A note for people who look at its holds: the state of the session, "" while it is live. */
 const char *session_state_note(const struct session *session);
 
 /* Whether there are paths of sessions that storaged closes by itself. */
 bool sessions_are_closing(const struct sessions *sessions);
-/* Have those swept again that the device failed a while ago. */
+/* Sweep the sessions again whose sweep the device failed a while ago. */
 void sessions_retry_sweeps(struct sessions *sessions, int64_t now_ns);
 /* Undo what ended sessions held. Returns whether there is more. */
 bool sessions_sweep(struct sessions *sessions, struct budget *budget);

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-/* The sighting of @word; else one that is not needed any more; else NULL. */
+/* The sighting of @word; or one that is not needed any more; or NULL. */
 static struct sighting *place_for(const struct sightings *sightings, uint64_t word,
 				  int64_t behind_ns)
 {

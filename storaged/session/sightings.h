@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* In which words a session was seen, with which token, and when first: a token that is the same
- * later is the same hold, never given back between. */
+/* The words in which a session was seen, with which token, and when first. If the token is the same
+ * later, so is the hold: it was never given back in between. */
 #ifndef STORAGED_SESSION_SIGHTINGS_H
 #define STORAGED_SESSION_SIGHTINGS_H
 
@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define SIGHTINGS_MAX 64 /* words that one session is remembered in */
+#define SIGHTINGS_MAX 64 /* the words in which one session is remembered */
 
 /* A word that a session was seen in. */
 struct sighting {
@@ -27,7 +27,7 @@ struct sighting {
 struct sightings {
 	/* SIGHTINGS_MAX of them, or NULL: none yet */
 	struct sighting *seen;
-	/* when there was no room for one, last */
+	/* when there was last no room for one */
 	int64_t missed_ns;
 };
 
@@ -36,7 +36,7 @@ void sightings_see(struct sightings *sightings, const struct sweep_word *word, i
 		   int64_t now_ns);
 /* Whether some holds may be older than they seem, because there was no room to remember them. */
 bool sightings_are_missing(const struct sightings *sightings, int64_t behind_ns);
-/* The oldest that is @hold still, or NULL. */
+/* The oldest sighting that still is @hold, or NULL. */
 const struct sighting *sightings_find(const struct sightings *sightings, const struct hold *hold);
 /* The session is gone. */
 void sightings_forget(struct sightings *sightings);
