@@ -26,9 +26,9 @@
 struct op {
 	uint8_t opcode;        /* enum data_opcode */
 	uint32_t length_bytes; /* READ, WRITE: 1 to DATA_TRANSFER_BYTES_MAX; atomics: 8 */
-	int32_t status;   /* set to -EINPROGRESS by submit; 0 or a negative errno when completed:
-			 * -ERANGE, -EINVAL, -EACCES refused by the far side;
-			 * -ECONNRESET outcome unknown; -ENOTCONN never sent */
+	/* set to -EINPROGRESS by submit; 0 or a negative errno when completed: -ERANGE, -EINVAL,
+	 * -EACCES refused by the far side; -ECONNRESET outcome unknown; -ENOTCONN never sent */
+	int32_t status;
 	uint64_t offset;  /* in the region */
 	uint64_t operand; /* FAA: the addend; CAS: the value compared */
 	uint64_t swap;    /* CAS: the new value */

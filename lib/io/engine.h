@@ -48,8 +48,9 @@ struct io_stream {
 struct io_event {
 	struct io_stream *stream;
 	enum io_kind kind;
-	int32_t result; /* RECV: bytes, 0 at end of stream; SEND: 0, all was sent; READABLE: 0;
-			 * or a negative errno (-ECANCELED after cancel) */
+	/* RECV: bytes, 0 at end of stream; SEND: 0, all was sent; READABLE: 0; or a negative errno
+	 * (-ECANCELED after cancel) */
+	int32_t result;
 };
 
 struct io_engine_ops {
