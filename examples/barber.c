@@ -76,7 +76,7 @@ static void serve(uint64_t customer)
 {
 	must(dso_mutex_unlock(mutex));
 	nap(600);
-	must(dso_mutex_lock(mutex, PATIENCE, NULL));
+	must(dso_mutex_lock(mutex, WAIT_TIMEOUT, NULL));
 	check(get(IN_CHAIR) == customer, "somebody left or came while hair was cut");
 	add(HAIRCUTS(customer - 1), 1);
 	must(dso_counter_add(served, 1, NULL));
@@ -87,7 +87,7 @@ static void serve(uint64_t customer)
 static void be_barber(void)
 {
 	come_in();
-	must(dso_mutex_lock(mutex, PATIENCE, NULL));
+	must(dso_mutex_lock(mutex, WAIT_TIMEOUT, NULL));
 	for (;;) {
 		uint64_t customer = get(IN_CHAIR);
 
@@ -96,7 +96,7 @@ static void be_barber(void)
 		else if (get(CLOSED))
 			break;
 		else
-			must(dso_condition_wait(came, mutex, PATIENCE)); /* he sleeps */
+			must(dso_condition_wait(came, mutex, WAIT_TIMEOUT)); /* he sleeps */
 	}
 	must(dso_mutex_unlock(mutex));
 	dso_close(session);
@@ -113,15 +113,15 @@ static bool visit(uint64_t me)
 		return false;
 	must(r);
 	check(add(WAITING, 1) < CHAIRS, "somebody waits without a chair");
-	must(dso_mutex_lock(barbers_chair, PATIENCE, NULL));
+	must(dso_mutex_lock(barbers_chair, WAIT_TIMEOUT, NULL));
 	add(WAITING, (uint64_t)-1);
 	must(dso_semaphore_release(chairs, 1));
 
-	must(dso_mutex_lock(mutex, PATIENCE, NULL));
+	must(dso_mutex_lock(mutex, WAIT_TIMEOUT, NULL));
 	check(add(IN_CHAIR, me) == 0, "two sit in the barber's chair");
 	must(dso_condition_signal(came));
 	while (get(IN_CHAIR))
-		must(dso_condition_wait(cut, mutex, PATIENCE));
+		must(dso_condition_wait(cut, mutex, WAIT_TIMEOUT));
 	must(dso_mutex_unlock(mutex));
 	must(dso_mutex_unlock(barbers_chair));
 	return true;
@@ -145,7 +145,7 @@ static void be_customer(int who)
 
 static void close_shop(void)
 {
-	must(dso_mutex_lock(mutex, PATIENCE, NULL));
+	must(dso_mutex_lock(mutex, WAIT_TIMEOUT, NULL));
 	add(CLOSED, 1);
 	must(dso_condition_signal(came));
 	must(dso_mutex_unlock(mutex));

@@ -108,14 +108,14 @@ static int make_good(void)
 
 static void lock(void)
 {
-	int r = dso_mutex_lock(mutex, PATIENCE, NULL);
+	int r = dso_mutex_lock(mutex, WAIT_TIMEOUT, NULL);
 
 	must(r == -EOWNERDEAD ? make_good() : r);
 }
 
 static void wait_for(struct dso_condition *condition)
 {
-	int r = dso_condition_wait(condition, mutex, PATIENCE);
+	int r = dso_condition_wait(condition, mutex, WAIT_TIMEOUT);
 
 	must(r == -EOWNERDEAD ? make_good() : r);
 }

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE (30 * DSO_SECOND) /* after which a wait is a failure */
+#define WAIT_TIMEOUT (30 * DSO_SECOND) /* after which a wait is a failure */
 
 static const char *exercise;
 static char run[64]; /* what the names of this run begin with */

@@ -74,7 +74,7 @@ static uint64_t add(uint64_t offset, uint64_t delta)
 /* @other: the one other philosopher who takes this fork. */
 static void take(int number, int other)
 {
-	int r = dso_mutex_lock(forks[number], PATIENCE, NULL);
+	int r = dso_mutex_lock(forks[number], WAIT_TIMEOUT, NULL);
 
 	if (r == -EOWNERDEAD) {
 		/* By CAS: both of his neighbours may be clearing up. */
@@ -112,7 +112,7 @@ static void dine(int me)
 	srand((unsigned)(getpid() + time(NULL)));
 	come_in();
 	must(dso_latch_count_down(seated, 1, NULL));
-	must(dso_latch_wait(seated, PATIENCE));
+	must(dso_latch_wait(seated, WAIT_TIMEOUT));
 	for (int meal = 0; meal < meals; meal++) {
 		nap(1000); /* thinks */
 		take(swap ? right : me, swap ? right : left);

@@ -62,7 +62,7 @@ static void come_in(void)
 			     &(struct dso_memory_params){.size_bytes = MEMORY_BYTES}, &memory));
 	must(dso_counter_open(session, name("beside"), NULL, &beside));
 
-	must(dso_once_begin(first, PATIENCE, &mine));
+	must(dso_once_begin(first, WAIT_TIMEOUT, &mine));
 	if (mine) {
 		print_edition(1);
 		must(dso_once_done(first));
@@ -92,7 +92,7 @@ static void read_once(uint64_t *seen)
 {
 	uint64_t edition;
 
-	must(dso_rwlock_rdlock(lock, PATIENCE));
+	must(dso_rwlock_rdlock(lock, WAIT_TIMEOUT));
 	if (add(READING, 1) > 0)
 		must(dso_counter_add(beside, 1, NULL));
 	check(add(WRITING, 0) == 0, "a writer is beside a reader");
@@ -107,7 +107,7 @@ static void read_once(uint64_t *seen)
 
 static void write_once(void)
 {
-	must(dso_rwlock_wrlock(lock, PATIENCE));
+	must(dso_rwlock_wrlock(lock, WAIT_TIMEOUT));
 	check(add(WRITING, 1) == 0, "a writer is beside a writer");
 	check(add(READING, 0) == 0, "a reader is beside a writer");
 	print_edition(read_edition() + 1);

@@ -93,7 +93,7 @@ static void set(uint64_t offset, uint64_t value)
 
 static void lock(void)
 {
-	must(dso_mutex_lock(mutex, PATIENCE, NULL));
+	must(dso_mutex_lock(mutex, WAIT_TIMEOUT, NULL));
 }
 
 static void unlock(void)
@@ -108,9 +108,9 @@ static void be_with(uint64_t whom, struct dso_barrier *begin, struct dso_barrier
 {
 	set(WITH, whom);
 	unlock();
-	must(dso_barrier_wait(begin, PATIENCE, NULL));
+	must(dso_barrier_wait(begin, WAIT_TIMEOUT, NULL));
 	nap(1000);
-	must(dso_barrier_wait(end, PATIENCE, NULL));
+	must(dso_barrier_wait(end, WAIT_TIMEOUT, NULL));
 	set(WITH, 0);
 }
 
@@ -124,7 +124,7 @@ static void be_santa(void)
 		if (done.deliveries == (uint64_t)years)
 			set(CLOSED, 1);
 		while (get(BACK) < REINDEER && get(AT_DOOR) < GROUP && !get(CLOSED))
-			must(dso_condition_wait(wake_up, mutex, PATIENCE));
+			must(dso_condition_wait(wake_up, mutex, WAIT_TIMEOUT));
 		if (get(BACK) == REINDEER) {
 			check(get(ADVICES) == get(ADVICES_THEN), "elves went before the reindeer");
 			set(BACK, 0);
@@ -156,10 +156,10 @@ static void be_reindeer(void)
 			must(dso_condition_signal(wake_up));
 		}
 		unlock();
-		must(dso_barrier_wait(hitch, PATIENCE, NULL));
+		must(dso_barrier_wait(hitch, WAIT_TIMEOUT, NULL));
 		check(get(WITH) == REINDEER, "Santa is not with the reindeer");
 		add(HITCHED, 1);
-		must(dso_barrier_wait(unhitch, PATIENCE, NULL));
+		must(dso_barrier_wait(unhitch, WAIT_TIMEOUT, NULL));
 	}
 }
 
@@ -176,13 +176,13 @@ static bool ask_santa(void)
 	if (add(AT_DOOR, 1) == GROUP - 1)
 		must(dso_condition_signal(wake_up));
 	unlock();
-	r = dso_barrier_wait(enter, PATIENCE, NULL);
+	r = dso_barrier_wait(enter, WAIT_TIMEOUT, NULL);
 	if (r == -ENOTRECOVERABLE && get(CLOSED))
 		return false;
 	must(r);
 	check(get(WITH) == GROUP, "Santa is not with the elves");
 	add(ADVISED, 1);
-	must(dso_barrier_wait(leave, PATIENCE, NULL));
+	must(dso_barrier_wait(leave, WAIT_TIMEOUT, NULL));
 	return true;
 }
 
@@ -192,7 +192,7 @@ static void be_elf(void)
 
 	while (again) {
 		nap(10000); /* makes toys */
-		must(dso_semaphore_acquire(anteroom, 1, PATIENCE));
+		must(dso_semaphore_acquire(anteroom, 1, WAIT_TIMEOUT));
 		again = ask_santa();
 		must(dso_semaphore_release(anteroom, 1));
 	}

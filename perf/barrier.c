@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PATIENCE    (60 * DSO_SECOND)
-#define STACK_BYTES (256 * 1024)
+#define HANG_TIMEOUT (60 * DSO_SECOND)
+#define STACK_BYTES  (256 * 1024)
 
 struct contest;
 
@@ -55,7 +55,7 @@ static int cross(struct party *party, uint64_t round)
 	int last, r;
 
 	atomic_fetch_add(&contest->come, 1);
-	r = dso_barrier_wait(party->barrier, PATIENCE, &last);
+	r = dso_barrier_wait(party->barrier, HANG_TIMEOUT, &last);
 	if (r)
 		return worker_fail(&party->worker, r);
 	come = atomic_load(&contest->come);

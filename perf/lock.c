@@ -18,7 +18,7 @@
 #define SPINNING_NS   50000
 #define OWN_WORD      0
 #define SHARED_WORD   64
-#define PATIENCE      (60 * DSO_SECOND)
+#define HANG_TIMEOUT  (60 * DSO_SECOND)
 #define EXCLUSION_ERR "two sessions were in the mutex at once"
 
 /* A session with the mutex of the run, in a thread of its own where there are several. */
@@ -81,7 +81,7 @@ static int pair(struct lane *lane, unsigned count)
 	int r = 0;
 
 	while (count-- && r == 0) {
-		r = dso_mutex_lock(lane->mutex, PATIENCE, NULL);
+		r = dso_mutex_lock(lane->mutex, HANG_TIMEOUT, NULL);
 		if (r == 0)
 			r = dso_mutex_unlock(lane->mutex);
 	}
@@ -142,7 +142,7 @@ static int wait_once(struct hand_over *hand_over)
 	hand_over->faa_ns = clock_ns() - begin_ns;
 	atomic_store(&hand_over->waits, true);
 	if (r == 0)
-		r = dso_mutex_lock(lane->mutex, PATIENCE, NULL);
+		r = dso_mutex_lock(lane->mutex, HANG_TIMEOUT, NULL);
 	hand_over->got_ns = clock_ns();
 	return r ? r : dso_mutex_unlock(lane->mutex);
 }
@@ -175,7 +175,7 @@ static int hand_over_once(struct hand_over *hand_over, struct lane *lane, int64_
 			  struct lock_figures *figures, enum lock_row row)
 {
 	int64_t begin_ns;
-	int r = dso_mutex_lock(lane->mutex, PATIENCE, NULL);
+	int r = dso_mutex_lock(lane->mutex, HANG_TIMEOUT, NULL);
 
 	if (r == 0)
 		r = dso_memory_fetch_add(lane->worker.memory, SHARED_WORD, 1, NULL);
@@ -261,7 +261,7 @@ static int contend(struct lane *lane)
 	while (now_ns < contest->until_ns && !stopped()) {
 		int64_t begin_ns = now_ns;
 		uint64_t inside;
-		int r = dso_mutex_lock(lane->mutex, PATIENCE, NULL);
+		int r = dso_mutex_lock(lane->mutex, HANG_TIMEOUT, NULL);
 
 		if (r)
 			return r;

@@ -66,10 +66,10 @@ static char unlock_sha[64];
 
 static redisContext *redis_connect(int port)
 {
-	struct timeval patience = {.tv_sec = WAIT_S};
-	redisContext *redis = redisConnectWithTimeout("127.0.0.1", port, patience);
+	struct timeval timeout = {.tv_sec = WAIT_S};
+	redisContext *redis = redisConnectWithTimeout("127.0.0.1", port, timeout);
 
-	if (!redis || redis->err || redisSetTimeout(redis, patience))
+	if (!redis || redis->err || redisSetTimeout(redis, timeout))
 		give_up("cannot connect to redis on port %d", port);
 	return redis;
 }

@@ -39,7 +39,7 @@ int conformance_dial(struct dso_session **ret_session)
 	return dial(transport, 0, ret_session);
 }
 
-struct dso_session *conformance_open_patient(int64_t timeout)
+struct dso_session *conformance_open_with_timeout(int64_t timeout)
 {
 	struct dso_session *session;
 	int r = dial(transport, timeout, &session);

@@ -13,7 +13,7 @@ struct dso_session *conformance_open(void);
  * these. */
 int conformance_dial(struct dso_session **ret_session);
 /* A session with another timeout than the default. */
-struct dso_session *conformance_open_patient(int64_t timeout);
+struct dso_session *conformance_open_with_timeout(int64_t timeout);
 /* A session at the same time as that one, maybe over another transport. */
 struct dso_session *conformance_open_another(void);
 /* The same without an assertion, for a forked child. */

@@ -36,7 +36,7 @@ START_TEST(a_semaphore_has_as_many_permits_as_it_has)
 	OK(other, dso_semaphore_available(theirs, &available));
 	ck_assert_uint_eq(available, 0);
 	OK(session, dso_semaphore_release(mine, 1));
-	OK(other, dso_semaphore_acquire(theirs, 1, PATIENCE));
+	OK(other, dso_semaphore_acquire(theirs, 1, HANG_TIMEOUT));
 	ck_assert_int_eq(dso_semaphore_release(mine, 2), -EPERM);
 	ck_assert_int_eq(dso_semaphore_release(mine, 0), -EINVAL);
 	ck_assert_int_eq(dso_semaphore_acquire(mine, 0, DSO_NOWAIT), -EINVAL);
@@ -70,7 +70,7 @@ static void pass(struct party *party)
 	for (unsigned i = 0; i < 60; i++) {
 		uint32_t permits = 1 + (i + party->number) % 3;
 
-		OK(party->session, dso_semaphore_acquire(semaphore, permits, PATIENCE));
+		OK(party->session, dso_semaphore_acquire(semaphore, permits, HANG_TIMEOUT));
 		ck_assert_uint_le(atomic_fetch_add(&count, permits) + permits, 3);
 		atomic_fetch_sub(&count, permits);
 		OK(party->session, dso_semaphore_release(semaphore, permits));
@@ -88,7 +88,7 @@ END_TEST
 
 static void wait_for_permit(struct party *party)
 {
-	OK(party->session, dso_semaphore_acquire(semaphore_in(party->session, 2), 1, PATIENCE));
+	OK(party->session, dso_semaphore_acquire(semaphore_in(party->session, 2), 1, HANG_TIMEOUT));
 }
 
 START_TEST(permits_of_a_session_that_ended_come_back)
@@ -101,9 +101,9 @@ START_TEST(permits_of_a_session_that_ended_come_back)
 	conformance_until_parked(2);
 	dso_close(dying);
 	parties_end();
-	OK(session, dso_semaphore_acquire(mine, 2, PATIENCE));
+	OK(session, dso_semaphore_acquire(mine, 2, HANG_TIMEOUT));
 	dso_semaphore_close(mine);
-	OK(other, dso_semaphore_acquire(semaphore_in(other, 2), 2, PATIENCE));
+	OK(other, dso_semaphore_acquire(semaphore_in(other, 2), 2, HANG_TIMEOUT));
 }
 END_TEST
 
@@ -126,11 +126,11 @@ static void cross(struct party *party)
 		int last;
 
 		ck_assert_uint_ge(atomic_fetch_add(&count, 1), round * PARTIES);
-		OK(party->session, dso_barrier_wait(barrier, PATIENCE, &last));
+		OK(party->session, dso_barrier_wait(barrier, HANG_TIMEOUT, &last));
 		ck_assert_uint_ge(count, (round + 1) * PARTIES);
 		last_count += (unsigned)last;
 		/* Nobody is in the next round before all are out of the check above. */
-		OK(party->session, dso_barrier_wait(barrier, PATIENCE, NULL));
+		OK(party->session, dso_barrier_wait(barrier, HANG_TIMEOUT, NULL));
 	}
 }
 
@@ -159,13 +159,13 @@ END_TEST
 
 static void find_it_broken(struct party *party)
 {
-	ck_assert_int_eq(dso_barrier_wait(barrier_in(party->session, 4), PATIENCE, NULL),
+	ck_assert_int_eq(dso_barrier_wait(barrier_in(party->session, 4), HANG_TIMEOUT, NULL),
 			 -ENOTRECOVERABLE);
 }
 
 static void cross_once(struct party *party)
 {
-	OK(party->session, dso_barrier_wait(barrier_in(party->session, 4), PATIENCE, NULL));
+	OK(party->session, dso_barrier_wait(barrier_in(party->session, 4), HANG_TIMEOUT, NULL));
 }
 
 START_TEST(a_party_that_leaves_a_barrier_breaks_it_until_it_is_reset)
@@ -184,7 +184,7 @@ START_TEST(a_party_that_leaves_a_barrier_breaks_it_until_it_is_reset)
 	OK(session, dso_barrier_stat(mine, NULL, &waiting, &broken));
 	ck_assert(waiting == 0 && !broken);
 	parties_begin(3, cross_once);
-	OK(session, dso_barrier_wait(mine, PATIENCE, NULL));
+	OK(session, dso_barrier_wait(mine, HANG_TIMEOUT, NULL));
 	parties_end();
 }
 END_TEST
@@ -198,7 +198,7 @@ START_TEST(a_reset_ends_the_wait_of_every_party)
 	OK(session, dso_barrier_reset(mine));
 	parties_end();
 	parties_begin(3, cross_once);
-	OK(session, dso_barrier_wait(mine, PATIENCE, NULL));
+	OK(session, dso_barrier_wait(mine, HANG_TIMEOUT, NULL));
 	parties_end();
 }
 END_TEST
@@ -221,7 +221,7 @@ END_TEST
 
 static void wait_for_latch(struct party *party)
 {
-	OK(party->session, dso_latch_wait(latch_in(party->session, 5), PATIENCE));
+	OK(party->session, dso_latch_wait(latch_in(party->session, 5), HANG_TIMEOUT));
 	count++;
 }
 
@@ -269,7 +269,7 @@ static void get_it(struct party *party)
 	uint8_t *value = malloc(200000);
 	size_t length;
 
-	OK(party->session, dso_future_get(future, value, 200000, PATIENCE, &length));
+	OK(party->session, dso_future_get(future, value, 200000, HANG_TIMEOUT, &length));
 	ck_assert_uint_eq(length, 150000);
 	ck_assert(bytes_are(value, length, 7));
 	free(value);
@@ -308,15 +308,16 @@ START_TEST(a_future_may_be_empty_or_an_error)
 	char value[8];
 
 	OK(session, dso_future_set(mine, NULL, 0));
-	OK(other, dso_future_get(future_in(other, 200000), value, sizeof value, PATIENCE, &length));
+	OK(other,
+	   dso_future_get(future_in(other, 200000), value, sizeof value, HANG_TIMEOUT, &length));
 	ck_assert_uint_eq(length, 0);
 	OK(session, dso_object_delete(session, name));
 	dso_future_close(mine);
 	strcpy(name, conformance_name());
 	OK(session, dso_future_set_error(future_in(session, 200000), "the pot is broken"));
-	ck_assert_int_eq(
-		dso_future_get(future_in(other, 200000), value, sizeof value, PATIENCE, &length),
-		-EREMOTEIO);
+	ck_assert_int_eq(dso_future_get(future_in(other, 200000), value, sizeof value, HANG_TIMEOUT,
+					&length),
+			 -EREMOTEIO);
 	ck_assert_ptr_nonnull(strstr(dso_error(other), "the pot is broken"));
 }
 END_TEST
@@ -326,7 +327,7 @@ static void find_the_promise_broken(struct party *party)
 	char value[8];
 
 	ck_assert_int_eq(dso_future_get(future_in(party->session, 200000), value, sizeof value,
-					PATIENCE, NULL),
+					HANG_TIMEOUT, NULL),
 			 -EOWNERDEAD);
 }
 

@@ -101,7 +101,7 @@ START_TEST(a_client_that_takes_it_again_and_again_lets_another_one_pass)
 		alones[_i].pretend_to_wait();
 		OK(session, kind->give(object));
 		turn = i;
-		OK(session, kind->take(object, PATIENCE));
+		OK(session, kind->take(object, HANG_TIMEOUT));
 		while (tried < i)
 			sched_yield();
 		yields += had_it;
@@ -163,7 +163,7 @@ static _Atomic unsigned order_count;
 static int take_in_order(struct waiter *waiter)
 {
 	void *object = kind_in_order->open(waiter->own, name);
-	int r = kind_in_order->take(object, PATIENCE);
+	int r = kind_in_order->take(object, HANG_TIMEOUT);
 
 	order[order_count++] = waiter->number;
 	return r ? r : kind_in_order->give(object);
@@ -175,7 +175,7 @@ static bool are_served_in_order(void *object)
 	bool in_order = true;
 
 	order_count = 0;
-	OK(session, kind_in_order->take(object, PATIENCE));
+	OK(session, kind_in_order->take(object, HANG_TIMEOUT));
 	for (unsigned i = 0; i < WAITERS; i++) {
 		waiters[i].take = take_in_order;
 		waiters[i].number = i;
@@ -227,9 +227,9 @@ static int lock_unlock_and_lock(struct waiter *waiter)
 {
 	void *mutex = mutex_in(waiter->own);
 
-	OK(waiter->own, dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(waiter->own, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	OK(waiter->own, dso_mutex_unlock(mutex));
-	OK(waiter->own, dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(waiter->own, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	AWAIT(waiter->may_give);
 	return dso_mutex_unlock(mutex);
 }
@@ -239,7 +239,7 @@ START_TEST(a_waiter_that_is_woken_behind_its_deadline_wakes_the_next)
 {
 	struct waiter first = {.take = lock_unlock_and_lock};
 	struct waiter late = {.take = lock_and_unlock, .timeout = 10 * A_WHILE};
-	struct waiter next = {.take = lock_and_unlock, .timeout = PATIENCE};
+	struct waiter next = {.take = lock_and_unlock, .timeout = HANG_TIMEOUT};
 	struct dso_mutex *mutex = mutex_in(session);
 	int r;
 
@@ -247,7 +247,7 @@ START_TEST(a_waiter_that_is_woken_behind_its_deadline_wakes_the_next)
 		return;
 	frozen = true;
 	signal(SIGUSR1, freeze_thread);
-	OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	begin(&first);
 	begin(&late);
 	begin(&next);
@@ -269,7 +269,7 @@ END_TEST
 static int take_permits(struct waiter *waiter)
 {
 	struct dso_semaphore *semaphore = semaphore_in(waiter->own, 0);
-	int r = dso_semaphore_acquire(semaphore, waiter->count, PATIENCE);
+	int r = dso_semaphore_acquire(semaphore, waiter->count, HANG_TIMEOUT);
 
 	return r ? r : dso_semaphore_release(semaphore, waiter->count);
 }
@@ -285,11 +285,11 @@ START_TEST(a_waiter_that_is_woken_for_too_few_permits_leaves_them_to_the_next)
 		struct waiter one = {.take = take_permits, .count = 1};
 		int r;
 
-		OK(session, dso_semaphore_acquire(semaphore, 2, PATIENCE));
+		OK(session, dso_semaphore_acquire(semaphore, 2, HANG_TIMEOUT));
 		begin(&two);
 		begin(&one);
 		OK(session, dso_semaphore_release(semaphore, 2));
-		OK(session, dso_semaphore_acquire(semaphore, 1, PATIENCE));
+		OK(session, dso_semaphore_acquire(semaphore, 1, HANG_TIMEOUT));
 		if (_i)
 			dso_interrupt(two.own);
 		ck_assert_int_eq(end(&one), 0);

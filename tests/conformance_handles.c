@@ -102,10 +102,10 @@ START_TEST(a_rwlock_that_a_dead_writer_left_is_made_consistent_by_a_writer_or_lo
 
 	OK(dying, dso_rwlock_wrlock(rwlock_in(dying, 0), DSO_NOWAIT));
 	dso_close(dying);
-	ck_assert_int_eq(dso_rwlock_rdlock(mine, PATIENCE), -EOWNERDEAD);
+	ck_assert_int_eq(dso_rwlock_rdlock(mine, HANG_TIMEOUT), -EOWNERDEAD);
 	ck_assert_int_eq(dso_rwlock_consistent(mine), -EINVAL);
 	OK(session, dso_rwlock_unlock(mine));
-	ck_assert_int_eq(dso_rwlock_wrlock(mine, PATIENCE), -EOWNERDEAD);
+	ck_assert_int_eq(dso_rwlock_wrlock(mine, HANG_TIMEOUT), -EOWNERDEAD);
 	OK(session, dso_rwlock_unlock(mine));
 	ck_assert_int_eq(dso_rwlock_wrlock(mine, DSO_NOWAIT), -ENOTRECOVERABLE);
 	ck_assert_int_eq(dso_rwlock_rdlock(theirs, DSO_NOWAIT), -ENOTRECOVERABLE);

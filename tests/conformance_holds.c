@@ -68,7 +68,7 @@ START_TEST(a_locked_mutex_is_listed_with_its_owner_and_fencing_token)
 
 	OK(session, dso_mutex_open(session, name, NULL, &mutex));
 	nobody_holds_it();
-	OK(session, dso_mutex_lock(mutex, PATIENCE, &token));
+	OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, &token));
 	OK(session, dso_mutex_holder(mutex, &owner, NULL));
 	hold = the_hold(DSO_MUTEX, DSO_HOLDER, 1);
 	ck_assert_uint_eq(hold.owner, owner);
@@ -77,7 +77,7 @@ START_TEST(a_locked_mutex_is_listed_with_its_owner_and_fencing_token)
 	ck_assert_uint_eq(hold.generation, stat.generation);
 	OK(session, dso_mutex_unlock(mutex));
 	nobody_holds_it();
-	OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	dso_mutex_close(mutex);
 	nobody_holds_it();
 }
@@ -90,7 +90,7 @@ START_TEST(a_holder_is_called_by_its_process_or_its_address)
 	char mine[64];
 
 	OK(session, dso_mutex_open(session, name, NULL, &mutex));
-	OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	snprintf(mine, sizeof mine, "pid %d", (int)getpid());
 	if (is_near)
 		ck_assert_str_eq(the_hold(DSO_MUTEX, DSO_HOLDER, 1).who, mine);
@@ -109,11 +109,11 @@ START_TEST(the_token_of_several_permits_is_the_largest_and_stays)
 	OK(session, dso_semaphore_open(session, name, &three, &semaphore));
 	/* The first permit was taken more often than the others. */
 	for (unsigned i = 0; i < 5; i++) {
-		OK(session, dso_semaphore_acquire(semaphore, 1, PATIENCE));
+		OK(session, dso_semaphore_acquire(semaphore, 1, HANG_TIMEOUT));
 		token = the_hold(DSO_SEMAPHORE, DSO_HOLDER, 1).token;
 		OK(session, dso_semaphore_release(semaphore, 1));
 	}
-	OK(session, dso_semaphore_acquire(semaphore, 3, PATIENCE));
+	OK(session, dso_semaphore_acquire(semaphore, 3, HANG_TIMEOUT));
 	ck_assert_uint_gt(the_hold(DSO_SEMAPHORE, DSO_HOLDER, 3).token, token);
 	token = the_hold(DSO_SEMAPHORE, DSO_HOLDER, 3).token;
 	ck_assert_uint_eq(the_hold(DSO_SEMAPHORE, DSO_HOLDER, 3).token, token);
@@ -127,9 +127,9 @@ START_TEST(readers_and_a_writer_are_listed_as_what_they_are)
 
 	OK(session, dso_rwlock_open(session, name, NULL, &mine));
 	OK(other, dso_rwlock_open(other, name, NULL, &theirs));
-	OK(session, dso_rwlock_rdlock(mine, PATIENCE));
+	OK(session, dso_rwlock_rdlock(mine, HANG_TIMEOUT));
 	the_hold(DSO_RWLOCK, DSO_READER, 1);
-	OK(other, dso_rwlock_rdlock(theirs, PATIENCE));
+	OK(other, dso_rwlock_rdlock(theirs, HANG_TIMEOUT));
 	holds = holds_now();
 	ck_assert_uint_eq(holds.count, 2);
 	ck_assert_int_eq(holds.entries[1].role, DSO_READER);
@@ -137,7 +137,7 @@ START_TEST(readers_and_a_writer_are_listed_as_what_they_are)
 	OK(session, dso_rwlock_unlock(mine));
 	OK(other, dso_rwlock_unlock(theirs));
 	nobody_holds_it();
-	OK(other, dso_rwlock_wrlock(theirs, PATIENCE));
+	OK(other, dso_rwlock_wrlock(theirs, HANG_TIMEOUT));
 	the_hold(DSO_RWLOCK, DSO_WRITER, 1);
 	dso_rwlock_close(theirs);
 	nobody_holds_it();
@@ -152,9 +152,9 @@ START_TEST(permits_are_counted_for_each_session)
 
 	OK(session, dso_semaphore_open(session, name, &three, &mine));
 	OK(other, dso_semaphore_open(other, name, NULL, &theirs));
-	OK(session, dso_semaphore_acquire(mine, 2, PATIENCE));
+	OK(session, dso_semaphore_acquire(mine, 2, HANG_TIMEOUT));
 	the_hold(DSO_SEMAPHORE, DSO_HOLDER, 2);
-	OK(other, dso_semaphore_acquire(theirs, 1, PATIENCE));
+	OK(other, dso_semaphore_acquire(theirs, 1, HANG_TIMEOUT));
 	holds = holds_now();
 	ck_assert_uint_eq(holds.count, 2);
 	ck_assert_uint_eq(holds.entries[0].count + holds.entries[1].count, 3);
@@ -171,11 +171,11 @@ START_TEST(a_once_is_held_from_its_beginning_until_it_is_done)
 	int mine;
 
 	OK(session, dso_once_open(session, name, NULL, &once));
-	OK(session, dso_once_begin(once, PATIENCE, &mine));
+	OK(session, dso_once_begin(once, HANG_TIMEOUT, &mine));
 	the_hold(DSO_ONCE, DSO_HOLDER, 1);
 	OK(session, dso_once_abandon(once));
 	nobody_holds_it();
-	OK(session, dso_once_begin(once, PATIENCE, &mine));
+	OK(session, dso_once_begin(once, HANG_TIMEOUT, &mine));
 	OK(session, dso_once_done(once));
 	nobody_holds_it();
 }
@@ -201,7 +201,7 @@ START_TEST(what_a_session_held_is_free_after_its_end)
 
 	OK(session, dso_mutex_open(session, name, NULL, &mutex));
 	OK(dying, dso_mutex_open(dying, name, NULL, &mutex));
-	OK(dying, dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(dying, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	the_hold(DSO_MUTEX, DSO_HOLDER, 1);
 	dso_close(dying);
 	AWAIT(holds_now().count == 0);
@@ -228,7 +228,7 @@ START_TEST(the_time_grows_while_it_is_held_and_begins_anew_with_the_next_token)
 
 	OK(session, dso_mutex_open(session, name, NULL, &mutex));
 	before_ns = clock_now_ns();
-	OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	after_ns = clock_now_ns();
 	if (conformance_is("embedded")) {
 		hold = the_hold(DSO_MUTEX, DSO_HOLDER, 1);
@@ -244,7 +244,7 @@ START_TEST(the_time_grows_while_it_is_held_and_begins_anew_with_the_next_token)
 	ck_assert_int_ge(hold.held_max, asked_ns - after_ns);
 	OK(session, dso_mutex_unlock(mutex));
 	again_ns = clock_now_ns();
-	OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	hold = the_hold(DSO_MUTEX, DSO_HOLDER, 1);
 	ck_assert_int_le(hold.held_min, clock_now_ns() - again_ns);
 	ck_assert_int_ge(hold.held_max, 0);
@@ -279,7 +279,7 @@ START_TEST(more_holds_than_a_page_has_are_each_listed_once_until_the_callback_en
 	for (unsigned i = 0; i < MANY; i++) {
 		snprintf(one, sizeof one, "%s-%u", name, i);
 		OK(session, dso_mutex_open(session, one, NULL, &mutex));
-		OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
+		OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	}
 	OK(other, dso_holds(other, collect_many, seen));
 	for (unsigned i = 0; i < MANY; i++)
@@ -298,7 +298,7 @@ START_TEST(every_reader_of_a_rwlock_with_many_is_listed)
 	for (unsigned i = 0; i < MANY; i++) {
 		readers[i] = conformance_open_another();
 		OK(readers[i], dso_rwlock_open(readers[i], name, &wide, &rwlock));
-		OK(readers[i], dso_rwlock_rdlock(rwlock, PATIENCE));
+		OK(readers[i], dso_rwlock_rdlock(rwlock, HANG_TIMEOUT));
 	}
 	ck_assert_uint_eq(holds_now().count, MANY);
 	for (unsigned i = 0; i < MANY; i++)

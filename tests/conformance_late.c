@@ -10,9 +10,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define PATIENCE   (120 * DSO_SECOND)
-#define OPERATIONS 8 /* submitted at a time */
-#define HEIRS      16
+#define HANG_TIMEOUT (120 * DSO_SECOND)
+#define OPERATIONS   8 /* submitted at a time */
+#define HEIRS        16
 
 static const struct dso_memory_params size = {.size_bytes = 64};
 static struct dso_session *late, *other;
@@ -80,7 +80,8 @@ static struct dso_memory *successor(void)
 			return opened;
 		dso_memory_close(opened);
 		OK(other, dso_object_delete(other, heir));
-		ck_assert_msg(clock_now_ns() - begin_ns < PATIENCE, "the memory is not used again");
+		ck_assert_msg(clock_now_ns() - begin_ns < HANG_TIMEOUT,
+			      "the memory is not used again");
 		nap(DSO_MILLISECOND);
 	}
 }
@@ -91,7 +92,7 @@ static int reap(uint64_t tag)
 	struct dso_completion completion;
 	size_t count;
 
-	OK(late, dso_reap(late, &completion, 1, PATIENCE, &count));
+	OK(late, dso_reap(late, &completion, 1, HANG_TIMEOUT, &count));
 	ck_assert_uint_eq(count, 1);
 	ck_assert_uint_eq(completion.tag, tag);
 	return completion.status;

@@ -138,7 +138,7 @@ START_TEST(the_end_of_a_holder_is_told_to_the_next)
 	theirs = mutex_in(dying);
 	OK(dying, dso_mutex_lock(theirs, DSO_FOREVER, &token));
 	dso_close(dying);
-	ck_assert_int_eq(dso_mutex_lock(mine, PATIENCE, &next), -EOWNERDEAD);
+	ck_assert_int_eq(dso_mutex_lock(mine, HANG_TIMEOUT, &next), -EOWNERDEAD);
 	ck_assert_uint_gt(next, token);
 	OK(session, dso_mutex_consistent(mine));
 	OK(session, dso_mutex_unlock(mine));
@@ -155,7 +155,7 @@ START_TEST(what_was_not_made_consistent_is_not_recoverable)
 
 	OK(dying, dso_mutex_lock(mutex_in(dying), DSO_FOREVER, NULL));
 	dso_close(dying);
-	ck_assert_int_eq(dso_mutex_lock(mine, PATIENCE, NULL), -EOWNERDEAD);
+	ck_assert_int_eq(dso_mutex_lock(mine, HANG_TIMEOUT, NULL), -EOWNERDEAD);
 	OK(session, dso_mutex_unlock(mine));
 	ck_assert_int_eq(dso_mutex_lock(mine, DSO_FOREVER, NULL), -ENOTRECOVERABLE);
 	ck_assert_int_eq(dso_mutex_lock(theirs, DSO_FOREVER, NULL), -ENOTRECOVERABLE);
@@ -177,7 +177,7 @@ START_TEST(a_mutex_is_taken_from_its_holder_by_force)
 	ck_assert_int_eq(dso_mutex_force_unlock(theirs, token - 1), -EAGAIN);
 	OK(other, dso_mutex_force_unlock(theirs, token));
 	ck_assert_int_eq(dso_mutex_force_unlock(theirs, token), -EAGAIN);
-	ck_assert_int_eq(dso_mutex_lock(theirs, PATIENCE, NULL), -EOWNERDEAD);
+	ck_assert_int_eq(dso_mutex_lock(theirs, HANG_TIMEOUT, NULL), -EOWNERDEAD);
 	OK(other, dso_mutex_consistent(theirs));
 	ck_assert_int_eq(dso_mutex_unlock(mine), -EPERM);
 	OK(other, dso_mutex_unlock(theirs));
@@ -194,11 +194,11 @@ START_TEST(a_mutex_that_was_taken_by_force_is_not_made_consistent_by_its_holder_
 	OK(session, dso_mutex_lock(mine, DSO_FOREVER, &token));
 	OK(other, dso_mutex_force_unlock(theirs, token));
 	ck_assert_int_eq(dso_mutex_unlock(mine), -EPERM);
-	ck_assert_int_eq(dso_mutex_lock(theirs, PATIENCE, &token), -EOWNERDEAD);
+	ck_assert_int_eq(dso_mutex_lock(theirs, HANG_TIMEOUT, &token), -EOWNERDEAD);
 	OK(session, dso_mutex_force_unlock(mine, token));
 	ck_assert_int_eq(dso_mutex_consistent(theirs), -EINVAL);
 	ck_assert_int_eq(dso_mutex_unlock(theirs), -EPERM);
-	ck_assert_int_eq(dso_mutex_lock(mine, PATIENCE, NULL), -EOWNERDEAD);
+	ck_assert_int_eq(dso_mutex_lock(mine, HANG_TIMEOUT, NULL), -EOWNERDEAD);
 	OK(session, dso_mutex_consistent(mine));
 	OK(session, dso_mutex_unlock(mine));
 }
@@ -208,7 +208,7 @@ static void lock_and_unlock(struct party *party)
 {
 	struct dso_mutex *mutex = mutex_in(party->session);
 
-	OK(party->session, dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(party->session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	OK(party->session, dso_mutex_unlock(mutex));
 }
 
@@ -226,7 +226,7 @@ END_TEST
 
 static void lock_what_is_deleted(struct party *party)
 {
-	ck_assert_int_eq(dso_mutex_lock(mutex_in(party->session), PATIENCE, NULL), -ESTALE);
+	ck_assert_int_eq(dso_mutex_lock(mutex_in(party->session), HANG_TIMEOUT, NULL), -ESTALE);
 }
 
 START_TEST(a_waiter_for_a_mutex_hears_of_its_deletion)
@@ -287,7 +287,7 @@ static void read_alone(struct party *party)
 	struct dso_rwlock *rwlock = rwlock_in(party->session, 0);
 
 	for (unsigned i = 0; i < 50; i++) {
-		OK(party->session, dso_rwlock_rdlock(rwlock, PATIENCE));
+		OK(party->session, dso_rwlock_rdlock(rwlock, HANG_TIMEOUT));
 		ck_assert_uint_eq(readers++, 0);
 		readers--;
 		OK(party->session, dso_rwlock_unlock(rwlock));
@@ -309,7 +309,7 @@ static void write_once(struct party *party)
 {
 	struct dso_rwlock *rwlock = rwlock_in(party->session, 0);
 
-	OK(party->session, dso_rwlock_wrlock(rwlock, PATIENCE));
+	OK(party->session, dso_rwlock_wrlock(rwlock, HANG_TIMEOUT));
 	OK(party->session, dso_rwlock_unlock(rwlock));
 }
 
@@ -323,7 +323,7 @@ START_TEST(a_writer_that_waits_comes_before_new_readers)
 	ck_assert_int_eq(dso_rwlock_rdlock(theirs, SHORT), -ETIMEDOUT);
 	OK(session, dso_rwlock_unlock(mine));
 	parties_end();
-	OK(other, dso_rwlock_rdlock(theirs, PATIENCE));
+	OK(other, dso_rwlock_rdlock(theirs, HANG_TIMEOUT));
 }
 END_TEST
 
@@ -338,9 +338,9 @@ static void read_and_write(struct party *party)
 		bool writes = (i + party->number) % 3 == 0;
 
 		if (writes)
-			OK(party->session, dso_rwlock_wrlock(rwlock, PATIENCE));
+			OK(party->session, dso_rwlock_wrlock(rwlock, HANG_TIMEOUT));
 		else
-			OK(party->session, dso_rwlock_rdlock(rwlock, PATIENCE));
+			OK(party->session, dso_rwlock_rdlock(rwlock, HANG_TIMEOUT));
 		OK(party->session, dso_memory_read(memory, 0, &pair[0], 8));
 		OK(party->session, dso_memory_read(memory, 2048, &pair[1], 8));
 		ck_assert_uint_eq(pair[0], pair[1]);
@@ -373,14 +373,14 @@ START_TEST(the_end_of_a_reader_frees_the_writer_and_that_of_a_writer_is_told)
 
 	OK(dying, dso_rwlock_rdlock(rwlock_in(dying, 0), DSO_FOREVER));
 	dso_close(dying);
-	OK(session, dso_rwlock_wrlock(mine, PATIENCE));
+	OK(session, dso_rwlock_wrlock(mine, HANG_TIMEOUT));
 	OK(session, dso_rwlock_unlock(mine));
 	dying = conformance_open_another();
 	OK(dying, dso_rwlock_wrlock(rwlock_in(dying, 0), DSO_FOREVER));
 	dso_close(dying);
-	ck_assert_int_eq(dso_rwlock_rdlock(theirs, PATIENCE), -EOWNERDEAD);
+	ck_assert_int_eq(dso_rwlock_rdlock(theirs, HANG_TIMEOUT), -EOWNERDEAD);
 	OK(other, dso_rwlock_unlock(theirs));
-	ck_assert_int_eq(dso_rwlock_wrlock(mine, PATIENCE), -EOWNERDEAD);
+	ck_assert_int_eq(dso_rwlock_wrlock(mine, HANG_TIMEOUT), -EOWNERDEAD);
 	OK(session, dso_rwlock_consistent(mine));
 	OK(session, dso_rwlock_unlock(mine));
 	OK(other, dso_rwlock_rdlock(theirs, DSO_NOWAIT));
@@ -396,12 +396,12 @@ static void write_again_and_again(struct party *party)
 	struct dso_rwlock *rwlock = rwlock_in(party->session, 0);
 
 	for (unsigned i = 0; party->number == 0 && i < 20; i++) {
-		OK(party->session, dso_rwlock_rdlock(rwlock, PATIENCE));
+		OK(party->session, dso_rwlock_rdlock(rwlock, HANG_TIMEOUT));
 		OK(party->session, dso_rwlock_unlock(rwlock));
 	}
 	reader_is_done |= party->number == 0;
 	while (!reader_is_done) {
-		OK(party->session, dso_rwlock_wrlock(rwlock, PATIENCE));
+		OK(party->session, dso_rwlock_wrlock(rwlock, HANG_TIMEOUT));
 		OK(party->session, dso_rwlock_unlock(rwlock));
 	}
 }
@@ -430,7 +430,7 @@ static void do_once(struct party *party)
 	struct dso_once *once = once_in(party->session);
 	int mine;
 
-	OK(party->session, dso_once_begin(once, PATIENCE, &mine));
+	OK(party->session, dso_once_begin(once, HANG_TIMEOUT, &mine));
 	if (mine) {
 		conformance_until_parked(DOERS - 1);
 		times++;
@@ -461,9 +461,9 @@ START_TEST(what_was_begun_and_not_done_is_begun_again)
 	ck_assert_int_eq(mine, 1);
 	ck_assert_int_eq(dso_once_begin(once, SHORT, &mine), -ETIMEDOUT);
 	dso_close(dying);
-	OK(session, dso_once_begin(once, PATIENCE, &mine));
+	OK(session, dso_once_begin(once, HANG_TIMEOUT, &mine));
 	ck_assert_int_eq(mine, 1);
-	ck_assert_int_eq(dso_once_begin(once, PATIENCE, &mine), -EDEADLK);
+	ck_assert_int_eq(dso_once_begin(once, HANG_TIMEOUT, &mine), -EDEADLK);
 	OK(session, dso_once_abandon(once));
 	OK(other, dso_once_begin(once_in(other), DSO_NOWAIT, &mine));
 	ck_assert_int_eq(mine, 1);
@@ -481,12 +481,12 @@ static void take_one(struct party *party)
 
 	OK(party->session, dso_condition_open(party->session, "not empty", NULL, &condition));
 	OK(party->session, dso_memory_open(party->session, "stock", NULL, &memory));
-	OK(party->session, dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(party->session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	for (;;) {
 		OK(party->session, dso_memory_read(memory, 0, &left, 8));
 		if (left)
 			break;
-		OK(party->session, dso_condition_wait(condition, mutex, PATIENCE));
+		OK(party->session, dso_condition_wait(condition, mutex, HANG_TIMEOUT));
 	}
 	left--;
 	OK(party->session, dso_memory_write(memory, 0, &left, 8));
@@ -497,7 +497,7 @@ static void take_one(struct party *party)
 static void bring(struct dso_memory *memory, struct dso_mutex *mutex,
 		  struct dso_condition *condition, uint64_t count, bool all)
 {
-	OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	OK(session, dso_memory_fetch_add(memory, 0, count, NULL));
 	if (all)
 		OK(session, dso_condition_broadcast(condition));

@@ -6,7 +6,7 @@
 #include "tests/clock.h"
 #include "tests/conformance.h"
 
-#define PATIENCE (20 * DSO_SECOND) /* for what must happen; far more than it takes */
+#define HANG_TIMEOUT (20 * DSO_SECOND) /* for what must happen; far more than it takes */
 
 struct party {
 	unsigned number;

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define PATIENCE (60 * DSO_SECOND)
+#define HANG_TIMEOUT (60 * DSO_SECOND)
 
 /* As if the free word had been taken so many times. */
 static void set_count(uint64_t *word, uint64_t count)
@@ -39,13 +39,13 @@ START_TEST(a_mutex_of_a_deleted_ones_name_begins_above_every_token_of_that)
 	uint64_t token, next;
 
 	for (int i = 0; i < 1000; i++) {
-		OK(session, dso_mutex_lock(mutex, PATIENCE, &token));
+		OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, &token));
 		OK(session, dso_mutex_unlock(mutex));
 	}
 	OK(session, dso_object_delete(session, name));
 	dso_mutex_close(mutex);
 	mutex = mutex_in(session);
-	OK(session, dso_mutex_lock(mutex, PATIENCE, &next));
+	OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, &next));
 	ck_assert_uint_gt(next, token);
 	dso_mutex_close(mutex);
 }
@@ -56,7 +56,7 @@ START_TEST(a_free_mutex_of_a_deleted_ones_name_has_no_smaller_token_either)
 	struct dso_mutex *mutex = mutex_in(session);
 	uint64_t token, next;
 
-	OK(session, dso_mutex_lock(mutex, PATIENCE, &token));
+	OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, &token));
 	OK(session, dso_object_delete(session, name));
 	dso_mutex_close(mutex);
 	mutex = mutex_in(session);
@@ -84,7 +84,7 @@ START_TEST(tokens_grow_on_where_a_mutexs_word_begins_anew)
 	OK(session, dso_mutex_holder(mutex, NULL, &first));
 	for (unsigned i = 0; i < STEPS; i++) {
 		set_count(word, middle(i) - 1);
-		OK(session, dso_mutex_lock(mutex, PATIENCE, &token));
+		OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, &token));
 		ck_assert_uint_eq(token - first, middle(i));
 		OK(other, dso_mutex_holder(theirs, NULL, &next));
 		ck_assert_uint_eq(next, token);
@@ -92,7 +92,7 @@ START_TEST(tokens_grow_on_where_a_mutexs_word_begins_anew)
 		ck_assert_int_eq(dso_mutex_force_unlock(theirs, token + FENCING_COUNT_MASK + 1),
 				 -EAGAIN);
 		OK(session, dso_mutex_unlock(mutex));
-		OK(session, dso_mutex_lock(mutex, PATIENCE, &next));
+		OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, &next));
 		ck_assert_uint_eq(next, token + 1);
 		OK(other, dso_mutex_force_unlock(theirs, next));
 		ck_assert_int_eq(dso_mutex_unlock(mutex), -EPERM);
@@ -110,10 +110,10 @@ START_TEST(owners_that_do_not_ask_for_a_token_count_it_on_for_owners_that_do)
 	OK(session, dso_mutex_holder(mutex, NULL, &first));
 	for (unsigned i = 0; i < STEPS; i++) {
 		set_count(word, middle(i) - 1);
-		OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
+		OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 		OK(session, dso_mutex_unlock(mutex));
 	}
-	OK(session, dso_mutex_lock(mutex, PATIENCE, &token));
+	OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, &token));
 	ck_assert_uint_eq(token - first, middle(STEPS - 1) + 1);
 	dso_mutex_close(mutex);
 }
@@ -129,11 +129,11 @@ START_TEST(owners_that_find_the_word_as_they_left_it_count_on_too)
 	for (unsigned i = 0; i < STEPS; i++) {
 		set_count(word, middle(i) - 2);
 		for (int j = 0; j < 2; j++) {
-			OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
+			OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 			OK(session, dso_mutex_unlock(mutex));
 		}
 	}
-	OK(session, dso_mutex_lock(mutex, PATIENCE, &token));
+	OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, &token));
 	ck_assert_uint_eq(token - first, middle(STEPS - 1) + 1);
 	dso_mutex_close(mutex);
 }
@@ -147,7 +147,7 @@ START_TEST(a_quarter_in_which_no_owner_counted_on_is_made_up_for)
 	OK(session, dso_mutex_holder(mutex, NULL, &first));
 	for (unsigned i = 0; i < STEPS; i += 2) {
 		set_count(word, middle(i) - 1);
-		OK(session, dso_mutex_lock(mutex, PATIENCE, &token));
+		OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, &token));
 		ck_assert_uint_eq(token - first, middle(i));
 		OK(session, dso_mutex_unlock(mutex));
 	}
@@ -164,7 +164,7 @@ START_TEST(a_writers_token_grows_on_where_its_word_begins_anew)
 	word = word_at(RWLOCK_WORD_OFFSET);
 	for (unsigned i = 0; i < STEPS; i++) {
 		set_count(word, middle(i) - 1);
-		OK(session, dso_rwlock_wrlock(rwlock, PATIENCE));
+		OK(session, dso_rwlock_wrlock(rwlock, HANG_TIMEOUT));
 		next = held_token();
 		ck_assert_uint_gt(next, token);
 		token = next;
@@ -185,20 +185,20 @@ START_TEST(readers_permits_and_a_once_go_on_where_their_words_begin_anew)
 
 	OK(session, dso_rwlock_open(session, name, &one_reader, &rwlock));
 	set_count(word_at(RWLOCK_SLOT_OFFSET(0)), FENCING_COUNT_MASK);
-	OK(session, dso_rwlock_rdlock(rwlock, PATIENCE));
+	OK(session, dso_rwlock_rdlock(rwlock, HANG_TIMEOUT));
 	OK(session, dso_rwlock_unlock(rwlock));
 	strcpy(name, conformance_name());
 	OK(session, dso_semaphore_open(session, name, &one_permit, &semaphore));
 	set_count(word_at(SEMAPHORE_PERMIT_OFFSET(0)), FENCING_COUNT_MASK);
-	OK(session, dso_semaphore_acquire(semaphore, 1, PATIENCE));
+	OK(session, dso_semaphore_acquire(semaphore, 1, HANG_TIMEOUT));
 	OK(session, dso_semaphore_release(semaphore, 1));
 	strcpy(name, conformance_name());
 	OK(session, dso_once_open(session, name, NULL, &once));
 	set_count(word_at(ONCE_WORD_OFFSET), FENCING_COUNT_MASK);
-	OK(session, dso_once_begin(once, PATIENCE, &mine));
+	OK(session, dso_once_begin(once, HANG_TIMEOUT, &mine));
 	ck_assert_int_eq(mine, 1);
 	OK(session, dso_once_done(once));
-	OK(session, dso_once_begin(once, PATIENCE, &mine));
+	OK(session, dso_once_begin(once, HANG_TIMEOUT, &mine));
 	ck_assert_int_eq(mine, 0);
 }
 END_TEST
@@ -253,7 +253,7 @@ static int keep_writer(const struct dso_hold *hold, void *context)
 
 START_TEST(a_writer_that_does_not_end_is_listed_and_not_waited_for_longer_than_the_timeout)
 {
-	struct dso_session *mine = conformance_open_patient(2 * DSO_SECOND);
+	struct dso_session *mine = conformance_open_with_timeout(2 * DSO_SECOND);
 	struct dso_register *reg;
 	uint32_t writer = 0;
 	uint64_t version = 9;

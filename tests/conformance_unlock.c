@@ -19,7 +19,7 @@ static void lock_and_unlock(struct party *party)
 	struct dso_mutex *mutex;
 
 	OK(party->session, dso_mutex_open(party->session, name, NULL, &mutex));
-	OK(party->session, dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(party->session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	OK(party->session, dso_mutex_unlock(mutex));
 }
 
@@ -40,7 +40,7 @@ static void hear_of_the_force(struct party *party)
 	struct dso_mutex *mutex;
 
 	OK(party->session, dso_mutex_open(party->session, name, NULL, &mutex));
-	ck_assert_int_eq(dso_mutex_lock(mutex, PATIENCE, NULL), -EOWNERDEAD);
+	ck_assert_int_eq(dso_mutex_lock(mutex, HANG_TIMEOUT, NULL), -EOWNERDEAD);
 	OK(party->session, dso_mutex_consistent(mutex));
 	OK(party->session, dso_mutex_unlock(mutex));
 }
@@ -48,7 +48,7 @@ static void hear_of_the_force(struct party *party)
 /* Hold it for long with one party that does @work meanwhile: it parks, or it leaves. */
 static void hold_beside(void (*work)(struct party *party))
 {
-	OK(session, dso_mutex_lock(mine, PATIENCE, NULL));
+	OK(session, dso_mutex_lock(mine, HANG_TIMEOUT, NULL));
 	parties_begin(1, work);
 	if (work != leave_before_the_unlock)
 		conformance_until_parked(1);
@@ -59,7 +59,7 @@ static void hold_beside(void (*work)(struct party *party))
 
 static void hold_alone(void)
 {
-	OK(session, dso_mutex_lock(mine, PATIENCE, NULL));
+	OK(session, dso_mutex_lock(mine, HANG_TIMEOUT, NULL));
 	nap(LONG);
 	OK(session, dso_mutex_unlock(mine));
 }
@@ -115,13 +115,13 @@ START_TEST(an_unlock_that_expects_a_waiter_finds_that_the_mutex_was_taken_by_for
 	uint64_t token;
 	uint32_t holder;
 
-	OK(session, dso_mutex_lock(mine, PATIENCE, &token));
+	OK(session, dso_mutex_lock(mine, HANG_TIMEOUT, &token));
 	nap(LONG);
 	OK(other, dso_mutex_force_unlock(theirs, token));
 	ck_assert_int_eq(dso_mutex_unlock(mine), -EPERM);
 	OK(other, dso_mutex_holder(theirs, &holder, NULL));
 	ck_assert_uint_eq(holder, 0);
-	ck_assert_int_eq(dso_mutex_lock(theirs, PATIENCE, NULL), -EOWNERDEAD);
+	ck_assert_int_eq(dso_mutex_lock(theirs, HANG_TIMEOUT, NULL), -EOWNERDEAD);
 	OK(other, dso_mutex_consistent(theirs));
 	ck_assert_int_eq(dso_mutex_unlock(mine), -EPERM);
 	ck_assert_int_eq(dso_mutex_lock(mine, DSO_NOWAIT, NULL), -ETIMEDOUT);
@@ -135,7 +135,7 @@ START_TEST(an_unlock_that_expects_a_waiter_finds_that_one_has_it_by_force)
 {
 	uint64_t token;
 
-	OK(session, dso_mutex_lock(mine, PATIENCE, &token));
+	OK(session, dso_mutex_lock(mine, HANG_TIMEOUT, &token));
 	parties_begin(1, hear_of_the_force);
 	conformance_until_parked(1);
 	nap(LONG);
@@ -148,7 +148,7 @@ END_TEST
 
 START_TEST(an_unlock_that_expects_a_waiter_finds_that_the_mutex_was_deleted)
 {
-	OK(session, dso_mutex_lock(mine, PATIENCE, NULL));
+	OK(session, dso_mutex_lock(mine, HANG_TIMEOUT, NULL));
 	nap(LONG);
 	OK(session, dso_object_delete(session, name));
 	ck_assert_int_eq(dso_mutex_unlock(mine), -ESTALE);
@@ -161,7 +161,7 @@ START_TEST(another_handle_of_the_holder_neither_locks_nor_unlocks)
 	struct dso_mutex *second;
 
 	OK(session, dso_mutex_open(session, name, NULL, &second));
-	OK(session, dso_mutex_lock(mine, PATIENCE, NULL));
+	OK(session, dso_mutex_lock(mine, HANG_TIMEOUT, NULL));
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(dso_mutex_lock(second, DSO_NOWAIT, NULL), -EDEADLK);
 		ck_assert_int_eq(dso_mutex_lock(mine, DSO_NOWAIT, NULL), -EDEADLK);

@@ -80,13 +80,13 @@ static void end(struct waiter *waiter)
 START_TEST(a_word_of_another_value_is_not_waited_for)
 {
 	/* A wait in vain ends with -ETIMEDOUT, however long that takes. */
-	OK(session, dso_memory_wait(memory, 8, 1, PATIENCE));
+	OK(session, dso_memory_wait(memory, 8, 1, HANG_TIMEOUT));
 }
 END_TEST
 
 START_TEST(a_wait_ends_at_its_deadline_and_not_at_that_of_another)
 {
-	struct waiter later = {.offset = 0, .timeout = PATIENCE};
+	struct waiter later = {.offset = 0, .timeout = HANG_TIMEOUT};
 
 	begin(&later);
 	ck_assert_int_eq(dso_memory_wait(memory, 0, 0, 50 * DSO_MILLISECOND), -ETIMEDOUT);
@@ -105,7 +105,7 @@ END_TEST
 
 START_TEST(a_waiter_is_woken)
 {
-	struct waiter waiter = {.offset = 16, .timeout = PATIENCE};
+	struct waiter waiter = {.offset = 16, .timeout = HANG_TIMEOUT};
 
 	begin(&waiter);
 	ck_assert(!waiter.done);
@@ -118,7 +118,7 @@ END_TEST
 
 START_TEST(a_wake_of_another_word_wakes_nobody)
 {
-	struct waiter waiter = {.offset = 16, .timeout = PATIENCE};
+	struct waiter waiter = {.offset = 16, .timeout = HANG_TIMEOUT};
 
 	begin(&waiter);
 	OK(session, dso_memory_wake(memory, 24, UINT32_MAX, NULL));
@@ -144,7 +144,7 @@ START_TEST(as_many_are_woken_as_were_asked_for)
 	struct waiter waiters[WAITERS];
 
 	for (unsigned i = 0; i < WAITERS; i++) {
-		waiters[i] = (struct waiter){.offset = 64, .timeout = PATIENCE};
+		waiters[i] = (struct waiter){.offset = 64, .timeout = HANG_TIMEOUT};
 		begin(&waiters[i]);
 	}
 	wake(64, 2);
@@ -194,8 +194,8 @@ END_TEST
 /* Whoever changed the word may have died before it could wake. */
 START_TEST(the_end_of_a_session_wakes_the_waiters_whose_word_has_changed)
 {
-	struct waiter changed = {.offset = 0, .timeout = PATIENCE};
-	struct waiter unchanged = {.offset = 8, .timeout = PATIENCE};
+	struct waiter changed = {.offset = 0, .timeout = HANG_TIMEOUT};
+	struct waiter unchanged = {.offset = 8, .timeout = HANG_TIMEOUT};
 	struct dso_session *other = conformance_open_another();
 	struct dso_memory *own;
 
@@ -246,7 +246,7 @@ static void *play(void *argument)
 		if (r || value >= PASSES)
 			break;
 		if (value % 2 != player->parity) {
-			r = dso_memory_wait(own, 0, value, PATIENCE);
+			r = dso_memory_wait(own, 0, value, HANG_TIMEOUT);
 			continue;
 		}
 		r = dso_memory_fetch_add(own, 0, 1, NULL);
@@ -377,7 +377,7 @@ static pthread_t interrupt_later(void)
 static int wait_at_barrier(struct dso_barrier *barrier)
 {
 	OK(session, dso_barrier_reset(barrier));
-	return dso_barrier_wait(barrier, PATIENCE, NULL);
+	return dso_barrier_wait(barrier, HANG_TIMEOUT, NULL);
 }
 
 START_TEST(a_waiter_is_parked)
@@ -407,26 +407,26 @@ START_TEST(a_waiter_is_parked)
 	OK(other, dso_once_open(other, named("o"), NULL, &begun));
 	OK(session, dso_future_open(session, named("f"), NULL, &future));
 
-	OK(session, dso_mutex_lock(mutex, PATIENCE, NULL));
-	IS_PARKED(dso_condition_wait(condition, mutex, PATIENCE));
+	OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
+	IS_PARKED(dso_condition_wait(condition, mutex, HANG_TIMEOUT));
 	OK(session, dso_mutex_unlock(mutex));
-	OK(other, dso_mutex_lock(held, PATIENCE, NULL));
-	IS_PARKED(dso_mutex_lock(mutex, PATIENCE, NULL));
-	OK(other, dso_rwlock_rdlock(read, PATIENCE));
-	IS_PARKED(dso_rwlock_wrlock(rwlock, PATIENCE));
+	OK(other, dso_mutex_lock(held, HANG_TIMEOUT, NULL));
+	IS_PARKED(dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
+	OK(other, dso_rwlock_rdlock(read, HANG_TIMEOUT));
+	IS_PARKED(dso_rwlock_wrlock(rwlock, HANG_TIMEOUT));
 	OK(other, dso_rwlock_unlock(read));
-	OK(other, dso_rwlock_wrlock(read, PATIENCE));
-	IS_PARKED(dso_rwlock_rdlock(rwlock, PATIENCE));
-	IS_PARKED(dso_rwlock_wrlock(rwlock, PATIENCE));
+	OK(other, dso_rwlock_wrlock(read, HANG_TIMEOUT));
+	IS_PARKED(dso_rwlock_rdlock(rwlock, HANG_TIMEOUT));
+	IS_PARKED(dso_rwlock_wrlock(rwlock, HANG_TIMEOUT));
 	OK(session, dso_semaphore_acquire(semaphore, 1, DSO_NOWAIT));
-	IS_PARKED(dso_semaphore_acquire(semaphore, 1, PATIENCE));
-	IS_PARKED(dso_latch_wait(latch, PATIENCE));
-	OK(other, dso_once_begin(begun, PATIENCE, NULL));
-	IS_PARKED(dso_once_begin(once, PATIENCE, NULL));
+	IS_PARKED(dso_semaphore_acquire(semaphore, 1, HANG_TIMEOUT));
+	IS_PARKED(dso_latch_wait(latch, HANG_TIMEOUT));
+	OK(other, dso_once_begin(begun, HANG_TIMEOUT, NULL));
+	IS_PARKED(dso_once_begin(once, HANG_TIMEOUT, NULL));
 	/* Nobody has promised it; then somebody has. */
-	IS_PARKED(dso_future_get(future, NULL, 0, PATIENCE, NULL));
+	IS_PARKED(dso_future_get(future, NULL, 0, HANG_TIMEOUT, NULL));
 	OK(session, dso_future_promise(future));
-	IS_PARKED(dso_future_get(future, NULL, 0, PATIENCE, NULL));
+	IS_PARKED(dso_future_get(future, NULL, 0, HANG_TIMEOUT, NULL));
 	IS_PARKED(wait_at_barrier(barrier));
 	dso_close(other);
 }

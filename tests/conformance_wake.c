@@ -181,7 +181,7 @@ static void cross(struct party *party)
 	int last;
 
 	while (arrivals++ < CROSSING_ARRIVALS) {
-		OK(party->session, dso_barrier_wait(barrier, PATIENCE, &last));
+		OK(party->session, dso_barrier_wait(barrier, HANG_TIMEOUT, &last));
 		lasts += (unsigned)last;
 	}
 }
@@ -208,11 +208,11 @@ static void stream(struct party *party)
 {
 	struct dso_semaphore *semaphore = semaphore_in(party->session, 4);
 
-	OK(party->session, dso_semaphore_acquire(semaphore, 1, PATIENCE));
+	OK(party->session, dso_semaphore_acquire(semaphore, 1, HANG_TIMEOUT));
 	streaming++;
 	while (!over) {
 		OK(party->session, dso_semaphore_release(semaphore, 1));
-		OK(party->session, dso_semaphore_acquire(semaphore, 1, 6 * PATIENCE));
+		OK(party->session, dso_semaphore_acquire(semaphore, 1, 6 * HANG_TIMEOUT));
 		nap(DSO_MILLISECOND);
 	}
 	OK(party->session, dso_semaphore_release(semaphore, 1));
@@ -227,7 +227,7 @@ static void stream_until_over(struct party *party)
 			struct dso_semaphore *all = semaphore_in(party->session, 4);
 
 			AWAIT(streaming >= 3);
-			OK(party->session, dso_semaphore_acquire(all, 4, 6 * PATIENCE));
+			OK(party->session, dso_semaphore_acquire(all, 4, 6 * HANG_TIMEOUT));
 			OK(party->session, dso_semaphore_release(all, 4));
 			dso_semaphore_close(all);
 			over = i + 1 == TURNS;
@@ -257,7 +257,7 @@ static void *take_permits(void *argument)
 	int r;
 
 	taker->begun = true;
-	r = dso_semaphore_acquire(semaphore, taker->count, PATIENCE);
+	r = dso_semaphore_acquire(semaphore, taker->count, HANG_TIMEOUT);
 	taker->had = r == 0;
 	AWAIT(taker->may_end);
 	dso_close(own);
@@ -302,7 +302,7 @@ static void take_two(struct party *party)
 	struct dso_semaphore *semaphore = semaphore_in(party->session, 3);
 
 	for (unsigned i = 0; i < 200; i++) {
-		OK(party->session, dso_semaphore_acquire(semaphore, 2, PATIENCE));
+		OK(party->session, dso_semaphore_acquire(semaphore, 2, HANG_TIMEOUT));
 		OK(party->session, dso_semaphore_release(semaphore, 2));
 	}
 }
@@ -329,7 +329,7 @@ static void lock_twice(struct dso_session *blocker)
 	ck_assert_int_eq(dso_rwlock_rdlock(second, DSO_NOWAIT), -EDEADLK);
 	ck_assert_int_eq(dso_rwlock_wrlock(second, DSO_NOWAIT), -EDEADLK);
 	OK(session, dso_rwlock_unlock(first));
-	OK(session, dso_rwlock_wrlock(second, PATIENCE));
+	OK(session, dso_rwlock_wrlock(second, HANG_TIMEOUT));
 	ck_assert_int_eq(dso_rwlock_rdlock(first, DSO_NOWAIT), -EDEADLK);
 	dso_rwlock_close(first);
 	OK(session, dso_rwlock_unlock(second));
@@ -364,7 +364,7 @@ START_TEST(a_timeout_that_reaches_beyond_the_clock_is_for_ever)
 	struct dso_mutex *mine = mutex_in(session), *theirs = mutex_in(other);
 
 	for (unsigned i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
-		OK(other, dso_mutex_lock(theirs, PATIENCE, NULL));
+		OK(other, dso_mutex_lock(theirs, HANG_TIMEOUT, NULL));
 		begin(unlock_soon, theirs);
 		OK(session, dso_mutex_lock(mine, timeouts[i], NULL));
 		OK(session, dso_mutex_unlock(mine));

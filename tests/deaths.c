@@ -100,11 +100,11 @@ static int be_victim(const char *url, const char *transport, const struct kind *
 	int r = open_hand(url, transport, &hand);
 
 	if (r == 0 && !kind)
-		r = dso_barrier_wait(hand.barrier, PATIENCE, NULL);
+		r = dso_barrier_wait(hand.barrier, HANG_TIMEOUT, NULL);
 	close(ready_fd);
 	while (r == 0)
-		r = kind ? turn(&hand, kind, PATIENCE)
-			 : dso_barrier_wait(hand.barrier, PATIENCE, NULL);
+		r = kind ? turn(&hand, kind, HANG_TIMEOUT)
+			 : dso_barrier_wait(hand.barrier, HANG_TIMEOUT, NULL);
 	/* A frozen one finds its session over when it goes on; anything else is a fault. */
 	return r == -ESHUTDOWN || r == -ENOTCONN || r == -ECONNRESET ? 0 : r == -EBUSY ? 3 : 2;
 }
@@ -128,7 +128,7 @@ static void *survive(void *argument)
 	struct survivor *survivor = argument;
 
 	while (!survivor->stop && survivor->result == 0) {
-		int r = turn(&survivor->hand, survivor->kind, PATIENCE);
+		int r = turn(&survivor->hand, survivor->kind, HANG_TIMEOUT);
 
 		if (r) {
 			snprintf(survivor->error, sizeof survivor->error, "%s",
@@ -147,7 +147,7 @@ static void *survive_at_barrier(void *argument)
 	struct survivor *survivor = argument;
 
 	while (!survivor->stop && survivor->result == 0) {
-		int r = dso_barrier_wait(survivor->hand.barrier, PATIENCE, NULL);
+		int r = dso_barrier_wait(survivor->hand.barrier, HANG_TIMEOUT, NULL);
 
 		if (r == 0) {
 			survivor->turns++;
@@ -370,7 +370,7 @@ START_TEST(a_holder_that_is_frozen_is_fenced_and_nothing_of_it_comes_later)
 {
 	const char *transport = transports[_i / kind_count];
 	const struct kind *kind = &kinds[first_kind + _i % kind_count];
-	struct dso_options options = {.transport = "tcp", .timeout = PATIENCE};
+	struct dso_options options = {.transport = "tcp", .timeout = HANG_TIMEOUT};
 	struct dso_session *observer;
 	char what[64];
 

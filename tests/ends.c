@@ -34,7 +34,7 @@ void ends_reap(void)
 struct dso_session *ends_open(const char *transport, int64_t linger)
 {
 	struct dso_options options = {
-		.transport = transport, .timeout = ENDS_PATIENCE, .linger = linger};
+		.transport = transport, .timeout = ENDS_HANG_TIMEOUT, .linger = linger};
 	struct dso_session *session;
 
 	ck_assert_msg(dso_open(daemon_url(&storage, transport), &options, &session) == 0, "%s",
@@ -61,7 +61,7 @@ struct dso_mutex *ends_mutex(struct dso_session *session, const char *name)
 
 void ends_until(bool (*holds)(void *context), void *context, const char *what)
 {
-	int64_t end_ns = clock_raw_ns() + ENDS_PATIENCE;
+	int64_t end_ns = clock_raw_ns() + ENDS_HANG_TIMEOUT;
 
 	while (!holds(context))
 		await_on(end_ns, what, __FILE__, __LINE__);

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 /* A limit that only a hang reaches. */
-#define ENDS_PATIENCE (120 * DSO_SECOND)
+#define ENDS_HANG_TIMEOUT (120 * DSO_SECOND)
 
 extern struct daemon_process storage;
 

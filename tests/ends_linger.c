@@ -52,7 +52,7 @@ START_TEST(behind_the_linger_it_is_swept)
 	ends_until_noted(observer, name, " (lingers)");
 	ck_assert_int_eq(dso_mutex_lock(mutex, DSO_NOWAIT, NULL), -ETIMEDOUT);
 	leap(storage.pid, 60 * DSO_SECOND);
-	ck_assert_int_eq(dso_mutex_lock(mutex, ENDS_PATIENCE, NULL), -EOWNERDEAD);
+	ck_assert_int_eq(dso_mutex_lock(mutex, ENDS_HANG_TIMEOUT, NULL), -EOWNERDEAD);
 	dso_close(observer);
 }
 END_TEST
@@ -72,7 +72,7 @@ START_TEST(each_has_its_own_linger)
 	victim_kill(&longer);
 	ends_until_noted(observer, first, " (lingers)");
 	victim_kill(&shorter);
-	ck_assert_int_eq(dso_mutex_lock(ends_mutex(observer, second), ENDS_PATIENCE, NULL),
+	ck_assert_int_eq(dso_mutex_lock(ends_mutex(observer, second), ENDS_HANG_TIMEOUT, NULL),
 			 -EOWNERDEAD);
 	ends_until_noted(observer, first, " (lingers)");
 	dso_close(observer);
@@ -88,7 +88,7 @@ START_TEST(a_tidy_end_does_not_linger)
 		victim_start(daemon_url(&storage, transport), transport, name, 600 * DSO_SECOND);
 
 	victim_order(&victim, 'c');
-	ck_assert_int_eq(dso_mutex_lock(mutex, ENDS_PATIENCE, NULL), -EOWNERDEAD);
+	ck_assert_int_eq(dso_mutex_lock(mutex, ENDS_HANG_TIMEOUT, NULL), -EOWNERDEAD);
 	victim_kill(&victim);
 	dso_close(observer);
 }

@@ -38,7 +38,7 @@ static void teardown(void)
 
 static void expect_given_back(void)
 {
-	ck_assert_int_eq(dso_mutex_lock(mutex, ENDS_PATIENCE, NULL), -EOWNERDEAD);
+	ck_assert_int_eq(dso_mutex_lock(mutex, ENDS_HANG_TIMEOUT, NULL), -EOWNERDEAD);
 	ends_until_sessions(observer, 1);
 }
 

@@ -102,7 +102,7 @@ static void setup(void)
 
 static void open_over(const struct way *way, struct hand *hand, struct sockets *sockets)
 {
-	hand->timeout = ENDS_PATIENCE;
+	hand->timeout = ENDS_HANG_TIMEOUT;
 	setenv("DSO_IO", way->io, 1);
 	look_before(sockets);
 	ck_assert_msg(open_hand(daemon_url(&storage, way->transport), way->transport, hand) == 0,
@@ -132,7 +132,7 @@ START_TEST(what_a_session_held_is_taken_back_whichever_path_breaks)
 
 	open_over(way, &hand, &sockets);
 	ck_assert_int_eq(open_hand(daemon_url(&storage, "tcp"), "tcp", &other), 0);
-	ck_assert_int_eq(kind->take(&hand, ENDS_PATIENCE), 0);
+	ck_assert_int_eq(kind->take(&hand, ENDS_HANG_TIMEOUT), 0);
 	way->break_it(&sockets);
 	if (way->is_silent)
 		hurry_thread_begin();
@@ -149,7 +149,7 @@ START_TEST(what_a_session_held_is_taken_back_whichever_path_breaks)
 	dso_once_close(hand.once);
 	if (maps)
 		dso_close(hand.session);
-	r = kind->take(&other, ENDS_PATIENCE);
+	r = kind->take(&other, ENDS_HANG_TIMEOUT);
 	ck_assert_msg(r == 0 || r == -EOWNERDEAD, "%s over %s: %d", kind->name, way->transport, r);
 	if (!maps)
 		dso_close(hand.session);

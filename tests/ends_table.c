@@ -76,7 +76,7 @@ static void freeze_and_thaw(void)
 	victim_order(&victim, 's');
 }
 
-/* For less than anybody's patience. */
+/* For less than anybody's timeout. */
 static void stop_storaged(void)
 {
 	process_freeze(storage.pid);
@@ -143,7 +143,7 @@ static void expect(enum found found)
 			      ends_holder(observer, name));
 		break;
 	case GIVEN_BACK:
-		ck_assert_int_eq(dso_mutex_lock(mutex, ENDS_PATIENCE, NULL), -EOWNERDEAD);
+		ck_assert_int_eq(dso_mutex_lock(mutex, ENDS_HANG_TIMEOUT, NULL), -EOWNERDEAD);
 		break;
 	case KEPT:
 		ends_until_noted(observer, name, " (lost)");
@@ -178,7 +178,7 @@ static void begin(const struct row *row, const char *transport)
 {
 	static const char *const arguments[] = {"--memory", "1MiB", "--ttl", "20m", NULL};
 	bool embedded = !strcmp(transport, "embedded");
-	struct dso_options options = {.timeout = ENDS_PATIENCE};
+	struct dso_options options = {.timeout = ENDS_HANG_TIMEOUT};
 
 	setenv("DSO_TIMEOUT_MS", "60000", 1);
 	printf("# %s over %s\n", row->name, transport);

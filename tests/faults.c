@@ -34,7 +34,7 @@ static const char *transport; /* set by each loop test */
 static unsigned seed;
 
 /* A limit that only a hang reaches. */
-#define PATIENCE (120 * DSO_SECOND)
+#define HANG_TIMEOUT (120 * DSO_SECOND)
 /* Nobody is silent for that long, but who is said to be. */
 
 #define TTL (1200 * DSO_SECOND)
@@ -51,7 +51,7 @@ static struct dso_session *open_over(const char *name, int64_t timeout)
 
 static struct dso_session *observer(void)
 {
-	return open_over("tcp", PATIENCE);
+	return open_over("tcp", HANG_TIMEOUT);
 }
 
 static uint64_t sessions(struct dso_session *session)
@@ -91,7 +91,7 @@ static void teardown(void)
 static void live(void)
 {
 	struct dso_register_params params = {.capacity_bytes = 200000};
-	struct dso_session *session = open_over(transport, PATIENCE);
+	struct dso_session *session = open_over(transport, HANG_TIMEOUT);
 	static char value[200000];
 	char name[32];
 
@@ -177,7 +177,7 @@ START_TEST(memory_that_a_dead_client_had_open_is_used_again)
 	ck_assert_int_eq(pipe(fds), 0);
 	pid = fork();
 	if (pid == 0) {
-		struct dso_session *own = open_over(transport, PATIENCE);
+		struct dso_session *own = open_over(transport, HANG_TIMEOUT);
 
 		if (dso_register_open(own, "big", &params, &reg) || write(fds[1], "", 1) != 1)
 			_exit(1);
@@ -213,7 +213,7 @@ START_TEST(a_client_that_is_silent_for_the_ttl_is_fenced_and_told_so)
 	if (pid == 0) {
 		int r;
 
-		sleeper = open_over("tcp", PATIENCE);
+		sleeper = open_over("tcp", HANG_TIMEOUT);
 		if (dso_counter_open(sleeper, "asleep", NULL, &counter) ||
 		    dso_counter_add(counter, 1, NULL))
 			_exit(1);
@@ -414,7 +414,7 @@ START_TEST(a_forked_child_cannot_use_its_parents_session_and_the_parent_goes_on)
 	pid_t pid;
 
 	transport = transports[_i];
-	session = open_over(transport, PATIENCE);
+	session = open_over(transport, HANG_TIMEOUT);
 	ck_assert_int_eq(dso_counter_open(session, "forked", NULL, &counter), 0);
 	ck_assert_int_eq(dso_counter_add(counter, 1, NULL), 0);
 	pid = fork();
@@ -423,7 +423,7 @@ START_TEST(a_forked_child_cannot_use_its_parents_session_and_the_parent_goes_on)
 			_exit(1);
 		dso_close(session);
 		/* rdma-core serves a process or its child, not both: that child has tcp. */
-		own = open_over(!strcmp(transport, "verbs") ? "tcp" : transport, PATIENCE);
+		own = open_over(!strcmp(transport, "verbs") ? "tcp" : transport, HANG_TIMEOUT);
 		_exit(dso_counter_open(own, "forked", NULL, &counter) ||
 				      dso_counter_add(counter, 10, NULL)
 			      ? 2

@@ -23,7 +23,7 @@
 #include "tests/runner.h"
 #include "tests/transports.h"
 
-#define PATIENCE (120 * DSO_SECOND)
+#define HANG_TIMEOUT (120 * DSO_SECOND)
 
 static struct daemon_process storage;
 
@@ -81,7 +81,7 @@ static int wait_for_it(const struct kind *kind, const char *transport, int repor
 	object = kind->open(session, kind->name);
 	if (write(report, &ready, 1) != 1)
 		return 99;
-	r = kind->take(object, PATIENCE);
+	r = kind->take(object, HANG_TIMEOUT);
 	if (r == 0 && kind->give(object))
 		return 99;
 	dso_close(session);
@@ -137,7 +137,7 @@ static void freeze(const char *transport, const struct kind *kind, int then)
 		      kind->name);
 	kill(frozen.pid, then);
 	ck_assert_int_eq(waiter_end(&frozen), then == SIGCONT ? 0 : -1);
-	ck_assert_msg(kind->take(object, PATIENCE) == 0, "%s, %s: %s", transport, kind->name,
+	ck_assert_msg(kind->take(object, HANG_TIMEOUT) == 0, "%s, %s: %s", transport, kind->name,
 		      dso_error(session));
 	ck_assert_int_eq(kind->give(object), 0);
 	dso_close(session);
@@ -190,7 +190,7 @@ static struct waiter party_begin(const char *transport, struct dso_session *obse
 	if (party.pid == 0) {
 		if (dso_open(daemon_url(&storage, transport), &options, &session))
 			_exit(99);
-		r = dso_barrier_wait(open_barrier(session), PATIENCE, NULL);
+		r = dso_barrier_wait(open_barrier(session), HANG_TIMEOUT, NULL);
 		dso_close(session);
 		_exit(-r);
 	}
@@ -205,7 +205,7 @@ static void cross_once(const char *transport, struct dso_session *session,
 {
 	struct waiter party = party_begin(transport, session, barrier);
 
-	ck_assert_int_eq(dso_barrier_wait(barrier, PATIENCE, NULL), 0);
+	ck_assert_int_eq(dso_barrier_wait(barrier, HANG_TIMEOUT, NULL), 0);
 	ck_assert_int_eq(waiter_end(&party), 0);
 }
 
@@ -224,7 +224,7 @@ static void look_late(const char *transport, bool completed, unsigned rounds)
 	late = party_begin(transport, session, barrier);
 	process_freeze(late.pid);
 	if (completed)
-		ck_assert_int_eq(dso_barrier_wait(barrier, PATIENCE, NULL), 0);
+		ck_assert_int_eq(dso_barrier_wait(barrier, HANG_TIMEOUT, NULL), 0);
 	ck_assert_int_eq(dso_barrier_reset(barrier), 0);
 	while (rounds--)
 		cross_once(transport, session, barrier);
@@ -279,14 +279,14 @@ START_TEST(only_the_end_of_a_party_breaks_a_barrier)
 			open_barrier(own); /* it stays open */
 			dso_barrier_stat(watched, NULL, NULL, NULL);
 			if (end->joins)
-				dso_barrier_wait(watched, PATIENCE, NULL);
+				dso_barrier_wait(watched, HANG_TIMEOUT, NULL);
 			if (end->closes)
 				dso_barrier_close(watched);
 			_exit(0); /* and not dso_close() */
 		}
 		if (end->joins) {
 			until_waiting(barrier, 1);
-			ck_assert_int_eq(dso_barrier_wait(barrier, PATIENCE, NULL), 0);
+			ck_assert_int_eq(dso_barrier_wait(barrier, HANG_TIMEOUT, NULL), 0);
 		}
 		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 		/* Its session was swept, when nobody else is left. */
@@ -319,7 +319,7 @@ START_TEST(a_frozen_owner_of_the_turn_does_not_keep_others_from_the_permits)
 	AWAIT(dso_semaphore_acquire(again, 1, 0) || dso_semaphore_release(again, 1));
 	ck_assert_int_eq(dso_semaphore_acquire(again, 1, 0), -ETIMEDOUT);
 	process_freeze(frozen.pid);
-	ck_assert_int_eq(dso_semaphore_acquire(again, 1, PATIENCE), 0);
+	ck_assert_int_eq(dso_semaphore_acquire(again, 1, HANG_TIMEOUT), 0);
 	ck_assert_int_eq(dso_semaphore_release(again, 1), 0);
 	ck_assert_int_eq(dso_semaphore_release(semaphore, 1), 0);
 	kill(frozen.pid, SIGCONT);

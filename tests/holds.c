@@ -161,7 +161,7 @@ const struct kind kinds[KINDS] = {
 int open_hand(const char *url, const char *transport, struct hand *hand)
 {
 	struct dso_options options = {.transport = transport,
-				      .timeout = hand->timeout ? hand->timeout : PATIENCE};
+				      .timeout = hand->timeout ? hand->timeout : HANG_TIMEOUT};
 	struct dso_semaphore_params permits = {.permits = PERMITS};
 	struct dso_barrier_params parties = {.parties = SURVIVORS + 1};
 	int r = dso_open(url, &options, &hand->session);

@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PATIENCE  (120 * DSO_SECOND)
-#define SURVIVORS 2 /* beside whom a victim takes and gives back */
-#define PERMITS   2
+#define HANG_TIMEOUT (120 * DSO_SECOND)
+#define SURVIVORS    2 /* beside whom a victim takes and gives back */
+#define PERMITS      2
 
 /* In the memory: who is in, a word for each permit's place; then what must end exact. */
 #define INSIDE(place) (64 * (uint64_t)(place))
@@ -30,7 +30,7 @@ struct hand {
 	char name[32];             /* likewise */
 	struct dso_memory *memory;
 	uint64_t me;     /* never 0 */
-	int64_t timeout; /* of the session; 0: PATIENCE */
+	int64_t timeout; /* of the session; 0: HANG_TIMEOUT */
 };
 
 struct kind {

@@ -17,8 +17,8 @@
 #include "tests/runner.h"
 #include "tests/transports.h"
 
-#define PATIENCE (120 * DSO_SECOND)
-#define WARM     40 /* sessions before the first look */
+#define HANG_TIMEOUT (120 * DSO_SECOND)
+#define WARM         40 /* sessions before the first look */
 
 static struct daemon_process storage;
 static int session_count = 2000;
@@ -64,7 +64,7 @@ static struct held held_by(pid_t pid)
 
 static struct dso_session *open_session(const char *transport)
 {
-	struct dso_options options = {.transport = transport, .timeout = PATIENCE};
+	struct dso_options options = {.transport = transport, .timeout = HANG_TIMEOUT};
 	struct dso_session *session;
 
 	ck_assert_msg(dso_open(daemon_url(&storage, transport), &options, &session) == 0, "%s",
@@ -82,7 +82,7 @@ static void come_and_go(const char *transport)
 	ck_assert_int_eq(dso_counter_open(session, "hits", NULL, &counter), 0);
 	ck_assert_int_eq(dso_counter_add(counter, 1, NULL), 0);
 	ck_assert_int_eq(dso_mutex_open(session, "lock", NULL, &mutex), 0);
-	ck_assert_int_eq(dso_mutex_lock(mutex, PATIENCE, NULL), 0);
+	ck_assert_int_eq(dso_mutex_lock(mutex, HANG_TIMEOUT, NULL), 0);
 	ck_assert_int_eq(dso_mutex_unlock(mutex), 0);
 	dso_close(session);
 }
@@ -97,7 +97,7 @@ static void until_alone(struct dso_session *session)
 		ck_assert_msg(dso_server_stat(session, &stat) == 0, "%s", dso_error(session));
 		if (stat.sessions == 1)
 			return;
-		ck_assert_msg(clock_now_ns() - begin_ns < PATIENCE, "a session is not swept");
+		ck_assert_msg(clock_now_ns() - begin_ns < HANG_TIMEOUT, "a session is not swept");
 		nap(DSO_MILLISECOND);
 	}
 }
@@ -130,7 +130,7 @@ static void until_no_more(pid_t pid, const struct held *before, const char *whos
 
 	while (now = held_by(pid), !is_no_more(&now, before)) {
 		ck_assert_msg(
-			clock_now_ns() - begin_ns < PATIENCE,
+			clock_now_ns() - begin_ns < HANG_TIMEOUT,
 			"%s: %u descriptors, %u threads and %u mappings have become %u, %u and %u",
 			whose, before->descriptors, before->threads, before->mappings,
 			now.descriptors, now.threads, now.mappings);

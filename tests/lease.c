@@ -68,7 +68,7 @@ static uint64_t sessions(void)
 
 static void until_sessions(uint64_t count)
 {
-	int64_t end_ms = now_ms() + 12 * PATIENCE_MS;
+	int64_t end_ms = now_ms() + 12 * HANG_TIMEOUT_MS;
 
 	while (sessions() != count) {
 		ck_assert_msg(now_ms() < end_ms, "%llu sessions never become %llu",
@@ -174,7 +174,7 @@ static unsigned descriptors(void)
 START_TEST(an_attach_that_fails_leaves_no_descriptor_with_storaged)
 {
 	struct client client = client_new();
-	int64_t end_ms = now_ms() + 12 * PATIENCE_MS;
+	int64_t end_ms = now_ms() + 12 * HANG_TIMEOUT_MS;
 	struct control_attach attach = attach_of(&client.welcome, CONTROL_SHM);
 	struct message reply;
 	int others[MAPPINGS_MAX - 1];
@@ -216,7 +216,7 @@ START_TEST(a_mapping_whose_reply_could_not_be_sent_leaves_nothing_behind)
 {
 	struct client client = client_new();
 	struct control_attach attach = attach_of(&client.welcome, CONTROL_SHM);
-	int64_t end_ms = now_ms() + 12 * PATIENCE_MS;
+	int64_t end_ms = now_ms() + 12 * HANG_TIMEOUT_MS;
 	unsigned before = descriptors();
 
 	for (unsigned i = 0; i < MAPPINGS_MAX - 1; i++) {

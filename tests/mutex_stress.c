@@ -31,10 +31,10 @@
 #include "tests/runner.h"
 #include "tests/transports.h"
 
-#define PATIENCE    (60 * DSO_SECOND)
-#define WRITERS     65536 /* of the last values */
-#define PROCESS_MAX 256
-#define NOTED_NS    PATIENCE /* a death is, within it */
+#define HANG_TIMEOUT (60 * DSO_SECOND)
+#define WRITERS      65536 /* of the last values */
+#define PROCESS_MAX  256
+#define NOTED_NS     HANG_TIMEOUT /* a death is, within it */
 /* Longer than anybody waits: what ends a session then is the end of its connection. */
 #define KILLS_TTL_MS (600 * 1000)
 
@@ -142,7 +142,7 @@ static int freeze_while_it_writes(struct member *member, const struct content *n
 	signal(SIGALRM, freeze);
 	setitimer(ITIMER_REAL, &moment, NULL);
 	while (dso_memory_write(member->memory, 0, next, sizeof *next) == 0)
-		if (clock_now_ns() - begin_ns > PATIENCE)
+		if (clock_now_ns() - begin_ns > HANG_TIMEOUT)
 			return wrong(member, "a fenced one can write");
 	member->place->refused = true;
 	return OVER;
@@ -152,7 +152,7 @@ static int turn(struct member *member)
 {
 	enum fate fate = member->place->fate;
 	struct content content, next;
-	int r = dso_mutex_lock(member->mutex, PATIENCE, NULL), s;
+	int r = dso_mutex_lock(member->mutex, HANG_TIMEOUT, NULL), s;
 
 	if (r && r != -EOWNERDEAD)
 		return is_over(r) ? OVER : wrong(member, "lock: %s", dso_error(member->session));
@@ -180,7 +180,7 @@ static int turn(struct member *member)
 /* Until it dies, is fenced or is to come to an end. Returns an exit status. */
 static int take_part(const char *url, const char *transport, struct member *member)
 {
-	struct dso_options options = {.transport = transport, .timeout = PATIENCE};
+	struct dso_options options = {.transport = transport, .timeout = HANG_TIMEOUT};
 	struct dso_memory_params params = {.size_bytes = sizeof(struct content)};
 	int r = dso_open(url, &options, &member->session);
 

@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PATIENT (60 * DSO_SECOND)
+#define LONG_TIMEOUT (60 * DSO_SECOND)
 /* A timeout that passes when the test says so (tests/leap/hurry.h), and between two heartbeats. */
 #define LONG      (300 * DSO_SECOND)
 #define HEARTBEAT (LONG / 5)
@@ -209,7 +209,7 @@ END_TEST
 
 START_TEST(every_reason_is_told_when_nothing_works)
 {
-	struct dso_options options = {.open_timeout = PATIENT};
+	struct dso_options options = {.open_timeout = LONG_TIMEOUT};
 	struct dso_session *session = NULL;
 
 	play.refuses = true;
@@ -230,7 +230,7 @@ END_TEST
 
 START_TEST(a_storaged_that_says_nothing_at_all_costs_the_time_to_open_and_no_more)
 {
-	struct dso_options options = {.timeout = PATIENT, .open_timeout = DSO_SECOND / 5};
+	struct dso_options options = {.timeout = LONG_TIMEOUT, .open_timeout = DSO_SECOND / 5};
 	struct dso_session *session = NULL;
 	int silent = socket(AF_INET, SOCK_STREAM, 0);
 	struct sockaddr_in address = {.sin_family = AF_INET,
@@ -304,8 +304,8 @@ START_TEST(variables_of_the_environment_are_looked_at)
 	struct dso_options given = {.transport = "tcp",
 				    .io = "poll",
 				    .poll = "busy",
-				    .timeout = PATIENT,
-				    .open_timeout = PATIENT};
+				    .timeout = LONG_TIMEOUT,
+				    .open_timeout = LONG_TIMEOUT};
 	struct dso_session *session;
 
 	setenv(variables[_i].name, variables[_i].senseless, 1);
@@ -485,9 +485,9 @@ END_TEST
 
 /* ---- what a session asks for ---- */
 
-static struct dso_session *patient_session(void)
+static struct dso_session *session_with_long_timeout(void)
 {
-	struct dso_options options = {.transport = "tcp", .timeout = PATIENT};
+	struct dso_options options = {.transport = "tcp", .timeout = LONG_TIMEOUT};
 	struct dso_session *session;
 
 	ck_assert_msg(dso_open(url, &options, &session) == 0, "%s", dso_error(NULL));
@@ -502,7 +502,7 @@ static const struct {
 
 START_TEST(why_an_object_is_not_opened_is_told_and_the_session_goes_on)
 {
-	struct dso_session *session = patient_session();
+	struct dso_session *session = session_with_long_timeout();
 	struct dso_counter *counter;
 
 	play.open = closed[_i].status;
@@ -514,7 +514,7 @@ END_TEST
 
 START_TEST(what_the_connection_was_lost_over_may_have_been_done_if_it_does_anything)
 {
-	struct dso_session *session = patient_session();
+	struct dso_session *session = session_with_long_timeout();
 	struct dso_stat stat;
 
 	play.drops = true;
@@ -558,7 +558,7 @@ END_TEST
 /* A handle that was not would reach what lies at its old place. */
 START_TEST(where_a_handle_cannot_be_opened_again_there_is_no_new_session)
 {
-	struct dso_session *session = patient_session();
+	struct dso_session *session = session_with_long_timeout();
 	struct dso_counter *counter;
 
 	ck_assert_int_eq(dso_counter_open(session, "c", NULL, &counter), 0);

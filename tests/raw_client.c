@@ -45,7 +45,7 @@ size_t receive(int fd, void *bytes, size_t count)
 	while (got < count) {
 		ssize_t n;
 
-		ck_assert_msg(poll(&poll_fd, 1, PATIENCE_MS) == 1, "storaged does not answer");
+		ck_assert_msg(poll(&poll_fd, 1, HANG_TIMEOUT_MS) == 1, "storaged does not answer");
 		n = recv(fd, (char *)bytes + got, count - got, 0);
 		if (n <= 0)
 			break;

@@ -7,7 +7,7 @@
 #include "proto/control.h"
 #include "tests/daemon.h"
 
-#define PATIENCE_MS 120000 /* for what must happen: a limit that only a hang reaches */
+#define HANG_TIMEOUT_MS 120000 /* for what must happen: a limit that only a hang reaches */
 
 extern struct daemon_process storaged;
 

@@ -22,9 +22,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PATIENCE (60 * DSO_SECOND)
-#define TTL      (3600 * DSO_SECOND)
-#define FILES    256 /* more descriptors than the test has */
+#define HANG_TIMEOUT (60 * DSO_SECOND)
+#define TTL          (3600 * DSO_SECOND)
+#define FILES        256 /* more descriptors than the test has */
 
 static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "60m",
 					"--domain", "cpu",   NULL};
@@ -82,10 +82,10 @@ static void hold_everything(void)
 {
 	int mine;
 
-	OK(dso_mutex_lock(mutex, PATIENCE, NULL));
-	OK(dso_rwlock_wrlock(rwlock, PATIENCE));
-	OK(dso_semaphore_acquire(semaphore, 3, PATIENCE));
-	OK(dso_once_begin(once, PATIENCE, &mine));
+	OK(dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
+	OK(dso_rwlock_wrlock(rwlock, HANG_TIMEOUT));
+	OK(dso_semaphore_acquire(semaphore, 3, HANG_TIMEOUT));
+	OK(dso_once_begin(once, HANG_TIMEOUT, &mine));
 	OK(dso_future_promise(future));
 }
 
@@ -177,7 +177,7 @@ static void renew(void)
 START_TEST(a_session_that_is_not_over_is_left_alone)
 {
 	begin(_i, 0);
-	OK(dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	renew();
 	ck_assert_uint_eq(loss_count, 0);
 	OK(dso_mutex_unlock(mutex));
@@ -208,16 +208,16 @@ static void lose_and_renew(int number, void (*notice)(void))
 	ck_assert_int_eq(dso_mutex_unlock(mutex), -EPERM);
 	if (anew) {
 		is_told(DSO_COUNTER, DSO_HOLDER, 0, -ESTALE);
-		ck_assert_int_eq(dso_mutex_lock(mutex, PATIENCE, NULL), -ESTALE);
+		ck_assert_int_eq(dso_mutex_lock(mutex, HANG_TIMEOUT, NULL), -ESTALE);
 	} else {
 		ck_assert_int_eq(value, 7);
 		ck_assert_ptr_null(loss_of(DSO_COUNTER));
-		ck_assert_int_eq(dso_mutex_lock(mutex, PATIENCE, NULL), -EOWNERDEAD);
-		ck_assert_int_eq(dso_rwlock_wrlock(rwlock, PATIENCE), -EOWNERDEAD);
-		OK(dso_semaphore_acquire(semaphore, 5, PATIENCE));
-		OK(dso_once_begin(once, PATIENCE, &mine));
+		ck_assert_int_eq(dso_mutex_lock(mutex, HANG_TIMEOUT, NULL), -EOWNERDEAD);
+		ck_assert_int_eq(dso_rwlock_wrlock(rwlock, HANG_TIMEOUT), -EOWNERDEAD);
+		OK(dso_semaphore_acquire(semaphore, 5, HANG_TIMEOUT));
+		OK(dso_once_begin(once, HANG_TIMEOUT, &mine));
 		ck_assert_int_eq(mine, 1);
-		ck_assert_int_eq(dso_future_get(future, NULL, 0, PATIENCE, NULL), -EOWNERDEAD);
+		ck_assert_int_eq(dso_future_get(future, NULL, 0, HANG_TIMEOUT, NULL), -EOWNERDEAD);
 	}
 	/* A second time there is nothing to do. */
 	renew();
@@ -272,7 +272,7 @@ START_TEST(submitted_operations_get_their_outcome_and_can_be_reaped_afterwards)
 	renew();
 	OK(dso_counter_add_submit(counter, 0, 64) ? 0 : 0);
 	for (size_t reaped = 0; reaped < 64; reaped += count) {
-		OK(dso_reap(session, completions, 64 - reaped, PATIENCE, &count));
+		OK(dso_reap(session, completions, 64 - reaped, HANG_TIMEOUT, &count));
 		ck_assert_uint_gt(count, 0);
 		for (size_t i = 0; i < count; i++) {
 			ck_assert_uint_eq(completions[i].tag, reaped + i);
@@ -284,7 +284,7 @@ START_TEST(submitted_operations_get_their_outcome_and_can_be_reaped_afterwards)
 		}
 	}
 	if (ends[_i / 3] != restart) {
-		OK(dso_reap(session, completions, 64, PATIENCE, &count));
+		OK(dso_reap(session, completions, 64, HANG_TIMEOUT, &count));
 		ck_assert_uint_eq(count, 1);
 		OK(dso_counter_add(counter, 1, &before));
 		OK(dso_counter_get(counter, &value));
@@ -377,7 +377,7 @@ START_TEST(the_descriptor_to_poll_stays_and_goes_on)
 	OK(dso_flush(session));
 	ck_assert_int_eq(dso_fd(session), ready.fd);
 	ck_assert_int_eq(poll(&ready, 1, 60000), 1);
-	OK(dso_reap(session, &completion, 1, PATIENCE, &count));
+	OK(dso_reap(session, &completion, 1, HANG_TIMEOUT, &count));
 	ck_assert_uint_eq(count, 1);
 	finish();
 }
@@ -493,7 +493,7 @@ START_TEST(what_is_not_safe_to_repeat_does_not_renew_a_session)
 	ck_assert_int_eq(dso_memory_write(memory, 0, "x", 1), -ENOTCONN);
 	ck_assert_int_eq(dso_memory_fetch_add(memory, 0, 1, NULL), -ENOTCONN);
 	ck_assert_int_eq(dso_memory_wake(memory, 0, 1, NULL), -ENOTCONN);
-	ck_assert_int_eq(dso_mutex_lock(mutex, PATIENCE, NULL), -ENOTCONN);
+	ck_assert_int_eq(dso_mutex_lock(mutex, HANG_TIMEOUT, NULL), -ENOTCONN);
 	ck_assert_int_eq(dso_object_delete(session, "counter"), -ENOTCONN);
 	finish();
 }
@@ -502,12 +502,12 @@ END_TEST
 START_TEST(a_reader_hears_that_he_was_one)
 {
 	begin(_i, 0);
-	OK(dso_rwlock_rdlock(rwlock, PATIENCE));
+	OK(dso_rwlock_rdlock(rwlock, HANG_TIMEOUT));
 	cut();
 	renew();
 	is_told(DSO_RWLOCK, DSO_READER, 1, 0);
 	ck_assert_uint_eq(loss_count, 1);
-	OK(dso_rwlock_wrlock(rwlock, PATIENCE));
+	OK(dso_rwlock_wrlock(rwlock, HANG_TIMEOUT));
 	finish();
 }
 END_TEST
@@ -517,7 +517,7 @@ START_TEST(a_session_that_has_lost_a_hold_is_not_renewed_by_itself)
 	int64_t value;
 
 	begin(_i, 1);
-	OK(dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	cut();
 	AWAIT(dso_ping(session, NULL));
 	ck_assert_int_ne(dso_counter_get(counter, &value), 0);

@@ -19,8 +19,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PATIENCE (60 * DSO_SECOND)
-#define FILES    256 /* more descriptors than the test has */
+#define HANG_TIMEOUT (60 * DSO_SECOND)
+#define FILES        256 /* more descriptors than the test has */
 
 static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "60m",
 					"--domain", "cpu",   NULL};
@@ -158,7 +158,7 @@ static uint64_t must_be_tidy(struct dso_session *observer, uint64_t lost, unsign
 	OK(dso_renew(session, NULL, NULL));
 	OK(dso_counter_get(counter, &value));
 	ck_assert_uint_eq(value, 7);
-	OK(dso_mutex_lock(mutex, PATIENCE, NULL));
+	OK(dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	OK(dso_mutex_unlock(mutex));
 	ck_assert_msg(descriptors() == open, "call %u: %u of %u", call, descriptors(), open);
 	return lost;

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE (60 * DSO_SECOND)
+#define HANG_TIMEOUT (60 * DSO_SECOND)
 
 static const char *const slow[] = {"--memory", "64MiB", "--ttl", "5m", "--linger-max", "60m", NULL};
 #define TTL (300 * DSO_SECOND)
@@ -99,7 +99,7 @@ static uint64_t end_under_a_holder_at(const char *url, int signal)
 	struct dso_session *session = open_session_at(url);
 	uint64_t token;
 
-	ck_assert_int_eq(dso_mutex_lock(mutex_in(session), PATIENCE, &token), 0);
+	ck_assert_int_eq(dso_mutex_lock(mutex_in(session), HANG_TIMEOUT, &token), 0);
 	daemon_end(&daemon_process, signal);
 	dso_close(session);
 	return token;
@@ -249,9 +249,9 @@ START_TEST(in_the_end_locks_are_granted_with_larger_tokens_and_no_death_is_told)
 		   dso_ping(session, NULL) == 0 &&
 			   dso_mutex_lock(mutex_in(session), DSO_NOWAIT, &next) == 0);
 	ck_assert_uint_gt(next, token);
-	ck_assert_int_eq(dso_rwlock_wrlock(rwlock, PATIENCE), 0);
-	ck_assert_int_eq(dso_semaphore_acquire(semaphore, 100, PATIENCE), 0);
-	ck_assert_int_eq(dso_once_begin(once, PATIENCE, &mine), 0);
+	ck_assert_int_eq(dso_rwlock_wrlock(rwlock, HANG_TIMEOUT), 0);
+	ck_assert_int_eq(dso_semaphore_acquire(semaphore, 100, HANG_TIMEOUT), 0);
+	ck_assert_int_eq(dso_once_begin(once, HANG_TIMEOUT, &mine), 0);
 	ck_assert_int_eq(mine, 1);
 	dso_close(session);
 }
@@ -270,7 +270,7 @@ START_TEST(a_holder_gives_storaged_up_within_its_ttl_however_long_its_timeout_is
 
 	ck_assert_int_eq(dso_open(daemon_process.tcp_url, &options, &session), 0);
 	mutex = mutex_in(session);
-	ck_assert_int_eq(dso_mutex_lock(mutex, PATIENCE, NULL), 0);
+	ck_assert_int_eq(dso_mutex_lock(mutex, HANG_TIMEOUT, NULL), 0);
 	process_freeze(daemon_process.pid);
 	hurry_process_begin();
 	r = dso_mutex_unlock(mutex);
@@ -339,7 +339,7 @@ START_TEST(a_session_that_is_over_makes_no_wait_longer)
 	struct dso_session *session;
 
 	session = open_session();
-	ck_assert_int_eq(dso_mutex_lock(mutex_in(session), PATIENCE, NULL), 0);
+	ck_assert_int_eq(dso_mutex_lock(mutex_in(session), HANG_TIMEOUT, NULL), 0);
 	linger_and_leave();
 	if (_i)
 		until_forgotten();
@@ -356,7 +356,7 @@ START_TEST(a_session_that_lingers_is_waited_for)
 	struct dso_session *session;
 
 	ck_assert_int_eq(dso_open(daemon_process.tcp_url, &options, &session), 0);
-	ck_assert_int_eq(dso_mutex_lock(mutex_in(session), PATIENCE, NULL), 0);
+	ck_assert_int_eq(dso_mutex_lock(mutex_in(session), HANG_TIMEOUT, NULL), 0);
 	daemon_end(&daemon_process, SIGKILL);
 	dso_close(session);
 	daemon_start_again(&daemon_process, slow);

@@ -80,7 +80,7 @@ uint64_t figure(const struct figures *figures, const char *name)
 
 struct figures figures_after(int fd, const struct figures *before, const char *name, uint64_t by)
 {
-	int64_t end_ms = now_ms() + PATIENCE_MS;
+	int64_t end_ms = now_ms() + HANG_TIMEOUT_MS;
 	uint64_t wanted = figure(before, name) + by;
 	struct figures figures;
 
@@ -211,7 +211,7 @@ struct roce_packet receive_packet(const struct end *end)
 {
 	struct roce_packet packet;
 
-	ck_assert_msg(try_receive(end, PATIENCE_MS, &packet), "storaged's responder is silent");
+	ck_assert_msg(try_receive(end, HANG_TIMEOUT_MS, &packet), "storaged's responder is silent");
 	return packet;
 }
 
@@ -291,7 +291,7 @@ static void serves_at_last(struct end *end)
 {
 	struct figures before = figures_now(end->control);
 	struct roce_packet packet = add_of(end), answer;
-	int64_t end_ms = now_ms() + PATIENCE_MS;
+	int64_t end_ms = now_ms() + HANG_TIMEOUT_MS;
 	unsigned sent = 0;
 
 	do {

@@ -571,7 +571,7 @@ START_TEST(the_queue_pair_of_an_ended_session_is_gone)
 {
 	struct end end = end_new("end");
 	struct roce_packet packet = add_of(&end);
-	int64_t end_ms = now_ms() + PATIENCE_MS;
+	int64_t end_ms = now_ms() + HANG_TIMEOUT_MS;
 	struct figures before;
 	struct message reply;
 	uint8_t *copy;

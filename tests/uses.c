@@ -51,7 +51,7 @@ static uint64_t sessions(void)
 
 static void expect_over(const char *why)
 {
-	int64_t end_ms = now_ms() + PATIENCE_MS;
+	int64_t end_ms = now_ms() + HANG_TIMEOUT_MS;
 	struct message message;
 
 	while (sessions() > 1) {
@@ -101,7 +101,7 @@ START_TEST(memory_that_is_not_mapped_any_more_is_no_path)
 {
 	int fds[2], fd = attach_shm(&client.welcome, fds);
 	void *lease = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fds[1], 0);
-	int64_t end_ms = now_ms() + PATIENCE_MS;
+	int64_t end_ms = now_ms() + HANG_TIMEOUT_MS;
 	struct message reply;
 
 	ck_assert_ptr_ne(lease, MAP_FAILED);

@@ -91,7 +91,7 @@ static void random_run(void)
 {
 	static struct link links[PIPES];
 	uint64_t state = seed;
-	int64_t deadline_ns = clock_now_ns() + 2 * PATIENCE_NS;
+	int64_t deadline_ns = clock_now_ns() + 2 * HANG_TIMEOUT_NS;
 
 	open_engine(2 * PIPES);
 	memset(pipes, 0, sizeof pipes);

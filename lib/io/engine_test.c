@@ -66,7 +66,7 @@ struct io_event next_event(void)
 {
 	struct io_event event;
 
-	ck_assert_int_eq(ops->wait(engine, &event, 1, PATIENCE_NS), 1);
+	ck_assert_int_eq(ops->wait(engine, &event, 1, HANG_TIMEOUT_NS), 1);
 	return event;
 }
 
@@ -92,7 +92,7 @@ void expect_nothing(void)
 void settle(struct io_stream *const *streams, unsigned count)
 {
 	struct io_event events[8];
-	int64_t deadline_ns = clock_now_ns() + PATIENCE_NS;
+	int64_t deadline_ns = clock_now_ns() + HANG_TIMEOUT_NS;
 
 	for (unsigned i = 0; i < count;) {
 		int taken = ops->wait(engine, events, 8, 0);

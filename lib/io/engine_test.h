@@ -8,8 +8,8 @@
 
 #include <check.h>
 
-#define MILLISECOND_NS INT64_C(1000000)
-#define PATIENCE_NS    (120000 * MILLISECOND_NS) /* a limit that only a hang reaches */
+#define MILLISECOND_NS  INT64_C(1000000)
+#define HANG_TIMEOUT_NS (120000 * MILLISECOND_NS) /* a limit that only a hang reaches */
 
 extern const char *engine_name;
 extern struct io_engine *engine;

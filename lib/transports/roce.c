@@ -468,7 +468,7 @@ static uint32_t window_of(const struct transport_roce *roce)
 	return bytes < WINDOW_BYTES_MAX ? bytes : WINDOW_BYTES_MAX;
 }
 
-/* How long the probe may take, however patient the session is otherwise. */
+/* How long the probe may take, however long the timeout of the session is. */
 static int64_t probe_wait_ns(const struct attachment *attachment)
 {
 	int64_t wait_ns = le32_get(attachment->welcome->ttl_ms) * DSO_MILLISECOND / 4;

@@ -12,10 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Whether memory for another @bytes can be had within the patience of a test. */
+/* Whether memory for another @bytes can be had before the time limit of a test. */
 static bool memory_comes_back(int fd, uint64_t bytes)
 {
-	int64_t end_ms = now_ms() + PATIENCE_MS;
+	int64_t end_ms = now_ms() + HANG_TIMEOUT_MS;
 	struct message reply;
 	unsigned status;
 
@@ -156,7 +156,7 @@ START_TEST(a_register_that_a_dead_session_was_writing_is_let_go)
 	close(fd);
 	close(dead.fd);
 	fd = attach_tcp(&client.welcome);
-	end_ms = now_ms() + PATIENCE_MS;
+	end_ms = now_ms() + HANG_TIMEOUT_MS;
 	for (unsigned i = 0; i < COUNT; i++) {
 		do
 			value = add(fd, heads[i], 0);

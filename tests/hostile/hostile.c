@@ -57,7 +57,7 @@ unsigned call_name(int fd, uint16_t type, const char *name, struct message *repl
 
 void until_sessions(int fd, uint64_t count)
 {
-	int64_t end_ms = now_ms() + PATIENCE_MS;
+	int64_t end_ms = now_ms() + HANG_TIMEOUT_MS;
 
 	while (le64_get(server_stat(fd).sessions) > count) {
 		ck_assert_msg(now_ms() < end_ms, "a session does not end");

@@ -28,7 +28,7 @@ static int run_storaged(const char *flag, const char *value, char *said, size_t 
 		/* Where @flag says nothing else: not the default places, where somebody may be. */
 		setenv("STORAGED_LISTEN", "127.0.0.1:0", 1);
 		setenv("STORAGED_UNIX_SOCKET", path, 1);
-		alarm(PATIENCE_MS / 1000);
+		alarm(HANG_TIMEOUT_MS / 1000);
 		execl(getenv("STORAGED"), "storaged", "--memory", "1MiB", "--log-level", "error",
 		      flag, value, NULL);
 		_exit(127);

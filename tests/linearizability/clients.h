@@ -74,7 +74,7 @@ unsigned draw_below(struct client *client, unsigned n);
 /* A value that no other draws. */
 int64_t draw_value(struct client *client);
 
-/* DSO_NOWAIT, some time, or, where it @may_wait for others, PATIENCE. */
+/* DSO_NOWAIT, some time, or, where it @may_wait for others, HANG_TIMEOUT. */
 int64_t draw_timeout(struct client *client, bool may_wait);
 
 /* What dso_register and dso_future are set to for @value: so long, and all of it shows whether

@@ -341,7 +341,7 @@ static bool barrier_draw(struct client *client, struct operation *operations, un
 	}
 	operations[0].kind = BARRIER_ARRIVE;
 	operations[1].kind = BARRIER_LEAVE;
-	operations[1].arguments[0] = client->rough ? draw_timeout(client, false) : PATIENCE;
+	operations[1].arguments[0] = client->rough ? draw_timeout(client, false) : HANG_TIMEOUT;
 	operations[2].kind = BARRIER_JOIN;
 	/* Whether the others have joined does not matter: they do not die. */
 	*ret_count = client->doomed && client->drawn == 0 ? 3 : 2;
@@ -464,7 +464,8 @@ static void draw_of_taker(struct client *client, struct operation *operations, u
 		}
 		operations[0].kind = CONDITION_SLEEP;
 		operations[1].kind = CONDITION_AWAKE;
-		operations[1].arguments[0] = draw_below(client, 4) ? PATIENCE : DSO_MILLISECOND / 5;
+		operations[1].arguments[0] =
+			draw_below(client, 4) ? HANG_TIMEOUT : DSO_MILLISECOND / 5;
 		*ret_count = 2;
 		break;
 	default:
@@ -496,7 +497,7 @@ static void condition_perform(struct client *client, struct operation *operation
 
 	switch (operations[0].kind) {
 	case CONDITION_LOCK:
-		r = dso_mutex_lock(client->mutex, PATIENCE, NULL);
+		r = dso_mutex_lock(client->mutex, HANG_TIMEOUT, NULL);
 		break;
 	case CONDITION_UNLOCK:
 		r = dso_mutex_unlock(client->mutex);

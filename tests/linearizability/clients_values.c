@@ -24,7 +24,7 @@ int64_t draw_timeout(struct client *client, bool may_wait)
 		return DSO_MILLISECOND / 1000 * (1 + draw_below(client, 1000));
 	case 1:
 	case 2:
-		return may_wait ? PATIENCE : DSO_NOWAIT;
+		return may_wait ? HANG_TIMEOUT : DSO_NOWAIT;
 	}
 	return DSO_NOWAIT;
 }
@@ -311,7 +311,7 @@ static bool latch_draw(struct client *client, struct operation *operation, unsig
 {
 	if (client->ending) {
 		operation->kind = client->step == 0 ? LATCH_COUNT_DOWN : LATCH_WAIT;
-		operation->arguments[0] = client->step == 0 ? LATCH_SHARE : PATIENCE;
+		operation->arguments[0] = client->step == 0 ? LATCH_SHARE : HANG_TIMEOUT;
 		return client->step++ < 2;
 	}
 	switch (draw_below(client, 6)) {
@@ -388,7 +388,7 @@ static bool future_draw(struct client *client, struct operation *operations, uns
 {
 	operations->kind = FUTURE_GET;
 	if (client->ending) {
-		operations->arguments[0] = PATIENCE;
+		operations->arguments[0] = HANG_TIMEOUT;
 		if (client->step == 0)
 			draw_set(client, operations, ret_count);
 		return client->step++ < 2;

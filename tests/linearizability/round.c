@@ -123,7 +123,7 @@ static struct dso_session *open_session(void)
 {
 	bool embedded = !strcmp(target.transport, "embedded");
 	struct dso_options options = {.transport = embedded ? NULL : target.transport,
-				      .timeout = 2 * PATIENCE};
+				      .timeout = 2 * HANG_TIMEOUT};
 	struct dso_session *session;
 
 	if (dso_open(target.url, &options, &session))

@@ -18,7 +18,7 @@
 #include "tests/linearizability/checker.h"
 
 /* For what must come to pass: that it did not, in that time, is a failure of any specification. */
-#define PATIENCE (20 * DSO_SECOND)
+#define HANG_TIMEOUT (20 * DSO_SECOND)
 
 /* The session of the client ends without a goodbye. Never known, kind 0 of every specification. */
 #define DIE 0

@@ -31,7 +31,7 @@ static inline bool returned(const struct operation *operation, int status)
 /* Whether it gave up. Argument @timeout is how long it was to wait. */
 static inline bool timed_out(const struct operation *operation, unsigned timeout)
 {
-	return returned(operation, -ETIMEDOUT) && operation->arguments[timeout] < PATIENCE;
+	return returned(operation, -ETIMEDOUT) && operation->arguments[timeout] < HANG_TIMEOUT;
 }
 
 /*

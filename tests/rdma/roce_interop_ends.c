@@ -14,9 +14,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PATIENCE_NS  INT64_C(60000000000)
-#define TIMEOUT_NS   INT64_C(3000000000) /* of the engine's requester, in the worst of networks */
-#define WINDOW_BYTES (512 << 10)
+#define HANG_TIMEOUT_NS INT64_C(60000000000)
+#define TIMEOUT_NS      INT64_C(3000000000) /* of the engine's requester at its worst */
+#define WINDOW_BYTES    (512 << 10)
 /* Fruitless looks before the thread sleeps. */
 #define LOOKS 64
 
@@ -495,7 +495,7 @@ static void idle(struct pair *pair, unsigned looks)
 bool pair_wait(struct pair *pair, uint64_t count)
 {
 	uint64_t completed = pair->completed;
-	int64_t until_ns = clock_now_ns() + PATIENCE_NS;
+	int64_t until_ns = clock_now_ns() + HANG_TIMEOUT_NS;
 	unsigned looks = 0;
 
 	turn(pair);
@@ -506,7 +506,7 @@ bool pair_wait(struct pair *pair, uint64_t count)
 			idle(pair, looks++);
 		if (pair->completed != completed) {
 			completed = pair->completed;
-			until_ns = clock_now_ns() + PATIENCE_NS;
+			until_ns = clock_now_ns() + HANG_TIMEOUT_NS;
 		} else if (clock_now_ns() > until_ns) {
 			return false;
 		}

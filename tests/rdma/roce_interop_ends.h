@@ -88,7 +88,8 @@ struct work atomic_work(const struct lab *lab, enum roce_operation operation, ui
 
 /* Returns 0 or a negative errno. */
 int pair_post(struct pair *pair, struct work *work);
-/* Until @count operations are outstanding. Returns false when nothing completes for PATIENCE_NS. */
+/* Until @count operations are outstanding. Returns false when nothing completes for
+ * HANG_TIMEOUT_NS. */
 bool pair_wait(struct pair *pair, uint64_t count);
 /* Serve both ends for @ns. */
 void pair_settle(struct pair *pair, int64_t ns);

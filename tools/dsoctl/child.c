@@ -242,14 +242,14 @@ static void pass(struct run *run, const siginfo_t *info)
 /* Wait for a signal, at most until the next look is due. */
 static void await_signal(struct run *run)
 {
-	struct timespec patience = {.tv_nsec = LOOK_NS};
+	struct timespec until_the_next_look = {.tv_nsec = LOOK_NS};
 	sigset_t set = ending_signals();
 	siginfo_t info;
 	int got;
 
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGRTMIN);
-	got = sigtimedwait(&set, &info, &patience);
+	got = sigtimedwait(&set, &info, &until_the_next_look);
 	if (got > 0 && got != SIGCHLD && !is_own(&info))
 		pass(run, &info);
 }

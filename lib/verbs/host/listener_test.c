@@ -258,7 +258,7 @@ static uint64_t added(const struct client *client, const struct host *host)
 
 static void client_start(struct client *client, const struct host *host, enum transport_poll poll)
 {
-	client->transport = host_connect_impatiently(host, poll, TIMEOUT_NS);
+	client->transport = host_connect_with_timeout(host, poll, TIMEOUT_NS);
 	client->value_before = 0;
 	client->value_before = added(client, host);
 	ck_assert_int_eq(pthread_create(&client->thread, NULL, client_main, client), 0);
@@ -329,7 +329,7 @@ END_TEST
 START_TEST(a_host_killed_while_nothing_was_in_flight_is_noticed_by_the_next_operation)
 {
 	struct host host = host_start();
-	struct transport *transport = host_connect_impatiently(&host, _i, TIMEOUT_NS);
+	struct transport *transport = host_connect_with_timeout(&host, _i, TIMEOUT_NS);
 	struct op op = op_faa(64, 1);
 	int64_t start;
 

@@ -201,8 +201,8 @@ struct transport *host_connect(const struct host *host, enum transport_poll poll
 	return transport;
 }
 
-struct transport *host_connect_impatiently(const struct host *host, enum transport_poll poll,
-					   int64_t timeout_ns)
+struct transport *host_connect_with_timeout(const struct host *host, enum transport_poll poll,
+					    int64_t timeout_ns)
 {
 	struct transport *transport = NULL;
 	int status = -ETIMEDOUT;

@@ -40,8 +40,8 @@ int host_connect_with(const struct control_welcome *welcome, enum transport_poll
 struct transport *host_connect(const struct host *host, enum transport_poll poll);
 /* With a timeout as short as faults need; tried again where the machine was too busy to connect in
  * it. */
-struct transport *host_connect_impatiently(const struct host *host, enum transport_poll poll,
-					   int64_t timeout_ns);
+struct transport *host_connect_with_timeout(const struct host *host, enum transport_poll poll,
+					    int64_t timeout_ns);
 extern _Thread_local char host_reason[256]; /* of the last connect */
 
 int64_t test_clock_ns(void);
