@@ -42,6 +42,7 @@ enum fault {
 	DEVICE_FAILS,
 	DEVICE_FAILS_STRANGELY, /* with a status that no version knows yet */
 	DEVICE_FAILS_IN_A_WAIT,
+	WAIT_FAILS_STRANGELY, /* likewise */
 	ANNEX_OUTSIDE_THE_REGION,
 	ANNEX_FAR_OUTSIDE,
 	NO_ANNEX_FOR_THE_CAPACITY,

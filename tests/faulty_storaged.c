@@ -170,15 +170,20 @@ START_TEST(what_an_older_storaged_does_not_know_is_told)
 }
 END_TEST
 
+static void expect_lost(struct dso_session *session, int r)
+{
+	ck_assert_msg(r == -ECONNRESET, "%d %s", r, dso_error(session));
+	ck_assert_msg(strstr(dso_error(session), "may or may not"), "%s", dso_error(session));
+	ck_assert_int_eq(dso_ping(session, NULL), -ENOTCONN);
+	dso_close(session);
+}
+
 START_TEST(faulty_answers_about_what_was_taken_are_not_believed)
 {
 	struct dso_session *session = open_to((enum fault)_i);
 	struct dso_memory *memory = memory_in(session);
-	int r;
 
-	r = dso_memory_wait(memory, 0, 0, 20 * DSO_SECOND);
-	ck_assert_msg(r == -ENOTCONN, "fault %d: %d %s", (int)fault, r, dso_error(session));
-	dso_close(session);
+	expect_lost(session, dso_memory_wait(memory, 0, 0, 20 * DSO_SECOND));
 }
 END_TEST
 
@@ -272,14 +277,6 @@ static const struct {
 
 #define OPERATIONS (int)(sizeof operations / sizeof *operations)
 
-static void expect_lost(struct dso_session *session, int r)
-{
-	ck_assert_msg(r == -ECONNRESET, "%d %s", r, dso_error(session));
-	ck_assert_msg(strstr(dso_error(session), "may or may not"), "%s", dso_error(session));
-	ck_assert_int_eq(dso_ping(session, NULL), -ENOTCONN);
-	dso_close(session);
-}
-
 /* It may have taken a lock, which storaged takes back when the session is over. */
 START_TEST(an_operation_whose_outcome_storaged_does_not_know_ends_the_session)
 {
@@ -294,7 +291,7 @@ END_TEST
 
 START_TEST(a_wait_in_which_the_device_failed_ends_the_session)
 {
-	struct dso_session *session = open_to(DEVICE_FAILS_IN_A_WAIT);
+	struct dso_session *session = open_to((enum fault)_i);
 	struct dso_memory *memory = memory_in(session);
 
 	expect_lost(session, dso_memory_wait(memory, 0, 0, 20 * DSO_SECOND));
@@ -410,7 +407,8 @@ int main(void)
 	tcase_add_loop_test(tcase,
 			    an_operation_whose_outcome_storaged_does_not_know_ends_the_session, 0,
 			    2 * OPERATIONS);
-	tcase_add_test(tcase, a_wait_in_which_the_device_failed_ends_the_session);
+	tcase_add_loop_test(tcase, a_wait_in_which_the_device_failed_ends_the_session,
+			    DEVICE_FAILS_IN_A_WAIT, WAIT_FAILS_STRANGELY + 1);
 	tcase_set_timeout(tcase, 300);
 	suite_add_tcase(suite, tcase);
 	return run_suite(suite);

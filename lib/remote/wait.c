@@ -41,7 +41,16 @@ static void await_wake(struct remote *remote, int64_t deadline_ns)
 	remote->parked = false;
 }
 
-/* Take the word that storaged took for this session. Returns 0, or -ENOTCONN: the answer makes no
+/* End the session, so that storaged takes the word back: it may have taken the word for this
+ * session or not. */
+static int lose_word(struct remote *remote, const char *why, char *reason, size_t reason_bytes)
+{
+	remote_lose(remote, -ENOTCONN, why);
+	snprintf(reason, reason_bytes, "%s", remote->session->lost_reason);
+	return -ECONNRESET;
+}
+
+/* Take the word that storaged took for this session. Returns 0, or -EPROTO: the answer makes no
  * sense. */
 static int taken(struct remote *remote, uint64_t *ret_taken)
 {
@@ -54,17 +63,7 @@ static int taken(struct remote *remote, uint64_t *ret_taken)
 	    (*ret_taken == 0 || (owned_word_owner(*ret_taken) == remote->session->owner &&
 				 *ret_taken & OWNED_GRANTED)))
 		return 0;
-	remote_lose(remote, -ENOTCONN, "storaged broke the protocol");
-	return -ENOTCONN;
-}
-
-/* storaged's device failed while it looked at the word, which it may have taken for this session or
- * not. The session ends, so that the word is taken back. */
-static int lose_word(struct remote *remote, char *reason, size_t reason_bytes)
-{
-	remote_lose(remote, -ENOTCONN, TRANSPORT_DEVICE_FAILED);
-	snprintf(reason, reason_bytes, "%s", remote->session->lost_reason);
-	return -ECONNRESET;
+	return -EPROTO;
 }
 
 int remote_wait(struct dso_session *session, struct object *object, const struct park *park,
@@ -98,8 +97,10 @@ int remote_wait(struct dso_session *session, struct object *object, const struct
 		r = remote_reply_error(remote, reason, reason_bytes);
 	if (r == 0)
 		r = taken(remote, ret_taken);
-	else if (r == -EIO)
-		r = lose_word(remote, reason, reason_bytes);
+	if (r == -EIO)
+		r = lose_word(remote, TRANSPORT_DEVICE_FAILED, reason, reason_bytes);
+	else if (r == -EPROTO)
+		r = lose_word(remote, "storaged broke the protocol", reason, reason_bytes);
 	if (r == -ECANCELED && !atomic_exchange(&session->interrupted, false))
 		r = -ETIMEDOUT;
 	pthread_mutex_unlock(&session->lock);

@@ -56,9 +56,10 @@
  * 	-ESHUTDOWN   storaged has ended the session (it was silent for longer than the TTL, or
  * 		     storaged shuts down); nothing was done
  * 	-ENOTCONN    the connection was lost before; nothing was done
- * 	-ECONNRESET  the connection was lost, storaged fell silent, or its RDMA device failed,
- * 		     while the operation was under way: it may or may not have been executed. The
- * 		     library never repeats it; under the option renew it repeats reads and the like
+ * 	-ECONNRESET  the connection was lost, storaged fell silent or broke the protocol, or its
+ * 		     RDMA device failed, while the operation was under way: it may or may not have
+ * 		     been executed. The library never repeats it; under the option renew it
+ * 		     repeats reads and the like
  * After the last three the session is over: dso_renew() begins a new one under the same handles.
  * Two errors of the functions that ask storaged over the control connection end it as well:
  * 	-ETIMEDOUT   storaged has answered neither the request nor a heartbeat within the
