@@ -255,4 +255,81 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
 #define FUTURE_WORD_OFFSET         LAYOUT_LINE_BYTES
 #define FUTURE_SLOT_OFFSET         (2 * LAYOUT_LINE_BYTES)
 
+/*
+ * queue: parameter 0 its capacity, parameter 1 the most bytes of an item. Ticket t, counted from 0,
+ * is for slot t % capacity in lap t / capacity. The tail is the next ticket of a producer, and
+ * QUEUE_SHUT; the head the next one of a consumer. Behind the head a word {ended:32, left:32} of
+ * how many sessions have ended that had the queue open, and how many items were left behind; and a
+ * word below which tickets are void: a producer that finds that when it has claimed a slot lets it
+ * go, and takes another ticket. An event that producers raise for consumers that wait, and one
+ * that consumers raise for producers. Then the slots. The word of a slot is an owned word {lap:40,
+ * owner:16, flags:8}:
+ *
+ *   no owner, no flag      empty; the producer with the ticket of that lap may claim it
+ *   owner, no flag         claimed by a producer, which is writing the item
+ *   no owner, OWNED_DONE   full
+ *   owner, OWNED_DONE      leased by a consumer
+ *   no owner, OWNED_DIED   its producer ended before the item was whole
+ *
+ * and beside that QUEUE_LEFT: its consumer has gone on without it. Whoever takes an item makes the
+ * slot empty in the next lap. So does a consumer whose producer does not come: that one finds
+ * another lap than its ticket's, and takes another ticket.
+ */
+#define QUEUE_PARAMETER_CAPACITY   0
+#define QUEUE_PARAMETER_ITEM_BYTES 1
+/* The store's: from a slot to the next one. */
+#define QUEUE_PARAMETER_STRIDE 2
+#define QUEUE_CAPACITY_MAX     (1ULL << 20)
+#define QUEUE_ITEM_BYTES_MAX   65536
+#define QUEUE_TAIL_OFFSET      LAYOUT_LINE_BYTES
+#define QUEUE_HEAD_OFFSET      (2 * LAYOUT_LINE_BYTES)
+#define QUEUE_MISSED_OFFSET    (QUEUE_HEAD_OFFSET + 8)
+#define QUEUE_VOID_OFFSET      (QUEUE_HEAD_OFFSET + 16)
+#define QUEUE_ITEMS_OFFSET     (3 * LAYOUT_LINE_BYTES)
+#define QUEUE_SPACE_OFFSET     (4 * LAYOUT_LINE_BYTES)
+#define QUEUE_SLOTS_OFFSET     (5 * LAYOUT_LINE_BYTES)
+#define QUEUE_SHUT             (UINT64_C(1) << 63)
+#define QUEUE_MISSED_ENDED     (UINT64_C(1) << 32)
+#define QUEUE_LEFT             OWNED_QUEUED
+#define QUEUE_STRIDE_BYTES(item_bytes)                                                  \
+	((sizeof(struct queue_slot) + (uint64_t)(item_bytes) + LAYOUT_LINE_BYTES - 1) & \
+	 ~(uint64_t)(LAYOUT_LINE_BYTES - 1))
+
+struct queue_slot {
+	le64_t word;
+	/* a word {lap:40, count:24}: how often the item of that lap was leased and came back */
+	le64_t returns;
+	le64_t checksum; /* XXH3 of the length and the bytes, seeded by the ticket */
+	le32_t length_bytes;
+	le32_t reserved; /* the item follows */
+};
+_Static_assert(sizeof(struct queue_slot) == 32, "queue slot");
+
+#define QUEUE_RETURNS_OFFSET 8 /* from the slot's word */
+#define QUEUE_RETURNS_MASK   UINT64_C(0xffffff)
+
+/* The returns of a slot, which were @value, after one more in @lap. */
+static inline uint64_t queue_returns_next(uint64_t value, uint64_t lap)
+{
+	uint64_t count = value >> 24 == lap ? value & QUEUE_RETURNS_MASK : 0;
+
+	return lap << 24 | (count < QUEUE_RETURNS_MASK ? count + 1 : count);
+}
+
+/* The word of a slot that was @word, empty in the next lap. */
+static inline uint64_t queue_word_emptied(uint64_t word)
+{
+	return owned_word(owned_word_token(word) + 1, 0);
+}
+
+/* The word of a slot that was @word, without its owner, which has ended. */
+static inline uint64_t queue_word_without_owner(uint64_t word)
+{
+	if (word & OWNED_DONE)
+		return owned_word_without_owner(word) | QUEUE_LEFT;
+	if (word & QUEUE_LEFT)
+		return queue_word_emptied(word);
+	return owned_word_without_owner(word) | OWNED_DIED;
+}
+
 #endif

@@ -137,6 +137,9 @@ static const struct field fields[] = {
 	FIELD(register_slot, version), FIELD(register_slot, length_bytes),
 	FIELD(register_slot, checksum), FIELD(register_slot, header_checksum),
 	FIELD(register_slot, reserved),
+
+	FIELD(queue_slot, word), FIELD(queue_slot, returns), FIELD(queue_slot, checksum),
+	FIELD(queue_slot, length_bytes), FIELD(queue_slot, reserved),
 };
 /* clang-format on */
 

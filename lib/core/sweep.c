@@ -6,11 +6,12 @@
 
 #define BATCH 64
 
-static void count_up(struct transport *transport, uint64_t offset, struct sweep_tally *tally)
+static void count_up(struct transport *transport, uint64_t offset, uint64_t count,
+		     struct sweep_tally *tally)
 {
 	struct op op = op_load(offset);
 
-	op.operand = 1;
+	op.operand = count;
 	if (transport_execute(transport, &op, 1))
 		tally->failures++;
 }
@@ -22,10 +23,31 @@ static uint64_t without_the_dead(const struct type_words *words, uint64_t value)
 {
 	uint64_t left = value & (OWNED_DIED | OWNED_LOST | OWNED_DONE | OWNED_ERROR);
 
+	if (words->is_slot)
+		return queue_word_without_owner(value);
 	return owned_word(owned_word_token(value), 0) |
 	       (value & OWNED_GRANTED || owned_word_owner(value) == OWNED_BY_STORAGED
 			? left
 			: words->died_flags);
+}
+
+/* A leased item comes back: count that before anybody else can take it. */
+static void count_return(struct transport *transport, uint64_t offset, uint64_t lap,
+			 struct sweep_tally *tally)
+{
+	struct op op = op_load(offset + QUEUE_RETURNS_OFFSET);
+
+	for (;;) {
+		if (transport_execute(transport, &op, 1)) {
+			tally->failures++;
+			return;
+		}
+		if (op.opcode == DATA_CAS && op.value == op.operand)
+			return;
+		op.opcode = DATA_CAS;
+		op.operand = op.value;
+		op.swap = queue_returns_next(op.value, lap);
+	}
 }
 
 /* Take @owner out of the word, which was @value when it was looked at; others may set flags in it
@@ -35,6 +57,8 @@ static bool let_go(struct transport *transport, const struct type_words *words, 
 {
 	struct op op = {.opcode = DATA_CAS, .length_bytes = 8, .offset = offset};
 
+	if (words->is_slot && owned_word_owner(value) == owner && value & OWNED_DONE)
+		count_return(transport, offset, owned_word_token(value), tally);
 	while (owned_word_owner(value) == owner) {
 		op.operand = value;
 		op.swap = without_the_dead(words, value);
@@ -64,7 +88,8 @@ static bool sweep_words(struct transport *transport, const struct store_referenc
 
 		for (unsigned i = 0; i < batch; i++)
 			ops[i] = op_load(reference->offset + words->offset +
-					 (done + i) * words->stride);
+					 (done + i) *
+						 type_word_stride(words, reference->parameters));
 		transport_execute(transport, ops, batch);
 		for (unsigned i = 0; i < batch; i++) {
 			if (ops[i].status)
@@ -79,7 +104,7 @@ static bool sweep_words(struct transport *transport, const struct store_referenc
 	 * count. The dead session, or a sweep before this one, may have given words back without
 	 * raising it. */
 	if ((any || died || tally->again) && words->event)
-		count_up(transport, reference->offset + words->event, tally);
+		count_up(transport, reference->offset + words->event, 1, tally);
 	return any;
 }
 
@@ -125,7 +150,7 @@ static void break_barrier(struct transport *transport, const struct store_refere
 		op.operand = op.value;
 		op.swap = op.value | BARRIER_BROKEN;
 	}
-	count_up(transport, reference->offset + BARRIER_EVENT_OFFSET, tally);
+	count_up(transport, reference->offset + BARRIER_EVENT_OFFSET, 1, tally);
 }
 
 /* The session is no party any more. A session that ended without a goodbye breaks the barrier, and
@@ -153,6 +178,12 @@ bool sweep_object(struct transport *transport, const struct store_reference *ref
 		any |= sweep_barrier(transport, reference, owner, died, tally);
 	for (unsigned i = 0; (words = type_words(reference->type, i)); i++)
 		any |= sweep_words(transport, reference, words, owner, died, tally);
+	if (reference->type == OBJECT_QUEUE && (any || died)) {
+		count_up(transport, reference->offset + QUEUE_MISSED_OFFSET, QUEUE_MISSED_ENDED,
+			 tally);
+		count_up(transport, reference->offset + QUEUE_ITEMS_OFFSET, 1, tally);
+		count_up(transport, reference->offset + QUEUE_SPACE_OFFSET, 1, tally);
+	}
 	return any;
 }
 
@@ -185,7 +216,7 @@ struct sweep_word sweep_word(enum object_type type, const uint64_t parameters[4]
 	}
 	assert(words);
 	return (struct sweep_word){
-		.offset = object + words->offset + index * words->stride,
+		.offset = object + words->offset + index * type_word_stride(words, parameters),
 		.part = part,
 	};
 }

@@ -75,6 +75,20 @@ static void future_complete(const uint64_t asked[TYPE_PARAMETERS],
 	parameters[FUTURE_PARAMETER_UNDECIDED] = asked[FUTURE_PARAMETER_CAPACITY] == 0;
 }
 
+static uint64_t queue_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
+{
+	return QUEUE_SLOTS_OFFSET +
+	       parameters[QUEUE_PARAMETER_CAPACITY] * parameters[QUEUE_PARAMETER_STRIDE];
+}
+
+static void queue_complete(const uint64_t asked[TYPE_PARAMETERS],
+			   uint64_t parameters[TYPE_PARAMETERS])
+{
+	(void)asked;
+	parameters[QUEUE_PARAMETER_STRIDE] =
+		QUEUE_STRIDE_BYTES(parameters[QUEUE_PARAMETER_ITEM_BYTES]);
+}
+
 static const char *const names[] = {
 #define X(NAME, name, number) [number] = #name,
 	OBJECT_TYPES(X)
@@ -155,6 +169,22 @@ static const struct object_type_entry table[] = {
 		.complete = future_complete,
 		.length_bytes = future_length_bytes,
 		.words = {{.offset = FUTURE_WORD_OFFSET, .died_flags = OWNED_DIED}},
+	},
+	[OBJECT_QUEUE] = {
+		.parameters[QUEUE_PARAMETER_CAPACITY] = {
+			.name = "capacity", .min = 1, .max = QUEUE_CAPACITY_MAX,
+			.at_creation = 1024},
+		.parameters[QUEUE_PARAMETER_ITEM_BYTES] = {
+			.name = "item_bytes", .min = 1, .max = QUEUE_ITEM_BYTES_MAX,
+			.at_creation = 224},
+		.parameters[QUEUE_PARAMETER_STRIDE] = {
+			.min = QUEUE_STRIDE_BYTES(1),
+			.max = QUEUE_STRIDE_BYTES(QUEUE_ITEM_BYTES_MAX), .is_stores = true},
+		.complete = queue_complete,
+		.length_bytes = queue_length_bytes,
+		.words = {{.offset = QUEUE_SLOTS_OFFSET,
+			   .stride_parameter = QUEUE_PARAMETER_STRIDE,
+			   .count_parameter = QUEUE_PARAMETER_CAPACITY, .is_slot = true}},
 	},
 };
 /* clang-format on */

@@ -30,6 +30,8 @@ struct type_words {
 	 * one */
 	uint64_t stride;
 	unsigned count_parameter;
+	/* the parameter that says the distance; 0: stride does */
+	unsigned stride_parameter;
 	/* set in the word when a session is taken out that died */
 	uint64_t died_flags;
 	/* offset of an event that is raised then; 0: there is none */
@@ -40,8 +42,10 @@ struct type_words {
 	bool has_token;
 	/* a session in one of them keeps others from the object */
 	bool keeps_out;
-	/* a place in a queue, and no hold */
+	/* a place of one who waits, and no hold */
 	bool is_place;
+	/* of a slot of a queue */
+	bool is_slot;
 };
 
 struct object_type_entry {
@@ -57,10 +61,16 @@ struct object_type_entry {
 	struct type_words words[TYPE_WORDS];
 };
 
+static inline uint64_t type_word_stride(const struct type_words *words,
+					const uint64_t parameters[TYPE_PARAMETERS])
+{
+	return words->stride_parameter ? parameters[words->stride_parameter] : words->stride;
+}
+
 static inline uint64_t type_word_count(const struct type_words *words,
 				       const uint64_t parameters[TYPE_PARAMETERS])
 {
-	return words->stride ? parameters[words->count_parameter] : 1;
+	return type_word_stride(words, parameters) ? parameters[words->count_parameter] : 1;
 }
 
 /* What @type is called; "unknown" for a number that no type has. */

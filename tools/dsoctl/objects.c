@@ -39,10 +39,15 @@ static int by_name(const void *left, const void *right)
 static void add_parameters(json_t *object, const struct dso_stat *stat)
 {
 	static const char *const names[][2] = {
-		[DSO_MEMORY] = {"size_bytes"},       [DSO_COUNTER] = {"initial", "stripes"},
-		[DSO_REGISTER] = {"capacity_bytes"}, [DSO_RWLOCK] = {"readers"},
-		[DSO_SEMAPHORE] = {"permits"},       [DSO_BARRIER] = {"parties"},
-		[DSO_LATCH] = {"initial"},           [DSO_FUTURE] = {"capacity_bytes"},
+		[DSO_MEMORY] = {"size_bytes"},
+		[DSO_COUNTER] = {"initial", "stripes"},
+		[DSO_REGISTER] = {"capacity_bytes"},
+		[DSO_RWLOCK] = {"readers"},
+		[DSO_SEMAPHORE] = {"permits"},
+		[DSO_BARRIER] = {"parties"},
+		[DSO_LATCH] = {"initial"},
+		[DSO_FUTURE] = {"capacity_bytes"},
+		[DSO_QUEUE] = {"capacity", "item_bytes"},
 	};
 
 	if ((unsigned)stat->type >= sizeof names / sizeof *names)

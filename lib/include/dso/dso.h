@@ -76,6 +76,7 @@
 
 #include "async.h"
 #include "base.h"
+#include "collections.h"
 #include "coordination.h"
 #include "data.h"
 #include "objects.h"

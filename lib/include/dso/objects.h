@@ -21,7 +21,8 @@ enum dso_type {
 	DSO_LATCH = 8,
 	DSO_CONDITION = 9,
 	DSO_ONCE = 10,
-	DSO_FUTURE = 11
+	DSO_FUTURE = 11,
+	DSO_QUEUE = 12
 };
 
 struct dso_stat {

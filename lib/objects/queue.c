@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/objects/queue.h"
+#include "lib/client/check.h"
+#include "lib/core/clock.h"
+#include "lib/objects/word.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+static bool lose(struct object *object, struct dso_loss *loss)
+{
+	struct dso_queue *queue = (struct dso_queue *)object;
+	bool held = queue->leases;
+
+	if (!loss)
+		return held;
+	loss->role = DSO_HOLDER;
+	loss->count = queue->leases;
+	queue->leases = 0;
+	queue->tail = queue->head = queue->looked_for = 0;
+	return held;
+}
+
+int dso_queue_open(struct dso_session *session, const char *name,
+		   const struct dso_queue_params *params, struct dso_queue **ret_queue)
+{
+	INSIDE(session);
+	struct open_request request = {
+		.type = OBJECT_QUEUE,
+		.lose = lose,
+		.unwanted = !ret_queue,
+		.given = params != NULL,
+		.reserved = params && params->reserved,
+	};
+	struct dso_queue *queue;
+	int r;
+
+	if (params) {
+		request.parameters[QUEUE_PARAMETER_CAPACITY] = params->capacity;
+		request.parameters[QUEUE_PARAMETER_ITEM_BYTES] = params->item_bytes;
+	}
+	r = object_open(session, name, &request, sizeof *queue, &queue);
+	if (r)
+		return r;
+	queue->capacity = queue->object.parameters[QUEUE_PARAMETER_CAPACITY];
+	queue->stride = queue->object.parameters[QUEUE_PARAMETER_STRIDE];
+	queue->item_bytes = (uint32_t)queue->object.parameters[QUEUE_PARAMETER_ITEM_BYTES];
+	queue->staged_bytes =
+		queue->item_bytes < QUEUE_STAGED_MAX ? queue->item_bytes : QUEUE_STAGED_MAX;
+	queue->leased = calloc(
+		1, DSO_QUEUE_LEASES_MAX * sizeof *queue->leased +
+			   QUEUE_BATCH * (sizeof(struct queue_slot) + queue->staged_bytes + 7));
+	queue->staged = (uint8_t *)(queue->leased + DSO_QUEUE_LEASES_MAX);
+	queue->object.memory = queue->leased;
+	if (!queue->leased) {
+		dso_queue_close(queue);
+		return session_fail(session, -ENOMEM, "cannot open queue %s: out of memory", name);
+	}
+	*ret_queue = queue;
+	return 0;
+}
+
+uint32_t dso_queue_item_bytes(const struct dso_queue *queue)
+{
+	return queue->item_bytes;
+}
+
+uint32_t dso_queue_capacity(const struct dso_queue *queue)
+{
+	return (uint32_t)queue->capacity;
+}
+
+/* ---- what both ends do ---- */
+
+uint64_t queue_checksum(uint64_t ticket, const void *bytes, uint32_t length_bytes)
+{
+	return XXH3_64bits_withSeed(bytes, length_bytes, ticket << 17 ^ length_bytes);
+}
+
+int queue_look(struct dso_queue *queue)
+{
+	struct op ops[3] = {
+		word_op(&queue->object, DATA_FAA, QUEUE_HEAD_OFFSET, 0, 0),
+		word_op(&queue->object, DATA_FAA, QUEUE_TAIL_OFFSET, 0, 0),
+		word_op(&queue->object, DATA_FAA, QUEUE_MISSED_OFFSET, 0, 0),
+	};
+	int r = session_execute(&queue->object, ops, 3);
+
+	if (r)
+		return r;
+	queue->head = ops[0].value;
+	queue->tail = ops[1].value & ~QUEUE_SHUT;
+	queue->is_shut = ops[1].value & QUEUE_SHUT;
+	queue->missed = ops[2].value;
+	return 0;
+}
+
+int queue_raise(struct dso_queue *queue, uint64_t offset, uint32_t count)
+{
+	struct event event = queue_event(queue, offset);
+	uint64_t waiters;
+	int r = event_raise(&event, &waiters);
+
+	return r || waiters == 0 ? r : futex_wake(&queue->object, offset, count);
+}
+
+int queue_tell(struct dso_queue *queue, uint64_t offset)
+{
+	uint64_t waiters;
+	int r = word_load(&queue->object, offset + EVENT_WAITERS_OFFSET, &waiters);
+
+	if (r == 0 && waiters)
+		r = queue_raise(queue, offset, 1);
+	return object_half_done(r);
+}
+
+int queue_count_left(struct dso_queue *queue)
+{
+	uint64_t before;
+	int r = word_add(&queue->object, QUEUE_MISSED_OFFSET, 1, &before);
+
+	return r ? object_half_done(r) : queue_tell(queue, QUEUE_ITEMS_OFFSET);
+}
+
+int queue_wait_slot(struct dso_queue *queue, uint64_t ticket, uint64_t *word, int64_t until_ns)
+{
+	uint64_t offset = queue_slot_offset(queue, ticket), before = *word;
+	struct spin spin = {.until_ns = until_ns, .pauses = 1};
+	int r = 0;
+
+	while (r == 0 && *word == before && spin_on(&spin, &queue->object, offset, before))
+		r = word_load(&queue->object, offset, word);
+	return r;
+}
+
+int64_t queue_wait_until_ns(const struct dso_queue *queue, int64_t deadline_ns)
+{
+	int64_t now_ns = clock_now_ns(), least_ns = now_ns + spin_ns(queue->object.session);
+	int64_t until_ns = now_ns + QUEUE_SLOT_WAIT_NS;
+
+	until_ns = deadline_ns < until_ns ? deadline_ns : until_ns;
+	return least_ns > until_ns ? least_ns : until_ns;
+}
+
+/* Enlisted: whatever comes after the look raises the event. */
+static int wait_enlisted(struct dso_queue *queue, const struct event *event, uint64_t count,
+			 int (*is_there)(struct dso_queue *queue), int64_t deadline_ns)
+{
+	struct spin spin = spin_begin(queue->object.session, deadline_ns);
+	int r;
+
+	while ((r = is_there(queue)) == -EAGAIN) {
+		r = event_wait(event, 1, count, 0, &spin, deadline_ns);
+		if (r == 0)
+			r = event_count(event, &count);
+		if (r)
+			break;
+	}
+	/* It had a wake-up, maybe, and goes without what there is. */
+	if (r && r != -EPIPE && spin.parked && !object_session_is_over(r) && is_there(queue) == 0)
+		futex_wake(&queue->object, event->offset, 1);
+	return r;
+}
+
+int queue_wait(struct dso_queue *queue, uint64_t offset, int (*is_there)(struct dso_queue *queue),
+	       int64_t deadline_ns)
+{
+	struct event event = queue_event(queue, offset);
+	uint64_t count;
+	int r;
+
+	if (clock_now_ns() >= deadline_ns)
+		return -ETIMEDOUT;
+	r = event_enlist(&event, 1, &count);
+	if (r)
+		return r;
+	return event_leave(&event, 1, wait_enlisted(queue, &event, count, is_there, deadline_ns));
+}
+
+/* ---- without items ---- */
+
+int dso_queue_length(struct dso_queue *queue, uint64_t *ret_length)
+{
+	INSIDE_OF(queue);
+	int r = queue_look(queue);
+
+	if (r)
+		return object_fail(&queue->object, "length", r);
+	if (ret_length)
+		*ret_length =
+			(int64_t)(queue->tail - queue->head) > 0 ? queue->tail - queue->head : 0;
+	return 0;
+}
+
+int dso_queue_shutdown(struct dso_queue *queue)
+{
+	INSIDE_OF(queue);
+	uint64_t tail = queue->tail, before;
+	int r;
+
+	for (;;) {
+		r = word_cas(&queue->object, QUEUE_TAIL_OFFSET, tail, tail | QUEUE_SHUT, &before);
+		if (r || before == tail || before & QUEUE_SHUT)
+			break;
+		tail = before;
+	}
+	if (r == 0)
+		r = object_half_done(queue_raise(queue, QUEUE_ITEMS_OFFSET, FUTEX_ALL));
+	if (r == 0)
+		r = object_half_done(queue_raise(queue, QUEUE_SPACE_OFFSET, FUTEX_ALL));
+	return r ? object_fail(&queue->object, "shutdown", r) : 0;
+}

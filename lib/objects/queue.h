@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A queue (proto/layout.h): what its two ends have in common.
+ *
+ * Tickets order everything: producers take those of the tail, consumers those of the head, and the
+ * ticket t of both meets in slot t % capacity. A ticket is taken by a fetch-and-add while there is
+ * much between head and tail, and near the ends by a compare-and-swap, so that nobody takes one for
+ * a slot that is not there yet. Whoever waits for items or for space has no ticket, and parks on an
+ * event. (Tickets and a sequence a slot: D. Vyukov's bounded MPMC queue; skipping a slot whose
+ * producer does not come: A. Morrison and Y. Afek, "Fast concurrent queues for x86 processors",
+ * PPoPP'13, where a consumer makes a slot unusable for the lap.)
+ *
+ * Who has a ticket waits for the other side of its slot for QUEUE_SLOT_WAIT_NS at most: it is on
+ * its way, frozen or dead. A consumer then makes the slot empty in the next lap; its producer finds
+ * that, and takes another ticket. A slot that is claimed cannot be skipped: the consumer marks it
+ * as left behind, and counts that. For a slot that has not come to that lap yet it makes the
+ * tickets void up to its own: it looks at the slot behind that, and a producer at the void behind
+ * its claim, so one sees the other. Consumers that see another count look through all slots for one
+ * that is marked and full, and take the oldest. Where a session has ended, which may have had a
+ * ticket, they first let those that live take what they have tickets for, and then look for full
+ * slots below the head, marked or not.
+ */
+#ifndef LIB_OBJECTS_QUEUE_H
+#define LIB_OBJECTS_QUEUE_H
+
+#include "lib/objects/event.h"
+#include "lib/objects/object.h"
+#include "proto/layout.h"
+
+#define QUEUE_SLOT_WAIT_NS (2 * DSO_MILLISECOND)
+#define QUEUE_MARGIN       64   /* tickets between head and tail, from which on they are added to */
+#define QUEUE_BATCH        32   /* items that one batch of operations is about */
+#define QUEUE_STAGED_MAX   1024 /* bytes of an item that are sent and read along with its slot */
+
+struct dso_queue {
+	struct object object;
+	uint64_t capacity, stride;
+	uint32_t item_bytes;
+	uint32_t staged_bytes; /* the part of an item that is staged, at most */
+	uint64_t tail, head;   /* as last seen; the tail without QUEUE_SHUT */
+	bool is_shut;
+	uint64_t missed,
+		looked_for; /* of that word: as last seen, and before the last vain search */
+	uint64_t *leased;   /* tickets of the items that this handle has leased */
+	uint32_t leases;
+	uint8_t *staged; /* QUEUE_BATCH slots, each with the staged part of its item */
+};
+
+static inline uint64_t queue_lap(const struct dso_queue *queue, uint64_t ticket)
+{
+	return (ticket / queue->capacity) & FENCING_COUNT_MASK;
+}
+
+/* The word of the slot of @ticket in its lap, with this owner and these flags. */
+static inline uint64_t queue_word(const struct dso_queue *queue, uint64_t ticket, uint16_t owner,
+				  uint8_t flags)
+{
+	return owned_word(queue_lap(queue, ticket), owner) | flags;
+}
+
+/* Whether @word is that of a slot in the lap of @ticket, and has these flags and an owner or none,
+ * whatever was left behind. */
+static inline bool queue_is(const struct dso_queue *queue, uint64_t word, uint64_t ticket,
+			    uint16_t owner, uint8_t flags)
+{
+	return (word & ~(uint64_t)QUEUE_LEFT) == queue_word(queue, ticket, owner, flags);
+}
+
+static inline bool queue_is_empty(const struct dso_queue *queue, uint64_t word, uint64_t ticket)
+{
+	return queue_is(queue, word, ticket, 0, 0);
+}
+
+static inline bool queue_is_full(const struct dso_queue *queue, uint64_t word, uint64_t ticket)
+{
+	return queue_is(queue, word, ticket, 0, OWNED_DONE);
+}
+
+/* How many laps the slot that has @word is ahead of @ticket. */
+static inline int64_t queue_laps_ahead(const struct dso_queue *queue, uint64_t word,
+				       uint64_t ticket)
+{
+	return (int64_t)((owned_word_token(word) - queue_lap(queue, ticket)) << 24) >> 24;
+}
+
+/* From the object's header. */
+static inline uint64_t queue_slot_offset(const struct dso_queue *queue, uint64_t ticket)
+{
+	return QUEUE_SLOTS_OFFSET + ticket % queue->capacity * queue->stride;
+}
+
+static inline struct event queue_event(struct dso_queue *queue, uint64_t offset)
+{
+	return (struct event){&queue->object, offset};
+}
+
+/* Staged slot @index. */
+static inline struct queue_slot *queue_staged(const struct dso_queue *queue, unsigned index)
+{
+	size_t stride = sizeof(struct queue_slot) + ((queue->staged_bytes + 7u) & ~7u);
+
+	return (struct queue_slot *)(queue->staged + index * stride);
+}
+
+uint64_t queue_checksum(uint64_t ticket, const void *bytes, uint32_t length_bytes);
+
+/* Look at head, tail, and what was missed. */
+int queue_look(struct dso_queue *queue);
+
+/* Wake one who waits for the event at @offset, if anybody does. */
+int queue_tell(struct dso_queue *queue, uint64_t offset);
+
+/* An item was left behind: whoever waits for one looks for it. */
+int queue_count_left(struct dso_queue *queue);
+
+/* Whoever waits for the event at @offset, up to @count of them, may go on. */
+int queue_raise(struct dso_queue *queue, uint64_t offset, uint32_t count);
+
+/* Wait while the slot of @ticket has the word *word, until @until_ns. *word is what it has then. */
+int queue_wait_slot(struct dso_queue *queue, uint64_t ticket, uint64_t *word, int64_t until_ns);
+
+/* By when the other side of a slot has to have come, in a wait until @deadline_ns: it has a moment
+ * in any case. */
+int64_t queue_wait_until_ns(const struct dso_queue *queue, int64_t deadline_ns);
+
+/* Who waits, for what there is at the end of which @offset is the event: @is_there says whether it
+ * is. Returns 0, -EPIPE, -ETIMEDOUT or the errors of a wait. */
+int queue_wait(struct dso_queue *queue, uint64_t offset, int (*is_there)(struct dso_queue *queue),
+	       int64_t deadline_ns);
+
+#endif

@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The consumers' end of a queue: a ticket with a look at its slot, and the taking of the item. Each
+ * is a round trip, for up to QUEUE_BATCH items. */
+#include "lib/objects/queue.h"
+#include "lib/client/check.h"
+#include "lib/core/clock.h"
+#include "lib/objects/word.h"
+
+#include <string.h>
+#include <time.h>
+
+#define QUEUE_LOOKS 4 /* at an item that is not what its producer wrote */
+
+/* Of items that are popped in one go. */
+struct pop {
+	struct dso_queue_item *items; /* to be filled */
+	size_t count;
+	size_t popped;
+	uint8_t flags;  /* of a slot whose item was taken: 0, or OWNED_DONE where it is leased */
+	uint64_t first; /* ticket */
+	unsigned tickets;
+	bool are_staged; /* their slots were read */
+};
+
+/* For who has the other half of what this consumer waits for. */
+struct item_wait {
+	int64_t until_ns;    /* that it comes */
+	int64_t deadline_ns; /* that it ends what it has begun */
+};
+
+static uint64_t items_seen(const struct dso_queue *queue)
+{
+	int64_t items = (int64_t)(queue->tail - queue->head);
+
+	return items > 0 ? (uint64_t)items : 0;
+}
+
+/* Whether there is something to pop, or to look for. */
+static int has_items(struct dso_queue *queue)
+{
+	int r = queue_look(queue);
+
+	if (r)
+		return r;
+	if (items_seen(queue) || queue->missed != queue->looked_for)
+		return 0;
+	return queue->is_shut ? -EPIPE : -EAGAIN;
+}
+
+/* ---- tickets ---- */
+
+static struct op read_slot(const struct dso_queue *queue, uint64_t ticket, unsigned staged)
+{
+	return (struct op){.opcode = DATA_READ,
+			   .length_bytes =
+				   (uint32_t)sizeof(struct queue_slot) + queue->staged_bytes,
+			   .offset = queue->object.offset + queue_slot_offset(queue, ticket),
+			   .buffer = queue_staged(queue, staged)};
+}
+
+/* Take up to @count tickets of those that there seem to be items for, and read the slots that are
+ * most likely theirs. Returns 0, -EAGAIN (there are none, or others were quicker), or an error. */
+static int take_tickets(struct dso_queue *queue, struct pop *pop, unsigned count)
+{
+	uint64_t items = items_seen(queue), head = queue->head;
+	bool is_added = items > QUEUE_MARGIN + count;
+	struct op ops[QUEUE_BATCH + 2];
+	int r;
+
+	if (items == 0)
+		return -EAGAIN;
+	pop->tickets = count < items ? count : (unsigned)items;
+	ops[0] = is_added ? word_op(&queue->object, DATA_FAA, QUEUE_HEAD_OFFSET, pop->tickets, 0)
+			  : word_op(&queue->object, DATA_CAS, QUEUE_HEAD_OFFSET, head,
+				    head + pop->tickets);
+	ops[1] = word_op(&queue->object, DATA_FAA, QUEUE_MISSED_OFFSET, 0, 0);
+	for (unsigned i = 0; i < pop->tickets; i++)
+		ops[2 + i] = read_slot(queue, head + i, i);
+	r = session_execute(&queue->object, ops, 2 + pop->tickets);
+	if (r)
+		return r;
+	pop->first = queue->head = ops[0].value;
+	pop->are_staged = pop->first == head;
+	queue->missed = ops[1].value;
+	if (!is_added && pop->first != head)
+		return -EAGAIN;
+	queue->head += pop->tickets;
+	return 0;
+}
+
+/* ---- an item ---- */
+
+/* Whether @slot, as it was read, has the whole item of @ticket. */
+static bool is_whole(const struct dso_queue *queue, uint64_t ticket, const struct queue_slot *slot)
+{
+	uint32_t length = le32_get(slot->length_bytes);
+
+	return queue_is_full(queue, le64_get(slot->word), ticket) &&
+	       length <= queue->staged_bytes &&
+	       le64_get(slot->checksum) == queue_checksum(ticket, slot + 1, length);
+}
+
+/* Fill in what is no bytes. */
+static void describe(const struct dso_queue *queue, uint64_t ticket, const struct queue_slot *slot,
+		     struct dso_queue_item *item)
+{
+	uint64_t returns = le64_get(slot->returns);
+
+	item->length_bytes = le32_get(slot->length_bytes);
+	item->ticket = ticket;
+	item->deliveries = 1;
+	if (owned_word_token(returns) == queue_lap(queue, ticket))
+		item->deliveries += (uint32_t)(returns & QUEUE_RETURNS_MASK);
+}
+
+/* Read the item of @ticket into @item. Returns 0; 1: what was read is not what a producer wrote; or
+ * an error. */
+static int read_item(struct dso_queue *queue, uint64_t ticket, struct dso_queue_item *item)
+{
+	struct queue_slot *slot = queue_staged(queue, 0);
+	struct op ops[2] = {read_slot(queue, ticket, 0)};
+	uint32_t length;
+	int r = session_execute_one(&queue->object, &ops[0]);
+
+	if (r)
+		return r;
+	length = le32_get(slot->length_bytes);
+	if (length > queue->item_bytes)
+		return 1;
+	ops[1] = (struct op){.opcode = DATA_READ,
+			     .length_bytes = length,
+			     .offset = ops[0].offset + sizeof *slot,
+			     .buffer = item->bytes};
+	if (length <= queue->staged_bytes)
+		memcpy(item->bytes, slot + 1, length);
+	else
+		r = session_execute_one(&queue->object, &ops[1]);
+	if (r)
+		return r;
+	describe(queue, ticket, slot, item);
+	return le64_get(slot->checksum) != queue_checksum(ticket, item->bytes, length);
+}
+
+/* What a full slot that had @word has when its item was taken, with the @flags of struct pop. */
+static uint64_t taken(const struct dso_queue *queue, uint64_t word, uint8_t flags)
+{
+	return flags ? (word & ~(uint64_t)QUEUE_LEFT) | owned_word(0, queue->object.session->owner)
+		     : queue_word_emptied(word);
+}
+
+/* Take the items of @count tickets from @first on, whose full slots have @words, and let producers
+ * go on that wait. Those that have other words by now are set to 0. */
+static int take(struct dso_queue *queue, uint64_t first, uint64_t *words, unsigned count,
+		uint8_t flags)
+{
+	struct op ops[QUEUE_BATCH + 1];
+	int r;
+
+	for (unsigned i = 0; i < count; i++)
+		ops[i] = word_op(&queue->object, DATA_CAS, queue_slot_offset(queue, first + i),
+				 words[i], taken(queue, words[i], flags));
+	ops[count] =
+		word_op(&queue->object, DATA_FAA, QUEUE_SPACE_OFFSET + EVENT_WAITERS_OFFSET, 0, 0);
+	r = object_half_done(session_execute(&queue->object, ops, count + 1));
+	if (r)
+		return r;
+	for (unsigned i = 0; i < count; i++) {
+		if (ops[i].value != words[i])
+			words[i] = 0;
+		else if (flags)
+			queue->leased[queue->leases++] = first + i;
+	}
+	if (ops[count].value == 0)
+		return 0;
+	return object_half_done(queue_raise(queue, QUEUE_SPACE_OFFSET, count));
+}
+
+/* Take the item of @ticket alone, whose slot was seen full. Returns 0, -EAGAIN (it has changed:
+ * somebody else has taken it, or marked it), -EBADMSG, or an error. */
+static int take_one(struct dso_queue *queue, struct pop *pop, uint64_t ticket)
+{
+	uint64_t word;
+	int r = 1, s;
+
+	for (unsigned looks = 0; r == 1 && looks < QUEUE_LOOKS; looks++)
+		r = read_item(queue, ticket, &pop->items[pop->popped]);
+	if (r < 0)
+		return r;
+	word = le64_get(queue_staged(queue, 0)->word);
+	if (!queue_is_full(queue, word, ticket))
+		return -EAGAIN;
+	s = take(queue, ticket, &word, 1, r ? 0 : pop->flags);
+	if (s || word == 0)
+		return s ? s : -EAGAIN;
+	if (r)
+		return -EBADMSG;
+	pop->popped++;
+	return 0;
+}
+
+/* ---- slots that are not full ---- */
+
+/* What becomes of a slot with @word that this consumer goes on without: in its ticket's lap. */
+static uint64_t left_behind(uint64_t word)
+{
+	return owned_word_owner(word) || word & OWNED_DONE ? word | QUEUE_LEFT
+							   : queue_word_emptied(word);
+}
+
+/* Make all tickets void up to @ticket. */
+static int make_void(struct dso_queue *queue, uint64_t ticket)
+{
+	uint64_t value = 0, before;
+	int r;
+
+	for (;;) {
+		r = word_cas(&queue->object, QUEUE_VOID_OFFSET, value, ticket + 1, &before);
+		if (r || before == value || before > ticket)
+			return r;
+		value = before;
+	}
+}
+
+/* Go on without the item of @ticket, whose slot has @word. Returns 0, -EAGAIN (it has another one
+ * by now, or may have), or an error. */
+static int leave_behind(struct dso_queue *queue, uint64_t ticket, uint64_t word)
+{
+	uint64_t offset = queue_slot_offset(queue, ticket), left = left_behind(word), before;
+	int64_t ahead = queue_laps_ahead(queue, word, ticket);
+	int r;
+
+	/* Others went on, or have leased it. */
+	if (ahead > 0 || (ahead == 0 && owned_word_owner(word) && word & OWNED_DONE))
+		return 0;
+	if (ahead < 0) {
+		r = make_void(queue, ticket);
+		if (r == 0)
+			r = word_load(&queue->object, offset, &word);
+		return r == 0 && queue_laps_ahead(queue, word, ticket) >= 0 ? -EAGAIN : r;
+	}
+	r = word_cas(&queue->object, offset, word, left, &before);
+	if (r || before != word)
+		return r ? r : -EAGAIN;
+	return left & OWNED_DONE ? queue_count_left(queue) : 0;
+}
+
+/* Until when the item of @ticket may come yet, as the word of its slot is; 0: it is there, or does
+ * not come. A producer that has claimed the slot is waited for as long as it takes: it is alive, or
+ * storaged tells. */
+static int64_t may_come_until(const struct dso_queue *queue, uint64_t word, uint64_t ticket,
+			      const struct item_wait *wait)
+{
+	int64_t ahead = queue_laps_ahead(queue, word, ticket);
+
+	if (ahead > 0 || (ahead == 0 && word & (OWNED_DONE | OWNED_DIED)))
+		return 0;
+	return ahead == 0 && owned_word_owner(word) ? wait->deadline_ns : wait->until_ns;
+}
+
+static int wait_for_item(struct dso_queue *queue, uint64_t ticket, uint64_t *word,
+			 const struct item_wait *wait)
+{
+	int r = word_load(&queue->object, queue_slot_offset(queue, ticket), word);
+
+	while (r == 0) {
+		int64_t until_ns = may_come_until(queue, *word, ticket, wait);
+		int64_t now_ns = clock_now_ns();
+
+		if (now_ns >= until_ns)
+			break;
+		if (until_ns > now_ns + QUEUE_SLOT_WAIT_NS)
+			until_ns = now_ns + QUEUE_SLOT_WAIT_NS;
+		r = queue_wait_slot(queue, ticket, word, until_ns);
+	}
+	return r;
+}
+
+/* Take the item of @ticket, or go on without. */
+static int settle(struct dso_queue *queue, struct pop *pop, uint64_t ticket,
+		  const struct item_wait *wait)
+{
+	uint64_t word;
+	int r;
+
+	do {
+		r = wait_for_item(queue, ticket, &word, wait);
+		if (r)
+			return r;
+		if (queue_is_full(queue, word, ticket)) {
+			r = take_one(queue, pop, ticket);
+			continue;
+		}
+		r = leave_behind(queue, ticket, word);
+		/* The head has moved on, and that is room. */
+		if (r == 0)
+			r = queue_tell(queue, QUEUE_SPACE_OFFSET);
+	} while (r == -EAGAIN);
+	return r;
+}
+
+/* ---- what was left behind ---- */
+
+/* Among @count slots from @slot on, the oldest full one whose ticket is below @below and which is
+ * marked, or @any: *ret_ticket, which is *oldest below. */
+static int look_for_left(struct dso_queue *queue, uint64_t slot, unsigned count, uint64_t below,
+			 bool any, int64_t *oldest, uint64_t *ret_ticket)
+{
+	struct op ops[QUEUE_BATCH];
+	int r;
+
+	for (unsigned i = 0; i < count; i++)
+		ops[i] =
+			word_op(&queue->object, DATA_FAA, queue_slot_offset(queue, slot + i), 0, 0);
+	r = session_execute(&queue->object, ops, count);
+	for (unsigned i = 0; r == 0 && i < count; i++) {
+		uint64_t word = ops[i].value;
+		uint64_t ticket = queue->capacity * owned_word_token(word) + slot + i;
+		int64_t age = (int64_t)(below - ticket);
+
+		if (queue_is_full(queue, word, ticket) && (any || word & QUEUE_LEFT) &&
+		    age > *oldest) {
+			*oldest = age;
+			*ret_ticket = ticket;
+		}
+	}
+	return r;
+}
+
+/* Returns 0, -ENOENT, or an error. */
+static int find_left(struct dso_queue *queue, uint64_t below, bool any, uint64_t *ret_ticket)
+{
+	int64_t oldest = 0;
+	int r = 0;
+
+	for (uint64_t slot = 0; r == 0 && slot < queue->capacity; slot += QUEUE_BATCH) {
+		uint64_t left = queue->capacity - slot;
+
+		r = look_for_left(queue, slot, left < QUEUE_BATCH ? (unsigned)left : QUEUE_BATCH,
+				  below, any, &oldest, ret_ticket);
+	}
+	return r ? r : oldest ? 0 : -ENOENT;
+}
+
+/* Take the oldest item that was left behind, if there is one. */
+static int take_left(struct dso_queue *queue, struct pop *pop)
+{
+	uint64_t missed = queue->missed, below = queue->head, ticket;
+	bool any = missed / QUEUE_MISSED_ENDED != queue->looked_for / QUEUE_MISSED_ENDED;
+	int r;
+
+	if (any)
+		nanosleep(&(struct timespec){.tv_nsec = QUEUE_SLOT_WAIT_NS}, NULL);
+	do {
+		r = find_left(queue, below, any, &ticket);
+		if (r == 0)
+			r = take_one(queue, pop, ticket);
+	} while (r == -EAGAIN);
+	if (r == -ENOENT)
+		queue->looked_for = missed;
+	return r == -ENOENT ? 0 : r;
+}
+
+/* ---- pop ---- */
+
+/* Hand over the staged items whose words are not 0; the others are looked at again. */
+static int hand_over(struct dso_queue *queue, struct pop *pop, const uint64_t *words,
+		     unsigned count, const struct item_wait *wait)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < count; i++) {
+		const struct queue_slot *slot = queue_staged(queue, i);
+		struct dso_queue_item *item = &pop->items[pop->popped];
+
+		if (words[i] == 0) {
+			r = settle(queue, pop, pop->first + i, wait);
+			continue;
+		}
+		describe(queue, pop->first + i, slot, item);
+		memcpy(item->bytes, slot + 1, item->length_bytes);
+		pop->popped++;
+	}
+	return r;
+}
+
+/* Take those of the staged items that are whole, up to the first that is not. *ret_count is how
+ * many. */
+static int take_staged(struct dso_queue *queue, struct pop *pop, const struct item_wait *wait,
+		       unsigned *ret_count)
+{
+	uint64_t words[QUEUE_BATCH];
+	unsigned count = 0;
+	int r;
+
+	while (count < pop->tickets &&
+	       is_whole(queue, pop->first + count, queue_staged(queue, count))) {
+		words[count] = le64_get(queue_staged(queue, count)->word);
+		count++;
+	}
+	*ret_count = count;
+	if (count == 0)
+		return 0;
+	r = take(queue, pop->first, words, count, pop->flags);
+	return r ? r : hand_over(queue, pop, words, count, wait);
+}
+
+/* Take the items of the tickets that were taken, in order. */
+static int take_all(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
+{
+	struct item_wait wait = {queue_wait_until_ns(queue, deadline_ns), deadline_ns};
+	unsigned done = 0;
+	int r = 0;
+
+	if (!pop->are_staged) {
+		struct op ops[QUEUE_BATCH];
+
+		for (unsigned i = 0; i < pop->tickets; i++)
+			ops[i] = read_slot(queue, pop->first + i, i);
+		r = session_execute(&queue->object, ops, pop->tickets);
+	}
+	if (r == 0)
+		r = take_staged(queue, pop, &wait, &done);
+	for (; r == 0 && done < pop->tickets; done++)
+		r = settle(queue, pop, pop->first + done, &wait);
+	return r;
+}
+
+/* Something was missed when tickets were taken: an older item is first. Returns 0 with the tickets
+ * left behind, or -EAGAIN: there is none. */
+static int take_older(struct dso_queue *queue, struct pop *pop)
+{
+	size_t before = pop->popped;
+	int r = take_left(queue, pop);
+
+	if (r || pop->popped == before)
+		return r ? r : -EAGAIN;
+	for (unsigned i = 0; r == 0 && i < pop->tickets; i++) {
+		uint64_t word;
+
+		do {
+			r = word_load(&queue->object, queue_slot_offset(queue, pop->first + i),
+				      &word);
+			if (r == 0)
+				r = leave_behind(queue, pop->first + i, word);
+		} while (r == -EAGAIN);
+	}
+	return r;
+}
+
+static int pop_once(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
+{
+	size_t left = pop->count - pop->popped, before = pop->popped;
+	int r = 0;
+
+	if (queue->missed != queue->looked_for)
+		r = take_left(queue, pop);
+	if (r || pop->popped > before)
+		return r;
+	r = take_tickets(queue, pop, left < QUEUE_BATCH ? (unsigned)left : QUEUE_BATCH);
+	if (r)
+		return r;
+	if (queue->missed != queue->looked_for) {
+		r = take_older(queue, pop);
+		if (r != -EAGAIN)
+			return r;
+	}
+	return take_all(queue, pop, deadline_ns);
+}
+
+/* Wait for the first item, and take those that are there with it. */
+static int pop_all(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
+{
+	int r = 0;
+
+	while (r == 0 && (pop->popped == 0 || (pop->popped < pop->count && items_seen(queue)))) {
+		r = pop_once(queue, pop, deadline_ns);
+		if (r != -EAGAIN)
+			continue;
+		r = 0;
+		if (items_seen(queue))
+			continue;
+		r = has_items(queue);
+		if (r == -EAGAIN)
+			r = queue_wait(queue, QUEUE_ITEMS_OFFSET, has_items, deadline_ns);
+		if (r == 0 && items_seen(queue) == 0)
+			r = take_left(queue, pop);
+	}
+	return r;
+}
+
+/* Pop up to @count items into @items. */
+static int pop_items(struct dso_queue *queue, const char *verb, struct pop *pop, int64_t timeout)
+{
+	int64_t deadline_ns;
+	int r = futex_deadline(timeout, &deadline_ns);
+
+	for (size_t i = 0; i < pop->count; i++)
+		if (pop->items[i].bytes_max < queue->item_bytes)
+			return object_refuse(&queue->object, verb, -EMSGSIZE,
+					     "there is room for %zu bytes, an item may have %u",
+					     pop->items[i].bytes_max, queue->item_bytes);
+	if (r == 0 && pop->count)
+		r = pop_all(queue, pop, deadline_ns);
+	if (r == -EBADMSG)
+		return object_refuse(&queue->object, verb, r,
+				     "an item is not what its producer wrote; it is taken off");
+	if (r == -EPIPE)
+		return object_refuse(&queue->object, verb, r,
+				     "it is shut down, and has no more items");
+	return r ? object_fail_wait(&queue->object, verb, timeout, r) : 0;
+}
+
+int dso_queue_pop_many(struct dso_queue *queue, struct dso_queue_item *items, size_t count,
+		       int64_t timeout, size_t *ret_popped)
+{
+	INSIDE_OF(queue);
+	struct pop pop = {.items = items, .count = count};
+	int r = pop_items(queue, "pop", &pop, timeout);
+
+	if (ret_popped)
+		*ret_popped = pop.popped;
+	return r;
+}
+
+int dso_queue_pop(struct dso_queue *queue, void *buffer, size_t buffer_bytes, int64_t timeout,
+		  size_t *ret_length)
+{
+	INSIDE_OF(queue);
+	struct dso_queue_item item = {.bytes = buffer, .bytes_max = buffer_bytes};
+	struct pop pop = {.items = &item, .count = 1};
+	int r = pop_items(queue, "pop", &pop, timeout);
+
+	if (r == 0 && ret_length)
+		*ret_length = item.length_bytes;
+	return r;
+}
+
+/* ---- leases ---- */
+
+int dso_queue_lease(struct dso_queue *queue, struct dso_queue_item *item, int64_t timeout)
+{
+	INSIDE_OF(queue);
+	struct pop pop = {.items = item, .count = 1, .flags = OWNED_DONE};
+
+	if (queue->leases == DSO_QUEUE_LEASES_MAX)
+		return object_refuse(&queue->object, "lease", -ENOBUFS,
+				     "the handle has %u leases, which is the most",
+				     DSO_QUEUE_LEASES_MAX);
+	return pop_items(queue, "lease", &pop, timeout);
+}
+
+/* Where @ticket is among what this handle has leased; its count: nowhere. */
+static uint32_t find_lease(const struct dso_queue *queue, uint64_t ticket)
+{
+	uint32_t i = 0;
+
+	while (i < queue->leases && queue->leased[i] != ticket)
+		i++;
+	return i;
+}
+
+/* The slot of @ticket, whose item this handle has leased, goes on as @next of its word says.
+ * Returns 0, -EPERM (it has not), or an error. */
+static int end_lease(struct dso_queue *queue, uint64_t ticket, uint64_t (*next)(uint64_t word))
+{
+	uint64_t leased = queue_word(queue, ticket, queue->object.session->owner, OWNED_DONE);
+	uint32_t index = find_lease(queue, ticket);
+	uint64_t before;
+	int r;
+
+	if (index == queue->leases)
+		return -EPERM;
+	r = word_cas(&queue->object, queue_slot_offset(queue, ticket), leased, next(leased),
+		     &before);
+	if (r)
+		return r;
+	queue->leased[index] = queue->leased[--queue->leases];
+	return before == leased ? 0 : -EPERM;
+}
+
+int dso_queue_acknowledge(struct dso_queue *queue, uint64_t ticket)
+{
+	INSIDE_OF(queue);
+	int r = end_lease(queue, ticket, queue_word_emptied);
+
+	if (r == 0)
+		r = queue_tell(queue, QUEUE_SPACE_OFFSET);
+	return r ? object_fail(&queue->object, "acknowledge", r) : 0;
+}
+
+/* Before it comes back: who takes it next sees how often it has. */
+static int count_return(struct dso_queue *queue, uint64_t ticket)
+{
+	uint64_t offset = queue_slot_offset(queue, ticket) + offsetof(struct queue_slot, returns);
+	uint64_t value, before;
+	int r = word_load(&queue->object, offset, &value);
+
+	while (r == 0) {
+		r = word_cas(&queue->object, offset, value,
+			     queue_returns_next(value, queue_lap(queue, ticket)), &before);
+		if (r || before == value)
+			break;
+		value = before;
+	}
+	return r;
+}
+
+static int give_back(struct dso_queue *queue, uint64_t ticket)
+{
+	int r = find_lease(queue, ticket) < queue->leases ? count_return(queue, ticket) : -EPERM;
+
+	if (r == 0)
+		r = end_lease(queue, ticket, queue_word_without_owner);
+	if (r == 0)
+		r = queue_count_left(queue);
+	return r;
+}
+
+int dso_queue_give_back(struct dso_queue *queue, uint64_t ticket)
+{
+	INSIDE_OF(queue);
+	int r = give_back(queue, ticket);
+
+	return r ? object_fail(&queue->object, "give back", r) : 0;
+}
+
+void dso_queue_close(struct dso_queue *queue)
+{
+	INSIDE(check_session(queue));
+
+	while (queue && queue->leases && give_back(queue, *queue->leased) == 0)
+		;
+	object_close((struct object *)queue);
+}

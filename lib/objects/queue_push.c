@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The producers' end of a queue: a ticket, the claim of its slot, and the item with its
+ * publication. Each is a round trip, for up to QUEUE_BATCH items. */
+#include "lib/objects/queue.h"
+#include "lib/client/check.h"
+#include "lib/core/clock.h"
+#include "lib/objects/word.h"
+
+#include <string.h>
+
+/* Of items that are pushed in one go. */
+struct push {
+	const struct dso_queue_item *items; /* not pushed yet */
+	size_t count;
+	uint64_t first; /* ticket */
+	unsigned tickets;
+	uint64_t words[QUEUE_BATCH]; /* of their slots */
+	bool is_blocked;             /* the slot of the next ticket is not free */
+};
+
+/* ---- tickets ---- */
+
+static uint64_t room_seen(const struct dso_queue *queue)
+{
+	int64_t taken = (int64_t)(queue->tail - queue->head);
+
+	return taken < 0                           ? queue->capacity
+	       : (uint64_t)taken < queue->capacity ? queue->capacity - (uint64_t)taken
+						   : 0;
+}
+
+/* Whether somebody has the slot of an older lap, with @word, than that of @ticket. */
+static bool is_in_use(const struct dso_queue *queue, uint64_t word, uint64_t ticket)
+{
+	return queue_laps_ahead(queue, word, ticket) < 0 &&
+	       (owned_word_owner(word) || word & OWNED_DONE);
+}
+
+/* Whether the next ticket is for a slot that can be had: it may be leased, or its consumer slow. */
+static int has_room(struct dso_queue *queue)
+{
+	uint64_t word;
+	int r = queue_look(queue);
+
+	if (r)
+		return r;
+	if (queue->is_shut || room_seen(queue) == 0)
+		return queue->is_shut ? -EPIPE : -EAGAIN;
+	r = word_load(&queue->object, queue_slot_offset(queue, queue->tail), &word);
+	return r == 0 && is_in_use(queue, word, queue->tail) ? -EAGAIN : r;
+}
+
+/* Take up to @count tickets, as many as there seems to be room for. Returns 0, -EAGAIN (there is
+ * none, or others were quicker), -EPIPE, or an error. */
+static int take_tickets(struct dso_queue *queue, struct push *push, unsigned count)
+{
+	uint64_t room = room_seen(queue), tail = queue->tail;
+	bool is_added = room > QUEUE_MARGIN + count;
+	struct op op;
+	int r;
+
+	if (queue->is_shut)
+		return -EPIPE;
+	if (room == 0)
+		return -EAGAIN;
+	push->tickets = count < room ? count : (unsigned)room;
+	op = is_added ? word_op(&queue->object, DATA_FAA, QUEUE_TAIL_OFFSET, push->tickets, 0)
+		      : word_op(&queue->object, DATA_CAS, QUEUE_TAIL_OFFSET, tail,
+				tail + push->tickets);
+	r = session_execute_one(&queue->object, &op);
+	if (r)
+		return r;
+	push->first = op.value & ~QUEUE_SHUT;
+	queue->is_shut = op.value & QUEUE_SHUT;
+	queue->tail = push->first;
+	if (queue->is_shut)
+		return -EPIPE;
+	if (!is_added && op.value != tail)
+		return -EAGAIN;
+	queue->tail += push->tickets;
+	return 0;
+}
+
+/* The same, and wait for room. */
+static int get_tickets(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
+{
+	unsigned count = push->count < QUEUE_BATCH ? (unsigned)push->count : QUEUE_BATCH;
+	int r;
+
+	while (push->is_blocked || (r = take_tickets(queue, push, count)) == -EAGAIN) {
+		if (room_seen(queue) && !push->is_blocked)
+			continue;
+		push->is_blocked = false;
+		r = has_room(queue);
+		if (r == -EAGAIN)
+			r = queue_wait(queue, QUEUE_SPACE_OFFSET, has_room, deadline_ns);
+		if (r)
+			break;
+	}
+	return r;
+}
+
+/* ---- claims ---- */
+
+/* The word of an empty slot that had @word, claimed. */
+static uint64_t claimed(const struct dso_queue *queue, uint64_t word)
+{
+	return word | owned_word(0, queue->object.session->owner);
+}
+
+static bool is_claimed(const struct dso_queue *queue, const struct push *push, unsigned i)
+{
+	return queue_is(queue, push->words[i], push->first + i, queue->object.session->owner, 0);
+}
+
+/* Let a slot go that was claimed with a void ticket. */
+static int unclaim(struct dso_queue *queue, struct push *push, unsigned i)
+{
+	uint64_t *word = &push->words[i], before;
+	int r = 0;
+
+	while (r == 0 && is_claimed(queue, push, i)) {
+		r = word_cas(&queue->object, queue_slot_offset(queue, push->first + i), *word,
+			     queue_word_emptied(*word), &before);
+		*word = before == *word ? queue_word_emptied(*word) : before;
+	}
+	return r;
+}
+
+/* Claim the slots of all tickets as far as they are as they mostly are. */
+static int claim_all(struct dso_queue *queue, struct push *push)
+{
+	struct op ops[QUEUE_BATCH + 1];
+	unsigned count = push->tickets;
+	int r;
+
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t empty = owned_word(queue_lap(queue, push->first + i), 0);
+
+		ops[i] =
+			word_op(&queue->object, DATA_CAS, queue_slot_offset(queue, push->first + i),
+				empty, claimed(queue, empty));
+	}
+	ops[count] = word_op(&queue->object, DATA_FAA, QUEUE_VOID_OFFSET, 0, 0);
+	r = session_execute(&queue->object, ops, count + 1);
+	for (unsigned i = 0; r == 0 && i < count; i++) {
+		push->words[i] = ops[i].value == ops[i].operand ? ops[i].swap : ops[i].value;
+		if (push->first + i < ops[count].value)
+			r = unclaim(queue, push, i);
+	}
+	return r;
+}
+
+/* What becomes of the slot of @ticket, which has @word; the same word where it cannot be claimed. A
+ * slot that nobody has filled in an older lap is skipped: who had that ticket finds it, and takes
+ * another. */
+static uint64_t claimed_late(const struct dso_queue *queue, uint64_t word, uint64_t ticket)
+{
+	if (queue_is_empty(queue, word, ticket))
+		return claimed(queue, word);
+	if (queue_laps_ahead(queue, word, ticket) < 0 && !is_in_use(queue, word, ticket))
+		return queue_word_emptied(word);
+	return word;
+}
+
+/* Claim the slot of ticket @i, which was not as it mostly is: where it has not come to that lap
+ * yet, its consumer is on its way. */
+static int claim_late(struct dso_queue *queue, struct push *push, unsigned i, int64_t deadline_ns)
+{
+	uint64_t ticket = push->first + i, next, before;
+	int64_t until_ns = queue_wait_until_ns(queue, deadline_ns);
+	uint64_t *word = &push->words[i];
+	int r = 0;
+
+	while (r == 0 && queue_laps_ahead(queue, *word, ticket) < 0 && clock_now_ns() < until_ns)
+		r = queue_wait_slot(queue, ticket, word, until_ns);
+	while (r == 0 && !is_claimed(queue, push, i)) {
+		next = claimed_late(queue, *word, ticket);
+		if (next == *word)
+			break;
+		r = word_cas(&queue->object, queue_slot_offset(queue, ticket), *word, next,
+			     &before);
+		*word = before == *word ? next : before;
+	}
+	if (r == 0 && is_claimed(queue, push, i))
+		r = word_load(&queue->object, QUEUE_VOID_OFFSET, &before);
+	return r == 0 && is_claimed(queue, push, i) && ticket < before ? unclaim(queue, push, i)
+								       : r;
+}
+
+/* ---- publication ---- */
+
+/* The operations that write @item and publish it in the slot of @ticket, which has @word. Returns
+ * how many. */
+static unsigned write_item(struct dso_queue *queue, uint64_t ticket, uint64_t word,
+			   const struct dso_queue_item *item, struct queue_slot *staged,
+			   struct op *ops)
+{
+	uint64_t offset = queue->object.offset + queue_slot_offset(queue, ticket);
+	uint32_t length = (uint32_t)item->length_bytes;
+	uint32_t together = length <= queue->staged_bytes ? length : 0;
+	const uint32_t header = sizeof *staged - offsetof(struct queue_slot, checksum);
+	unsigned count = 0;
+
+	staged->checksum = le64_of(queue_checksum(ticket, item->bytes, length));
+	staged->length_bytes = le32_of(length);
+	staged->reserved = le32_of(0);
+	if (together)
+		memcpy(staged + 1, item->bytes, together);
+	ops[count++] = (struct op){.opcode = DATA_WRITE,
+				   .length_bytes = header + together,
+				   .offset = offset + offsetof(struct queue_slot, checksum),
+				   .buffer = &staged->checksum};
+	if (length > together)
+		ops[count++] = (struct op){.opcode = DATA_WRITE,
+					   .length_bytes = length,
+					   .offset = offset + sizeof *staged,
+					   .buffer = item->bytes};
+	ops[count++] = word_op(&queue->object, DATA_CAS, queue_slot_offset(queue, ticket), word,
+			       owned_word_without_owner(word) | OWNED_DONE);
+	return count;
+}
+
+/* The slot of @ticket was marked while its item was written: it had @word when it was published. */
+static int publish_marked(struct dso_queue *queue, uint64_t ticket, uint64_t word)
+{
+	uint16_t owner = queue->object.session->owner;
+	uint64_t before = word;
+	int r = 0;
+
+	do {
+		word = before;
+		/* A claimed slot is this session's until it lets it go; only storaged takes it
+		 * away, from a session that is over. */
+		if (!queue_is(queue, word, ticket, owner, 0))
+			return -ESHUTDOWN;
+		r = word_cas(&queue->object, queue_slot_offset(queue, ticket), word,
+			     owned_word_without_owner(word) | OWNED_DONE, &before);
+	} while (r == 0 && before != word);
+	if (r == 0 && word & QUEUE_LEFT)
+		r = queue_count_left(queue);
+	return r;
+}
+
+/* Write the next @count items into the slots from ticket @i on, which are claimed, and wake who
+ * waits for them. */
+static int publish(struct dso_queue *queue, struct push *push, unsigned i, unsigned count)
+{
+	struct op ops[3 * QUEUE_BATCH + 1];
+	unsigned op_count = 0, last[QUEUE_BATCH];
+	int r;
+
+	for (unsigned k = 0; k < count; k++) {
+		op_count += write_item(queue, push->first + i + k, push->words[i + k],
+				       &push->items[k], queue_staged(queue, k), ops + op_count);
+		last[k] = op_count - 1;
+	}
+	ops[op_count++] =
+		word_op(&queue->object, DATA_FAA, QUEUE_ITEMS_OFFSET + EVENT_WAITERS_OFFSET, 0, 0);
+	r = session_execute(&queue->object, ops, op_count);
+	for (unsigned k = 0; r == 0 && k < count; k++) {
+		const struct op *published = &ops[last[k]];
+
+		if (published->value != published->operand)
+			r = publish_marked(queue, push->first + i + k, published->value);
+	}
+	if (r)
+		return object_half_done(r);
+	push->items += count;
+	push->count -= count;
+	return ops[op_count - 1].value
+		       ? object_half_done(queue_raise(queue, QUEUE_ITEMS_OFFSET, count))
+		       : 0;
+}
+
+/* The slot of ticket @i has not come to its lap. Give the ticket back, if it is the last: else a
+ * consumer will find that nobody comes. */
+static int give_up(struct dso_queue *queue, struct push *push, unsigned i)
+{
+	uint64_t ticket = push->first + i, before;
+
+	push->is_blocked = true;
+	return word_cas(&queue->object, QUEUE_TAIL_OFFSET, ticket + 1, ticket, &before);
+}
+
+/* Fill the slots of the tickets that were taken, in order. Those whose consumers went on without
+ * them, or have not come to their lap, are left out. */
+static int fill(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
+{
+	unsigned i = 0;
+	int r = claim_all(queue, push);
+
+	while (r == 0 && i < push->tickets) {
+		unsigned count = 0;
+
+		if (!is_claimed(queue, push, i))
+			r = claim_late(queue, push, i, deadline_ns);
+		if (r == 0 && queue_laps_ahead(queue, push->words[i], push->first + i) < 0)
+			r = give_up(queue, push, i);
+		while (i + count < push->tickets && is_claimed(queue, push, i + count))
+			count++;
+		if (r == 0 && count)
+			r = publish(queue, push, i, count);
+		i += count ? count : 1;
+	}
+	return r;
+}
+
+static int push_all(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
+{
+	int r = 0;
+
+	while (r == 0 && push->count) {
+		r = get_tickets(queue, push, deadline_ns);
+		if (r == 0)
+			r = fill(queue, push, deadline_ns);
+	}
+	return r;
+}
+
+static int too_long(struct dso_queue *queue, size_t length_bytes)
+{
+	return object_refuse(&queue->object, "push", -EMSGSIZE,
+			     "the item has %zu bytes, the queue takes %u at most", length_bytes,
+			     queue->item_bytes);
+}
+
+int dso_queue_push_many(struct dso_queue *queue, const struct dso_queue_item *items, size_t count,
+			int64_t timeout, size_t *ret_pushed)
+{
+	INSIDE_OF(queue);
+	struct push push = {.items = items, .count = count};
+	int64_t deadline_ns;
+	int r = futex_deadline(timeout, &deadline_ns);
+
+	if (ret_pushed)
+		*ret_pushed = 0;
+	for (size_t i = 0; i < count; i++)
+		if (items[i].length_bytes > queue->item_bytes)
+			return too_long(queue, items[i].length_bytes);
+	if (r == 0)
+		r = push_all(queue, &push, deadline_ns);
+	if (ret_pushed)
+		*ret_pushed = count - push.count;
+	if (r == -EPIPE)
+		return object_refuse(&queue->object, "push", r, "it is shut down");
+	return r ? object_fail_wait(&queue->object, "push", timeout, r) : 0;
+}
+
+int dso_queue_push(struct dso_queue *queue, const void *bytes, size_t length_bytes, int64_t timeout)
+{
+	struct dso_queue_item item = {.bytes = (void *)(uintptr_t)bytes,
+				      .length_bytes = length_bytes};
+
+	return dso_queue_push_many(queue, &item, 1, timeout, NULL);
+}
