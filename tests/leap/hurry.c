@@ -74,12 +74,6 @@ static void begin(struct hurry *hurry)
 	hurry->since_ns = kernel_ns();
 }
 
-static void end(struct hurry *hurry)
-{
-	hurry->ahead_ns = ahead_ns(hurry, kernel_ns());
-	hurry->since_ns = 0;
-}
-
 void hurry_thread_begin(void)
 {
 	begin(&thread);
@@ -87,7 +81,7 @@ void hurry_thread_begin(void)
 
 void hurry_thread_end(void)
 {
-	end(&thread);
+	thread.since_ns = 0;
 }
 
 void hurry_process_begin(void)
@@ -97,7 +91,8 @@ void hurry_process_begin(void)
 
 void hurry_process_end(void)
 {
-	end(&process);
+	process.ahead_ns = ahead_ns(&process, kernel_ns());
+	process.since_ns = 0;
 }
 
 void hurry_process_leap(int64_t ns)

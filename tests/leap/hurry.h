@@ -9,10 +9,11 @@
 
 #include <stdint.h>
 
-/* Of this thread alone: heartbeats go on as they did. */
+/* Of this thread alone, whose clock is then what it was: heartbeats go on as they did. */
 void hurry_thread_begin(void);
 void hurry_thread_end(void);
-/* Of all threads, and those that wait in epoll_wait(). */
+/* Of all threads, and those that wait in epoll_wait(). Their clock stays ahead. Not beside an
+ * embedded store, which waits by the kernel's. */
 void hurry_process_begin(void);
 void hurry_process_end(void);
 /* They are ahead by @ns at once. May be called in a handler of a signal. */
