@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Queues of deadlines that lie equally far ahead, which are therefore lists in order. */
+/* Queues of deadlines that are all equally far ahead, and are therefore lists in order. */
 #ifndef LIB_CORE_DEADLINES_H
 #define LIB_CORE_DEADLINES_H
 
@@ -32,8 +32,8 @@ static inline void deadline_set(struct deadlines *deadlines, struct deadline *de
 	list_append(&deadlines->list, &deadline->link);
 }
 
-/* Set @deadline to @at_ns, whatever the queue's duration is. Those set later are mostly due later:
- * so it looks for its place from the end. */
+/* Set @deadline to @at_ns, whatever the queue's duration is. It looks for its place from the end,
+ * since deadlines that are set later are mostly due later. */
 static inline void deadline_insert(struct deadlines *deadlines, struct deadline *deadline,
 				   int64_t at_ns)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The function's side: a queue pair connected by rdma_cm to storaged's listener.
+ * The function's side: a queue pair that rdma_cm connects to storaged's listener.
  *
- * How the other side's end is noticed while something is in flight: storaged destroys a peer with a
- * disconnect, which arrives as an event that every wait looks for; the kernel of a killed storaged
- * sends the same; a host that fell silent fails the queue pair's retries, which take at most the
- * timeout; and the session's health says what the control connection found out. In each case the
- * queue pair goes to the error state at once and what is in flight ends.
+ * The end of the other side is noticed while something is in flight. storaged destroys a peer with
+ * a disconnect, which arrives as an event that every wait looks for; the kernel of a killed
+ * storaged sends the same. A host that fell silent makes the queue pair's retries fail, which take
+ * at most the timeout. The session's health says what the control connection found out. In each
+ * case the queue pair goes to the error state at once, and what is in flight ends.
  */
 #include "lib/core/clock.h"
 #include "lib/verbs/address.h"
@@ -21,10 +21,10 @@
 #include <string.h>
 #include <time.h>
 
-/* The longest sleep in a wait for rdma_cm, so that health is seen. */
+/* The longest sleep in a wait for rdma_cm, so that a change of health is seen. */
 #define SLEEP_NS_MAX 20000000
 
-/* Reasons of a rejection that rdma_cm passes on as they travel (IBTA 12.6.7.2). */
+/* The reasons of a rejection, which rdma_cm passes on as they are sent (IBTA 12.6.7.2). */
 #define REJECTED_NO_LISTENER 8
 #define REJECTED_BY_LISTENER 28
 
@@ -301,7 +301,7 @@ static int establish(struct attempt *attempt)
 	memcpy(hello.cookie, welcome->cookie, sizeof hello.cookie);
 	if (verbs_api.ibv.query_device(id->verbs, &attributes))
 		return explain_errno(attempt, "asking the device that leads to");
-	/* rdma_cm lowers it to what storaged accepts. We ourselves serve nothing. */
+	/* rdma_cm lowers it to what storaged accepts. This side serves no READs itself. */
 	parameters.initiator_depth = attributes.max_qp_init_rd_atom < VERBS_RD_ATOMIC_MAX
 					     ? attributes.max_qp_init_rd_atom
 					     : VERBS_RD_ATOMIC_MAX;

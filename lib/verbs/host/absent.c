@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The build without rdma-core: nothing can be opened, so that what takes an opened thing is never
- * called with one.
+ * The build without rdma-core: nothing can be opened, so functions that take something opened are
+ * never called.
  */
 #include "lib/verbs/host/host.h"
 

@@ -18,8 +18,8 @@ struct search {
 	int error; /* why the last candidate was turned down */
 };
 
-/* Find the GID of the device's address; of equal ones RoCE v2's, which routes. Returns false:
- * none. */
+/* Find the GID of the device's address; of several, that of RoCE v2, which can be routed. Returns
+ * false: there is none. */
 static bool find_gid(struct verbs_device *device)
 {
 	const struct sockaddr *address = (struct sockaddr *)&device->sockaddr;
@@ -94,7 +94,7 @@ static void format_address(const struct sockaddr *address, char text[VERBS_ADDRE
 		snprintf(text, VERBS_ADDRESS_BYTES, "?");
 }
 
-/* Returns 1 when the device that has @address will do, 0 to go on with the next address. */
+/* Returns 1 when the device that has @address can be used, 0 to go on with the next address. */
 static int consider(void *context, struct rdma_cm_id **id, const struct sockaddr *address)
 {
 	struct search *search = context;
@@ -220,7 +220,7 @@ static enum verbs_event event_of(enum ibv_event_type type)
 	}
 }
 
-/* Of the device. Those of queue pairs are told by their operations. */
+/* Events of the device. Events of queue pairs show in their operations. */
 static enum verbs_event next_async(struct verbs_device *device)
 {
 	struct ibv_async_event event;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The storage host's device, as the files of this folder know it. */
+/* The storage host's device, for the files of this folder. */
 #ifndef LIB_VERBS_HOST_DEVICE_H
 #define LIB_VERBS_HOST_DEVICE_H
 
@@ -9,7 +9,7 @@
 struct verbs_device {
 	struct rdma_event_channel *channel;
 	int events_fd; /* epoll over the channel and the device's asynchronous events; -1 */
-	/* Bound to the device's address. rdma_cm opens a device once a process; its queue pairs can
+	/* Bound to the device's address. rdma_cm opens a device once in a process; queue pairs can
 	 * be accepted only with that ibv_context, which lives as long as an id on it. */
 	struct rdma_cm_id *anchor;
 	struct ibv_context *context;

@@ -25,44 +25,46 @@ struct verbs_peer;
  */
 int verbs_device_open(const char *name, struct verbs_device **ret_device, char *reason,
 		      size_t reason_bytes);
-void verbs_device_close(struct verbs_device *device); /* its regions are gone; NULL does nothing */
+/* its regions were closed before; NULL does nothing */
+void verbs_device_close(struct verbs_device *device);
 const char *verbs_device_name(const struct verbs_device *device);
 const char *verbs_device_address(const struct verbs_device *device); /* numeric IP address */
-/* One sentence: device, GID, MTU, limits, what the self-test said. */
+/* One sentence: the device, GID, MTU, limits, and the result of the self-test. */
 const char *verbs_device_summary(const struct verbs_device *device);
 
-/* What may happen to a device that is open. */
+/* The events of an open device. */
 enum verbs_event {
 	VERBS_NOTHING,
 	VERBS_LINK_DOWN,
 	VERBS_LINK_UP,
-	VERBS_FAILED,  /* its driver gave it up */
-	VERBS_REMOVED, /* or somebody means to remove it, which waits for who has it open */
+	VERBS_FAILED, /* its driver gave it up */
+	/* or it is about to be removed, which waits for the processes that have it open */
+	VERBS_REMOVED,
 };
-/* Readable when verbs_device_event has something to tell; it is the device's. */
+/* Readable when verbs_device_event has an event; the descriptor is the device's. */
 int verbs_device_fd(const struct verbs_device *device);
-/* The next thing that happened. Does not block. */
+/* The next event. Does not block. */
 enum verbs_event verbs_device_event(struct verbs_device *device);
 
-/* A protection domain of its own with one memory region over @bytes at @base (prefaulted here). */
+/* Create a protection domain with one memory region over @bytes at @base (prefaulted here). */
 int verbs_region_register(struct verbs_device *device, void *base, uint64_t bytes,
 			  struct verbs_region **ret_region, char *reason, size_t reason_bytes);
 void verbs_region_deregister(struct verbs_region *region); /* NULL does nothing */
 uint32_t verbs_region_rkey(const struct verbs_region *region);
 
-/* A transport over a loopback queue pair of the device: how storaged itself touches words of a
- * region whose atomicity domain is the device. */
+/* Create a transport over a loopback queue pair of the device, by which storaged itself touches
+ * words of a region whose atomicity domain is the device. */
 int verbs_loopback_open(struct verbs_region *region, enum transport_poll poll, int64_t timeout_ns,
 			struct transport **ret_transport, char *reason, size_t reason_bytes);
 
 struct verbs_listener_callbacks {
-	/* Somebody presents @hello. Return the region that it may reach and an @owner for the peer,
+	/* A client presents @hello. Return the region that it may reach and an @owner for the peer,
 	 * or NULL to refuse. */
 	struct verbs_region *(*admit)(void *context, const struct verbs_hello *hello,
 				      void **ret_owner);
 	/* The queue pair is made; the owner keeps @peer until verbs_peer_destroy. */
 	void (*joined)(void *context, void *owner, struct verbs_peer *peer);
-	/* The other side has disconnected; the owner is to destroy @peer, now or later. */
+	/* The other side has disconnected; the owner has to destroy @peer, now or later. */
 	void (*left)(void *context, void *owner, struct verbs_peer *peer);
 };
 
@@ -71,7 +73,7 @@ int verbs_listener_open(struct verbs_device *device, uint16_t port,
 			const struct verbs_listener_callbacks *callbacks, void *context,
 			struct verbs_listener **ret_listener, char *reason, size_t reason_bytes);
 void verbs_listener_close(
-	struct verbs_listener *listener); /* its peers are gone; NULL does nothing */
+	struct verbs_listener *listener); /* its peers were destroyed before; NULL does nothing */
 uint16_t verbs_listener_port(const struct verbs_listener *listener);
 int verbs_listener_fd(const struct verbs_listener *listener);  /* readable: call dispatch */
 void verbs_listener_dispatch(struct verbs_listener *listener); /* does not block */
@@ -87,18 +89,18 @@ struct verbs_end {
 
 /*
  * Make a queue pair in @region for a requester @theirs that is no RDMA device: transport roce.
- * *ret_ours is our end, with MTU and rd_atomic at most theirs. Blocks for about a second where the
- * kernel gets no answer to ARP; any thread may call it. Returns 0, -ETIMEDOUT (that), or what the
- * device returned.
+ * *ret_ours is our end, with an MTU and rd_atomic of at most theirs. Blocks for about a second
+ * where the kernel gets no answer to ARP; any thread may call it. Returns 0, -ETIMEDOUT (no answer
+ * to ARP), or the device's error.
  */
 int verbs_peer_make(struct verbs_region *region, const struct verbs_end *theirs,
 		    struct verbs_end *ret_ours, struct verbs_peer **ret_peer, char *reason,
 		    size_t reason_bytes);
 
 /*
- * Destroy the queue pair: the error state first, then destruction, which alone fences (an rxe queue
- * pair in the error state lets one more packet execute). When it returns nothing of the peer can
- * land.
+ * Destroy the queue pair: first the error state, then destruction. Only the latter fences: an rxe
+ * queue pair in the error state lets one more packet execute. When it returns, nothing of the peer
+ * can land.
  */
 void verbs_peer_destroy(struct verbs_peer *peer);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Accepting queue pairs. A peer belongs to its owner as soon as its connection request was
- * accepted, before the client has confirmed: whatever becomes of it, `left` or the end of the
- * owner's session takes it down, so that half-open connections are bounded by what `admit` lets in.
+ * accepted, before the client has confirmed. Whatever becomes of it, `left` or the end of the
+ * owner's session takes it down, so half-open connections are limited by what `admit` lets in.
  *
- * Threads: everything of a listener and its peers is called by one thread. An event is acknowledged
- * before a callback learns of it, so that the callback may destroy the peer.
+ * Threads: one thread calls everything of a listener and its peers. An event is acknowledged before
+ * a callback learns of it, so that the callback may destroy the peer.
  */
 #include "lib/verbs/host/device.h"
 #include "lib/verbs/queue_pair.h"
@@ -18,10 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Connection requests that the kernel keeps for us; more are dropped and repeated by their
- * senders. */
+/* The connection requests that the kernel keeps for us; it drops more, and their senders repeat
+ * them. */
 #define BACKLOG 256
-/* Events of one dispatch: the caller has others to serve. */
+/* The events of one dispatch: the caller has other work, too. */
 #define DISPATCH_MAX 64
 /* Nothing is ever posted on this side; a device needs some size. */
 #define COMPLETIONS_MAX 16
@@ -118,7 +118,7 @@ static struct request copy_request(const struct rdma_cm_event *event)
 		.responder_resources = parameters->responder_resources,
 	};
 
-	/* rdma_cm pads private data to the longest that there can be: only less is a mistake. */
+	/* rdma_cm pads private data to the greatest length: only less is a mistake. */
 	if (!parameters->private_data || parameters->private_data_len < sizeof request.hello)
 		return request;
 	memcpy(&request.hello, parameters->private_data, sizeof request.hello);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Between two tries to connect a broken one again. */
+/* The time between two tries to connect a broken queue pair again. */
 #define REVIVE_INTERVAL_NS INT64_C(50000000)
 
 struct loopback {
@@ -125,7 +125,7 @@ static int connect_both(struct verbs_device *device, struct loopback *loopback, 
 	return error;
 }
 
-/* Make both queue pairs and connect them. Returns 0 or a negative errno: then there is neither. */
+/* Make both queue pairs and connect them. Returns 0, or a negative errno: then there is none. */
 static int make_both(struct loopback *loopback, uint32_t *ret_inline_bytes)
 {
 	struct ibv_qp_init_attr attributes = queue_pair_attributes(&loopback->queue_pair);
@@ -158,7 +158,7 @@ static bool loopback_revive(struct queue_pair *queue_pair)
 	if (now_ns < loopback->revive_ns)
 		return false;
 	loopback->revive_ns = now_ns + REVIVE_INTERVAL_NS;
-	/* Nothing of the old one can land any more. */
+	/* Nothing of the old queue pair can land any more. */
 	destroy_both(loopback);
 	if (make_both(loopback, &inline_bytes))
 		return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Peers: their end, however they came to be, and making one from attributes for a requester that
+ * Peers: their end, however they were made; and making one from attributes, for a requester that
  * speaks RoCEv2 itself and has no rdma_cm.
  */
 #include "lib/verbs/host/peer.h"
@@ -27,8 +27,8 @@ static void destroy_own(struct verbs_peer *peer)
 void verbs_peer_destroy(struct verbs_peer *peer)
 {
 	if (peer->id) {
-		/* The error state, and a disconnect request that lets the client notice at once: of
-		 * a destroyed queue pair alone it would hear nothing. */
+		/* The error state, and a disconnect request, so that the client notices at once:
+		 * the destruction of the queue pair alone would tell it nothing. */
 		verbs_api.cm.disconnect(peer->id);
 		verbs_api.cm.destroy_qp(peer->id); /* the fence */
 		verbs_api.cm.destroy_id(peer->id);
@@ -80,7 +80,7 @@ static int create(struct verbs_peer *peer, struct verbs_region *region)
 	return peer->qp ? 0 : errno ? errno : EIO;
 }
 
-/* Ready to receive is all that a responder has to be. */
+/* A responder only has to be ready to receive. */
 static int connect_to(struct verbs_peer *peer, const struct verbs_device *device,
 		      const struct verbs_end *theirs, const struct verbs_end *ours)
 {

@@ -9,7 +9,8 @@
 
 struct verbs_peer {
 	struct rdma_cm_id *id; /* NULL: it was made from attributes, without rdma_cm */
-	struct ibv_qp *qp;     /* of the latter, with a completion queue of its own */
+	/* where it was made from attributes: with a completion queue of its own */
+	struct ibv_qp *qp;
 	struct ibv_cq *cq;
 	void *owner;
 	bool left;

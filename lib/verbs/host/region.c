@@ -13,8 +13,8 @@
 #endif
 
 /*
- * Fault every page in, writable: registration pins page by page and takes several times as long
- * over pages that are not there. Returns 0 or a positive errno.
+ * Fault every page in, writable: registration pins page by page, and takes several times as long
+ * over missing pages. Returns 0 or a positive errno.
  */
 static int prefault(void *base, uint64_t bytes)
 {
@@ -26,9 +26,9 @@ static int prefault(void *base, uint64_t bytes)
 		if (errno != EINVAL)
 			return errno;
 		if (madvise(base, 0, MADV_POPULATE_WRITE) == 0)
-			return EINVAL; /* the kernel knows it, but not for this memory */
-		/* An older kernel. Touch without a change that somebody else's write could get lost
-		 * in. */
+			return EINVAL; /* the kernel has it, but not for this memory */
+		/* An older kernel. Touch the page without a change that another write could get
+		 * lost in. */
 		for (uint64_t at = 0; at < bytes; at += page_bytes)
 			__atomic_fetch_or((uint8_t *)base + at, 0, __ATOMIC_RELAXED);
 		return 0;

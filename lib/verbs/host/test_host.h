@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the tests: a storage host in a process of its own, with one region, told what to do. */
+/* For the tests: a storage host in a process of its own, with one region, that does what it is
+ * told. */
 #ifndef LIB_VERBS_HOST_TEST_HOST_H
 #define LIB_VERBS_HOST_TEST_HOST_H
 
@@ -14,7 +15,7 @@
 enum host_command {
 	HOST_COUNTS = 'c',           /* answer only */
 	HOST_DESTROY = 'd',          /* destroy every peer */
-	HOST_DESTROY_SILENTLY = 's', /* only the queue pairs: nobody is told */
+	HOST_DESTROY_SILENTLY = 's', /* only the queue pairs: no client is told */
 };
 
 struct host_answer {
