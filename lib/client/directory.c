@@ -114,7 +114,7 @@ int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *ho
 	char reason[256] = "";
 	uint64_t cursor = 0;
 	unsigned count;
-	int r = begin_safely(session, "ask who holds what", NULL);
+	int r = begin_safely(session, "list the holds", NULL);
 
 	if (r)
 		return r;
@@ -125,7 +125,7 @@ int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *ho
 			r = session->directory->holds(session, &cursor, page, DIRECTORY_PAGE_MAX,
 						      &count, reason, sizeof reason);
 		if (r)
-			return end(session, r, "ask who holds what", NULL, reason);
+			return end(session, r, "list the holds", NULL, reason);
 		for (unsigned i = 0; i < count; i++) {
 			r = each(&page[i], context);
 			if (r)

@@ -10,7 +10,7 @@ static const struct {
 } sentences[] = {
 	{ESTALE, "the object was deleted; open it again"},
 	{ESHUTDOWN, "storaged has ended this session; open a new one"},
-	{ENOTCONN, "the connection was lost before; nothing was done; open a new session"},
+	{ENOTCONN, "the connection was lost before, and nothing was done; open a new session"},
 	{ECONNRESET,
 	 "the connection was lost while it was under way: it may or may not have been done"},
 	{ERANGE, "outside the object"},
@@ -20,14 +20,13 @@ static const struct {
 	{EPERM, "this handle does not hold it"},
 	{EDEADLK, "this session holds it already"},
 	{EOWNERDEAD, "the session that held it ended"},
-	{ENOTRECOVERABLE, "it is broken: a barrier until it is reset, anything else until it is "
-			  "deleted and opened anew"},
-	{EALREADY, "another was first"},
+	{ENOTRECOVERABLE, "it is broken; reset a barrier, delete anything else and open it anew"},
+	{EALREADY, "it was set or promised before, or its promise was broken"},
 	{ETIMEDOUT, "not in time"},
 	{ECANCELED, "dso_interrupt() ended the wait"},
-	{EBADMSG, "what lies there is not what a writer wrote; delete it and make it anew"},
+	{EBADMSG, "what lies there is not what a writer wrote; delete it and create it anew"},
 	{EOPNOTSUPP, "storaged is too old for it"},
-	{EOVERFLOW, "its versions are used up; delete it and make it anew"},
+	{EOVERFLOW, "its versions are used up; delete it and create it anew"},
 	{EACCES, "the session may not do that"},
 	{EIO, "storaged's RDMA device failed it"},
 };

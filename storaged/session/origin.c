@@ -78,7 +78,7 @@ static void find_address(int fd, struct origin *origin, char who[ORIGIN_WHO_BYTE
 void origin_find(int fd, bool is_unix, struct origin *origin, char who[ORIGIN_WHO_BYTES])
 {
 	*origin = (struct origin){0};
-	snprintf(who, ORIGIN_WHO_BYTES, "somebody who is gone");
+	snprintf(who, ORIGIN_WHO_BYTES, "a client that is gone");
 	(is_unix ? find_process : find_address)(fd, origin, who);
 }
 

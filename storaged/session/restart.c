@@ -157,8 +157,7 @@ static void wait_in(struct restart *restart, const struct name_space *space,
 	space_of(restart, space)->until_ns = clock_now_ns() + wait_ns;
 	store_hold_new(space->store, OWNED_BY_STORAGED);
 	log_info("the storaged before had sessions in the namespace %s %lld ms ago: locks are "
-		 "granted "
-		 "there in %lld ms, when those who held one must have noticed its end",
+		 "granted there in %lld ms, when their holders must have noticed its end",
 		 space->name, (long long)(before->ago_ns / NS_PER_MS),
 		 (long long)(wait_ns / NS_PER_MS));
 }

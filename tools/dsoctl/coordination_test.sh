@@ -170,7 +170,7 @@ check "with the value" 0 42 cat "$scratch/got"
 check "get writes it to stdout" 0 42 dsoctl future get answer --timeout 0
 check "and in JSON" 0 '{"name":"answer","length_bytes":3,"value":"42\\n"}' dsoctl future get answer --json
 check "a future is set once" 1 "" bash -c 'echo 43 | "$0" future set answer' "$DSOCTL"
-complains "*answer*another was first"
+complains "*answer*it was set or promised before, or its promise was broken"
 head -c 1000000 /dev/urandom >"$scratch/in"
 check "a future takes a megabyte" 0 "" dsoctl future set large <"$scratch/in"
 check "and gives it back" 0 "" bash -c '"$0" future get large | cmp - "$1"' "$DSOCTL" "$scratch/in"
