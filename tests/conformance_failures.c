@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a call that failed has left as it was, and which of two errors it tells. */
+#include "proto/layout.h"
 #include "proto/lists.h"
 #include "tests/conformance_pair.h"
 
@@ -209,10 +210,62 @@ START_TEST(a_reserved_parameter_that_is_not_zero_is_said)
 }
 END_TEST
 
+START_TEST(what_a_handle_does_not_hold_it_cannot_give_back)
+{
+	const struct dso_semaphore_params permits = {.permits = 2};
+	struct dso_mutex *mutex;
+	struct dso_rwlock *rwlock;
+	struct dso_semaphore *semaphore;
+	struct dso_once *once;
+
+	OK(session, dso_mutex_open(session, conformance_name(), NULL, &mutex));
+	OK(session, dso_rwlock_open(session, conformance_name(), NULL, &rwlock));
+	OK(session, dso_semaphore_open(session, conformance_name(), &permits, &semaphore));
+	OK(session, dso_once_open(session, conformance_name(), NULL, &once));
+	REFUSED(dso_mutex_unlock(mutex), -EPERM, "does not hold it");
+	REFUSED(dso_rwlock_unlock(rwlock), -EPERM, "does not hold it");
+	REFUSED(dso_semaphore_release(semaphore, 1), -EPERM, "does not hold it");
+	REFUSED(dso_once_done(once), -EPERM, "does not hold it");
+	REFUSED(dso_once_abandon(once), -EPERM, "does not hold it");
+	OK(session, dso_semaphore_acquire(semaphore, 1, DSO_NOWAIT));
+	REFUSED(dso_semaphore_release(semaphore, 2), -EPERM, "does not hold it");
+	OK(session, dso_semaphore_release(semaphore, 1));
+}
+END_TEST
+
+START_TEST(a_register_whose_slot_is_damaged_says_so_and_is_whole_again_when_it_is_set)
+{
+	const struct dso_register_params size = {.capacity_bytes = 64};
+	struct dso_register *reg, *theirs;
+	char text[64];
+	size_t length = 77;
+	uint64_t version = 77;
+
+	OK(session, dso_register_open(session, name, &size, &reg));
+	OK(other, dso_register_open(other, name, NULL, &theirs));
+	OK(session, dso_register_set(reg, "before", 6, NULL));
+	*word_at(REGISTER_SLOT_OFFSET(1, 64) + 8) += 1;
+	REFUSED(dso_register_get(reg, text, sizeof text, &length, &version), -EBADMSG,
+		"not what a writer wrote");
+	REFUSED(dso_register_size(reg, &length), -EBADMSG, "not what a writer wrote");
+	REFUSED(dso_register_exchange(reg, "new", 3, text, sizeof text, &length, &version),
+		-EBADMSG, "not what a writer wrote");
+	ck_assert_uint_eq(length, 77);
+	ck_assert_uint_eq(version, 77);
+	OK(session, dso_register_version(reg, &version));
+	ck_assert_uint_eq(version, 1);
+	/* The exchange has changed nothing, and has not kept the head. */
+	OK(other, dso_register_set_if_version(theirs, 1, "after", 5, NULL));
+	OK(session, dso_register_get(reg, text, sizeof text, &length, &version));
+	ck_assert_uint_eq(length, 5);
+	ck_assert_int_eq(memcmp(text, "after", 5), 0);
+}
+END_TEST
+
 Suite *conformance_failures_suite(void)
 {
 	Suite *suite = suite_create("failures");
-	TCase *tcase = tcase_create("failures");
+	TCase *tcase = tcase_create("failures"), *damage = tcase_create("damage");
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, pair_begin, pair_end);
@@ -222,6 +275,12 @@ Suite *conformance_failures_suite(void)
 	tcase_add_test(tcase, an_argument_that_is_refused_is_said);
 	tcase_add_test(tcase, a_parameter_out_of_its_range_is_said);
 	tcase_add_test(tcase, a_reserved_parameter_that_is_not_zero_is_said);
+	tcase_add_test(tcase, what_a_handle_does_not_hold_it_cannot_give_back);
+	tcase_set_timeout(damage, 120);
+	tcase_add_checked_fixture(damage, pair_and_memory_begin, pair_and_memory_end);
+	tcase_add_test(damage,
+		       a_register_whose_slot_is_damaged_says_so_and_is_whole_again_when_it_is_set);
+	suite_add_tcase(suite, damage);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
