@@ -129,7 +129,7 @@ static void stat_of(const struct control_entry *entry, const uint8_t *name, stru
 
 /* Take an entry and its name at *at, of @left bytes. Returns the bytes taken, 0 when it is not
  * whole. */
-static size_t take_entry(const uint8_t *at, size_t left, struct dso_stat *stat)
+static size_t take_entry(const uint8_t *at, size_t left, void *stat)
 {
 	struct control_entry entry;
 
@@ -158,13 +158,32 @@ static int remote_stat(struct dso_session *session, const char *name, struct dso
 	return r;
 }
 
+/* Take the @count entries of a page that follow its head. Returns 0, or what a broken reply is. */
+static int take_page(struct remote *remote, size_t head_bytes, uint32_t count, unsigned count_max,
+		     size_t (*take)(const uint8_t *at, size_t left, void *entry), void *entries,
+		     size_t entry_bytes, char *reason, size_t reason_bytes)
+{
+	size_t at = head_bytes;
+
+	if (count > count_max)
+		return remote_reply_is_broken(remote, reason, reason_bytes);
+	for (uint32_t i = 0; i < count; i++) {
+		size_t taken = take(remote->reply.body + at, remote->reply_bytes - at,
+				    (uint8_t *)entries + i * entry_bytes);
+
+		if (taken == 0)
+			return remote_reply_is_broken(remote, reason, reason_bytes);
+		at += taken;
+	}
+	return 0;
+}
+
 static int remote_list(struct dso_session *session, uint32_t *cursor, struct dso_stat *entries,
 		       unsigned count_max, unsigned *ret_count, char *reason, size_t reason_bytes)
 {
 	struct remote *remote = remote_of(session);
 	struct control_list body = {.cursor = le32_of(*cursor)};
 	struct control_page page;
-	size_t at = sizeof page;
 	int r;
 
 	pthread_mutex_lock(&session->lock);
@@ -172,19 +191,12 @@ static int remote_list(struct dso_session *session, uint32_t *cursor, struct dso
 			   reason_bytes);
 	if (r == 0) {
 		memcpy(&page, remote->reply.body, sizeof page);
-		/* The cursor must grow, so that no storaged can keep a client asking for ever. */
-		if (le32_get(page.count) > count_max ||
-		    (le32_get(page.cursor) && le32_get(page.cursor) <= *cursor))
-			r = remote_reply_is_broken(remote, reason, reason_bytes);
+		r = take_page(remote, sizeof page, le32_get(page.count), count_max, take_entry,
+			      entries, sizeof *entries, reason, reason_bytes);
 	}
-	for (uint32_t i = 0; r == 0 && i < le32_get(page.count); i++) {
-		size_t taken =
-			take_entry(remote->reply.body + at, remote->reply_bytes - at, &entries[i]);
-
-		at += taken;
-		if (taken == 0)
-			r = remote_reply_is_broken(remote, reason, reason_bytes);
-	}
+	/* It only ever goes on: no storaged keeps anybody asking for ever. */
+	if (r == 0 && le32_get(page.cursor) && le32_get(page.cursor) <= *cursor)
+		r = remote_reply_is_broken(remote, reason, reason_bytes);
 	if (r == 0) {
 		*cursor = le32_get(page.cursor);
 		*ret_count = le32_get(page.count);
@@ -218,7 +230,7 @@ static void hold_of(const struct control_hold *from, const uint8_t *name, struct
 }
 
 /* As take_entry. */
-static size_t take_hold(const uint8_t *at, size_t left, struct dso_hold *hold)
+static size_t take_hold(const uint8_t *at, size_t left, void *hold)
 {
 	struct control_hold entry;
 
@@ -237,7 +249,6 @@ static int remote_holds(struct dso_session *session, uint64_t *cursor, struct ds
 	struct remote *remote = remote_of(session);
 	struct control_held body = {.cursor = le64_of(*cursor)};
 	struct control_holds page;
-	size_t at = sizeof page;
 	int r;
 
 	if (!(le64_get(remote->welcome.features) & CONTROL_FEATURE_HELD)) {
@@ -249,19 +260,12 @@ static int remote_holds(struct dso_session *session, uint64_t *cursor, struct ds
 			   reason_bytes);
 	if (r == 0) {
 		memcpy(&page, remote->reply.body, sizeof page);
-		/* As in remote_list. */
-		if (le32_get(page.count) > count_max ||
-		    (le64_get(page.cursor) && le64_get(page.cursor) <= *cursor))
-			r = remote_reply_is_broken(remote, reason, reason_bytes);
+		r = take_page(remote, sizeof page, le32_get(page.count), count_max, take_hold,
+			      holds, sizeof *holds, reason, reason_bytes);
 	}
-	for (uint32_t i = 0; r == 0 && i < le32_get(page.count); i++) {
-		size_t taken =
-			take_hold(remote->reply.body + at, remote->reply_bytes - at, &holds[i]);
-
-		at += taken;
-		if (taken == 0)
-			r = remote_reply_is_broken(remote, reason, reason_bytes);
-	}
+	/* As in remote_list. */
+	if (r == 0 && le64_get(page.cursor) && le64_get(page.cursor) <= *cursor)
+		r = remote_reply_is_broken(remote, reason, reason_bytes);
 	if (r == 0) {
 		*cursor = le64_get(page.cursor);
 		*ret_count = le32_get(page.count);
