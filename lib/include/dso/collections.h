@@ -13,9 +13,9 @@ DSO_DECLARATIONS_BEGIN
 /*
  * A consumer gets the items of one producer in the order in which that producer pushed them, and
  * each item goes to one consumer. A producer that ends in the middle of a push leaves nothing
- * behind. A consumer that ends in the middle of a pop may take the item with it. A consumer that
- * leases an item and ends does not: the item comes back, and goes to another one. An item may come
- * behind later ones of its producer if it came back, or if a consumer ended or gave up waiting in
+ * behind. A consumer that ends in the middle of a pop may take the item with it. The items that a
+ * consumer has leased come back when it ends, and go to another consumer. An item may be delivered
+ * after later items of its producer if it came back, or if a consumer ended, or gave up waiting, in
  * the middle of the pop that was to take it.
  */
 
@@ -23,107 +23,114 @@ struct dso_queue;
 
 struct dso_queue_params {
 	uint64_t capacity;   /* items, 1 to 2^20; 0: any (1,024 at creation) */
-	uint32_t item_bytes; /* the most of an item, 1 to 65,536; 0: any (224 at creation) */
+	uint32_t item_bytes; /* the longest item, 1 to 65,536; 0: any (224 at creation) */
 	uint32_t reserved;   /* zero */
 };
 
 struct dso_queue_item {
 	void *bytes;         /* push: the item, not written to; pop and lease: room for one */
-	size_t bytes_max;    /* pop and lease: of the room, dso_queue_item_bytes() at least */
+	size_t bytes_max;    /* pop and lease: its room, at least dso_queue_item_bytes() */
 	size_t length_bytes; /* of the item. pop and lease set it */
-	uint64_t ticket;     /* set by pop and lease: what a lease is ended by */
-	uint32_t deliveries; /* set by pop and lease: how often it was handed out, now included */
-	uint32_t reserved;   /* not looked at */
+	uint64_t ticket;     /* set by pop and lease: names a lease, to end it */
+	uint32_t deliveries; /* set by pop and lease: how often it was handed out, with this time */
+	uint32_t reserved;   /* ignored */
 };
 
 /*
- * dso_queue_open - open the queue @name, created empty when there is none. It takes its capacity
- * times the longest item of memory, and 32 bytes an item, in whole lines of 64. *ret_queue is
- * given back with dso_queue_close(). Errors as for dso_counter_open().
+ * dso_queue_open - open the queue @name, created empty when there is none. It takes as much memory
+ * as its capacity times the longest item and 32 bytes, in whole lines of 64. *ret_queue is the
+ * caller's, to be given back with dso_queue_close(). Errors as for dso_counter_open().
  */
 int dso_queue_open(struct dso_session *session, const char *name,
 		   const struct dso_queue_params *params, struct dso_queue **ret_queue);
 
-/* dso_queue_close - give a handle back. What it has leased is given back, too. The queue stays.
- * NULL does nothing. */
+/* dso_queue_close - free the handle, and give back what it has leased. The queue stays. Waits for
+ * what was submitted in the session. NULL does nothing. */
 void dso_queue_close(struct dso_queue *queue);
 
-/* dso_queue_capacity - the items that it takes. Does not block. */
+/* dso_queue_capacity - how many items the queue takes. Does not block. */
 uint32_t dso_queue_capacity(const struct dso_queue *queue);
 
-/* dso_queue_item_bytes - the bytes that an item may have. Does not block. */
+/* dso_queue_item_bytes - the most bytes that an item may have. Does not block. */
 uint32_t dso_queue_item_bytes(const struct dso_queue *queue);
 
 /*
  * dso_queue_push - append an item of @length_bytes (0 is allowed). While the queue is full it waits
- * for at most @timeout (nanoseconds, DSO_NOWAIT, DSO_FOREVER). Three round trips.
- * Returns 0, -ETIMEDOUT (full all the time), -EPIPE (the queue is shut down), -EMSGSIZE (longer
- * than an item may be), -ECANCELED (dso_interrupt), -EINVAL (@timeout), -ESTALE, -ECONNRESET (it
- * may have been appended or not), -ENOTCONN, -ESHUTDOWN, -EOPNOTSUPP (storaged is too old).
+ * for at most @timeout (nanoseconds, DSO_NOWAIT, DSO_FOREVER). It takes three round trips. Returns
+ * 0, -ETIMEDOUT (the queue was full all the time), -EPIPE (the queue is shut down), -EMSGSIZE
+ * (longer than an item may be), -ECANCELED (dso_interrupt() ended the wait), -EINVAL (the timeout
+ * is negative and not DSO_FOREVER), -ESTALE, -ECONNRESET (the item may or may not have been
+ * appended), -ENOTCONN, -ESHUTDOWN, -EOPNOTSUPP (it had to wait or to wake others, and storaged is
+ * older than this library).
  */
 int dso_queue_push(struct dso_queue *queue, const void *bytes, size_t length_bytes,
 		   int64_t timeout);
 
 /*
- * dso_queue_push_many - append @count items in order; three round trips for 32 of them. On an
- * error, too, *ret_pushed (may be NULL) is how many were appended: the first ones. With -ECONNRESET
- * up to 32 behind them may have been. Errors as for dso_queue_push(); with -EMSGSIZE nothing was.
+ * dso_queue_push_many - append @count items in order, with three round trips for 32 of them.
+ * *ret_pushed is how many were appended, the first ones; it is set on an error, too. With
+ * -ECONNRESET up to 32 after them may have been appended. With -EMSGSIZE none was. Errors as for
+ * dso_queue_push().
  */
 int dso_queue_push_many(struct dso_queue *queue, const struct dso_queue_item *items, size_t count,
 			int64_t timeout, size_t *ret_pushed);
 
 /*
- * dso_queue_pop - take the first item into @buffer, which has room for dso_queue_item_bytes().
- * While the queue is empty it waits for at most @timeout. Two round trips where there are items,
- * and this handle knows it; else three. *ret_length (may be NULL) is its length.
- * Returns 0, -ETIMEDOUT (empty all the time), -EPIPE (empty, and shut down), -EMSGSIZE
- * (@buffer_bytes is less than an item may have; nothing was taken), -EBADMSG (the item is not what
- * a producer wrote: somebody wrote over it; it is taken off and lost), -ECANCELED (dso_interrupt),
- * -EINVAL (@timeout), -ESTALE, -ECONNRESET (an item may have been taken, and is lost), -ENOTCONN,
- * -ESHUTDOWN, -EOPNOTSUPP (storaged is too old).
+ * dso_queue_pop - take the first item into @buffer of @buffer_bytes, at least
+ * dso_queue_item_bytes(). While the queue is empty it waits for at most @timeout. *ret_length is
+ * the length of the item. It takes two round trips where there are items and this handle knows of
+ * them; otherwise three. Returns 0, -ETIMEDOUT (the queue was empty all the time), -EPIPE (it is
+ * empty, and shut down), -EMSGSIZE (@buffer_bytes is less than an item may have; nothing was
+ * taken), -EBADMSG (the item is not what a producer wrote; it was taken off and is lost),
+ * -ECANCELED (dso_interrupt() ended the wait), -EINVAL (the timeout is negative and not
+ * DSO_FOREVER), -ESTALE, -ECONNRESET (an item may have been taken, and is lost), -ENOTCONN,
+ * -ESHUTDOWN, -EOPNOTSUPP (it had to wait or to wake others, and storaged is older than this
+ * library).
  */
 int dso_queue_pop(struct dso_queue *queue, void *buffer, size_t buffer_bytes, int64_t timeout,
 		  size_t *ret_length);
 
 /*
- * dso_queue_pop_many - wait for an item as dso_queue_pop() does, and take those that are there with
- * it, up to @count in all. On an error, too, *ret_popped (may be NULL) is how many were taken, and
- * those are whole. Errors as for dso_queue_pop().
+ * dso_queue_pop_many - wait for an item as dso_queue_pop() does, and take the items that are there
+ * with it, up to @count in all. *ret_popped is how many were taken; it is set on an error, too, and
+ * those items are whole. Errors as for dso_queue_pop().
  */
 int dso_queue_pop_many(struct dso_queue *queue, struct dso_queue_item *items, size_t count,
 		       int64_t timeout, size_t *ret_popped);
 
 /*
  * dso_queue_lease - take the first item as dso_queue_pop() does, and keep its place: if this
- * session ends before it is acknowledged, the item comes back to the queue. So it is delivered at
- * least once; item->deliveries tells how often it was, at most one too many. Errors as for
- * dso_queue_pop(), and -ENOBUFS (the handle has DSO_QUEUE_LEASES_MAX leases); with -ECONNRESET
- * nothing is lost.
+ * session ends before it has acknowledged the item, the item comes back to the queue. So it is
+ * delivered at least once; item->deliveries is how often, at most one too many. With -ECONNRESET
+ * nothing is lost. Errors as for dso_queue_pop(), and -ENOBUFS (the handle has DSO_QUEUE_LEASES_MAX
+ * leases).
  */
 int dso_queue_lease(struct dso_queue *queue, struct dso_queue_item *item, int64_t timeout);
 
 /*
- * dso_queue_acknowledge - the leased item with @ticket is done with: it is taken off. Returns 0,
- * -EPERM (this handle has not leased it, or not any more), -ESTALE, -ECONNRESET (it may have been
- * taken off, or come back), -ENOTCONN, -ESHUTDOWN.
+ * dso_queue_acknowledge - take the leased item with @ticket off the queue: it is done with. Does
+ * not wait for others. Returns 0, -EPERM (this handle has not leased it, or not any more), -ESTALE,
+ * -ECONNRESET (it may have been taken off, or come back), -ENOTCONN, -ESHUTDOWN.
  */
 int dso_queue_acknowledge(struct dso_queue *queue, uint64_t ticket);
 
-/* dso_queue_give_back - the leased item with @ticket goes to another one. Errors as for
- * dso_queue_acknowledge(). */
+/* dso_queue_give_back - put the leased item with @ticket back for another consumer. Does not wait
+ * for others. Errors as for dso_queue_acknowledge(). */
 int dso_queue_give_back(struct dso_queue *queue, uint64_t ticket);
 
 /*
  * dso_queue_length - how many items there are that no consumer has begun to take. Others may push
- * and pop meanwhile. One round trip. Returns 0, -ESTALE, -ECONNRESET, -ENOTCONN, -ESHUTDOWN.
+ * and pop meanwhile. It takes one round trip. Returns 0, -ESTALE, -ECONNRESET, -ENOTCONN,
+ * -ESHUTDOWN.
  */
 int dso_queue_length(struct dso_queue *queue, uint64_t *ret_length);
 
 /*
- * dso_queue_shutdown - nothing is pushed any more: who pushes, or waits to, gets -EPIPE, and so
- * does who pops when there are no items left. A push that is under way may get it, too. For ever.
- * Returns 0, -ESTALE, -ECONNRESET (it may be shut down or not), -ENOTCONN, -ESHUTDOWN, -EOPNOTSUPP
- * (storaged is too old).
+ * dso_queue_shutdown - end the queue for ever: a push, also one that waits, returns -EPIPE, and so
+ * does a pop when there are no items left. A push that is under way may return it, too. Does not
+ * wait for others. Returns 0, -ESTALE, -ECONNRESET (it may or may not be shut down), -ENOTCONN,
+ * -ESHUTDOWN, -EOPNOTSUPP (it is shut down, but waiters were not woken: storaged is older than this
+ * library).
  */
 int dso_queue_shutdown(struct dso_queue *queue);
 
