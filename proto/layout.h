@@ -279,7 +279,7 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
 #define QUEUE_PARAMETER_ITEM_BYTES 1
 /* The store's: from a slot to the next one. */
 #define QUEUE_PARAMETER_STRIDE 2
-#define QUEUE_CAPACITY_MAX     (1ULL << 20)
+#define QUEUE_CAPACITY_MAX     4096
 #define QUEUE_ITEM_BYTES_MAX   65536
 #define QUEUE_TAIL_OFFSET      LAYOUT_LINE_BYTES
 #define QUEUE_HEAD_OFFSET      (2 * LAYOUT_LINE_BYTES)

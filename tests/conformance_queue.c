@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -439,6 +440,28 @@ START_TEST(leased_items_come_back_when_the_session_ends)
 }
 END_TEST
 
+START_TEST(what_is_leased_of_the_largest_queue_is_listed)
+{
+	struct dso_queue *first = queue_in(session, DSO_QUEUE_CAPACITY_MAX, 1);
+	char second_name[80];
+	struct dso_queue *second;
+	const struct dso_queue_params params = {.capacity = DSO_QUEUE_CAPACITY_MAX,
+						.item_bytes = 1};
+	char byte = 'x';
+	struct dso_queue_item item = {.bytes = &byte, .bytes_max = 1};
+
+	/* Two of them are more words than a page has. */
+	snprintf(second_name, sizeof second_name, "%s-second", name);
+	OK(session, dso_queue_open(session, second_name, &params, &second));
+	for (unsigned i = 0; i < 3; i++) {
+		OK(session, dso_queue_push(first, &byte, 1, DSO_NOWAIT));
+		OK(session, dso_queue_lease(first, &item, DSO_NOWAIT));
+	}
+	ck_assert_uint_eq(held_leases(), 3);
+	OK(session, dso_object_delete(session, second_name));
+}
+END_TEST
+
 /* ---- what others leave, from behind ---- */
 
 static uint64_t *slot_word(uint64_t slot, uint32_t item_bytes)
@@ -551,6 +574,7 @@ Suite *conformance_queue_suite(void)
 	tcase_add_test(tests, an_item_that_was_leased_is_gone_when_it_is_acknowledged);
 	tcase_add_test(tests, a_leased_item_that_comes_back_goes_to_another_one_first);
 	tcase_add_test(tests, leased_items_come_back_when_the_session_ends);
+	tcase_add_test(tests, what_is_leased_of_the_largest_queue_is_listed);
 	tcase_add_test(tests, who_waits_at_a_queue_can_be_interrupted);
 	suite_add_tcase(suite, tests);
 	tcase_add_checked_fixture(behind, pair_and_memory_begin, pair_and_memory_end);

@@ -2,6 +2,7 @@
 #include "lib/core/holds.h"
 #include "lib/store/types.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -9,7 +10,8 @@
  * that an object can have. */
 #define WORDS_MOST (HOLDS_TURN_MAX + 1 + RWLOCK_READERS_MAX)
 
-_Static_assert(SEMAPHORE_PERMITS_MAX <= RWLOCK_READERS_MAX,
+_Static_assert(SEMAPHORE_PERMITS_MAX <= RWLOCK_READERS_MAX &&
+		       QUEUE_CAPACITY_MAX <= RWLOCK_READERS_MAX,
 	       "no object has more words than a rwlock");
 
 /*
@@ -42,6 +44,7 @@ static unsigned gather(const struct store *store, uint32_t *object, struct sweep
 			break;
 		}
 		own = sweep_count(stat.type, stat.parameters);
+		assert(own <= 1 + RWLOCK_READERS_MAX);
 		for (uint64_t i = 0; i < own; i++) {
 			words[count] = sweep_word(stat.type, stat.parameters, stat.offset, i);
 			words[count].tag = place_of(*object - 1, words[count].part, 0);

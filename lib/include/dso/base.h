@@ -38,7 +38,7 @@
 #define DSO_SEMAPHORE_PERMITS_MAX 4096               /* of a semaphore */
 #define DSO_BARRIER_PARTIES_MAX   65535              /* of a barrier */
 #define DSO_FUTURE_BYTES_MAX      (64ULL << 20)      /* capacity of a future */
-#define DSO_QUEUE_CAPACITY_MAX    (1ULL << 20)       /* items of a queue */
+#define DSO_QUEUE_CAPACITY_MAX    4096               /* items of a queue */
 #define DSO_QUEUE_ITEM_BYTES_MAX  65536              /* of an item of a queue */
 #define DSO_QUEUE_LEASES_MAX      1024               /* of a handle of a queue at a time */
 

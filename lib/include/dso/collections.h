@@ -22,7 +22,7 @@ DSO_DECLARATIONS_BEGIN
 struct dso_queue;
 
 struct dso_queue_params {
-	uint64_t capacity;   /* items, 1 to 2^20; 0: any (1,024 at creation) */
+	uint64_t capacity;   /* items, 1 to 4,096; 0: any (1,024 at creation) */
 	uint32_t item_bytes; /* the longest item, 1 to 65,536; 0: any (224 at creation) */
 	uint32_t reserved;   /* zero */
 };
