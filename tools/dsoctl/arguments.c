@@ -22,6 +22,12 @@ enum {
 	KEY_FORCE,
 	KEY_PREFIX,
 	KEY_FIGURES,
+	KEY_CAPACITY,
+	KEY_ITEM_BYTES,
+	KEY_LINES,
+	KEY_ALL,
+	KEY_WAIT,
+	KEY_LEASE,
 	KEY_USAGE,
 };
 
@@ -39,11 +45,13 @@ const struct argp_option option_table[] = {
 	 "10s"},
 	{"timeout", KEY_TIMEOUT, "TIME", 0,
 	 "the longest wait for others, as in 10s, 500ms, 2m, or 0 for none: lock, semaphore run, "
-	 "barrier wait, latch wait, future get, once (for ever). It counts from the start of "
-	 "dsoctl. However short it is, storaged has --silence to answer, and is asked once. For "
+	 "barrier wait, latch wait, future get, once, queue push (for ever), queue pop (none; for "
+	 "ever with --wait). It counts from the start of dsoctl. However short it is, storaged has "
+	 "--silence to answer, and is asked once. For "
 	 "other commands it is --silence, and the limit for opening the session, too"},
 	{"json", KEY_JSON, NULL, 0,
-	 "print JSON: one object, for ls one a line. lock, semaphore run and once print it after "
+	 "print JSON: one object, for ls and queue pop one a line. lock, semaphore run, once and "
+	 "queue pop --lease print it after "
 	 "the output of their command, on a line of its own. Tokens, counters and latches are "
 	 "there "
 	 "as text, too, in value_text for value: jq rounds numbers over 2^53. Not for completion "
@@ -51,15 +59,32 @@ const struct argp_option option_table[] = {
 	{NULL, 0, NULL, 0, "Options of single commands:", 2},
 	{"count", 'n', "N", 0,
 	 "ping: round trips to make (10); barrier wait: parties of a new barrier; semaphore run: "
-	 "permits to take (1)"},
+	 "permits to take (1); queue pop: items to take at most (1)"},
 	{"long", 'l', NULL, 0, "ls: with type, generation, size, and how many handles are open"},
 	{"held", KEY_HELD, NULL, 0,
 	 "ls: what each session holds, and for how long: locks, permits, onces under way, "
-	 "promised futures"},
+	 "promised futures, leased items"},
 	{"force", KEY_FORCE, NULL, 0, "unlock, rm: also where a session holds it"},
 	{"prefix", KEY_PREFIX, "TEXT", 0, "rm: every object with a name that begins with TEXT"},
 	{"permits", KEY_PERMITS, "N", 0, "semaphore run: permits of a new semaphore"},
 	{"initial", KEY_INITIAL, "N", 0, "counter open: the value at creation (0)"},
+	{"capacity", KEY_CAPACITY, "N", 0,
+	 "queue open, queue push: items of a new queue, 1 to 4096 (1024)"},
+	{"item-bytes", KEY_ITEM_BYTES, "N", 0,
+	 "queue open, queue push: the most bytes of an item of a new queue, 1 to 65536 (224; push "
+	 "makes "
+	 "a "
+	 "new one for the items that it has)"},
+	{"lines", KEY_LINES, NULL, 0,
+	 "queue push: each line of stdin is an item; queue pop: a newline behind each item"},
+	{"null", '0', NULL, 0,
+	 "queue push, queue pop: a byte of 0 behind each item, as find -print0 has it"},
+	{"all", KEY_ALL, NULL, 0, "queue pop: all items that are there"},
+	{"wait", KEY_WAIT, NULL, 0,
+	 "queue pop: wait for the first item, for --timeout where that is given, or for ever"},
+	{"lease", KEY_LEASE, NULL, 0,
+	 "queue pop: run a command with the item on its stdin; unless that exits with 0 the item "
+	 "goes back to the queue"},
 	{"figures", KEY_FIGURES, NULL, OPTION_HIDDEN, NULL}, /* see name_figures */
 	{"stripes", KEY_STRIPES, "N", 0,
 	 "counter open: words that additions are spread over, 1 to 64 (1); a counter with more "
@@ -76,10 +101,23 @@ static const struct {
 	int key;
 	unsigned option; /* of enum command_option */
 } option_of[] = {
-	{KEY_TIMEOUT, OPTION_TIMEOUT}, {'n', OPTION_COUNT},           {'l', OPTION_LONG},
-	{KEY_HELD, OPTION_HELD},       {KEY_FORCE, OPTION_FORCE},     {KEY_PERMITS, OPTION_PERMITS},
-	{KEY_PREFIX, OPTION_PREFIX},   {KEY_INITIAL, OPTION_INITIAL}, {KEY_FIGURES, OPTION_FIGURES},
+	{KEY_TIMEOUT, OPTION_TIMEOUT},
+	{'n', OPTION_COUNT},
+	{'l', OPTION_LONG},
+	{KEY_HELD, OPTION_HELD},
+	{KEY_FORCE, OPTION_FORCE},
+	{KEY_PERMITS, OPTION_PERMITS},
+	{KEY_PREFIX, OPTION_PREFIX},
+	{KEY_INITIAL, OPTION_INITIAL},
+	{KEY_FIGURES, OPTION_FIGURES},
 	{KEY_STRIPES, OPTION_STRIPES},
+	{KEY_CAPACITY, OPTION_CAPACITY},
+	{KEY_ITEM_BYTES, OPTION_ITEM_BYTES},
+	{KEY_LINES, OPTION_LINES},
+	{'0', OPTION_NULL},
+	{KEY_ALL, OPTION_ALL},
+	{KEY_WAIT, OPTION_WAIT},
+	{KEY_LEASE, OPTION_LEASE},
 };
 
 unsigned option_bit(int key)
@@ -103,7 +141,7 @@ static char *unmarked(char *argument)
 
 static bool is_negative_number(const char *argument)
 {
-	return argument[0] == '-' && isdigit((unsigned char)argument[1]);
+	return argument[0] == '-' && isdigit((unsigned char)argument[1]) && strcmp(argument, "-0");
 }
 
 /* Put the mark before negative numbers that stand before "--". The arguments live as long as the
@@ -235,6 +273,16 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		if (parse_number(argument, 1, DSO_SEMAPHORE_PERMITS_MAX, &ctl->permits))
 			argp_error(state, "--permits %s is no number from 1 to %d", argument,
 				   DSO_SEMAPHORE_PERMITS_MAX);
+		return 0;
+	case KEY_CAPACITY:
+		if (parse_number(argument, 1, DSO_QUEUE_CAPACITY_MAX, &ctl->capacity))
+			argp_error(state, "--capacity %s is no number from 1 to %d", argument,
+				   DSO_QUEUE_CAPACITY_MAX);
+		return 0;
+	case KEY_ITEM_BYTES:
+		if (parse_number(argument, 1, DSO_QUEUE_ITEM_BYTES_MAX, &ctl->item_bytes))
+			argp_error(state, "--item-bytes %s is no number from 1 to %d", argument,
+				   DSO_QUEUE_ITEM_BYTES_MAX);
 		return 0;
 	case KEY_PREFIX:
 		ctl->prefix = argument;

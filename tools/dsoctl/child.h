@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Running a command while dsoctl holds something for it, as flock(1) does: lock, semaphore run,
- * once. */
+ * once, queue pop --lease. */
 #ifndef TOOLS_DSOCTL_CHILD_H
 #define TOOLS_DSOCTL_CHILD_H
 

@@ -10,7 +10,7 @@
 static const char about_rm[] = "It goes on after an object that cannot be deleted, and its status "
 			       "is 1 then. An object that "
 			       "a session holds (a lock, permits, a once under way, a promised "
-			       "future) is deleted only with "
+			       "future, a leased item) is deleted only with "
 			       "--force.\n";
 
 static const char about_unlock[] =
@@ -47,6 +47,39 @@ static const char about_runs[] =
 	"  1                    the session was lost, storaged does not answer, another\n"
 	"                       took the hold by force (the command has run on then),\n"
 	"                       or another failure: stderr says which\n";
+
+static const char about_push[] =
+	"An ITEM that begins with - stands behind a --. Without ITEM stdin is one item, which may "
+	"be "
+	"any bytes, or none. With --lines or --null what one read of stdin brings is pushed at "
+	"once. "
+	"An item that is too long ends that, and those before it are pushed.\n"
+	"\n"
+	"A queue that is not there is made. While it is full, push waits for room, for --timeout "
+	"at most. "
+	"The status is 124 when there was none, and 1 when the queue is shut down.\n";
+
+static const char about_pop[] =
+	"It does not wait for items unless --wait or --timeout is given. With --count and --all it "
+	"waits for the first, and takes those that are there with it. Without --lines and --null "
+	"the "
+	"bytes of the items follow each other. --json prints them an object a line, with value, or "
+	"value_base64 where the bytes are no UTF-8. An item whose write to stdout fails is lost.\n"
+	"\n"
+	"With --lease COMMAND gets the item as its stdin. The item is taken off the queue when "
+	"COMMAND exits with 0. Otherwise it goes back, and so it does when dsoctl or its host "
+	"fails. "
+	"So an item may be worked on more than once: DSO_QUEUE_DELIVERIES tells COMMAND how often "
+	"it was "
+	"handed out, this time included. Signals, daemons and a lost session are as with dsoctl "
+	"lock: dsoctl lock --help.\n"
+	"\n"
+	"Exit status:\n"
+	"  0                    at least one item was taken\n"
+	"  124                  the queue is empty, or was for the whole --timeout\n"
+	"  125                  it is empty and shut down: no item comes any more\n"
+	"  that of the command  with --lease, as for dsoctl lock\n"
+	"  1                    another failure: stderr says which\n";
 
 const struct command commands[] = {
 	{"ping", "[-n N]", "measure the round trip to storaged", OPTION_COUNT, 0, 0, false,
@@ -101,6 +134,22 @@ const struct command commands[] = {
 	 OPTION_TIMEOUT, 1, 1, false, run_future_get},
 	{"once", "NAME [--timeout TIME] -- COMMAND...", "run a command until it has succeeded once",
 	 OPTION_TIMEOUT, 2, UINT_MAX, false, run_once, about_runs},
+	{"queue open", "NAME [--capacity N] [--item-bytes N]", "make a queue where there is none",
+	 OPTION_CAPACITY | OPTION_ITEM_BYTES, 1, 1, false, run_queue_open},
+	{"queue push", "NAME [--lines | --null | ITEM...]", "append items, or stdin as one",
+	 OPTION_CAPACITY | OPTION_ITEM_BYTES | OPTION_LINES | OPTION_NULL | OPTION_TIMEOUT, 1,
+	 UINT_MAX, false, run_queue_push, about_push},
+	{"queue pop", "NAME [--wait] [--count N | --all | --lease -- COMMAND...]",
+	 "take items to stdout, or run a command for one",
+	 OPTION_COUNT | OPTION_ALL | OPTION_LINES | OPTION_NULL | OPTION_WAIT | OPTION_TIMEOUT |
+		 OPTION_LEASE,
+	 1, UINT_MAX, false, run_queue_pop, about_pop},
+	{"queue length", "NAME", "print how many items are to be taken", 0, 1, 1, false,
+	 run_queue_length},
+	{"queue stat", "NAME", "print its room, and how full it is", 0, 1, 1, false,
+	 run_queue_stat},
+	{"queue shutdown", "NAME", "end it: nothing is pushed any more", 0, 1, 1, false,
+	 run_queue_shutdown},
 	{"completion bash", "", "print the completion script of bash", OPTION_PLAIN, 0, 0, true,
 	 run_completion},
 	{"version", "", "print the versions of program and library", 0, 0, 0, true, run_version},

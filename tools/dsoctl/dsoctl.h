@@ -18,6 +18,7 @@ enum exit_status {
 	STATUS_FAILED = 1,
 	STATUS_USAGE = 2,
 	STATUS_TIMED_OUT = 124, /* the wait for others was in vain */
+	STATUS_ENDED = 125,     /* it was in vain, and will always be: the queue is shut down */
 };
 
 /* Options that only some commands have. */
@@ -33,6 +34,13 @@ enum command_option {
 	OPTION_FORCE = 256,
 	OPTION_PREFIX = 512,
 	OPTION_PLAIN = 1024, /* no option: it has no JSON */
+	OPTION_CAPACITY = 2048,
+	OPTION_ITEM_BYTES = 4096,
+	OPTION_LINES = 8192,
+	OPTION_NULL = 16384,
+	OPTION_ALL = 32768,
+	OPTION_WAIT = 65536,
+	OPTION_LEASE = 131072,
 };
 
 struct dsoctl;
@@ -60,6 +68,8 @@ struct dsoctl {
 	int64_t initial;
 	uint64_t stripes;
 	uint64_t permits;
+	uint64_t capacity;
+	uint64_t item_bytes;
 	const char *prefix;
 	bool wants_help;
 	const struct command *command;
@@ -77,7 +87,8 @@ extern const struct command commands[]; /* ends with a NULL name */
 /* The command that @words (of @count) begin with, or NULL; *ret_used is how many words it has. */
 const struct command *command_find(char *const *words, unsigned count, unsigned *ret_used);
 
-/* Whether it runs another command, whose words are all those after a name. */
+/* Whether it runs another command, whose words are all those after a name. queue pop runs one only
+ * where there are such words. */
 bool command_runs_another(const struct command *command);
 
 /* ---- help.c ---- */
@@ -254,6 +265,12 @@ enum exit_status run_future_set(struct dsoctl *ctl);
 enum exit_status run_future_error(struct dsoctl *ctl);
 enum exit_status run_future_get(struct dsoctl *ctl);
 enum exit_status run_once(struct dsoctl *ctl);
+enum exit_status run_queue_open(struct dsoctl *ctl);
+enum exit_status run_queue_push(struct dsoctl *ctl);
+enum exit_status run_queue_pop(struct dsoctl *ctl);
+enum exit_status run_queue_length(struct dsoctl *ctl);
+enum exit_status run_queue_shutdown(struct dsoctl *ctl);
+enum exit_status run_queue_stat(struct dsoctl *ctl);
 enum exit_status run_completion(struct dsoctl *ctl);
 enum exit_status run_version(struct dsoctl *ctl);
 enum exit_status run_help(struct dsoctl *ctl);
