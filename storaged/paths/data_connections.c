@@ -22,7 +22,12 @@ static void close_path(struct fence *fence, enum session_end why)
 	end(container_of(fence, struct data_connection, fence));
 }
 
-static const struct fence_ops fence_ops = {.close = close_path};
+static void expect(struct fence *fence)
+{
+	mailbox_poke(&container_of(fence, struct data_connection, fence)->worker->inbox);
+}
+
+static const struct fence_ops fence_ops = {.close = close_path, .expect = expect};
 
 bool data_connections_full(const struct session *session)
 {

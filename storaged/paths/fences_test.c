@@ -14,6 +14,7 @@
 
 #include <semaphore.h>
 #include <signal.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -181,6 +182,47 @@ static struct mail *take(struct mailbox *inbox, uint32_t wanted)
 	return mail;
 }
 
+/* Whether the worker would wake up, if it slept. */
+static bool is_poked(struct mailbox *inbox)
+{
+	struct pollfd ready = {.fd = inbox->event_fd, .events = POLLIN};
+
+	return poll(&ready, 1, 0) == 1;
+}
+
+START_TEST(who_serves_a_path_is_awake_when_its_client_is_about_to_use_it)
+{
+	struct control_queue_pair theirs = {.mtu = le16_of(1024), .rd_atomic = le16_of(4)};
+	struct roce_address local = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
+	struct data_connection *connection;
+	struct roce_queue_pair *pair;
+	int ends[2];
+
+	memcpy(theirs.ip, local.ip, sizeof theirs.ip);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	ck_assert_int_eq(data_connections_add(&data_connections, &session, ends[0], "", 0), 0);
+	ck_assert_int_eq(queue_pairs_make(&queue_pairs, &session, &theirs, &local, &pair), 0);
+	connection =
+		container_of(take(&worker->inbox, DATA_BEGIN), struct data_connection, to_worker);
+	take(&roce_worker->inbox, QUEUE_PAIR_BEGIN);
+	for (unsigned i = 0; i < 2; i++) {
+		mailbox_quiet(&worker->inbox);
+		mailbox_quiet(&roce_worker->inbox);
+		ck_assert(!is_poked(&worker->inbox) && !is_poked(&roce_worker->inbox));
+		fences_expect(&session.fences);
+		ck_assert(is_poked(&worker->inbox) && is_poked(&roce_worker->inbox));
+	}
+	fences_close(&session.fences, END_silent);
+	take(&worker->inbox, DATA_END);
+	take(&roce_worker->inbox, QUEUE_PAIR_END);
+	mailbox_post(worker->outbox, &connection->to_main, DATA_GONE);
+	mailbox_post(roce_worker->outbox, &pair->to_main, QUEUE_PAIR_GONE);
+	ck_assert_int_eq(loop_turn(&loop, 0), 0);
+	ck_assert_uint_eq(fenced, 1);
+	close(ends[1]);
+}
+END_TEST
+
 START_TEST(a_data_connection_is_fenced_by_the_word_of_its_worker_alone)
 {
 	struct data_connection *connection;
@@ -346,6 +388,7 @@ int main(void)
 	TCase *tests = tcase_create("fences of paths");
 
 	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, who_serves_a_path_is_awake_when_its_client_is_about_to_use_it);
 	tcase_add_test(tests, a_data_connection_is_fenced_by_the_word_of_its_worker_alone);
 	tcase_add_test(tests, a_data_connection_that_broke_is_not_fenced_before_its_worker_says_so);
 	tcase_add_test(tests, a_queue_pair_is_fenced_by_the_word_of_its_worker_alone);

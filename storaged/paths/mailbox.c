@@ -60,3 +60,8 @@ void mailbox_quiet(struct mailbox *mailbox)
 	atomic_store_explicit(&mailbox->posted, false, memory_order_relaxed);
 	eventfd_read(mailbox->event_fd, &count);
 }
+
+void mailbox_poke(struct mailbox *mailbox)
+{
+	eventfd_write(mailbox->event_fd, 1);
+}

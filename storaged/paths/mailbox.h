@@ -32,6 +32,9 @@ void mailbox_close(struct mailbox *mailbox);
 /* Any thread. */
 void mailbox_post(struct mailbox *mailbox, struct mail *mail, uint32_t bits);
 
+/* Any thread: the receiver, if it sleeps, wakes up. */
+void mailbox_poke(struct mailbox *mailbox);
+
 /* The receiver: take the oldest mail, NULL when there is none. mailbox_quiet first. */
 struct mail *mailbox_take(struct mailbox *mailbox, uint32_t *ret_bits);
 /* The receiver: whether something was posted since mailbox_quiet. Costs no system call. */

@@ -48,7 +48,12 @@ static void close_path(struct fence *fence, enum session_end why)
 	mailbox_post(&pair->worker->inbox, &pair->to_worker, QUEUE_PAIR_END);
 }
 
-static const struct fence_ops fence_ops = {.close = close_path};
+static void expect(struct fence *fence)
+{
+	mailbox_poke(&container_of(fence, struct roce_queue_pair, fence)->worker->inbox);
+}
+
+static const struct fence_ops fence_ops = {.close = close_path, .expect = expect};
 
 /* ---- ports and workers ---- */
 

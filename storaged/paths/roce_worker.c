@@ -203,6 +203,7 @@ static void *run(void *argument)
 	     looks++) {
 		if (may_sleep(worker, &idle)) {
 			sleep_until_readable(worker);
+			idle_ends(&idle);
 		} else if (mailbox_has_mail(&worker->inbox)) {
 			/* Before the next packet, which may be the first one of a new queue
 			 * pair. */

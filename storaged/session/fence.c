@@ -45,6 +45,16 @@ void fences_close(struct fences *fences, enum session_end why)
 	look_whether_all_closed(fences);
 }
 
+void fences_expect(const struct fences *fences)
+{
+	for (struct list *link = fences->open.next; link != &fences->open; link = link->next) {
+		struct fence *fence = fence_of(link);
+
+		if (fence->ops->expect && !fence->has_ended)
+			fence->ops->expect(fence);
+	}
+}
+
 unsigned fences_count(const struct fences *fences, const struct fence_ops *ops)
 {
 	unsigned count = 0;

@@ -20,6 +20,9 @@ struct fence_ops {
 	/* The session is over, for @why: close the path. Does not block. fence_closed follows, in
 	 * this call or later; it may have been on its way before. */
 	void (*close)(struct fence *fence, enum session_end why);
+	/* The client is about to use the path: whoever serves it is to be awake. NULL: nobody
+	 * sleeps there. */
+	void (*expect)(struct fence *fence);
 	/* For people: what keeps the path open, where closing it is up to the client. NULL:
 	 * storaged closes it by itself, and waits for that when it ends. */
 	const char *open_while;
@@ -53,6 +56,9 @@ void fence_open(struct fences *fences, struct fence *fence, const struct fence_o
 void fence_closed(struct fence *fence);
 /* The session is over, for @why: ask all fences to close. */
 void fences_close(struct fences *fences, enum session_end why);
+
+/* The client is about to use a path. */
+void fences_expect(const struct fences *fences);
 
 /* How many paths of the kind @ops are open. */
 unsigned fences_count(const struct fences *fences, const struct fence_ops *ops);

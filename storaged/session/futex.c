@@ -203,8 +203,9 @@ static int look_at_word(struct futexes *futexes, struct waiter *waiter, enum wir
 				has_company(futexes, waiter), ret_value);
 
 	if (verdict == PARK_TAKEN) {
-		begin_pause(futexes, waiter, *ret_value);
 		answer(waiter, WIRE_OK, *ret_value);
+		fences_expect(waiter->fences);
+		begin_pause(futexes, waiter, *ret_value);
 	} else if (verdict == PARK_OVER || verdict == -EBUSY) {
 		answer(waiter, over, 0);
 	} else if (verdict < 0) {

@@ -26,7 +26,7 @@ static void setup(void)
 {
 	now_ns = HOUR_NS;
 	space = (struct name_space){0};
-	waiter_init(&waiter, &space, NULL, NULL);
+	waiter_init(&waiter, &space, NULL, NULL, NULL);
 	deadlines_init(&grants, GRANT_NS);
 	ck_assert_int_eq(transport_cpu_open(memory, sizeof memory, &space.transport), 0);
 	give(owned_word(5, OWNER) | OWNED_GRANTED);

@@ -258,7 +258,7 @@ struct session *session_begin(struct sessions *sessions, struct name_space *spac
 	fences_init(&session->fences, is_fenced);
 	list_init(&session->sweeping);
 	list_init(&session->remains);
-	waiter_init(&session->waiter, space, &session->opener, client);
+	waiter_init(&session->waiter, space, &session->opener, client, &session->fences);
 	list_init(&session->due.link);
 	session->end = END_NONE;
 	session->last_error = 0;

@@ -8,6 +8,7 @@
 #include "lib/core/deadlines.h"
 #include "storaged/namespace.h"
 #include "storaged/session/client.h"
+#include "storaged/session/fence.h"
 
 /* The last of a session; a session has one wait at a time, and begins another one only after it
  * took up what the one before gave it, or found it taken back. */
@@ -35,6 +36,8 @@ struct waiter {
 	const struct store_opener *opener;
 	/* NULL: the session is over */
 	struct client *client;
+	/* over which it takes up what it is given */
+	const struct fences *fences;
 	/* in a bucket; alone: not parked */
 	struct list link;
 	/* how many are parked, of those to which it belongs while it is */
@@ -56,9 +59,11 @@ struct waiter {
 };
 
 static inline void waiter_init(struct waiter *waiter, const struct name_space *space,
-			       const struct store_opener *opener, struct client *client)
+			       const struct store_opener *opener, struct client *client,
+			       const struct fences *fences)
 {
-	*waiter = (struct waiter){.space = space, .opener = opener, .client = client};
+	*waiter = (struct waiter){
+		.space = space, .opener = opener, .client = client, .fences = fences};
 	list_init(&waiter->link);
 	list_init(&waiter->grant.deadline.link);
 }
