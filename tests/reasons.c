@@ -158,7 +158,7 @@ static unsigned logged(const char *sentence, unsigned *ret_count)
 		count += over != NULL;
 		*ret_count += over && strstr(line, "session ") &&
 			      !strncmp(over + 11, sentence, strlen(sentence)) &&
-			      !strncmp(over + 11 + strlen(sentence), "; 0 holds taken back", 20);
+			      !strncmp(over + 11 + strlen(sentence), "; holds taken back: 0\n", 23);
 	}
 	return count;
 }

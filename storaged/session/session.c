@@ -59,8 +59,9 @@ static void log_end(const struct session *session)
 
 	if (log_limit_allows(&limits[session->end], session_ends[session->end].level))
 		log_line(session_ends[session->end].level,
-			 "session %u (%s) is over: %s; %u holds taken back", session_owner(session),
-			 session->who, reason_of(session, reason), session->taken);
+			 "session %u (%s) is over: %s; holds taken back: %u",
+			 session_owner(session), session->who, reason_of(session, reason),
+			 session->taken);
 }
 
 void sessions_close(struct sessions *sessions)
