@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/barrier.h"
+#include "perf/queue.h"
 #include "perf/error.h"
 #include "perf/hostile.h"
 #include "perf/lock.h"
@@ -58,6 +59,7 @@ static const struct {
 	[MODE_RATE] = {measure_operations, report_if_any},
 	[MODE_LOCK] = {measure_lock, report_lock},
 	[MODE_BARRIER] = {measure_barrier, report_if_any},
+	[MODE_QUEUE] = {measure_queue, report_queue},
 };
 
 static int measure_and_report(struct run *run)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/lock.h"
+#include "perf/queue.h"
 #include "perf/run.h"
 #include "perf/clock.h"
 
@@ -222,6 +223,101 @@ void report_lock(const struct run *run, uint64_t errors)
 			report_lock_json(run, figures, row, sessions, errors);
 		else
 			report_lock_text(figures, row);
+	}
+}
+
+/* ---- the queue ---- */
+
+/* A row, and whether it is compared with a fetch-and-add. */
+static const struct {
+	const char *op, *text;
+	bool is_compared;
+} queue_rows[] = {
+	[QUEUE_FAA] = {"faa", "faa", false},
+	[QUEUE_PUSH] = {"push", "push", true},
+	[QUEUE_POP] = {"pop", "pop", true},
+	[QUEUE_PUSH_MANY] = {"push-many", "push, an item of 32", true},
+	[QUEUE_POP_MANY] = {"pop-many", "pop, an item of 32", true},
+	[QUEUE_BLOCKED] = {"pop-blocked", "push to a parked pop", false},
+	[QUEUE_STREAM] = {"stream", "1 to 1, 32 at once", false},
+	[QUEUE_ALL] = {"push-pop", "half to half, one at a time", false},
+};
+
+/* Items a second. */
+static double queue_rate(const struct queue_figures *figures, enum queue_row row)
+{
+	double took_ns = (double)figures->took_ns[row];
+
+	return took_ns > 0 ? (double)figures->items[row] * 1e9 / took_ns
+			   : 1e12 / histogram_mean(&figures->latencies[row]);
+}
+
+static double times_faa(const struct queue_figures *figures, enum queue_row row)
+{
+	return (double)histogram_percentile(&figures->latencies[row], 50) /
+	       (double)histogram_percentile(&figures->latencies[QUEUE_FAA], 50);
+}
+
+static void report_queue_json(const struct run *run, const struct queue_figures *figures,
+			      enum queue_row row, uint64_t sessions, uint64_t errors)
+{
+	const struct histogram *latencies = &figures->latencies[row];
+	json_t *object =
+		result(run, queue_rows[row].op, sessions, latencies, queue_rate(figures, row));
+
+	json_object_set_new(
+		object, "size_bytes",
+		json_integer(row == QUEUE_FAA ? 8 : (json_int_t)run->settings.item_bytes));
+	json_object_set_new(object, "samples", json_integer((json_int_t)latencies->count));
+	if (queue_rows[row].is_compared) {
+		json_object_set_new(object, "compared_with", json_string("faa"));
+		json_object_set_new(object, "times_compared", json_real(times_faa(figures, row)));
+	}
+	json_object_set_new(object, "errors", json_integer((json_int_t)errors));
+	print_json(object);
+}
+
+static void report_queue_text(const struct run *run, const struct queue_figures *figures,
+			      enum queue_row row)
+{
+	char of[128];
+	int n = snprintf(of, sizeof of, "%s", queue_rows[row].text);
+
+	if (figures->took_ns[row] > 0)
+		snprintf(of + n, sizeof of - (size_t)n, ": %.6f million a second",
+			 queue_rate(figures, row) / 1e6);
+	else if (queue_rows[row].is_compared)
+		snprintf(of + n, sizeof of - (size_t)n, " (%.2f x faa)", times_faa(figures, row));
+	print_row(row == QUEUE_FAA ? 8 : run->settings.item_bytes,
+		  figures->took_ns[row] > 0 ? figures->items[row] : figures->latencies[row].count,
+		  &figures->latencies[row], of);
+}
+
+void report_queue(const struct run *run, uint64_t errors)
+{
+	const struct settings *settings = &run->settings;
+	const struct queue_figures *figures = run->queue;
+
+	if (!figures)
+		return;
+	if (!settings->json) {
+		printf("# queue over %s, sessions %ju, poll %s, server poll %s%s\n", run->transport,
+		       (uintmax_t)settings->sessions, poll_name(settings->poll),
+		       poll_name(settings->server_poll),
+		       errors ? ", FAILED" : ", every item once and in order");
+		print_head();
+	}
+	for (unsigned row = 0; row < QUEUE_ROWS; row++) {
+		uint64_t sessions = row == QUEUE_ALL       ? settings->sessions
+				    : row >= QUEUE_BLOCKED ? 2
+							   : 1;
+
+		if (figures->latencies[row].count == 0 && figures->took_ns[row] == 0)
+			continue;
+		if (settings->json)
+			report_queue_json(run, figures, row, sessions, errors);
+		else
+			report_queue_text(run, figures, row);
 	}
 }
 

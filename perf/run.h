@@ -9,6 +9,7 @@
 #include "perf/operation.h"
 
 struct lock_figures;
+struct queue_figures;
 
 struct run {
 	struct settings settings;
@@ -20,9 +21,10 @@ struct run {
 	char transport[16];         /* the one in use */
 	struct histogram latencies; /* ps */
 	uint64_t completed, additions;
-	uint64_t batch;            /* the operations that a sample is the mean of */
-	double rate;               /* operations a second */
-	struct lock_figures *lock; /* of the mode lock */
+	uint64_t batch;              /* the operations that a sample is the mean of */
+	double rate;                 /* operations a second */
+	struct lock_figures *lock;   /* of the mode lock */
+	struct queue_figures *queue; /* of the mode queue */
 };
 
 /*
