@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Durations, limits, and the types of the handles. Included by dso/dso.h. */
+/* How functions are declared, durations, limits. Included by dso/dso.h. */
 #ifndef DSO_BASE_H
 #define DSO_BASE_H
 

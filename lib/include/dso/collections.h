@@ -44,8 +44,9 @@ struct dso_queue_item {
 int dso_queue_open(struct dso_session *session, const char *name,
 		   const struct dso_queue_params *params, struct dso_queue **ret_queue);
 
-/* dso_queue_close - free the handle, and give back what it has leased. The queue stays. Waits for
- * what was submitted in the session. NULL does nothing. */
+/* dso_queue_close - free the handle, and give back the items that it has leased, which go to other
+ * consumers. The queue stays. Blocks for the round trips that this takes, and waits for what was
+ * submitted in the session. NULL does nothing. */
 void dso_queue_close(struct dso_queue *queue);
 
 /* dso_queue_capacity - how many items the queue takes. Does not block. */
@@ -101,9 +102,10 @@ int dso_queue_pop_many(struct dso_queue *queue, struct dso_queue_item *items, si
 /*
  * dso_queue_lease - take the first item as dso_queue_pop() does, and keep its place: if this
  * session ends before it has acknowledged the item, the item comes back to the queue. So it is
- * delivered at least once; item->deliveries is how often, at most one too many. With -ECONNRESET
- * nothing is lost. Errors as for dso_queue_pop(), and -ENOBUFS (the handle has DSO_QUEUE_LEASES_MAX
- * leases).
+ * delivered at least once; item->deliveries is how often, at most one too many. A lease has no time
+ * limit, and the item keeps its slot: when the queue has gone round once, pushes wait for that
+ * item. With -ECONNRESET nothing is lost. Errors as for dso_queue_pop(), and -ENOBUFS (the handle
+ * has DSO_QUEUE_LEASES_MAX leases).
  */
 int dso_queue_lease(struct dso_queue *queue, struct dso_queue_item *item, int64_t timeout);
 
@@ -126,11 +128,11 @@ int dso_queue_give_back(struct dso_queue *queue, uint64_t ticket);
 int dso_queue_length(struct dso_queue *queue, uint64_t *ret_length);
 
 /*
- * dso_queue_shutdown - end the queue for ever: a push, also one that waits, returns -EPIPE, and so
- * does a pop when there are no items left. A push that is under way may return it, too. Does not
- * wait for others. Returns 0, -ESTALE, -ECONNRESET (it may or may not be shut down), -ENOTCONN,
- * -ESHUTDOWN, -EOPNOTSUPP (it is shut down, but waiters were not woken: storaged is older than this
- * library).
+ * dso_queue_shutdown - end the queue for ever. After it every push fails with -EPIPE, also one that
+ * waits; a pop does so once the queue is empty. A push that is under way may fail, too. It cannot
+ * be undone: delete the queue and create it anew. Does not wait for others. Returns 0, -ESTALE,
+ * -ECONNRESET (it may or may not be shut down), -ENOTCONN, -ESHUTDOWN, -EOPNOTSUPP (it is shut
+ * down, but waiters were not woken: storaged is older than this library).
  */
 int dso_queue_shutdown(struct dso_queue *queue);
 

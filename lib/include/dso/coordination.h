@@ -27,14 +27,16 @@ DSO_DECLARATIONS_BEGIN
  * to have held it. Its fencing token is larger than those of all earlier holders.
  *
  * Closing a handle gives back what it holds. Two handles of a session are one holder, and each
- * gives back what was taken through it.
+ * gives back what was taken through it. Where a call that gives back fails because the session is
+ * over, the handle keeps the hold for dso_renew() to report. Where such a call returns -EOPNOTSUPP,
+ * it has given back, and no waiter was woken.
  *
- * Fairness: the first session to try takes what has become free, whether it has just come or has
- * waited. Waiters that have parked are woken in the order in which they parked. Where other
- * sessions keep taking a mutex, it is handed every few milliseconds to the session that has been
- * parked the longest. A session that does not take up what it was handed, because it is frozen or
- * gone, loses it to the next one after four of its round trips, but 100 ms at least and 1 s at
- * most.
+ * Fairness: the first session to try takes a mutex that is free, whether it has just come or has
+ * waited. storaged hands a free mutex to the session that has been parked the longest, as a rule at
+ * most once in 300 us; in between, other sessions may take it. So a wait has no bound. A session
+ * that does not take up what it was handed, because it is frozen or gone, loses it to the next one
+ * after 100 ms, or four of its round trips if that is longer; after up to 1 s where it missed
+ * several in a row. A rwlock's writer and a once are handed over likewise.
  *
  * Errors that any call which waits can return, beside its own:
  * 	-ETIMEDOUT   not within the timeout (DSO_NOWAIT: not at once)
@@ -51,7 +53,8 @@ struct dso_mutex_params {
 };
 
 /*
- * dso_mutex_open - open the mutex @name, creating it when there is none. Errors as for
+ * dso_mutex_open - open the mutex @name, creating it when there is none. Blocks for one control
+ * round trip. *ret_mutex is the caller's, to be given back with dso_mutex_close(). Errors as for
  * dso_counter_open().
  */
 int dso_mutex_open(struct dso_session *session, const char *name,
@@ -76,21 +79,25 @@ void dso_mutex_close(struct dso_mutex *mutex);
 int dso_mutex_lock(struct dso_mutex *mutex, int64_t timeout, uint64_t *ret_token);
 /* dso_mutex_unlock - unlock the mutex, and wake a waiter. Does not wait for others. Returns 0,
  * -EPERM (it is not locked by this handle, whether it was deleted or not; or another session has
- * taken it by dso_mutex_force_unlock()). */
+ * taken it by dso_mutex_force_unlock()), -ECONNRESET (it may or may not be unlocked), -EOPNOTSUPP
+ * (it was unlocked, but no waiter was woken: storaged is older than this library). */
 int dso_mutex_unlock(struct dso_mutex *mutex);
 /* dso_mutex_consistent - say, after -EOWNERDEAD, that what the mutex guards is whole again. Returns
  * 0, -EINVAL (this handle has not locked it with -EOWNERDEAD, or has it no more). */
 int dso_mutex_consistent(struct dso_mutex *mutex);
 /*
  * dso_mutex_force_unlock - take the mutex from its holder, if the newest token is still @token. The
- * next session that locks it gets -EOWNERDEAD. The holder may still be working; its
- * dso_mutex_unlock() returns -EPERM. Only a fencing token keeps what it does from having an effect
- * elsewhere. Returns 0, -EAGAIN (no session holds it with that token), -EOPNOTSUPP (it was taken,
- * but waiters were not woken: storaged is older than this library).
+ * next session that locks it gets -EOWNERDEAD, and all waiters are woken. Any session may call it,
+ * and it does not wait for the holder. The holder may still be working; its dso_mutex_unlock()
+ * returns -EPERM. Only a fencing token keeps what it does from having an effect elsewhere. Blocks
+ * for a few round trips, one of them to storaged. Returns 0, -EAGAIN (no session holds it with that
+ * token), -EOPNOTSUPP (it was taken, but waiters were not woken: storaged is older than this
+ * library).
  */
 int dso_mutex_force_unlock(struct dso_mutex *mutex, uint64_t token);
-/* dso_mutex_holder - which session has the mutex at this moment, by its owner number (0: none), and
- * the newest token. */
+/* dso_mutex_holder - which session has the mutex at this moment, by its owner number (0: none;
+ * DSO_OWNER_STORAGED: storaged), and the newest token. It takes one round trip, and does not wait
+ * for others. Returns 0, -ESTALE, -ECONNRESET, -ENOTCONN, -ESHUTDOWN. */
 int dso_mutex_holder(struct dso_mutex *mutex, uint32_t *ret_session, uint64_t *ret_token);
 
 struct dso_rwlock;

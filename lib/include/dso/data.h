@@ -107,11 +107,13 @@ void dso_register_close(struct dso_register *reg);
  * dso_register_get - read one whole version into @buffer of @buffer_bytes. *ret_length is its
  * length, *ret_version its number (0: never set). Both are set also with -EMSGSIZE. After a failure
  * the contents of @buffer are undefined. A @buffer of NULL has room for 0 bytes. It takes one round
- * trip where the version is the one that this handle last saw, or the second after it, and the
- * value is no longer than the last one read or 4 KiB, and than 64 KiB; otherwise two, and one more
- * for each further 4 MiB. Returns 0, -EMSGSIZE (the value is longer than @buffer_bytes), -ESTALE,
- * -ETIMEDOUT (writers replaced it faster than it could be read, for the session's timeout),
- * -EBADMSG (what lies there is not what a writer wrote), -ECONNRESET, -ENOTCONN, -ESHUTDOWN.
+ * trip if the version is the one that this handle last saw, or an even number of versions newer,
+ * and the value is at most 64 KiB and not longer than the larger of 4 KiB and the last value read.
+ * A longer value takes one more for each 4 MiB of the rest. An odd number of versions newer takes
+ * one more for the other slot, and one for each 4 MiB of the value. Returns 0, -EMSGSIZE (the value
+ * is longer than @buffer_bytes), -ESTALE, -ETIMEDOUT (writers replaced it faster than it could be
+ * read, for the session's timeout), -EBADMSG (what lies there is not what a writer wrote),
+ * -ECONNRESET, -ENOTCONN, -ESHUTDOWN.
  */
 int dso_register_get(struct dso_register *reg, void *buffer, size_t buffer_bytes,
 		     size_t *ret_length, uint64_t *ret_version);

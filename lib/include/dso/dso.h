@@ -3,8 +3,8 @@
  * dso/dso.h - libdso-rdma: shared memory of a storage host, for functions.
  *
  * A session connects to storaged and gives access to named objects in its memory: counters,
- * registers, plain memory, and locks and their kin. Operations on them are one-sided (READ, WRITE,
- * compare-and-swap, fetch-and-add): over RDMA no code runs on the storage host.
+ * registers, plain memory, queues, and locks and their kin. Operations on them are one-sided (READ,
+ * WRITE, compare-and-swap, fetch-and-add): over RDMA no code runs on the storage host.
  *
  * Results: a function that can fail returns 0 or a negative errno. dso_error() is the sentence
  * behind the last failure of a session. Outputs are named ret_*, come last, may be NULL when they
@@ -12,16 +12,21 @@
  * something needs a place for the handle: without one it returns -EINVAL.
  *
  * Arguments: durations are nanoseconds, lengths and offsets bytes. The library copies names, URLs,
- * options and parameters, and keeps no pointer to them. A buffer stays the caller's; the library is
- * done with it when the call returns, but for a submitted operation, which has it until its
- * completion was reaped. A session or handle is NULL only where the function says so.
+ * options and parameters, and keeps no pointer to them. A member called reserved has to be zero in
+ * what a function is given, where its comment says so: anything else is refused with -EINVAL. A
+ * buffer stays the caller's; the library is done with it when the call returns, but for a submitted
+ * operation, which has it until its completion was reaped. A session or handle is NULL only where
+ * the function says so.
  *
  * Threads: a session and every handle opened in it are used by one thread at a time. A process may
  * have several sessions, each used by a thread of its own at the same time. Another thread may take
  * a session over while nothing submitted is outstanding. dso_interrupt() alone may be called by any
  * thread at any time. With DSO_CHECK=1 in the environment, which is for tests, two threads in one
  * session at the same time end the process, with a sentence on stderr that names the functions that
- * both have called.
+ * both have called. One thread of the library per process, with all signals blocked, sends
+ * heartbeats to storaged. So a program that makes no calls keeps its session; a process that is
+ * stopped loses it after the TTL. While dso_open() resolves a host's name another thread may do
+ * that, which goes on where it is too slow.
  *
  * Blocking: a function that reaches storaged or its memory waits for the answer. It fails when
  * storaged has been silent for the session's timeout, or the data path alone for longer. A function
@@ -65,6 +70,10 @@
  * 	-ETIMEDOUT   storaged has answered neither the request nor a heartbeat within the
  * 		     session's timeout (while it answers heartbeats the function waits for it)
  * 	-EPROTO      what storaged answered breaks the protocol
+ * So -ETIMEDOUT has two meanings. Of a function that waits for others, because it has a timeout or
+ * sets a counter or a register, it means that the others took too long, and the session goes on.
+ * Of a function that asks storaged and waits for no others it means that the session is over.
+ * dso_ping() tells which it is: it returns -ENOTCONN where the session is over.
  * What else an error means, where a function names it and says no more:
  * 	-EINVAL        an argument is out of its range, or a name is empty
  * 	-ENAMETOOLONG  a name has more than DSO_NAME_BYTES_MAX bytes

@@ -35,7 +35,7 @@ struct dso_stat {
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
 
-/* dso_type_name - the name of the type in small letters, "memory" to "future"; "unknown" for any
+/* dso_type_name - the name of the type in small letters, "memory" to "queue"; "unknown" for any
  * other number. The string is the library's, for ever. Any thread may call it; it does not
  * block. */
 const char *dso_type_name(enum dso_type type);
@@ -73,7 +73,8 @@ int dso_list(struct dso_session *session, int (*each)(const struct dso_stat *sta
 
 /* The role in which a session holds an object. */
 enum dso_role {
-	DSO_HOLDER = 0, /* has a mutex, or permits; does a once; has promised a future */
+	/* has a mutex, permits, or leased items; does a once; has promised a future; is pushing */
+	DSO_HOLDER = 0,
 	DSO_WRITER = 1, /* of a rwlock, also while it waits for readers; is writing a register */
 	DSO_READER = 2  /* of a rwlock */
 };
@@ -84,7 +85,7 @@ struct dso_hold {
 	enum dso_role role;
 	uint32_t generation; /* of the object */
 	uint32_t owner;      /* the session's owner number, as of dso_mutex_holder() */
-	uint32_t count;      /* permits of a semaphore, else 1 */
+	uint32_t count;      /* permits of a semaphore, items of a queue, else 1 */
 	uint32_t reserved;   /* zero */
 	/* the fencing token of a mutex or of a rwlock's writer; otherwise a number that stays the
 	 * same during one hold, of several permits the largest */
@@ -105,13 +106,14 @@ struct dso_hold {
  * dso_holds - call @each with every hold in the namespace, object by object, until @each returns
  * other than 0. Holds are: locked mutexes, writers and readers of rwlocks, permits, onces that were
  * begun and are not done, futures that were promised and are not set, registers in the middle of a
- * write. @each gets @context, must not use the session, and must not keep the pointer to the hold.
- * What is taken or given back meanwhile may be missed. storaged looks at the words now and then, so
- * the two times of a hold are some heartbeats apart; of several permits they are those of the
- * oldest. An embedded store does not look, and knows no times. Blocks for one control round trip a
- * page; the holders pay nothing. Returns 0, what @each returned, -EOPNOTSUPP (storaged is older
- * than this function), -EIO (storaged's RDMA device failed, or storaged has no memory for the
- * answer), -ENOMEM, -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
+ * write, items of a queue that are leased or in the middle of a push. @each gets @context, must not
+ * use the session, and must not keep the pointer to the hold. What is taken or given back meanwhile
+ * may be missed. storaged looks at the words now and then, so the two times of a hold are some
+ * heartbeats apart; of several permits they are those of the oldest. An embedded store does not
+ * look, and knows no times. Blocks for one control round trip a page; the holders pay nothing.
+ * Returns 0, what @each returned, -EOPNOTSUPP (storaged is older than this function), -EIO
+ * (storaged's RDMA device failed, or storaged has no memory for the answer), -ENOMEM, -ENOTCONN,
+ * -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
  */
 int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *hold, void *context),
 	      void *context);

@@ -83,7 +83,10 @@ void dso_close(struct dso_session *session);
 
 /*
  * dso_interrupt - end a wait of @session with -ECANCELED: the wait that another thread is in, or
- * else the next one. Any thread may call it while another uses the session, which no other function
+ * else the next one. It ends the waits for others of coordination objects and queues, and
+ * dso_memory_wait(); it ends none of dso_open(), dso_renew() and dso_reap(), no wait of a counter
+ * or a register for other writers, and no wait for an answer of storaged. A call that need not wait
+ * is not ended. Any thread may call it while another uses the session, which no other function
  * allows; a signal handler may not. Waits only for a lock that other threads hold for moments.
  */
 void dso_interrupt(struct dso_session *session);
@@ -181,10 +184,11 @@ int dso_transport_stat(struct dso_session *session, struct dso_figure *figures, 
 /* What a handle lost with its session. */
 struct dso_loss {
 	enum dso_type type;
-	/* in which the handle held a mutex, a rwlock, permits, a once that was begun, or a future
-	 * that was promised */
+	/* in which the handle held a mutex, a rwlock, permits, leased items, a once that was begun,
+	 * or a future that was promised */
 	enum dso_role role;
-	uint32_t count; /* permits that it held, of another type 1; 0: it held nothing */
+	/* permits or leases that it held, of another type 1; 0: it held nothing */
+	uint32_t count;
 	/* 0: the handle can be used; -ESTALE: its object was deleted or created anew */
 	int32_t status;
 	char name[DSO_NAME_BYTES_MAX + 1];
