@@ -15,7 +15,7 @@
  * and parks again.
  *
  * Fairness: a word that was given away stands idle until its new owner has come, so storaged gives
- * a word away only now and then (storaged/session/futex.c). In between, any session that is not
+ * a word away only now and then (lib/core/waitlist.h). In between, any session that is not
  * parked may take it. An embedded store wakes the first waiter to try for it then
  * (lib/client/embedded.c); that waiter sets OWNED_WAITED if it gets the word, and wakes the next
  * one if it leaves. So the first to try takes a word, and no waiter stays behind others for long,

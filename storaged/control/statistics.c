@@ -77,6 +77,6 @@ void handle_figures(struct control *control, const struct control_header *header
 		put(figure++, roce_counter_name(i), queue_pairs_counter(context->queue_pairs, i));
 	for (unsigned i = END_NONE + 1; i < END_COUNT; i++)
 		put(figure++, session_ends[i].name, context->sessions->ended[i]);
-	put(figure++, FIGURE_SESSIONS_PARKED, context->futexes->parked_count);
+	put(figure++, FIGURE_SESSIONS_PARKED, context->futexes->waiters.parked_count);
 	control_reply(control, header, &reply, sizeof reply);
 }

@@ -24,6 +24,7 @@ void handle_wait(struct control *control, const struct control_header *header, c
 			    .expected = le64_get(wait->expected),
 			    .leave = le64_get(wait->leave),
 			    .until = (enum control_wait_until)wait->until,
+			    .again = wait->again,
 			    .share = le16_get(wait->share),
 			    .owner = session_owner(session),
 			    .flags = OWNED_WAITED,
@@ -43,7 +44,7 @@ void handle_wait(struct control *control, const struct control_header *header, c
 		control_refuse(control, header, status, NULL);
 	else
 		futex_wait(control->context->futexes, &session->waiter, &reference, &park,
-			   le32_get(header->request), wait->again);
+			   le32_get(header->request));
 }
 
 /* Returns a status; *ret_count is how many were woken. */

@@ -10,8 +10,8 @@ void grant_begin(struct deadlines *grants, struct waiter *waiter, uint64_t value
 	struct grant *grant = &waiter->grant;
 
 	grant->handle = waiter->handle;
-	grant->object = waiter->object;
-	grant->word = waiter->word;
+	grant->object = waiter->parked.at.object;
+	grant->word = waiter->parked.at.word;
 	grant->value = value;
 	grant->looks = grant->late = 0;
 	deadline_set(grants, &grant->deadline, now_ns);

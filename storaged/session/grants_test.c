@@ -18,7 +18,7 @@ static int64_t now_ns;
 static void give(uint64_t value)
 {
 	memory[WORD / 8] = value;
-	waiter.word = WORD;
+	waiter.parked.at.word = WORD;
 	grant_begin(&grants, &waiter, value, now_ns);
 }
 

@@ -3,7 +3,7 @@
 #ifndef STORAGED_SESSION_WAITER_H
 #define STORAGED_SESSION_WAITER_H
 
-#include "lib/core/park.h"
+#include "lib/core/waitlist.h"
 #include "lib/store/store.h"
 #include "lib/core/deadlines.h"
 #include "storaged/namespace.h"
@@ -38,22 +38,10 @@ struct waiter {
 	struct client *client;
 	/* over which it takes up what it is given */
 	const struct fences *fences;
-	/* in a bucket; alone: not parked */
-	struct list link;
-	/* how many are parked, of those to which it belongs while it is */
-	uint32_t *parked_count;
+	struct parked parked;
 	uint32_t handle;
 	/* to be answered */
 	uint32_t request;
-	/* offset of its header */
-	uint64_t object;
-	/* offset in the region */
-	uint64_t word;
-	struct park park;
-	/* in the order in which sessions parked */
-	uint64_t place;
-	/* see park_is_woken */
-	unsigned passes;
 	/* of the wait before, or this one */
 	struct grant grant;
 };
@@ -64,7 +52,7 @@ static inline void waiter_init(struct waiter *waiter, const struct name_space *s
 {
 	*waiter = (struct waiter){
 		.space = space, .opener = opener, .client = client, .fences = fences};
-	list_init(&waiter->link);
+	parked_init(&waiter->parked);
 	list_init(&waiter->grant.deadline.link);
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* In which a word that was given away is not given away again (storaged/session/futex.h). */
+/* In which a word that was given away is not given away again (lib/core/waitlist.h). */
 #define PAUSE_NS INT64_C(300000)
 
 /* A memory object "words", opened by @fd. Returns its handle. */

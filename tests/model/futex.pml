@@ -6,7 +6,7 @@
  *
  * - A one-sided atomic is one step. One that is on its way when its client dies either lands before storaged sweeps
  *   (that is what fencing is for) or never: the client did its step before it died, or did not.
- * - WAIT is one step of storaged's one thread: park, then compare (storaged/session/futex.c: futex_wait). A client does nothing
+ * - WAIT is one step of storaged's one thread: park, then compare (lib/core/waitlist.c: waitlist_wait). A client does nothing
  *   between sending it and that step, so that here the client makes it, when storaged is free and the client's
  *   WAKEs from before are through: a connection keeps its order.
  * - WAKE lies in `wakes` until storaged comes to it, while the client goes on. futex_wake_all() waits for the answer: it
@@ -118,7 +118,7 @@ inline cas(w, old, new)
 	fi
 }
 
-/* ---- storaged/session/futex.c ---- */
+/* ---- lib/core/waitlist.c, storaged/session/futex.c ---- */
 
 /* Who is parked, the longest parked first; on which word; while it has which value. */
 byte queue[CLIENTS];
@@ -130,14 +130,14 @@ short expected[CLIENTS + 1]; /* or: */
 bool woken[CLIENTS + 1];                         /* a reply to WAIT is there */
 #ifdef STOP
 short granted[CLIENTS + 1];                      /* in it: the word, which was taken for him */
-byte pausing = NOTHING;                          /* the word that is looked at later: futex.c: is_pausing, whenever it likes */
+byte pausing = NOTHING;                          /* the word that is looked at later: waitlist.c: is_pausing, whenever it likes */
 #endif
 chan wakes[CLIENTS + 1] = [2] of { byte, byte }; /* WAKEs on their way: word, count */
 bool sweeping;                                   /* storaged's thread is at it */
 
 #define IS_FREE_FOR(me) (!sweeping && empty(wakes[me]))
 
-/* futex.c: unpark of who is at @place. Callers of what follows have variables n, who and place; all of it is in one step. */
+/* Takes out who is at @place. Callers of what follows have variables n, who and place; all of it is in one step. */
 inline unpark(place)
 {
 	parked_on[queue[place]] = NOTHING;
@@ -184,7 +184,7 @@ inline take_for(w, i)
 #define PAUSE(w) pausing = w;
 #endif
 
-/* futex.c: wake; may_pause: its caller is not the end of a pause. */
+/* waitlist.c: waitlist_wake; may_pause: its caller is not the end of a pause. */
 inline wake(w, count)
 {
 	n = count;
@@ -248,7 +248,7 @@ inline wake(w, count)
 #define WAKE(w, count) wake(w, count)
 #endif
 
-/* futex.c: futex_wake_object */
+/* waitlist.c: waitlist_wake_object */
 inline wake_object()
 {
 #ifdef MUTANT_SWEEP_WITHOUT_WAKE
@@ -273,7 +273,7 @@ inline wake_object()
 	(expected[i] < 0 -> OWNER(mem[parked_on[i]]) == 0 || !HAS_FLAG(mem[parked_on[i]]) : \
 	 mem[parked_on[i]] != expected[i])
 
-/* futex.c: futex_recheck */
+/* waitlist.c: waitlist_recheck */
 inline recheck()
 {
 #ifdef MUTANT_NO_RECHECK
@@ -294,7 +294,7 @@ inline recheck()
 #endif
 }
 
-/* futex.c: futex_forget, and futex_answer to a CANCEL: whoever it is, he is not parked any more. */
+/* futex.c: futex_forget; waitlist.c: waitlist_cancel: whoever it is, he is not parked any more. */
 inline forget(i)
 {
 	place = 0;
@@ -306,7 +306,7 @@ inline forget(i)
 	place = 0
 }
 
-/* futex.c: futex_wait, after it was parked; park.c: park_look. `ok`: there is something to wait for. */
+/* waitlist.c: waitlist_wait, after it was parked; park.c: park_look. `ok`: there is something to wait for. */
 #ifdef MUTANT_WAIT_WITHOUT_COMPARE
 #define ELSE_CHANGED(changed)
 #else
@@ -356,7 +356,7 @@ inline await_reply()
 	r = (granted[me] == 0 -> AGAIN : GRANT); \
 	NOTE_WOKEN \
 	granted[me] = 0
-/* futex.c: futex_cancel of who waits for his word */
+/* waitlist.c: waitlist_cancel of who waits for his word */
 #define CANCEL_OR_TAKE(w, v) \
 	:: atomic { \
 		r == OK && IMPATIENT(me) && MAY_CANCEL && IS_FREE_FOR(me) -> \
@@ -368,7 +368,7 @@ inline await_reply()
 	   }
 #endif
 
-/* futex_wait of lib/objects/futex.c and of storaged/session/futex.c, futex_cancel. r is OK or TIMEDOUT. */
+/* futex_wait of lib/objects/futex.c; waitlist_wait, waitlist_cancel of lib/core/waitlist.c. r is OK or TIMEDOUT. */
 inline futex_wait(w, value)
 {
 	if

@@ -92,7 +92,7 @@ active proctype storaged()
 
 end:	do
 #ifdef STOP
-	:: atomic { pausing != NOTHING -> w = pausing; pausing = NOTHING; wake(w, EVERYBODY); w = 0 } /* futex.c: end_pauses */
+	:: atomic { pausing != NOTHING -> w = pausing; pausing = NOTHING; wake(w, EVERYBODY); w = 0 } /* waitlist.c: waitlist_end_pauses */
 #endif
 	TAKE_BACK(GRANTABLE)
 	WATCHES

@@ -45,7 +45,7 @@ bool is_left[CLIENTS + 1]; /* what is free, to another one that has the turn */
 byte held[CLIENTS + 1]; /* permits */
 byte held_count;
 bool is_frozen;  /* the owner of the turn */
-bool is_watched; /* and was woken, and has not parked since: grants.c, futex.c: watch, wake_for_free */
+bool is_watched; /* and was woken, and has not parked since: futex.c: begin_grant, wake_for_free */
 #ifdef FROZEN_OWNER
 #define WATCHES :: atomic { is_watched && is_frozen -> is_watched = false; wake(EVENT, FREE_COUNT) }
 #endif
