@@ -10,6 +10,7 @@
 #include "lib/core/holds.h"
 #include "lib/store/store.h"
 #include "lib/core/sweep.h"
+#include "lib/core/waitlist.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -24,24 +25,18 @@
 #define OWNERS 65536
 /* Address space, not memory: the kernel provides pages of the arena when they are touched. */
 #define REGION_BYTES_MAX (4ULL << 30)
-/* A word is given to a parked session at most this often. In between the session is woken to try
- * for the word, while sessions that need no wake-up try, too. This keeps the word busy: a word that
- * was given away stands idle until its new owner has come. parking_lot's mutexes (A. d'Antras) are
- * fair "eventually" in the same way. (storaged goes by a timer instead.) */
-#define GIVE_NS (4 * INT64_C(1000000))
+#define BUCKETS          256 /* of waiters; more of them may be parked */
 
 struct shared {
 	struct shared *next;
 	struct store *store;
 	struct transport *transport; /* of the directory's own, under `lock` */
-	struct embedded *parked;     /* sessions, the longest parked first */
+	struct waitlist waiters;
 	unsigned sessions;
 	/* in a forked child the memory was replaced; where that failed, the store is never
 	 * touched again */
 	bool detached;
 	uint64_t sessions_begun;
-	uint64_t places;  /* that were given out */
-	int64_t given_ns; /* when a parked session was last given its word */
 	uint16_t last_owner;
 	uint64_t owners[OWNERS / 64]; /* one bit for each number that a session has */
 	char name[108];
@@ -52,17 +47,13 @@ struct embedded {
 	struct store_opener opener;
 	struct dso_session *session;
 	struct shared *shared;
-	/* parked on a word; under `lock` */
-	struct embedded *parked_next; /* in shared->parked */
-	pthread_cond_t answered;
-	bool parked;
-	int answer;
+	/* under `lock` */
+	struct parked parked;
+	/* it need not wait any more, or the pause of its word has begun; or it is interrupted */
+	pthread_cond_t changed;
 	uint32_t handle;
-	uint64_t object, word;
-	struct park park;
-	uint64_t taken;  /* the word, if this session owns it now; or 0 */
-	uint64_t place;  /* in the order in which sessions parked */
-	unsigned passes; /* see park_is_woken */
+	int answer;
+	uint64_t taken; /* the word, if this session owns it now; or 0 */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* taken before any session's */
@@ -77,84 +68,67 @@ static int status_error(enum wire_status status, char *reason, size_t reason_byt
 
 /* ---- parking and waking ---- */
 
-static void answer(struct embedded *embedded, int result)
+/* There is no timer: the first waiter at a word that is in a pause watches for its end, which it is
+ * to know of. */
+static void have_pause_watched(struct waitlist *list, const struct waitlist_word *at)
 {
-	struct embedded **at = &embedded->shared->parked;
+	int64_t due_ns;
+	struct parked *first = waitlist_first_in_pause(list, at, &due_ns);
 
-	while (*at != embedded)
-		at = &(*at)->parked_next;
-	*at = embedded->parked_next;
-	embedded->parked = false;
+	if (first)
+		pthread_cond_signal(&container_of(first, struct embedded, parked)->changed);
+}
+
+/* The waiter is not in the list any more. */
+static void end_wait(struct embedded *embedded, int result)
+{
 	embedded->answer = result;
-	pthread_cond_signal(&embedded->answered);
+	pthread_cond_signal(&embedded->changed);
+	have_pause_watched(&embedded->shared->waiters, &embedded->parked.at);
 }
 
-static void enqueue(struct embedded *embedded)
+static void answer(struct waitlist *list, struct parked *parked, enum wait_end end, uint64_t taken)
 {
-	struct embedded **at = &embedded->shared->parked;
+	static const int results[] = {
+		[WAIT_CHANGED] = -EAGAIN, [WAIT_CANCELLED] = -ETIMEDOUT, [WAIT_FAILED] = -EIO};
+	struct embedded *embedded = container_of(parked, struct embedded, parked);
 
-	if (!embedded->park.again)
-		embedded->place = ++embedded->shared->places;
-	while (*at && (*at)->place < embedded->place)
-		at = &(*at)->parked_next;
-	embedded->parked_next = *at;
-	*at = embedded;
-	embedded->passes = 0;
-	embedded->parked = true;
+	(void)list;
+	embedded->taken = taken;
+	end_wait(embedded, results[end]);
 }
 
-static uint64_t load(const struct embedded *embedded, uint64_t word)
-{
-	struct op op = {.opcode = DATA_FAA, .length_bytes = 8, .offset = word};
-	struct transport *transport = embedded->shared->transport;
+/* The waiters are threads of this process: a word that was given to one is taken up. */
+static const struct waitlist_ops waiter_ops = {.answer = answer};
 
-	transport_ops(transport)->execute(transport, &op);
-	return op.value;
+/* Until when the waiter sleeps: its deadline, or the end of the pause that it watches. */
+static int64_t sleep_until(const struct embedded *embedded, int64_t deadline_ns)
+{
+	int64_t due_ns;
+	const struct parked *first =
+		waitlist_first_in_pause(&embedded->shared->waiters, &embedded->parked.at, &due_ns);
+
+	return first == &embedded->parked && due_ns < deadline_ns ? due_ns : deadline_ns;
 }
 
-/* The first session parked on @word, from @parked on; or NULL. */
-static struct embedded *parked_from(struct embedded *parked, uint64_t word)
+/* Sleep, without `lock`, until the waiter is not parked any more, interrupted, or its deadline is
+ * over. */
+static void sleep_parked(struct embedded *embedded, int64_t deadline_ns)
 {
-	while (parked && parked->word != word)
-		parked = parked->parked_next;
-	return parked;
-}
+	int64_t now_ns = 0;
 
-/* Look at the word of a session that is parked for @until, and answer the session if it need not
- * wait any more, with @over where it was not given the word. Returns a verdict; *ret_value is the
- * word. */
-static int answer_if_over(struct embedded *embedded, enum control_wait_until until, int over,
-			  uint64_t *ret_value)
-{
-	struct shared *shared = embedded->shared;
-	bool others = parked_from(shared->parked, embedded->word) != embedded ||
-		      parked_from(embedded->parked_next, embedded->word);
-	struct park park = embedded->park;
-	int verdict;
+	while (waitlist_is_parked(&embedded->parked) && now_ns < deadline_ns &&
+	       !atomic_load(&embedded->session->interrupted)) {
+		int64_t until_ns = sleep_until(embedded, deadline_ns);
+		struct timespec until = clock_timespec(until_ns);
 
-	park.until = until;
-	verdict = park_look(shared->transport, &park, embedded->word, others, ret_value);
-	if (verdict == PARK_STAYS)
-		return verdict;
-	answer(embedded, verdict == PARK_TAKEN ? 0 : over);
-	if (verdict == PARK_TAKEN)
-		embedded->taken = *ret_value;
-	return verdict;
-}
-
-/* storaged/session/futex.c: pass_on */
-static bool pass_on(struct embedded *first)
-{
-	struct shared *shared = first->shared;
-	int64_t now_ns = clock_now_ns();
-	bool tries = now_ns - shared->given_ns < GIVE_NS;
-	uint64_t value;
-	int verdict = answer_if_over(first, tries ? CONTROL_WAIT_GIVEN_BACK : CONTROL_WAIT_TAKEN, 0,
-				     &value);
-
-	if (verdict == PARK_TAKEN)
-		shared->given_ns = now_ns;
-	return park_others_stay(&first->park, verdict, value);
+		if (until_ns == INT64_MAX)
+			pthread_cond_wait(&embedded->changed, &lock);
+		else
+			pthread_cond_timedwait(&embedded->changed, &lock, &until);
+		now_ns = clock_now_ns();
+		waitlist_end_pauses(&embedded->shared->waiters, now_ns);
+	}
 }
 
 static int embedded_wait(struct dso_session *session, struct object *object,
@@ -162,38 +136,32 @@ static int embedded_wait(struct dso_session *session, struct object *object,
 			 char *reason, size_t reason_bytes)
 {
 	struct embedded *embedded = session->directory_data;
-	struct timespec deadline = clock_timespec(deadline_ns);
-	uint64_t value;
-	int r = 0;
+	struct shared *shared = embedded->shared;
+	struct park mine = *park; /* leave is of no use: its thread is here */
+	int64_t now_ns;
+	int r;
 
 	(void)reason;
 	(void)reason_bytes;
+	mine.owner = session->owner;
+	mine.flags = OWNED_WAITED;
 	pthread_mutex_lock(&lock);
-	embedded->handle = object->handle;
-	embedded->object = object->offset;
-	embedded->word = object->offset + park->offset;
-	embedded->park = *park; /* leave is of no use: its thread is here */
-	embedded->park.owner = session->owner;
-	embedded->park.flags = OWNED_WAITED;
-	embedded->taken = 0;
-	enqueue(embedded);
-	if (atomic_load(&object->deleted))
-		answer(embedded, -ESTALE);
-	else
-		answer_if_over(embedded, park->until, -EAGAIN, &value);
-	while (embedded->parked && r != ETIMEDOUT && !atomic_load(&session->interrupted))
-		r = deadline_ns == INT64_MAX
-			    ? pthread_cond_wait(&embedded->answered, &lock)
-			    : pthread_cond_timedwait(&embedded->answered, &lock, &deadline);
-	if (embedded->parked) {
-		bool interrupted = atomic_load(&session->interrupted);
-
-		answer(embedded, interrupted ? -ECANCELED : -ETIMEDOUT);
-		if (interrupted)
-			atomic_store(&session->interrupted, false);
+	if (atomic_load(&object->deleted)) {
+		pthread_mutex_unlock(&lock);
+		return -ESTALE;
 	}
+	embedded->handle = object->handle;
+	embedded->taken = 0;
+	now_ns = clock_now_ns();
+	waitlist_end_pauses(&shared->waiters, now_ns);
+	waitlist_wait(&shared->waiters, &embedded->parked, shared->transport, object->offset, &mine,
+		      now_ns);
+	sleep_parked(embedded, deadline_ns);
+	waitlist_cancel(&shared->waiters, &embedded->parked, clock_now_ns());
 	r = embedded->answer;
 	*ret_taken = embedded->taken;
+	if (r == -ETIMEDOUT && atomic_exchange(&session->interrupted, false))
+		r = -ECANCELED;
 	pthread_mutex_unlock(&lock);
 	return r;
 }
@@ -202,16 +170,15 @@ static int embedded_figures(struct dso_session *session, struct dso_figure *figu
 			    size_t count_max, size_t *count, char *reason, size_t reason_bytes)
 {
 	struct embedded *embedded = session->directory_data;
-	uint64_t parked = 0;
+	uint32_t parked_count;
 
 	(void)reason;
 	(void)reason_bytes;
 	pthread_mutex_lock(&lock);
-	for (const struct embedded *at = embedded->shared->parked; at; at = at->parked_next)
-		parked++;
+	parked_count = embedded->shared->waiters.parked_count;
 	pthread_mutex_unlock(&lock);
 	figure_append(figures, count_max, count, FIGURE_SESSIONS_PARKED,
-		      sizeof FIGURE_SESSIONS_PARKED - 1, parked);
+		      sizeof FIGURE_SESSIONS_PARKED - 1, parked_count);
 	return 0;
 }
 
@@ -220,7 +187,7 @@ static void embedded_interrupt(struct dso_session *session)
 	struct embedded *embedded = session->directory_data;
 
 	pthread_mutex_lock(&lock);
-	pthread_cond_signal(&embedded->answered);
+	pthread_cond_signal(&embedded->changed);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -228,35 +195,17 @@ static int embedded_wake(struct dso_session *session, struct object *object, uin
 			 uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes)
 {
 	struct shared *shared = ((struct embedded *)session->directory_data)->shared;
-	uint64_t word = object->offset + offset;
-	struct embedded *parked, *next;
-	bool are_takers = true; /* storaged/session/futex.c: wake */
-	uint64_t left = count;
-	uint32_t woken = 0;
+	struct waitlist_word at = {shared->transport, object->offset, object->offset + offset};
+	struct waitlist_wake wake = {.count = count, .waiters_max = UINT32_MAX};
+	uint32_t woken;
+	int64_t now_ns;
 
 	(void)reason;
 	(void)reason_bytes;
 	pthread_mutex_lock(&lock);
-	next = parked_from(shared->parked, word);
-	while ((parked = next)) {
-		next = parked_from(parked->parked_next, word);
-		are_takers &= parked->park.until == CONTROL_WAIT_TAKEN;
-		if (!park_is_woken(&parked->park, &left, &parked->passes)) {
-			if (left == 0 && parked->park.share <= 1)
-				break;
-			continue;
-		}
-		woken++;
-		if (!are_takers) {
-			answer(parked, 0);
-			continue;
-		}
-		if (pass_on(parked)) {
-			woken -= parked->parked;
-			break;
-		}
-		left = UINT32_MAX;
-	}
+	now_ns = clock_now_ns();
+	waitlist_end_pauses(&shared->waiters, now_ns);
+	woken = waitlist_wake(&shared->waiters, &at, wake, now_ns);
 	pthread_mutex_unlock(&lock);
 	if (ret_count)
 		*ret_count = woken;
@@ -267,18 +216,13 @@ static int embedded_wake(struct dso_session *session, struct object *object, uin
  * have missed a wake-up. */
 static void sweep(struct embedded *embedded, const struct store_reference *reference)
 {
+	struct shared *shared = embedded->shared;
 	struct sweep_tally tally = {0};
-	bool any = sweep_object(embedded->shared->transport, reference, embedded->session->owner,
-				false, &tally);
-	bool owes = sweep_owes_wakes(reference, false);
-	struct embedded *next;
 
-	for (struct embedded *parked = embedded->shared->parked; parked; parked = next) {
-		next = parked->parked_next;
-		if (parked->object == reference->offset &&
-		    (any || (owes && park_is_over(&parked->park, load(parked, parked->word)))))
-			answer(parked, 0);
-	}
+	if (sweep_object(shared->transport, reference, embedded->session->owner, false, &tally))
+		waitlist_wake_object(&shared->waiters, shared->transport, reference->offset);
+	else if (sweep_owes_wakes(reference, false))
+		waitlist_recheck(&shared->waiters, shared->transport, reference->offset);
 }
 
 /* ---- the directory ---- */
@@ -286,15 +230,18 @@ static void sweep(struct embedded *embedded, const struct store_reference *refer
 /* Its memory stays until the handle is closed, so nothing has to be waited for. Under `lock`. */
 static bool deleted(struct store_opener *opener, uint32_t handle)
 {
-	struct dso_session *session = ((struct embedded *)opener)->session;
+	struct embedded *embedded = (struct embedded *)opener;
+	struct dso_session *session = embedded->session;
 
 	pthread_mutex_lock(&session->lock);
 	for (struct object *object = session->objects; object; object = object->next)
 		if (object->handle == handle)
 			object_mark_deleted(object);
 	pthread_mutex_unlock(&session->lock);
-	if (((struct embedded *)opener)->parked && ((struct embedded *)opener)->handle == handle)
-		answer((struct embedded *)opener, -ESTALE);
+	if (waitlist_is_parked(&embedded->parked) && embedded->handle == handle) {
+		waitlist_remove(&embedded->parked);
+		end_wait(embedded, -ESTALE);
+	}
 	return true;
 }
 
@@ -513,6 +460,7 @@ static void leave_shared(struct shared *shared, uint16_t owner)
 	}
 	transport_ops(shared->transport)->close(shared->transport);
 	store_free(shared->store);
+	waitlist_close(&shared->waiters);
 	free(shared);
 }
 
@@ -529,7 +477,7 @@ static void embedded_leave(struct dso_session *session)
 	store_clean(embedded->shared->store, UINT64_MAX);
 	leave_shared(embedded->shared, session->owner);
 	pthread_mutex_unlock(&lock);
-	pthread_cond_destroy(&embedded->answered);
+	pthread_cond_destroy(&embedded->changed);
 	free(embedded);
 }
 
@@ -608,7 +556,13 @@ static int acquire(const char *name, struct shared **ret_shared)
 			r = transport_cpu_open(store_base(shared->store),
 					       store_region_bytes(shared->store),
 					       &shared->transport);
+		if (r == 0)
+			r = waitlist_open(&shared->waiters, &waiter_ops, BUCKETS,
+					  WAITLIST_PAUSE_NS);
 		if (r) {
+			waitlist_close(&shared->waiters);
+			if (shared->transport)
+				transport_ops(shared->transport)->close(shared->transport);
 			store_free(shared->store);
 			free(shared);
 			return r;
@@ -641,7 +595,8 @@ int embedded_open(struct dso_session *session, const struct url *url,
 	embedded->session = session;
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&embedded->answered, &monotonic);
+	parked_init(&embedded->parked);
+	pthread_cond_init(&embedded->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	pthread_mutex_lock(&lock);
 	r = acquire(url->path, &embedded->shared);

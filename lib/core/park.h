@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * What a waiter is parked for, in storaged (storaged/session/futex.c) and in an embedded store
- * (lib/client/embedded.c).
- */
+/* What a waiter in a waitlist (lib/core/waitlist.h) is parked for. */
 #ifndef LIB_CORE_PARK_H
 #define LIB_CORE_PARK_H
 

@@ -15,12 +15,12 @@
  * and parks again.
  *
  * Fairness: a word that was given away stands idle until its new owner has come, so storaged gives
- * a word away only now and then (lib/core/waitlist.h). In between, any session that is not
- * parked may take it. An embedded store wakes the first waiter to try for it then
- * (lib/client/embedded.c); that waiter sets OWNED_WAITED if it gets the word, and wakes the next
- * one if it leaves. So the first to try takes a word, and no waiter stays behind others for long,
- * though there is no bound. A session that has given a word back to waiters COURTESY times in a row
- * yields its next acquisition to one of them.
+ * a word away only now and then (lib/core/waitlist.h). In between, any session that is not parked
+ * may take it. A waiter may also be woken to try for the word, as where one that was parked before
+ * it did not want to take it; that waiter sets OWNED_WAITED if it gets the word, and wakes the
+ * others if it leaves. No waiter stays behind others for long, though there is no bound. A session
+ * that has given a word back to waiters COURTESY times in a row yields its next acquisition to one
+ * of them.
  */
 #ifndef LIB_OBJECTS_OWNED_H
 #define LIB_OBJECTS_OWNED_H

@@ -207,8 +207,8 @@ inline wake(w, count)
 			unpark(place);
 			if
 			:: take_for(w, n)
-#ifndef FREEZE /* lib/client/embedded.c, where nobody freezes alone */
-			:: woken[n] = true /* he is to try for it */
+#ifndef FREEZE /* one who is frozen would leave it to nobody */
+			:: woken[n] = true /* he is to try for it, as behind one who did not want to take it: proto/WIRE.md, WAIT */
 #endif
 			fi;
 			n = 0
