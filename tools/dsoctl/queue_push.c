@@ -167,8 +167,10 @@ static enum exit_status push_input(struct push *push)
 /* ---- stdin as many items ---- */
 
 struct input {
-	uint8_t *bytes; /* of INPUT_BYTES */
-	size_t length;  /* what was read and is not pushed yet */
+	/* of INPUT_BYTES */
+	uint8_t *bytes;
+	/* what was read, and how much of that was cut off */
+	size_t length, used;
 	bool has_ended;
 	char delimiter;
 };
@@ -177,6 +179,9 @@ static int read_more(struct input *input)
 {
 	ssize_t n;
 
+	input->length -= input->used;
+	memmove(input->bytes, input->bytes + input->used, input->length);
+	input->used = 0;
 	do
 		n = read(STDIN_FILENO, input->bytes + input->length, INPUT_BYTES - input->length);
 	while (n < 0 && errno == EINTR);
@@ -187,15 +192,14 @@ static int read_more(struct input *input)
 	return 0;
 }
 
-/* The items of @input that are whole, or longer than one may be. Returns how many; *ret_used is the
- * bytes that they and their delimiters have. */
-static size_t cut(const struct input *input, struct dso_queue_item items[BATCH], size_t *ret_used)
+/* Cut off those items of @input that are whole, or longer than one may be. Returns how many. */
+static size_t cut(struct input *input, struct dso_queue_item items[BATCH])
 {
-	size_t count = 0, used = 0;
+	size_t count = 0;
 
-	while (count < BATCH && used < input->length) {
-		uint8_t *from = input->bytes + used;
-		size_t left = input->length - used;
+	while (count < BATCH && input->used < input->length) {
+		uint8_t *from = input->bytes + input->used;
+		size_t left = input->length - input->used;
 		uint8_t *end = memchr(from, input->delimiter, left);
 
 		if (!end && !input->has_ended && left <= DSO_QUEUE_ITEM_BYTES_MAX)
@@ -203,9 +207,8 @@ static size_t cut(const struct input *input, struct dso_queue_item items[BATCH],
 		if (end)
 			left = (size_t)(end - from);
 		items[count++] = (struct dso_queue_item){.bytes = from, .length_bytes = left};
-		used += left + (end != NULL);
+		input->used += left + (end != NULL);
 	}
-	*ret_used = used;
 	return count;
 }
 
@@ -214,18 +217,15 @@ static enum exit_status push_stream(struct push *push, struct input *input,
 				    struct dso_queue_item items[BATCH])
 {
 	enum exit_status status = STATUS_DONE;
-	size_t count, used;
+	size_t count;
 
 	while (status == STATUS_DONE && !input->has_ended) {
 		int r = read_more(input);
 
 		if (r)
 			return fail_because("cannot read stdin: %s", strerror(-r));
-		while (status == STATUS_DONE && (count = cut(input, items, &used))) {
+		while (status == STATUS_DONE && (count = cut(input, items)))
 			status = push_items(push, items, count);
-			input->length -= used;
-			memmove(input->bytes, input->bytes + used, input->length);
-		}
 	}
 	/* Of no items: the queue is there all the same. */
 	return status || push->queue ? status : push_items(push, items, 0);
