@@ -32,11 +32,11 @@ DSO_DECLARATIONS_BEGIN
  * it has given back, and no waiter was woken.
  *
  * Fairness: the first session to try takes a mutex that is free, whether it has just come or has
- * waited. storaged hands a free mutex to the session that has been parked the longest, as a rule at
- * most once in 300 us; in between, other sessions may take it. So a wait has no bound. A session
- * that does not take up what it was handed, because it is frozen or gone, loses it to the next one
- * after 100 ms, or four of its round trips if that is longer; after up to 1 s where it missed
- * several in a row. A rwlock's writer and a once are handed over likewise.
+ * waited. storaged, or the embedded store, hands a free mutex to the session that has been parked
+ * the longest, as a rule at most once in 300 us; in between, other sessions may take it. So a wait
+ * has no bound. A session that does not take up what it was handed, because it is frozen or gone,
+ * loses it to the next one after 100 ms, or four of its round trips if that is longer; after up to
+ * 1 s where it missed several in a row. A rwlock's writer and a once are handed over likewise.
  *
  * Errors that any call which waits can return, beside its own:
  * 	-ETIMEDOUT   not within the timeout (DSO_NOWAIT: not at once)

@@ -70,10 +70,10 @@
  * 	-ETIMEDOUT   storaged has answered neither the request nor a heartbeat within the
  * 		     session's timeout (while it answers heartbeats the function waits for it)
  * 	-EPROTO      what storaged answered breaks the protocol
- * So -ETIMEDOUT has two meanings. Of a function that waits for others, because it has a timeout or
- * sets a counter or a register, it means that the others took too long, and the session goes on.
- * Of a function that asks storaged and waits for no others it means that the session is over.
- * dso_ping() tells which it is: it returns -ENOTCONN where the session is over.
+ * So -ETIMEDOUT has two meanings. Of a function that has a timeout, sets a counter, or reads or
+ * sets a register it means that others took too long, and the session goes on. Of a function that
+ * asks storaged and waits for no others it means that the session is over. dso_ping() tells which
+ * it is: it returns -ENOTCONN or -ESHUTDOWN where the session is over.
  * What else an error means, where a function names it and says no more:
  * 	-EINVAL        an argument is out of its range, or a name is empty
  * 	-ENAMETOOLONG  a name has more than DSO_NAME_BYTES_MAX bytes
