@@ -81,6 +81,10 @@ static const char about_pop[] =
 	"  that of the command  with --lease, as for dsoctl lock\n"
 	"  1                    another failure: stderr says which\n";
 
+static const char about_length[] =
+	"Items that a consumer has leased are not counted, nor those that "
+	"came back. queue pop takes the latter all the same.\n";
+
 const struct command commands[] = {
 	{"ping", "[-n N]", "measure the round trip to storaged", OPTION_COUNT, 0, 0, false,
 	 run_ping},
@@ -145,9 +149,9 @@ const struct command commands[] = {
 		 OPTION_LEASE,
 	 1, UINT_MAX, false, run_queue_pop, about_pop},
 	{"queue length", "NAME", "print how many items are to be taken", 0, 1, 1, false,
-	 run_queue_length},
-	{"queue stat", "NAME", "print its room, and how full it is", 0, 1, 1, false,
-	 run_queue_stat},
+	 run_queue_length, about_length},
+	{"queue stat", "NAME", "print its room, and how full it is", 0, 1, 1, false, run_queue_stat,
+	 about_length},
 	{"queue shutdown", "NAME", "end it: nothing is pushed any more", 0, 1, 1, false,
 	 run_queue_shutdown},
 	{"completion bash", "", "print the completion script of bash", OPTION_PLAIN, 0, 0, true,

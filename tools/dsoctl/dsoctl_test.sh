@@ -217,6 +217,7 @@ complete_words() {
 check "completion and help have no JSON" 2 "" dsoctl completion bash --json
 check "completion offers commands" 0 "counter completion" complete_words dsoctl co
 check "and second words" 0 "open get set add cas" complete_words dsoctl counter ""
+check "of all commands" 0 "push pop" complete_words dsoctl queue p
 check "and names of objects" 0 "hits" complete_words dsoctl counter get h
 check "and options" 0 "--timeout" complete_words dsoctl --ti
 check "each once, from the table" 0 "--held --help" complete_words dsoctl --he

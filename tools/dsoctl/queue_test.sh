@@ -26,6 +26,8 @@ check "but by a push" 0 "" push jobs a "b c" "" -5
 check "length prints how many items there are" 0 4 dsoctl queue length jobs
 check "stat tells of the queue" 0 '{"name":"jobs","capacity":1024,"item_bytes":224,"length":4,"leased":0}' \
 	dsoctl queue stat jobs --json
+check "ls tells its type" 0 "TYPE*"$'\n'"queue *  jobs" dsoctl ls -l
+check "as stat does, with its room" 0 "name *jobs"$'\n'"type *queue"$'\n'"*capacity *1024"$'\n'"item_bytes *224" dsoctl stat jobs
 check "pop takes one" 0 a pop jobs
 check "and the rest in their order, with a newline each" 0 $'b c\n\n-5' pop jobs --all --lines
 check "an empty queue is not waited at" 124 "" pop jobs
@@ -136,6 +138,7 @@ check "and is given back when the command fails" 3 "job 1" pop work --lease -- s
 check "or is ended by a signal" 143 "" pop work --lease -- sh -c 'kill -TERM $$'
 check "or is not there" 127 "" pop work --lease -- nosuchcommand
 complains "dsoctl: cannot run nosuchcommand: *"
+check "length does not count what came back" 0 0 dsoctl queue length work
 check "a command that succeeds takes it off" 0 "job 4" pop work --lease -- sh -c "$deliveries"
 check "so that there is none" 124 "" pop work --lease -- echo no
 complains "dsoctl: queue work is empty; --wait waits for an item"
