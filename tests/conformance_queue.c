@@ -1,55 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/conformance_pair.h"
+#include "tests/conformance_queue.h"
 #include "tests/await.h"
 #include "tests/conformance_party.h"
-
-#include "proto/layout.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct dso_queue *queue_in(struct dso_session *in, uint64_t capacity, uint32_t item_bytes)
-{
-	const struct dso_queue_params params = {.capacity = capacity, .item_bytes = item_bytes};
-	struct dso_queue *queue;
-
-	OK(in, dso_queue_open(in, name, &params, &queue));
-	return queue;
-}
-
-static int push(struct dso_queue *queue, uint64_t number, int64_t timeout)
-{
-	return dso_queue_push(queue, &number, sizeof number, timeout);
-}
-
-static int pop(struct dso_queue *queue, uint64_t *number, int64_t timeout)
-{
-	size_t length = 0;
-	int r = dso_queue_pop(queue, number, sizeof *number, timeout, &length);
-
-	if (r == 0)
-		ck_assert_uint_eq(length, sizeof *number);
-	return r;
-}
-
-static void pops(struct dso_queue *queue, uint64_t expected)
-{
-	uint64_t number = ~expected;
-
-	OK(other, pop(queue, &number, DSO_NOWAIT));
-	ck_assert_uint_eq(number, expected);
-}
-
-static uint64_t length_of(struct dso_queue *queue)
-{
-	uint64_t length = ~UINT64_C(0);
-
-	ck_assert_int_eq(dso_queue_length(queue, &length), 0);
-	return length;
-}
 
 /* ---- alone ---- */
 
@@ -350,18 +308,6 @@ END_TEST
 
 /* ---- leases ---- */
 
-static uint64_t leases(struct dso_queue *queue, uint64_t expected, uint32_t deliveries)
-{
-	uint64_t number = 0;
-	struct dso_queue_item item = {.bytes = &number, .bytes_max = sizeof number};
-
-	ck_assert_int_eq(dso_queue_lease(queue, &item, DSO_NOWAIT), 0);
-	ck_assert_uint_eq(item.length_bytes, sizeof number);
-	ck_assert_uint_eq(number, expected);
-	ck_assert_uint_eq(item.deliveries, deliveries);
-	return item.ticket;
-}
-
 START_TEST(an_item_that_was_leased_is_gone_when_it_is_acknowledged)
 {
 	struct dso_queue *mine = queue_in(session, 1, 8), *theirs = queue_in(other, 0, 0);
@@ -462,78 +408,6 @@ START_TEST(what_is_leased_of_the_largest_queue_is_listed)
 }
 END_TEST
 
-/* ---- what others leave, from behind ---- */
-
-static uint64_t *slot_word(uint64_t slot, uint32_t item_bytes)
-{
-	return word_at(QUEUE_SLOTS_OFFSET + slot * QUEUE_STRIDE_BYTES(item_bytes));
-}
-
-START_TEST(a_ticket_that_a_producer_took_and_left_costs_a_slot)
-{
-	struct dso_queue *mine = queue_in(session, 3, 8), *theirs = queue_in(other, 0, 0);
-
-	OK(session, push(mine, 1, DSO_NOWAIT));
-	__atomic_add_fetch(word_at(QUEUE_TAIL_OFFSET), 1, __ATOMIC_SEQ_CST);
-	OK(session, push(mine, 2, HANG_TIMEOUT));
-	pops(theirs, 1);
-	for (unsigned i = 0; i < 12; i++) {
-		uint64_t number;
-
-		OK(other, pop(theirs, &number, HANG_TIMEOUT));
-		ck_assert_uint_eq(number, i + 2);
-		OK(session, push(mine, i + 3, HANG_TIMEOUT));
-	}
-}
-END_TEST
-
-START_TEST(a_slot_that_neither_end_has_used_in_its_lap_is_skipped)
-{
-	struct dso_queue *mine = queue_in(session, 1, 8), *theirs = queue_in(other, 0, 0);
-
-	__atomic_add_fetch(word_at(QUEUE_TAIL_OFFSET), 3, __ATOMIC_SEQ_CST);
-	__atomic_add_fetch(word_at(QUEUE_HEAD_OFFSET), 3, __ATOMIC_SEQ_CST);
-	for (unsigned i = 0; i < 3; i++) {
-		OK(session, push(mine, i, HANG_TIMEOUT));
-		pops(theirs, i);
-	}
-}
-END_TEST
-
-START_TEST(a_ticket_that_a_consumer_took_and_left_is_found_when_its_session_is_over)
-{
-	struct dso_queue *mine = queue_in(session, 3, 8), *theirs = queue_in(other, 0, 0);
-	uint64_t number;
-
-	OK(session, push(mine, 1, DSO_NOWAIT));
-	OK(session, push(mine, 2, DSO_NOWAIT));
-	__atomic_add_fetch(word_at(QUEUE_HEAD_OFFSET), 1, __ATOMIC_SEQ_CST);
-	__atomic_add_fetch(word_at(QUEUE_MISSED_OFFSET), QUEUE_MISSED_ENDED, __ATOMIC_SEQ_CST);
-	OK(other, pop(theirs, &number, HANG_TIMEOUT));
-	ck_assert_uint_eq(number, 1);
-	OK(other, pop(theirs, &number, HANG_TIMEOUT));
-	ck_assert_uint_eq(number, 2);
-	ck_assert_int_eq(pop(theirs, &number, DSO_NOWAIT), -ETIMEDOUT);
-}
-END_TEST
-
-START_TEST(an_item_that_is_written_over_is_told_and_taken_off)
-{
-	struct dso_queue *mine = queue_in(session, 3, 8), *theirs = queue_in(other, 0, 0);
-	uint64_t number;
-
-	OK(session, push(mine, 1, DSO_NOWAIT));
-	OK(session, push(mine, 2, DSO_NOWAIT));
-	/* Its bytes, then its length. */
-	for (unsigned i = 0; i < 2; i++) {
-		slot_word(i, 8)[i ? 3 : 4] ^= UINT64_C(1) << 40 | 1;
-		ck_assert_int_eq(pop(theirs, &number, HANG_TIMEOUT), -EBADMSG);
-	}
-	OK(session, push(mine, 3, DSO_NOWAIT));
-	pops(theirs, 3);
-}
-END_TEST
-
 static int pop_interrupted(struct dso_session *in, struct dso_queue *queue)
 {
 	uint64_t number;
@@ -556,7 +430,7 @@ END_TEST
 Suite *conformance_queue_suite(void)
 {
 	Suite *suite = suite_create("queue");
-	TCase *tests = tcase_create("queue"), *behind = tcase_create("behind");
+	TCase *tests = tcase_create("queue");
 
 	tcase_add_checked_fixture(tests, pair_begin, pair_end);
 	tcase_add_test(tests, items_come_out_in_the_order_in_which_they_went_in);
@@ -577,12 +451,6 @@ Suite *conformance_queue_suite(void)
 	tcase_add_test(tests, what_is_leased_of_the_largest_queue_is_listed);
 	tcase_add_test(tests, who_waits_at_a_queue_can_be_interrupted);
 	suite_add_tcase(suite, tests);
-	tcase_add_checked_fixture(behind, pair_and_memory_begin, pair_and_memory_end);
-	tcase_add_test(behind, a_ticket_that_a_producer_took_and_left_costs_a_slot);
-	tcase_add_test(behind, a_slot_that_neither_end_has_used_in_its_lap_is_skipped);
-	tcase_add_test(behind,
-		       a_ticket_that_a_consumer_took_and_left_is_found_when_its_session_is_over);
-	tcase_add_test(behind, an_item_that_is_written_over_is_told_and_taken_off);
-	suite_add_tcase(suite, behind);
+	suite_add_tcase(suite, conformance_queue_behind());
 	return suite;
 }

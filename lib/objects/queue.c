@@ -17,7 +17,8 @@ static bool lose(struct object *object, struct dso_loss *loss)
 	loss->role = DSO_HOLDER;
 	loss->count = queue->leases;
 	queue->leases = 0;
-	queue->tail = queue->head = queue->looked_for = 0;
+	queue->tail = queue->head = queue->missed = queue->looked_for = 0;
+	queue->is_shut = false;
 	return held;
 }
 
@@ -75,6 +76,13 @@ uint32_t dso_queue_capacity(const struct dso_queue *queue)
 uint64_t queue_checksum(uint64_t ticket, const void *bytes, uint32_t length_bytes)
 {
 	return XXH3_64bits_withSeed(bytes, length_bytes, ticket << 17 ^ length_bytes);
+}
+
+int queue_check_vain(unsigned vain, int64_t deadline_ns)
+{
+	if (vain >= QUEUE_VAIN_MAX)
+		return -EBADMSG;
+	return vain >= QUEUE_VAIN_MIN && clock_now_ns() >= deadline_ns ? -ETIMEDOUT : 0;
 }
 
 int queue_look(struct dso_queue *queue)

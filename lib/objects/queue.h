@@ -17,8 +17,9 @@
  * tickets void up to its own: it looks at the slot behind that, and a producer at the void behind
  * its claim, so one sees the other. Consumers that see another count look through all slots for one
  * that is marked and full, and take the oldest. Where a session has ended, which may have had a
- * ticket, they first let those that live take what they have tickets for, and then look for full
- * slots below the head, marked or not.
+ * ticket, they first let those that live take what they have tickets for, and make all tickets
+ * below the head void. Then they look for full slots below the head, marked or not, and mark those
+ * that are claimed.
  */
 #ifndef LIB_OBJECTS_QUEUE_H
 #define LIB_OBJECTS_QUEUE_H
@@ -28,7 +29,9 @@
 #include "proto/layout.h"
 
 #define QUEUE_SLOT_WAIT_NS (2 * DSO_MILLISECOND)
-#define QUEUE_MARGIN       64   /* tickets between head and tail, from which on they are added to */
+#define QUEUE_MARGIN       64 /* tickets between head and tail, from which on they are added to */
+#define QUEUE_VAIN_MIN     64 /* tickets in vain that a call has in any case */
+#define QUEUE_VAIN_MAX     65536
 #define QUEUE_BATCH        32   /* items that one batch of operations is about */
 #define QUEUE_STAGED_MAX   1024 /* bytes of an item that are sent and read along with its slot */
 
@@ -101,6 +104,10 @@ static inline struct queue_slot *queue_staged(const struct dso_queue *queue, uns
 
 	return (struct queue_slot *)(queue->staged + index * stride);
 }
+
+/* Whether to go on after so many tickets in a row that came to nothing: 0, -ETIMEDOUT, or -EBADMSG:
+ * no session took so many and ended, so the words are not what producers and consumers wrote. */
+int queue_check_vain(unsigned vain, int64_t deadline_ns);
 
 uint64_t queue_checksum(uint64_t ticket, const void *bytes, uint32_t length_bytes);
 

@@ -20,6 +20,7 @@ struct pop {
 	uint64_t first; /* ticket */
 	unsigned tickets;
 	bool are_staged; /* their slots were read */
+	bool is_bad;     /* an item was taken off that is not what its producer wrote */
 };
 
 /* For who has the other half of what this consumer waits for. */
@@ -175,8 +176,9 @@ static int take(struct dso_queue *queue, uint64_t first, uint64_t *words, unsign
 	return object_half_done(queue_raise(queue, QUEUE_SPACE_OFFSET, count));
 }
 
-/* Take the item of @ticket alone, whose slot was seen full. Returns 0, -EAGAIN (it has changed:
- * somebody else has taken it, or marked it), -EBADMSG, or an error. */
+/* Take the item of @ticket alone, whose slot was seen full. Where it is not what its producer
+ * wrote, pop->is_bad tells: the tickets behind it are to be settled all the same. Returns 0,
+ * -EAGAIN (it has changed: another consumer has taken it, or marked it), or an error. */
 static int take_one(struct dso_queue *queue, struct pop *pop, uint64_t ticket)
 {
 	uint64_t word;
@@ -193,8 +195,9 @@ static int take_one(struct dso_queue *queue, struct pop *pop, uint64_t ticket)
 	if (s || word == 0)
 		return s ? s : -EAGAIN;
 	if (r)
-		return -EBADMSG;
-	pop->popped++;
+		pop->is_bad = true;
+	else
+		pop->popped++;
 	return 0;
 }
 
@@ -244,6 +247,15 @@ static int leave_behind(struct dso_queue *queue, uint64_t ticket, uint64_t word)
 	return left & OWNED_DONE ? queue_count_left(queue) : 0;
 }
 
+/* Go on without the item of @ticket, and let a producer go on: the head has moved on, and that is
+ * room. Returns as leave_behind. */
+static int go_on_without(struct dso_queue *queue, uint64_t ticket, uint64_t word)
+{
+	int r = leave_behind(queue, ticket, word);
+
+	return r ? r : queue_tell(queue, QUEUE_SPACE_OFFSET);
+}
+
 /* Until when the item of @ticket may come yet, as the word of its slot is; 0: it is there, or does
  * not come. A producer that has claimed the slot is waited for as long as it takes: it is alive, or
  * storaged tells. */
@@ -290,18 +302,44 @@ static int settle(struct dso_queue *queue, struct pop *pop, uint64_t ticket,
 			r = take_one(queue, pop, ticket);
 			continue;
 		}
-		r = leave_behind(queue, ticket, word);
-		/* The head has moved on, and that is room. */
-		if (r == 0)
-			r = queue_tell(queue, QUEUE_SPACE_OFFSET);
+		r = go_on_without(queue, ticket, word);
 	} while (r == -EAGAIN);
 	return r;
 }
 
 /* ---- what was left behind ---- */
 
+/* Sessions have ended that may have had tickets of the head: all of these are below *ret_below,
+ * which is read behind the count of those sessions. Nobody may come for the items of such tickets.
+ * So the live consumers take theirs first, and then producers that have not claimed their slots yet
+ * take other tickets. */
+static int void_abandoned(struct dso_queue *queue, uint64_t *ret_below)
+{
+	int r = word_load(&queue->object, QUEUE_HEAD_OFFSET, ret_below);
+
+	if (r)
+		return r;
+	nanosleep(&(struct timespec){.tv_nsec = QUEUE_SLOT_WAIT_NS}, NULL);
+	return *ret_below ? make_void(queue, *ret_below - 1) : 0;
+}
+
+/* Mark the slot of @ticket, where a producer is writing an item that nobody may come for: the
+ * producer counts it when it is there. Returns 0, -EAGAIN (the slot has changed), or an error. */
+static int mark_claimed(struct dso_queue *queue, uint64_t ticket, uint64_t word)
+{
+	uint64_t before;
+	int r;
+
+	if (owned_word_owner(word) == 0 || word & (OWNED_DONE | QUEUE_LEFT))
+		return 0;
+	r = word_cas(&queue->object, queue_slot_offset(queue, ticket), word, word | QUEUE_LEFT,
+		     &before);
+	return r || before == word ? r : -EAGAIN;
+}
+
 /* Among @count slots from @slot on, the oldest full one whose ticket is below @below and which is
- * marked, or @any: *ret_ticket, which is *oldest below. */
+ * marked, or @any: *ret_ticket, which is *oldest below. With @any, claimed ones are marked. Returns
+ * 0, -EAGAIN (look again), or an error. */
 static int look_for_left(struct dso_queue *queue, uint64_t slot, unsigned count, uint64_t below,
 			 bool any, int64_t *oldest, uint64_t *ret_ticket)
 {
@@ -314,19 +352,24 @@ static int look_for_left(struct dso_queue *queue, uint64_t slot, unsigned count,
 	r = session_execute(&queue->object, ops, count);
 	for (unsigned i = 0; r == 0 && i < count; i++) {
 		uint64_t word = ops[i].value;
-		uint64_t ticket = queue->capacity * owned_word_token(word) + slot + i;
+		/* The word has the low 40 bits of the lap. */
+		uint64_t lap =
+			below / queue->capacity + (uint64_t)queue_laps_ahead(queue, word, below);
+		uint64_t ticket = queue->capacity * lap + slot + i;
 		int64_t age = (int64_t)(below - ticket);
 
 		if (queue_is_full(queue, word, ticket) && (any || word & QUEUE_LEFT) &&
 		    age > *oldest) {
 			*oldest = age;
 			*ret_ticket = ticket;
+		} else if (any && age > 0) {
+			r = mark_claimed(queue, ticket, word);
 		}
 	}
 	return r;
 }
 
-/* Returns 0, -ENOENT, or an error. */
+/* Returns 0, -ENOENT, -EAGAIN (look again), or an error. */
 static int find_left(struct dso_queue *queue, uint64_t below, bool any, uint64_t *ret_ticket)
 {
 	int64_t oldest = 0;
@@ -346,10 +389,10 @@ static int take_left(struct dso_queue *queue, struct pop *pop)
 {
 	uint64_t missed = queue->missed, below = queue->head, ticket;
 	bool any = missed / QUEUE_MISSED_ENDED != queue->looked_for / QUEUE_MISSED_ENDED;
-	int r;
+	int r = any ? void_abandoned(queue, &below) : 0;
 
-	if (any)
-		nanosleep(&(struct timespec){.tv_nsec = QUEUE_SLOT_WAIT_NS}, NULL);
+	if (r)
+		return r;
 	do {
 		r = find_left(queue, below, any, &ticket);
 		if (r == 0)
@@ -432,7 +475,7 @@ static int take_older(struct dso_queue *queue, struct pop *pop)
 	size_t before = pop->popped;
 	int r = take_left(queue, pop);
 
-	if (r || pop->popped == before)
+	if (r || (pop->popped == before && !pop->is_bad))
 		return r ? r : -EAGAIN;
 	for (unsigned i = 0; r == 0 && i < pop->tickets; i++) {
 		uint64_t word;
@@ -441,7 +484,7 @@ static int take_older(struct dso_queue *queue, struct pop *pop)
 			r = word_load(&queue->object, queue_slot_offset(queue, pop->first + i),
 				      &word);
 			if (r == 0)
-				r = leave_behind(queue, pop->first + i, word);
+				r = go_on_without(queue, pop->first + i, word);
 		} while (r == -EAGAIN);
 	}
 	return r;
@@ -454,7 +497,7 @@ static int pop_once(struct dso_queue *queue, struct pop *pop, int64_t deadline_n
 
 	if (queue->missed != queue->looked_for)
 		r = take_left(queue, pop);
-	if (r || pop->popped > before)
+	if (r || pop->popped > before || pop->is_bad)
 		return r;
 	r = take_tickets(queue, pop, left < QUEUE_BATCH ? (unsigned)left : QUEUE_BATCH);
 	if (r)
@@ -470,14 +513,22 @@ static int pop_once(struct dso_queue *queue, struct pop *pop, int64_t deadline_n
 /* Wait for the first item, and take those that are there with it. */
 static int pop_all(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
 {
+	unsigned vain = 0;
 	int r = 0;
 
-	while (r == 0 && (pop->popped == 0 || (pop->popped < pop->count && items_seen(queue)))) {
+	while (r == 0 && !pop->is_bad &&
+	       (pop->popped == 0 || (pop->popped < pop->count && items_seen(queue)))) {
+		size_t before = pop->popped;
+
 		r = pop_once(queue, pop, deadline_ns);
+		if (r == 0) {
+			vain = pop->popped > before ? 0 : vain + 1;
+			r = queue_check_vain(vain, deadline_ns);
+		}
 		if (r != -EAGAIN)
 			continue;
 		r = 0;
-		if (items_seen(queue))
+		if (items_seen(queue) || pop->popped)
 			continue;
 		r = has_items(queue);
 		if (r == -EAGAIN)
@@ -485,7 +536,9 @@ static int pop_all(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns
 		if (r == 0 && items_seen(queue) == 0)
 			r = take_left(queue, pop);
 	}
-	return r;
+	if (r == -ETIMEDOUT && pop->popped)
+		r = 0;
+	return r == 0 && pop->is_bad ? -EBADMSG : r;
 }
 
 /* Pop up to @count items into @items. */
@@ -628,7 +681,10 @@ void dso_queue_close(struct dso_queue *queue)
 {
 	INSIDE(check_session(queue));
 
-	while (queue && queue->leases && give_back(queue, *queue->leased) == 0)
-		;
+	int r = 0;
+
+	/* -EPERM: that one was written over, and is forgotten. */
+	while (queue && queue->leases && (r == 0 || r == -EPERM))
+		r = give_back(queue, *queue->leased);
 	object_close((struct object *)queue);
 }

@@ -113,7 +113,7 @@ static bool is_claimed(const struct dso_queue *queue, const struct push *push, u
 	return queue_is(queue, push->words[i], push->first + i, queue->object.session->owner, 0);
 }
 
-/* Let a slot go that was claimed with a void ticket. */
+/* Let a slot go that was claimed with a void ticket. A producer of the next lap may wait for it. */
 static int unclaim(struct dso_queue *queue, struct push *push, unsigned i)
 {
 	uint64_t *word = &push->words[i], before;
@@ -124,7 +124,7 @@ static int unclaim(struct dso_queue *queue, struct push *push, unsigned i)
 			     queue_word_emptied(*word), &before);
 		*word = before == *word ? queue_word_emptied(*word) : before;
 	}
-	return r;
+	return r ? r : queue_tell(queue, QUEUE_SPACE_OFFSET);
 }
 
 /* Claim the slots of all tickets as far as they are as they mostly are. */
@@ -152,14 +152,14 @@ static int claim_all(struct dso_queue *queue, struct push *push)
 }
 
 /* What becomes of the slot of @ticket, which has @word; the same word where it cannot be claimed. A
- * slot that nobody has filled in an older lap is skipped: who had that ticket finds it, and takes
- * another. */
+ * slot that nobody has filled in an older lap is claimed at once, though it be many laps behind:
+ * the producers with the tickets of those laps find that, and take others. */
 static uint64_t claimed_late(const struct dso_queue *queue, uint64_t word, uint64_t ticket)
 {
 	if (queue_is_empty(queue, word, ticket))
 		return claimed(queue, word);
 	if (queue_laps_ahead(queue, word, ticket) < 0 && !is_in_use(queue, word, ticket))
-		return queue_word_emptied(word);
+		return queue_word(queue, ticket, queue->object.session->owner, 0);
 	return word;
 }
 
@@ -308,12 +308,18 @@ static int fill(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
 
 static int push_all(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
 {
+	unsigned vain = 0;
 	int r = 0;
 
 	while (r == 0 && push->count) {
+		size_t before = push->count;
+
 		r = get_tickets(queue, push, deadline_ns);
 		if (r == 0)
 			r = fill(queue, push, deadline_ns);
+		vain = push->count < before ? 0 : vain + 1;
+		if (r == 0)
+			r = queue_check_vain(vain, deadline_ns);
 	}
 	return r;
 }
@@ -344,6 +350,9 @@ int dso_queue_push_many(struct dso_queue *queue, const struct dso_queue_item *it
 		*ret_pushed = count - push.count;
 	if (r == -EPIPE)
 		return object_refuse(&queue->object, "push", r, "it is shut down");
+	if (r == -EBADMSG)
+		return object_refuse(&queue->object, "push", r,
+				     "its words are not what producers and consumers wrote");
 	return r ? object_fail_wait(&queue->object, "push", timeout, r) : 0;
 }
 

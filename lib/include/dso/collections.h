@@ -61,8 +61,9 @@ uint32_t dso_queue_item_bytes(const struct dso_queue *queue);
  * 0, -ETIMEDOUT (the queue was full all the time), -EPIPE (the queue is shut down), -EMSGSIZE
  * (longer than an item may be), -ECANCELED (dso_interrupt() ended the wait), -EINVAL (the timeout
  * is negative and not DSO_FOREVER), -ESTALE, -ECONNRESET (the item may or may not have been
- * appended), -ENOTCONN, -ESHUTDOWN, -EOPNOTSUPP (it had to wait or to wake others, and storaged is
- * older than this library).
+ * appended), -EBADMSG (the words of the queue make no sense: something wrote over them), -ENOTCONN,
+ * -ESHUTDOWN, -EOPNOTSUPP (it had to wait or to wake others, and storaged is older than this
+ * library).
  */
 int dso_queue_push(struct dso_queue *queue, const void *bytes, size_t length_bytes,
 		   int64_t timeout);
@@ -94,7 +95,8 @@ int dso_queue_pop(struct dso_queue *queue, void *buffer, size_t buffer_bytes, in
 /*
  * dso_queue_pop_many - wait for an item as dso_queue_pop() does, and take the items that are there
  * with it, up to @count in all. *ret_popped is how many were taken; it is set on an error, too, and
- * those items are whole. Errors as for dso_queue_pop().
+ * those items are whole; with -EBADMSG an item beside them was taken off and lost. Errors as for
+ * dso_queue_pop().
  */
 int dso_queue_pop_many(struct dso_queue *queue, struct dso_queue_item *items, size_t count,
 		       int64_t timeout, size_t *ret_popped);
