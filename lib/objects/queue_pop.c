@@ -26,7 +26,7 @@ struct pop {
 /* For who has the other half of what this consumer waits for. */
 struct item_wait {
 	int64_t until_ns;    /* that it comes */
-	int64_t deadline_ns; /* that it ends what it has begun */
+	int64_t deadline_ns; /* that it ends what it has begun: a moment at least */
 };
 
 static uint64_t items_seen(const struct dso_queue *queue)
@@ -288,14 +288,18 @@ static int wait_for_item(struct dso_queue *queue, uint64_t ticket, uint64_t *wor
 }
 
 /* Take the item of @ticket, or go on without. */
-static int settle(struct dso_queue *queue, struct pop *pop, uint64_t ticket,
-		  const struct item_wait *wait)
+static int settle(struct dso_queue *queue, struct pop *pop, uint64_t ticket, int64_t deadline_ns)
 {
+	int64_t least_ns = clock_now_ns() + QUEUE_SLOT_WAIT_NS;
+	/* A pop that does not wait would else go on past an item that is being written, and its
+	 * producer's later ones come first. */
+	struct item_wait wait = {.until_ns = queue_wait_until_ns(queue, deadline_ns),
+				 .deadline_ns = deadline_ns > least_ns ? deadline_ns : least_ns};
 	uint64_t word;
 	int r;
 
 	do {
-		r = wait_for_item(queue, ticket, &word, wait);
+		r = wait_for_item(queue, ticket, &word, &wait);
 		if (r)
 			return r;
 		if (queue_is_full(queue, word, ticket)) {
@@ -407,7 +411,7 @@ static int take_left(struct dso_queue *queue, struct pop *pop)
 
 /* Hand over the staged items whose words are not 0; the others are looked at again. */
 static int hand_over(struct dso_queue *queue, struct pop *pop, const uint64_t *words,
-		     unsigned count, const struct item_wait *wait)
+		     unsigned count, int64_t deadline_ns)
 {
 	int r = 0;
 
@@ -416,7 +420,7 @@ static int hand_over(struct dso_queue *queue, struct pop *pop, const uint64_t *w
 		struct dso_queue_item *item = &pop->items[pop->popped];
 
 		if (words[i] == 0) {
-			r = settle(queue, pop, pop->first + i, wait);
+			r = settle(queue, pop, pop->first + i, deadline_ns);
 			continue;
 		}
 		describe(queue, pop->first + i, slot, item);
@@ -428,7 +432,7 @@ static int hand_over(struct dso_queue *queue, struct pop *pop, const uint64_t *w
 
 /* Take those of the staged items that are whole, up to the first that is not. *ret_count is how
  * many. */
-static int take_staged(struct dso_queue *queue, struct pop *pop, const struct item_wait *wait,
+static int take_staged(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns,
 		       unsigned *ret_count)
 {
 	uint64_t words[QUEUE_BATCH];
@@ -444,13 +448,12 @@ static int take_staged(struct dso_queue *queue, struct pop *pop, const struct it
 	if (count == 0)
 		return 0;
 	r = take(queue, pop->first, words, count, pop->flags);
-	return r ? r : hand_over(queue, pop, words, count, wait);
+	return r ? r : hand_over(queue, pop, words, count, deadline_ns);
 }
 
 /* Take the items of the tickets that were taken, in order. */
 static int take_all(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
 {
-	struct item_wait wait = {queue_wait_until_ns(queue, deadline_ns), deadline_ns};
 	unsigned done = 0;
 	int r = 0;
 
@@ -462,9 +465,9 @@ static int take_all(struct dso_queue *queue, struct pop *pop, int64_t deadline_n
 		r = session_execute(&queue->object, ops, pop->tickets);
 	}
 	if (r == 0)
-		r = take_staged(queue, pop, &wait, &done);
+		r = take_staged(queue, pop, deadline_ns, &done);
 	for (; r == 0 && done < pop->tickets; done++)
-		r = settle(queue, pop, pop->first + done, &wait);
+		r = settle(queue, pop, pop->first + done, deadline_ns);
 	return r;
 }
 
