@@ -76,7 +76,7 @@ static const char after_options[] =
 	"  DSO_LOCK_TOKEN       the fencing token: larger than every earlier one\n"
 	"  DSO_LOCK_OWNER_DIED  1 when the holder before ended without unlocking\n"
 	"\n"
-	"Environment of the command that queue pop --lease runs:\n"
+	"Environment of the command that a lease runs:\n"
 	"  DSO_QUEUE_DELIVERIES  how often the item was handed out, this time included\n"
 	"\n"
 	"Examples:\n"
