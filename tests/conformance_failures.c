@@ -265,7 +265,7 @@ END_TEST
 Suite *conformance_failures_suite(void)
 {
 	Suite *suite = suite_create("failures");
-	TCase *tcase = tcase_create("failures"), *damage = tcase_create("damage");
+	TCase *tcase = tcase_create("failures");
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, pair_begin, pair_end);
@@ -276,11 +276,19 @@ Suite *conformance_failures_suite(void)
 	tcase_add_test(tcase, a_parameter_out_of_its_range_is_said);
 	tcase_add_test(tcase, a_reserved_parameter_that_is_not_zero_is_said);
 	tcase_add_test(tcase, what_a_handle_does_not_hold_it_cannot_give_back);
-	tcase_set_timeout(damage, 120);
-	tcase_add_checked_fixture(damage, pair_and_memory_begin, pair_and_memory_end);
-	tcase_add_test(damage,
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+Suite *conformance_damage_suite(void)
+{
+	Suite *suite = suite_create("damage");
+	TCase *tcase = tcase_create("damage");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, pair_and_memory_begin, pair_and_memory_end);
+	tcase_add_test(tcase,
 		       a_register_whose_slot_is_damaged_says_so_and_is_whole_again_when_it_is_set);
-	suite_add_tcase(suite, damage);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
