@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/lock.h"
 #include "perf/clock.h"
+#include "perf/rows.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -20,6 +21,32 @@
 #define SHARED_WORD   64
 #define HANG_TIMEOUT  (60 * DSO_SECOND)
 #define EXCLUSION_ERR "two sessions were in the mutex at once"
+
+/* A row of the report. */
+enum lock_row {
+	LOCK_FAA,              /* fetch-and-add of a word that no other session touches */
+	LOCK_PAIR,             /* lock and unlock, likewise */
+	LOCK_PING,             /* round trips of the control connection, one after the other */
+	LOCK_PING_COLD,        /* one after a pause, in which all threads have gone to sleep */
+	LOCK_FAA_AWAY,         /* fetch-and-add of a word that another session has just changed */
+	LOCK_SPINNING,         /* from the unlock to the return of a spinning waiter's lock */
+	LOCK_PARKED,           /* likewise, of a parked waiter */
+	LOCK_CONTENDED,        /* lock and unlock by 2 sessions, both calls */
+	LOCK_CONTENDED_BY_ALL, /* likewise by all of --sessions */
+	LOCK_ROWS
+};
+
+static const struct row rows[] = {
+	[LOCK_FAA] = {"faa", "faa", LOCK_FAA, 1},
+	[LOCK_PAIR] = {"lock", "lock and unlock", LOCK_FAA, 1},
+	[LOCK_PING] = {"ping", "control round trip", LOCK_PING, 1},
+	[LOCK_PING_COLD] = {"ping-cold", "control round trip after a pause", LOCK_PING_COLD, 1},
+	[LOCK_FAA_AWAY] = {"faa-away", "faa after another's", LOCK_FAA_AWAY, 2},
+	[LOCK_SPINNING] = {"hand-over-spinning", "hand-over, spinning", LOCK_FAA_AWAY, 2},
+	[LOCK_PARKED] = {"hand-over-parked", "hand-over, parked", LOCK_PING_COLD, 2},
+	[LOCK_CONTENDED] = {"lock-contended", "lock and unlock, 2", LOCK_CONTENDED, 2},
+	[LOCK_CONTENDED_BY_ALL] = {"lock-contended", "lock and unlock, all", LOCK_CONTENDED, 0},
+};
 
 /* A session with the mutex of the run, in a thread of its own where there are several. */
 struct lane {
@@ -172,7 +199,7 @@ static void pause_for(int64_t ns)
 
 /* Hold the mutex until the other has waited for @hold_ns, and hand it over. */
 static int hand_over_once(struct hand_over *hand_over, struct lane *lane, int64_t hold_ns,
-			  struct lock_figures *figures, enum lock_row row)
+			  struct figures *figures, enum lock_row row)
 {
 	int64_t begin_ns;
 	int r = dso_mutex_lock(lane->mutex, HANG_TIMEOUT, NULL);
@@ -219,7 +246,7 @@ static int ping_once(struct lane *lane, struct histogram *latencies)
 }
 
 /* How long to hold the mutex, so that the other session surely waits, and still spins. */
-static int64_t spinning_ns(const struct lock_figures *figures)
+static int64_t spinning_ns(const struct figures *figures)
 {
 	int64_t ns = (int64_t)histogram_percentile(&figures->latencies[LOCK_PING], 50) / 2000;
 
@@ -227,7 +254,7 @@ static int64_t spinning_ns(const struct lock_figures *figures)
 }
 
 static int hand_overs(struct hand_over *hand_over, struct lane *lane, bool spins,
-		      struct lock_figures *figures)
+		      struct figures *figures)
 {
 	int64_t spin_ns = spinning_ns(figures);
 	cpu_set_t allowed;
@@ -289,8 +316,7 @@ static void *contender_main(void *argument)
 }
 
 /* @count of @lanes contend for the mutex for a while. The first error is @lane's. */
-static int contest(struct lane *lanes, unsigned count, struct lock_figures *figures,
-		   enum lock_row row)
+static int contest(struct lane *lanes, unsigned count, struct figures *figures, enum lock_row row)
 {
 	struct contest contest = {.until_ns = clock_ns() + CONTENDED_NS};
 	struct lane *first = &lanes[0];
@@ -312,7 +338,7 @@ static int contest(struct lane *lanes, unsigned count, struct lock_figures *figu
 		if (lanes[i].error && r == 0)
 			r = worker_wrong(&first->worker, "%s", lanes[i].worker.error);
 		pairs += lanes[i].pairs;
-		figures->pairs[row] += lanes[i].in_time;
+		figures->done[row] += lanes[i].in_time;
 		histogram_merge(&figures->latencies[row], &lanes[i].latencies);
 	}
 	if (r == 0 && contest.inside != pairs)
@@ -325,7 +351,7 @@ static int contest(struct lane *lanes, unsigned count, struct lock_figures *figu
 /* ---- all of it, in rounds ---- */
 
 static int rounds(struct run *run, struct lane *lanes, struct hand_over *hand_over,
-		  struct lock_figures *figures)
+		  struct figures *figures)
 {
 	const struct settings *settings = &run->settings;
 	int64_t begin_ns = clock_ns();
@@ -352,7 +378,7 @@ static int rounds(struct run *run, struct lane *lanes, struct hand_over *hand_ov
 
 int measure_lock(struct run *run, struct worker *worker)
 {
-	static struct lock_figures figures;
+	static struct figures figures;
 	struct lane *lanes = calloc(run->settings.sessions, sizeof *lanes);
 	struct hand_over hand_over = {
 		.waiter = lanes + 1,
@@ -373,7 +399,7 @@ int measure_lock(struct run *run, struct worker *worker)
 		r = worker_wrong(&lanes[opened - 1].worker, "cannot start a thread");
 	if (r == 0) {
 		r = rounds(run, lanes, &hand_over, &figures);
-		run->lock = &figures;
+		run->figures = &figures;
 		hand_over.over = true;
 		sem_post(&hand_over.go);
 		pthread_join(hand_over.thread, NULL);
@@ -386,4 +412,9 @@ int measure_lock(struct run *run, struct worker *worker)
 	free(lanes);
 	dso_object_delete(worker->session, name);
 	return r;
+}
+
+void report_lock(const struct run *run, uint64_t errors)
+{
+	report_rows(run, "lock", rows, LOCK_ROWS, "never two at once", errors);
 }

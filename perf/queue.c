@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/queue.h"
 #include "perf/clock.h"
+#include "perf/rows.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -13,11 +14,36 @@
 #define IN_A_ROW     256 /* items that are pushed one after the other, and then popped */
 #define TURNS        16  /* of one end at a time, in a round */
 #define BLOCKED      20  /* items that a parked consumer waits for, in a round */
+#define QUEUE_MANY   32
 #define PARKED_NS    (2 * DSO_MILLISECOND) /* long after a waiter stops spinning */
-#define CROWD_NS     (200 * DSO_MILLISECOND)
+#define CONTEST_NS   (200 * DSO_MILLISECOND)
 #define HANG_TIMEOUT (60 * DSO_SECOND)
 #define ENDS_MAX     1024
 #define ORDER_ERROR  "an item came out of its producer's order, twice or broken"
+
+/* A row of the report. */
+enum queue_row {
+	QUEUE_FAA,       /* a fetch-and-add, to compare with */
+	QUEUE_PUSH,      /* one item, into a queue that others do not use */
+	QUEUE_POP,       /* one item, which is there */
+	QUEUE_PUSH_MANY, /* an item of QUEUE_MANY that are pushed at once */
+	QUEUE_POP_MANY,  /* an item of QUEUE_MANY that are popped at once */
+	QUEUE_BLOCKED,   /* from the push of an item until a consumer has it that was parked */
+	QUEUE_STREAM,    /* one producer and one consumer, QUEUE_MANY items at once */
+	QUEUE_ALL,       /* half of --sessions at each end, one item at a time */
+	QUEUE_ROWS
+};
+
+static const struct row rows[] = {
+	[QUEUE_FAA] = {"faa", "faa", QUEUE_FAA, 1, false},
+	[QUEUE_PUSH] = {"push", "push", QUEUE_FAA, 1, true},
+	[QUEUE_POP] = {"pop", "pop", QUEUE_FAA, 1, true},
+	[QUEUE_PUSH_MANY] = {"push-many", "push, an item of 32", QUEUE_FAA, 1, true},
+	[QUEUE_POP_MANY] = {"pop-many", "pop, an item of 32", QUEUE_FAA, 1, true},
+	[QUEUE_BLOCKED] = {"pop-blocked", "push to a parked pop", QUEUE_BLOCKED, 2, true},
+	[QUEUE_STREAM] = {"stream", "1 to 1, 32 at once", QUEUE_STREAM, 2, true},
+	[QUEUE_ALL] = {"push-pop", "half to half, one at a time", QUEUE_ALL, 0, true},
+};
 
 /* An item begins with this; the rest are bytes of the number. */
 struct head {
@@ -29,7 +55,7 @@ struct end {
 	pthread_t thread;
 	struct worker worker;
 	struct dso_queue *queue;
-	struct crowd *crowd;
+	struct contest *contest;
 	uint32_t number; /* of the producer */
 	uint32_t pushed; /* items, ever */
 	uint64_t popped; /* in one contest */
@@ -40,7 +66,7 @@ struct end {
 };
 
 /* Producers and consumers for a while. */
-struct crowd {
+struct contest {
 	int64_t until_ns;
 	bool is_batched;
 	_Atomic unsigned producers; /* that push yet */
@@ -133,13 +159,13 @@ static void end_close(struct end *end)
 
 /* ---- one end at a time ---- */
 
-static void add(struct queue_figures *figures, enum queue_row row, int64_t begin_ns, unsigned count)
+static void add(struct figures *figures, enum queue_row row, int64_t begin_ns, unsigned count)
 {
 	histogram_add(&figures->latencies[row], (uint64_t)(clock_ns() - begin_ns) * 1000 / count);
 }
 
 /* IN_A_ROW items in and out again, @many at once. */
-static int in_and_out(struct end *end, unsigned many, struct queue_figures *figures,
+static int in_and_out(struct end *end, unsigned many, struct figures *figures,
 		      enum queue_row pushes, enum queue_row pops)
 {
 	int64_t begin_ns = clock_ns();
@@ -160,7 +186,7 @@ static int in_and_out(struct end *end, unsigned many, struct queue_figures *figu
 	return r && !*end->worker.error ? worker_fail(&end->worker, r) : r;
 }
 
-static int fetch_and_add(struct end *end, struct queue_figures *figures)
+static int fetch_and_add(struct end *end, struct figures *figures)
 {
 	int64_t begin_ns = clock_ns();
 	int r = 0;
@@ -171,7 +197,7 @@ static int fetch_and_add(struct end *end, struct queue_figures *figures)
 	return r ? worker_fail(&end->worker, r) : 0;
 }
 
-static int alone(struct end *end, struct queue_figures *figures)
+static int alone(struct end *end, struct figures *figures)
 {
 	int r = fetch_and_add(end, figures);
 
@@ -206,7 +232,7 @@ static void *blocked_main(void *argument)
 	}
 }
 
-static int hand_over(struct end *producer, struct blocked *blocked, struct queue_figures *figures)
+static int hand_over(struct end *producer, struct blocked *blocked, struct figures *figures)
 {
 	int r = 0;
 
@@ -232,22 +258,22 @@ static int hand_over(struct end *producer, struct blocked *blocked, struct queue
 static void *produce(void *argument)
 {
 	struct end *end = argument;
-	unsigned many = end->crowd->is_batched ? QUEUE_MANY : 1;
+	unsigned many = end->contest->is_batched ? QUEUE_MANY : 1;
 
-	while (end->error == 0 && clock_ns() < end->crowd->until_ns && !stopped())
+	while (end->error == 0 && clock_ns() < end->contest->until_ns && !stopped())
 		end->error = push(end, many);
-	atomic_fetch_sub(&end->crowd->producers, 1);
+	atomic_fetch_sub(&end->contest->producers, 1);
 	return NULL;
 }
 
 static void *consume(void *argument)
 {
 	struct end *end = argument;
-	unsigned many = end->crowd->is_batched ? QUEUE_MANY : 1;
+	unsigned many = end->contest->is_batched ? QUEUE_MANY : 1;
 
 	while (end->error == 0) {
 		/* Seen before the queue is: what is pushed behind it is not there. */
-		bool last = atomic_load(&end->crowd->producers) == 0;
+		bool last = atomic_load(&end->contest->producers) == 0;
 		size_t count = 0;
 		int r = pop(end, many, last ? DSO_NOWAIT : 50 * DSO_MILLISECOND, &count);
 
@@ -261,17 +287,17 @@ static void *consume(void *argument)
 }
 
 static int contest(struct end *ends, unsigned producers, unsigned consumers, bool is_batched,
-		   struct queue_figures *figures, enum queue_row row)
+		   struct figures *figures, enum queue_row row)
 {
 	int64_t begin_ns = clock_ns();
-	struct crowd crowd = {.until_ns = begin_ns + CROWD_NS, .is_batched = is_batched};
+	struct contest contest = {.until_ns = begin_ns + CONTEST_NS, .is_batched = is_batched};
 	uint64_t pushed = 0, popped = 0;
 	unsigned count = producers + consumers;
 	int r = 0;
 
-	atomic_store(&crowd.producers, producers);
+	atomic_store(&contest.producers, producers);
 	for (unsigned i = 0; i < count; i++) {
-		ends[i].crowd = &crowd;
+		ends[i].contest = &contest;
 		ends[i].popped = 0;
 		pushed -= ends[i].pushed;
 		if (pthread_create(&ends[i].thread, NULL, i < producers ? produce : consume,
@@ -287,7 +313,7 @@ static int contest(struct end *ends, unsigned producers, unsigned consumers, boo
 		pushed += ends[i].pushed;
 		popped += ends[i].popped;
 	}
-	figures->items[row] += popped;
+	figures->done[row] += popped;
 	figures->took_ns[row] += clock_ns() - begin_ns;
 	return r == 0 && pushed != popped
 		       ? worker_wrong(&ends[0].worker, "%ju items went in and %ju came out",
@@ -298,7 +324,7 @@ static int contest(struct end *ends, unsigned producers, unsigned consumers, boo
 /* ---- all of it, in rounds ---- */
 
 static int rounds(struct run *run, struct end *ends, struct blocked *blocked,
-		  struct queue_figures *figures)
+		  struct figures *figures)
 {
 	unsigned half = (unsigned)run->settings.sessions / 2;
 	int64_t begin_ns = clock_ns();
@@ -321,7 +347,7 @@ static int rounds(struct run *run, struct end *ends, struct blocked *blocked,
 
 int measure_queue(struct run *run, struct worker *worker)
 {
-	static struct queue_figures figures;
+	static struct figures figures;
 	unsigned count = (unsigned)run->settings.sessions / 2 * 2, opened = 0;
 	struct end *ends = calloc(count, sizeof *ends);
 	struct blocked blocked = {.end = ends + 1};
@@ -342,7 +368,7 @@ int measure_queue(struct run *run, struct worker *worker)
 		r = worker_wrong(&ends[opened - 1].worker, "cannot start a thread");
 	if (r == 0) {
 		r = rounds(run, ends, &blocked, &figures);
-		run->queue = &figures;
+		run->figures = &figures;
 		blocked.over = true;
 		sem_post(&blocked.go);
 		pthread_join(thread, NULL);
@@ -355,4 +381,9 @@ int measure_queue(struct run *run, struct worker *worker)
 	free(ends);
 	dso_object_delete(worker->session, name);
 	return r;
+}
+
+void report_queue(const struct run *run, uint64_t errors)
+{
+	report_rows(run, "queue", rows, QUEUE_ROWS, "every item once and in order", errors);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "perf/lock.h"
-#include "perf/queue.h"
-#include "perf/run.h"
+#include "perf/rows.h"
 #include "perf/clock.h"
 
 #include <jansson.h>
@@ -131,193 +129,89 @@ void report(const struct run *run, uint64_t errors)
 		report_text(run, errors);
 }
 
-/* ---- the mutex ---- */
+/* ---- rows ---- */
 
-/* A row, and the row that it is compared with; itself where there is none. */
-static const struct {
-	const char *op, *text;
-	enum lock_row compared;
-} lock_rows[] = {
-	[LOCK_FAA] = {"faa", "faa", LOCK_FAA},
-	[LOCK_PAIR] = {"lock", "lock and unlock", LOCK_FAA},
-	[LOCK_PING] = {"ping", "control round trip", LOCK_PING},
-	[LOCK_PING_COLD] = {"ping-cold", "control round trip after a pause", LOCK_PING_COLD},
-	[LOCK_FAA_AWAY] = {"faa-away", "faa after another's", LOCK_FAA_AWAY},
-	[LOCK_SPINNING] = {"hand-over-spinning", "hand-over, spinning", LOCK_FAA_AWAY},
-	[LOCK_PARKED] = {"hand-over-parked", "hand-over, parked", LOCK_PING_COLD},
-	[LOCK_CONTENDED] = {"lock-contended", "lock and unlock, 2", LOCK_CONTENDED},
-	[LOCK_CONTENDED_BY_ALL] = {"lock-contended", "lock and unlock, all", LOCK_CONTENDED},
-};
-
-static double lock_rate(const struct lock_figures *figures, enum lock_row row)
+/* How many in a second. */
+static double rate_of(const struct figures *figures, unsigned row)
 {
 	double took_ns = (double)figures->took_ns[row];
 
 	/* Alone: one at a time. */
-	return took_ns > 0 ? (double)figures->pairs[row] * 1e9 / took_ns
+	return took_ns > 0 ? (double)figures->done[row] * 1e9 / took_ns
 			   : 1e12 / histogram_mean(&figures->latencies[row]);
 }
 
-/* Compare by the time that it takes, or, contended, by the number in a second. */
-static double times_compared(const struct lock_figures *figures, enum lock_row row)
+/* Compare by the time that it takes, or, where it is a rate, by the number in a second. */
+static double times_compared(const struct figures *figures, unsigned row, unsigned with)
 {
-	enum lock_row with = lock_rows[row].compared;
-
 	if (figures->took_ns[row] > 0)
-		return lock_rate(figures, row) / lock_rate(figures, with);
+		return rate_of(figures, row) / rate_of(figures, with);
 	return (double)histogram_percentile(&figures->latencies[row], 50) /
 	       (double)histogram_percentile(&figures->latencies[with], 50);
 }
 
-static void report_lock_json(const struct run *run, const struct lock_figures *figures,
-			     enum lock_row row, uint64_t sessions, uint64_t errors)
+static uint64_t bytes_of(const struct run *run, const struct row *row)
 {
-	const struct histogram *latencies = &figures->latencies[row];
-	json_t *object =
-		result(run, lock_rows[row].op, sessions, latencies, lock_rate(figures, row));
+	return row->is_of_items ? run->settings.item_bytes : run->settings.size_bytes;
+}
 
+static void report_row_json(const struct run *run, const struct row *rows, unsigned row,
+			    uint64_t errors)
+{
+	const struct figures *figures = run->figures;
+	const struct histogram *latencies = &figures->latencies[row];
+	uint64_t sessions = rows[row].sessions ? rows[row].sessions : run->settings.sessions;
+	json_t *object = result(run, rows[row].op, sessions, latencies, rate_of(figures, row));
+
+	json_object_set_new(object, "size_bytes",
+			    json_integer((json_int_t)bytes_of(run, &rows[row])));
 	json_object_set_new(object, "samples", json_integer((json_int_t)latencies->count));
-	json_object_set_new(object, "compared_with",
-			    json_string(lock_rows[lock_rows[row].compared].op));
-	json_object_set_new(object, "times_compared", json_real(times_compared(figures, row)));
+	json_object_set_new(object, "compared_with", json_string(rows[rows[row].compared].op));
+	json_object_set_new(object, "times_compared",
+			    json_real(times_compared(figures, row, rows[row].compared)));
 	json_object_set_new(object, "errors", json_integer((json_int_t)errors));
 	print_json(object);
 }
 
-static void report_lock_text(const struct lock_figures *figures, enum lock_row row)
+static void report_row_text(const struct run *run, const struct row *rows, unsigned row)
 {
+	const struct figures *figures = run->figures;
+	const struct histogram *latencies = &figures->latencies[row];
+	unsigned with = rows[row].compared;
 	char of[128];
-	int n = snprintf(of, sizeof of, "%s", lock_rows[row].text);
+	int n = snprintf(of, sizeof of, "%s", rows[row].text);
 
 	if (figures->took_ns[row] > 0)
 		n += snprintf(of + n, sizeof of - (size_t)n, ": %.6f million a second",
-			      lock_rate(figures, row) / 1e6);
-	if (lock_rows[row].compared != row)
+			      rate_of(figures, row) / 1e6);
+	if (with != row)
 		snprintf(of + n, sizeof of - (size_t)n, " (%.2f x %s)",
-			 times_compared(figures, row), lock_rows[lock_rows[row].compared].text);
-	print_row(8, figures->latencies[row].count, &figures->latencies[row], of);
+			 times_compared(figures, row, with), rows[with].text);
+	print_row(bytes_of(run, &rows[row]),
+		  latencies->count ? latencies->count : figures->done[row], latencies, of);
 }
 
-void report_lock(const struct run *run, uint64_t errors)
+void report_rows(const struct run *run, const char *mode, const struct row *rows, unsigned count,
+		 const char *promise, uint64_t errors)
 {
 	const struct settings *settings = &run->settings;
-	const struct lock_figures *figures = run->lock;
+	const struct figures *figures = run->figures;
 
 	if (!figures)
 		return;
 	if (!settings->json) {
-		printf("# lock over %s, sessions %ju, poll %s, server poll %s%s\n", run->transport,
-		       (uintmax_t)settings->sessions, poll_name(settings->poll),
-		       poll_name(settings->server_poll),
-		       errors ? ", FAILED" : ", never two at once");
+		printf("# %s over %s, sessions %ju, poll %s, server poll %s, %s\n", mode,
+		       run->transport, (uintmax_t)settings->sessions, poll_name(settings->poll),
+		       poll_name(settings->server_poll), errors ? "FAILED" : promise);
 		print_head();
 	}
-	for (unsigned row = 0; row < LOCK_ROWS; row++) {
-		uint64_t sessions = row == LOCK_CONTENDED_BY_ALL ? settings->sessions
-				    : row < LOCK_FAA_AWAY        ? 1
-								 : 2;
-
-		if (figures->latencies[row].count == 0)
-			continue;
-		if (settings->json)
-			report_lock_json(run, figures, row, sessions, errors);
-		else
-			report_lock_text(figures, row);
-	}
-}
-
-/* ---- the queue ---- */
-
-/* A row, and whether it is compared with a fetch-and-add. */
-static const struct {
-	const char *op, *text;
-	bool is_compared;
-} queue_rows[] = {
-	[QUEUE_FAA] = {"faa", "faa", false},
-	[QUEUE_PUSH] = {"push", "push", true},
-	[QUEUE_POP] = {"pop", "pop", true},
-	[QUEUE_PUSH_MANY] = {"push-many", "push, an item of 32", true},
-	[QUEUE_POP_MANY] = {"pop-many", "pop, an item of 32", true},
-	[QUEUE_BLOCKED] = {"pop-blocked", "push to a parked pop", false},
-	[QUEUE_STREAM] = {"stream", "1 to 1, 32 at once", false},
-	[QUEUE_ALL] = {"push-pop", "half to half, one at a time", false},
-};
-
-/* Items a second. */
-static double queue_rate(const struct queue_figures *figures, enum queue_row row)
-{
-	double took_ns = (double)figures->took_ns[row];
-
-	return took_ns > 0 ? (double)figures->items[row] * 1e9 / took_ns
-			   : 1e12 / histogram_mean(&figures->latencies[row]);
-}
-
-static double times_faa(const struct queue_figures *figures, enum queue_row row)
-{
-	return (double)histogram_percentile(&figures->latencies[row], 50) /
-	       (double)histogram_percentile(&figures->latencies[QUEUE_FAA], 50);
-}
-
-static void report_queue_json(const struct run *run, const struct queue_figures *figures,
-			      enum queue_row row, uint64_t sessions, uint64_t errors)
-{
-	const struct histogram *latencies = &figures->latencies[row];
-	json_t *object =
-		result(run, queue_rows[row].op, sessions, latencies, queue_rate(figures, row));
-
-	json_object_set_new(
-		object, "size_bytes",
-		json_integer(row == QUEUE_FAA ? 8 : (json_int_t)run->settings.item_bytes));
-	json_object_set_new(object, "samples", json_integer((json_int_t)latencies->count));
-	if (queue_rows[row].is_compared) {
-		json_object_set_new(object, "compared_with", json_string("faa"));
-		json_object_set_new(object, "times_compared", json_real(times_faa(figures, row)));
-	}
-	json_object_set_new(object, "errors", json_integer((json_int_t)errors));
-	print_json(object);
-}
-
-static void report_queue_text(const struct run *run, const struct queue_figures *figures,
-			      enum queue_row row)
-{
-	char of[128];
-	int n = snprintf(of, sizeof of, "%s", queue_rows[row].text);
-
-	if (figures->took_ns[row] > 0)
-		snprintf(of + n, sizeof of - (size_t)n, ": %.6f million a second",
-			 queue_rate(figures, row) / 1e6);
-	else if (queue_rows[row].is_compared)
-		snprintf(of + n, sizeof of - (size_t)n, " (%.2f x faa)", times_faa(figures, row));
-	print_row(row == QUEUE_FAA ? 8 : run->settings.item_bytes,
-		  figures->took_ns[row] > 0 ? figures->items[row] : figures->latencies[row].count,
-		  &figures->latencies[row], of);
-}
-
-void report_queue(const struct run *run, uint64_t errors)
-{
-	const struct settings *settings = &run->settings;
-	const struct queue_figures *figures = run->queue;
-
-	if (!figures)
-		return;
-	if (!settings->json) {
-		printf("# queue over %s, sessions %ju, poll %s, server poll %s%s\n", run->transport,
-		       (uintmax_t)settings->sessions, poll_name(settings->poll),
-		       poll_name(settings->server_poll),
-		       errors ? ", FAILED" : ", every item once and in order");
-		print_head();
-	}
-	for (unsigned row = 0; row < QUEUE_ROWS; row++) {
-		uint64_t sessions = row == QUEUE_ALL       ? settings->sessions
-				    : row >= QUEUE_BLOCKED ? 2
-							   : 1;
-
+	for (unsigned row = 0; row < count; row++) {
 		if (figures->latencies[row].count == 0 && figures->took_ns[row] == 0)
 			continue;
 		if (settings->json)
-			report_queue_json(run, figures, row, sessions, errors);
+			report_row_json(run, rows, row, errors);
 		else
-			report_queue_text(run, figures, row);
+			report_row_text(run, rows, row);
 	}
 }
 

@@ -8,8 +8,7 @@
 #include "perf/histogram.h"
 #include "perf/operation.h"
 
-struct lock_figures;
-struct queue_figures;
+struct figures;
 
 struct run {
 	struct settings settings;
@@ -21,10 +20,10 @@ struct run {
 	char transport[16];         /* the one in use */
 	struct histogram latencies; /* ps */
 	uint64_t completed, additions;
-	uint64_t batch;              /* the operations that a sample is the mean of */
-	double rate;                 /* operations a second */
-	struct lock_figures *lock;   /* of the mode lock */
-	struct queue_figures *queue; /* of the mode queue */
+	uint64_t batch; /* the operations that a sample is the mean of */
+	double rate;    /* operations a second */
+	/* of the modes lock and queue: perf/rows.h */
+	struct figures *figures;
 };
 
 /*

@@ -20,6 +20,7 @@
 #include "tests/clock.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
+#include "tests/transports.h"
 
 #define HANG_TIMEOUT (120 * DSO_SECOND)
 #define PRODUCERS    3
@@ -27,8 +28,6 @@
 #define ITEMS_MAX    200000 /* of a producer */
 
 static struct daemon_process storage;
-static const char *transports[8];
-static int transport_count;
 
 /* What the processes note. */
 struct notes {
@@ -226,8 +225,7 @@ int main(int argc, char **argv)
 	Suite *suite = suite_create("queue_deaths");
 	TCase *tests = tcase_create("queue_deaths");
 
-	for (int i = 1; i < argc && i <= 8; i++)
-		transports[(transport_count = i) - 1] = argv[i];
+	transports_choose(argc, argv);
 	tcase_set_timeout(tests, 600);
 	tcase_add_unchecked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(

@@ -51,12 +51,12 @@ int dso_queue_open(struct dso_session *session, const char *name,
 	queue->leased = calloc(
 		1, DSO_QUEUE_LEASES_MAX * sizeof *queue->leased +
 			   QUEUE_BATCH * (sizeof(struct queue_slot) + queue->staged_bytes + 7));
-	queue->staged = (uint8_t *)(queue->leased + DSO_QUEUE_LEASES_MAX);
-	queue->object.memory = queue->leased;
 	if (!queue->leased) {
 		dso_queue_close(queue);
 		return session_fail(session, -ENOMEM, "cannot open queue %s: out of memory", name);
 	}
+	queue->staged = (uint8_t *)(queue->leased + DSO_QUEUE_LEASES_MAX);
+	queue->object.memory = queue->leased;
 	*ret_queue = queue;
 	return 0;
 }

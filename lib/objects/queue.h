@@ -39,14 +39,18 @@ struct dso_queue {
 	struct object object;
 	uint64_t capacity, stride;
 	uint32_t item_bytes;
-	uint32_t staged_bytes; /* the part of an item that is staged, at most */
-	uint64_t tail, head;   /* as last seen; the tail without QUEUE_SHUT */
+	/* the part of an item that is staged, at most */
+	uint32_t staged_bytes;
+	/* as last seen; the tail without QUEUE_SHUT */
+	uint64_t tail, head;
 	bool is_shut;
-	uint64_t missed,
-		looked_for; /* of that word: as last seen, and before the last vain search */
-	uint64_t *leased;   /* tickets of the items that this handle has leased */
+	/* the word of what was missed: as last seen, and before the last vain search */
+	uint64_t missed, looked_for;
+	/* tickets of the items that this handle has leased */
+	uint64_t *leased;
 	uint32_t leases;
-	uint8_t *staged; /* QUEUE_BATCH slots, each with the staged part of its item */
+	/* QUEUE_BATCH slots, each with the staged part of its item */
+	uint8_t *staged;
 };
 
 static inline uint64_t queue_lap(const struct dso_queue *queue, uint64_t ticket)

@@ -331,14 +331,9 @@ static int void_abandoned(struct dso_queue *queue, uint64_t *ret_below)
  * producer counts it when it is there. Returns 0, -EAGAIN (the slot has changed), or an error. */
 static int mark_claimed(struct dso_queue *queue, uint64_t ticket, uint64_t word)
 {
-	uint64_t before;
-	int r;
-
-	if (owned_word_owner(word) == 0 || word & (OWNED_DONE | QUEUE_LEFT))
+	if (owned_word_owner(word) == 0 || word & OWNED_DONE)
 		return 0;
-	r = word_cas(&queue->object, queue_slot_offset(queue, ticket), word, word | QUEUE_LEFT,
-		     &before);
-	return r || before == word ? r : -EAGAIN;
+	return word_flag(&queue->object, queue_slot_offset(queue, ticket), QUEUE_LEFT, &word);
 }
 
 /* Among @count slots from @slot on, the oldest full one whose ticket is below @below and which is
@@ -683,7 +678,6 @@ int dso_queue_give_back(struct dso_queue *queue, uint64_t ticket)
 void dso_queue_close(struct dso_queue *queue)
 {
 	INSIDE(check_session(queue));
-
 	int r = 0;
 
 	/* -EPERM: that one was written over, and is forgotten. */

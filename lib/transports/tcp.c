@@ -7,7 +7,7 @@
 #include "lib/core/clock.h"
 #include "lib/remote/dial.h"
 #include "lib/io/engine.h"
-#include "lib/remote/keepalive.h"
+#include "lib/io/keepalive.h"
 #include "lib/core/peer_timeout.h"
 
 #include <errno.h>

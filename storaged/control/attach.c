@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ATTACH: a connection becomes the data path of a session, or brings the arena to a process. */
 #include "storaged/control/handlers.h"
-#include "lib/remote/keepalive.h"
+#include "lib/io/keepalive.h"
 
 #include <errno.h>
 #include <sys/pidfd.h>

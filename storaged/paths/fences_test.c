@@ -182,6 +182,27 @@ static struct mail *take(struct mailbox *inbox, uint32_t wanted)
 	return mail;
 }
 
+/* Make a data connection of the session, and take what its worker gets. */
+static struct data_connection *connect_data(int ends[2])
+{
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	ck_assert_int_eq(data_connections_add(&data_connections, &session, ends[0], "", 0), 0);
+	return container_of(take(&worker->inbox, DATA_BEGIN), struct data_connection, to_worker);
+}
+
+/* The same for a queue pair of transport roce. */
+static struct roce_queue_pair *connect_roce(void)
+{
+	struct control_queue_pair theirs = {.mtu = le16_of(1024), .rd_atomic = le16_of(4)};
+	struct roce_address local = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
+	struct roce_queue_pair *pair;
+
+	memcpy(theirs.ip, local.ip, sizeof theirs.ip);
+	ck_assert_int_eq(queue_pairs_make(&queue_pairs, &session, &theirs, &local, &pair), 0);
+	take(&roce_worker->inbox, QUEUE_PAIR_BEGIN);
+	return pair;
+}
+
 /* Whether the worker would wake up, if it slept. */
 static bool is_poked(struct mailbox *inbox)
 {
@@ -192,19 +213,10 @@ static bool is_poked(struct mailbox *inbox)
 
 START_TEST(who_serves_a_path_is_awake_when_its_client_is_about_to_use_it)
 {
-	struct control_queue_pair theirs = {.mtu = le16_of(1024), .rd_atomic = le16_of(4)};
-	struct roce_address local = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
-	struct data_connection *connection;
-	struct roce_queue_pair *pair;
 	int ends[2];
+	struct data_connection *connection = connect_data(ends);
+	struct roce_queue_pair *pair = connect_roce();
 
-	memcpy(theirs.ip, local.ip, sizeof theirs.ip);
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	ck_assert_int_eq(data_connections_add(&data_connections, &session, ends[0], "", 0), 0);
-	ck_assert_int_eq(queue_pairs_make(&queue_pairs, &session, &theirs, &local, &pair), 0);
-	connection =
-		container_of(take(&worker->inbox, DATA_BEGIN), struct data_connection, to_worker);
-	take(&roce_worker->inbox, QUEUE_PAIR_BEGIN);
 	for (unsigned i = 0; i < 2; i++) {
 		mailbox_quiet(&worker->inbox);
 		mailbox_quiet(&roce_worker->inbox);
@@ -225,13 +237,9 @@ END_TEST
 
 START_TEST(a_data_connection_is_fenced_by_the_word_of_its_worker_alone)
 {
-	struct data_connection *connection;
 	int ends[2];
+	struct data_connection *connection = connect_data(ends);
 
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	ck_assert_int_eq(data_connections_add(&data_connections, &session, ends[0], "", 0), 0);
-	connection =
-		container_of(take(&worker->inbox, DATA_BEGIN), struct data_connection, to_worker);
 	fences_close(&session.fences, END_silent);
 	take(&worker->inbox, DATA_END);
 	ck_assert_int_eq(loop_turn(&loop, 0), 0);
@@ -247,13 +255,9 @@ END_TEST
 
 START_TEST(a_data_connection_that_broke_is_not_fenced_before_its_worker_says_so)
 {
-	struct data_connection *connection;
 	int ends[2];
+	struct data_connection *connection = connect_data(ends);
 
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	ck_assert_int_eq(data_connections_add(&data_connections, &session, ends[0], "", 0), 0);
-	connection =
-		container_of(take(&worker->inbox, DATA_BEGIN), struct data_connection, to_worker);
 	mailbox_post(worker->outbox, &connection->to_main, DATA_ENDED);
 	ck_assert_int_eq(loop_turn(&loop, 0), 0);
 	take(&worker->inbox, DATA_END);
@@ -269,13 +273,8 @@ END_TEST
 
 START_TEST(a_queue_pair_is_fenced_by_the_word_of_its_worker_alone)
 {
-	struct control_queue_pair theirs = {.mtu = le16_of(1024), .rd_atomic = le16_of(4)};
-	struct roce_address local = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
-	struct roce_queue_pair *pair;
+	struct roce_queue_pair *pair = connect_roce();
 
-	memcpy(theirs.ip, local.ip, sizeof theirs.ip);
-	ck_assert_int_eq(queue_pairs_make(&queue_pairs, &session, &theirs, &local, &pair), 0);
-	take(&roce_worker->inbox, QUEUE_PAIR_BEGIN);
 	mailbox_post(roce_worker->outbox, &pair->to_main, QUEUE_PAIR_FAILED);
 	ck_assert_int_eq(loop_turn(&loop, 0), 0);
 	ck_assert(!fences_carry(&session.fences, CONTROL_ROCE));

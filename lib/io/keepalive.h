@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keep a TCP connection open on which nothing is sent for long, and notice its end. Address
  * translators and firewalls drop idle connections, the stricter of them after a minute. */
-#ifndef LIB_REMOTE_KEEPALIVE_H
-#define LIB_REMOTE_KEEPALIVE_H
+#ifndef LIB_IO_KEEPALIVE_H
+#define LIB_IO_KEEPALIVE_H
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
