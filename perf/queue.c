@@ -31,8 +31,12 @@ enum queue_row {
 	QUEUE_BLOCKED,   /* from the push of an item until a consumer has it that was parked */
 	QUEUE_STREAM,    /* one producer and one consumer, QUEUE_MANY items at once */
 	QUEUE_ALL,       /* half of --sessions at each end, one item at a time */
-	QUEUE_ROWS
+	/* one producer, and consumers that wait for each item: 1, 2, 4, 8, 16 */
+	QUEUE_WAITING,
+	QUEUE_ROWS = QUEUE_WAITING + 5
 };
+
+#define CONSUMERS_MAX 16 /* that wait */
 
 static const struct row rows[] = {
 	[QUEUE_FAA] = {"faa", "faa", QUEUE_FAA, 1, false},
@@ -43,6 +47,15 @@ static const struct row rows[] = {
 	[QUEUE_BLOCKED] = {"pop-blocked", "push to a parked pop", QUEUE_BLOCKED, 2, true},
 	[QUEUE_STREAM] = {"stream", "1 to 1, 32 at once", QUEUE_STREAM, 2, true},
 	[QUEUE_ALL] = {"push-pop", "half to half, one at a time", QUEUE_ALL, 0, true},
+#define WAITING(i, consumers)                                                          \
+	[QUEUE_WAITING + (i)] = {"pop-blocking", "1 to " #consumers ", one at a time", \
+				 QUEUE_WAITING + (i), 1 + (consumers), true}
+	WAITING(0, 1),
+	WAITING(1, 2),
+	WAITING(2, 4),
+	WAITING(3, 8),
+	WAITING(4, 16),
+#undef WAITING
 };
 
 /* An item begins with this; the rest are bytes of the number. */
@@ -58,7 +71,8 @@ struct end {
 	struct contest *contest;
 	uint32_t number; /* of the producer */
 	uint32_t pushed; /* items, ever */
-	uint64_t popped; /* in one contest */
+	uint64_t popped; /* in one contest, */
+	int64_t last_ns; /* the last of them then */
 	uint32_t *next;  /* of a consumer: the least number of each producer that may come */
 	uint8_t *bytes;  /* QUEUE_MANY items */
 	struct dso_queue_item items[QUEUE_MANY];
@@ -282,6 +296,8 @@ static void *consume(void *argument)
 		if (r && r != -ETIMEDOUT)
 			end->error = *end->worker.error ? r : worker_fail(&end->worker, r);
 		end->popped += count;
+		if (count)
+			end->last_ns = clock_ns();
 	}
 	return NULL;
 }
@@ -289,7 +305,7 @@ static void *consume(void *argument)
 static int contest(struct end *ends, unsigned producers, unsigned consumers, bool is_batched,
 		   struct figures *figures, enum queue_row row)
 {
-	int64_t begin_ns = clock_ns();
+	int64_t begin_ns = clock_ns(), last_ns = begin_ns;
 	struct contest contest = {.until_ns = begin_ns + CONTEST_NS, .is_batched = is_batched};
 	uint64_t pushed = 0, popped = 0;
 	unsigned count = producers + consumers;
@@ -299,6 +315,7 @@ static int contest(struct end *ends, unsigned producers, unsigned consumers, boo
 	for (unsigned i = 0; i < count; i++) {
 		ends[i].contest = &contest;
 		ends[i].popped = 0;
+		ends[i].last_ns = begin_ns;
 		pushed -= ends[i].pushed;
 		if (pthread_create(&ends[i].thread, NULL, i < producers ? produce : consume,
 				   &ends[i])) {
@@ -312,9 +329,10 @@ static int contest(struct end *ends, unsigned producers, unsigned consumers, boo
 			r = worker_wrong(&ends[0].worker, "%s", ends[i].worker.error);
 		pushed += ends[i].pushed;
 		popped += ends[i].popped;
+		last_ns = ends[i].last_ns > last_ns ? ends[i].last_ns : last_ns;
 	}
 	figures->done[row] += popped;
-	figures->took_ns[row] += clock_ns() - begin_ns;
+	figures->took_ns[row] += last_ns - begin_ns;
 	return r == 0 && pushed != popped
 		       ? worker_wrong(&ends[0].worker, "%ju items went in and %ju came out",
 				      (uintmax_t)pushed, (uintmax_t)popped)
@@ -340,6 +358,8 @@ static int rounds(struct run *run, struct end *ends, struct blocked *blocked,
 			r = contest(ends, 1, 1, true, figures, QUEUE_STREAM);
 		if (r == 0)
 			r = contest(ends, half, half, false, figures, QUEUE_ALL);
+		for (unsigned i = 0; r == 0 && 1u << i <= CONSUMERS_MAX; i++)
+			r = contest(ends, 1, 1u << i, false, figures, QUEUE_WAITING + i);
 		report_progress(begin_ns, run->settings.duration_ns);
 	} while (r == 0 && !stopped() && clock_ns() - begin_ns < run->settings.duration_ns);
 	return r;
@@ -348,7 +368,8 @@ static int rounds(struct run *run, struct end *ends, struct blocked *blocked,
 int measure_queue(struct run *run, struct worker *worker)
 {
 	static struct figures figures;
-	unsigned count = (unsigned)run->settings.sessions / 2 * 2, opened = 0;
+	unsigned half = (unsigned)run->settings.sessions / 2, opened = 0;
+	unsigned count = half > CONSUMERS_MAX / 2 ? 2 * half : 1 + CONSUMERS_MAX;
 	struct end *ends = calloc(count, sizeof *ends);
 	struct blocked blocked = {.end = ends + 1};
 	pthread_t thread;
