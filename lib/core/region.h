@@ -53,6 +53,12 @@ static inline void region_zero(uint8_t *to, size_t bytes)
 		__atomic_store_n((uint64_t *)(void *)to, 0, __ATOMIC_RELAXED);
 }
 
+/* A look at an aligned word, in the one order that all atomics of region_execute have. */
+static inline uint64_t region_load(const uint8_t *at)
+{
+	return __atomic_load_n((const uint64_t *)(const void *)at, __ATOMIC_SEQ_CST);
+}
+
 /* ---- the four operations, executed by this CPU ---- */
 
 static inline void region_execute_read(const uint8_t *at, void *buffer, size_t bytes)

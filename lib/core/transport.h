@@ -126,6 +126,10 @@ struct transport_ops {
 	int (*cas)(struct transport *transport, uint64_t offset, uint64_t expected, uint64_t value,
 		   uint64_t *ret_before);
 
+	/* Where there is execute, optional: where @length_bytes from @offset on lie, to be
+	 * touched by lib/core/region.h between session_enter and session_leave; NULL: outside. */
+	uint8_t *(*at)(struct transport *transport, uint64_t offset, uint64_t length_bytes);
+
 	/* Optional: append what was counted to *count figures, at most @count_max. Does not
 	 * block. */
 	void (*figures)(struct transport *transport, struct dso_figure *figures, size_t count_max,

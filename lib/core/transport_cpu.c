@@ -64,6 +64,13 @@ static int cpu_cas(struct transport *transport, uint64_t offset, uint64_t expect
 	return 0;
 }
 
+static uint8_t *cpu_at(struct transport *transport, uint64_t offset, uint64_t length_bytes)
+{
+	struct transport_cpu *cpu = (struct transport_cpu *)transport;
+
+	return data_is_inside(offset, length_bytes, cpu->bytes) ? cpu->memory + offset : NULL;
+}
+
 static void shm_detach(struct transport *transport)
 {
 	struct transport_cpu *cpu = (struct transport_cpu *)transport;
@@ -107,6 +114,7 @@ static const struct transport_ops cpu_ops = {
 	.forget = cpu_forget,
 	.execute = cpu_execute,
 	.cas = cpu_cas,
+	.at = cpu_at,
 };
 
 static const struct transport_ops shm_ops = {
@@ -116,6 +124,7 @@ static const struct transport_ops shm_ops = {
 	.forget = cpu_forget,
 	.execute = cpu_execute,
 	.cas = cpu_cas,
+	.at = cpu_at,
 };
 
 static int cpu_new(const struct transport_ops *ops, void *memory, uint64_t bytes, void *lease,

@@ -48,9 +48,9 @@ int dso_queue_open(struct dso_session *session, const char *name,
 	queue->item_bytes = (uint32_t)queue->object.parameters[QUEUE_PARAMETER_ITEM_BYTES];
 	queue->staged_bytes =
 		queue->item_bytes < QUEUE_STAGED_MAX ? queue->item_bytes : QUEUE_STAGED_MAX;
-	queue->leased = calloc(
-		1, DSO_QUEUE_LEASES_MAX * sizeof *queue->leased +
-			   QUEUE_BATCH * (sizeof(struct queue_slot) + queue->staged_bytes + 7));
+	queue->staged_stride = (uint32_t)QUEUE_STRIDE_BYTES(queue->staged_bytes);
+	queue->leased = calloc(1, DSO_QUEUE_LEASES_MAX * sizeof *queue->leased +
+					  QUEUE_BATCH * (size_t)queue->staged_stride);
 	if (!queue->leased) {
 		dso_queue_close(queue);
 		return session_fail(session, -ENOMEM, "cannot open queue %s: out of memory", name);
@@ -85,22 +85,40 @@ int queue_check_vain(unsigned vain, int64_t deadline_ns)
 	return vain >= QUEUE_VAIN_MIN && clock_now_ns() >= deadline_ns ? -ETIMEDOUT : 0;
 }
 
-int queue_look(struct dso_queue *queue)
+/* The operations that look at the queue, and what they saw. */
+#define LOOKS 3
+static void look_with(struct dso_queue *queue, struct op ops[LOOKS])
 {
-	struct op ops[3] = {
-		word_op(&queue->object, DATA_FAA, QUEUE_HEAD_OFFSET, 0, 0),
-		word_op(&queue->object, DATA_FAA, QUEUE_TAIL_OFFSET, 0, 0),
-		word_op(&queue->object, DATA_FAA, QUEUE_MISSED_OFFSET, 0, 0),
-	};
-	int r = session_execute(&queue->object, ops, 3);
+	ops[0] = word_op(&queue->object, DATA_FAA, QUEUE_HEAD_OFFSET, 0, 0);
+	ops[1] = word_op(&queue->object, DATA_FAA, QUEUE_TAIL_OFFSET, 0, 0);
+	ops[2] = word_op(&queue->object, DATA_FAA, QUEUE_MISSED_OFFSET, 0, 0);
+}
 
-	if (r)
-		return r;
+static void learn(struct dso_queue *queue, const struct op ops[LOOKS])
+{
 	queue->head = ops[0].value;
 	queue->tail = ops[1].value & ~QUEUE_SHUT;
 	queue->is_shut = ops[1].value & QUEUE_SHUT;
 	queue->missed = ops[2].value;
-	return 0;
+}
+
+int queue_look(struct dso_queue *queue)
+{
+	struct op ops[LOOKS];
+	int r;
+
+	look_with(queue, ops);
+	r = session_execute(&queue->object, ops, LOOKS);
+	if (r == 0)
+		learn(queue, ops);
+	return r;
+}
+
+unsigned queue_raise_with(struct dso_queue *queue, uint64_t offset, struct op *ops)
+{
+	ops[0] = word_op(&queue->object, DATA_FAA, offset, 1, 0);
+	ops[1] = word_op(&queue->object, DATA_FAA, offset + EVENT_WAITERS_OFFSET, 0, 0);
+	return 2;
 }
 
 int queue_raise(struct dso_queue *queue, uint64_t offset, uint32_t count)
@@ -150,39 +168,100 @@ int64_t queue_wait_until_ns(const struct dso_queue *queue, int64_t deadline_ns)
 	return least_ns > until_ns ? least_ns : until_ns;
 }
 
-/* Enlisted: whatever comes after the look raises the event. */
-static int wait_enlisted(struct dso_queue *queue, const struct event *event, uint64_t count,
-			 int (*is_there)(struct dso_queue *queue), int64_t deadline_ns)
+/* ---- waiting for the other end ---- */
+
+unsigned queue_leave_with(struct dso_queue *queue, struct op *op)
 {
-	struct spin spin = spin_begin(queue->object.session, deadline_ns);
+	if (!queue->enlisted)
+		return 0;
+	*op = word_op(&queue->object, DATA_FAA, queue->enlisted + EVENT_WAITERS_OFFSET, UINT64_MAX,
+		      0);
+	queue->enlisted = 0;
+	return 1;
+}
+
+int queue_leave(struct dso_queue *queue, int r)
+{
+	struct op op;
+	int s = queue_leave_with(queue, &op) ? session_execute_one(&queue->object, &op) : 0;
+
+	return r ? r : s;
+}
+
+/* Look at the count of the event at @offset and then at the queue, and before that enlist, if it is
+ * not done: whatever comes after the look raises the event. */
+static int look_enlisted(struct dso_queue *queue, uint64_t offset, uint64_t *ret_count)
+{
+	struct op ops[2 + LOOKS] = {
+		word_op(&queue->object, DATA_FAA, offset + EVENT_WAITERS_OFFSET,
+			queue->enlisted ? 0 : 1, 0),
+		word_op(&queue->object, DATA_FAA, offset, 0, 0),
+	};
 	int r;
 
-	while ((r = is_there(queue)) == -EAGAIN) {
-		r = event_wait(event, 1, count, 0, &spin, deadline_ns);
+	look_with(queue, ops + 2);
+	r = session_execute(&queue->object, ops, 2 + LOOKS);
+	if (r)
+		return r;
+	queue->enlisted = offset;
+	*ret_count = ops[1].value;
+	learn(queue, ops + 2);
+	return 0;
+}
+
+static int wait_enlisted(struct dso_queue *queue, uint64_t offset,
+			 int (*is_there)(struct dso_queue *queue), int64_t deadline_ns)
+{
+	struct event event = queue_event(queue, offset);
+	struct spin spin = spin_begin(queue->object.session, deadline_ns);
+	uint64_t count = 0;
+	int r = 0;
+
+	while (r == 0) {
+		r = look_enlisted(queue, offset, &count);
 		if (r == 0)
-			r = event_count(event, &count);
-		if (r)
+			r = is_there(queue);
+		if (r != -EAGAIN)
 			break;
+		r = event_wait(&event, 1, count, 0, &spin, deadline_ns);
 	}
 	/* It had a wake-up, maybe, and goes without what there is. */
-	if (r && r != -EPIPE && spin.parked && !object_session_is_over(r) && is_there(queue) == 0)
-		futex_wake(&queue->object, event->offset, 1);
+	if (r && r != -EPIPE && spin.parked && !object_session_is_over(r) &&
+	    queue_look(queue) == 0 && is_there(queue) == 0)
+		futex_wake(&queue->object, offset, 1);
+	return r;
+}
+
+/* Where it costs nothing but this processor, wait for a while without being enlisted, so that the
+ * other end need not wake a session that is awake. */
+static int spin_near(struct dso_queue *queue, uint64_t offset,
+		     int (*is_there)(struct dso_queue *queue), int64_t deadline_ns)
+{
+	struct spin spin = spin_begin(queue->object.session, deadline_ns);
+	bool pops = offset == QUEUE_ITEMS_OFFSET;
+	int r = -EAGAIN;
+
+	if (!transport_ops(queue->object.session->transport)->at)
+		return r;
+	while (r == -EAGAIN &&
+	       spin_on(&spin, &queue->object, pops ? QUEUE_TAIL_OFFSET : QUEUE_HEAD_OFFSET,
+		       pops ? queue->tail : queue->head)) {
+		r = queue_look(queue);
+		if (r == 0)
+			r = is_there(queue);
+	}
 	return r;
 }
 
 int queue_wait(struct dso_queue *queue, uint64_t offset, int (*is_there)(struct dso_queue *queue),
 	       int64_t deadline_ns)
 {
-	struct event event = queue_event(queue, offset);
-	uint64_t count;
 	int r;
 
 	if (clock_now_ns() >= deadline_ns)
 		return -ETIMEDOUT;
-	r = event_enlist(&event, 1, &count);
-	if (r)
-		return r;
-	return event_leave(&event, 1, wait_enlisted(queue, &event, count, is_there, deadline_ns));
+	r = spin_near(queue, offset, is_there, deadline_ns);
+	return r == -EAGAIN ? wait_enlisted(queue, offset, is_there, deadline_ns) : r;
 }
 
 /* ---- without items ---- */

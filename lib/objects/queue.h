@@ -5,8 +5,11 @@
  * Tickets order everything: producers take those of the tail, consumers those of the head, and the
  * ticket t of both meets in slot t % capacity. A ticket is taken by a fetch-and-add while there is
  * much between head and tail, and near the ends by a compare-and-swap, so that nobody takes one for
- * a slot that is not there yet. Whoever waits for items or for space has no ticket, and parks on an
- * event. (Tickets and a sequence a slot: D. Vyukov's bounded MPMC queue; skipping a slot whose
+ * a slot that is not there yet. A claim is the right to fill the slot: a producer that claims the
+ * slots of the tickets that it is about to take, and does not get these, fills those that it has
+ * claimed all the same, and the producers that have their tickets take others. Whoever waits for
+ * items or for space has no ticket, and parks on an event. (Tickets and a sequence a slot:
+ * D. Vyukov's bounded MPMC queue; skipping a slot whose
  * producer does not come: A. Morrison and Y. Afek, "Fast concurrent queues for x86 processors",
  * PPoPP'13, where a consumer makes a slot unusable for the lap.)
  *
@@ -39,11 +42,15 @@ struct dso_queue {
 	struct object object;
 	uint64_t capacity, stride;
 	uint32_t item_bytes;
-	/* the part of an item that is staged, at most */
-	uint32_t staged_bytes;
+	/* the part of an item that is staged, at most, and from one staged slot to the next */
+	uint32_t staged_bytes, staged_stride;
 	/* as last seen; the tail without QUEUE_SHUT */
 	uint64_t tail, head;
 	bool is_shut;
+	/* of a producer: others took tickets when it last did */
+	bool has_rivals;
+	/* of the event that this session is enlisted at, while it is in a call; 0: at none */
+	uint64_t enlisted;
 	/* the word of what was missed: as last seen, and before the last vain search */
 	uint64_t missed, looked_for;
 	/* tickets of the items that this handle has leased */
@@ -104,9 +111,27 @@ static inline struct event queue_event(struct dso_queue *queue, uint64_t offset)
 /* Staged slot @index. */
 static inline struct queue_slot *queue_staged(const struct dso_queue *queue, unsigned index)
 {
-	size_t stride = sizeof(struct queue_slot) + ((queue->staged_bytes + 7u) & ~7u);
+	return (struct queue_slot *)(queue->staged + (size_t)index * queue->staged_stride);
+}
 
-	return (struct queue_slot *)(queue->staged + index * stride);
+/* What a full slot that had @word has when its item was taken, with the @flags of struct pop. */
+static inline uint64_t queue_taken(const struct dso_queue *queue, uint64_t word, uint8_t flags)
+{
+	return flags ? (word & ~(uint64_t)QUEUE_LEFT) | owned_word(0, queue->object.session->owner)
+		     : queue_word_emptied(word);
+}
+
+/* Fill in what is no bytes, of the item of @ticket in @slot. */
+static inline void queue_describe(const struct dso_queue *queue, uint64_t ticket,
+				  const struct queue_slot *slot, struct dso_queue_item *item)
+{
+	uint64_t returns = le64_get(slot->returns);
+
+	item->length_bytes = le32_get(slot->length_bytes);
+	item->ticket = ticket;
+	item->deliveries = 1;
+	if (owned_word_token(returns) == queue_lap(queue, ticket))
+		item->deliveries += (uint32_t)(returns & QUEUE_RETURNS_MASK);
 }
 
 /* Whether to go on after so many tickets in a row that came to nothing: 0, -ETIMEDOUT, or -EBADMSG:
@@ -124,6 +149,10 @@ int queue_tell(struct dso_queue *queue, uint64_t offset);
 /* An item was left behind: whoever waits for one looks for it. */
 int queue_count_left(struct dso_queue *queue);
 
+/* The operations that raise the event at @offset, the last of which has the waiters. Returns how
+ * many. */
+unsigned queue_raise_with(struct dso_queue *queue, uint64_t offset, struct op *ops);
+
 /* Whoever waits for the event at @offset, up to @count of them, may go on. */
 int queue_raise(struct dso_queue *queue, uint64_t offset, uint32_t count);
 
@@ -135,8 +164,13 @@ int queue_wait_slot(struct dso_queue *queue, uint64_t ticket, uint64_t *word, in
 int64_t queue_wait_until_ns(const struct dso_queue *queue, int64_t deadline_ns);
 
 /* Who waits, for what there is at the end of which @offset is the event: @is_there says whether it
- * is. Returns 0, -EPIPE, -ETIMEDOUT or the errors of a wait. */
+ * is, as the queue was last looked at. Returns 0, -EPIPE, -ETIMEDOUT or the errors of a wait. The
+ * session may still be enlisted then, so that it leaves along with what it does next. */
 int queue_wait(struct dso_queue *queue, uint64_t offset, int (*is_there)(struct dso_queue *queue),
 	       int64_t deadline_ns);
+/* The operation by which it leaves, in *op. Returns how many: 1, or 0 where it is not enlisted. */
+unsigned queue_leave_with(struct dso_queue *queue, struct op *op);
+/* Leave, where it is enlisted. The result @r of the call is kept, also where this fails. */
+int queue_leave(struct dso_queue *queue, int r);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The consumers' end of a queue: a ticket with a look at its slot, and the taking of the item. Each
  * is a round trip, for up to QUEUE_BATCH items. */
-#include "lib/objects/queue.h"
+#include "lib/objects/queue_near.h"
 #include "lib/client/check.h"
 #include "lib/core/clock.h"
 #include "lib/objects/word.h"
@@ -19,6 +19,7 @@ struct pop {
 	uint8_t flags;  /* of a slot whose item was taken: 0, or OWNED_DONE where it is leased */
 	uint64_t first; /* ticket */
 	unsigned tickets;
+	unsigned done;   /* of them dealt with */
 	bool are_staged; /* their slots were read */
 	bool is_bad;     /* an item was taken off that is not what its producer wrote */
 };
@@ -39,10 +40,6 @@ static uint64_t items_seen(const struct dso_queue *queue)
 /* Whether there is something to pop, or to look for. */
 static int has_items(struct dso_queue *queue)
 {
-	int r = queue_look(queue);
-
-	if (r)
-		return r;
 	if (items_seen(queue) || queue->missed != queue->looked_for)
 		return 0;
 	return queue->is_shut ? -EPIPE : -EAGAIN;
@@ -59,34 +56,69 @@ static struct op read_slot(const struct dso_queue *queue, uint64_t ticket, unsig
 			   .buffer = queue_staged(queue, staged)};
 }
 
-/* Take up to @count tickets of those that there seem to be items for, and read the slots that are
- * most likely theirs. Returns 0, -EAGAIN (there are none, or others were quicker), or an error. */
-static int take_tickets(struct dso_queue *queue, struct pop *pop, unsigned count)
+/* The operations that read the slots of @count tickets from @first on: those that lie in a row at
+ * once, where whole slots are staged. Returns how many. */
+static unsigned read_slots(const struct dso_queue *queue, uint64_t first, unsigned count,
+			   struct op *ops)
+{
+	unsigned op_count = 0, in_a_row;
+
+	for (unsigned i = 0; i < count; i += in_a_row) {
+		uint64_t left = queue->capacity - (first + i) % queue->capacity;
+		struct op *op = &ops[op_count++];
+
+		in_a_row = queue->staged_stride != queue->stride ? 1
+			   : left < count - i                    ? (unsigned)left
+								 : count - i;
+		*op = read_slot(queue, first + i, i);
+		op->length_bytes += (in_a_row - 1) * queue->staged_stride;
+	}
+	return op_count;
+}
+
+/* The ticket, and what was missed; with the slots that are most likely theirs where it takes a
+ * round trip to read them. */
+static int try_tickets(struct dso_queue *queue, struct pop *pop, unsigned count)
 {
 	uint64_t items = items_seen(queue), head = queue->head;
 	bool is_added = items > QUEUE_MARGIN + count;
-	struct op ops[QUEUE_BATCH + 2];
+	struct op ops[QUEUE_BATCH + 3], *taken;
+	unsigned op_count;
 	int r;
 
 	if (items == 0)
 		return -EAGAIN;
 	pop->tickets = count < items ? count : (unsigned)items;
-	ops[0] = is_added ? word_op(&queue->object, DATA_FAA, QUEUE_HEAD_OFFSET, pop->tickets, 0)
-			  : word_op(&queue->object, DATA_CAS, QUEUE_HEAD_OFFSET, head,
-				    head + pop->tickets);
-	ops[1] = word_op(&queue->object, DATA_FAA, QUEUE_MISSED_OFFSET, 0, 0);
-	for (unsigned i = 0; i < pop->tickets; i++)
-		ops[2 + i] = read_slot(queue, head + i, i);
-	r = session_execute(&queue->object, ops, 2 + pop->tickets);
+	op_count = queue_leave_with(queue, ops);
+	taken = &ops[op_count];
+	taken[0] = is_added ? word_op(&queue->object, DATA_FAA, QUEUE_HEAD_OFFSET, pop->tickets, 0)
+			    : word_op(&queue->object, DATA_CAS, QUEUE_HEAD_OFFSET, head,
+				      head + pop->tickets);
+	taken[1] = word_op(&queue->object, DATA_FAA, QUEUE_MISSED_OFFSET, 0, 0);
+	op_count += 2;
+	if (!queue_is_near(queue))
+		op_count += read_slots(queue, head, pop->tickets, ops + op_count);
+	r = session_execute(&queue->object, ops, op_count);
 	if (r)
 		return r;
-	pop->first = queue->head = ops[0].value;
-	pop->are_staged = pop->first == head;
-	queue->missed = ops[1].value;
+	pop->first = queue->head = taken[0].value;
+	pop->are_staged = pop->first == head && !queue_is_near(queue);
+	queue->missed = taken[1].value;
 	if (!is_added && pop->first != head)
 		return -EAGAIN;
 	queue->head += pop->tickets;
 	return 0;
+}
+
+/* Take tickets of those that there seem to be items for, as many as there is room for items.
+ * Returns 0, -EAGAIN (there are none, or others were quicker), or an error. */
+static int take_tickets(struct dso_queue *queue, struct pop *pop)
+{
+	size_t left = pop->count - pop->popped;
+	int r = try_tickets(queue, pop, left < QUEUE_BATCH ? (unsigned)left : QUEUE_BATCH);
+
+	pop->done = r ? pop->tickets : 0;
+	return r;
 }
 
 /* ---- an item ---- */
@@ -99,19 +131,6 @@ static bool is_whole(const struct dso_queue *queue, uint64_t ticket, const struc
 	return queue_is_full(queue, le64_get(slot->word), ticket) &&
 	       length <= queue->staged_bytes &&
 	       le64_get(slot->checksum) == queue_checksum(ticket, slot + 1, length);
-}
-
-/* Fill in what is no bytes. */
-static void describe(const struct dso_queue *queue, uint64_t ticket, const struct queue_slot *slot,
-		     struct dso_queue_item *item)
-{
-	uint64_t returns = le64_get(slot->returns);
-
-	item->length_bytes = le32_get(slot->length_bytes);
-	item->ticket = ticket;
-	item->deliveries = 1;
-	if (owned_word_token(returns) == queue_lap(queue, ticket))
-		item->deliveries += (uint32_t)(returns & QUEUE_RETURNS_MASK);
 }
 
 /* Read the item of @ticket into @item. Returns 0; 1: what was read is not what a producer wrote; or
@@ -138,15 +157,8 @@ static int read_item(struct dso_queue *queue, uint64_t ticket, struct dso_queue_
 		r = session_execute_one(&queue->object, &ops[1]);
 	if (r)
 		return r;
-	describe(queue, ticket, slot, item);
+	queue_describe(queue, ticket, slot, item);
 	return le64_get(slot->checksum) != queue_checksum(ticket, item->bytes, length);
-}
-
-/* What a full slot that had @word has when its item was taken, with the @flags of struct pop. */
-static uint64_t taken(const struct dso_queue *queue, uint64_t word, uint8_t flags)
-{
-	return flags ? (word & ~(uint64_t)QUEUE_LEFT) | owned_word(0, queue->object.session->owner)
-		     : queue_word_emptied(word);
 }
 
 /* Take the items of @count tickets from @first on, whose full slots have @words, and let producers
@@ -154,15 +166,15 @@ static uint64_t taken(const struct dso_queue *queue, uint64_t word, uint8_t flag
 static int take(struct dso_queue *queue, uint64_t first, uint64_t *words, unsigned count,
 		uint8_t flags)
 {
-	struct op ops[QUEUE_BATCH + 1];
+	struct op ops[QUEUE_BATCH + 2];
+	unsigned op_count = count;
 	int r;
 
 	for (unsigned i = 0; i < count; i++)
 		ops[i] = word_op(&queue->object, DATA_CAS, queue_slot_offset(queue, first + i),
-				 words[i], taken(queue, words[i], flags));
-	ops[count] =
-		word_op(&queue->object, DATA_FAA, QUEUE_SPACE_OFFSET + EVENT_WAITERS_OFFSET, 0, 0);
-	r = object_half_done(session_execute(&queue->object, ops, count + 1));
+				 words[i], queue_taken(queue, words[i], flags));
+	op_count += queue_raise_with(queue, QUEUE_SPACE_OFFSET, ops + count);
+	r = object_half_done(session_execute(&queue->object, ops, op_count));
 	if (r)
 		return r;
 	for (unsigned i = 0; i < count; i++) {
@@ -171,9 +183,7 @@ static int take(struct dso_queue *queue, uint64_t first, uint64_t *words, unsign
 		else if (flags)
 			queue->leased[queue->leases++] = first + i;
 	}
-	if (ops[count].value == 0)
-		return 0;
-	return object_half_done(queue_raise(queue, QUEUE_SPACE_OFFSET, count));
+	return ops[op_count - 1].value ? futex_wake(&queue->object, QUEUE_SPACE_OFFSET, count) : 0;
 }
 
 /* Take the item of @ticket alone, whose slot was seen full. Where it is not what its producer
@@ -418,7 +428,7 @@ static int hand_over(struct dso_queue *queue, struct pop *pop, const uint64_t *w
 			r = settle(queue, pop, pop->first + i, deadline_ns);
 			continue;
 		}
-		describe(queue, pop->first + i, slot, item);
+		queue_describe(queue, pop->first + i, slot, item);
 		memcpy(item->bytes, slot + 1, item->length_bytes);
 		pop->popped++;
 	}
@@ -446,23 +456,43 @@ static int take_staged(struct dso_queue *queue, struct pop *pop, int64_t deadlin
 	return r ? r : hand_over(queue, pop, words, count, deadline_ns);
 }
 
+/* Where this processor reaches them, take those that are as they mostly are. */
+static int take_near(struct dso_queue *queue, struct pop *pop)
+{
+	struct queue_near near = {.first = pop->first, .count = pop->tickets};
+	unsigned count = queue_near_pop(queue, &near, pop->items + pop->popped, pop->flags);
+
+	for (unsigned i = 0; pop->flags && i < count; i++)
+		queue->leased[queue->leases++] = pop->first + i;
+	pop->popped += count;
+	pop->done = count;
+	return count && near.are_awaited
+		       ? object_half_done(queue_raise(queue, QUEUE_SPACE_OFFSET, count))
+		       : 0;
+}
+
+/* The same with a round trip for reading them, unless they were read, and one for taking them. */
+static int take_far(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
+{
+	struct op ops[QUEUE_BATCH];
+	int r = 0;
+
+	if (!pop->are_staged)
+		r = session_execute(&queue->object, ops,
+				    read_slots(queue, pop->first, pop->tickets, ops));
+	return r ? r : take_staged(queue, pop, deadline_ns, &pop->done);
+}
+
 /* Take the items of the tickets that were taken, in order. */
 static int take_all(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
 {
-	unsigned done = 0;
 	int r = 0;
 
-	if (!pop->are_staged) {
-		struct op ops[QUEUE_BATCH];
-
-		for (unsigned i = 0; i < pop->tickets; i++)
-			ops[i] = read_slot(queue, pop->first + i, i);
-		r = session_execute(&queue->object, ops, pop->tickets);
-	}
-	if (r == 0)
-		r = take_staged(queue, pop, deadline_ns, &done);
-	for (; r == 0 && done < pop->tickets; done++)
-		r = settle(queue, pop, pop->first + done, deadline_ns);
+	if (pop->done == 0)
+		r = queue_is_near(queue) ? take_near(queue, pop)
+					 : take_far(queue, pop, deadline_ns);
+	for (; r == 0 && pop->done < pop->tickets; pop->done++)
+		r = settle(queue, pop, pop->first + pop->done, deadline_ns);
 	return r;
 }
 
@@ -475,6 +505,7 @@ static int take_older(struct dso_queue *queue, struct pop *pop)
 
 	if (r || (pop->popped == before && !pop->is_bad))
 		return r ? r : -EAGAIN;
+	pop->done = pop->tickets;
 	for (unsigned i = 0; r == 0 && i < pop->tickets; i++) {
 		uint64_t word;
 
@@ -490,32 +521,54 @@ static int take_older(struct dso_queue *queue, struct pop *pop)
 
 static int pop_once(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
 {
-	size_t left = pop->count - pop->popped, before = pop->popped;
+	size_t before = pop->popped;
 	int r = 0;
 
-	if (queue->missed != queue->looked_for)
-		r = take_left(queue, pop);
-	if (r || pop->popped > before || pop->is_bad)
-		return r;
-	r = take_tickets(queue, pop, left < QUEUE_BATCH ? (unsigned)left : QUEUE_BATCH);
-	if (r)
-		return r;
-	if (queue->missed != queue->looked_for) {
+	if (pop->done == pop->tickets) {
+		if (queue->missed != queue->looked_for)
+			r = take_left(queue, pop);
+		if (r || pop->popped > before || pop->is_bad)
+			return r;
+		r = take_tickets(queue, pop);
+	}
+	if (r == 0 && pop->done == 0 && queue->missed != queue->looked_for) {
 		r = take_older(queue, pop);
 		if (r != -EAGAIN)
 			return r;
+		r = 0;
 	}
-	return take_all(queue, pop, deadline_ns);
+	return r ? r : take_all(queue, pop, deadline_ns);
+}
+
+/* Pop what is there, with no look at a clock. */
+static int pop_near(struct dso_queue *queue, struct pop *pop)
+{
+	int r = 0;
+
+	while (r == 0 && pop->popped < pop->count && pop->done == pop->tickets &&
+	       queue->missed == queue->looked_for) {
+		r = take_tickets(queue, pop);
+		if (r == 0 && queue->missed == queue->looked_for)
+			r = take_near(queue, pop);
+	}
+	return r == -EAGAIN ? 0 : r;
+}
+
+/* Whether there are tickets to settle, the first item to wait for, or items that are there with
+ * it. */
+static bool has_to_go_on(const struct dso_queue *queue, const struct pop *pop)
+{
+	return pop->done < pop->tickets || pop->popped == 0 ||
+	       (pop->popped < pop->count && items_seen(queue));
 }
 
 /* Wait for the first item, and take those that are there with it. */
-static int pop_all(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
+static int pop_until(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
 {
 	unsigned vain = 0;
 	int r = 0;
 
-	while (r == 0 && !pop->is_bad &&
-	       (pop->popped == 0 || (pop->popped < pop->count && items_seen(queue)))) {
+	while (r == 0 && !pop->is_bad && has_to_go_on(queue, pop)) {
 		size_t before = pop->popped;
 
 		r = pop_once(queue, pop, deadline_ns);
@@ -528,11 +581,25 @@ static int pop_all(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns
 		r = 0;
 		if (items_seen(queue) || pop->popped)
 			continue;
-		r = has_items(queue);
+		r = queue_look(queue);
+		if (r == 0)
+			r = has_items(queue);
 		if (r == -EAGAIN)
 			r = queue_wait(queue, QUEUE_ITEMS_OFFSET, has_items, deadline_ns);
 		if (r == 0 && items_seen(queue) == 0)
 			r = take_left(queue, pop);
+	}
+	return queue_leave(queue, r);
+}
+
+static int pop_all(struct dso_queue *queue, struct pop *pop, int64_t timeout)
+{
+	int64_t deadline_ns;
+	int r = queue_is_near(queue) ? pop_near(queue, pop) : 0;
+
+	if (r == 0 && has_to_go_on(queue, pop)) {
+		r = futex_deadline(timeout, &deadline_ns);
+		r = r ? r : pop_until(queue, pop, deadline_ns);
 	}
 	if (r == -ETIMEDOUT && pop->popped)
 		r = 0;
@@ -542,8 +609,7 @@ static int pop_all(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns
 /* Pop up to @count items into @items. */
 static int pop_items(struct dso_queue *queue, const char *verb, struct pop *pop, int64_t timeout)
 {
-	int64_t deadline_ns;
-	int r = futex_deadline(timeout, &deadline_ns);
+	int r = timeout < DSO_FOREVER ? -EINVAL : 0;
 
 	for (size_t i = 0; i < pop->count; i++)
 		if (pop->items[i].bytes_max < queue->item_bytes)
@@ -551,7 +617,7 @@ static int pop_items(struct dso_queue *queue, const char *verb, struct pop *pop,
 					     "there is room for %zu bytes, an item may have %u",
 					     pop->items[i].bytes_max, queue->item_bytes);
 	if (r == 0 && pop->count)
-		r = pop_all(queue, pop, deadline_ns);
+		r = pop_all(queue, pop, timeout);
 	if (r == -EBADMSG)
 		return object_refuse(&queue->object, verb, r,
 				     "an item is not what its producer wrote; it is taken off");
@@ -586,8 +652,6 @@ int dso_queue_pop(struct dso_queue *queue, void *buffer, size_t buffer_bytes, in
 	return r;
 }
 
-/* ---- leases ---- */
-
 int dso_queue_lease(struct dso_queue *queue, struct dso_queue_item *item, int64_t timeout)
 {
 	INSIDE_OF(queue);
@@ -598,90 +662,4 @@ int dso_queue_lease(struct dso_queue *queue, struct dso_queue_item *item, int64_
 				     "the handle has %u leases, which is the most",
 				     DSO_QUEUE_LEASES_MAX);
 	return pop_items(queue, "lease", &pop, timeout);
-}
-
-/* Where @ticket is among what this handle has leased; its count: nowhere. */
-static uint32_t find_lease(const struct dso_queue *queue, uint64_t ticket)
-{
-	uint32_t i = 0;
-
-	while (i < queue->leases && queue->leased[i] != ticket)
-		i++;
-	return i;
-}
-
-/* The slot of @ticket, whose item this handle has leased, goes on as @next of its word says.
- * Returns 0, -EPERM (it has not), or an error. */
-static int end_lease(struct dso_queue *queue, uint64_t ticket, uint64_t (*next)(uint64_t word))
-{
-	uint64_t leased = queue_word(queue, ticket, queue->object.session->owner, OWNED_DONE);
-	uint32_t index = find_lease(queue, ticket);
-	uint64_t before;
-	int r;
-
-	if (index == queue->leases)
-		return -EPERM;
-	r = word_cas(&queue->object, queue_slot_offset(queue, ticket), leased, next(leased),
-		     &before);
-	if (r)
-		return r;
-	queue->leased[index] = queue->leased[--queue->leases];
-	return before == leased ? 0 : -EPERM;
-}
-
-int dso_queue_acknowledge(struct dso_queue *queue, uint64_t ticket)
-{
-	INSIDE_OF(queue);
-	int r = end_lease(queue, ticket, queue_word_emptied);
-
-	if (r == 0)
-		r = queue_tell(queue, QUEUE_SPACE_OFFSET);
-	return r ? object_fail(&queue->object, "acknowledge", r) : 0;
-}
-
-/* Before it comes back: who takes it next sees how often it has. */
-static int count_return(struct dso_queue *queue, uint64_t ticket)
-{
-	uint64_t offset = queue_slot_offset(queue, ticket) + offsetof(struct queue_slot, returns);
-	uint64_t value, before;
-	int r = word_load(&queue->object, offset, &value);
-
-	while (r == 0) {
-		r = word_cas(&queue->object, offset, value,
-			     queue_returns_next(value, queue_lap(queue, ticket)), &before);
-		if (r || before == value)
-			break;
-		value = before;
-	}
-	return r;
-}
-
-static int give_back(struct dso_queue *queue, uint64_t ticket)
-{
-	int r = find_lease(queue, ticket) < queue->leases ? count_return(queue, ticket) : -EPERM;
-
-	if (r == 0)
-		r = end_lease(queue, ticket, queue_word_without_owner);
-	if (r == 0)
-		r = queue_count_left(queue);
-	return r;
-}
-
-int dso_queue_give_back(struct dso_queue *queue, uint64_t ticket)
-{
-	INSIDE_OF(queue);
-	int r = give_back(queue, ticket);
-
-	return r ? object_fail(&queue->object, "give back", r) : 0;
-}
-
-void dso_queue_close(struct dso_queue *queue)
-{
-	INSIDE(check_session(queue));
-	int r = 0;
-
-	/* -EPERM: that one was written over, and is forgotten. */
-	while (queue && queue->leases && (r == 0 || r == -EPERM))
-		r = give_back(queue, *queue->leased);
-	object_close((struct object *)queue);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The producers' end of a queue: a ticket, the claim of its slot, and the item with its
- * publication. Each is a round trip, for up to QUEUE_BATCH items. */
-#include "lib/objects/queue.h"
+/* The producers' end of a queue: a ticket and the claim of its slot, which are two round trips
+ * where others take tickets as well, and the item with its publication, which are another one; for
+ * up to QUEUE_BATCH items. */
+#include "lib/objects/queue_near.h"
 #include "lib/client/check.h"
 #include "lib/core/clock.h"
 #include "lib/objects/word.h"
@@ -12,9 +13,11 @@
 struct push {
 	const struct dso_queue_item *items; /* not pushed yet */
 	size_t count;
-	uint64_t first; /* ticket */
-	unsigned tickets;
+	uint64_t first;              /* ticket */
+	unsigned tickets, done;      /* of which so many are dealt with */
 	uint64_t words[QUEUE_BATCH]; /* of their slots */
+	bool are_claimed;            /* as far as they could be */
+	bool are_others;             /* others have the tickets, or nobody yet */
 	bool is_blocked;             /* the slot of the next ticket is not free */
 };
 
@@ -40,64 +43,12 @@ static bool is_in_use(const struct dso_queue *queue, uint64_t word, uint64_t tic
 static int has_room(struct dso_queue *queue)
 {
 	uint64_t word;
-	int r = queue_look(queue);
+	int r;
 
-	if (r)
-		return r;
 	if (queue->is_shut || room_seen(queue) == 0)
 		return queue->is_shut ? -EPIPE : -EAGAIN;
 	r = word_load(&queue->object, queue_slot_offset(queue, queue->tail), &word);
 	return r == 0 && is_in_use(queue, word, queue->tail) ? -EAGAIN : r;
-}
-
-/* Take up to @count tickets, as many as there seems to be room for. Returns 0, -EAGAIN (there is
- * none, or others were quicker), -EPIPE, or an error. */
-static int take_tickets(struct dso_queue *queue, struct push *push, unsigned count)
-{
-	uint64_t room = room_seen(queue), tail = queue->tail;
-	bool is_added = room > QUEUE_MARGIN + count;
-	struct op op;
-	int r;
-
-	if (queue->is_shut)
-		return -EPIPE;
-	if (room == 0)
-		return -EAGAIN;
-	push->tickets = count < room ? count : (unsigned)room;
-	op = is_added ? word_op(&queue->object, DATA_FAA, QUEUE_TAIL_OFFSET, push->tickets, 0)
-		      : word_op(&queue->object, DATA_CAS, QUEUE_TAIL_OFFSET, tail,
-				tail + push->tickets);
-	r = session_execute_one(&queue->object, &op);
-	if (r)
-		return r;
-	push->first = op.value & ~QUEUE_SHUT;
-	queue->is_shut = op.value & QUEUE_SHUT;
-	queue->tail = push->first;
-	if (queue->is_shut)
-		return -EPIPE;
-	if (!is_added && op.value != tail)
-		return -EAGAIN;
-	queue->tail += push->tickets;
-	return 0;
-}
-
-/* The same, and wait for room. */
-static int get_tickets(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
-{
-	unsigned count = push->count < QUEUE_BATCH ? (unsigned)push->count : QUEUE_BATCH;
-	int r;
-
-	while (push->is_blocked || (r = take_tickets(queue, push, count)) == -EAGAIN) {
-		if (room_seen(queue) && !push->is_blocked)
-			continue;
-		push->is_blocked = false;
-		r = has_room(queue);
-		if (r == -EAGAIN)
-			r = queue_wait(queue, QUEUE_SPACE_OFFSET, has_room, deadline_ns);
-		if (r)
-			break;
-	}
-	return r;
 }
 
 /* ---- claims ---- */
@@ -127,25 +78,62 @@ static int unclaim(struct dso_queue *queue, struct push *push, unsigned i)
 	return r ? r : queue_tell(queue, QUEUE_SPACE_OFFSET);
 }
 
-/* Claim the slots of all tickets as far as they are as they mostly are. */
-static int claim_all(struct dso_queue *queue, struct push *push)
+/* The operations that claim the slots of @count tickets as far as they are as they mostly are, and
+ * look whether the tickets are void. Returns how many operations. */
+static unsigned claim_with(struct dso_queue *queue, uint64_t first, unsigned count, struct op *ops)
 {
-	struct op ops[QUEUE_BATCH + 1];
-	unsigned count = push->tickets;
-	int r;
-
 	for (unsigned i = 0; i < count; i++) {
-		uint64_t empty = owned_word(queue_lap(queue, push->first + i), 0);
+		uint64_t empty = owned_word(queue_lap(queue, first + i), 0);
 
-		ops[i] =
-			word_op(&queue->object, DATA_CAS, queue_slot_offset(queue, push->first + i),
-				empty, claimed(queue, empty));
+		ops[i] = word_op(&queue->object, DATA_CAS, queue_slot_offset(queue, first + i),
+				 empty, claimed(queue, empty));
 	}
 	ops[count] = word_op(&queue->object, DATA_FAA, QUEUE_VOID_OFFSET, 0, 0);
-	r = session_execute(&queue->object, ops, count + 1);
-	for (unsigned i = 0; r == 0 && i < count; i++) {
-		push->words[i] = ops[i].value == ops[i].operand ? ops[i].swap : ops[i].value;
-		if (push->first + i < ops[count].value)
+	return count + 1;
+}
+
+/* What these came to, for the tickets from @from on. */
+static int learn_claims(struct dso_queue *queue, struct push *push, unsigned from,
+			const struct op *ops)
+{
+	const struct op *below = &ops[push->tickets - from];
+	int r = 0;
+
+	push->are_claimed = true;
+	for (unsigned i = from; r == 0 && i < push->tickets; i++, ops++) {
+		push->words[i] = ops->value == ops->operand ? ops->swap : ops->value;
+		if (push->first + i < below->value)
+			r = unclaim(queue, push, i);
+	}
+	return r;
+}
+
+static int claim_all(struct dso_queue *queue, struct push *push, unsigned from)
+{
+	struct op ops[QUEUE_BATCH + 1];
+	unsigned count = claim_with(queue, push->first + from, push->tickets - from, ops);
+	int r = session_execute(&queue->object, ops, count);
+
+	return r ? r : learn_claims(queue, push, from, ops);
+}
+
+/* The slots were claimed for tickets that others took. Those whose tickets nobody has are let go as
+ * they were: a ticket for one of them is still to come. */
+static int let_go(struct dso_queue *queue, struct push *push)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < push->tickets; i++) {
+		uint64_t ticket = push->first + i, before;
+		uint64_t claim = queue_word(queue, ticket, queue->object.session->owner, 0);
+
+		if (!is_claimed(queue, push, i) ||
+		    (!queue->is_shut && (int64_t)(queue->tail - ticket) > 0))
+			continue;
+		r = word_cas(&queue->object, queue_slot_offset(queue, ticket), claim,
+			     queue_word(queue, ticket, 0, 0), &before);
+		push->words[i] = before == claim ? queue_word(queue, ticket, 0, 0) : before;
+		if (r == 0)
 			r = unclaim(queue, push, i);
 	}
 	return r;
@@ -186,6 +174,83 @@ static int claim_late(struct dso_queue *queue, struct push *push, unsigned i, in
 		r = word_load(&queue->object, QUEUE_VOID_OFFSET, &before);
 	return r == 0 && is_claimed(queue, push, i) && ticket < before ? unclaim(queue, push, i)
 								       : r;
+}
+
+/* ---- tickets ---- */
+
+/* Take up to @count tickets, as many as there seems to be room for. Where nobody else did the last
+ * time, claim their slots in the same round trip. Returns 0, -EAGAIN (there is none, or others were
+ * quicker), -EPIPE, or an error. */
+static int try_tickets(struct dso_queue *queue, struct push *push, unsigned count)
+{
+	uint64_t room = room_seen(queue), tail = queue->tail;
+	bool is_near = queue_is_near(queue);
+	bool is_added = room > QUEUE_MARGIN + count && (is_near || queue->has_rivals);
+	struct op ops[QUEUE_BATCH + 3], *taken;
+	unsigned op_count;
+	int r;
+
+	if (queue->is_shut)
+		return -EPIPE;
+	if (room == 0)
+		return -EAGAIN;
+	push->tickets = count < room ? count : (unsigned)room;
+	push->are_claimed = push->are_others = false;
+	op_count = queue_leave_with(queue, ops);
+	taken = &ops[op_count++];
+	*taken = is_added ? word_op(&queue->object, DATA_FAA, QUEUE_TAIL_OFFSET, push->tickets, 0)
+			  : word_op(&queue->object, DATA_CAS, QUEUE_TAIL_OFFSET, tail,
+				    tail + push->tickets);
+	if (!is_added && !is_near)
+		op_count += claim_with(queue, tail, push->tickets, ops + op_count);
+	r = op_count == 1 ? session_execute_one(&queue->object, taken)
+			  : session_execute(&queue->object, ops, op_count);
+	if (r)
+		return r;
+	push->first = queue->tail = taken->value & ~QUEUE_SHUT;
+	queue->is_shut = taken->value & QUEUE_SHUT;
+	queue->has_rivals = push->first != tail;
+	push->are_others = !is_added && taken->value != tail;
+	if (!push->are_others && !queue->is_shut)
+		queue->tail += push->tickets;
+	if (!is_added && !is_near) {
+		push->first = tail;
+		r = learn_claims(queue, push, 0, taken + 1);
+		if (r == 0 && push->are_others)
+			r = let_go(queue, push);
+	}
+	if (r || queue->is_shut)
+		return r ? r : -EPIPE;
+	return push->are_others && !push->are_claimed ? -EAGAIN : 0;
+}
+
+static int take_tickets(struct dso_queue *queue, struct push *push)
+{
+	int r = try_tickets(queue, push,
+			    push->count < QUEUE_BATCH ? (unsigned)push->count : QUEUE_BATCH);
+
+	push->done = r ? push->tickets : 0;
+	return r;
+}
+
+/* The same, and wait for room. */
+static int get_tickets(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
+{
+	int r;
+
+	while (push->is_blocked || (r = take_tickets(queue, push)) == -EAGAIN) {
+		if (room_seen(queue) && !push->is_blocked)
+			continue;
+		push->is_blocked = false;
+		r = queue_look(queue);
+		if (r == 0)
+			r = has_room(queue);
+		if (r == -EAGAIN)
+			r = queue_wait(queue, QUEUE_SPACE_OFFSET, has_room, deadline_ns);
+		if (r)
+			break;
+	}
+	return r;
 }
 
 /* ---- publication ---- */
@@ -246,7 +311,7 @@ static int publish_marked(struct dso_queue *queue, uint64_t ticket, uint64_t wor
  * waits for them. */
 static int publish(struct dso_queue *queue, struct push *push, unsigned i, unsigned count)
 {
-	struct op ops[3 * QUEUE_BATCH + 1];
+	struct op ops[3 * QUEUE_BATCH + 2];
 	unsigned op_count = 0, last[QUEUE_BATCH];
 	int r;
 
@@ -255,8 +320,7 @@ static int publish(struct dso_queue *queue, struct push *push, unsigned i, unsig
 				       &push->items[k], queue_staged(queue, k), ops + op_count);
 		last[k] = op_count - 1;
 	}
-	ops[op_count++] =
-		word_op(&queue->object, DATA_FAA, QUEUE_ITEMS_OFFSET + EVENT_WAITERS_OFFSET, 0, 0);
+	op_count += queue_raise_with(queue, QUEUE_ITEMS_OFFSET, ops + op_count);
 	r = session_execute(&queue->object, ops, op_count);
 	for (unsigned k = 0; r == 0 && k < count; k++) {
 		const struct op *published = &ops[last[k]];
@@ -268,9 +332,7 @@ static int publish(struct dso_queue *queue, struct push *push, unsigned i, unsig
 		return object_half_done(r);
 	push->items += count;
 	push->count -= count;
-	return ops[op_count - 1].value
-		       ? object_half_done(queue_raise(queue, QUEUE_ITEMS_OFFSET, count))
-		       : 0;
+	return ops[op_count - 1].value ? futex_wake(&queue->object, QUEUE_ITEMS_OFFSET, count) : 0;
 }
 
 /* The slot of ticket @i has not come to its lap. Give the ticket back, if it is the last: else a
@@ -283,45 +345,79 @@ static int give_up(struct dso_queue *queue, struct push *push, unsigned i)
 	return word_cas(&queue->object, QUEUE_TAIL_OFFSET, ticket + 1, ticket, &before);
 }
 
+/* Where this processor reaches them, fill those that are as they mostly are. */
+static int fill_near(struct dso_queue *queue, struct push *push)
+{
+	struct queue_near near = {.first = push->first, .count = push->tickets};
+	unsigned count = queue_near_push(queue, &near, push->items);
+
+	push->items += count;
+	push->count -= count;
+	push->done = count;
+	return count && near.are_awaited
+		       ? object_half_done(queue_raise(queue, QUEUE_ITEMS_OFFSET, count))
+		       : 0;
+}
+
 /* Fill the slots of the tickets that were taken, in order. Those whose consumers went on without
  * them, or have not come to their lap, are left out. */
 static int fill(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
 {
-	unsigned i = 0;
-	int r = claim_all(queue, push);
+	int r = queue_is_near(queue) && push->done == 0 ? fill_near(queue, push) : 0;
 
-	while (r == 0 && i < push->tickets) {
-		unsigned count = 0;
+	if (r == 0 && !push->are_claimed && push->done < push->tickets)
+		r = claim_all(queue, push, push->done);
+	while (r == 0 && push->done < push->tickets) {
+		unsigned i = push->done, count = 0;
 
-		if (!is_claimed(queue, push, i))
+		if (!is_claimed(queue, push, i) && !push->are_others)
 			r = claim_late(queue, push, i, deadline_ns);
-		if (r == 0 && queue_laps_ahead(queue, push->words[i], push->first + i) < 0)
+		if (r == 0 && !push->are_others &&
+		    queue_laps_ahead(queue, push->words[i], push->first + i) < 0)
 			r = give_up(queue, push, i);
 		while (i + count < push->tickets && is_claimed(queue, push, i + count))
 			count++;
 		if (r == 0 && count)
 			r = publish(queue, push, i, count);
-		i += count ? count : 1;
+		push->done += count ? count : 1;
 	}
 	return r;
 }
 
-static int push_all(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
+/* Push what can be pushed with no look at a clock. */
+static int push_near(struct dso_queue *queue, struct push *push)
 {
-	unsigned vain = 0;
 	int r = 0;
 
+	while (r == 0 && push->count && push->done == push->tickets) {
+		r = take_tickets(queue, push);
+		if (r == 0)
+			r = fill_near(queue, push);
+	}
+	return r == -EAGAIN ? 0 : r;
+}
+
+static int push_all(struct dso_queue *queue, struct push *push, int64_t timeout)
+{
+	int64_t deadline_ns;
+	unsigned vain = 0;
+	int r = timeout < DSO_FOREVER ? -EINVAL : queue_is_near(queue) ? push_near(queue, push) : 0;
+
+	if (r || push->count == 0)
+		return r;
+	r = futex_deadline(timeout, &deadline_ns);
 	while (r == 0 && push->count) {
 		size_t before = push->count;
 
-		r = get_tickets(queue, push, deadline_ns);
+		if (push->done == push->tickets)
+			r = get_tickets(queue, push, deadline_ns);
 		if (r == 0)
 			r = fill(queue, push, deadline_ns);
 		vain = push->count < before ? 0 : vain + 1;
 		if (r == 0)
 			r = queue_check_vain(vain, deadline_ns);
 	}
-	return r;
+	return queue_leave(queue, r);
 }
 
 static int too_long(struct dso_queue *queue, size_t length_bytes)
@@ -336,16 +432,14 @@ int dso_queue_push_many(struct dso_queue *queue, const struct dso_queue_item *it
 {
 	INSIDE_OF(queue);
 	struct push push = {.items = items, .count = count};
-	int64_t deadline_ns;
-	int r = futex_deadline(timeout, &deadline_ns);
+	int r;
 
 	if (ret_pushed)
 		*ret_pushed = 0;
 	for (size_t i = 0; i < count; i++)
 		if (items[i].length_bytes > queue->item_bytes)
 			return too_long(queue, items[i].length_bytes);
-	if (r == 0)
-		r = push_all(queue, &push, deadline_ns);
+	r = push_all(queue, &push, timeout);
 	if (ret_pushed)
 		*ret_pushed = count - push.count;
 	if (r == -EPIPE)

@@ -2,7 +2,8 @@
 /*
  * lib/objects/queue_push.c and queue_pop.c: tickets, slots with their laps, void tickets, items that are left behind, and
  * the sweep of a session that died between any two steps. Each atomic is one step. Waiting for an event is waiting for
- * what it tells of: event.pml has how. How often a ticket is skipped that its producer is slow with is bounded.
+ * what it tells of: event.pml has how. How often a ticket is skipped that its producer is slow with is bounded, and how
+ * often a producer claims the slot of a ticket that it does not get.
  */
 #ifndef CAPACITY
 #define CAPACITY 1
@@ -15,6 +16,9 @@
 #endif
 #ifndef SKIPS
 #define SKIPS 1
+#endif
+#ifndef GUESSES
+#define GUESSES 0
 #endif
 #ifndef TICKETS /* a producer that would need more has a deadline */
 #define TICKETS 6
@@ -35,7 +39,7 @@ bool left[CAPACITY];
 byte ticket_of[PRODUCERS + 1] = NONE; /* of a live producer */
 byte popped[PRODUCERS * ITEMS + 1], last[PRODUCERS + 1];
 bool pushed[PRODUCERS * ITEMS + 1];
-byte crashes = CRASHES, skips = SKIPS, ended_consumers;
+byte crashes = CRASHES, skips = SKIPS, guesses = GUESSES, ended_consumers;
 chan dead = [2] of { byte }; /* sessions to be swept: the producer, or 0 */
 
 #define IN_USE(t)   (lap[SLOT(t)] < LAP(t) && (state[SLOT(t)] == CLAIMED || state[SLOT(t)] == FULL))
@@ -68,15 +72,33 @@ proctype producer(byte me)
 retry:		if /* take_tickets, has_room */
 		:: tail == TICKETS -> break
 		:: atomic { tail < TICKETS && tail - head < CAPACITY && !IN_USE(tail) -> t = tail; tail++; ticket_of[me] = t }
+		:: atomic { guesses > 0 && tail < TICKETS && tail - head < CAPACITY -> guesses--; t = tail };
+			if /* try_tickets: others took that ticket */
+			:: atomic { tail > t && lap[SLOT(t)] == LAP(t) && state[SLOT(t)] == EMPTY -> state[SLOT(t)] = CLAIMED; owner[SLOT(t)] = me };
+				if
+				:: goto claimed
+				DIES
+				fi
+			/* let_go: nobody has it */
+			:: atomic { tail <= t && lap[SLOT(t)] == LAP(t) && state[SLOT(t)] == EMPTY -> state[SLOT(t)] = CLAIMED; owner[SLOT(t)] = me };
+				if
+				:: atomic { state[SLOT(t)] == CLAIMED && !left[SLOT(t)] -> state[SLOT(t)] = EMPTY; owner[SLOT(t)] = 0 }; goto retry
+				:: atomic { left[SLOT(t)] -> emptied(SLOT(t)) }; goto retry
+				DIES
+				fi
+			:: lap[SLOT(t)] != LAP(t) || state[SLOT(t)] != EMPTY; goto retry
+			DIES
+			fi
 		DIES
 		fi;
 		if /* claim_all, claim_late */
 		:: atomic { lap[SLOT(t)] <= LAP(t) && !IN_USE(t) && (lap[SLOT(t)] < LAP(t) || state[SLOT(t)] == EMPTY) ->
 			lap[SLOT(t)] = LAP(t); state[SLOT(t)] = CLAIMED; owner[SLOT(t)] = me; left[SLOT(t)] = false }
 		:: atomic { IN_USE(t) -> tail = (tail == t + 1 -> t : tail); ticket_of[me] = NONE }; goto retry /* give_up */
-		:: atomic { lap[SLOT(t)] > LAP(t) || (lap[SLOT(t)] == LAP(t) && state[SLOT(t)] == DIED) -> ticket_of[me] = NONE }; goto retry
+		:: atomic { lap[SLOT(t)] > LAP(t) || (lap[SLOT(t)] == LAP(t) && state[SLOT(t)] != EMPTY) -> ticket_of[me] = NONE }; goto retry
 		DIES
 		fi;
+claimed:
 #ifndef MUTANT_CLAIM_WITHOUT_LOOK_AT_VOID
 		if
 		:: atomic { t < void_below -> emptied(SLOT(t)); ticket_of[me] = NONE }; goto retry /* unclaim */

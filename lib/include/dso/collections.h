@@ -57,19 +57,19 @@ uint32_t dso_queue_item_bytes(const struct dso_queue *queue);
 
 /*
  * dso_queue_push - append an item of @length_bytes (0 is allowed). While the queue is full it waits
- * for at most @timeout (nanoseconds, DSO_NOWAIT, DSO_FOREVER). It takes three round trips. Returns
- * 0, -ETIMEDOUT (the queue was full all the time), -EPIPE (the queue is shut down), -EMSGSIZE
- * (longer than an item may be), -ECANCELED (dso_interrupt() ended the wait), -EINVAL (the timeout
- * is negative and not DSO_FOREVER), -ESTALE, -ECONNRESET (the item may or may not have been
- * appended), -EBADMSG (the words of the queue make no sense: something wrote over them), -ENOTCONN,
- * -ESHUTDOWN, -EOPNOTSUPP (it had to wait or to wake others, and storaged is older than this
- * library).
+ * for at most @timeout (nanoseconds, DSO_NOWAIT, DSO_FOREVER). It takes two round trips, and three
+ * where others push as well. Returns 0, -ETIMEDOUT (the queue was full all the time), -EPIPE (the
+ * queue is shut down), -EMSGSIZE (longer than an item may be), -ECANCELED (dso_interrupt() ended
+ * the wait), -EINVAL (the timeout is negative and not DSO_FOREVER), -ESTALE, -ECONNRESET (the item
+ * may or may not have been appended), -EBADMSG (the words of the queue make no sense: something
+ * wrote over them), -ENOTCONN, -ESHUTDOWN, -EOPNOTSUPP (it had to wait or to wake others, and
+ * storaged is older than this library).
  */
 int dso_queue_push(struct dso_queue *queue, const void *bytes, size_t length_bytes,
 		   int64_t timeout);
 
 /*
- * dso_queue_push_many - append @count items in order, with three round trips for 32 of them.
+ * dso_queue_push_many - append @count items in order, with the round trips of one for 32 of them.
  * *ret_pushed is how many were appended, the first ones; it is set on an error, too. With
  * -ECONNRESET up to 32 after them may have been appended. With -EMSGSIZE none was. Errors as for
  * dso_queue_push().

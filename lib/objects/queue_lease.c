@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What becomes of an item that a consumer has leased. */
+#include "lib/objects/queue.h"
+#include "lib/client/check.h"
+#include "lib/objects/word.h"
+
+/* Where @ticket is among what this handle has leased; its count: nowhere. */
+static uint32_t find_lease(const struct dso_queue *queue, uint64_t ticket)
+{
+	uint32_t i = 0;
+
+	while (i < queue->leases && queue->leased[i] != ticket)
+		i++;
+	return i;
+}
+
+/* The slot of @ticket, whose item this handle has leased, goes on as @next of its word says.
+ * Returns 0, -EPERM (it has not), or an error. */
+static int end_lease(struct dso_queue *queue, uint64_t ticket, uint64_t (*next)(uint64_t word))
+{
+	uint64_t leased = queue_word(queue, ticket, queue->object.session->owner, OWNED_DONE);
+	uint32_t index = find_lease(queue, ticket);
+	uint64_t before;
+	int r;
+
+	if (index == queue->leases)
+		return -EPERM;
+	r = word_cas(&queue->object, queue_slot_offset(queue, ticket), leased, next(leased),
+		     &before);
+	if (r)
+		return r;
+	queue->leased[index] = queue->leased[--queue->leases];
+	return before == leased ? 0 : -EPERM;
+}
+
+int dso_queue_acknowledge(struct dso_queue *queue, uint64_t ticket)
+{
+	INSIDE_OF(queue);
+	int r = end_lease(queue, ticket, queue_word_emptied);
+
+	if (r == 0)
+		r = queue_tell(queue, QUEUE_SPACE_OFFSET);
+	return r ? object_fail(&queue->object, "acknowledge", r) : 0;
+}
+
+/* Before it comes back: who takes it next sees how often it has. */
+static int count_return(struct dso_queue *queue, uint64_t ticket)
+{
+	uint64_t offset = queue_slot_offset(queue, ticket) + offsetof(struct queue_slot, returns);
+	uint64_t value, before;
+	int r = word_load(&queue->object, offset, &value);
+
+	while (r == 0) {
+		r = word_cas(&queue->object, offset, value,
+			     queue_returns_next(value, queue_lap(queue, ticket)), &before);
+		if (r || before == value)
+			break;
+		value = before;
+	}
+	return r;
+}
+
+static int give_back(struct dso_queue *queue, uint64_t ticket)
+{
+	int r = find_lease(queue, ticket) < queue->leases ? count_return(queue, ticket) : -EPERM;
+
+	if (r == 0)
+		r = end_lease(queue, ticket, queue_word_without_owner);
+	if (r == 0)
+		r = queue_count_left(queue);
+	return r;
+}
+
+int dso_queue_give_back(struct dso_queue *queue, uint64_t ticket)
+{
+	INSIDE_OF(queue);
+	int r = give_back(queue, ticket);
+
+	return r ? object_fail(&queue->object, "give back", r) : 0;
+}
+
+void dso_queue_close(struct dso_queue *queue)
+{
+	INSIDE(check_session(queue));
+	int r = 0;
+
+	/* -EPERM: that one was written over, and is forgotten. */
+	while (queue && queue->leases && (r == 0 || r == -EPERM))
+		r = give_back(queue, *queue->leased);
+	object_close((struct object *)queue);
+}
