@@ -13,6 +13,7 @@ enum body_kind {
 	BODY_QUEUE_PAIR,
 	BODY_WAIT,
 	BODY_USE,
+	BODY_GROW,
 };
 
 struct message {
@@ -53,6 +54,7 @@ static const struct message messages[] = {
 	[CONTROL_HELD] = {"HELD", EXACTLY(sizeof(struct control_held))},
 	[CONTROL_USE] = {"USE", EXACTLY(sizeof(struct control_use)), .body = BODY_USE,
 			 .is_notice = true},
+	[CONTROL_GROW] = {"GROW", EXACTLY(sizeof(struct control_grow)), .body = BODY_GROW},
 	[CONTROL_DELETED] = {"DELETED", EXACTLY(sizeof(struct control_close)), .body = BODY_CLOSE,
 			     .is_notice = true},
 	[CONTROL_FENCED] = {"FENCED", AT_MOST(CONTROL_BODY_BYTES_MAX), .is_notice = true},
@@ -158,6 +160,7 @@ static enum wire_status check_body(const struct control_header *header,
 	const struct control_name *name = body;
 	const struct control_close *close = body;
 	const struct control_list *list = body;
+	const struct control_grow *grow = body;
 
 	switch ((enum body_kind)message->body) {
 	case BODY_PLAIN:
@@ -184,6 +187,8 @@ static enum wire_status check_body(const struct control_header *header,
 		return well_formed_if(wait_is_well_formed(body));
 	case BODY_USE:
 		return well_formed_if(use_is_well_formed(body));
+	case BODY_GROW:
+		return well_formed_if(le16_get(grow->reserved) == 0);
 	}
 	return WIRE_MALFORMED;
 }

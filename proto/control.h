@@ -23,6 +23,10 @@
 #define CONTROL_NAME_BYTES_MAX      255
 #define CONTROL_NAMESPACE_BYTES_MAX 63
 #define CONTROL_COOKIE_BYTES        16
+/* Of an object that grows: numbers from 0; and bytes, in units. */
+#define CONTROL_EXTENTS_MAX       255
+#define CONTROL_EXTENT_UNIT_BYTES 4096
+#define CONTROL_EXTENT_BYTES_MAX  (1ULL << 32)
 
 /* Features: a bit each, in HELLO and WELCOME. Unknown offered bits are ignored, unknown required
  * bits are refused with FEATURE. */
@@ -30,9 +34,11 @@ enum control_feature {
 	CONTROL_FEATURE_WAIT = 1,  /* WAIT, WAKE and CANCEL */
 	CONTROL_FEATURE_HELD = 2,  /* HELD */
 	CONTROL_FEATURE_LEASE = 4, /* ATTACH with shm brings a lease beside the arena */
+	CONTROL_FEATURE_GROW = 8,  /* GROW */
 };
-#define CONTROL_FEATURES \
-	((uint64_t)(CONTROL_FEATURE_WAIT | CONTROL_FEATURE_HELD | CONTROL_FEATURE_LEASE))
+#define CONTROL_FEATURES                                                                  \
+	((uint64_t)(CONTROL_FEATURE_WAIT | CONTROL_FEATURE_HELD | CONTROL_FEATURE_LEASE | \
+		    CONTROL_FEATURE_GROW))
 
 enum control_type {
 	CONTROL_HELLO = 1,        /* begins a session */
@@ -53,6 +59,7 @@ enum control_type {
 	CONTROL_WAKE_QUIETLY = 16, /* notice of the client's: WAKE without an answer */
 	CONTROL_HELD = 17,         /* a page of who holds what */
 	CONTROL_USE = 18,          /* notice of the client's: which transport it has chosen */
+	CONTROL_GROW = 19,         /* gives an object more memory, or tells what it has */
 	CONTROL_DELETED = 64,      /* notice: an object that the session has open was deleted */
 	CONTROL_FENCED = 65,       /* notice: the session is over; the last message */
 };
@@ -202,12 +209,12 @@ _Static_assert(sizeof(struct control_page) == 8, "page");
 struct control_entry {
 	le16_t type;
 	uint8_t name_bytes;
-	uint8_t reserved;
+	uint8_t extents; /* that it has beside its own memory */
 	le32_t generation;
 	le64_t offset;
 	le64_t length_bytes;
-	le32_t opens; /* sessions that have it open */
-	le32_t reserved2;
+	le32_t opens;        /* sessions that have it open */
+	le32_t extent_units; /* of all extents, CONTROL_EXTENT_UNIT_BYTES each */
 	struct control_parameters parameters;
 };
 _Static_assert(sizeof(struct control_entry) == 64, "entry");
@@ -350,6 +357,35 @@ struct control_hold {
 	uint8_t who[64];    /* "pid 4711" or "192.0.2.7:40312", zero-terminated and -filled */
 };
 _Static_assert(sizeof(struct control_hold) == 104, "hold");
+
+/*
+ * Make the extent of that number, zeroed, where the object has none; its extents go with the
+ * object. So one that asks again, or at the same time as another, gets the same. With bytes zero it
+ * only asks.
+ */
+struct control_grow {
+	le32_t handle;
+	le16_t extent; /* its number, below CONTROL_EXTENTS_MAX */
+	le16_t reserved;
+	le64_t bytes; /* a multiple of CONTROL_EXTENT_UNIT_BYTES, to CONTROL_EXTENT_BYTES_MAX */
+};
+_Static_assert(sizeof(struct control_grow) == 16, "grow");
+
+/* The reply to GROW: this, then as many entries: the extent asked for, and those that there are of
+ * the numbers that follow, without a gap. None: there is no such extent. */
+struct control_grown {
+	le32_t count;
+	le32_t reserved;
+};
+_Static_assert(sizeof(struct control_grown) == 8, "grown");
+
+#define CONTROL_GROWN_MAX 64
+
+struct control_extent {
+	le64_t offset; /* in the region */
+	le64_t bytes;  /* at least what the session that made it asked for */
+};
+_Static_assert(sizeof(struct control_extent) == 16, "extent");
 
 /* DELETED has a struct control_close as its body, FENCED a sentence. */
 

@@ -71,9 +71,9 @@ static const struct field fields[] = {
 	FIELD(control_page, cursor), FIELD(control_page, count),
 
 	FIELD(control_entry, type), FIELD(control_entry, name_bytes),
-	FIELD(control_entry, reserved), FIELD(control_entry, generation),
+	FIELD(control_entry, extents), FIELD(control_entry, generation),
 	FIELD(control_entry, offset), FIELD(control_entry, length_bytes),
-	FIELD(control_entry, opens), FIELD(control_entry, reserved2),
+	FIELD(control_entry, opens), FIELD(control_entry, extent_units),
 	FIELD(control_entry, parameters),
 
 	FIELD(control_server_stat, uptime_ns), FIELD(control_server_stat, region_bytes),
@@ -115,6 +115,13 @@ static const struct field fields[] = {
 	FIELD(control_hold, generation), FIELD(control_hold, owner), FIELD(control_hold, count),
 	FIELD(control_hold, token), FIELD(control_hold, held_min_ns),
 	FIELD(control_hold, held_max_ns), FIELD(control_hold, who),
+
+	FIELD(control_grow, handle), FIELD(control_grow, extent), FIELD(control_grow, reserved),
+	FIELD(control_grow, bytes),
+
+	FIELD(control_grown, count), FIELD(control_grown, reserved),
+
+	FIELD(control_extent, offset), FIELD(control_extent, bytes),
 
 	FIELD(data_request, opcode), FIELD(data_request, reserved), FIELD(data_request, region),
 	FIELD(data_request, length_bytes), FIELD(data_request, offset),
@@ -170,8 +177,8 @@ static const struct number numbers[] = {
 	MESSAGE(CLOSE), MESSAGE(DELETE), MESSAGE(LIST), MESSAGE(STAT), MESSAGE(SERVER_STAT),
 	MESSAGE(QUEUE_PAIR), MESSAGE(FIGURES), MESSAGE(WAIT), MESSAGE(WAKE), MESSAGE(CANCEL),
 	MESSAGE(WAKE_QUIETLY),
-	MESSAGE(HELD), MESSAGE(USE), MESSAGE(DELETED), MESSAGE(FENCED),
-	FEATURE(WAIT), FEATURE(HELD), FEATURE(LEASE), DOMAIN(CPU), DOMAIN(DEVICE),
+	MESSAGE(HELD), MESSAGE(USE), MESSAGE(GROW), MESSAGE(DELETED), MESSAGE(FENCED),
+	FEATURE(WAIT), FEATURE(HELD), FEATURE(LEASE), FEATURE(GROW), DOMAIN(CPU), DOMAIN(DEVICE),
 	TRANSPORTS(TRANSPORT)
 	UNTIL(CHANGED), UNTIL(GIVEN_BACK), UNTIL(TAKEN), ROLE(HOLDER), ROLE(WRITER), ROLE(READER),
 	OPEN_FLAG(CREATE), OPEN_FLAG(PARAMETERS),
@@ -181,7 +188,9 @@ static const struct number numbers[] = {
 	OPCODE(READ), OPCODE(WRITE), OPCODE(CAS), OPCODE(FAA),
 	CONSTANT(CONTROL_VERSION), CONSTANT(CONTROL_PORT), CONSTANT(CONTROL_BODY_BYTES_MAX),
 	CONSTANT(CONTROL_NAME_BYTES_MAX), CONSTANT(CONTROL_NAMESPACE_BYTES_MAX),
-	CONSTANT(CONTROL_COOKIE_BYTES), CONSTANT(DATA_TRANSFER_BYTES_MAX),
+	CONSTANT(CONTROL_COOKIE_BYTES), CONSTANT(CONTROL_EXTENTS_MAX),
+	CONSTANT(CONTROL_EXTENT_UNIT_BYTES), CONSTANT(CONTROL_EXTENT_BYTES_MAX),
+	CONSTANT(CONTROL_GROWN_MAX), CONSTANT(DATA_TRANSFER_BYTES_MAX),
 	CONSTANT(LAYOUT_VERSION), CONSTANT(LAYOUT_LINE_BYTES),
 	CONSTANT(LAYOUT_REGION_HEADER_BYTES), CONSTANT(MEMORY_BYTES_MAX),
 	CONSTANT(COUNTER_STRIPES_MAX), CONSTANT(REGISTER_CAPACITY_BYTES_MAX),

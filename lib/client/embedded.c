@@ -285,6 +285,25 @@ static void embedded_close_object(struct dso_session *session, struct object *ob
 	pthread_mutex_unlock(&lock);
 }
 
+static int embedded_grow(struct dso_session *session, struct object *object, unsigned number,
+			 uint64_t bytes, struct directory_extent *extents, unsigned *ret_count,
+			 char *reason, size_t reason_bytes)
+{
+	struct embedded *embedded = session->directory_data;
+	struct store_extent found[CONTROL_GROWN_MAX];
+	unsigned count = 0;
+	enum wire_status status;
+
+	pthread_mutex_lock(&lock);
+	status = store_grow(&embedded->opener, object->handle, number, bytes, found,
+			    CONTROL_GROWN_MAX, &count, reason, reason_bytes);
+	pthread_mutex_unlock(&lock);
+	for (unsigned i = 0; i < count; i++)
+		extents[i] = (struct directory_extent){found[i].offset, found[i].bytes};
+	*ret_count = count;
+	return status_error(status, reason, reason_bytes);
+}
+
 static int embedded_delete(struct dso_session *session, const char *name, char *reason,
 			   size_t reason_bytes)
 {
@@ -305,7 +324,9 @@ static void stat_of(const struct store_object_stat *from, struct dso_stat *to)
 				.generation = from->generation,
 				.offset = from->offset,
 				.length_bytes = from->length_bytes,
-				.opens = from->opens};
+				.opens = from->opens,
+				.extents = from->extents,
+				.extent_bytes = from->extent_bytes};
 	memcpy(to->parameters, from->parameters, sizeof to->parameters);
 	memcpy(to->name, from->name, from->name_bytes);
 }
@@ -519,6 +540,7 @@ void embedded_forget_all(void)
 static const struct directory_ops embedded_ops = {
 	.open = embedded_open_object,
 	.close = embedded_close_object,
+	.grow = embedded_grow,
 	.delete = embedded_delete,
 	.stat = embedded_stat,
 	.list = embedded_list,

@@ -66,6 +66,12 @@ static inline uint8_t directory_open_flags(const struct open_request *request)
 	       (request->given ? CONTROL_OPEN_PARAMETERS : 0);
 }
 
+/* Memory of an object beside its own, in the region. */
+struct directory_extent {
+	uint64_t offset;
+	uint64_t bytes;
+};
+
 /* The directory knows the names: storaged over a control connection (lib/remote/directory.c), or
  * the store in this process (lib/client/embedded.c). Each function returns 0 or a negative errno,
  * with the end of the sentence for session->error in @reason. */
@@ -78,6 +84,15 @@ struct directory_ops {
 	void (*adopt)(struct dso_session *session, struct object *object);
 	/* Unlink it and give the handle back. */
 	void (*close)(struct dso_session *session, struct object *object);
+	/*
+	 * Give the object the extent @number of @bytes, where it has none; zero only asks. Fills in
+	 * @extents, CONTROL_GROWN_MAX at most: that one and those behind it without a gap. Returns
+	 * 0 (*ret_count is 0 where there is no such extent), -ENOSPC, -ENFILE, -EOPNOTSUPP (an old
+	 * storaged), -ESTALE, the errors of any request.
+	 */
+	int (*grow)(struct dso_session *session, struct object *object, unsigned number,
+		    uint64_t bytes, struct directory_extent *extents, unsigned *ret_count,
+		    char *reason, size_t reason_bytes);
 	int (*delete)(struct dso_session *session, const char *name, char *reason,
 		      size_t reason_bytes);
 	int (*stat)(struct dso_session *session, const char *name, struct dso_stat *ret_stat,

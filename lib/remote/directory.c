@@ -100,6 +100,56 @@ static void remote_close_object(struct dso_session *session, struct object *obje
 	pthread_mutex_unlock(&session->lock);
 }
 
+/* Take the entries of a reply to GROW. Returns 0, or what a broken reply is. */
+static int take_extents(struct remote *remote, uint64_t bytes, struct directory_extent *extents,
+			unsigned *ret_count, char *reason, size_t reason_bytes)
+{
+	uint64_t region_bytes = le64_get(remote->welcome.region_bytes);
+	struct control_grown head;
+	struct control_extent entry;
+
+	memcpy(&head, remote->reply.body, sizeof head);
+	*ret_count = le32_get(head.count);
+	if (*ret_count > CONTROL_GROWN_MAX || (*ret_count == 0 && bytes) ||
+	    remote->reply_bytes - sizeof head != *ret_count * sizeof entry)
+		return remote_reply_is_broken(remote, reason, reason_bytes);
+	for (unsigned i = 0; i < *ret_count; i++) {
+		struct directory_extent *extent = &extents[i];
+
+		memcpy(&entry, remote->reply.body + sizeof head + i * sizeof entry, sizeof entry);
+		*extent = (struct directory_extent){le64_get(entry.offset), le64_get(entry.bytes)};
+		if (extent->offset % LAYOUT_LINE_BYTES || extent->offset > region_bytes ||
+		    extent->bytes > region_bytes - extent->offset || extent->bytes == 0)
+			return remote_reply_is_broken(remote, reason, reason_bytes);
+	}
+	return 0;
+}
+
+static int remote_grow(struct dso_session *session, struct object *object, unsigned number,
+		       uint64_t bytes, struct directory_extent *extents, unsigned *ret_count,
+		       char *reason, size_t reason_bytes)
+{
+	struct remote *remote = remote_of(session);
+	struct control_grow body = {.handle = le32_of(object->handle),
+				    .extent = le16_of((uint16_t)number),
+				    .bytes = le64_of(bytes)};
+	int r;
+
+	if (!(le64_get(remote->welcome.features) & CONTROL_FEATURE_GROW)) {
+		snprintf(reason, reason_bytes, "this storaged is too old to let objects grow");
+		return -EOPNOTSUPP;
+	}
+	pthread_mutex_lock(&session->lock);
+	r = atomic_load(&object->deleted)
+		    ? -ESTALE
+		    : remote_request(remote, CONTROL_GROW, &body, sizeof body, NULL,
+				     sizeof(struct control_grown), reason, reason_bytes);
+	if (r == 0)
+		r = take_extents(remote, bytes, extents, ret_count, reason, reason_bytes);
+	pthread_mutex_unlock(&session->lock);
+	return r;
+}
+
 static int remote_delete(struct dso_session *session, const char *name, char *reason,
 			 size_t reason_bytes)
 {
@@ -121,6 +171,8 @@ static void stat_of(const struct control_entry *entry, const uint8_t *name, stru
 		.offset = le64_get(entry->offset),
 		.length_bytes = le64_get(entry->length_bytes),
 		.opens = le32_get(entry->opens),
+		.extents = entry->extents,
+		.extent_bytes = (uint64_t)le32_get(entry->extent_units) * CONTROL_EXTENT_UNIT_BYTES,
 	};
 	for (unsigned i = 0; i < 4; i++)
 		stat->parameters[i] = le64_get(entry->parameters.parameter[i]);
@@ -380,6 +432,7 @@ const struct directory_ops remote_ops = {
 	.open = remote_open_object,
 	.adopt = remote_adopt,
 	.close = remote_close_object,
+	.grow = remote_grow,
 	.delete = remote_delete,
 	.stat = remote_stat,
 	.list = remote_list,

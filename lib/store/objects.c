@@ -158,8 +158,11 @@ void objects_reclaim(struct store *store, uint32_t index)
 	struct object *object = objects_at(store, index);
 
 	assert(!object->name && !object->opens && !object->open_list && !object->is_telling);
-	if (object->annex)
-		objects_reclaim(store, object->annex - 1);
+	for (uint32_t annex = object->annex, next; annex; annex = next) {
+		next = objects_at(store, annex - 1)->annex;
+		objects_at(store, annex - 1)->annex = 0;
+		objects_reclaim(store, annex - 1);
+	}
 	object->annex = 0;
 	object->cleaned_bytes = 0;
 	if (object->extent.bytes > CLEAN_AT_ONCE_BYTES) {
@@ -196,11 +199,12 @@ static enum wire_status take_vacant(struct store *store, uint64_t length_bytes, 
 	int error;
 
 	if (store->named_count + store->deleted_count == store->limits.objects_max) {
-		type_detail(detail, detail_bytes,
-			    "%s objects of %s, %s of them deleted and still open",
-			    type_digits_of(store->limits.objects_max).text,
-			    type_digits_of(store->limits.objects_max).text,
-			    type_digits_of(store->deleted_count).text);
+		type_detail(
+			detail, detail_bytes,
+			"%s objects of %s, %s of them deleted and still open, or memory of others",
+			type_digits_of(store->limits.objects_max).text,
+			type_digits_of(store->limits.objects_max).text,
+			type_digits_of(store->deleted_count).text);
 		return WIRE_OBJECTS_MAX;
 	}
 	if (provide_object(store))
@@ -252,25 +256,73 @@ enum wire_status objects_create(struct store *store, unsigned type, uint64_t has
 	return WIRE_OK;
 }
 
+/* Take @length_bytes of further memory for @object. It counts as a deleted object that is still
+ * open. */
+static enum wire_status take_annex(struct store *store, struct object *object,
+				   uint64_t length_bytes, struct object **ret_annex, char *detail,
+				   size_t detail_bytes)
+{
+	uint32_t index;
+	enum wire_status status = take_vacant(store, length_bytes, &index, detail, detail_bytes);
+
+	if (status != WIRE_OK)
+		return status;
+	store->deleted_count++;
+	*ret_annex = objects_at(store, index);
+	(*ret_annex)->annex = object->annex;
+	object->annex = index + 1;
+	return WIRE_OK;
+}
+
+unsigned objects_extents(const struct store *store, const struct object *object, unsigned number,
+			 struct store_extent *extents, unsigned count_max)
+{
+	unsigned count = 0;
+
+	memset(extents, 0, count_max * sizeof *extents);
+	for (uint32_t link = object->annex; object->extents && link;) {
+		const struct object *annex = objects_at(store, link - 1);
+		unsigned i = annex->number - number;
+
+		if (annex->number >= number && i < count_max)
+			extents[i] = (struct store_extent){.offset = annex->extent.offset,
+							   .bytes = annex->extent.bytes};
+		link = annex->annex;
+	}
+	while (count < count_max && extents[count].bytes)
+		count++;
+	return count;
+}
+
+enum wire_status objects_grow(struct store *store, struct object *object, unsigned number,
+			      uint64_t bytes, char *detail, size_t detail_bytes)
+{
+	struct object *annex;
+	enum wire_status status = take_annex(store, object, bytes, &annex, detail, detail_bytes);
+
+	if (status != WIRE_OK)
+		return status;
+	annex->number = (uint8_t)number;
+	object->extents++;
+	object->extent_units += (uint32_t)(bytes / CONTROL_EXTENT_UNIT_BYTES);
+	return WIRE_OK;
+}
+
 /*
  * The first open with a capacity decides a future's capacity, however many have opened the future
- * without one. What the future's own memory has no room for lies in an annex, which counts as a
- * deleted object that is still open.
+ * without one. What the future's own memory has no room for lies in an annex.
  */
 static enum wire_status decide_capacity(struct store *store, struct object *future,
 					uint64_t capacity, char *detail, size_t detail_bytes)
 {
 	enum wire_status status = WIRE_OK;
-	uint32_t annex;
+	struct object *annex;
 
 	if (capacity > future->parameters[FUTURE_PARAMETER_ROOM]) {
-		status = take_vacant(store, capacity, &annex, detail, detail_bytes);
+		status = take_annex(store, future, capacity, &annex, detail, detail_bytes);
 		if (status != WIRE_OK)
 			return status;
-		store->deleted_count++;
-		future->annex = annex + 1;
-		future->parameters[FUTURE_PARAMETER_ANNEX] =
-			objects_at(store, annex)->extent.offset;
+		future->parameters[FUTURE_PARAMETER_ANNEX] = annex->extent.offset;
 	}
 	future->parameters[FUTURE_PARAMETER_CAPACITY] = capacity;
 	future->parameters[FUTURE_PARAMETER_UNDECIDED] = 0;
@@ -302,6 +354,8 @@ void objects_describe(const struct object *object, struct store_object_stat *ret
 		.offset = object->extent.offset,
 		.length_bytes = object->extent.bytes,
 		.token_origin = object->token_origin,
+		.extents = object->extents,
+		.extent_bytes = (uint64_t)object->extent_units * CONTROL_EXTENT_UNIT_BYTES,
 		.name_bytes = object->name_bytes,
 	};
 	memcpy(ret_stat->parameters, object->parameters, sizeof object->parameters);

@@ -42,9 +42,15 @@ struct object {
 	uint32_t next;
 	uint32_t generation;
 	uint32_t opens;
-	/* index + 1 of the nameless object that is its annex, 0: none */
+	/* index + 1 of a nameless object that is further memory of it, which may have the next one
+	 * as its own; 0: none */
 	uint32_t annex;
+	/* of the extents among those, CONTROL_EXTENT_UNIT_BYTES each */
+	uint32_t extent_units;
 	uint16_t type;
+	/* an extent's number */
+	uint8_t number;
+	uint8_t extents;
 	uint8_t name_bytes;
 	bool is_telling; /* deleted, and some sessions that have it open were not told */
 };
@@ -104,6 +110,14 @@ enum wire_status objects_create(struct store *store, unsigned type, uint64_t has
 enum wire_status objects_fit(struct store *store, struct object *object,
 			     const uint64_t asked[TYPE_PARAMETERS], char *detail,
 			     size_t detail_bytes);
+/* Fill in the extents of @object from @number on, as many as follow without a gap, at most
+ * @count_max. Returns how many. */
+unsigned objects_extents(const struct store *store, const struct object *object, unsigned number,
+			 struct store_extent *extents, unsigned count_max);
+/* Give @object the extent @number, which it has not. Returns WIRE_OK, NO_MEMORY, OBJECTS_MAX,
+ * INTERNAL. */
+enum wire_status objects_grow(struct store *store, struct object *object, unsigned number,
+			      uint64_t bytes, char *detail, size_t detail_bytes);
 void objects_describe(const struct object *object, struct store_object_stat *ret_stat);
 
 #endif

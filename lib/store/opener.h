@@ -55,6 +55,12 @@ struct store_reference {
 	uint64_t token_origin; /* of its fencing tokens */
 };
 
+/* Memory of an object beside its own. */
+struct store_extent {
+	uint64_t offset;
+	uint64_t bytes;
+};
+
 struct store_object_stat {
 	enum object_type type;
 	uint32_t generation;
@@ -63,6 +69,8 @@ struct store_object_stat {
 	uint64_t length_bytes;
 	uint64_t parameters[4];
 	uint64_t token_origin;
+	uint64_t extent_bytes; /* of all its extents */
+	uint8_t extents;
 	uint8_t name_bytes;
 	char name[CONTROL_NAME_BYTES_MAX + 1]; /* zero-terminated */
 };

@@ -251,6 +251,42 @@ bool store_refer(const struct store_opener *opener, uint32_t handle,
 	return true;
 }
 
+/* Whether an object may have an extent of that number and length; 0: none is to be made. */
+static bool is_extent(unsigned number, uint64_t bytes, char *detail, size_t detail_bytes)
+{
+	if (number < CONTROL_EXTENTS_MAX && bytes <= CONTROL_EXTENT_BYTES_MAX &&
+	    bytes % CONTROL_EXTENT_UNIT_BYTES == 0)
+		return true;
+	type_detail(detail, detail_bytes,
+		    "extent %u of %s bytes asked, an object has %d, each of up to %s bytes, in "
+		    "units of %d",
+		    number, type_digits_of(bytes).text, CONTROL_EXTENTS_MAX,
+		    type_digits_of(CONTROL_EXTENT_BYTES_MAX).text, CONTROL_EXTENT_UNIT_BYTES);
+	return false;
+}
+
+enum wire_status store_grow(struct store_opener *opener, uint32_t handle, unsigned number,
+			    uint64_t bytes, struct store_extent *extents, unsigned count_max,
+			    unsigned *ret_count, char *detail, size_t detail_bytes)
+{
+	const struct store_open *open = opens_find(opener, handle);
+	struct object *object = open ? objects_at(opener->store, open->object) : NULL;
+	enum wire_status status;
+
+	type_detail(detail, detail_bytes, "%s", "");
+	if (!object || !object->name)
+		return WIRE_STALE;
+	if (!is_extent(number, bytes, detail, detail_bytes))
+		return WIRE_RANGE;
+	*ret_count = objects_extents(opener->store, object, number, extents, count_max);
+	if (*ret_count || !bytes)
+		return WIRE_OK;
+	status = objects_grow(opener->store, object, number, bytes, detail, detail_bytes);
+	if (status == WIRE_OK)
+		*ret_count = objects_extents(opener->store, object, number, extents, count_max);
+	return status;
+}
+
 enum wire_status store_close(struct store_opener *opener, uint32_t handle)
 {
 	struct store_open *open = opens_find(opener, handle);

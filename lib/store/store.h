@@ -81,6 +81,18 @@ enum wire_status store_open(struct store_opener *opener, enum object_type type, 
 bool store_refer(const struct store_opener *opener, uint32_t handle,
 		 struct store_reference *ret_reference, bool *ret_deleted);
 
+/*
+ * Give the object of @handle, which may be any number, the extent @number of @bytes, zeroed, where
+ * it has none; the extents go with the object. Fills in @extents, at most @count_max (1 at least),
+ * with that one and those that there are of the numbers behind it, up to the first that there is
+ * not. With @bytes zero none is made, and *ret_count may be 0. @detail as of store_open. Returns
+ * WIRE_OK, STALE (no such handle, or the object was deleted), RANGE (number or bytes), NO_MEMORY,
+ * OBJECTS_MAX (an extent counts as an object), INTERNAL.
+ */
+enum wire_status store_grow(struct store_opener *opener, uint32_t handle, unsigned number,
+			    uint64_t bytes, struct store_extent *extents, unsigned count_max,
+			    unsigned *ret_count, char *detail, size_t detail_bytes);
+
 /* Give back @handle, which may be any number. Returns WIRE_OK, or STALE when there is no such
  * handle. */
 enum wire_status store_close(struct store_opener *opener, uint32_t handle);

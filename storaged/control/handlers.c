@@ -36,6 +36,15 @@ static void handle_ping(struct control *control, const struct control_header *he
 	control_reply(control, header, NULL, 0);
 }
 
+/* Whether deleted objects are still being cleaned, which count until then: the request is handled
+ * again in the next turn. */
+static bool waits_for_memory(struct control *control, enum wire_status status)
+{
+	control->again = (status == WIRE_NO_MEMORY || status == WIRE_OBJECTS_MAX) &&
+			 store_is_dirty(control->session->space->store);
+	return control->again;
+}
+
 static void handle_open(struct control *control, const struct control_header *header,
 			const uint8_t *body)
 {
@@ -51,13 +60,8 @@ static void handle_open(struct control *control, const struct control_header *he
 	status = store_open(&control->session->opener, le16_get(open->type),
 			    (const char *)body + sizeof *open, open->name_bytes, open->flags,
 			    parameters, &reference, detail, sizeof detail);
-	if ((status == WIRE_NO_MEMORY || status == WIRE_OBJECTS_MAX) &&
-	    store_is_dirty(control->session->space->store)) {
-		/* Deleted objects are still being cleaned, and count until then: the request is
-		 * handled again in the next turn. */
-		control->again = true;
+	if (waits_for_memory(control, status))
 		return;
-	}
 	if (status != WIRE_OK) {
 		control_refuse(control, header, status, "%s",
 			       detail[0] ? detail : wire_status_sentence(status));
@@ -70,6 +74,37 @@ static void handle_open(struct control *control, const struct control_header *he
 	opened.token_origin = le64_of(reference.token_origin);
 	parameters_of(reference.parameters, &opened.parameters);
 	control_reply(control, header, &opened, sizeof opened);
+}
+
+static void handle_grow(struct control *control, const struct control_header *header,
+			const uint8_t *body)
+{
+	const struct control_grow *grow = (const void *)body;
+	struct store_extent extents[CONTROL_GROWN_MAX];
+	struct control_grown head = {0};
+	char detail[CONTROL_SENTENCE_BYTES_MAX] = "";
+	struct page page;
+	unsigned count = 0;
+	enum wire_status status = store_grow(&control->session->opener, le32_get(grow->handle),
+					     le16_get(grow->extent), le64_get(grow->bytes), extents,
+					     CONTROL_GROWN_MAX, &count, detail, sizeof detail);
+
+	if (waits_for_memory(control, status))
+		return;
+	if (status != WIRE_OK) {
+		control_refuse(control, header, status, "%s",
+			       detail[0] ? detail : wire_status_sentence(status));
+		return;
+	}
+	page_begin(&page, sizeof head);
+	for (unsigned i = 0; i < count; i++) {
+		struct control_extent entry = {.offset = le64_of(extents[i].offset),
+					       .bytes = le64_of(extents[i].bytes)};
+
+		page_put(&page, &entry, sizeof entry, NULL, 0);
+	}
+	head.count = le32_of(page.count);
+	page_reply(&page, control, header, &head, sizeof head);
 }
 
 /* Reply with a status alone. */
@@ -120,6 +155,8 @@ static struct control_entry entry_of(const struct store_object_stat *stat)
 		.offset = le64_of(stat->offset),
 		.length_bytes = le64_of(stat->length_bytes),
 		.opens = le32_of(stat->opens),
+		.extents = stat->extents,
+		.extent_units = le32_of((uint32_t)(stat->extent_bytes / CONTROL_EXTENT_UNIT_BYTES)),
 	};
 
 	parameters_of(stat->parameters, &entry.parameters);
@@ -190,6 +227,7 @@ const struct control_handler handlers[] = {
 	[CONTROL_WAKE_QUIETLY] = {handle_wake_quietly},
 	[CONTROL_HELD] = {handle_held, .steps = 256},
 	[CONTROL_USE] = {handle_use},
+	[CONTROL_GROW] = {handle_grow},
 };
 
 const unsigned handler_count = sizeof handlers / sizeof *handlers;

@@ -51,7 +51,7 @@ START_TEST(random_bodies_of_every_type_never_stop_it)
 
 		for (unsigned i = 0; i < sizeof body; i++)
 			body[i] = random() % 3 ? 0 : (uint8_t)random();
-		send_request(client.fd, (uint16_t)(1 + random() % CONTROL_HELD), body, body_bytes);
+		send_request(client.fd, (uint16_t)(1 + random() % CONTROL_GROW), body, body_bytes);
 		shutdown(client.fd, SHUT_WR);
 		while (receive(client.fd, body, 1))
 			;
@@ -93,7 +93,7 @@ START_TEST(a_wrong_length_of_any_type_is_refused)
 	struct control_header header;
 
 	START();
-	for (uint16_t type = CONTROL_GOODBYE; type <= CONTROL_HELD; type++) {
+	for (uint16_t type = CONTROL_GOODBYE; type <= CONTROL_GROW; type++) {
 		for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
 			struct client client;
 

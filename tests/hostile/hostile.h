@@ -55,6 +55,7 @@ TCase *broken_tests(void);
 TCase *attach_tests(void);
 TCase *data_tests(void);
 TCase *limits_tests(void);
+TCase *grow_tests(void);
 TCase *holds_tests(void);
 TCase *death_tests(void);
 TCase *waits_tests(void);

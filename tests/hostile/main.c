@@ -7,9 +7,9 @@
 
 int main(void)
 {
-	static TCase *(*const tests[])(void) = {hello_tests, broken_tests, attach_tests,
-						data_tests,  limits_tests, holds_tests,
-						death_tests, waits_tests,  starting_tests};
+	static TCase *(*const tests[])(void) = {
+		hello_tests, broken_tests, attach_tests, data_tests,  limits_tests,
+		grow_tests,  holds_tests,  death_tests,  waits_tests, starting_tests};
 	Suite *suite = suite_create("storaged");
 
 	leap_prepare();

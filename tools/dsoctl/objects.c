@@ -67,6 +67,10 @@ static json_t *describe(const struct dso_stat *stat)
 
 	if (object)
 		add_parameters(object, stat);
+	if (object && stat->extents)
+		json_object_update_new(object,
+				       json_pack("{s:I, s:I}", "extents", (json_int_t)stat->extents,
+						 "extent_bytes", (json_int_t)stat->extent_bytes));
 	return object;
 }
 

@@ -31,6 +31,8 @@ struct dso_stat {
 	uint64_t offset;        /* in the region */
 	uint64_t length_bytes;  /* in the region, with its header */
 	uint32_t opens;         /* handles to it that are open, of all sessions */
+	uint32_t extents;       /* that an object that grows has beside that */
+	uint64_t extent_bytes;  /* of all of them; zero with a storaged that knows none */
 	uint64_t parameters[4]; /* as created; their meaning is the type's */
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
