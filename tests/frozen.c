@@ -55,8 +55,57 @@ static void close_many(void *semaphore)
 
 static const struct kind kind_many = {"several permits", open_many, acquire_many, release_many,
 				      close_many};
+
+static void *open_queue(struct dso_session *session, const char *name)
+{
+	struct dso_queue_params params = {.capacity = 1, .item_bytes = 1};
+	struct dso_queue *queue;
+
+	ck_assert_int_eq(dso_queue_open(session, name, &params, &queue), 0);
+	return queue;
+}
+
+static void close_queue(void *queue)
+{
+	dso_queue_close(queue);
+}
+
+static int take_room(void *queue, int64_t timeout)
+{
+	return dso_queue_push(queue, "x", 1, timeout);
+}
+
+static int take_item(void *queue, int64_t timeout)
+{
+	char byte;
+
+	return dso_queue_pop(queue, &byte, 1, timeout, NULL);
+}
+
+static int give_item(void *queue)
+{
+	return take_room(queue, 0);
+}
+
+static int give_room(void *queue)
+{
+	return take_item(queue, 0);
+}
+
+/* The first that opens it puts an item in. */
+static void *open_filled(struct dso_session *session, const char *name)
+{
+	bool is_first = dso_object_stat(session, name, NULL) == -ENOENT;
+	struct dso_queue *queue = open_queue(session, name);
+
+	ck_assert(!is_first || take_room(queue, 0) == 0);
+	return queue;
+}
+
+static const struct kind kind_item = {"an item", open_filled, take_item, give_item, close_queue};
+static const struct kind kind_room = {"room", open_queue, take_room, give_room, close_queue};
 static const struct kind *const kinds[] = {&kind_mutex, &kind_writer, &kind_once, &kind_permit,
-					   &kind_many};
+					   &kind_many,  &kind_item,   &kind_room};
 
 #define KINDS (sizeof kinds / sizeof *kinds)
 

@@ -87,17 +87,15 @@ static void set_timer(struct futexes *futexes)
 	timerfd_settime(futexes->timer.fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
-/* Permits that @waiter was woken for may be free yet, whoever has come for them: wake the next
- * ones. */
+/* What @waiter was woken for may be there yet, whoever has come for it: wake the next ones. */
 static void wake_for_free(struct futexes *futexes, const struct waiter *waiter, int64_t now_ns)
 {
-	struct waitlist_word event = {.transport = waiter->space->transport};
-	uint32_t free = permits_free(waiter, waiter->grant.handle, &event.object);
-	struct waitlist_wake wake = {
-		.count = free, .waiters_max = FUTEX_WAKE_MAX, .is_watched = true};
+	struct waitlist_word event;
+	struct waitlist_wake wake = {.count = permits_free(waiter, &event),
+				     .waiters_max = FUTEX_WAKE_MAX,
+				     .is_watched = true};
 
-	event.word = event.object + SEMAPHORE_EVENT_OFFSET;
-	if (free)
+	if (wake.count)
 		waitlist_wake(&futexes->waiters, &event, wake, now_ns);
 }
 
@@ -208,7 +206,7 @@ uint32_t futex_wake(struct futexes *futexes, const struct name_space *space,
 	struct waitlist_word at = {space->transport, reference->offset, reference->offset + offset};
 	struct waitlist_wake wake = {.count = count,
 				     .waiters_max = FUTEX_WAKE_MAX,
-				     .is_watched = reference->type == OBJECT_SEMAPHORE};
+				     .is_watched = permits_are_of(reference->type)};
 
 	return waitlist_wake(&futexes->waiters, &at, wake, clock_now_ns());
 }

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Permits of a semaphore, as storaged looks at them when a session that was woken for some has not
- * come. */
+/* What there is to take beside owned words, as storaged looks at it when a session that was woken
+ * for some of it has not come: permits of a semaphore, items of a queue and room in it. */
 #ifndef STORAGED_SESSION_PERMITS_H
 #define STORAGED_SESSION_PERMITS_H
 
 #include "storaged/session/waiter.h"
 
-/* How many permits are free, of the semaphore that @waiter has open as @handle; 0 where it is none,
- * or cannot be read. *ret_object is the offset of its header. */
-uint32_t permits_free(const struct waiter *waiter, uint32_t handle, uint64_t *ret_object);
+/* Whether sessions are woken for what there is of an object of @type. */
+static inline bool permits_are_of(enum object_type type)
+{
+	return type == OBJECT_SEMAPHORE || type == OBJECT_QUEUE;
+}
+
+/* How much of that is free, at the event of which @waiter was woken last; 0 where there is no such
+ * event, or it cannot be read. *ret_event is the event for which others may wait. */
+uint32_t permits_free(const struct waiter *waiter, struct waitlist_word *ret_event);
 
 #endif

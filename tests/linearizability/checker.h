@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define HISTORY_OPERATIONS_MAX 320
+#define HISTORY_OPERATIONS_MAX 1024
 #define STATE_WORDS            8
 
 struct operation {
@@ -82,7 +82,7 @@ struct report {
 	struct state state;
 };
 
-/* Look at up to @budget configurations, and take some 200 bytes of memory for each. */
+/* Look at up to @budget configurations, and take some 300 bytes of memory for each. */
 enum verdict history_check(const struct specification *specification, struct history *history,
 			   size_t budget, struct report *ret_report);
 

@@ -437,6 +437,41 @@ START_TEST(a_latch_lets_go_at_zero)
 }
 END_TEST
 
+START_TEST(items_of_a_queue_that_come_out_of_order_are_found)
+{
+	ACCEPTED(queue_specification, 2, {KNOWN(0, QUEUE_PUSH, 0, 1), GIVEN(7)},
+		 {KNOWN(0, QUEUE_PUSH, 2, 3), GIVEN(8)}, {KNOWN(1, QUEUE_POP, 4, 5), GAVE(7)},
+		 {KNOWN(1, QUEUE_POP, 6, 7), GAVE(8)});
+	REFUSED(queue_specification, 2, {KNOWN(0, QUEUE_PUSH, 0, 1), GIVEN(7)},
+		{KNOWN(0, QUEUE_PUSH, 2, 3), GIVEN(8)}, {KNOWN(1, QUEUE_POP, 4, 5), GAVE(8)});
+	/* Twice, from nothing, and none though there is one. */
+	REFUSED(queue_specification, 2, {KNOWN(0, QUEUE_PUSH, 0, 1), GIVEN(7)},
+		{KNOWN(1, QUEUE_POP, 2, 3), GAVE(7)}, {KNOWN(1, QUEUE_POP, 4, 5), GAVE(7)});
+	REFUSED(queue_specification, 2, {KNOWN(1, QUEUE_POP, 0, 1), GAVE(7)});
+	REFUSED(queue_specification, 2, {KNOWN(0, QUEUE_PUSH, 0, 1), GIVEN(7)},
+		{KNOWN(1, QUEUE_POP, 2, 3), FAILED(ETIMEDOUT)});
+	/* Full, with room for one. */
+	REFUSED(queue_specification, 2, {KNOWN(0, QUEUE_PUSH, 0, 1), GIVEN(7)},
+		{KNOWN(0, QUEUE_PUSH, 2, 3), GIVEN(8), FAILED(ETIMEDOUT)});
+}
+END_TEST
+
+START_TEST(what_was_leased_by_who_is_killed_comes_back_first)
+{
+	ACCEPTED(queue_specification, 2, {KNOWN(1, QUEUE_PUSH, 0, 1), GIVEN(7)},
+		 {KNOWN(1, QUEUE_PUSH, 2, 3), GIVEN(8)}, {KNOWN(0, QUEUE_LEASE, 4, 5), GAVE(7)},
+		 {UNKNOWN(0, DIE, 6)}, {KNOWN(1, QUEUE_POP, 7, 8), GAVE(7)},
+		 {KNOWN(1, QUEUE_POP, 9, 10), GAVE(8)});
+	REFUSED(queue_specification, 2, {KNOWN(1, QUEUE_PUSH, 0, 1), GIVEN(7)},
+		{KNOWN(0, QUEUE_LEASE, 4, 5), GAVE(7)}, {KNOWN(1, QUEUE_POP, 6, 7), GAVE(7)});
+	/* Popped, it may be gone with the consumer, or be found later. */
+	ACCEPTED(queue_specification, 2, {KNOWN(1, QUEUE_PUSH, 0, 1), GIVEN(7)},
+		 {KNOWN(1, QUEUE_PUSH, 2, 3), GIVEN(8)}, {UNKNOWN(0, QUEUE_POP, 4)},
+		 {UNKNOWN(0, DIE, 6)}, {KNOWN(1, QUEUE_POP, 7, 8), GAVE(8)},
+		 {KNOWN(1, QUEUE_POP, 9, 10), GAVE(7)});
+}
+END_TEST
+
 START_TEST(a_future_that_is_set_twice_is_found)
 {
 	ACCEPTED(future_specification, 0, {KNOWN(0, FUTURE_PROMISE, 0, 9)},
@@ -515,6 +550,8 @@ static Suite *suite(void)
 		who_is_late_by_seven_rounds_may_hear_of_the_resets_alone,
 		a_latch_lets_go_at_zero,
 		a_future_that_is_set_twice_is_found,
+		items_of_a_queue_that_come_out_of_order_are_found,
+		what_was_leased_by_who_is_killed_comes_back_first,
 		a_promise_is_broken_by_death_unless_it_was_kept,
 		a_wait_at_a_condition_lets_the_mutex_go_and_has_it_again,
 	};

@@ -8,13 +8,14 @@
 #include "tests/linearizability/checker.h"
 #include "tests/linearizability/specs.h"
 
-#define CLIENTS_MAX 5
+#define CLIENTS_MAX 16
 
 struct client;
 
 /* How clients use a type of object. */
 struct object_kind {
 	const struct specification *specification;
+	unsigned clients; /* of a round; 0: 3 to 5 */
 	bool mortal; /* one of the clients may be killed: nobody waits for what it alone would do */
 	/* What the object of @clients is created with, which is what its specification begins
 	 * with. */
@@ -52,6 +53,7 @@ struct client {
 	struct dso_condition *condition;
 	struct dso_once *once;
 	struct dso_future *future;
+	struct dso_queue *queue;
 	uint8_t number;
 	unsigned random;
 	bool rough;       /* the same for all clients of a round */

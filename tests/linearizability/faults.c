@@ -190,7 +190,40 @@ static void notify_nobody(struct client *client, struct operation *operations)
 		condition_kind.perform(client, operations);
 }
 
+/* ---- queue ---- */
+
+static void pop_what_was_popped(struct client *client, struct operation *operation)
+{
+	queue_kind.perform(client, operation);
+	if (operation->kind != QUEUE_POP || operation->status)
+		return;
+	if (client->pretend)
+		operation->results[0] = client->pretend;
+	client->pretend = (unsigned)operation->results[0];
+}
+
+static void lose_what_is_pushed(struct client *client, struct operation *operation)
+{
+	if (operation->kind != QUEUE_PUSH || client->drawn % 8)
+		queue_kind.perform(client, operation);
+}
+
+static void acknowledge_what_comes_back(struct client *client, struct operation *operation)
+{
+	struct operation done = *operation;
+
+	if (done.kind == QUEUE_GIVE_BACK)
+		done.kind = QUEUE_ACKNOWLEDGE;
+	queue_kind.perform(client, &done);
+	operation->status = done.status;
+	operation->results[0] = done.results[0];
+	operation->results[1] = done.results[1];
+}
+
 const struct fault faults[] = {
+	{"an item is popped twice", &queue_kind, pop_what_was_popped},
+	{"an item that was pushed is lost", &queue_kind, lose_what_is_pushed},
+	{"an item that is given back is lost", &queue_kind, acknowledge_what_comes_back},
 	{"an addition is done twice", &counter_kind, add_twice},
 	{"an update is lost", &counter_kind, add_by_reading_and_writing},
 	{"a counter is read stale", &counter_kind, get_what_was_seen_last},

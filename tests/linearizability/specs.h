@@ -107,6 +107,14 @@ enum condition_kind {
 	CONDITION_TICKETS, /* delta -> before */
 };
 
+enum queue_kind {
+	QUEUE_PUSH = 1, /* value, timeout; -ETIMEDOUT */
+	QUEUE_POP,      /* timeout -> value; -ETIMEDOUT */
+	QUEUE_LEASE,    /* likewise; a client leases one at a time */
+	QUEUE_ACKNOWLEDGE,
+	QUEUE_GIVE_BACK,
+};
+
 /* What is called: a word in memory, and the objects. Of each there is a specification here and a
  * client in clients.h. */
 #define OBJECT_KINDS(X) \
@@ -120,7 +128,8 @@ enum condition_kind {
 	X(barrier)      \
 	X(latch)        \
 	X(condition)    \
-	X(future)
+	X(future)       \
+	X(queue)
 
 #define X(name) extern const struct specification name##_specification;
 OBJECT_KINDS(X)

@@ -4,6 +4,7 @@
  * linearizability TRANSPORT... For each object and transport LIN_ROUNDS short histories are
  * recorded and checked, and as many in which one of the clients is killed. What clients do is drawn
  * from LIN_SEED, which is printed; given again, it draws the same as far as the same is returned.
+ * LIN_OBJECT is the one object to try.
  */
 #include <check.h>
 #include <dso/dso.h>
@@ -96,15 +97,18 @@ static void run_rounds(const struct object_kind *kind, const char *transport, bo
 	int64_t begin_ns = clock_now_ns();
 	struct figures figures = {0};
 	unsigned failures = 0, i;
+	const char *only = getenv("LIN_OBJECT");
 	char what[96];
 
+	if (only && strcmp(only, kind->specification->name))
+		return;
 	snprintf(what, sizeof what, "%s over %s%s", kind->specification->name, transport,
 		 deadly ? ", one is killed" : "");
 	round_hands_begin(url_of(transport), transport);
 	for (i = 0; i < rounds && failures == 0; i++) {
 		struct round round = {
 			.kind = kind,
-			.clients = 3 + i % 3,
+			.clients = kind->clients ? kind->clients : 3 + i % 3,
 			.seed = seed_of(what, i),
 			.deadly = deadly,
 		};

@@ -15,8 +15,8 @@ DSO_DECLARATIONS_BEGIN
  * each item goes to one consumer. A producer that ends in the middle of a push leaves nothing
  * behind. A consumer that ends in the middle of a pop may take the item with it. The items that a
  * consumer has leased come back when it ends, and go to another consumer. An item may be delivered
- * after later items of its producer if it came back, or if a consumer ended, or gave up waiting, in
- * the middle of the pop that was to take it.
+ * after later items of its producer if it came back; or if the consumer that was to take it ended,
+ * gave up waiting, or took one that came back instead.
  */
 
 struct dso_queue;
