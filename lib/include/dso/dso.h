@@ -88,6 +88,7 @@
 #include "collections.h"
 #include "coordination.h"
 #include "data.h"
+#include "functions.h"
 #include "objects.h"
 #include "session.h"
 

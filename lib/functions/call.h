@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A call in its worker. */
+#ifndef LIB_FUNCTIONS_CALL_H
+#define LIB_FUNCTIONS_CALL_H
+
+#include "lib/functions/message.h"
+
+struct dso_call {
+	struct dso_session *session;
+	uint64_t number;
+	unsigned attempt;
+	void *argument; /* freed with the call */
+	size_t argument_bytes;
+	void *result; /* freed with the call */
+	size_t result_bytes;
+	char sentence[SENTENCE_BYTES_MAX + 1]; /* of dso_fail() */
+};
+
+#endif

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * "process:": workers are processes of this host, started from this process's own binary. A thread,
+ * the keeper, starts them, and starts another in the place of one that has ended. A worker ends with
+ * the keeper (PR_SET_PDEATHSIG in dso_function_main), so with this process.
+ */
+#include "lib/core/clock.h"
+#include "lib/functions/executor.h"
+#include "lib/functions/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Workers that end so soon after their start, one after the other, are not started again. */
+#define VAIN_NS  (200 * DSO_MILLISECOND)
+#define VAIN_MAX 5
+/* Between two starts of a worker, when the first was in vain. */
+#define PAUSE_NS (50 * DSO_MILLISECOND)
+/* What workers have to end by themselves, and then by SIGTERM. */
+#define GRACE_MS 500
+
+struct process {
+	pid_t pid; /* 0: it is to be started */
+	int64_t start_ns;
+};
+
+struct workers {
+	struct workers_base base;
+	struct workers_request request;
+	pthread_t keeper;
+	int stop_fd;        /* an eventfd: the keeper is to end the workers, and itself */
+	char **environment; /* of the workers */
+	unsigned vain;      /* starts in a row */
+	_Atomic bool is_broken;
+	char why[SENTENCE_BYTES_MAX + 1]; /* written before is_broken is */
+	struct process *processes;
+	struct pollfd *polled; /* stop_fd, then a pidfd for each process; -1: there is none */
+};
+
+/* ---- the environment of a worker ---- */
+
+static bool is_set_anew(const char *variable)
+{
+	static const char *const anew[] = {WORKER_PREFIX_VARIABLE "=", WORKER_DRIVER_VARIABLE "=",
+					   "DSO_URL=", "DSO_TRANSPORT="};
+
+	for (size_t i = 0; i < sizeof anew / sizeof *anew; i++)
+		if (strncmp(variable, anew[i], strlen(anew[i])) == 0)
+			return true;
+	return false;
+}
+
+static void free_environment(struct workers *workers)
+{
+	/* Its own are the first four. */
+	for (unsigned i = 0; workers->environment && i < 4; i++)
+		free(workers->environment[i]);
+	free(workers->environment);
+}
+
+static int make_environment(struct workers *workers)
+{
+	const struct workers_request *request = &workers->request;
+	size_t count = 0, used = 4;
+	char **own;
+
+	while (environ[count])
+		count++;
+	own = workers->environment = calloc(count + 5, sizeof *own);
+	if (!own || asprintf(&own[0], WORKER_PREFIX_VARIABLE "=%s", request->prefix) < 0 ||
+	    asprintf(&own[1], WORKER_DRIVER_VARIABLE "=%d", getpid()) < 0 ||
+	    asprintf(&own[2], "DSO_URL=%s", request->url) < 0 ||
+	    asprintf(&own[3], "DSO_TRANSPORT=%s", dso_transport(request->session)) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		if (!is_set_anew(environ[i]))
+			own[used++] = environ[i];
+	return 0;
+}
+
+/* ---- the keeper ---- */
+
+static void give_up(struct workers *workers, const char *why, int number)
+{
+	snprintf(workers->why, sizeof workers->why, "%s %d", why, number);
+	atomic_store(&workers->is_broken, true);
+	dso_interrupt(workers->request.session);
+}
+
+/* Signals that this process blocks or ignores are not a worker's. */
+static int spawn(struct workers *workers, pid_t *ret_pid)
+{
+	char *const arguments[] = {program_invocation_name, NULL};
+	posix_spawnattr_t attributes;
+	sigset_t none, all;
+	int r;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setsigdefault(&attributes, &all);
+	r = -posix_spawn(ret_pid, "/proc/self/exe", NULL, &attributes, arguments,
+			 workers->environment);
+	posix_spawnattr_destroy(&attributes);
+	return r;
+}
+
+static void start_process(struct workers *workers, unsigned index)
+{
+	struct process *process = &workers->processes[index];
+	int r = spawn(workers, &process->pid);
+
+	if (r == 0) {
+		workers->polled[1 + index].fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
+		if (workers->polled[1 + index].fd >= 0)
+			return;
+		r = -errno;
+		kill(process->pid, SIGKILL);
+		waitpid(process->pid, NULL, 0);
+	}
+	process->pid = 0;
+	give_up(workers, "a process could not be started: errno", -r);
+}
+
+/* The process has ended: another one takes its place. */
+static void note_end(struct workers *workers, unsigned index)
+{
+	struct process *process = &workers->processes[index];
+	int64_t now_ns = clock_now_ns();
+	int status;
+
+	if (waitpid(process->pid, &status, WNOHANG) == 0)
+		return;
+	close(workers->polled[1 + index].fd);
+	workers->polled[1 + index].fd = -1;
+	process->pid = 0;
+	if (now_ns - process->start_ns > VAIN_NS) {
+		workers->vain = 0;
+		process->start_ns = now_ns;
+		return;
+	}
+	process->start_ns = now_ns + PAUSE_NS;
+	if (++workers->vain < VAIN_MAX || !WIFEXITED(status))
+		return;
+	give_up(workers,
+		"one after the other ends as soon as it is started (look at stderr), with exit "
+		"status",
+		WEXITSTATUS(status));
+}
+
+/* Start those that are due. Returns for how long to wait for the next ones, in ms; -1: for ever. */
+static int start_due(struct workers *workers)
+{
+	int64_t now_ns = clock_now_ns(), next_ns = INT64_MAX;
+
+	for (unsigned i = 0; i < workers->request.count; i++) {
+		struct process *process = &workers->processes[i];
+
+		if (process->pid || atomic_load(&workers->is_broken))
+			continue;
+		if (process->start_ns <= now_ns) {
+			process->start_ns = now_ns;
+			start_process(workers, i);
+		} else if (process->start_ns < next_ns) {
+			next_ns = process->start_ns;
+		}
+	}
+	return next_ns == INT64_MAX ? -1 : (int)((next_ns - now_ns) / DSO_MILLISECOND) + 1;
+}
+
+/* Wait until all have ended, for at most @wait_ms between two ends. */
+static bool all_end_within(struct workers *workers, int wait_ms)
+{
+	unsigned left = 0;
+
+	workers->polled[0].fd = -1;
+	for (;;) {
+		left = 0;
+		for (unsigned i = 0; i < workers->request.count; i++) {
+			if (workers->processes[i].pid && workers->polled[1 + i].revents)
+				note_end(workers, i);
+			left += workers->processes[i].pid != 0;
+		}
+		if (left == 0)
+			return true;
+		if (poll(workers->polled, 1 + workers->request.count, wait_ms) == 0)
+			return false;
+	}
+}
+
+static void signal_all(struct workers *workers, int signal)
+{
+	for (unsigned i = 0; i < workers->request.count; i++)
+		if (workers->processes[i].pid)
+			kill(workers->processes[i].pid, signal);
+}
+
+static void *keep(void *argument)
+{
+	struct workers *workers = argument;
+
+	while (!workers->polled[0].revents) {
+		int wait_ms = start_due(workers);
+
+		if (poll(workers->polled, 1 + workers->request.count, wait_ms) <= 0)
+			continue;
+		for (unsigned i = 0; i < workers->request.count; i++)
+			if (workers->processes[i].pid && workers->polled[1 + i].revents)
+				note_end(workers, i);
+	}
+	if (all_end_within(workers, GRACE_MS))
+		return NULL;
+	signal_all(workers, SIGTERM);
+	if (all_end_within(workers, GRACE_MS))
+		return NULL;
+	signal_all(workers, SIGKILL);
+	all_end_within(workers, -1);
+	return NULL;
+}
+
+/* ---- the table's row ---- */
+
+static const char *broken(struct workers *workers)
+{
+	return atomic_load(&workers->is_broken) ? workers->why : NULL;
+}
+
+static void free_workers(struct workers *workers)
+{
+	if (workers->stop_fd >= 0)
+		close(workers->stop_fd);
+	free_environment(workers);
+	free(workers->processes);
+	free(workers->polled);
+	free(workers);
+}
+
+static void stop(struct workers *workers)
+{
+	eventfd_write(workers->stop_fd, 1);
+	pthread_join(workers->keeper, NULL);
+	free_workers(workers);
+}
+
+static int refuse(char *why, int error, const char *sentence)
+{
+	snprintf(why, SENTENCE_BYTES_MAX + 1, "%s", sentence);
+	return error;
+}
+
+/* The keeper handles no signal of the program's. */
+static int start_keeper(struct workers *workers)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = -pthread_create(&workers->keeper, NULL, keep, workers);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r;
+}
+
+static int start(const struct workers_request *request, struct workers **ret_workers, char *why)
+{
+	struct workers *workers;
+	int r;
+
+	if (!function_main_was_called())
+		return refuse(why, -EINVAL,
+			      "main() of this program does not begin with dso_function_main(), so "
+			      "it cannot be started as a worker");
+	if (strcmp(dso_transport(request->session), "embedded") == 0)
+		return refuse(why, -EOPNOTSUPP,
+			      "processes share no embedded store; use \"thread:\", or a storaged");
+	workers = calloc(1, sizeof *workers);
+	if (!workers)
+		return refuse(why, -ENOMEM, "out of memory");
+	workers->base.ops = &workers_of_processes;
+	workers->request = *request;
+	workers->stop_fd = eventfd(0, EFD_CLOEXEC);
+	workers->processes = calloc(request->count, sizeof *workers->processes);
+	workers->polled = calloc(1 + request->count, sizeof *workers->polled);
+	r = workers->stop_fd < 0 ? -errno : 0;
+	if (r == 0 && (!workers->processes || !workers->polled))
+		r = -ENOMEM;
+	if (r == 0)
+		r = make_environment(workers);
+	if (r == 0) {
+		workers->polled[0] = (struct pollfd){.fd = workers->stop_fd, .events = POLLIN};
+		for (unsigned i = 0; i < request->count; i++)
+			workers->polled[1 + i] = (struct pollfd){.fd = -1, .events = POLLIN};
+		r = start_keeper(workers);
+	}
+	if (r) {
+		free_workers(workers);
+		return refuse(why, r, strerror(-r));
+	}
+	*ret_workers = workers;
+	return 0;
+}
+
+const struct workers_ops workers_of_processes = {
+	.scheme = "process:", .start = start, .broken = broken, .stop = stop};

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/functions/worker.h"
+
+#include "lib/client/sentences.h"
+#include "lib/functions/call.h"
+#include "lib/functions/definitions.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct worker {
+	struct dso_session *session;
+	struct dso_queue *calls, *results;
+	const char *prefix;
+	uint8_t build[MESSAGE_BUILD_BYTES];
+	/* the item that was taken, and the one that is put back */
+	uint8_t call[MESSAGE_BYTES], result[MESSAGE_BYTES];
+};
+
+/* Whether @r says that the session was over, and it is renewed: try again. */
+static bool again(struct worker *worker, int r)
+{
+	return (r == -ESHUTDOWN || r == -ENOTCONN || r == -ECONNRESET) &&
+	       dso_renew(worker->session, NULL, NULL) == 0;
+}
+
+/* ---- what is too long for an item ---- */
+
+static int open_stored(struct worker *worker, const char *what, uint64_t number, uint64_t bytes,
+		       struct dso_future **ret_future)
+{
+	struct dso_future_params params = {.capacity_bytes = bytes};
+	char name[PREFIX_BYTES_MAX + 64];
+
+	snprintf(name, sizeof name, "%s/%s/%llu", worker->prefix, what, (unsigned long long)number);
+	return dso_future_open(worker->session, name, &params, ret_future);
+}
+
+/* The argument's value is there: its driver has set it before it made the call. */
+static int fetch(struct worker *worker, struct dso_call *call)
+{
+	struct dso_future *future;
+	size_t length;
+	int r = open_stored(worker, "argument", call->number, call->argument_bytes, &future);
+
+	if (r)
+		return r;
+	r = dso_future_get(future, call->argument, call->argument_bytes, DSO_NOWAIT, &length);
+	dso_future_close(future);
+	return r ? r : length == call->argument_bytes ? 0 : -EBADMSG;
+}
+
+/* An attempt before this one may have stored a result already, which is as good. */
+static int store(struct worker *worker, const struct dso_call *call)
+{
+	struct dso_future *future;
+	int r = open_stored(worker, "result", call->number, call->result_bytes, &future);
+
+	if (r)
+		return r;
+	r = dso_future_set(future, call->result, call->result_bytes);
+	dso_future_close(future);
+	return r == -EALREADY ? 0 : r;
+}
+
+/* ---- a call ---- */
+
+static int push_result(struct worker *worker, const struct result_message *message,
+		       const void *bytes, size_t byte_count)
+{
+	int r;
+
+	memcpy(worker->result, message, sizeof *message);
+	if (byte_count)
+		memcpy(worker->result + sizeof *message, bytes, byte_count);
+	do {
+		r = dso_queue_push(worker->results, worker->result, sizeof *message + byte_count,
+				   DSO_FOREVER);
+	} while (r && again(worker, r));
+	return r;
+}
+
+static int report(struct worker *worker, uint64_t number, enum outcome outcome, int error,
+		  const char *sentence)
+{
+	struct result_message message = {
+		.number = le64_of(number),
+		.bytes = le64_of(strlen(sentence)),
+		.error = le32_of((uint32_t)-error),
+		.outcome = (uint8_t)outcome,
+	};
+
+	return push_result(worker, &message, sentence, strlen(sentence));
+}
+
+static int report_return(struct worker *worker, const struct dso_call *call)
+{
+	bool is_stored = call->result_bytes > RESULT_INLINE_BYTES_MAX;
+	struct result_message message = {
+		.number = le64_of(call->number),
+		.bytes = le64_of(call->result_bytes),
+		.outcome = OUTCOME_RETURNED,
+		.is_stored = is_stored,
+	};
+	int r = 0;
+
+	if (is_stored) {
+		do {
+			r = store(worker, call);
+		} while (r && again(worker, r));
+	}
+	if (r)
+		return report(worker, call->number, OUTCOME_FAILED, r, dso_error(worker->session));
+	return push_result(worker, &message, call->result, is_stored ? 0 : call->result_bytes);
+}
+
+static int run(struct worker *worker, struct dso_call *call,
+	       const struct dso_definition *definition)
+{
+	int error = definition->function(call);
+
+	if (error == 0)
+		return report_return(worker, call);
+	if (error > 0)
+		dso_fail(call, -EPROTO, "it returned %d, which is no negative errno", error);
+	return report(worker, call->number, OUTCOME_FAILED, error < 0 ? error : -EPROTO,
+		      *call->sentence ? call->sentence : error_sentence(error));
+}
+
+/* Take the call apart. Returns its function, or NULL with a sentence in call->sentence. */
+static const struct dso_definition *parse(struct worker *worker, size_t length_bytes,
+					  const struct call_message *message, struct dso_call *call)
+{
+	const char *name = (const char *)worker->call + sizeof *message;
+	size_t inline_bytes = message->is_stored ? 0 : le64_get(message->argument_bytes);
+	const struct dso_definition *definition;
+	int r = 0;
+
+	call->argument_bytes = le64_get(message->argument_bytes);
+	if (call->argument_bytes > DSO_ARGUMENT_BYTES_MAX ||
+	    sizeof *message + message->name_bytes + inline_bytes != length_bytes) {
+		dso_fail(call, -EBADMSG, "the call is not what a driver writes");
+		return NULL;
+	}
+	definition = definition_named(name, message->name_bytes);
+	if (!definition) {
+		dso_fail(call, -ENOENT, "the worker's program defines no function %.*s",
+			 message->name_bytes, name);
+		return NULL;
+	}
+	if (call->argument_bytes) {
+		call->argument = malloc(call->argument_bytes);
+		r = call->argument ? 0 : -ENOMEM;
+	}
+	if (r == 0 && message->is_stored)
+		r = fetch(worker, call);
+	else if (r == 0 && inline_bytes)
+		memcpy(call->argument, name + message->name_bytes, inline_bytes);
+	if (r)
+		dso_fail(call, r, "its argument of %zu bytes: %s", call->argument_bytes,
+			 error_sentence(r));
+	return r ? NULL : definition;
+}
+
+static int serve_one(struct worker *worker, const struct dso_queue_item *item)
+{
+	struct call_message message;
+	const struct dso_definition *definition;
+	struct dso_call call = {.session = worker->session, .attempt = item->deliveries};
+	int r;
+
+	if (item->length_bytes < sizeof message)
+		return 0;
+	memcpy(&message, worker->call, sizeof message);
+	call.number = le64_get(message.number);
+	if (memcmp(message.build, worker->build, sizeof message.build) != 0)
+		return report(worker, call.number, OUTCOME_OTHER_BUILD, 0, "");
+	if (item->deliveries > le32_get(message.attempts))
+		return report(worker, call.number, OUTCOME_DIED, 0, "");
+	definition = parse(worker, item->length_bytes, &message, &call);
+	r = definition ? run(worker, &call, definition)
+		       : report(worker, call.number, OUTCOME_FAILED, -EBADMSG, call.sentence);
+	free(call.argument);
+	free(call.result);
+	return r;
+}
+
+/* ---- serving ---- */
+
+/* Serve until the queue of calls is shut down (0) or cannot be used. */
+static int serve(struct worker *worker)
+{
+	for (;;) {
+		struct dso_queue_item item = {.bytes = worker->call,
+					      .bytes_max = sizeof worker->call};
+		int r = dso_queue_lease(worker->calls, &item, DSO_FOREVER);
+
+		if (r == 0)
+			r = serve_one(worker, &item);
+		/* A call whose lease was lost with its session is run again, in vain. */
+		if (r == 0)
+			r = dso_queue_acknowledge(worker->calls, item.ticket);
+		if (r == -EPERM || r == -EBADMSG || again(worker, r))
+			r = 0;
+		if (r)
+			return r == -EPIPE || r == -ESTALE ? 0 : r;
+	}
+}
+
+/* A queue that is not there is that of an executor that is closed: nobody is to make another. */
+static int open_queue(struct worker *worker, const char *what, struct dso_queue **ret_queue)
+{
+	char name[PREFIX_BYTES_MAX + 16];
+	int r;
+
+	snprintf(name, sizeof name, "%s/%s", worker->prefix, what);
+	r = dso_object_stat(worker->session, name, NULL);
+	return r ? r : dso_queue_open(worker->session, name, NULL, ret_queue);
+}
+
+int worker_serve(const char *url, const char *prefix, char *why, unsigned why_bytes)
+{
+	struct worker *worker = calloc(1, sizeof *worker);
+	int r = worker ? build_of_this(worker->build) : -ENOMEM;
+
+	if (r) {
+		snprintf(why, why_bytes, "%s", error_sentence(r));
+		free(worker);
+		return r;
+	}
+	worker->prefix = prefix;
+	r = dso_open(url, NULL, &worker->session);
+	if (r == 0)
+		r = open_queue(worker, "calls", &worker->calls);
+	if (r == 0)
+		r = open_queue(worker, "results", &worker->results);
+	if (r == 0)
+		r = serve(worker);
+	snprintf(why, why_bytes, "%s", dso_error(worker->session));
+	r = r == -ENOENT && worker->session ? 0 : r;
+	dso_close(worker->session);
+	free(worker);
+	return r;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Functions: the threads of a program run in processes of their own, and share objects. Included by
+ * dso/dso.h.
+ *
+ *	DSO_FUNCTION(estimate)
+ *	{
+ *		uint64_t inside = throw(dso_argument(call, NULL));
+ *
+ *		return dso_return(call, &inside, sizeof inside);
+ *	}
+ *
+ *	int main(int argc, char **argv)
+ *	{
+ *		dso_function_main(argc, argv);
+ *		... dso_open(NULL, NULL, &session);
+ *		... dso_executor_open(session, "process:", NULL, &executor);
+ *		... dso_thread_create(executor, estimate, &seed, sizeof seed, &thread);
+ *		... dso_thread_join(thread, DSO_FOREVER, &result, &result_bytes);
+ *	}
+ *
+ * The program that creates threads is the *driver*. Driver and functions are the same binary: an
+ * executor starts it again as a *worker*, and there dso_function_main() runs functions and does not
+ * return. A worker takes the calls of an executor from a queue in the store, one after the other,
+ * and puts results into another queue, which the driver takes them from.
+ *
+ * A worker that ends in the middle of a call, as by a signal, takes nothing with it: another worker
+ * runs the call again, up to the attempts that the executor allows. So a call is run at least once,
+ * and its result counts once.
+ *
+ * Threads: an executor and its threads are used by one thread at a time, the one that uses their
+ * session.
+ */
+#ifndef DSO_FUNCTIONS_H
+#define DSO_FUNCTIONS_H
+
+#include "session.h"
+#include <stddef.h>
+
+DSO_DECLARATIONS_BEGIN
+
+#define DSO_ARGUMENT_BYTES_MAX (64ULL << 20) /* of an argument, and of a result */
+
+/* ---- functions ---- */
+
+/* A call, as its function sees it. Valid until the function returns. */
+struct dso_call;
+
+/* Returns 0 or a negative errno: see dso_return() and dso_fail(). */
+typedef int (*dso_function)(struct dso_call *call);
+
+/*
+ * DSO_FUNCTION - define the function @name, whose body follows, with one parameter: call. It is
+ * known under its name to every executor of the program. Names are unique in a program.
+ */
+#define DSO_FUNCTION(name)                                                                    \
+	static int name(struct dso_call *call);                                               \
+	__attribute__((constructor)) static void dso_define_##name(void)                      \
+	{                                                                                     \
+		static struct dso_definition definition = {#name, name, 0};                   \
+                                                                                              \
+		dso_function_define(&definition);                                             \
+	}                                                                                     \
+	static int name(struct dso_call *call)
+
+/* What DSO_FUNCTION() tells the library. */
+struct dso_definition {
+	const char *name;
+	dso_function function;
+	struct dso_definition *next; /* the library's */
+};
+
+/* dso_function_define - make a function known; for DSO_FUNCTION(). The definition and its name stay
+ * where they are. Call it before dso_function_main(). Does not block. */
+void dso_function_define(struct dso_definition *definition);
+
+/*
+ * dso_function_main - the first statement of main(). In a driver it returns at once, and does
+ * nothing. In a worker it runs functions until there are no more calls, and then ends the process:
+ * it does not return. A worker that cannot reach storaged says so on stderr and exits with 1.
+ */
+void dso_function_main(int argc, char **argv);
+
+/* dso_argument - the argument of the call, of *ret_bytes, aligned for any type; NULL for one of no
+ * bytes. It is the library's, and may be written to. Does not block. */
+void *dso_argument(struct dso_call *call, size_t *ret_bytes);
+
+/* dso_call_session - the session of the worker, which is kept from one call to the next, and so are
+ * the handles that are opened in it. Between two calls the library may renew it. Does not block. */
+struct dso_session *dso_call_session(struct dso_call *call);
+
+/* dso_call_number - how many calls the executor's driver had made before this one: the same in
+ * every attempt. Does not block. */
+uint64_t dso_call_number(const struct dso_call *call);
+
+/* dso_call_attempt - 1 when the call is run for the first time, or more: workers that ran it before
+ * have ended in the middle of it, at most one less than this. Does not block. */
+unsigned dso_call_attempt(const struct dso_call *call);
+
+/*
+ * dso_return - set the result of the call to @bytes of @value, which is copied. The last result
+ * counts. Does not block. Returns 0, -EMSGSIZE (more than DSO_ARGUMENT_BYTES_MAX; the call fails
+ * with that unless it returns another result), -ENOMEM (likewise): what a function can return
+ * itself.
+ */
+int dso_return(struct dso_call *call, const void *value, size_t bytes);
+
+/*
+ * dso_fail - say why the function fails, by a sentence as printf() makes it, of at most 500 bytes:
+ * the driver finds it in dso_error(). Without it the sentence is that of the errno. Does not block.
+ * Returns @error, which is a negative errno, for the function to return.
+ */
+__attribute__((format(printf, 3, 4))) int dso_fail(struct dso_call *call, int error,
+						   const char *format, ...);
+
+/* ---- executors ---- */
+
+struct dso_executor;
+
+struct dso_executor_params {
+	uint64_t workers;  /* at a time, 1 to 1,024; 0: as many as this process has processors */
+	uint64_t attempts; /* of a call, 1 to 1,000; 0: 3 */
+	/* The name of the run, which begins the names of the objects that the executor makes; NULL:
+	 * the environment variable DSO_RUN, and where that is not set a name of its own. */
+	const char *run;
+	uint64_t reserved[5]; /* zero */
+};
+
+/*
+ * dso_executor_open - have functions run at @url. "process:" starts the program again, in processes
+ * of this host that stay until the executor is closed, and end when this process does. "thread:"
+ * runs functions in threads of this process, for debugging. NULL: the environment variable
+ * DSO_EXECUTOR, and where that is not set "process:". Workers use the URL of @session, and its
+ * environment. @params may be NULL. *ret_executor is the caller's, to be given back with
+ * dso_executor_close(). Blocks for some round trips. The sentence of a failure is
+ * dso_error(session). Returns 0, -EINVAL (the URL, or a parameter, makes no sense), -EOPNOTSUPP
+ * (processes share no embedded store), what opening a queue returns, -EAGAIN (this process gets no
+ * more threads), -EMFILE, -ENOMEM.
+ */
+int dso_executor_open(struct dso_session *session, const char *url,
+		      const struct dso_executor_params *params, struct dso_executor **ret_executor);
+
+/*
+ * dso_executor_close - end the workers, forget the threads that were not joined, delete the objects
+ * that the executor has made, and free it. A function that is running is ended, too. Blocks until
+ * the workers have ended. Close it before its session. NULL does nothing.
+ */
+void dso_executor_close(struct dso_executor *executor);
+
+/* ---- threads ---- */
+
+struct dso_thread;
+
+/*
+ * dso_thread_create - call @function, which DSO_FUNCTION() has defined, with @bytes of @argument,
+ * which are copied. *ret_thread is to be given to dso_thread_join() or dso_thread_detach(). Blocks
+ * for some round trips; where DSO_THREADS_WAITING_MAX calls wait for a worker, until one has a
+ * result. Returns 0, -EINVAL (no such function was defined), -EMSGSIZE (more than
+ * DSO_ARGUMENT_BYTES_MAX), -ECHILD (workers cannot be started; the sentence says why), what pushing
+ * to a queue returns, for an argument of more than 800 bytes what opening and setting a future
+ * returns, -ENOMEM.
+ */
+int dso_thread_create(struct dso_executor *executor, dso_function function, const void *argument,
+		      size_t bytes, struct dso_thread **ret_thread);
+
+#define DSO_THREADS_WAITING_MAX 4096
+
+/*
+ * dso_thread_join - wait for at most @timeout for the result of the thread. *ret_result is a copy
+ * of *ret_bytes, to be freed with free(); NULL for a result of no bytes. Returns 0; -EREMOTEIO: the
+ * function failed, and dso_error() says why; -EOWNERDEAD: in each of its attempts its worker ended
+ * in the middle of it; -ENOEXEC: the worker's binary is not the driver's. After these the thread is
+ * freed. After the others it is not: -ETIMEDOUT, -ECANCELED (dso_interrupt() ended the wait),
+ * -EINVAL (the timeout is negative and not DSO_FOREVER), -ECHILD (workers cannot be started; the
+ * sentence says why), what popping from a queue and getting a future return, -ENOMEM.
+ */
+int dso_thread_join(struct dso_thread *thread, int64_t timeout, void **ret_result,
+		    size_t *ret_bytes);
+
+/* dso_thread_detach - nobody waits for the thread's result, which is dropped. The handle is freed;
+ * the function runs. NULL does nothing. Does not block. */
+void dso_thread_detach(struct dso_thread *thread);
+
+DSO_DECLARATIONS_END
+
+#endif
