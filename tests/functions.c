@@ -547,8 +547,7 @@ static int be_driver(void)
 {
 	struct dso_thread *thread;
 
-	if (dso_open(NULL, NULL, &session) ||
-	    dso_executor_open(session, NULL, NULL, &executor) ||
+	if (dso_open(NULL, NULL, &session) || dso_executor_open(session, NULL, NULL, &executor) ||
 	    dso_thread_create(executor, wait_at_latch, NULL, 0, &thread))
 		return 1;
 	return dso_thread_join(thread, DSO_FOREVER, NULL, NULL) != 0;

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define WORKERS_MAX      1024
-#define ATTEMPTS_MAX     1000
-#define ATTEMPTS_DEFAULT 3
+#define EXECUTOR_WORKERS_MAX 1024
+#define ATTEMPTS_MAX         1000
+#define ATTEMPTS_DEFAULT     3
 
 static const struct workers_ops *const kinds[] = {&workers_of_processes, &workers_of_threads};
 
@@ -135,7 +135,7 @@ static int start(struct dso_executor *executor, const struct workers_ops *kind, 
 
 static int check_params(struct dso_session *session, const struct dso_executor_params *params)
 {
-	if (params->workers > WORKERS_MAX)
+	if (params->workers > EXECUTOR_WORKERS_MAX)
 		return fail(session, -EINVAL, "more than 1,024 workers are asked for");
 	if (params->attempts > ATTEMPTS_MAX)
 		return fail(session, -EINVAL, "more than 1,000 attempts are asked for");
@@ -172,11 +172,11 @@ int dso_executor_open(struct dso_session *session, const char *url,
 	executor->attempts = params->attempts ? (uint32_t)params->attempts : ATTEMPTS_DEFAULT;
 	r = build_of_this(executor->build);
 	if (r == 0)
-		r = choose_prefix(executor, params->run ? params->run
-							: environment("DSO_RUN", NULL));
+		r = choose_prefix(executor,
+				  params->run ? params->run : environment("DSO_RUN", NULL));
 	if (r)
-		fail(session, r, r == -ENAMETOOLONG ? "the name of the run is too long"
-						    : error_sentence(r));
+		fail(session, r,
+		     r == -ENAMETOOLONG ? "the name of the run is too long" : error_sentence(r));
 	if (r == 0)
 		r = open_queue(executor, "calls", &executor->calls);
 	if (r == 0)

@@ -29,8 +29,10 @@ struct call_message {
 };
 _Static_assert(sizeof(struct call_message) == 40, "call message");
 
-#define CALL_INLINE_BYTES_MAX \
-	(MESSAGE_BYTES - (unsigned)sizeof(struct call_message) - MESSAGE_NAME_BYTES)
+#define CALL_INLINE_BYTES_MAX 792 /* of an argument */
+_Static_assert(sizeof(struct call_message) + MESSAGE_NAME_BYTES + CALL_INLINE_BYTES_MAX ==
+		       MESSAGE_BYTES,
+	       "a call fills an item");
 
 enum outcome {
 	OUTCOME_RETURNED = 1,    /* the result follows, unless it is stored */
@@ -49,7 +51,10 @@ struct result_message {
 };
 _Static_assert(sizeof(struct result_message) == 24, "result message");
 
-#define RESULT_INLINE_BYTES_MAX (MESSAGE_BYTES - (unsigned)sizeof(struct result_message))
-#define SENTENCE_BYTES_MAX      500
+#define RESULT_INLINE_BYTES_MAX 968
+_Static_assert(sizeof(struct result_message) + RESULT_INLINE_BYTES_MAX == MESSAGE_BYTES,
+	       "a result fills an item");
+
+#define SENTENCE_BYTES_MAX 500
 
 #endif

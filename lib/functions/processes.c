@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * "process:": workers are processes of this host, started from this process's own binary. A thread,
- * the keeper, starts them, and starts another in the place of one that has ended. A worker ends with
- * the keeper (PR_SET_PDEATHSIG in dso_function_main), so with this process.
+ * the keeper, starts them, and starts another in the place of one that has ended. A worker ends
+ * with the keeper (PR_SET_PDEATHSIG in dso_function_main), so with this process.
  */
 #include "lib/core/clock.h"
 #include "lib/functions/executor.h"

@@ -53,8 +53,7 @@ static void delete_stored(struct dso_thread *thread, const char *what)
 {
 	struct dso_executor *executor = thread->executor;
 
-	dso_object_delete(executor->session,
-			  executor_name_of(executor, what, thread->number).text);
+	dso_object_delete(executor->session, executor_name_of(executor, what, thread->number).text);
 }
 
 static struct dso_thread *find(const struct dso_executor *executor, uint64_t number)
@@ -166,8 +165,8 @@ static int acknowledge(struct dso_executor *executor)
 	return r == -EPERM ? 0 : r;
 }
 
-/* It is leased, so that it comes again where the session is lost on the way, and acknowledged by the
- * next call of this, which has to wait anyway. */
+/* It is leased, so that it comes again where the session is lost on the way, and acknowledged by
+ * the next call of this, which has to wait anyway. */
 int executor_take_result(struct dso_executor *executor, int64_t timeout)
 {
 	struct dso_queue_item item = {.bytes = executor->result, .bytes_max = MESSAGE_BYTES};

@@ -53,14 +53,14 @@ typedef int (*dso_function)(struct dso_call *call);
  * DSO_FUNCTION - define the function @name, whose body follows, with one parameter: call. It is
  * known under its name to every executor of the program. Names are unique in a program.
  */
-#define DSO_FUNCTION(name)                                                                    \
-	static int name(struct dso_call *call);                                               \
-	__attribute__((constructor)) static void dso_define_##name(void)                      \
-	{                                                                                     \
-		static struct dso_definition definition = {#name, name, 0};                   \
-                                                                                              \
-		dso_function_define(&definition);                                             \
-	}                                                                                     \
+#define DSO_FUNCTION(name)                                                  \
+	static int name(struct dso_call *call);                             \
+	__attribute__((constructor)) static void dso_define_##name(void)    \
+	{                                                                   \
+		static struct dso_definition definition = {#name, name, 0}; \
+                                                                            \
+		dso_function_define(&definition);                           \
+	}                                                                   \
 	static int name(struct dso_call *call)
 
 /* What DSO_FUNCTION() tells the library. */
@@ -167,12 +167,12 @@ int dso_thread_create(struct dso_executor *executor, dso_function function, cons
 
 /*
  * dso_thread_join - wait for at most @timeout for the result of the thread. *ret_result is a copy
- * of *ret_bytes, to be freed with free(); NULL for a result of no bytes. Returns 0; -EREMOTEIO: the
- * function failed, and dso_error() says why; -EOWNERDEAD: in each of its attempts its worker ended
- * in the middle of it; -ENOEXEC: the worker's binary is not the driver's. After these the thread is
- * freed. After the others it is not: -ETIMEDOUT, -ECANCELED (dso_interrupt() ended the wait),
- * -EINVAL (the timeout is negative and not DSO_FOREVER), -ECHILD (workers cannot be started; the
- * sentence says why), what popping from a queue and getting a future return, -ENOMEM.
+ * of *ret_bytes, to be freed with free(); NULL for a result of no bytes. Returns 0, -EREMOTEIO (the
+ * function failed, and dso_error() says why), -EOWNERDEAD (in each of its attempts its worker ended
+ * in the middle of it), -ENOEXEC (the worker's binary is not the driver's). With these the thread
+ * is over, and freed. With the others it is not: -ETIMEDOUT, -ECANCELED (dso_interrupt() ended the
+ * wait), -EINVAL (the timeout is negative and not DSO_FOREVER), -ECHILD (workers cannot be started;
+ * the sentence says why), what dso_queue_lease() and dso_future_get() return, -ENOMEM.
  */
 int dso_thread_join(struct dso_thread *thread, int64_t timeout, void **ret_result,
 		    size_t *ret_bytes);
