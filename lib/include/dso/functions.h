@@ -93,8 +93,8 @@ struct dso_session *dso_call_session(struct dso_call *call);
  * every attempt. Does not block. */
 uint64_t dso_call_number(const struct dso_call *call);
 
-/* dso_call_attempt - 1 when the call is run for the first time, or more: workers that ran it before
- * have ended in the middle of it, at most one less than this. Does not block. */
+/* dso_call_attempt - how often the call was begun, this time included: more than 1 where a worker
+ * has ended in the middle of it. May be one too many. Does not block. */
 unsigned dso_call_attempt(const struct dso_call *call);
 
 /*
