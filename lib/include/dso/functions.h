@@ -110,8 +110,8 @@ int dso_return(struct dso_call *call, const void *value, size_t bytes);
  * the driver finds it in dso_error(). Without it the sentence is that of the errno. Does not block.
  * Returns @error, which is a negative errno, for the function to return.
  */
-__attribute__((format(printf, 3, 4))) int dso_fail(struct dso_call *call, int error,
-						   const char *format, ...);
+int dso_fail(struct dso_call *call, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* ---- executors ---- */
 
