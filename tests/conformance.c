@@ -89,6 +89,15 @@ uint64_t conformance_parked(void)
 	return count;
 }
 
+uint64_t conformance_grants_missed(void)
+{
+	struct dso_session *observer = conformance_open_another();
+	uint64_t count = grants_missed(observer);
+
+	dso_close(observer);
+	return count;
+}
+
 void conformance_until_parked(uint64_t count)
 {
 	struct dso_session *observer = conformance_open_another();

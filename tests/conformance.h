@@ -22,6 +22,8 @@ int conformance_dial_another(struct dso_session **ret_session);
 /* How many sessions are parked, and wait until @count are. A session of its own asks. */
 uint64_t conformance_parked(void);
 void conformance_until_parked(uint64_t count);
+/* How often the turn of a waiter went to the next since the store began (tests/parked.h). */
+uint64_t conformance_grants_missed(void);
 
 /* A name that no object has; valid until the next call. */
 const char *conformance_name(void);

@@ -153,8 +153,9 @@ static int end(struct waiter *waiter)
 	return waiter->result;
 }
 
-#define WAITERS 5
-#define TIMES   8
+#define WAITERS   5
+#define TIMES     8
+#define TRIES_MAX 1000
 
 static const struct kind *kind_in_order;
 static unsigned order[WAITERS];
@@ -192,9 +193,19 @@ static bool are_served_in_order(void *object)
 START_TEST(waiters_are_served_in_the_order_in_which_they_parked)
 {
 	void *object = (kind_in_order = alones[_i].kind)->open(session, name);
+	unsigned times = 0, tries = 0;
 
-	for (unsigned i = 0; i < TIMES; i++)
-		ck_assert(are_served_in_order(object));
+	while (times < TIMES) {
+		uint64_t missed = conformance_grants_missed();
+		bool in_order = are_served_in_order(object);
+
+		/* A waiter that got no processor when it was its turn comes behind the next. */
+		ck_assert_uint_lt(tries++, TRIES_MAX);
+		if (conformance_grants_missed() != missed)
+			continue;
+		ck_assert(in_order);
+		times++;
+	}
 }
 END_TEST
 

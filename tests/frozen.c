@@ -173,6 +173,7 @@ static void freeze(const char *transport, const struct kind *kind, int then)
 	struct dso_options options = {.transport = transport};
 	struct dso_session *session;
 	struct waiter frozen, next;
+	uint64_t missed;
 	void *object;
 
 	ck_assert_int_eq(dso_open(daemon_url(&storage, transport), &options, &session), 0);
@@ -181,9 +182,11 @@ static void freeze(const char *transport, const struct kind *kind, int then)
 	frozen = waiter_begin(kind, transport, session, 1);
 	process_freeze(frozen.pid);
 	next = waiter_begin(kind, transport, session, 2);
+	missed = grants_missed(session);
 	ck_assert_int_eq(kind->give(object), 0);
 	ck_assert_msg(waiter_end(&next) == 0, "%s, %s: the next one does not get it", transport,
 		      kind->name);
+	ck_assert_uint_gt(grants_missed(session), missed);
 	kill(frozen.pid, then);
 	ck_assert_int_eq(waiter_end(&frozen), then == SIGCONT ? 0 : -1);
 	ck_assert_msg(kind->take(object, HANG_TIMEOUT) == 0, "%s, %s: %s", transport, kind->name,

@@ -138,6 +138,8 @@ struct transport_ops {
 
 /* How many sessions are parked on a word at this moment. */
 #define FIGURE_SESSIONS_PARKED "sessions_parked"
+/* How often storaged gave a word, or woke for a permit, a session that did not come in time. */
+#define FIGURE_GRANTS_MISSED "grants_missed"
 
 /* Append a figure, if there is room. */
 static inline void figure_append(struct dso_figure *figures, size_t count_max, size_t *count,

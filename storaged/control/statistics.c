@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SERVER_STAT: storaged as a whole. FIGURES: what storaged counts, by name: packets of transport
- * roce, and why sessions ended. */
+ * roce, why sessions ended, and what became of waiters. */
 #include "storaged/control/handlers.h"
 #include "lib/core/clock.h"
 
@@ -66,8 +66,8 @@ void handle_figures(struct control *control, const struct control_header *header
 {
 	struct {
 		struct control_figures head;
-		struct control_figure entry[ROCE_COUNTER_COUNT + END_COUNT];
-	} reply = {.head.count = le32_of(ROCE_COUNTER_COUNT + END_COUNT)};
+		struct control_figure entry[ROCE_COUNTER_COUNT + END_COUNT + 1];
+	} reply = {.head.count = le32_of(sizeof reply.entry / sizeof *reply.entry)};
 	const struct context *context = control->context;
 	struct control_figure *figure = reply.entry;
 
@@ -78,5 +78,6 @@ void handle_figures(struct control *control, const struct control_header *header
 	for (unsigned i = END_NONE + 1; i < END_COUNT; i++)
 		put(figure++, session_ends[i].name, context->sessions->ended[i]);
 	put(figure++, FIGURE_SESSIONS_PARKED, context->futexes->waiters.parked_count);
+	put(figure++, FIGURE_GRANTS_MISSED, context->futexes->grants_missed);
 	control_reply(control, header, &reply, sizeof reply);
 }

@@ -109,6 +109,7 @@ static void end_grants(struct futexes *futexes, int64_t now_ns)
 		const struct grant *grant = &waiter->grant;
 		struct waitlist_word at = {waiter->space->transport, grant->object, grant->word};
 
+		futexes->grants_missed++;
 		if (grant->value)
 			waitlist_wake(&futexes->waiters, &at, all, now_ns);
 		else

@@ -16,6 +16,8 @@
 struct futexes {
 	struct waitlist waiters;
 	struct deadlines grants;
+	/* grants that were not taken up in time */
+	uint64_t grants_missed;
 	struct source timer;
 	/* when the timer goes off; INT64_MAX: never */
 	int64_t timer_ns;

@@ -170,8 +170,9 @@ struct dso_figure {
  * dso_transport_stat - fill @figures, an array of @count_max, with what this session's transport
  * and storaged counted. Where transport roce is used or offered these are packets sent, received,
  * sent again, refused and dropped, by cause, and the window and round trip at this moment. storaged
- * counts how many sessions ended for each reason, and how many are parked on a word at this moment;
- * the reason of a single session is in its log.
+ * counts how many sessions ended for each reason, how many are parked on a word at this moment, and
+ * how often a session that was given a word or woken for a permit did not come in time; the reason
+ * for which a single session ended is in its log.
  * There are DSO_FIGURES_MAX figures at most; those that do not fit in are left out. *ret_count is
  * how many were filled in. Blocks for one control round trip. Returns 0, -ENOTCONN, -ESHUTDOWN,
  * -ETIMEDOUT, -EPROTO.
