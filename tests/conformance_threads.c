@@ -51,7 +51,7 @@ static void two_threads_in_one_session(int fd, void (*call)(void))
 	const struct dso_latch_params one = {.count = 1};
 	pthread_t thread;
 
-	alarm(60); /* should it not be noticed */
+	alarm(300); /* should it not be noticed */
 	dup2(fd, STDERR_FILENO);
 	if (conformance_dial(&session) || dso_latch_open(session, "two threads", &one, &latch) ||
 	    dso_counter_open(session, "two threads, a counter", NULL, &counter) ||

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define HANG_TIMEOUT (60 * DSO_SECOND)
+#define HANG_TIMEOUT (120 * DSO_SECOND)
 
 /* As if the free word had been taken so many times. */
 static void set_count(uint64_t *word, uint64_t count)

@@ -31,7 +31,7 @@
 #include "tests/runner.h"
 #include "tests/transports.h"
 
-#define HANG_TIMEOUT (60 * DSO_SECOND)
+#define HANG_TIMEOUT (120 * DSO_SECOND)
 #define WRITERS      65536 /* of the last values */
 #define PROCESS_MAX  256
 #define NOTED_NS     HANG_TIMEOUT /* a death is, within it */

@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HANG_TIMEOUT (60 * DSO_SECOND)
+#define HANG_TIMEOUT (120 * DSO_SECOND)
 #define TTL          (3600 * DSO_SECOND)
 #define FILES        256 /* more descriptors than the test has */
 

@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define HANG_TIMEOUT (60 * DSO_SECOND)
+#define HANG_TIMEOUT (120 * DSO_SECOND)
 #define FILES        256 /* more descriptors than the test has */
 
 static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "60m",

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HANG_TIMEOUT (60 * DSO_SECOND)
+#define HANG_TIMEOUT (120 * DSO_SECOND)
 
 static const char *const slow[] = {"--memory", "64MiB", "--ttl", "5m", "--linger-max", "60m", NULL};
 #define TTL (300 * DSO_SECOND)

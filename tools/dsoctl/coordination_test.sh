@@ -34,7 +34,7 @@ complains "*usage: dsoctl lock NAME*COMMAND*"
 check "a timeout that is no time is wrong usage" 2 "" dsoctl lock m --timeout 2x -- true
 check "nobody holds anything" 0 "" dsoctl ls --held
 
-hold forced sleep 60
+hold forced sleep 600
 check "another's mutex is not unlocked by the way" 2 "" dsoctl unlock forced
 complains "*others need --force*"
 check "but with force" 0 "" dsoctl unlock --force forced
@@ -44,7 +44,7 @@ check "what nobody has any more can be deleted" 0 "" dsoctl rm forced
 kill -TERM $holder
 ended "who had it hears of it at the end" 1 $holder
 
-hold m sleep 60
+hold m sleep 600
 check "ls --held tells who holds what" 0 \
 	"TYPE*ROLE*OWNER*WHO*TOKEN*COUNT*SINCE*NAME"$'\n'"mutex *holder *[1-9]* pid $holder *[1-9]* 1 *[1-9]s  m" \
 	dsoctl ls --held
@@ -77,7 +77,7 @@ ended "a signal that is ignored ends no wait" 0 $waiter
 check "which ends with the lock" 0 "" test -e "$scratch/waited"
 check "and the lock is unlocked" 0 no dsoctl lock m --timeout 2m -- sh -c 'echo ${DSO_LOCK_OWNER_DIED-no}'
 
-DSO_URL=$tcp_url DSO_TRANSPORT=tcp hold n sleep 60
+DSO_URL=$tcp_url DSO_TRANSPORT=tcp hold n sleep 600
 check "a lock that is held over tcp is locked" 124 "" dsoctl lock n --timeout 0 -- true
 check "and ls --held has its address" 0 "mutex *holder *127.0.0.1:[1-9]* 1 *s  n" bash -c '"$0" ls --held | tail -n 1' "$DSOCTL"
 kill -TERM $holder
@@ -109,7 +109,7 @@ complains "dsoctl: semaphore two has 2 permits: --count 3 is more than all of th
 check "more than all permits is wrong usage" 2 "" dsoctl semaphore run two --permits 2 --count 3 -- true
 check "other permits than there are fail" 1 "" dsoctl semaphore run two --permits 3 -- true
 complains "dsoctl: *two*"
-"$DSOCTL" semaphore run two --count 2 -- sleep 60 &
+"$DSOCTL" semaphore run two --count 2 -- sleep 600 &
 holder=$!
 eventually taken two
 check "ls --held counts the permits of each" 0 "*semaphore *holder *[1-9]* pid $holder *[1-9]* 2 *[1-9]s  two" \
@@ -181,7 +181,7 @@ complains "*sad*the disk is full"
 check "once runs a command that fails" 3 "" dsoctl once made -- sh -c 'exit 3'
 check "and again" 0 made dsoctl once made -- echo made
 check "until it succeeded" 0 "" dsoctl once made -- echo again
-"$DSOCTL" once making -- bash -c 'echo $$ >"$0"; exec sleep 60' "$scratch/making" &
+"$DSOCTL" once making -- bash -c 'echo $$ >"$0"; exec sleep 600' "$scratch/making" &
 holder=$!
 eventually test -s "$scratch/making"
 check "ls --held tells who is at it" 0 "*once *holder *[1-9]* pid $holder *[1-9]* 1 *[1-9]s  making" dsoctl ls --held
@@ -193,11 +193,11 @@ check "and one does it when the first could not" 0 second dsoctl once making --t
 # ---- however short the wait ----
 
 # storaged answers, so that it is the others who have it, or have not come.
-hold short sleep 60
+hold short sleep 600
 holders=$holder
-"$DSOCTL" semaphore run short_permits --permits 1 -- sleep 60 &
+"$DSOCTL" semaphore run short_permits --permits 1 -- sleep 600 &
 holders="$holders $!"
-"$DSOCTL" once short_once -- sleep 60 &
+"$DSOCTL" once short_once -- sleep 600 &
 holders="$holders $!"
 dsoctl latch open short_latch 1 >/dev/null
 for name in short_permits short_once; do eventually held $name; done
@@ -228,7 +228,7 @@ check "latch wait has" 0 '{"name":"door","count":0}' dsoctl latch wait door --js
 check "barrier reset has" 0 '{"name":"gate"}' dsoctl barrier reset gate --json
 check "future set has" 0 '{"name":"json5","length_bytes":2}' bash -c 'echo 1 | "$0" future set json5 --json' "$DSOCTL"
 check "future error has" 0 '{"name":"json6","error":"no room"}' dsoctl future error json6 "no room" --json
-hold json7 sleep 60
+hold json7 sleep 600
 check "unlock has" 0 '{"name":"json7","token":*,"token_text":"*"}' dsoctl unlock --force json7 --json
 kill -TERM $holder
 ended "which its holder hears of" 1 $holder

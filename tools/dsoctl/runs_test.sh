@@ -57,12 +57,12 @@ for transport in shm tcp roce; do
 	go
 
 	# So that there is something to say: the holder before has not unlocked it.
-	hold m sleep 60
+	hold m sleep 600
 	dsoctl unlock --force m
 	check "$transport: a closed stderr is none of storaged's sockets" 0 ran bash -c '"$0" lock m -- echo ran 2>&-' "$DSOCTL"
 	kill -TERM $holder
 	ended "$transport: who has lost the lock hears of it" 1 $holder
-	hold m sleep 60
+	hold m sleep 600
 	dsoctl unlock --force m
 	check "$transport: neither are all three" 0 "" bash -c '"$0" lock m -- touch "$1/all" <&- >&- 2>&-' "$DSOCTL" "$scratch"
 	check "$transport: and the command runs" 0 "" rm "$scratch/all"
@@ -289,7 +289,7 @@ for runs in "lock blocked" "semaphore run blocked_permits --permits 1" "once blo
 	fill
 	if [ "$runs" = "lock blocked" ]; then
 		# So that there is something to say before the work, too.
-		hold blocked sleep 60
+		hold blocked sleep 600
 		dsoctl unlock --force blocked
 		kill -TERM $holder
 		wait $holder
@@ -307,7 +307,7 @@ for runs in "lock blocked" "semaphore run blocked_permits --permits 1" "once blo
 	"$DSOCTL" $runs -- "$scratch/nothing" 2>"$scratch/unread" 7<&- &
 	holder=$!
 	eventually says $holder
-	check "$runs: who is at a sentence that nobody reads holds nothing" 0 "" dsoctl --timeout 30s $runs -- true
+	check "$runs: who is at a sentence that nobody reads holds nothing" 0 "" dsoctl --timeout 5m $runs -- true
 	head -c 65536 <&7 >/dev/null
 	ended "$runs: it has said that there is none" 127 $holder
 done
@@ -386,13 +386,13 @@ done
 # Beside each other, for the linger of each takes its time.
 use shm
 export DSO_TIMEOUT_MS=3000
-"$DSOCTL" lock killed -- bash -c 'echo $$ >"$0/command"; exec sleep 60' "$scratch" &
+"$DSOCTL" lock killed -- bash -c 'echo $$ >"$0/command"; exec sleep 600' "$scratch" &
 holders=$!
-"$DSOCTL" --url "$tcp_url" --transport tcp lock killed_tcp -- sleep 60 &
+"$DSOCTL" --url "$tcp_url" --transport tcp lock killed_tcp -- sleep 600 &
 holders="$holders $!"
-"$DSOCTL" semaphore run killed_permits --permits 2 --count 2 -- sleep 60 &
+"$DSOCTL" semaphore run killed_permits --permits 2 --count 2 -- sleep 600 &
 holders="$holders $!"
-"$DSOCTL" once killed_once -- sleep 60 &
+"$DSOCTL" once killed_once -- sleep 600 &
 holders="$holders $!"
 for name in killed killed_tcp killed_permits killed_once; do eventually held $name; done
 eventually noted command
