@@ -32,7 +32,7 @@
 
 static struct daemon_process storage;
 static int first_kind, kind_count = KINDS;
-static int rounds = 20, freezes = 1, ttl_ms = 2000;
+static int rounds = 12, freezes = 1, ttl_ms = 2000;
 static unsigned seed;
 
 static _Atomic uint64_t dead; /* the number of the victim that is known to be */

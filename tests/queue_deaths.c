@@ -179,7 +179,7 @@ static void die(const char *transport, uint64_t capacity, bool leases)
 	ck_assert_ptr_ne(notes, MAP_FAILED);
 	for (unsigned i = 0; i < PRODUCERS + CONSUMERS; i++)
 		pids[i] = begin(transport, i, leases);
-	consumers = kill_some(transport, pids, (unsigned)number_of("QUEUE_DEATHS", 60), leases);
+	consumers = kill_some(transport, pids, (unsigned)number_of("QUEUE_DEATHS", 30), leases);
 	atomic_store(&notes->stop, true);
 	end(pids, PRODUCERS);
 	ck_assert_int_eq(dso_queue_shutdown(queue), 0);
