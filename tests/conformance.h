@@ -39,6 +39,10 @@ void conformance_region_end(uint8_t *region);
 uint64_t *conformance_word(uint8_t *region, struct dso_session *session, const char *name,
 			   uint64_t offset);
 
+/* The tag of cases that take long where a machine is emulated, though no data path does more in
+ * them than in others: tests/rdma/guest leaves them out. */
+#define SAME_ON_EACH_PATH "same-on-each-path"
+
 /* The sentence of the session when a call that must succeed fails. */
 #define OK(session, call)                                                                          \
 	do {                                                                                       \

@@ -255,7 +255,7 @@ END_TEST
 Suite *conformance_future_suite(void)
 {
 	Suite *suite = suite_create("future");
-	TCase *tcase = tcase_create("future");
+	TCase *tcase = tcase_create("future"), *memory = tcase_create("memory of futures");
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, pair_end);
@@ -270,11 +270,16 @@ Suite *conformance_future_suite(void)
 	tcase_add_test(tcase, a_promise_is_kept_while_the_future_grows);
 	tcase_add_test(tcase, a_deleted_future_does_not_grow_into_the_next_one_of_its_name);
 	tcase_add_test(tcase, a_deleted_future_is_stale_also_where_its_name_is_of_another_type_now);
-	tcase_add_test(tcase, the_memory_of_a_future_that_has_grown_comes_back);
 	tcase_add_test(tcase, a_value_for_which_there_is_no_room_is_not_set_and_a_shorter_one_is);
 	tcase_add_test(tcase, an_error_of_more_than_255_bytes_is_told_whole);
 	tcase_add_test(tcase, an_error_without_a_sentence_is_told_as_one);
 	tcase_add_test(tcase, an_error_that_is_very_long_is_cut);
 	suite_add_tcase(suite, tcase);
+	/* Of the allocator. */
+	tcase_set_tags(memory, SAME_ON_EACH_PATH);
+	tcase_set_timeout(memory, 120);
+	tcase_add_checked_fixture(memory, setup, pair_end);
+	tcase_add_test(memory, the_memory_of_a_future_that_has_grown_comes_back);
+	suite_add_tcase(suite, memory);
 	return suite;
 }

@@ -445,13 +445,11 @@ END_TEST
 Suite *conformance_names_suite(void)
 {
 	Suite *suite = suite_create("names");
-	TCase *tcase = tcase_create("names");
+	TCase *tcase = tcase_create("names"), *thousands = tcase_create("thousands");
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_deleted_object_is_stale_for_everyone_who_has_it_open);
-	tcase_add_test(tcase, a_session_whose_thousands_of_objects_are_deleted_at_once_goes_on);
-	tcase_add_test(tcase, thousands_of_handles_closed_in_a_row_end_no_session);
 	tcase_add_test(tcase, a_new_object_of_a_deleted_ones_name_is_another_one);
 	tcase_add_test(tcase, memory_of_deleted_objects_is_used_again);
 	tcase_add_test(tcase, a_full_arena_says_so_and_the_rest_goes_on);
@@ -467,5 +465,12 @@ Suite *conformance_names_suite(void)
 	tcase_add_test(tcase, storaged_answers_and_tells_its_figures);
 	tcase_add_test(tcase, every_transport_says_why_it_is_used_or_not);
 	suite_add_tcase(suite, tcase);
+	/* Of storaged's loop and the control connection. */
+	tcase_set_tags(thousands, SAME_ON_EACH_PATH);
+	tcase_set_timeout(thousands, 120);
+	tcase_add_checked_fixture(thousands, setup, teardown);
+	tcase_add_test(thousands, a_session_whose_thousands_of_objects_are_deleted_at_once_goes_on);
+	tcase_add_test(thousands, thousands_of_handles_closed_in_a_row_end_no_session);
+	suite_add_tcase(suite, thousands);
 	return suite;
 }

@@ -181,9 +181,10 @@ END_TEST
 
 /* ---- several at both ends ---- */
 
-#define PRODUCERS 3
-#define CONSUMERS 3
-#define EACH      400
+#define PRODUCERS  3
+#define CONSUMERS  3
+#define EACH       400
+#define CAPACITIES 5
 
 static _Atomic unsigned seen[PRODUCERS][EACH];
 static _Atomic unsigned popped_in_all;
@@ -229,7 +230,7 @@ static void run_both(struct party *party)
 
 START_TEST(each_item_of_several_producers_goes_to_one_consumer_in_order)
 {
-	static const uint64_t capacities[] = {1, 2, 7, 64, 256};
+	static const uint64_t capacities[CAPACITIES] = {1, 2, 7, 64, 256};
 
 	queue_in(session, capacities[_i], 8);
 	memset(seen, 0, sizeof seen);
@@ -435,7 +436,7 @@ END_TEST
 Suite *conformance_queue_suite(void)
 {
 	Suite *suite = suite_create("queue");
-	TCase *tests = tcase_create("queue");
+	TCase *tests = tcase_create("queue"), *capacities = tcase_create("capacities");
 
 	tcase_add_checked_fixture(tests, pair_begin, pair_end);
 	tcase_add_test(tests, items_come_out_in_the_order_in_which_they_went_in);
@@ -445,8 +446,8 @@ Suite *conformance_queue_suite(void)
 	tcase_add_test(tests, many_go_in_and_out_at_once_in_order);
 	tcase_add_test(tests, who_waits_for_an_item_gets_the_one_that_comes);
 	tcase_add_test(tests, who_waits_for_room_pushes_when_there_is_some);
-	tcase_add_loop_test(tests, each_item_of_several_producers_goes_to_one_consumer_in_order, 0,
-			    5);
+	tcase_add_loop_test(tests, each_item_of_several_producers_goes_to_one_consumer_in_order, 2,
+			    3);
 	tcase_add_test(tests, a_queue_that_is_shut_down_is_drained_and_takes_no_more);
 	tcase_add_test(tests, who_waits_at_either_end_hears_of_the_shutdown);
 	tcase_add_test(tests, a_deleted_queue_is_stale_at_both_ends);
@@ -456,6 +457,16 @@ Suite *conformance_queue_suite(void)
 	tcase_add_test(tests, what_is_leased_of_the_largest_queue_is_listed);
 	tcase_add_test(tests, who_waits_at_a_queue_can_be_interrupted);
 	suite_add_tcase(suite, tests);
+	/* Where each item is waited for, or none. */
+	tcase_set_tags(capacities, SAME_ON_EACH_PATH);
+	tcase_add_checked_fixture(capacities, pair_begin, pair_end);
+	tcase_add_loop_test(capacities,
+			    each_item_of_several_producers_goes_to_one_consumer_in_order, 0, 2);
+	tcase_add_loop_test(capacities,
+			    each_item_of_several_producers_goes_to_one_consumer_in_order, 3,
+			    CAPACITIES);
+	suite_add_tcase(suite, capacities);
 	suite_add_tcase(suite, conformance_queue_behind());
+	suite_add_tcase(suite, conformance_queue_nonsense());
 	return suite;
 }

@@ -7,6 +7,7 @@
 
 /* The tests that look at the memory of the queue, and write to it. */
 TCase *conformance_queue_behind(void);
+TCase *conformance_queue_nonsense(void);
 
 static inline struct dso_queue *queue_in(struct dso_session *in, uint64_t capacity,
 					 uint32_t item_bytes)

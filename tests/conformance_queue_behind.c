@@ -223,7 +223,17 @@ TCase *conformance_queue_behind(void)
 	tcase_add_test(behind, a_producer_that_lets_a_slot_go_tells_of_room);
 	tcase_add_test(behind, a_consumer_that_takes_an_older_item_tells_of_the_room_of_both);
 	tcase_add_test(behind, a_queue_goes_on_behind_the_end_of_the_laps);
-	tcase_add_test(behind, words_that_make_no_sense_end_a_call);
 	tcase_add_test(behind, a_leased_item_comes_back_beside_one_that_is_written_over);
 	return behind;
+}
+
+TCase *conformance_queue_nonsense(void)
+{
+	TCase *nonsense = tcase_create("nonsense");
+
+	/* Thousands of looks at a word, each as any other. */
+	tcase_set_tags(nonsense, SAME_ON_EACH_PATH);
+	tcase_add_checked_fixture(nonsense, pair_and_memory_begin, pair_and_memory_end);
+	tcase_add_test(nonsense, words_that_make_no_sense_end_a_call);
+	return nonsense;
 }
