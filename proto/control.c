@@ -14,6 +14,7 @@ enum body_kind {
 	BODY_WAIT,
 	BODY_USE,
 	BODY_GROW,
+	BODY_REDUCE,
 };
 
 struct message {
@@ -55,6 +56,8 @@ static const struct message messages[] = {
 	[CONTROL_USE] = {"USE", EXACTLY(sizeof(struct control_use)), .body = BODY_USE,
 			 .is_notice = true},
 	[CONTROL_GROW] = {"GROW", EXACTLY(sizeof(struct control_grow)), .body = BODY_GROW},
+	[CONTROL_REDUCE] = {"REDUCE", EXACTLY(sizeof(struct control_reduce)),
+			    .body = BODY_REDUCE},
 	[CONTROL_DELETED] = {"DELETED", EXACTLY(sizeof(struct control_close)), .body = BODY_CLOSE,
 			     .is_notice = true},
 	[CONTROL_FENCED] = {"FENCED", AT_MOST(CONTROL_BODY_BYTES_MAX), .is_notice = true},
@@ -161,6 +164,7 @@ static enum wire_status check_body(const struct control_header *header,
 	const struct control_close *close = body;
 	const struct control_list *list = body;
 	const struct control_grow *grow = body;
+	const struct control_reduce *reduce = body;
 
 	switch ((enum body_kind)message->body) {
 	case BODY_PLAIN:
@@ -189,6 +193,8 @@ static enum wire_status check_body(const struct control_header *header,
 		return well_formed_if(use_is_well_formed(body));
 	case BODY_GROW:
 		return well_formed_if(le16_get(grow->reserved) == 0);
+	case BODY_REDUCE:
+		return well_formed_if(le32_get(reduce->reserved) == 0);
 	}
 	return WIRE_MALFORMED;
 }

@@ -60,6 +60,7 @@ enum control_type {
 	CONTROL_HELD = 17,         /* a page of who holds what */
 	CONTROL_USE = 18,          /* notice of the client's: which transport it has chosen */
 	CONTROL_GROW = 19,         /* gives an object more memory, or tells what it has */
+	CONTROL_REDUCE = 20,       /* reduces a round of an aggregator */
 	CONTROL_DELETED = 64,      /* notice: an object that the session has open was deleted */
 	CONTROL_FENCED = 65,       /* notice: the session is over; the last message */
 };
@@ -322,6 +323,21 @@ struct control_woken {
 	le32_t reserved;
 };
 _Static_assert(sizeof(struct control_woken) == 8, "woken");
+
+/* It is answered when the round was reduced, or cannot be: it is over, broken, not complete, or
+ * another session reduces it. */
+struct control_reduce {
+	le32_t handle;
+	le32_t reserved;
+	le64_t round;
+};
+_Static_assert(sizeof(struct control_reduce) == 16, "reduce");
+
+/* The reply to REDUCE. */
+struct control_reduced {
+	le64_t word; /* the aggregator's round (proto/layout.h), as it is now */
+};
+_Static_assert(sizeof(struct control_reduced) == 8, "reduced");
 
 struct control_held {
 	le64_t cursor; /* 0 at first, then what the last page said; any number does no harm */

@@ -332,4 +332,165 @@ static inline uint64_t queue_word_without_owner(uint64_t word)
 	return owned_word_without_owner(word) | OWNED_DIED;
 }
 
+/*
+ * aggregator: parameter 0 the elements of a vector, parameter 1 its kind, parameter 2 the
+ * contributors of a round, parameter 3 flags. lib/objects/aggregator.h has the protocol.
+ *
+ * The round is a word {round:40, history:16, flags:8}; rounds count from 1. The history has a bit
+ * for each of the last 16 rounds that ended, the last one in its lowest bit: 1 where a reset ended
+ * it. Behind it the reducer, an owned word: the session that reduces, or for which storaged does;
+ * the count of the arrivals since the last reduction, which may be too high; and the last round
+ * whose result was taken. On the next line an event that is raised when a round ends or breaks.
+ *
+ * Then the places, owned words {uses:24, id + 1:16, owner:16, flags:8}, two for each contributor:
+ * whose session writes into the vector of that number. Then for each contributor a word {round:40,
+ * place + 1:16, flags:8}: where its contribution to that round lies, if the place is not 0. Then,
+ * on lines of their own, the results of round r in slot r % 2, each a header line and the vector;
+ * and the vectors of the places.
+ */
+#define AGGREGATOR_PARAMETER_LENGTH       0
+#define AGGREGATOR_PARAMETER_KIND         1
+#define AGGREGATOR_PARAMETER_CONTRIBUTORS 2
+#define AGGREGATOR_PARAMETER_FLAGS        3
+#define AGGREGATOR_LENGTH_MAX             (UINT64_C(1) << 21)
+#define AGGREGATOR_CONTRIBUTORS_MAX       1024
+#define AGGREGATOR_ROUND_OFFSET           LAYOUT_LINE_BYTES
+#define AGGREGATOR_REDUCER_OFFSET         (AGGREGATOR_ROUND_OFFSET + 8)
+#define AGGREGATOR_ARRIVED_OFFSET         (AGGREGATOR_ROUND_OFFSET + 16)
+#define AGGREGATOR_TAKEN_OFFSET           (AGGREGATOR_ROUND_OFFSET + 24)
+#define AGGREGATOR_EVENT_OFFSET           (2 * LAYOUT_LINE_BYTES)
+#define AGGREGATOR_PLACES_OFFSET          (3 * LAYOUT_LINE_BYTES)
+#define AGGREGATOR_PLACES_EACH            2 /* places for each contributor */
+#define AGGREGATOR_RESULTS                2 /* rounds whose results are kept */
+
+/* Flags of parameter 3. */
+enum aggregator_parameter_flags {
+	AGGREGATOR_RETRIES = 1,  /* a contributor that dies breaks nothing: its id stays open */
+	AGGREGATOR_OPEN_END = 2, /* a round ends when a session says so, and not by itself */
+};
+
+/* Flags of the round. */
+enum aggregator_round_flags {
+	AGGREGATOR_BROKEN = 1,
+	AGGREGATOR_CLOSED = 2, /* it is to be reduced, whoever is missing */
+};
+
+/* The flag of a contribution: the round takes nothing more from that id. */
+#define AGGREGATOR_FROZEN 1
+
+enum aggregator_operation {
+	AGGREGATOR_SUM = 1,
+	AGGREGATOR_MIN = 2,
+	AGGREGATOR_MAX = 3,
+	AGGREGATOR_MEAN = 4,
+	AGGREGATOR_VARIANCE = 5,
+	AGGREGATOR_COUNT = 6,
+	AGGREGATOR_ARGMIN = 7,
+	AGGREGATOR_ARGMAX = 8,
+};
+
+enum aggregator_element { AGGREGATOR_INT64 = 1, AGGREGATOR_DOUBLE = 2 };
+
+/* Parameter 1. */
+#define AGGREGATOR_KIND(operation, element) (2 * ((operation)-1) + (element))
+#define AGGREGATOR_KIND_LAST                AGGREGATOR_KIND(AGGREGATOR_ARGMAX, AGGREGATOR_DOUBLE)
+#define AGGREGATOR_KIND_OPERATION(kind)     (1 + ((kind)-1) / 2)
+#define AGGREGATOR_KIND_ELEMENT(kind)       (1 + ((kind)-1) % 2)
+
+struct aggregator_result {
+	le64_t round;
+	le64_t contributors;
+	le64_t checksum;        /* XXH3 of the vector, seeded by the round */
+	le64_t header_checksum; /* XXH3 of the three fields before it */
+	uint8_t reserved[32];
+};
+_Static_assert(sizeof(struct aggregator_result) == LAYOUT_LINE_BYTES, "aggregator result");
+
+static inline uint64_t aggregator_vector_bytes(uint64_t length)
+{
+	return (8 * length + LAYOUT_LINE_BYTES - 1) & ~(uint64_t)(LAYOUT_LINE_BYTES - 1);
+}
+
+static inline uint64_t aggregator_places(uint64_t contributors)
+{
+	return AGGREGATOR_PLACES_EACH * contributors;
+}
+
+/* The word of the place of that number; of the contribution of @id; the header of the result of
+ * @round; the vector of a place. All count from the object's header. */
+static inline uint64_t aggregator_place_offset(uint64_t place)
+{
+	return AGGREGATOR_PLACES_OFFSET + 8 * place;
+}
+
+static inline uint64_t aggregator_id_offset(uint64_t contributors, uint64_t id)
+{
+	return aggregator_place_offset(aggregator_places(contributors) + id);
+}
+
+static inline uint64_t aggregator_result_offset(uint64_t contributors, uint64_t length,
+						uint64_t round)
+{
+	uint64_t words_end = aggregator_id_offset(contributors, contributors);
+	uint64_t first = (words_end + LAYOUT_LINE_BYTES - 1) & ~(uint64_t)(LAYOUT_LINE_BYTES - 1);
+
+	return first + round % AGGREGATOR_RESULTS *
+			       (sizeof(struct aggregator_result) + aggregator_vector_bytes(length));
+}
+
+static inline uint64_t aggregator_vector_offset(uint64_t contributors, uint64_t length,
+						uint64_t place)
+{
+	return aggregator_result_offset(contributors, length, 0) +
+	       AGGREGATOR_RESULTS * sizeof(struct aggregator_result) +
+	       (AGGREGATOR_RESULTS + place) * aggregator_vector_bytes(length);
+}
+
+/* The round of the word of the round, or of a contribution. */
+static inline uint64_t aggregator_round(uint64_t word)
+{
+	return word >> 24;
+}
+
+/* The word of the round after @word, which a reset has ended or not. */
+static inline uint64_t aggregator_next_round(uint64_t word, bool is_reset)
+{
+	uint64_t history = (word >> 8 << 1 | is_reset) & UINT16_MAX;
+
+	return ((word >> 24) + 1) << 24 | history << 8;
+}
+
+#define AGGREGATOR_HISTORY_BITS 16
+
+/* Whether a reset ended @round, which is one of the last 16 before that of @word. */
+static inline bool aggregator_was_reset(uint64_t word, uint64_t round)
+{
+	return word >> 8 >> (aggregator_round(word) - round - 1) & 1;
+}
+
+/* The word of a contribution; @place + 1, 0: there is none. */
+static inline uint64_t aggregator_contribution(uint64_t round, uint64_t place_and_1)
+{
+	return round << 24 | place_and_1 << 8;
+}
+
+static inline uint64_t aggregator_place_and_1(uint64_t word)
+{
+	return word >> 8 & UINT16_MAX;
+}
+
+/* A place that was @word, taken for @id by @owner. */
+static inline uint64_t aggregator_place_taken(uint64_t word, uint64_t id, uint16_t owner)
+{
+	uint64_t uses = ((word >> 40) + 1) & 0xffffff;
+
+	return uses << 40 | (id + 1) << 24 | (uint64_t)owner << 8;
+}
+
+/* The id that the place was last taken for, + 1; 0: none. */
+static inline uint64_t aggregator_place_id_and_1(uint64_t word)
+{
+	return word >> 24 & UINT16_MAX;
+}
+
 #endif

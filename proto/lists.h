@@ -19,7 +19,8 @@
 	X(CONDITION, condition, 9) \
 	X(ONCE, once, 10)          \
 	X(FUTURE, future, 11)      \
-	X(QUEUE, queue, 12)
+	X(QUEUE, queue, 12)        \
+	X(AGGREGATOR, aggregator, 15)
 
 /* X(NAME, name, bit on the wire), best first. */
 #define TRANSPORTS(X)      \

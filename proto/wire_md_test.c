@@ -147,6 +147,13 @@ static const struct field fields[] = {
 
 	FIELD(queue_slot, word), FIELD(queue_slot, returns), FIELD(queue_slot, checksum),
 	FIELD(queue_slot, length_bytes), FIELD(queue_slot, reserved),
+
+	FIELD(aggregator_result, round), FIELD(aggregator_result, contributors),
+	FIELD(aggregator_result, checksum), FIELD(aggregator_result, header_checksum),
+	FIELD(aggregator_result, reserved),
+
+	FIELD(control_reduce, handle), FIELD(control_reduce, reserved),
+	FIELD(control_reduce, round), FIELD(control_reduced, word),
 };
 /* clang-format on */
 
@@ -177,7 +184,8 @@ static const struct number numbers[] = {
 	MESSAGE(CLOSE), MESSAGE(DELETE), MESSAGE(LIST), MESSAGE(STAT), MESSAGE(SERVER_STAT),
 	MESSAGE(QUEUE_PAIR), MESSAGE(FIGURES), MESSAGE(WAIT), MESSAGE(WAKE), MESSAGE(CANCEL),
 	MESSAGE(WAKE_QUIETLY),
-	MESSAGE(HELD), MESSAGE(USE), MESSAGE(GROW), MESSAGE(DELETED), MESSAGE(FENCED),
+	MESSAGE(HELD), MESSAGE(USE), MESSAGE(GROW), MESSAGE(REDUCE), MESSAGE(DELETED),
+	MESSAGE(FENCED),
 	FEATURE(WAIT), FEATURE(HELD), FEATURE(LEASE), FEATURE(GROW), DOMAIN(CPU), DOMAIN(DEVICE),
 	TRANSPORTS(TRANSPORT)
 	UNTIL(CHANGED), UNTIL(GIVEN_BACK), UNTIL(TAKEN), ROLE(HOLDER), ROLE(WRITER), ROLE(READER),

@@ -35,6 +35,12 @@ static int refuse_wake(struct dso_session *session, struct object *object, uint6
 	return -ENOTCONN;
 }
 
+static int refuse_reduce(struct dso_session *session, struct object *object, uint64_t round,
+			 uint64_t *ret_word, char *reason, size_t reason_bytes)
+{
+	return -ENOTCONN;
+}
+
 static void unlink_object(struct dso_session *session, struct object *object)
 {
 	object_unlink(object);
@@ -49,6 +55,7 @@ const struct directory_ops gone_directory = {
 	.close = unlink_object,
 	.wait = refuse_wait,
 	.wake = refuse_wake,
+	.reduce = refuse_reduce,
 	.interrupt = leave_alone,
 	.leave = leave_alone,
 	.forget = leave_alone,

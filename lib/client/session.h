@@ -124,6 +124,10 @@ struct directory_ops {
 	 * how many there were; NULL: do not wait for the answer. */
 	int (*wake)(struct dso_session *session, struct object *object, uint64_t offset,
 		    uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes);
+	/* Have a round of an aggregator reduced, if it is complete. *ret_word is the word of its
+	 * round after that. NULL: the memory is here, and the caller reduces. */
+	int (*reduce)(struct dso_session *session, struct object *object, uint64_t round,
+		      uint64_t *ret_word, char *reason, size_t reason_bytes);
 	/* End the session, with a goodbye where it is not lost, and return when storaged has
 	 * answered. After that only the caller touches it. The transport was detached before, and
 	 * is closed after. */

@@ -131,14 +131,15 @@ static void leave_barrier(struct transport *transport, const struct store_refere
 		tally->failures++;
 }
 
-/* Nobody is to wait any more. */
-static void break_barrier(struct transport *transport, const struct store_reference *reference,
-			  struct sweep_tally *tally)
+/* Set @flag in the word at @word of the object, and raise the event at @event: nobody is to wait
+ * any more. */
+static void break_for_all(struct transport *transport, const struct store_reference *reference,
+			  uint64_t word, uint64_t flag, uint64_t event, struct sweep_tally *tally)
 {
 	struct op op = {.opcode = DATA_CAS,
 			.length_bytes = 8,
-			.offset = reference->offset + BARRIER_WORD_OFFSET,
-			.swap = BARRIER_BROKEN};
+			.offset = reference->offset + word,
+			.swap = flag};
 
 	for (;;) {
 		if (transport_execute(transport, &op, 1)) {
@@ -148,9 +149,9 @@ static void break_barrier(struct transport *transport, const struct store_refere
 		if (op.value == op.operand)
 			break;
 		op.operand = op.value;
-		op.swap = op.value | BARRIER_BROKEN;
+		op.swap = op.value | flag;
 	}
-	count_up(transport, reference->offset + BARRIER_EVENT_OFFSET, 1, tally);
+	count_up(transport, reference->offset + event, 1, tally);
 }
 
 /* The session is no party any more. A session that ended without a goodbye breaks the barrier, and
@@ -162,10 +163,53 @@ static bool sweep_barrier(struct transport *transport, const struct store_refere
 	if (!is_party(transport, reference, owner, tally))
 		return false;
 	if (died)
-		break_barrier(transport, reference, tally);
+		break_for_all(transport, reference, BARRIER_WORD_OFFSET, BARRIER_BROKEN,
+			      BARRIER_EVENT_OFFSET, tally);
 	if (tally->failures == 0)
 		leave_barrier(transport, reference, owner, tally);
 	return died;
+}
+
+/* Whether a word of @words names @owner. */
+static bool is_in(struct transport *transport, const struct store_reference *reference,
+		  const struct type_words *words, uint16_t owner, struct sweep_tally *tally)
+{
+	uint64_t count = type_word_count(words, reference->parameters);
+	bool found = false;
+
+	for (uint64_t done = 0; done < count && !found;) {
+		struct op ops[BATCH];
+		unsigned batch = count - done < BATCH ? (unsigned)(count - done) : BATCH;
+
+		for (unsigned i = 0; i < batch; i++)
+			ops[i] = op_load(reference->offset + words->offset +
+					 (done + i) *
+						 type_word_stride(words, reference->parameters));
+		if (transport_execute(transport, ops, batch))
+			tally->failures++;
+		for (unsigned i = 0; i < batch; i++)
+			found |= ops[i].status == 0 && owned_word_owner(ops[i].value) == owner;
+		done += batch;
+	}
+	return found;
+}
+
+/* A session that has contributed and ended without a goodbye breaks the round, or, where retries
+ * are allowed, may not have counted its arrival. Its places still name it, so that the next sweep
+ * finds that out where this one fails. Returns whether it had contributed. */
+static bool sweep_aggregator(struct transport *transport, const struct store_reference *reference,
+			     uint16_t owner, struct sweep_tally *tally)
+{
+	const struct type_words *places = type_words(OBJECT_AGGREGATOR, 0);
+
+	if (!is_in(transport, reference, places, owner, tally))
+		return false;
+	if (reference->parameters[AGGREGATOR_PARAMETER_FLAGS] & AGGREGATOR_RETRIES)
+		count_up(transport, reference->offset + AGGREGATOR_ARRIVED_OFFSET, 1, tally);
+	else
+		break_for_all(transport, reference, AGGREGATOR_ROUND_OFFSET, AGGREGATOR_BROKEN,
+			      AGGREGATOR_EVENT_OFFSET, tally);
+	return true;
 }
 
 bool sweep_object(struct transport *transport, const struct store_reference *reference,
@@ -176,6 +220,11 @@ bool sweep_object(struct transport *transport, const struct store_reference *ref
 
 	if (reference->type == OBJECT_BARRIER)
 		any |= sweep_barrier(transport, reference, owner, died, tally);
+	if (reference->type == OBJECT_AGGREGATOR && died) {
+		any |= sweep_aggregator(transport, reference, owner, tally);
+		if (tally->failures)
+			return any;
+	}
 	for (unsigned i = 0; (words = type_words(reference->type, i)); i++)
 		any |= sweep_words(transport, reference, words, owner, died, tally);
 	if (reference->type == OBJECT_QUEUE && (any || died)) {

@@ -443,6 +443,7 @@ const struct directory_ops remote_ops = {
 	.wait = remote_wait,
 	.interrupt = remote_interrupt,
 	.wake = remote_wake,
+	.reduce = remote_reduce,
 	.leave = remote_leave,
 	.forget = remote_forget,
 };

@@ -148,3 +148,23 @@ int remote_wake(struct dso_session *session, struct object *object, uint64_t off
 	remote_yield_to_heartbeat(remote);
 	return r;
 }
+
+int remote_reduce(struct dso_session *session, struct object *object, uint64_t round,
+		  uint64_t *ret_word, char *reason, size_t reason_bytes)
+{
+	struct remote *remote = remote_of(session);
+	struct control_reduce body = {.handle = le32_of(object->handle), .round = le64_of(round)};
+	struct control_reduced reduced;
+	int r;
+
+	pthread_mutex_lock(&session->lock);
+	r = remote_request(remote, CONTROL_REDUCE, &body, sizeof body, NULL, sizeof reduced, reason,
+			   reason_bytes);
+	if (r == 0) {
+		memcpy(&reduced, remote->reply.body, sizeof reduced);
+		*ret_word = le64_get(reduced.word);
+	}
+	pthread_mutex_unlock(&session->lock);
+	remote_yield_to_heartbeat(remote);
+	return r;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The entries of remote_ops that park and wake: see struct directory_ops. */
+/* The entries of remote_ops that park, wake and reduce: see struct directory_ops. */
 #ifndef LIB_REMOTE_WAIT_H
 #define LIB_REMOTE_WAIT_H
 
@@ -10,5 +10,7 @@ int remote_wait(struct dso_session *session, struct object *object, const struct
 void remote_interrupt(struct dso_session *session);
 int remote_wake(struct dso_session *session, struct object *object, uint64_t offset, uint32_t count,
 		uint32_t *ret_count, char *reason, size_t reason_bytes);
+int remote_reduce(struct dso_session *session, struct object *object, uint64_t round,
+		  uint64_t *ret_word, char *reason, size_t reason_bytes);
 
 #endif

@@ -89,6 +89,22 @@ static void queue_complete(const uint64_t asked[TYPE_PARAMETERS],
 		QUEUE_STRIDE_BYTES(parameters[QUEUE_PARAMETER_ITEM_BYTES]);
 }
 
+static uint64_t aggregator_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
+{
+	uint64_t contributors = parameters[AGGREGATOR_PARAMETER_CONTRIBUTORS];
+
+	return aggregator_vector_offset(contributors, parameters[AGGREGATOR_PARAMETER_LENGTH],
+					aggregator_places(contributors));
+}
+
+static void aggregator_initialise(uint8_t *object, const uint64_t parameters[TYPE_PARAMETERS])
+{
+	le64_t first = le64_of(aggregator_next_round(0, false));
+
+	(void)parameters;
+	region_write(object + AGGREGATOR_ROUND_OFFSET, &first, sizeof first);
+}
+
 static const char *const names[] = {
 #define X(NAME, name, number) [number] = #name,
 	OBJECT_TYPES(X)
@@ -185,6 +201,25 @@ static const struct object_type_entry table[] = {
 		.words = {{.offset = QUEUE_SLOTS_OFFSET,
 			   .stride_parameter = QUEUE_PARAMETER_STRIDE,
 			   .count_parameter = QUEUE_PARAMETER_CAPACITY, .is_slot = true}},
+	},
+	[OBJECT_AGGREGATOR] = {
+		.parameters[AGGREGATOR_PARAMETER_LENGTH] = {
+			.name = "length", .min = 1, .max = AGGREGATOR_LENGTH_MAX},
+		.parameters[AGGREGATOR_PARAMETER_KIND] = {
+			.name = "kind", .min = 1, .max = AGGREGATOR_KIND_LAST,
+			.at_creation = AGGREGATOR_KIND(AGGREGATOR_SUM, AGGREGATOR_DOUBLE)},
+		.parameters[AGGREGATOR_PARAMETER_CONTRIBUTORS] = {
+			.name = "contributors", .min = 1, .max = AGGREGATOR_CONTRIBUTORS_MAX},
+		.parameters[AGGREGATOR_PARAMETER_FLAGS] = {
+			.name = "flags", .max = AGGREGATOR_RETRIES | AGGREGATOR_OPEN_END},
+		.length_bytes = aggregator_length_bytes,
+		.initialise = aggregator_initialise,
+		.words = {{.offset = AGGREGATOR_PLACES_OFFSET, .stride = 8,
+			   .count_parameter = AGGREGATOR_PARAMETER_CONTRIBUTORS,
+			   .each = AGGREGATOR_PLACES_EACH, .event = AGGREGATOR_EVENT_OFFSET,
+			   .is_place = true},
+			  {.offset = AGGREGATOR_REDUCER_OFFSET, .event = AGGREGATOR_EVENT_OFFSET,
+			   .is_place = true}},
 	},
 };
 /* clang-format on */

@@ -30,6 +30,8 @@ struct type_words {
 	 * one */
 	uint64_t stride;
 	unsigned count_parameter;
+	/* how many there are for each one that it counts; 0: one */
+	unsigned each;
 	/* the parameter that says the distance; 0: stride does */
 	unsigned stride_parameter;
 	/* set in the word when a session is taken out that died */
@@ -70,7 +72,9 @@ static inline uint64_t type_word_stride(const struct type_words *words,
 static inline uint64_t type_word_count(const struct type_words *words,
 				       const uint64_t parameters[TYPE_PARAMETERS])
 {
-	return type_word_stride(words, parameters) ? parameters[words->count_parameter] : 1;
+	uint64_t each = words->each ? words->each : 1;
+
+	return type_word_stride(words, parameters) ? each * parameters[words->count_parameter] : 1;
 }
 
 /* What @type is called; "unknown" for a number that no type has. */

@@ -244,6 +244,7 @@ void control_close(struct control *control)
 	list_remove(&control->deadline.link);
 	peer_timer_end(&controls->hellos, &control->hello);
 	room_give_back(controls->room, 1);
+	free(control->reduction);
 	free(control->out);
 	loop_bury(controls->loop, &control->source, control);
 }

@@ -24,6 +24,7 @@
 
 struct context;
 struct control;
+struct reduction;
 
 enum control_state {
 	CONTROL_EXPECT_HELLO, /* waits for HELLO or ATTACH, CONTROL_HELLO_NS at most */
@@ -100,6 +101,8 @@ struct control {
 	const char *why;
 	/* LIVE: of the DELETE that waits until all are told; 0: there is none */
 	uint64_t deletion;
+	/* LIVE: of the REDUCE that goes on in the next turn; NULL: there is none */
+	struct reduction *reduction;
 	/* until its first message has come */
 	struct peer_timer hello;
 	/* of the last reply */

@@ -228,6 +228,7 @@ const struct control_handler handlers[] = {
 	[CONTROL_HELD] = {handle_held, .steps = 256},
 	[CONTROL_USE] = {handle_use},
 	[CONTROL_GROW] = {handle_grow},
+	[CONTROL_REDUCE] = {handle_reduce, .steps = 256},
 };
 
 const unsigned handler_count = sizeof handlers / sizeof *handlers;

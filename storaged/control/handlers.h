@@ -21,6 +21,10 @@ void handle_wake_quietly(struct control *control, const struct control_header *h
 void handle_cancel(struct control *control, const struct control_header *header,
 		   const uint8_t *body);
 
+/* Reducing a round of an aggregator (reduce.c). */
+void handle_reduce(struct control *control, const struct control_header *header,
+		   const uint8_t *body);
+
 /* The ends of transport roce (queue_pair.c). */
 void handle_queue_pair(struct control *control, const struct control_header *header,
 		       const uint8_t *body);

@@ -46,7 +46,8 @@ const struct argp_option option_table[] = {
 	{"timeout", KEY_TIMEOUT, "TIME", 0,
 	 "the longest wait for others, as in 10s, 500ms, 2m, or 0 for none: lock, semaphore run, "
 	 "barrier wait, latch wait, future get, once, queue push (for ever), queue pop (none; for "
-	 "ever with --wait). It counts from the start of dsoctl. However short it is, storaged has "
+	 "ever with --wait), agg contribute, agg wait. It counts from the start of dsoctl. However "
+	 "short it is, storaged has "
 	 "--silence to answer, and is asked once. For "
 	 "other commands it is --silence, and the limit for opening the session, too"},
 	{"json", KEY_JSON, NULL, 0,
@@ -59,7 +60,8 @@ const struct argp_option option_table[] = {
 	{NULL, 0, NULL, 0, "Options of single commands:", 2},
 	{"count", 'n', "N", 0,
 	 "ping: round trips to make (10); barrier wait: parties of a new barrier; semaphore run: "
-	 "permits to take (1); queue pop: items to take at most (1)"},
+	 "permits to take (1); queue pop: items to take at most (1); agg open: contributors of a "
+	 "round"},
 	{"long", 'l', NULL, 0, "ls: with type, generation, size, and how many handles are open"},
 	{"held", KEY_HELD, NULL, 0,
 	 "ls: what each session holds, and for how long: locks, permits, onces under way, "

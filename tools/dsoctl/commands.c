@@ -48,6 +48,19 @@ static const char about_runs[] =
 	"                       took the hold by force (the command has run on then),\n"
 	"                       or another failure: stderr says which\n";
 
+static const char about_agg_open[] =
+	"A vector has LENGTH numbers. OPERATION is sum (which it is without), min, max, mean, "
+	"variance, count, argmin or argmax; ELEMENT is double (without) or int64.\n";
+
+static const char about_agg_contribute[] =
+	"IDs count from 0. A VALUE that begins with - stands behind a --. The contribution is for "
+	"the current round; one for the same ID replaces it. What the last contributor prints is "
+	"the round that is over then.\n";
+
+static const char about_agg_result[] =
+	"The numbers are printed one a line. Without ROUND wait is for the current one. The "
+	"results of the last two rounds are kept.\n";
+
 static const char about_push[] =
 	"An ITEM that begins with - stands behind a --. Without ITEM stdin is one item, which may "
 	"be "
@@ -154,6 +167,20 @@ const struct command commands[] = {
 	 about_length},
 	{"queue shutdown", "NAME", "end it: nothing is pushed any more", 0, 1, 1, false,
 	 run_queue_shutdown},
+	{"agg open", "NAME LENGTH [OPERATION [ELEMENT]] -n CONTRIBUTORS",
+	 "make an aggregator where there is none", OPTION_COUNT, 2, 4, false, run_agg_open,
+	 about_agg_open},
+	{"agg contribute", "NAME ID [VALUE...] [--timeout TIME]",
+	 "contribute numbers, or those of stdin; print the round", OPTION_TIMEOUT, 2, UINT_MAX,
+	 false, run_agg_contribute, about_agg_contribute},
+	{"agg wait", "NAME [ROUND] [--timeout TIME]", "wait for a round, and print its result",
+	 OPTION_TIMEOUT, 1, 2, false, run_agg_wait, about_agg_result},
+	{"agg get", "NAME", "print the last result", 0, 1, 1, false, run_agg_get, about_agg_result},
+	{"agg finish", "NAME [ROUND]", "end a round with those who have come; print it", 0, 1, 2,
+	 false, run_agg_finish},
+	{"agg reset", "NAME", "end the round without a result", 0, 1, 1, false, run_agg_reset},
+	{"agg stat", "NAME", "print the round, and how many have come", 0, 1, 1, false,
+	 run_agg_stat},
 	{"completion bash", "", "print the completion script of bash", OPTION_PLAIN, 0, 0, true,
 	 run_completion},
 	{"version", "", "print the versions of program and library", 0, 0, 0, true, run_version},

@@ -38,7 +38,7 @@ static int by_name(const void *left, const void *right)
 /* Add what the type's parameters mean. */
 static void add_parameters(json_t *object, const struct dso_stat *stat)
 {
-	static const char *const names[][2] = {
+	static const char *const names[][4] = {
 		[DSO_MEMORY] = {"size_bytes"},
 		[DSO_COUNTER] = {"initial", "stripes"},
 		[DSO_REGISTER] = {"capacity_bytes"},
@@ -48,11 +48,12 @@ static void add_parameters(json_t *object, const struct dso_stat *stat)
 		[DSO_LATCH] = {"initial"},
 		[DSO_FUTURE] = {"capacity_bytes"},
 		[DSO_QUEUE] = {"capacity", "item_bytes"},
+		[DSO_AGGREGATOR] = {"length", "kind", "contributors", "flags"},
 	};
 
 	if ((unsigned)stat->type >= sizeof names / sizeof *names)
 		return;
-	for (unsigned i = 0; i < 2 && names[stat->type][i]; i++)
+	for (unsigned i = 0; i < 4 && names[stat->type][i]; i++)
 		json_object_set_new(object, names[stat->type][i],
 				    json_integer((json_int_t)stat->parameters[i]));
 }

@@ -29,18 +29,20 @@
 #define DSO_SECOND      INT64_C(1000000000)
 
 /* Limits. */
-#define DSO_NAME_BYTES_MAX        255                /* of an object's name */
-#define DSO_COUNTER_STRIPES_MAX   64                 /* of a counter */
-#define DSO_REGISTER_BYTES_MAX    (64ULL << 20)      /* capacity of a register */
-#define DSO_REGISTER_VERSION_MAX  ((1ULL << 40) - 1) /* the last one */
-#define DSO_OUTSTANDING_MAX       1024               /* submitted and not yet reaped, a session */
-#define DSO_RWLOCK_READERS_MAX    4096               /* of a rwlock at a time */
-#define DSO_SEMAPHORE_PERMITS_MAX 4096               /* of a semaphore */
-#define DSO_BARRIER_PARTIES_MAX   65535              /* of a barrier */
-#define DSO_FUTURE_BYTES_MAX      (64ULL << 20)      /* capacity of a future */
-#define DSO_QUEUE_CAPACITY_MAX    4096               /* items of a queue */
-#define DSO_QUEUE_ITEM_BYTES_MAX  65536              /* of an item of a queue */
-#define DSO_QUEUE_LEASES_MAX      1024               /* of a handle of a queue at a time */
+#define DSO_NAME_BYTES_MAX              255                /* of an object's name */
+#define DSO_COUNTER_STRIPES_MAX         64                 /* of a counter */
+#define DSO_REGISTER_BYTES_MAX          (64ULL << 20)      /* capacity of a register */
+#define DSO_REGISTER_VERSION_MAX        ((1ULL << 40) - 1) /* the last one */
+#define DSO_OUTSTANDING_MAX             1024          /* submitted and not yet reaped, a session */
+#define DSO_RWLOCK_READERS_MAX          4096          /* of a rwlock at a time */
+#define DSO_SEMAPHORE_PERMITS_MAX       4096          /* of a semaphore */
+#define DSO_BARRIER_PARTIES_MAX         65535         /* of a barrier */
+#define DSO_FUTURE_BYTES_MAX            (64ULL << 20) /* capacity of a future */
+#define DSO_QUEUE_CAPACITY_MAX          4096          /* items of a queue */
+#define DSO_QUEUE_ITEM_BYTES_MAX        65536         /* of an item of a queue */
+#define DSO_QUEUE_LEASES_MAX            1024          /* of a handle of a queue at a time */
+#define DSO_AGGREGATOR_LENGTH_MAX       (1ULL << 21)  /* elements of a vector */
+#define DSO_AGGREGATOR_CONTRIBUTORS_MAX 1024          /* of a round of an aggregator */
 
 /* The owner number of storaged itself, which no session has. */
 #define DSO_OWNER_STORAGED 65535

@@ -83,6 +83,7 @@
 #ifndef DSO_DSO_H
 #define DSO_DSO_H
 
+#include "aggregator.h"
 #include "async.h"
 #include "base.h"
 #include "collections.h"

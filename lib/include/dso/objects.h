@@ -22,7 +22,8 @@ enum dso_type {
 	DSO_CONDITION = 9,
 	DSO_ONCE = 10,
 	DSO_FUTURE = 11,
-	DSO_QUEUE = 12
+	DSO_QUEUE = 12,
+	DSO_AGGREGATOR = 15
 };
 
 struct dso_stat {
@@ -37,8 +38,8 @@ struct dso_stat {
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
 
-/* dso_type_name - the name of the type in small letters, "memory" to "queue"; "unknown" for any
- * other number. The string is the library's, for ever. Any thread may call it; it does not
+/* dso_type_name - the name of the type in small letters, "memory" to "aggregator"; "unknown" for
+ * any other number. The string is the library's, for ever. Any thread may call it; it does not
  * block. */
 const char *dso_type_name(enum dso_type type);
 

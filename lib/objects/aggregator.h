@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An aggregator (proto/layout.h): a round of it takes a vector from each contributor and ends with
+ * the vector that they are reduced to.
+ *
+ * Who writes where. A session writes a contribution into a *place*, a vector whose owned word names
+ * it, so that nobody else writes there. It takes a place with its first contribution for an id, and
+ * keeps it. What counts for the id is the id's own word {round, place}, changed by CAS: a session
+ * publishes its place there, and so replaces what was published for that id in that round. Two
+ * sessions with one id come one after the other, each whole. A place may be written to again when
+ * its round is over; until then its session replaces its own contribution from another place.
+ *
+ * A contribution is one batch: WRITE the vector, CAS the id's word, add 1 to the arrivals, load the
+ * round. The count of arrivals is a hint, never too low but for moments: a contribution that is
+ * replaced or comes too late counts, too. The session that sees it reach the number of contributors
+ * reduces; how many have contributed, the reducer finds in the ids' words.
+ *
+ * The reduction (lib/core/reduction.c): take the reducer's word; freeze the ids' words, by CAS, so
+ * that the round takes nothing more; reduce the vectors into the result's slot; publish it by the
+ * CAS that begins the next round; take the arrivals off, let the reducer's word go, raise the
+ * event.
+ * Where the memory is mapped the session does that itself, otherwise storaged in its name.
+ *
+ * What each step leaves behind when its session ends there, is fenced and swept:
+ *
+ *   place taken                    the sweep frees it
+ *   vector written, in part        the same; no id's word names the place in this round
+ *   id's word published, arrival   the contribution counts; the place is free, but nobody takes it
+ *   counted or not                 before the round is over, as the id's word names it. Without
+ *                                  retries the round is broken; with them the sweep counts an
+ *                                  arrival, as the session may not have
+ *   the last arrival, not reduced  the sweep raises the event; a session that waits, or comes to
+ *                                  wait later and sees the arrivals, has the round reduced
+ *   reducer's word taken           the sweep frees it and raises the event: whoever waits has the
+ *   some ids frozen                round reduced again, from the start; what is frozen stays
+ *   result written, in part        it is written again: no result before the round's end is read
+ *   round ended                    the sweep raises the event; the arrivals are too high, until the
+ *                                  next reduction takes off what it finds
+ *   CLOSED set, not reduced        as the last arrival
+ *   the round reset, not told      the sweep raises the event
+ *
+ * A reducer that is frozen holds the round up until its session ends, as the owner of a mutex does;
+ * so does a contributor that does not come.
+ *
+ * A session that waits spins on the event; only before it parks it enlists as a waiter, looks
+ * again, and so misses nothing. It has the round reduced where the arrivals suffice, where the
+ * round is closed, and after each event that did not end the round, once for what it saw.
+ *
+ * Results of the last two rounds are kept. That of round r is overwritten by the reduction of round
+ * r + 2, whose reader finds the checksum wrong, and then the round's word at r + 2 or more.
+ */
+#ifndef LIB_OBJECTS_AGGREGATOR_H
+#define LIB_OBJECTS_AGGREGATOR_H
+
+#include "lib/objects/futex.h"
+#include "lib/objects/object.h"
+#include "lib/objects/word.h"
+
+#define AGGREGATOR_BATCH 64 /* operations under way at once */
+
+/* What a handle has for an id that it contributes for. */
+struct aggregator_place {
+	/* of the place; 0: it has none */
+	uint64_t word;
+	/* of the id, as last seen */
+	uint64_t id_word;
+	/* that was published from there last */
+	uint64_t round;
+	uint32_t number;
+};
+
+struct dso_aggregator {
+	struct object object;
+	uint64_t length, contributors, flags;
+	/* of the round, as last seen */
+	uint64_t word;
+	/* by the id; the object's memory */
+	struct aggregator_place *places;
+	/* where a result is put that this session makes itself; NULL: nowhere. Its round is then
+	 * noted. */
+	uint8_t *copy;
+	uint64_t copied_round;
+};
+
+static inline uint64_t aggregator_now(const struct dso_aggregator *aggregator)
+{
+	return aggregator_round(aggregator->word);
+}
+
+static inline bool aggregator_is_over(const struct dso_aggregator *aggregator, uint64_t round)
+{
+	return aggregator_now(aggregator) > round;
+}
+
+/* Rounds only go up: a word that was loaded before another may come after it. */
+static inline void aggregator_see(struct dso_aggregator *aggregator, uint64_t word)
+{
+	if (aggregator_round(word) >= aggregator_now(aggregator))
+		aggregator->word = word;
+}
+
+/* Load the round. Returns 0 or what session_execute_one returns. */
+int aggregator_look(struct dso_aggregator *aggregator);
+
+/* A contribution under way. */
+struct aggregator_contribution {
+	uint32_t id;
+	const uint8_t *values;
+	/* in which it is to count; 0: in the one that takes it */
+	uint64_t round;
+	int64_t deadline_ns;
+	bool is_written;
+	/* it was the last one, as far as the arrivals tell */
+	bool is_last;
+};
+
+/* Returns 0 when the contribution counts in *ret_round, or an error of
+ * dso_aggregator_contribute(). */
+int aggregator_contribute(struct dso_aggregator *aggregator,
+			  struct aggregator_contribution *contribution, uint64_t *ret_round);
+
+/* Have @round reduced, if it is complete. */
+int aggregator_reduce(struct dso_aggregator *aggregator, uint64_t round);
+
+/* Wait until @round is over. Returns 0, -ENOTRECOVERABLE (it is broken) or the errors of a wait. */
+int aggregator_await(struct dso_aggregator *aggregator, uint64_t round, int64_t deadline_ns);
+
+/* How many have contributed to the current round. */
+int aggregator_count(struct dso_aggregator *aggregator, uint32_t *ret_count);
+
+/* Whatever happened to the round, those who wait look. */
+int aggregator_announce(struct dso_aggregator *aggregator);
+
+/* Read the result of @round, which is over. Returns 0, -ENODATA (it is not kept any longer),
+ * -ENOTRECOVERABLE (a reset ended it), -EBADMSG, or what session_execute returns. */
+int aggregator_read(struct dso_aggregator *aggregator, uint64_t round, void *result,
+		    uint32_t *ret_contributors);
+
+#endif
