@@ -279,18 +279,21 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
 #define QUEUE_PARAMETER_ITEM_BYTES 1
 /* The store's: from a slot to the next one. */
 #define QUEUE_PARAMETER_STRIDE 2
-#define QUEUE_CAPACITY_MAX     4096
-#define QUEUE_ITEM_BYTES_MAX   65536
-#define QUEUE_TAIL_OFFSET      LAYOUT_LINE_BYTES
-#define QUEUE_HEAD_OFFSET      (2 * LAYOUT_LINE_BYTES)
-#define QUEUE_MISSED_OFFSET    (QUEUE_HEAD_OFFSET + 8)
-#define QUEUE_VOID_OFFSET      (QUEUE_HEAD_OFFSET + 16)
-#define QUEUE_ITEMS_OFFSET     (3 * LAYOUT_LINE_BYTES)
-#define QUEUE_SPACE_OFFSET     (4 * LAYOUT_LINE_BYTES)
-#define QUEUE_SLOTS_OFFSET     (5 * LAYOUT_LINE_BYTES)
-#define QUEUE_SHUT             (UINT64_C(1) << 63)
-#define QUEUE_MISSED_ENDED     (UINT64_C(1) << 32)
-#define QUEUE_LEFT             OWNED_QUEUED
+/* 0 or 1: it keeps items; QUEUE_RENDEZVOUS: a producer waits until its item is taken. */
+#define QUEUE_PARAMETER_KIND 3
+#define QUEUE_RENDEZVOUS     2
+#define QUEUE_CAPACITY_MAX   4096
+#define QUEUE_ITEM_BYTES_MAX 65536
+#define QUEUE_TAIL_OFFSET    LAYOUT_LINE_BYTES
+#define QUEUE_HEAD_OFFSET    (2 * LAYOUT_LINE_BYTES)
+#define QUEUE_MISSED_OFFSET  (QUEUE_HEAD_OFFSET + 8)
+#define QUEUE_VOID_OFFSET    (QUEUE_HEAD_OFFSET + 16)
+#define QUEUE_ITEMS_OFFSET   (3 * LAYOUT_LINE_BYTES)
+#define QUEUE_SPACE_OFFSET   (4 * LAYOUT_LINE_BYTES)
+#define QUEUE_SLOTS_OFFSET   (5 * LAYOUT_LINE_BYTES)
+#define QUEUE_SHUT           (UINT64_C(1) << 63)
+#define QUEUE_MISSED_ENDED   (UINT64_C(1) << 32)
+#define QUEUE_LEFT           OWNED_QUEUED
 #define QUEUE_STRIDE_BYTES(item_bytes)                                                  \
 	((sizeof(struct queue_slot) + (uint64_t)(item_bytes) + LAYOUT_LINE_BYTES - 1) & \
 	 ~(uint64_t)(LAYOUT_LINE_BYTES - 1))

@@ -61,6 +61,8 @@ START_TEST(a_queue_has_what_it_was_made_with)
 		{.item_bytes = 9},
 		{.capacity = DSO_QUEUE_CAPACITY_MAX + 1},
 		{.item_bytes = DSO_QUEUE_ITEM_BYTES_MAX + 1},
+		{.kind = DSO_QUEUE_RENDEZVOUS + 1},
+		{.kind = DSO_QUEUE_RENDEZVOUS},
 		{.reserved = 1}};
 	struct dso_queue *queue;
 	struct dso_mutex *mutex;
@@ -468,5 +470,6 @@ Suite *conformance_queue_suite(void)
 	suite_add_tcase(suite, capacities);
 	suite_add_tcase(suite, conformance_queue_behind());
 	suite_add_tcase(suite, conformance_queue_nonsense());
+	suite_add_tcase(suite, conformance_queue_rendezvous());
 	return suite;
 }

@@ -9,6 +9,9 @@
 TCase *conformance_queue_behind(void);
 TCase *conformance_queue_nonsense(void);
 
+/* Those of a rendezvous. */
+TCase *conformance_queue_rendezvous(void);
+
 static inline struct dso_queue *queue_in(struct dso_session *in, uint64_t capacity,
 					 uint32_t item_bytes)
 {

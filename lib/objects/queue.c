@@ -39,11 +39,13 @@ int dso_queue_open(struct dso_session *session, const char *name,
 	if (params) {
 		request.parameters[QUEUE_PARAMETER_CAPACITY] = params->capacity;
 		request.parameters[QUEUE_PARAMETER_ITEM_BYTES] = params->item_bytes;
+		request.parameters[QUEUE_PARAMETER_KIND] = params->kind;
 	}
 	r = object_open(session, name, &request, sizeof *queue, &queue);
 	if (r)
 		return r;
 	queue->capacity = queue->object.parameters[QUEUE_PARAMETER_CAPACITY];
+	queue->is_rendezvous = queue->object.parameters[QUEUE_PARAMETER_KIND] == QUEUE_RENDEZVOUS;
 	queue->stride = queue->object.parameters[QUEUE_PARAMETER_STRIDE];
 	queue->item_bytes = (uint32_t)queue->object.parameters[QUEUE_PARAMETER_ITEM_BYTES];
 	queue->staged_bytes =
@@ -64,6 +66,11 @@ int dso_queue_open(struct dso_session *session, const char *name,
 uint32_t dso_queue_item_bytes(const struct dso_queue *queue)
 {
 	return queue->item_bytes;
+}
+
+int dso_queue_is_rendezvous(const struct dso_queue *queue)
+{
+	return queue->is_rendezvous;
 }
 
 uint32_t dso_queue_capacity(const struct dso_queue *queue)
@@ -121,13 +128,20 @@ unsigned queue_raise_with(struct dso_queue *queue, uint64_t offset, struct op *o
 	return 2;
 }
 
+int queue_wake(struct dso_queue *queue, uint64_t offset, uint32_t count)
+{
+	bool is_mixed = queue->is_rendezvous && offset == QUEUE_SPACE_OFFSET;
+
+	return futex_wake(&queue->object, offset, is_mixed ? FUTEX_ALL : count);
+}
+
 int queue_raise(struct dso_queue *queue, uint64_t offset, uint32_t count)
 {
 	struct event event = queue_event(queue, offset);
 	uint64_t waiters;
 	int r = event_raise(&event, &waiters);
 
-	return r || waiters == 0 ? r : futex_wake(&queue->object, offset, count);
+	return r || waiters == 0 ? r : queue_wake(queue, offset, count);
 }
 
 int queue_tell(struct dso_queue *queue, uint64_t offset)
@@ -228,7 +242,7 @@ static int wait_enlisted(struct dso_queue *queue, uint64_t offset,
 	/* It had a wake-up, maybe, and goes without what there is. */
 	if (r && r != -EPIPE && spin.parked && !object_session_is_over(r) &&
 	    queue_look(queue) == 0 && is_there(queue) == 0)
-		futex_wake(&queue->object, offset, 1);
+		queue_wake(queue, offset, 1);
 	return r;
 }
 

@@ -31,12 +31,13 @@
 #include "lib/objects/object.h"
 #include "proto/layout.h"
 
-#define QUEUE_SLOT_WAIT_NS (2 * DSO_MILLISECOND)
-#define QUEUE_MARGIN       64 /* tickets between head and tail, from which on they are added to */
-#define QUEUE_VAIN_MIN     64 /* tickets in vain that a call has in any case */
-#define QUEUE_VAIN_MAX     65536
-#define QUEUE_BATCH        32   /* items that one batch of operations is about */
-#define QUEUE_STAGED_MAX   1024 /* bytes of an item that are sent and read along with its slot */
+#define QUEUE_SLOT_WAIT_NS  (2 * DSO_MILLISECOND)
+#define QUEUE_CLAIM_WAIT_NS (100 * DSO_MILLISECOND) /* for a producer that has claimed the slot */
+#define QUEUE_MARGIN        64 /* tickets between head and tail, from which on they are added to */
+#define QUEUE_VAIN_MIN      64 /* tickets in vain that a call has in any case */
+#define QUEUE_VAIN_MAX      65536
+#define QUEUE_BATCH         32   /* items that one batch of operations is about */
+#define QUEUE_STAGED_MAX    1024 /* bytes of an item that are sent and read along with its slot */
 
 struct dso_queue {
 	struct object object;
@@ -46,7 +47,9 @@ struct dso_queue {
 	uint32_t staged_bytes, staged_stride;
 	/* as last seen; the tail without QUEUE_SHUT */
 	uint64_t tail, head;
-	bool is_shut;
+	bool is_shut, is_rendezvous;
+	/* of a rendezvous: the ticket of the item that a push waits for */
+	uint64_t awaited;
 	/* of a producer: others took tickets when it last did */
 	bool has_rivals;
 	/* of the event that this session is enlisted at, while it is in a call; 0: at none */
@@ -152,6 +155,10 @@ int queue_count_left(struct dso_queue *queue);
 /* The operations that raise the event at @offset, the last of which has the waiters. Returns how
  * many. */
 unsigned queue_raise_with(struct dso_queue *queue, uint64_t offset, struct op *ops);
+
+/* Wake up to @count of the sessions that wait for the event at @offset; at the end of a rendezvous
+ * where some wait for room and others for their items to be taken, all of them. */
+int queue_wake(struct dso_queue *queue, uint64_t offset, uint32_t count);
 
 /* Whoever waits for the event at @offset, up to @count of them, may go on. */
 int queue_raise(struct dso_queue *queue, uint64_t offset, uint32_t count);

@@ -147,8 +147,7 @@ unsigned queue_near_pop(struct dso_queue *queue, struct queue_near *near,
 			uint64_t full = owned_word(place.lap, 0) | OWNED_DONE;
 			uint64_t word = region_load(place.at);
 
-			if ((word & ~(uint64_t)QUEUE_LEFT) != full ||
-			    !read_item(queue, &place, near->first + i, &items[i]) ||
+			if (word != full || !read_item(queue, &place, near->first + i, &items[i]) ||
 			    region_execute_cas(place.at, word, queue_taken(queue, word, flags)) !=
 				    word)
 				break;

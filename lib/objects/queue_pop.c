@@ -123,12 +123,12 @@ static int take_tickets(struct dso_queue *queue, struct pop *pop)
 
 /* ---- an item ---- */
 
-/* Whether @slot, as it was read, has the whole item of @ticket. */
+/* Whether @slot, as it was read, has the whole item of @ticket, which was not left behind. */
 static bool is_whole(const struct dso_queue *queue, uint64_t ticket, const struct queue_slot *slot)
 {
 	uint32_t length = le32_get(slot->length_bytes);
 
-	return queue_is_full(queue, le64_get(slot->word), ticket) &&
+	return le64_get(slot->word) == queue_word(queue, ticket, 0, OWNED_DONE) &&
 	       length <= queue->staged_bytes &&
 	       le64_get(slot->checksum) == queue_checksum(ticket, slot + 1, length);
 }
@@ -183,7 +183,19 @@ static int take(struct dso_queue *queue, uint64_t first, uint64_t *words, unsign
 		else if (flags)
 			queue->leased[queue->leases++] = first + i;
 	}
-	return ops[op_count - 1].value ? futex_wake(&queue->object, QUEUE_SPACE_OFFSET, count) : 0;
+	return ops[op_count - 1].value ? queue_wake(queue, QUEUE_SPACE_OFFSET, count) : 0;
+}
+
+/* It is leased: it does not come back meanwhile. Another consumer may have leased it and given it
+ * back after it was read, which leaves the same word. */
+static int count_deliveries(struct dso_queue *queue, uint64_t ticket, struct dso_queue_item *item)
+{
+	uint64_t offset = queue_slot_offset(queue, ticket) + QUEUE_RETURNS_OFFSET, returns = 0;
+	int r = word_load(&queue->object, offset, &returns);
+
+	if (owned_word_token(returns) == queue_lap(queue, ticket))
+		item->deliveries = 1 + (uint32_t)(returns & QUEUE_RETURNS_MASK);
+	return object_half_done(r);
 }
 
 /* Take the item of @ticket alone, whose slot was seen full. Where it is not what its producer
@@ -206,9 +218,11 @@ static int take_one(struct dso_queue *queue, struct pop *pop, uint64_t ticket)
 		return s ? s : -EAGAIN;
 	if (r)
 		pop->is_bad = true;
+	else if (pop->flags)
+		s = count_deliveries(queue, ticket, &pop->items[pop->popped++]);
 	else
 		pop->popped++;
-	return 0;
+	return s;
 }
 
 /* ---- slots that are not full ---- */
@@ -300,7 +314,7 @@ static int wait_for_item(struct dso_queue *queue, uint64_t ticket, uint64_t *wor
 /* Take the item of @ticket, or go on without. */
 static int settle(struct dso_queue *queue, struct pop *pop, uint64_t ticket, int64_t deadline_ns)
 {
-	int64_t least_ns = clock_now_ns() + QUEUE_SLOT_WAIT_NS;
+	int64_t least_ns = clock_now_ns() + QUEUE_CLAIM_WAIT_NS;
 	/* A pop that does not wait would else go on past an item that is being written, and its
 	 * producer's later ones come first. */
 	struct item_wait wait = {.until_ns = queue_wait_until_ns(queue, deadline_ns),

@@ -332,7 +332,7 @@ static int publish(struct dso_queue *queue, struct push *push, unsigned i, unsig
 		return object_half_done(r);
 	push->items += count;
 	push->count -= count;
-	return ops[op_count - 1].value ? futex_wake(&queue->object, QUEUE_ITEMS_OFFSET, count) : 0;
+	return ops[op_count - 1].value ? queue_wake(queue, QUEUE_ITEMS_OFFSET, count) : 0;
 }
 
 /* The slot of ticket @i has not come to its lap. Give the ticket back, if it is the last: else a
@@ -397,15 +397,11 @@ static int push_near(struct dso_queue *queue, struct push *push)
 	return r == -EAGAIN ? 0 : r;
 }
 
-static int push_all(struct dso_queue *queue, struct push *push, int64_t timeout)
+static int push_until(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
 {
-	int64_t deadline_ns;
 	unsigned vain = 0;
-	int r = timeout < DSO_FOREVER ? -EINVAL : queue_is_near(queue) ? push_near(queue, push) : 0;
+	int r = 0;
 
-	if (r || push->count == 0)
-		return r;
-	r = futex_deadline(timeout, &deadline_ns);
 	while (r == 0 && push->count) {
 		size_t before = push->count;
 
@@ -418,6 +414,83 @@ static int push_all(struct dso_queue *queue, struct push *push, int64_t timeout)
 			r = queue_check_vain(vain, deadline_ns);
 	}
 	return queue_leave(queue, r);
+}
+
+/* ---- rendezvous ---- */
+
+/* Whether a consumer has taken the item that the push waits for: -EAGAIN, not yet. */
+static int is_taken(struct dso_queue *queue)
+{
+	uint64_t word;
+	int r = word_load(&queue->object, queue_slot_offset(queue, queue->awaited), &word);
+
+	if (r || !queue_is_full(queue, word, queue->awaited))
+		return r;
+	return queue->is_shut ? -EPIPE : -EAGAIN;
+}
+
+/* Take the item back, as a consumer would. Returns -EALREADY (a consumer was quicker), or as any
+ * operation. */
+static int withdraw(struct dso_queue *queue)
+{
+	uint64_t offset = queue_slot_offset(queue, queue->awaited), word, before;
+	int r = word_load(&queue->object, offset, &word);
+
+	while (r == 0 && queue_is_full(queue, word, queue->awaited)) {
+		r = word_cas(&queue->object, offset, word, queue_word_emptied(word), &before);
+		if (r || before == word)
+			return r ? r : queue_tell(queue, QUEUE_SPACE_OFFSET);
+		word = before;
+	}
+	return r ? r : -EALREADY;
+}
+
+/* The item of the ticket queue->awaited was published. */
+static int await_taken(struct dso_queue *queue, int64_t deadline_ns)
+{
+	int64_t least_ns = clock_now_ns() + QUEUE_SLOT_WAIT_NS;
+	int r, s;
+
+	deadline_ns = deadline_ns > least_ns ? deadline_ns : least_ns;
+	r = queue_leave(queue, queue_wait(queue, QUEUE_SPACE_OFFSET, is_taken, deadline_ns));
+	if (r == 0 || object_session_is_over(r))
+		return object_half_done(r);
+	s = withdraw(queue);
+	return s == 0 ? r : s == -EALREADY ? 0 : object_half_done(s);
+}
+
+/* One after the other. */
+static int push_each(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
+{
+	int r = 0;
+
+	while (r == 0 && push->count) {
+		struct push one = {.items = push->items, .count = 1};
+
+		r = push_until(queue, &one, deadline_ns);
+		queue->awaited = one.first;
+		if (r == 0)
+			r = await_taken(queue, deadline_ns);
+		if (r == 0) {
+			push->items++;
+			push->count--;
+		}
+	}
+	return r;
+}
+
+static int push_all(struct dso_queue *queue, struct push *push, int64_t timeout)
+{
+	int64_t deadline_ns;
+	int r = queue_is_near(queue) && !queue->is_rendezvous ? push_near(queue, push) : 0;
+
+	if (r || push->count == 0)
+		return r;
+	r = futex_deadline(timeout, &deadline_ns);
+	if (r)
+		return r;
+	return queue->is_rendezvous ? push_each(queue, push, deadline_ns)
+				    : push_until(queue, push, deadline_ns);
 }
 
 static int too_long(struct dso_queue *queue, size_t length_bytes)

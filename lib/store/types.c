@@ -75,6 +75,8 @@ static void future_complete(const uint64_t asked[TYPE_PARAMETERS],
 	parameters[FUTURE_PARAMETER_UNDECIDED] = asked[FUTURE_PARAMETER_CAPACITY] == 0;
 }
 
+#define QUEUE_RENDEZVOUS_CAPACITY 64 /* of one that is created with no capacity */
+
 static uint64_t queue_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
 {
 	return QUEUE_SLOTS_OFFSET +
@@ -84,7 +86,8 @@ static uint64_t queue_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
 static void queue_complete(const uint64_t asked[TYPE_PARAMETERS],
 			   uint64_t parameters[TYPE_PARAMETERS])
 {
-	(void)asked;
+	if (asked[QUEUE_PARAMETER_CAPACITY] == 0 && asked[QUEUE_PARAMETER_KIND] == QUEUE_RENDEZVOUS)
+		parameters[QUEUE_PARAMETER_CAPACITY] = QUEUE_RENDEZVOUS_CAPACITY;
 	parameters[QUEUE_PARAMETER_STRIDE] =
 		QUEUE_STRIDE_BYTES(parameters[QUEUE_PARAMETER_ITEM_BYTES]);
 }
@@ -196,6 +199,8 @@ static const struct object_type_entry table[] = {
 		.parameters[QUEUE_PARAMETER_STRIDE] = {
 			.min = QUEUE_STRIDE_BYTES(1),
 			.max = QUEUE_STRIDE_BYTES(QUEUE_ITEM_BYTES_MAX), .is_stores = true},
+		.parameters[QUEUE_PARAMETER_KIND] = {
+			.name = "kind", .max = QUEUE_RENDEZVOUS, .at_creation = 1},
 		.complete = queue_complete,
 		.length_bytes = queue_length_bytes,
 		.words = {{.offset = QUEUE_SLOTS_OFFSET,

@@ -24,6 +24,7 @@ enum {
 	KEY_FIGURES,
 	KEY_CAPACITY,
 	KEY_ITEM_BYTES,
+	KEY_RENDEZVOUS,
 	KEY_LINES,
 	KEY_ALL,
 	KEY_WAIT,
@@ -77,6 +78,9 @@ const struct argp_option option_table[] = {
 	 "makes "
 	 "a "
 	 "new one for the items that it has)"},
+	{"rendezvous", KEY_RENDEZVOUS, NULL, 0,
+	 "queue open: each push waits until a consumer has taken its item; --capacity is how many "
+	 "can wait (64)"},
 	{"lines", KEY_LINES, NULL, 0,
 	 "queue push: each line of stdin is an item; queue pop: a newline behind each item"},
 	{"null", '0', NULL, 0,
@@ -115,6 +119,7 @@ static const struct {
 	{KEY_STRIPES, OPTION_STRIPES},
 	{KEY_CAPACITY, OPTION_CAPACITY},
 	{KEY_ITEM_BYTES, OPTION_ITEM_BYTES},
+	{KEY_RENDEZVOUS, OPTION_RENDEZVOUS},
 	{KEY_LINES, OPTION_LINES},
 	{'0', OPTION_NULL},
 	{KEY_ALL, OPTION_ALL},

@@ -41,6 +41,7 @@ enum command_option {
 	OPTION_ALL = 32768,
 	OPTION_WAIT = 65536,
 	OPTION_LEASE = 131072,
+	OPTION_RENDEZVOUS = 262144,
 };
 
 struct dsoctl;

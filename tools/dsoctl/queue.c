@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 #define BATCH 32 /* items that are taken before they are written */
-/* What a producer has to finish a push that it has begun. */
-#define PUSH_NS (100 * DSO_MILLISECOND)
 
 /* Open an existing queue: a consumer of a misspelt one would wait for ever. */
 static enum exit_status open_queue(struct dsoctl *ctl, struct dso_queue **ret_queue)
@@ -31,21 +29,9 @@ static bool waits(const struct dsoctl *ctl)
 	return ctl->options & (OPTION_WAIT | OPTION_TIMEOUT);
 }
 
-/* How long to wait for an item that is there. A pop that does not wait at all would pass by an item
- * whose producer has not finished the push, and take later ones. */
-static int64_t wait_for_push(struct dso_queue *queue)
+static int64_t wait_for_item(const struct dsoctl *ctl)
 {
-	uint64_t length;
-
-	/* The pop will say what fails here. */
-	return dso_queue_length(queue, &length) == 0 && length ? PUSH_NS : DSO_NOWAIT;
-}
-
-static int64_t wait_for_item(const struct dsoctl *ctl, struct dso_queue *queue)
-{
-	int64_t left_ns = waits(ctl) ? time_left(ctl) : DSO_NOWAIT;
-
-	return left_ns == DSO_NOWAIT ? wait_for_push(queue) : left_ns;
+	return waits(ctl) ? time_left(ctl) : DSO_NOWAIT;
 }
 
 static enum exit_status fail_pop(const struct dsoctl *ctl, int error)
@@ -95,7 +81,7 @@ static enum exit_status write_items(const struct dsoctl *ctl, const struct dso_q
 static enum exit_status pop_items(struct dsoctl *ctl, struct dso_queue *queue,
 				  struct dso_queue_item items[BATCH], uint64_t left)
 {
-	int64_t timeout = wait_for_item(ctl, queue);
+	int64_t timeout = wait_for_item(ctl);
 	enum exit_status status;
 	uint64_t written = 0;
 	size_t count;
@@ -107,7 +93,7 @@ static enum exit_status pop_items(struct dsoctl *ctl, struct dso_queue *queue,
 		written += count;
 		left -= count;
 		if (left && r == 0)
-			timeout = wait_for_push(queue);
+			timeout = DSO_NOWAIT;
 	} while (r == 0 && status == STATUS_DONE && left);
 	if (status || r == 0 || (written && (r == -ETIMEDOUT || r == -EPIPE)))
 		return status;
@@ -148,7 +134,7 @@ static enum exit_status lease(struct dsoctl *ctl, struct dso_queue *queue,
 
 	if (r)
 		return fail_because("out of threads");
-	r = dso_queue_lease(queue, item, wait_for_item(ctl, queue));
+	r = dso_queue_lease(queue, item, wait_for_item(ctl));
 	if (wait_end(&wait, ctl)) {
 		if (r == 0)
 			dso_queue_give_back(queue, item->ticket);
@@ -267,7 +253,11 @@ enum exit_status run_queue_open(struct dsoctl *ctl)
 	struct dso_queue_params params = {.capacity = ctl->capacity,
 					  .item_bytes = (uint32_t)ctl->item_bytes};
 	struct dso_queue *queue;
-	int r = dso_queue_open(ctl->session, ctl->operands[0], &params, &queue);
+	int r;
+
+	if (ctl->options & OPTION_RENDEZVOUS)
+		params.kind = DSO_QUEUE_RENDEZVOUS;
+	r = dso_queue_open(ctl->session, ctl->operands[0], &params, &queue);
 
 	if (r)
 		return fail(ctl, r);

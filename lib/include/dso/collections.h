@@ -21,10 +21,22 @@ DSO_DECLARATIONS_BEGIN
 
 struct dso_queue;
 
+/*
+ * A rendezvous keeps no items: a push returns when a consumer has taken the item, or leased it. The
+ * capacity is how many items can wait to be taken, so how many producers can wait with them.
+ */
+enum dso_queue_kind {
+	DSO_QUEUE_ANY = 0, /* DSO_QUEUE_BUFFER at creation */
+	DSO_QUEUE_BUFFER = 1,
+	DSO_QUEUE_RENDEZVOUS = 2
+};
+
 struct dso_queue_params {
-	uint64_t capacity;   /* items, 1 to 4,096; 0: any (1,024 at creation) */
+	/* items, 1 to 4,096; 0: any (1,024 at creation, 64 of a rendezvous) */
+	uint64_t capacity;
 	uint32_t item_bytes; /* the longest item, 1 to 65,536; 0: any (224 at creation) */
-	uint32_t reserved;   /* zero */
+	uint16_t kind;       /* enum dso_queue_kind */
+	uint16_t reserved;   /* zero */
 };
 
 struct dso_queue_item {
@@ -52,6 +64,9 @@ void dso_queue_close(struct dso_queue *queue);
 /* dso_queue_capacity - how many items the queue takes. Does not block. */
 uint32_t dso_queue_capacity(const struct dso_queue *queue);
 
+/* dso_queue_is_rendezvous - whether its pushes wait for consumers: 1 or 0. Does not block. */
+int dso_queue_is_rendezvous(const struct dso_queue *queue);
+
 /* dso_queue_item_bytes - the most bytes that an item may have. Does not block. */
 uint32_t dso_queue_item_bytes(const struct dso_queue *queue);
 
@@ -64,12 +79,19 @@ uint32_t dso_queue_item_bytes(const struct dso_queue *queue);
  * may or may not have been appended), -EBADMSG (the words of the queue make no sense: something
  * wrote over them), -ENOTCONN, -ESHUTDOWN, -EOPNOTSUPP (it had to wait or to wake others, and
  * storaged is older than this library).
+ *
+ * In a rendezvous it waits until a consumer has taken the item, for 2 ms at least, so that
+ * DSO_NOWAIT finds a consumer that is waiting. When the time is over, and on -EPIPE and -ECANCELED,
+ * the item is withdrawn: it was not taken, and is not. A producer that ends while it waits leaves
+ * its item, which a consumer may take. After a withdrawal dso_queue_length() counts the item until
+ * a consumer has passed its place.
  */
 int dso_queue_push(struct dso_queue *queue, const void *bytes, size_t length_bytes,
 		   int64_t timeout);
 
 /*
- * dso_queue_push_many - append @count items in order, with the round trips of one for 32 of them.
+ * dso_queue_push_many - append @count items in order, with the round trips of one for 32 of them;
+ * in a rendezvous one after the other, each when the one before was taken.
  * *ret_pushed is how many were appended, the first ones; it is set on an error, too. With
  * -ECONNRESET up to 32 after them may have been appended. With -EMSGSIZE none was. Errors as for
  * dso_queue_push().
@@ -79,9 +101,9 @@ int dso_queue_push_many(struct dso_queue *queue, const struct dso_queue_item *it
 
 /*
  * dso_queue_pop - take the first item into @buffer of @buffer_bytes, at least
- * dso_queue_item_bytes(). While the queue is empty it waits for at most @timeout; for an item whose
- * push is under way 2 ms at least, so that items do not overtake it. *ret_length is
- * the length of the item. It takes two round trips where there are items and this handle knows of
+ * dso_queue_item_bytes(). While the queue is empty it waits for at most @timeout; for an item that
+ * is being written 100 ms at least, so that items do not overtake it. *ret_length is the length of
+ * the item. It takes two round trips where there are items and this handle knows of
  * them; otherwise three. Returns 0, -ETIMEDOUT (the queue was empty all the time), -EPIPE (it is
  * empty, and shut down), -EMSGSIZE (@buffer_bytes is less than an item may have; nothing was
  * taken), -EBADMSG (the item is not what a producer wrote; it was taken off and is lost),
