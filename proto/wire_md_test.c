@@ -3,6 +3,7 @@
 #include "proto/control.h"
 #include "proto/data.h"
 #include "proto/layout.h"
+#include "proto/space.h"
 #include "tests/runner.h"
 
 #include <check.h>
@@ -154,6 +155,11 @@ static const struct field fields[] = {
 
 	FIELD(control_reduce, handle), FIELD(control_reduce, reserved),
 	FIELD(control_reduce, round), FIELD(control_reduced, word),
+
+	FIELD(space_intent, reference), FIELD(space_intent, state),
+
+	FIELD(space_record, checksum), FIELD(space_record, count), FIELD(space_record, intents),
+	FIELD(space_record, leases), FIELD(space_record, reserved),
 };
 /* clang-format on */
 
