@@ -29,7 +29,7 @@ static int encode(const struct dso_aggregator_params *params, uint64_t parameter
 	unsigned operation = params->operation ? params->operation : DSO_SUM;
 	unsigned element = params->element ? params->element : DSO_DOUBLE;
 
-	if (operation > DSO_ARGMAX || element > DSO_DOUBLE || params->reserved ||
+	if (operation > DSO_ARGMAX || element > DSO_DOUBLE ||
 	    params->flags & ~(uint32_t)(DSO_AGGREGATOR_RETRIES | DSO_AGGREGATOR_OPEN_END))
 		return -EINVAL;
 	parameters[AGGREGATOR_PARAMETER_LENGTH] = params->length;
@@ -50,6 +50,7 @@ int dso_aggregator_open(struct dso_session *session, const char *name,
 		.lose = lose,
 		.unwanted = !ret_aggregator,
 		.given = params != NULL,
+		.reserved = params && params->reserved,
 	};
 	struct dso_aggregator *aggregator;
 	int r;
@@ -57,7 +58,7 @@ int dso_aggregator_open(struct dso_session *session, const char *name,
 	if (params && encode(params, request.parameters))
 		return session_fail(session, -EINVAL,
 				    "cannot open an aggregator: its parameters are operation 1 to "
-				    "%d, element 1 or 2, and known flags; what is reserved is zero",
+				    "%d, element 1 or 2, and known flags",
 				    DSO_ARGMAX);
 	r = object_open(session, name, &request, sizeof *aggregator, &aggregator);
 	if (r)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Aggregators: numbers in, and what they are reduced to.
-# shellcheck disable=SC1091,SC2034,SC2154
+# shellcheck disable=SC1091,SC2016,SC2034,SC2154
 . "${0%/*}/testing.sh"
 
 start_storaged
