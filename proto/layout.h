@@ -355,7 +355,7 @@ static inline uint64_t queue_word_without_owner(uint64_t word)
 #define AGGREGATOR_PARAMETER_KIND         1
 #define AGGREGATOR_PARAMETER_CONTRIBUTORS 2
 #define AGGREGATOR_PARAMETER_FLAGS        3
-#define AGGREGATOR_LENGTH_MAX             (UINT64_C(1) << 21)
+#define AGGREGATOR_LENGTH_MAX             (1ULL << 21)
 #define AGGREGATOR_CONTRIBUTORS_MAX       1024
 #define AGGREGATOR_ROUND_OFFSET           LAYOUT_LINE_BYTES
 #define AGGREGATOR_REDUCER_OFFSET         (AGGREGATOR_ROUND_OFFSET + 8)
