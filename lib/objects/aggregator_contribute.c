@@ -4,7 +4,7 @@
 
 /* Of a contribution that finds its id's word changed by others each time: nobody contributes so
  * often. */
-#define ATTEMPTS_MAX 1000000
+#define CONTRIBUTE_ATTEMPTS_MAX 1000000
 
 /* ---- places ---- */
 
@@ -294,7 +294,7 @@ int aggregator_contribute(struct dso_aggregator *aggregator,
 
 	do
 		r = try_to_contribute(aggregator, contribution, &before, ret_round);
-	while (r == 0 && ++attempts < ATTEMPTS_MAX);
+	while (r == 0 && ++attempts < CONTRIBUTE_ATTEMPTS_MAX);
 	s = leave_place(aggregator, &before);
 	if (r != 1)
 		return r ? r : -EBADMSG;
