@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/control.h"
+#include "proto/layout.h"
 
 /* What an entry of the table says of a body beside its length. */
 enum body_kind {
@@ -151,9 +152,23 @@ static enum wire_status check_name(const struct control_header *header, const vo
 
 static bool wait_is_well_formed(const struct control_wait *wait)
 {
-	return wait->until <= CONTROL_WAIT_TAKEN && wait->again <= 1 &&
-	       (wait->until != CONTROL_WAIT_GIVEN_BACK || le64_get(wait->expected) == 0) &&
-	       (wait->until == CONTROL_WAIT_CHANGED || le16_get(wait->share) == 0);
+	static const struct {
+		uint16_t share_min, share_max;
+		bool expects, leaves;
+	} allowed[] = {
+		[CONTROL_WAIT_CHANGED] = {0, UINT16_MAX, true, true},
+		[CONTROL_WAIT_GIVEN_BACK] = {0, 0, false, true},
+		[CONTROL_WAIT_TAKEN] = {0, 0, true, true},
+		[CONTROL_WAIT_SUM_LEAST] = {1, COUNTER_STRIPES_MAX, true, false},
+		[CONTROL_WAIT_SUM_OTHER] = {1, COUNTER_STRIPES_MAX, true, false},
+		[CONTROL_WAIT_NEWER] = {0, 0, true, false},
+	};
+	unsigned until = wait->until, share = le16_get(wait->share);
+
+	return until < sizeof allowed / sizeof *allowed && wait->again <= 1 &&
+	       share >= allowed[until].share_min && share <= allowed[until].share_max &&
+	       (allowed[until].expects || le64_get(wait->expected) == 0) &&
+	       (allowed[until].leaves || le64_get(wait->leave) == 0);
 }
 
 static enum wire_status check_body(const struct control_header *header,

@@ -31,14 +31,15 @@
 /* Features: a bit each, in HELLO and WELCOME. Unknown offered bits are ignored, unknown required
  * bits are refused with FEATURE. */
 enum control_feature {
-	CONTROL_FEATURE_WAIT = 1,  /* WAIT, WAKE and CANCEL */
-	CONTROL_FEATURE_HELD = 2,  /* HELD */
-	CONTROL_FEATURE_LEASE = 4, /* ATTACH with shm brings a lease beside the arena */
-	CONTROL_FEATURE_GROW = 8,  /* GROW */
+	CONTROL_FEATURE_WAIT = 1,   /* WAIT, WAKE and CANCEL */
+	CONTROL_FEATURE_HELD = 2,   /* HELD */
+	CONTROL_FEATURE_LEASE = 4,  /* ATTACH with shm brings a lease beside the arena */
+	CONTROL_FEATURE_GROW = 8,   /* GROW */
+	CONTROL_FEATURE_VALUE = 16, /* WAIT until SUM_LEAST, SUM_OTHER and NEWER */
 };
 #define CONTROL_FEATURES                                                                  \
 	((uint64_t)(CONTROL_FEATURE_WAIT | CONTROL_FEATURE_HELD | CONTROL_FEATURE_LEASE | \
-		    CONTROL_FEATURE_GROW))
+		    CONTROL_FEATURE_GROW | CONTROL_FEATURE_VALUE))
 
 enum control_type {
 	CONTROL_HELLO = 1,        /* begins a session */
@@ -278,12 +279,18 @@ struct control_figure {
 };
 _Static_assert(sizeof(struct control_figure) == 48, "figure");
 
-/* What there is to wait for. With the last two the word is an owned one (proto/layout.h), and
- * storaged sets OWNED_WAITED in it while it has an owner, whoever that is. */
+/* What there is to wait for. With GIVEN_BACK and TAKEN the word is an owned one (proto/layout.h),
+ * and storaged sets OWNED_WAITED in it while it has an owner, whoever that is. With the two sums
+ * storaged looks at the words now and then: a client that changes them sends no WAKE. */
 enum control_wait_until {
 	CONTROL_WAIT_CHANGED = 0,    /* it has another value than the one expected */
 	CONTROL_WAIT_GIVEN_BACK = 1, /* it has no owner */
 	CONTROL_WAIT_TAKEN = 2, /* it is the session's: storaged takes it, as the session would */
+	CONTROL_WAIT_SUM_LEAST = 3, /* a counter's stripes add up to what is expected, or more */
+	CONTROL_WAIT_SUM_OTHER = 4, /* they add up to something else */
+	/* a register's head has a version above the one expected; storaged sets OWNED_WAITED in it
+	 * until it has */
+	CONTROL_WAIT_NEWER = 5,
 };
 
 /*
@@ -296,11 +303,14 @@ struct control_wait {
 	le32_t handle;
 	uint8_t until; /* enum control_wait_until */
 	uint8_t again; /* 1: after a wake-up in vain; the session keeps the place that it had */
-	le16_t share; /* CHANGED: how much of a WAKE's count the session takes; zero stands for 1 */
-	le64_t offset; /* of the word from the object's header */
-	/* CHANGED: a value; TAKEN: flags with which it is not to be taken; else zero */
+	/* CHANGED: how much of a WAKE's count the session takes; zero stands for 1. The sums: how
+	 * many words there are, one a line, 1 to COUNTER_STRIPES_MAX. Else zero. */
+	le16_t share;
+	le64_t offset; /* of the word, or the first one, from the object's header */
+	/* CHANGED: a value; TAKEN: flags with which it is not to be taken; the sums: an int64;
+	 * NEWER: a version; else zero */
 	le64_t expected;
-	le64_t leave;
+	le64_t leave; /* zero with the last three */
 };
 _Static_assert(sizeof(struct control_wait) == 32, "wait");
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/control.h"
+#include "proto/layout.h"
 #include "tests/runner.h"
 
 #include <check.h>
@@ -261,7 +262,7 @@ START_TEST(reserved_bits_in_a_body_are_malformed)
 	struct named open = open_of(4, "counter", 7), stat = name_of("counter", 7);
 	struct control_close close_message = {.reserved = le32_of(1)};
 	struct control_list list = {.reserved = le32_of(1)};
-	struct control_wait wait = {.until = 3};
+	struct control_wait wait = {.until = CONTROL_WAIT_NEWER + 1};
 
 	ck_assert_int_eq(check_body(CONTROL_OPEN, open.body, open.bytes), WIRE_MALFORMED);
 	open = open_of(0, "counter", 7);
@@ -286,6 +287,35 @@ START_TEST(reserved_bits_in_a_body_are_malformed)
 	ck_assert_int_eq(check_body(CONTROL_WAIT, &wait, sizeof wait), WIRE_OK);
 	wait.until = CONTROL_WAIT_CHANGED;
 	ck_assert_int_eq(check_body(CONTROL_WAIT, &wait, sizeof wait), WIRE_OK);
+}
+END_TEST
+
+static enum wire_status check_wait(enum control_wait_until until, uint16_t share, uint64_t leave)
+{
+	struct control_wait wait = {
+		.until = (uint8_t)until,
+		.share = le16_of(share),
+		.expected = le64_of(1),
+		.leave = le64_of(leave),
+	};
+
+	return check_body(CONTROL_WAIT, &wait, sizeof wait);
+}
+
+START_TEST(a_wait_for_a_sum_has_words_and_a_wait_for_a_version_has_none)
+{
+	for (unsigned i = CONTROL_WAIT_SUM_LEAST; i <= CONTROL_WAIT_SUM_OTHER; i++) {
+		ck_assert_int_eq(check_wait(i, 0, 0), WIRE_MALFORMED);
+		ck_assert_int_eq(check_wait(i, 1, 0), WIRE_OK);
+		ck_assert_int_eq(check_wait(i, COUNTER_STRIPES_MAX, 0), WIRE_OK);
+		ck_assert_int_eq(check_wait(i, COUNTER_STRIPES_MAX + 1, 0), WIRE_MALFORMED);
+		ck_assert_int_eq(check_wait(i, 1, 1), WIRE_MALFORMED);
+	}
+	ck_assert_int_eq(check_wait(CONTROL_WAIT_NEWER, 0, 0), WIRE_OK);
+	ck_assert_int_eq(check_wait(CONTROL_WAIT_NEWER, 1, 0), WIRE_MALFORMED);
+	ck_assert_int_eq(check_wait(CONTROL_WAIT_NEWER, 0, 1), WIRE_MALFORMED);
+	ck_assert_int_eq(check_wait(CONTROL_WAIT_CHANGED, UINT16_MAX, 1), WIRE_OK);
+	ck_assert_int_eq(check_wait(CONTROL_WAIT_TAKEN, 1, 0), WIRE_MALFORMED);
 }
 END_TEST
 
@@ -323,6 +353,7 @@ int main(void)
 	tcase_add_test(tests, an_empty_name_and_one_with_a_zero_byte_are_refused_as_names);
 	tcase_add_test(tests, a_name_that_does_not_fill_the_body_exactly_is_malformed);
 	tcase_add_test(tests, reserved_bits_in_a_body_are_malformed);
+	tcase_add_test(tests, a_wait_for_a_sum_has_words_and_a_wait_for_a_version_has_none);
 	tcase_add_test(tests, random_bytes_never_read_beyond_the_body);
 	tcase_set_timeout(tests, 60);
 	suite_add_tcase(suite, tests);

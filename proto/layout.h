@@ -63,7 +63,9 @@ _Static_assert(sizeof(struct object_header) == LAYOUT_LINE_BYTES, "object header
  * register: parameter 0 its capacity in bytes. A head word on the line after the header, then two
  * slots, each a header line and the bytes. The head is {version:40, owner:16, flags:8}: version v
  * is in slot v % 2; owner is the session (its low 16 bits) that is writing version v + 1 into the
- * other slot, 0 when nobody is. Version 0 is the empty value and is in no slot.
+ * other slot, 0 when nobody is. Version 0 is the empty value and is in no slot. Of the flags it has
+ * OWNED_WAITED alone: somebody waits for a newer version, and the writer that publishes one takes
+ * the flag out and wakes.
  */
 #define REGISTER_PARAMETER_CAPACITY 0
 #define REGISTER_CAPACITY_BYTES_MAX (64ULL << 20)

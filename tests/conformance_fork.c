@@ -143,12 +143,15 @@ static int values_refuse(void)
 	REFUSED(dso_counter_set(parent.counter, 1));
 	REFUSED(dso_counter_exchange(parent.counter, 1, &value));
 	REFUSED(dso_counter_cas(parent.counter, 0, 1, &value));
+	REFUSED(dso_counter_wait(parent.counter, INT64_MAX, DSO_FOREVER, &value));
+	REFUSED(dso_counter_wait_change(parent.counter, 0, DSO_FOREVER, &value));
 	REFUSED(dso_counter_add_submit(parent.counter, 1, 0));
 	REFUSED(dso_counter_cas_submit(parent.counter, 0, 1, 0));
 	REFUSED(dso_register_get(parent.reg, text, sizeof text, &length, &word));
 	REFUSED(dso_register_set(parent.reg, text, sizeof text, &word));
 	REFUSED(dso_register_set_if_version(parent.reg, 0, text, sizeof text, &word));
 	REFUSED(dso_register_exchange(parent.reg, text, 4, text, 4, &length, &word));
+	REFUSED(dso_register_wait(parent.reg, 99, text, 4, DSO_FOREVER, &length, &word));
 	REFUSED(dso_register_version(parent.reg, &word));
 	REFUSED(dso_register_size(parent.reg, &length));
 	REFUSED(dso_memory_read(parent.memory, 0, text, sizeof text));

@@ -49,6 +49,8 @@ START_TEST(of_values)
 	OK(session, dso_counter_get(counter, NULL));
 	OK(session, dso_counter_exchange(counter, 1, NULL));
 	OK(session, dso_counter_cas(counter, 1, 2, NULL));
+	OK(session, dso_counter_wait(counter, 2, DSO_NOWAIT, NULL));
+	OK(session, dso_counter_wait_change(counter, 1, DSO_NOWAIT, NULL));
 	OK(session, dso_register_open(session, conformance_name(), NULL, &reg));
 	OK(session, dso_register_set(reg, "text", 4, NULL));
 	OK(session, dso_register_get(reg, text, sizeof text, NULL, NULL));
@@ -56,6 +58,7 @@ START_TEST(of_values)
 	OK(session, dso_register_set_if_version(reg, 1, "more", 4, NULL));
 	ck_assert_int_eq(dso_register_set_if_version(reg, 1, "x", 1, NULL), -EAGAIN);
 	OK(session, dso_register_exchange(reg, "x", 1, text, sizeof text, NULL, NULL));
+	OK(session, dso_register_wait(reg, 0, text, sizeof text, DSO_NOWAIT, NULL, NULL));
 	OK(session, dso_register_version(reg, NULL));
 	OK(session, dso_register_size(reg, NULL));
 	OK(session, dso_memory_open(session, conformance_name(), NULL, &memory));
@@ -162,10 +165,13 @@ START_TEST(of_values_that_were_deleted)
 	UNTOUCHED(dso_counter_get(counter, &out.count), -ESTALE);
 	UNTOUCHED(dso_counter_exchange(counter, 1, &out.count), -ESTALE);
 	UNTOUCHED(dso_counter_cas(counter, 0, 1, &out.count), -ESTALE);
+	UNTOUCHED(dso_counter_wait(counter, 1, DSO_FOREVER, &out.count), -ESTALE);
+	UNTOUCHED(dso_counter_wait_change(counter, 0, DSO_FOREVER, &out.count), -ESTALE);
 	UNTOUCHED(dso_register_get(reg, text, 4, &out.length, &out.word), -ESTALE);
 	UNTOUCHED(dso_register_set(reg, "x", 1, &out.word), -ESTALE);
 	UNTOUCHED(dso_register_set_if_version(reg, 0, "x", 1, &out.word), -ESTALE);
 	UNTOUCHED(dso_register_exchange(reg, "x", 1, text, 4, &out.length, &out.word), -ESTALE);
+	UNTOUCHED(dso_register_wait(reg, 0, text, 4, DSO_FOREVER, &out.length, &out.word), -ESTALE);
 	UNTOUCHED(dso_register_version(reg, &out.word), -ESTALE);
 	UNTOUCHED(dso_register_size(reg, &out.length), -ESTALE);
 	UNTOUCHED(dso_memory_cas(memory, 0, 0, 1, &out.word), -ESTALE);

@@ -157,6 +157,11 @@ START_TEST(what_an_older_storaged_does_not_know_is_told)
 	unsigned count = 0;
 
 	ck_assert_int_eq(dso_memory_wait(memory, 0, 0, DSO_SECOND), -EOPNOTSUPP);
+	ck_assert_int_eq(dso_counter_wait(OPENED(session, counter), 1, DSO_SECOND, NULL),
+			 -EOPNOTSUPP);
+	ck_assert_int_eq(
+		dso_register_wait(OPENED(session, register), 0, NULL, 0, DSO_SECOND, NULL, NULL),
+		-EOPNOTSUPP);
 	ck_assert_ptr_nonnull(strstr(dso_error(session), "too old"));
 	ck_assert_int_eq(dso_memory_wake(memory, 0, 1, &woken), -EOPNOTSUPP);
 	ck_assert_int_eq(dso_memory_wake(memory, 0, 1, NULL), -EOPNOTSUPP);

@@ -101,14 +101,18 @@ static void answer(struct waitlist *list, struct parked *parked, enum wait_end e
 /* The waiters are threads of this process: a word that was given to one is taken up. */
 static const struct waitlist_ops waiter_ops = {.answer = answer};
 
-/* Until when the waiter sleeps: its deadline, or the end of the pause that it watches. */
+/* Until when the waiter sleeps: its deadline, the end of the pause that it watches, or the next
+ * look at its sum. */
 static int64_t sleep_until(const struct embedded *embedded, int64_t deadline_ns)
 {
 	int64_t due_ns;
+	const struct parked *mine = &embedded->parked;
 	const struct parked *first =
-		waitlist_first_in_pause(&embedded->shared->waiters, &embedded->parked.at, &due_ns);
+		waitlist_first_in_pause(&embedded->shared->waiters, &mine->at, &due_ns);
 
-	return first == &embedded->parked && due_ns < deadline_ns ? due_ns : deadline_ns;
+	if (park_is_sum(&mine->park) && mine->look.at_ns < deadline_ns)
+		return mine->look.at_ns;
+	return first == mine && due_ns < deadline_ns ? due_ns : deadline_ns;
 }
 
 /* Sleep, without `lock`, until the waiter is not parked any more, interrupted, or its deadline is
@@ -128,6 +132,7 @@ static void sleep_parked(struct embedded *embedded, int64_t deadline_ns)
 			pthread_cond_timedwait(&embedded->changed, &lock, &until);
 		now_ns = clock_now_ns();
 		waitlist_end_pauses(&embedded->shared->waiters, now_ns);
+		waitlist_look(&embedded->shared->waiters, now_ns);
 	}
 }
 

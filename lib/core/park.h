@@ -5,6 +5,7 @@
 
 #include "lib/core/transport.h"
 #include "proto/control.h"
+#include "proto/layout.h"
 
 #include <stdbool.h>
 
@@ -24,9 +25,31 @@ struct park {
 	bool again;
 	/* its part of a wake-up's count: the permits that it waits for; 0 stands for 1 */
 	uint16_t share;
+	/* CONTROL_WAIT_SUM_*: the words that are added up, one a line from @offset on */
+	uint16_t words;
 	/* CONTROL_WAIT_TAKEN: OWNED_GRANTED where the owner is to take the word up, or 0 */
 	uint8_t grant;
 };
+
+#define PARK_WORDS_MAX COUNTER_STRIPES_MAX
+
+/* Whether nobody wakes the waiter: its words are to be looked at now and then. */
+static inline bool park_is_sum(const struct park *park)
+{
+	return park->until == CONTROL_WAIT_SUM_LEAST || park->until == CONTROL_WAIT_SUM_OTHER;
+}
+
+/* Whether @sum is what the waiter for a sum waits for. */
+static inline bool park_sum_is_reached(const struct park *park, uint64_t sum)
+{
+	return park->until == CONTROL_WAIT_SUM_LEAST ? (int64_t)sum >= (int64_t)park->expected
+						     : sum != park->expected;
+}
+
+/* Fill @ops, of park->words, with a load of each word; the first is at @word in the region. */
+void park_load_words(const struct park *park, uint64_t word, struct op *ops);
+/* What the loaded words add up to. */
+uint64_t park_sum(const struct park *park, const struct op *ops);
 
 enum park_verdict {
 	PARK_STAYS, /* the word's owner knows that there is a waiter */
@@ -55,7 +78,8 @@ bool park_others_stay(const struct park *park, int verdict, uint64_t value);
  * of the wake-ups. */
 bool park_is_woken(const struct park *park, uint64_t *left, unsigned *passes);
 
-/* Whether the waiter should look at the word itself, now that it is @value. */
+/* Whether the waiter should look at the word itself, now that it is @value. Never of a sum, which
+ * one word does not tell. */
 bool park_is_over(const struct park *park, uint64_t value);
 
 #endif

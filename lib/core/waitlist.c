@@ -31,6 +31,7 @@ void waitlist_remove(struct parked *parked)
 	if (!waitlist_is_parked(parked))
 		return;
 	list_remove(&parked->link);
+	list_remove(&parked->look.link);
 	parked->list->parked_count--;
 }
 
@@ -260,6 +261,103 @@ void waitlist_end_pauses(struct waitlist *list, int64_t now_ns)
 	}
 }
 
+/* ---- looking at sums ---- */
+
+/* The next tick of its level is the same one for all waiters there. */
+static void look_later(struct waitlist *list, struct parked *parked, int64_t now_ns)
+{
+	unsigned level = parked->looks / WAITLIST_LOOKS_EACH;
+	struct deadlines *looks;
+	int64_t apart_ns;
+
+	level = level < WAITLIST_LOOK_LEVELS ? level : WAITLIST_LOOK_LEVELS - 1;
+	looks = &list->looks[level];
+	apart_ns = looks->duration_ns;
+	deadline_insert(looks, &parked->look, (now_ns / apart_ns + 1) * apart_ns);
+}
+
+/* The waiter whose sum is to be looked at first. */
+static struct parked *first_to_look(const struct waitlist *list)
+{
+	struct deadline *first = NULL;
+
+	for (unsigned i = 0; i < WAITLIST_LOOK_LEVELS; i++) {
+		struct deadline *other = deadline_first(&list->looks[i]);
+
+		if (other && (!first || other->at_ns < first->at_ns))
+			first = other;
+	}
+	return first ? container_of(first, struct parked, look) : NULL;
+}
+
+int64_t waitlist_look_due_ns(const struct waitlist *list)
+{
+	const struct parked *first = first_to_look(list);
+
+	return first ? first->look.at_ns : INT64_MAX;
+}
+
+/* Waiters of one region whose words are loaded together. */
+struct look {
+	struct parked *waiters[PARK_WORDS_MAX];
+	struct op ops[PARK_WORDS_MAX];
+	unsigned count, words;
+};
+
+/* Whether @parked, which is due first, fits in. */
+static bool fits_in(const struct look *look, const struct parked *parked, int64_t now_ns)
+{
+	return parked && parked->look.at_ns <= now_ns &&
+	       look->words + parked->park.words <= PARK_WORDS_MAX &&
+	       (look->count == 0 || look->waiters[0]->at.transport == parked->at.transport);
+}
+
+static void gather(struct waitlist *list, struct look *look, int64_t now_ns)
+{
+	struct parked *parked;
+
+	look->count = look->words = 0;
+	while (fits_in(look, parked = first_to_look(list), now_ns)) {
+		park_load_words(&parked->park, parked->at.word, &look->ops[look->words]);
+		look->waiters[look->count++] = parked;
+		look->words += parked->park.words;
+		parked->looks++;
+		look_later(list, parked, now_ns);
+	}
+}
+
+static void decide(struct waitlist *list, const struct look *look, int error)
+{
+	const struct op *ops = look->ops;
+
+	for (unsigned i = 0; i < look->count; i++) {
+		struct parked *parked = look->waiters[i];
+
+		if (error)
+			answer(list, parked, WAIT_FAILED, 0);
+		else if (park_sum_is_reached(&parked->park, park_sum(&parked->park, ops)))
+			answer(list, parked, WAIT_WOKEN, 0);
+		ops += parked->park.words;
+	}
+}
+
+void waitlist_look(struct waitlist *list, int64_t now_ns)
+{
+	struct look look;
+
+	for (unsigned words = 0; words < WAITLIST_LOOK_WORDS; words += look.words) {
+		int r;
+
+		gather(list, &look, now_ns);
+		if (look.count == 0)
+			return;
+		r = transport_execute(look.waiters[0]->at.transport, look.ops, look.words);
+		if (r)
+			fail(list, r);
+		decide(list, &look, r);
+	}
+}
+
 /* ---- waiting ---- */
 
 /* Waiters that keep their place are among the first. */
@@ -290,10 +388,13 @@ void waitlist_wait(struct waitlist *list, struct parked *parked, struct transpor
 	parked->at = at;
 	parked->park = *park;
 	parked->passes = 0;
+	parked->looks = 0;
 	enqueue(list, parked);
 	/* Only now: one thread at a time uses the list, so no wake-up falls between the two. */
 	if (!is_pausing(list, parked))
 		look(list, parked, WAIT_CHANGED, now_ns, &value);
+	if (waitlist_is_parked(parked) && park_is_sum(park))
+		look_later(list, parked, now_ns);
 }
 
 void waitlist_cancel(struct waitlist *list, struct parked *parked, int64_t now_ns)
@@ -324,6 +425,8 @@ int waitlist_open(struct waitlist *list, const struct waitlist_ops *ops, uint32_
 		count *= 2;
 	*list = (struct waitlist){.ops = ops, .mask = count - 1};
 	deadlines_init(&list->pauses, pause_ns);
+	for (unsigned i = 0; i < WAITLIST_LOOK_LEVELS; i++)
+		deadlines_init(&list->looks[i], WAITLIST_LOOK_NS << i);
 	list->buckets = calloc(count, sizeof *list->buckets);
 	if (!list->buckets)
 		return -ENOMEM;

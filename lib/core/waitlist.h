@@ -15,12 +15,20 @@
  * park. At its end the list looks at the word. (A. d'Antras's parking_lot, whose mutexes are fair
  * "eventually", does it in a similar way.)
  *
+ * Looks: nobody wakes a waiter for a sum of words, as of a counter, because an addition is one
+ * fetch-and-add that does not know of waiters. The list looks at the words: 50 us apart at first,
+ * and seldomer the longer the wait has lasted, 800 us apart at most. So a look comes late by no
+ * more than an eighth of the wait, and a waiter that waits for long costs 1,250 looks a second. The
+ * looks of all waiters fall on the same ticks, so that the number of wake-ups of the list's thread
+ * does not grow with them. No wake-up can be lost, because none is sent.
+ *
  * Death: a client that changes a word and is about to wake its waiters may die between the two. So
  * after the end of a session the waiters of each object that it had open are looked at again:
  * waitlist_recheck.
  *
  * The list has no thread, no clock and no timer. Its caller tells it the time, which never goes
- * back, and calls waitlist_end_pauses at waitlist_due_ns. One thread at a time uses it.
+ * back, calls waitlist_end_pauses at waitlist_due_ns, and waitlist_look at waitlist_look_due_ns.
+ * One thread at a time uses it.
  */
 #ifndef LIB_CORE_WAITLIST_H
 #define LIB_CORE_WAITLIST_H
@@ -30,6 +38,13 @@
 
 #define WAITLIST_RECHECK_MAX 64                    /* words looked at in one go */
 #define WAITLIST_PAUSE_NS    (300 * INT64_C(1000)) /* a few times what a hand-over takes */
+
+/* Between two looks for a sum: at first, and doubled so often, after so many looks each. */
+#define WAITLIST_LOOK_NS     (50 * INT64_C(1000))
+#define WAITLIST_LOOK_LEVELS 5
+#define WAITLIST_LOOKS_EACH  8
+/* Words that one call of waitlist_look looks at, and a waiter's more. */
+#define WAITLIST_LOOK_WORDS 256
 
 /* A word, or with @word 0 all words of an object: a region begins with its header. */
 struct waitlist_word {
@@ -56,6 +71,9 @@ struct parked {
 	uint64_t place;
 	/* see park_is_woken */
 	unsigned passes;
+	/* when its sum is looked at next, and how often it was; alone: it waits for no sum */
+	struct deadline look;
+	unsigned looks;
 };
 
 /* Why a waiter need not wait any more. */
@@ -98,6 +116,8 @@ struct waitlist {
 	uint32_t parked_count;
 	/* of buckets */
 	struct deadlines pauses;
+	/* of waiters for sums, by how seldom they are looked at */
+	struct deadlines looks[WAITLIST_LOOK_LEVELS];
 };
 
 /* With at least @buckets_min buckets, and pauses of @pause_ns. Returns 0 or -ENOMEM; waitlist_close
@@ -111,6 +131,7 @@ static inline void parked_init(struct parked *parked)
 {
 	*parked = (struct parked){0};
 	list_init(&parked->link);
+	list_init(&parked->look.link);
 }
 
 static inline bool waitlist_is_parked(const struct parked *parked)
@@ -150,6 +171,13 @@ void waitlist_recheck(struct waitlist *list, struct transport *transport, uint64
 void waitlist_end_pauses(struct waitlist *list, int64_t now_ns);
 /* When the first pause is over; INT64_MAX: there is none. */
 int64_t waitlist_due_ns(const struct waitlist *list);
+
+/* Look at sums that are due at @now_ns, as many as fit into one call, and answer the waiters whose
+ * sum is reached. */
+void waitlist_look(struct waitlist *list, int64_t now_ns);
+/* When the first sum is to be looked at; INT64_MAX: there is none. */
+int64_t waitlist_look_due_ns(const struct waitlist *list);
+
 /* The first waiter at the word of @at, where the word is in a pause; or NULL. *ret_due_ns is when
  * the pause is over. For a caller whose waiters keep the time themselves. */
 struct parked *waitlist_first_in_pause(const struct waitlist *list, const struct waitlist_word *at,

@@ -471,6 +471,155 @@ START_TEST(those_whose_word_has_changed_are_woken_when_it_is_looked_at_again)
 }
 END_TEST
 
+/* ---- sums ---- */
+
+/* Waiter @i parks for a sum of @words words of OBJECT, one a line. */
+static void wait_for_sum(unsigned i, enum control_wait_until until, int64_t expected,
+			 uint16_t words)
+{
+	struct park park = {.until = until, .expected = (uint64_t)expected, .words = words};
+
+	waitlist_wait(&list, &waiters[i].parked, transport, OBJECT, &park, now_ns);
+}
+
+static void look_at(int64_t at_ns)
+{
+	now_ns = at_ns;
+	waitlist_look(&list, now_ns);
+}
+
+START_TEST(a_waiter_for_a_sum_is_answered_at_the_first_look_after_the_sum_was_reached)
+{
+	uint64_t *first = &memory[OBJECT / 8], *second = first + LAYOUT_LINE_BYTES / 8;
+
+	*first = 0;
+	wait_for_sum(0, CONTROL_WAIT_SUM_LEAST, 3, 2);
+	wait_for_sum(1, CONTROL_WAIT_SUM_OTHER, 0, 2);
+	wait_for_sum(2, CONTROL_WAIT_SUM_LEAST, -1, 2);
+	ck_assert(is_parked(0) && is_parked(1));
+	ck_assert_int_eq(waiters[2].end, WAIT_CHANGED);
+	ck_assert_int_gt(waitlist_look_due_ns(&list), now_ns);
+	ck_assert_int_le(waitlist_look_due_ns(&list), now_ns + WAITLIST_LOOK_NS);
+	look_at(waitlist_look_due_ns(&list));
+	ck_assert(is_parked(0) && is_parked(1));
+	*second = 5;
+	*first = (uint64_t)-3;
+	look_at(waitlist_look_due_ns(&list) - 1);
+	ck_assert(is_parked(1));
+	look_at(waitlist_look_due_ns(&list));
+	ck_assert(is_parked(0));
+	ck_assert_int_eq(waiters[1].end, WAIT_WOKEN);
+	*second = 6;
+	look_at(waitlist_look_due_ns(&list));
+	ck_assert_int_eq(waiters[0].end, WAIT_WOKEN);
+	ck_assert_int_eq(waitlist_look_due_ns(&list), INT64_MAX);
+}
+END_TEST
+
+START_TEST(no_look_comes_later_than_an_eighth_of_the_wait_and_the_longest_distance)
+{
+	const int64_t longest_ns = WAITLIST_LOOK_NS << (WAITLIST_LOOK_LEVELS - 1);
+	int64_t begin_ns = now_ns, due_ns, apart_ns = 0;
+
+	*word_of(OBJECT) = 0;
+	wait_for_sum(0, CONTROL_WAIT_SUM_OTHER, 0, 1);
+	for (unsigned looks = 0; looks < 1000; looks++) {
+		due_ns = waitlist_look_due_ns(&list);
+		apart_ns = due_ns - now_ns;
+		ck_assert_int_gt(apart_ns, 0);
+		ck_assert_int_le(apart_ns, longest_ns);
+		ck_assert_int_le(apart_ns, 2 * WAITLIST_LOOK_NS + (now_ns - begin_ns) / 8);
+		look_at(due_ns);
+	}
+	ck_assert_int_eq(apart_ns, longest_ns);
+	ck_assert(is_parked(0));
+}
+END_TEST
+
+START_TEST(waiters_for_sums_are_looked_at_together_and_so_many_in_a_call)
+{
+	int64_t due_ns;
+	unsigned calls = 0;
+
+	memset(memory, 0, sizeof memory);
+	/* They have come one after another, and none is passed by for the others. */
+	for (unsigned i = 0; i < WAITERS; i++) {
+		now_ns += 7;
+		wait_for_sum(i, CONTROL_WAIT_SUM_LEAST, 1, (uint16_t)(1 + i % 6));
+	}
+	due_ns = waitlist_look_due_ns(&list);
+	ck_assert_int_gt(due_ns, now_ns);
+	memory[OBJECT / 8] = 1;
+	look_at(due_ns - 1);
+	ck_assert_uint_eq(turns, 0);
+	while (list.parked_count) {
+		ck_assert_int_eq(waitlist_look_due_ns(&list), due_ns);
+		look_at(due_ns);
+		calls++;
+	}
+	ck_assert_uint_eq(turns, WAITERS);
+	ck_assert_uint_gt(calls, 1);
+}
+END_TEST
+
+START_TEST(a_waiter_for_a_sum_that_leaves_is_not_looked_at_any_more)
+{
+	*word_of(OBJECT) = 0;
+	wait_for_sum(0, CONTROL_WAIT_SUM_LEAST, 1, 1);
+	waitlist_cancel(&list, &waiters[0].parked, now_ns);
+	ck_assert_int_eq(waiters[0].end, WAIT_CANCELLED);
+	wait_for_sum(0, CONTROL_WAIT_SUM_LEAST, 1, 1);
+	waitlist_recheck(&list, transport, OBJECT);
+	ck_assert(is_parked(0));
+	waitlist_wake_object(&list, transport, OBJECT);
+	ck_assert_int_eq(waiters[0].end, WAIT_WOKEN);
+	wait_for_sum(0, CONTROL_WAIT_SUM_LEAST, 1, 1);
+	waitlist_remove(&waiters[0].parked);
+	ck_assert_int_eq(waitlist_look_due_ns(&list), INT64_MAX);
+}
+END_TEST
+
+START_TEST(a_sum_that_cannot_be_reached_ends_the_wait_for_it)
+{
+	memset(memory, 0, sizeof memory);
+	wait_for_sum(0, CONTROL_WAIT_SUM_LEAST, 1, PARK_WORDS_MAX);
+	ck_assert_int_eq(waiters[0].end, WAIT_FAILED);
+	ck_assert_int_lt(error, 0);
+}
+END_TEST
+
+/* ---- versions ---- */
+
+static void wait_for_newer(unsigned i, uint64_t version)
+{
+	struct park park = {.offset = WORD,
+			    .until = CONTROL_WAIT_NEWER,
+			    .expected = version,
+			    .flags = OWNED_WAITED};
+
+	waitlist_wait(&list, &waiters[i].parked, transport, OBJECT, &park, now_ns);
+}
+
+START_TEST(a_waiter_for_a_newer_version_sets_waited_whether_the_word_has_an_owner_or_not)
+{
+	wait_for_newer(0, 5);
+	ck_assert_uint_eq(*word_of(OBJECT), owned_word(5, OWNER) | OWNED_WAITED);
+	*word_of(OBJECT) = owned_word(5, 0);
+	/* As by a sweep: who waits has to look, and sets it again. */
+	waitlist_recheck(&list, transport, OBJECT);
+	ck_assert_int_eq(waiters[0].end, WAIT_WOKEN);
+	wait_for_newer(0, 5);
+	ck_assert_uint_eq(*word_of(OBJECT), owned_word(5, 0) | OWNED_WAITED);
+	wait_for_newer(1, 4);
+	ck_assert_int_eq(waiters[1].end, WAIT_CHANGED);
+	wait_for_newer(1, 6);
+	/* The writer has published, and died before its WAKE. */
+	*word_of(OBJECT) = owned_word(6, 0) | OWNED_WAITED;
+	waitlist_recheck(&list, transport, OBJECT);
+	ck_assert(!is_parked(0) && is_parked(1));
+}
+END_TEST
+
 START_TEST(a_waiter_that_cancels_is_given_a_word_that_is_free)
 {
 	for (unsigned i = 0; i < 4; i++)
@@ -521,6 +670,16 @@ static void add_tests(TCase *tests)
 	tcase_add_test(tests, what_was_given_is_watched_and_a_wake_up_where_it_is_asked_for);
 	tcase_add_test(tests, a_waiter_that_has_nothing_to_wait_for_does_not_park);
 	tcase_add_test(tests, those_whose_word_has_changed_are_woken_when_it_is_looked_at_again);
+	tcase_add_test(tests,
+		       a_waiter_for_a_sum_is_answered_at_the_first_look_after_the_sum_was_reached);
+	tcase_add_test(tests,
+		       no_look_comes_later_than_an_eighth_of_the_wait_and_the_longest_distance);
+	tcase_add_test(tests, waiters_for_sums_are_looked_at_together_and_so_many_in_a_call);
+	tcase_add_test(tests, a_waiter_for_a_sum_that_leaves_is_not_looked_at_any_more);
+	tcase_add_test(tests, a_sum_that_cannot_be_reached_ends_the_wait_for_it);
+	tcase_add_test(
+		tests,
+		a_waiter_for_a_newer_version_sets_waited_whether_the_word_has_an_owner_or_not);
 	tcase_add_test(tests, a_waiter_that_cancels_is_given_a_word_that_is_free);
 	tcase_add_test(tests, a_word_that_cannot_be_reached_ends_the_wait_for_it);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/client/check.h"
 #include "lib/core/clock.h"
+#include "lib/objects/futex.h"
 #include "lib/objects/object.h"
 #include "lib/client/renew.h"
 #include "proto/layout.h"
@@ -39,6 +40,43 @@ static struct op cas_of(const struct dso_counter *counter, uint64_t expected, ui
 			   .offset = counter->word,
 			   .operand = expected,
 			   .swap = value};
+}
+
+/* Let a moment pass, looking at the word where there is only one. Returns false when the waiter has
+ * spun long enough. */
+static bool spin_for(struct spin *spin, struct dso_counter *counter, uint64_t sum)
+{
+	return counter->stripes == 1 &&
+	       spin_on(spin, &counter->object, COUNTER_STRIPE_OFFSET(0), sum);
+}
+
+/* storaged looks at the stripes while this session is parked. A last look is this session's own:
+ * storaged's may be a while ago when the deadline is over. */
+static int wait_for(struct dso_counter *counter, enum control_wait_until until, int64_t value,
+		    int64_t deadline_ns, uint64_t *ret_sum)
+{
+	struct park park = {.offset = COUNTER_STRIPE_OFFSET(0),
+			    .expected = (uint64_t)value,
+			    .until = until,
+			    .words = (uint16_t)counter->stripes};
+	struct spin spin = spin_begin(counter->object.session, deadline_ns);
+	uint64_t nothing;
+	int waited = 0;
+
+	for (;;) {
+		int r = read_all(counter, ret_sum);
+
+		if (r || park_sum_is_reached(&park, *ret_sum))
+			return r;
+		if (waited)
+			return waited;
+		if (spin_for(&spin, counter, *ret_sum))
+			continue;
+		r = futex_park(&counter->object, &park, deadline_ns, &nothing);
+		if (r && r != -ETIMEDOUT)
+			return r;
+		waited = r;
+	}
 }
 
 /* Compare-and-swap until @value is in. */
@@ -177,6 +215,39 @@ int dso_counter_cas(struct dso_counter *counter, int64_t expected, int64_t value
 	if (ret_before)
 		*ret_before = (int64_t)op.value;
 	return 0;
+}
+
+/* The two waits, for the public function @verb. */
+static int wait_until(struct dso_counter *counter, enum control_wait_until until, int64_t value,
+		      int64_t timeout, const char *verb, int64_t *ret_value)
+{
+	int64_t deadline_ns;
+	uint64_t sum;
+	int r = futex_deadline(timeout, &deadline_ns);
+
+	if (r == 0)
+		r = wait_for(counter, until, value, deadline_ns, &sum);
+	if (r)
+		return object_fail_wait(&counter->object, verb, timeout, r);
+	if (ret_value)
+		*ret_value = (int64_t)sum;
+	return 0;
+}
+
+int dso_counter_wait(struct dso_counter *counter, int64_t at_least, int64_t timeout,
+		     int64_t *ret_value)
+{
+	INSIDE_OF(counter);
+
+	return wait_until(counter, CONTROL_WAIT_SUM_LEAST, at_least, timeout, "wait", ret_value);
+}
+
+int dso_counter_wait_change(struct dso_counter *counter, int64_t seen, int64_t timeout,
+			    int64_t *ret_value)
+{
+	INSIDE_OF(counter);
+
+	return wait_until(counter, CONTROL_WAIT_SUM_OTHER, seen, timeout, "wait_change", ret_value);
 }
 
 int dso_counter_add_submit(struct dso_counter *counter, int64_t delta, uint64_t tag)

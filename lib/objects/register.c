@@ -8,10 +8,16 @@
  *
  * Death: an unpublished slot is never looked at. The owner number of a dead session is taken out of
  * the head by storaged, after the session was fenced.
+ *
+ * Waiting for a newer version: storaged parks the session and sets OWNED_WAITED in the head. A
+ * writer keeps the flag when it takes the head, takes it out with the CAS that publishes, and then
+ * wakes all waiters. Where nobody waits there is no flag, and a write costs what it did. A writer
+ * that dies between its CAS and its WAKE: storaged looks at the head again for the waiters.
  */
 #include "lib/client/check.h"
 #include "lib/objects/bytes.h"
 #include "lib/core/clock.h"
+#include "lib/objects/futex.h"
 #include "lib/objects/object.h"
 #include "lib/client/renew.h"
 #include "proto/layout.h"
@@ -57,6 +63,12 @@ static int swap_head(struct dso_register *reg, uint64_t expected, uint64_t value
 		return r;
 	reg->head_seen = op.value == expected ? value : op.value;
 	return op.value != expected;
+}
+
+/* That somebody waits for a newer version. */
+static uint64_t head_flags(const struct dso_register *reg)
+{
+	return reg->head_seen & OWNED_WAITED;
 }
 
 static int load_head(struct dso_register *reg)
@@ -192,6 +204,37 @@ static int read_safely(struct dso_register *reg, void *buffer, size_t buffer_byt
 	return r;
 }
 
+/* ---- waiting ---- */
+
+/* Read as read_value, once the version is newer than @newer_than. */
+static int wait_for(struct dso_register *reg, uint64_t newer_than, void *buffer,
+		    size_t buffer_bytes, int64_t deadline_ns, size_t *ret_length,
+		    uint64_t *ret_version)
+{
+	struct park park = {.offset = REGISTER_HEAD_OFFSET,
+			    .expected = newer_than,
+			    .until = CONTROL_WAIT_NEWER,
+			    .flags = OWNED_WAITED};
+	struct spin spin = spin_begin(reg->object.session, deadline_ns);
+	uint64_t nothing;
+
+	for (;;) {
+		int r = load_head(reg);
+
+		if (r)
+			return r;
+		if (owned_word_token(reg->head_seen) > newer_than)
+			return read_value(reg, buffer, buffer_bytes, ret_length, ret_version);
+		if (spin_on(&spin, &reg->object, REGISTER_HEAD_OFFSET, reg->head_seen))
+			continue;
+		park.again = spin.parked;
+		spin.parked = true;
+		r = futex_park(&reg->object, &park, deadline_ns, &nothing);
+		if (r)
+			return r;
+	}
+}
+
 /* ---- writing ---- */
 
 static void back_off(int64_t *wait_ns)
@@ -215,7 +258,7 @@ static int claim(struct dso_register *reg, const uint64_t *expected, uint64_t *r
 	int r;
 
 	for (;;) {
-		uint64_t version = owned_word_token(reg->head_seen);
+		uint64_t version = owned_word_token(reg->head_seen), flags;
 
 		*ret_version = version;
 		if (looked && expected && version != *expected)
@@ -232,7 +275,9 @@ static int claim(struct dso_register *reg, const uint64_t *expected, uint64_t *r
 			looked = true;
 			continue;
 		}
-		r = swap_head(reg, owned_word(version, 0), owned_word(version, session->owner));
+		flags = version == owned_word_token(reg->head_seen) ? head_flags(reg) : 0;
+		r = swap_head(reg, owned_word(version, 0) | flags,
+			      owned_word(version, session->owner) | flags);
 		if (r <= 0) {
 			*ret_version = version;
 			return r;
@@ -247,11 +292,29 @@ static int claim(struct dso_register *reg, const uint64_t *expected, uint64_t *r
 	}
 }
 
+/* Whether this session has the head, as it was last seen, at @version. */
+static bool has_head(const struct dso_register *reg, uint64_t version)
+{
+	return owned_word_token(reg->head_seen) == version &&
+	       owned_word_owner(reg->head_seen) == reg->object.session->owner;
+}
+
+/* Let the head go without a new version. Whoever waits still does. */
+static int give_back(struct dso_register *reg, uint64_t version)
+{
+	int r = 1;
+
+	/* The second try is for one who has begun to wait since the head was seen. */
+	for (unsigned tries = 0; tries < 2 && r == 1 && has_head(reg, version); tries++)
+		r = swap_head(reg, reg->head_seen, owned_word_without_owner(reg->head_seen));
+	return r;
+}
+
 /* Write @version into its slot and publish it, in one ordered stream. This session has the head. */
 static int publish(struct dso_register *reg, uint64_t version, const void *value,
 		   size_t length_bytes)
 {
-	uint16_t owner = reg->object.session->owner;
+	uint64_t mine = owned_word(version - 1, reg->object.session->owner) | head_flags(reg);
 	struct register_slot slot = {
 		.version = le64_of(version),
 		.length_bytes = le64_of(length_bytes),
@@ -284,16 +347,19 @@ static int publish(struct dso_register *reg, uint64_t version, const void *value
 			count = 0;
 		}
 	}
-	ops[count] = head_op(reg, DATA_CAS, owned_word(version - 1, owner), owned_word(version, 0));
+	ops[count] = head_op(reg, DATA_CAS, mine, owned_word(version, 0));
 	r = session_execute(&reg->object, ops, count + 1);
-	if (r)
-		return r == -ENOTCONN ? -ECONNRESET : r;
+	if (r == 0 && ops[count].value != mine) {
+		/* Somebody has begun to wait meanwhile. One who waits more makes no difference. */
+		reg->head_seen = mine = ops[count].value;
+		r = has_head(reg, version - 1) ? swap_head(reg, mine, owned_word(version, 0)) : 1;
+	}
 	/* This session has the head until it lets it go; only storaged takes it away, from a
 	 * session that is over. */
-	if (ops[count].value != owned_word(version - 1, owner))
-		return -ESHUTDOWN;
+	if (r)
+		return r == -ENOTCONN ? -ECONNRESET : r == 1 ? -ESHUTDOWN : r;
 	reg->head_seen = owned_word(version, 0);
-	return 0;
+	return mine & OWNED_WAITED ? futex_wake_all(&reg->object, REGISTER_HEAD_OFFSET) : 0;
 }
 
 static int write_value(struct dso_register *reg, const uint64_t *expected, const void *value,
@@ -377,6 +443,35 @@ int dso_register_get(struct dso_register *reg, void *buffer, size_t buffer_bytes
 	return r ? fail(reg, "get", r, length, buffer_bytes) : 0;
 }
 
+static int fail_wait(struct dso_register *reg, int64_t timeout, int error, size_t length_bytes,
+		     size_t most)
+{
+	return error == -EMSGSIZE ? fail(reg, "wait", error, length_bytes, most)
+				  : object_fail_wait(&reg->object, "wait", timeout, error);
+}
+
+int dso_register_wait(struct dso_register *reg, uint64_t newer_than, void *buffer,
+		      size_t buffer_bytes, int64_t timeout, size_t *ret_length,
+		      uint64_t *ret_version)
+{
+	INSIDE_OF(reg);
+	uint64_t version;
+	size_t length = 0;
+	int64_t deadline_ns;
+	int r = futex_deadline(timeout, &deadline_ns);
+
+	if (r == 0 && newer_than >= DSO_REGISTER_VERSION_MAX)
+		return object_refuse(&reg->object, "wait", -EINVAL, "no version is newer than %llu",
+				     (unsigned long long)newer_than);
+	if (r == 0)
+		r = wait_for(reg, newer_than, buffer, buffer_bytes, deadline_ns, &length, &version);
+	if ((r == 0 || r == -EMSGSIZE) && ret_length)
+		*ret_length = length;
+	if ((r == 0 || r == -EMSGSIZE) && ret_version)
+		*ret_version = version;
+	return r ? fail_wait(reg, timeout, r, length, buffer_bytes) : 0;
+}
+
 int dso_register_set(struct dso_register *reg, const void *value, size_t length_bytes,
 		     uint64_t *ret_version)
 {
@@ -400,7 +495,6 @@ int dso_register_exchange(struct dso_register *reg, const void *value, size_t le
 			  uint64_t *ret_version)
 {
 	INSIDE_OF(reg);
-	uint16_t owner = reg->object.session->owner;
 	uint64_t version, old_version;
 	size_t length = 0;
 	uint8_t none;
@@ -415,7 +509,7 @@ int dso_register_exchange(struct dso_register *reg, const void *value, size_t le
 	r = read_value(reg, buffer ? buffer : &none, buffer ? buffer_bytes : 0, &length,
 		       &old_version);
 	if (r) {
-		s = swap_head(reg, owned_word(version, owner), owned_word(version, 0));
+		s = give_back(reg, version);
 		if (r == -EMSGSIZE && ret_length)
 			*ret_length = length;
 		if (r == -EMSGSIZE && ret_version)

@@ -73,13 +73,15 @@ int remote_wait(struct dso_session *session, struct object *object, const struct
 	struct control_wait body = {.handle = le32_of(object->handle),
 				    .until = (uint8_t)park->until,
 				    .again = park->again,
-				    .share = le16_of(park->share),
+				    .share = le16_of(park_is_sum(park) ? park->words : park->share),
 				    .offset = le64_of(park->offset),
 				    .expected = le64_of(park->expected),
 				    .leave = le64_of(park->leave)};
+	uint64_t needed = CONTROL_FEATURE_WAIT |
+			  (park->until > CONTROL_WAIT_TAKEN ? CONTROL_FEATURE_VALUE : 0);
 	int r;
 
-	if (!(le64_get(remote->welcome.features) & CONTROL_FEATURE_WAIT))
+	if (~le64_get(remote->welcome.features) & needed)
 		return -EOPNOTSUPP;
 	pthread_mutex_lock(&session->lock);
 	r = remote_begin(remote, CONTROL_WAIT, &body, sizeof body, NULL);

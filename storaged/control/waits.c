@@ -31,15 +31,22 @@ void handle_wait(struct control *control, const struct control_header *header, c
 			    .grant = OWNED_GRANTED};
 	enum wire_status status;
 
+	uint64_t behind = park.leave ? 8 : 0; /* of the last word that it is about */
+
 	if (park.until == CONTROL_WAIT_TAKEN)
 		park.flags |= OWNED_QUEUED;
+	if (park_is_sum(&park)) {
+		park.words = park.share;
+		park.share = 0;
+		behind = (park.words - UINT64_C(1)) * LAYOUT_LINE_BYTES;
+	}
 	if (futex_is_parked(&session->waiter)) {
 		control_reject(control, header, "a session has one WAIT at a time");
 		return;
 	}
 	status = find(session, le32_get(wait->handle), park.offset, &reference);
-	if (status == WIRE_OK && park.leave)
-		status = find(session, le32_get(wait->handle), park.offset + 8, &reference);
+	if (status == WIRE_OK && behind)
+		status = find(session, le32_get(wait->handle), park.offset + behind, &reference);
 	if (status != WIRE_OK)
 		control_refuse(control, header, status, NULL);
 	else

@@ -9,6 +9,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#define LOOK_REST 4
+
 static struct futexes *futexes_of(struct waitlist *list)
 {
 	return container_of(list, struct futexes, waiters);
@@ -73,18 +75,33 @@ void futex_forget(struct waiter *waiter)
 
 /* ---- the timer ---- */
 
-/* Have the timer go off when the first pause is over, or a grant is to be looked at. */
-static void set_timer(struct futexes *futexes)
+static int64_t look_due_ns(const struct futexes *futexes)
 {
-	const struct deadline *grant = deadline_first(&futexes->grants);
-	int64_t pause_ns = waitlist_due_ns(&futexes->waiters);
-	int64_t at_ns = grant && grant->at_ns < pause_ns ? grant->at_ns : pause_ns;
+	int64_t due_ns = waitlist_look_due_ns(&futexes->waiters);
+
+	return due_ns > futexes->looks_from_ns ? due_ns : futexes->looks_from_ns;
+}
+
+static void set_timer_at(struct futexes *futexes, int64_t at_ns)
+{
 	struct itimerspec at = {.it_value = clock_timespec(at_ns == INT64_MAX ? 0 : at_ns)};
 
 	if (at_ns >= futexes->timer_ns)
 		return;
 	futexes->timer_ns = at_ns;
 	timerfd_settime(futexes->timer.fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+/* Have the timer go off when the first pause is over, or a grant or a sum is to be looked at. */
+static void set_timer(struct futexes *futexes)
+{
+	const struct deadline *grant = deadline_first(&futexes->grants);
+	const int64_t due_ns[] = {waitlist_due_ns(&futexes->waiters), look_due_ns(futexes)};
+	int64_t at_ns = grant ? grant->at_ns : INT64_MAX;
+
+	for (unsigned i = 0; i < sizeof due_ns / sizeof *due_ns; i++)
+		at_ns = due_ns[i] < at_ns ? due_ns[i] : at_ns;
+	set_timer_at(futexes, at_ns);
 }
 
 /* What @waiter was woken for may be there yet, whoever has come for it: wake the next ones. */
@@ -117,6 +134,18 @@ static void end_grants(struct futexes *futexes, int64_t now_ns)
 	}
 }
 
+/* Look at sums for a while, and then at none for LOOK_REST times as long. */
+static void look_at_sums(struct futexes *futexes)
+{
+	int64_t now_ns = clock_now_ns(), end_ns;
+
+	if (now_ns < look_due_ns(futexes))
+		return;
+	waitlist_look(&futexes->waiters, now_ns);
+	end_ns = clock_now_ns();
+	futexes->looks_from_ns = end_ns + LOOK_REST * (end_ns - now_ns);
+}
+
 static void timer_is_over(struct source *source, uint32_t events)
 {
 	struct futexes *futexes = container_of(source, struct futexes, timer);
@@ -129,6 +158,7 @@ static void timer_is_over(struct source *source, uint32_t events)
 	futexes->timer_ns = INT64_MAX;
 	waitlist_end_pauses(&futexes->waiters, now_ns);
 	end_grants(futexes, now_ns);
+	look_at_sums(futexes);
 	set_timer(futexes);
 }
 
@@ -199,6 +229,8 @@ void futex_wait(struct futexes *futexes, struct waiter *waiter,
 	waiter->request = request;
 	waitlist_wait(&futexes->waiters, &waiter->parked, waiter->space->transport,
 		      reference->offset, park, clock_now_ns());
+	if (park_is_sum(park))
+		set_timer(futexes);
 }
 
 uint32_t futex_wake(struct futexes *futexes, const struct name_space *space,

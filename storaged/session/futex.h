@@ -21,6 +21,8 @@ struct futexes {
 	struct source timer;
 	/* when the timer goes off; INT64_MAX: never */
 	int64_t timer_ns;
+	/* before that no sum is looked at, so that looks take no more than their share of time */
+	int64_t looks_from_ns;
 	struct loop *loop;
 };
 

@@ -79,6 +79,75 @@ START_TEST(a_wait_is_answered_when_it_may_not_be_parked)
 }
 END_TEST
 
+START_TEST(a_wait_for_a_sum_reaches_no_word_behind_its_object)
+{
+	struct client client;
+	struct control_wait wait = {.until = CONTROL_WAIT_SUM_OTHER, .share = le16_of(2)};
+	struct message reply;
+	struct control_opened opened;
+
+	START();
+	client = client_new();
+	ck_assert_uint_eq(try_open(client.fd, OBJECT_COUNTER, "count", 5, 0, &reply), WIRE_OK);
+	memcpy(&opened, reply.body, sizeof opened);
+	wait.handle = opened.handle;
+	wait.offset = le64_of(COUNTER_STRIPE_OFFSET(0));
+	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply), WIRE_RANGE);
+	wait.offset = le64_of(UINT64_MAX - LAYOUT_LINE_BYTES + 1);
+	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply), WIRE_RANGE);
+	wait.offset = le64_of(COUNTER_STRIPE_OFFSET(0) + 4);
+	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply),
+			  WIRE_MISALIGNED);
+	wait.offset = le64_of(COUNTER_STRIPE_OFFSET(0));
+	wait.share = le16_of(1);
+	wait.expected = le64_of(1);
+	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply), WIRE_CHANGED);
+	/* More words than a counter has are no wait at all. */
+	wait.share = le16_of(COUNTER_STRIPES_MAX + 1);
+	ck_assert_uint_eq(call(client.fd, CONTROL_WAIT, &wait, sizeof wait, &reply),
+			  WIRE_MALFORMED);
+	close(client.fd);
+	finish();
+}
+END_TEST
+
+/* The handle whose object is looked at for a sum is closed, and the session ends. */
+START_TEST(what_is_looked_at_may_go_at_any_time)
+{
+	struct client client, other;
+	struct control_wait wait = {.until = CONTROL_WAIT_SUM_OTHER,
+				    .share = le16_of(1),
+				    .offset = le64_of(COUNTER_STRIPE_OFFSET(0))};
+	struct control_close close_it = {0};
+	struct message reply;
+	struct control_opened opened;
+
+	START();
+	other = client_new();
+	for (unsigned i = 0; i < 2; i++) {
+		client = client_new();
+		ck_assert_uint_eq(try_open(client.fd, OBJECT_COUNTER, "count", 5, 0, &reply),
+				  WIRE_OK);
+		memcpy(&opened, reply.body, sizeof opened);
+		wait.handle = close_it.handle = opened.handle;
+		park(client.fd, &wait);
+		if (i == 0) {
+			send_request(client.fd, CONTROL_CLOSE, &close_it, sizeof close_it);
+			ck_assert(receive_message(client.fd, &reply));
+			ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_WAIT);
+			ck_assert_uint_eq(le16_get(reply.header.status), WIRE_STALE);
+			ck_assert(receive_message(client.fd, &reply));
+			ck_assert_uint_eq(le16_get(reply.header.status), WIRE_OK);
+		}
+		close(client.fd);
+		until_sessions(other.fd, 1);
+		ck_assert_uint_eq(call(other.fd, CONTROL_PING, NULL, 0, &reply), WIRE_OK);
+	}
+	close(other.fd);
+	finish();
+}
+END_TEST
+
 START_TEST(a_parked_session_is_served_and_may_cancel)
 {
 	struct client client;
@@ -460,6 +529,8 @@ TCase *waits_tests(void)
 
 	tcase_set_timeout(tests, 300);
 	tcase_add_test(tests, a_wait_is_answered_when_it_may_not_be_parked);
+	tcase_add_test(tests, a_wait_for_a_sum_reaches_no_word_behind_its_object);
+	tcase_add_test(tests, what_is_looked_at_may_go_at_any_time);
 	tcase_add_test(tests, a_parked_session_is_served_and_may_cancel);
 	tcase_add_test(tests, of_those_parked_on_a_word_the_longest_parked_are_woken_first);
 	tcase_add_test(tests, a_second_wait_of_a_session_breaks_the_protocol);

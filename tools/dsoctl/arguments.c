@@ -29,6 +29,7 @@ enum {
 	KEY_ALL,
 	KEY_WAIT,
 	KEY_LEASE,
+	KEY_OTHER,
 	KEY_USAGE,
 };
 
@@ -45,10 +46,10 @@ const struct argp_option option_table[] = {
 	 "session may take as long, or --timeout where that is longer; where neither is given, "
 	 "10s"},
 	{"timeout", KEY_TIMEOUT, "TIME", 0,
-	 "the longest wait for others, as in 10s, 500ms, 2m, or 0 for none: lock, semaphore run, "
-	 "barrier wait, latch wait, future get, once, queue push (for ever), queue pop (none; for "
-	 "ever with --wait), agg contribute, agg wait. It counts from the start of dsoctl. However "
-	 "short it is, storaged has "
+	 "the longest wait for others, as in 10s, 500ms, 2m, or 0 for none: counter wait, register "
+	 "wait, lock, semaphore run, barrier wait, latch wait, future get, once, queue push (for "
+	 "ever), queue pop (none; for ever with --wait), agg contribute, agg wait. It counts from "
+	 "the start of dsoctl. However short it is, storaged has "
 	 "--silence to answer, and is asked once. For "
 	 "other commands it is --silence, and the limit for opening the session, too"},
 	{"json", KEY_JSON, NULL, 0,
@@ -91,6 +92,7 @@ const struct argp_option option_table[] = {
 	{"lease", KEY_LEASE, NULL, 0,
 	 "queue pop: run a command with the item on its stdin; unless that exits with 0 the item "
 	 "goes back to the queue"},
+	{"other", KEY_OTHER, NULL, 0, "counter wait: until the value is another one than VALUE"},
 	{"figures", KEY_FIGURES, NULL, OPTION_HIDDEN, NULL}, /* see name_figures */
 	{"stripes", KEY_STRIPES, "N", 0,
 	 "counter open: words that additions are spread over, 1 to 64 (1); a counter with more "
@@ -125,6 +127,7 @@ static const struct {
 	{KEY_ALL, OPTION_ALL},
 	{KEY_WAIT, OPTION_WAIT},
 	{KEY_LEASE, OPTION_LEASE},
+	{KEY_OTHER, OPTION_OTHER},
 };
 
 unsigned option_bit(int key)

@@ -56,6 +56,25 @@ enum exit_status run_counter_get(struct dsoctl *ctl)
 	return r ? fail(ctl, r) : print_value(ctl, value);
 }
 
+enum exit_status run_counter_wait(struct dsoctl *ctl)
+{
+	int (*wait)(struct dso_counter * counter, int64_t value, int64_t timeout,
+		    int64_t * ret_value) =
+		ctl->options & OPTION_OTHER ? dso_counter_wait_change : dso_counter_wait;
+	struct dso_counter *counter;
+	enum exit_status status;
+	int64_t expected, value;
+	int r;
+
+	if (!number(ctl, 1, &expected, &status))
+		return status;
+	r = dso_counter_open(ctl->session, ctl->operands[0], NULL, &counter);
+	if (r)
+		return fail(ctl, r);
+	r = wait(counter, expected, time_left(ctl), &value);
+	return r ? fail_wait(ctl, r) : print_value(ctl, value);
+}
+
 enum exit_status run_counter_set(struct dsoctl *ctl)
 {
 	struct dso_counter *counter;

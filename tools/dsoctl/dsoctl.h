@@ -42,6 +42,7 @@ enum command_option {
 	OPTION_WAIT = 65536,
 	OPTION_LEASE = 131072,
 	OPTION_RENDEZVOUS = 262144,
+	OPTION_OTHER = 524288,
 };
 
 struct dsoctl;
@@ -249,8 +250,10 @@ enum exit_status run_counter_get(struct dsoctl *ctl);
 enum exit_status run_counter_set(struct dsoctl *ctl);
 enum exit_status run_counter_add(struct dsoctl *ctl);
 enum exit_status run_counter_cas(struct dsoctl *ctl);
+enum exit_status run_counter_wait(struct dsoctl *ctl);
 enum exit_status run_register_get(struct dsoctl *ctl);
 enum exit_status run_register_set(struct dsoctl *ctl);
+enum exit_status run_register_wait(struct dsoctl *ctl);
 enum exit_status run_lock(struct dsoctl *ctl);
 enum exit_status run_unlock(struct dsoctl *ctl);
 enum exit_status run_semaphore_run(struct dsoctl *ctl);

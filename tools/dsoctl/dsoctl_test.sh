@@ -93,6 +93,18 @@ check "options may stand behind the arguments" 0 8 field value dsoctl counter ge
 check "a counter beyond 2^53 is there as text, too" 0 9007199254740993 \
 	field value_text dsoctl counter set hits 9007199254740993 --json
 check "as before" 0 "" dsoctl counter set hits 8
+check "a value that is there is not waited for" 0 8 dsoctl counter wait hits 8 --timeout 0
+check "a value that is not is waited for as long as that" 124 "" \
+	dsoctl counter wait hits 9 --timeout 50ms
+check "the wait for another value is over with any" 0 8 dsoctl counter wait hits 9 --other
+check "but not with that one" 124 "" dsoctl counter wait hits 8 --other --timeout 50ms
+check "a value is a number" 2 "" dsoctl counter wait hits many
+"$DSOCTL" counter wait hits 9 >"$scratch/waited" &
+waiter=$!
+check "somebody else adds" 0 9 dsoctl counter add hits
+wait "$waiter"
+check "and the wait is over" 0 9 cat "$scratch/waited"
+check "set back" 0 "" dsoctl counter set hits 8
 check "a counter that is not there is not made by asking for it" 1 "" dsoctl counter get nosuch
 complains "dsoctl: there is no counter nosuch; dsoctl counter add NAME makes one"
 check "an empty name is none" 2 "" dsoctl counter add ""
@@ -120,6 +132,11 @@ complains "*bytes-1 has room for 65536 bytes, stdin has 65537*dsoctl rm bytes-1*
 check "and the old value stays" 0 1 field length_bytes dsoctl --json register get bytes-1
 check "65 MiB are more than a register holds" 1 "" bash -c 'head -c 68157440 /dev/zero | "$0" register set big' "$DSOCTL"
 complains "dsoctl: *64 MiB*"
+check "a version that is newer is not waited for" 0 1 \
+	field length_bytes dsoctl --json register wait bytes-1 0 --timeout 0
+check "one that is not is waited for as long as that" 124 "" \
+	dsoctl register wait bytes-1 1 --timeout 50ms
+check "no version follows the last one" 2 "" dsoctl register wait bytes-1 1099511627775
 check "a register never set is empty" 0 "" dsoctl register get bytes-0
 check "get does not make a register" 1 "" dsoctl register get missing
 complains "dsoctl: *missing*"
@@ -216,7 +233,7 @@ complete_words() {
 }
 check "completion and help have no JSON" 2 "" dsoctl completion bash --json
 check "completion offers commands" 0 "counter completion" complete_words dsoctl co
-check "and second words" 0 "open get set add cas" complete_words dsoctl counter ""
+check "and second words" 0 "open get set add cas wait" complete_words dsoctl counter ""
 check "of all commands" 0 "push pop" complete_words dsoctl queue p
 check "and names of objects" 0 "hits" complete_words dsoctl counter get h
 check "and options" 0 "--timeout" complete_words dsoctl --ti

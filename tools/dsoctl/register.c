@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/dsoctl/dsoctl.h"
+#include "tools/parse.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +17,12 @@ static enum exit_status print_value(const struct dsoctl *ctl, const uint8_t *byt
 
 	json_set_bytes(object, bytes, count);
 	return print_json(object);
+}
+
+static enum exit_status print_bytes(const struct dsoctl *ctl, const uint8_t *bytes, size_t count,
+				    uint64_t version)
+{
+	return ctl->json ? print_value(ctl, bytes, count, version) : write_bytes(bytes, count);
 }
 
 enum exit_status run_register_get(struct dsoctl *ctl)
@@ -38,12 +45,32 @@ enum exit_status run_register_get(struct dsoctl *ctl)
 	if (!buffer)
 		return fail_because("out of memory for a register of %zu bytes", room);
 	r = dso_register_get(reg, buffer, room, &length, &version);
+	status = r ? fail(ctl, r) : print_bytes(ctl, buffer, length, version);
+	free(buffer);
+	return status;
+}
+
+enum exit_status run_register_wait(struct dsoctl *ctl)
+{
+	struct dso_register *reg;
+	enum exit_status status;
+	uint64_t newer_than, version;
+	uint8_t *buffer;
+	size_t room, length;
+	int r;
+
+	if (parse_number(ctl->operands[1], 0, DSO_REGISTER_VERSION_MAX - 1, &newer_than))
+		return wrong_usage(ctl, "%s is no version that a newer one can follow",
+				   ctl->operands[1]);
+	r = dso_register_open(ctl->session, ctl->operands[0], NULL, &reg);
 	if (r)
-		status = fail(ctl, r);
-	else if (ctl->json)
-		status = print_value(ctl, buffer, length, version);
-	else
-		status = write_bytes(buffer, length);
+		return fail(ctl, r);
+	room = dso_register_capacity(reg);
+	buffer = malloc(room);
+	if (!buffer)
+		return fail_because("out of memory for a register of %zu bytes", room);
+	r = dso_register_wait(reg, newer_than, buffer, room, time_left(ctl), &length, &version);
+	status = r ? fail_wait(ctl, r) : print_bytes(ctl, buffer, length, version);
 	free(buffer);
 	return status;
 }

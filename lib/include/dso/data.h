@@ -80,6 +80,27 @@ int dso_counter_exchange(struct dso_counter *counter, int64_t value, int64_t *re
 int dso_counter_cas(struct dso_counter *counter, int64_t expected, int64_t value,
 		    int64_t *ret_before);
 
+/*
+ * dso_counter_wait - wait until the counter's value is @at_least, or more, for at most @timeout
+ * (nanoseconds, DSO_NOWAIT, DSO_FOREVER). *ret_value is the value that ended the wait. Additions
+ * cost nothing more for a counter that is waited for, and send no message: the waiter is parked at
+ * storaged, which looks at the counter itself. Its looks are 50 us apart at first and up to 800 us
+ * apart later, so that the end of a wait comes late by up to an eighth of the wait, 800 us at most,
+ * and a way from storaged; and later where so many sessions wait that looks would take more than a
+ * fifth of storaged's time. A value that the counter had between two looks may go unnoticed. Of a
+ * striped counter the value is the sum, as dso_counter_get() reads it. Returns 0, -ETIMEDOUT (the
+ * value was not there within @timeout, also at a last look after it), -ECANCELED (dso_interrupt()
+ * ended the wait), -EINVAL (the timeout is negative and not DSO_FOREVER), -ESTALE, -EOPNOTSUPP (it
+ * had to wait, and storaged is older than this function), -ECONNRESET, -ENOTCONN, -ESHUTDOWN.
+ */
+int dso_counter_wait(struct dso_counter *counter, int64_t at_least, int64_t timeout,
+		     int64_t *ret_value);
+
+/* dso_counter_wait_change - as dso_counter_wait(), until the counter's value is another one than
+ * @seen. */
+int dso_counter_wait_change(struct dso_counter *counter, int64_t seen, int64_t timeout,
+			    int64_t *ret_value);
+
 struct dso_register;
 
 /* ---- register: bytes with a version ---- */
@@ -149,6 +170,21 @@ int dso_register_set_if_version(struct dso_register *reg, uint64_t expected, con
 int dso_register_exchange(struct dso_register *reg, const void *value, size_t length_bytes,
 			  void *buffer, size_t buffer_bytes, size_t *ret_length,
 			  uint64_t *ret_version);
+
+/*
+ * dso_register_wait - wait until the version is newer than @newer_than (0: until it was ever set),
+ * for at most @timeout (nanoseconds, DSO_NOWAIT, DSO_FOREVER), and read that version or a newer one
+ * as dso_register_get() does. A @buffer of NULL reads no value: *ret_length is still its length.
+ * Versions in between may go unnoticed. A session that sets the register wakes the waiters, and
+ * sends no message where there are none. Returns 0, -ETIMEDOUT (no newer version within @timeout;
+ * or, as for get, writers were faster than the reader), -ECANCELED (dso_interrupt() ended the
+ * wait), -EINVAL (the timeout is negative and not DSO_FOREVER; @newer_than is
+ * DSO_REGISTER_VERSION_MAX or more), -EOPNOTSUPP (it had to wait, and storaged is older than this
+ * function), and as get.
+ */
+int dso_register_wait(struct dso_register *reg, uint64_t newer_than, void *buffer,
+		      size_t buffer_bytes, int64_t timeout, size_t *ret_length,
+		      uint64_t *ret_version);
 
 /*
  * dso_register_version - the number of the current version, 0 if it was never set. One
