@@ -7,8 +7,9 @@ enum body_kind {
 	BODY_PLAIN, /* nothing */
 	BODY_HELLO,
 	BODY_ATTACH,
-	BODY_OPEN,  /* a name follows */
-	BODY_NAME,  /* a name follows */
+	BODY_OPEN, /* a name follows */
+	BODY_NAME, /* a name follows */
+	BODY_PREFIX,
 	BODY_CLOSE, /* struct control_close */
 	BODY_LIST,
 	BODY_QUEUE_PAIR,
@@ -59,6 +60,9 @@ static const struct message messages[] = {
 	[CONTROL_GROW] = {"GROW", EXACTLY(sizeof(struct control_grow)), .body = BODY_GROW},
 	[CONTROL_REDUCE] = {"REDUCE", EXACTLY(sizeof(struct control_reduce)),
 			    .body = BODY_REDUCE},
+	[CONTROL_DELETE_PREFIX] = {"DELETE_PREFIX",
+				   NAME_AFTER(sizeof(struct control_delete_prefix)),
+				   .body = BODY_PREFIX},
 	[CONTROL_DELETED] = {"DELETED", EXACTLY(sizeof(struct control_close)), .body = BODY_CLOSE,
 			     .is_notice = true},
 	[CONTROL_FENCED] = {"FENCED", AT_MOST(CONTROL_BODY_BYTES_MAX), .is_notice = true},
@@ -124,7 +128,8 @@ static bool use_is_well_formed(const struct control_use *use)
 
 static bool open_is_well_formed(const struct control_open *open)
 {
-	return !(open->flags & ~(CONTROL_OPEN_CREATE | CONTROL_OPEN_PARAMETERS)) &&
+	return !(open->flags &
+		 ~(CONTROL_OPEN_CREATE | CONTROL_OPEN_PARAMETERS | CONTROL_OPEN_EPHEMERAL)) &&
 	       le32_get(open->reserved) == 0;
 }
 
@@ -176,6 +181,7 @@ static enum wire_status check_body(const struct control_header *header,
 {
 	const struct control_open *open = body;
 	const struct control_name *name = body;
+	const struct control_delete_prefix *prefix = body;
 	const struct control_close *close = body;
 	const struct control_list *list = body;
 	const struct control_grow *grow = body;
@@ -196,6 +202,10 @@ static enum wire_status check_body(const struct control_header *header,
 		if (!is_zero(name->reserved, sizeof name->reserved))
 			return WIRE_MALFORMED;
 		return check_name(header, body, sizeof *name, name->name_bytes);
+	case BODY_PREFIX:
+		if (!is_zero(prefix->reserved, sizeof prefix->reserved))
+			return WIRE_MALFORMED;
+		return check_name(header, body, sizeof *prefix, prefix->name_bytes);
 	case BODY_CLOSE:
 		return well_formed_if(le32_get(close->reserved) == 0);
 	case BODY_LIST:

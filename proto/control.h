@@ -31,15 +31,18 @@
 /* Features: a bit each, in HELLO and WELCOME. Unknown offered bits are ignored, unknown required
  * bits are refused with FEATURE. */
 enum control_feature {
-	CONTROL_FEATURE_WAIT = 1,   /* WAIT, WAKE and CANCEL */
-	CONTROL_FEATURE_HELD = 2,   /* HELD */
-	CONTROL_FEATURE_LEASE = 4,  /* ATTACH with shm brings a lease beside the arena */
-	CONTROL_FEATURE_GROW = 8,   /* GROW */
-	CONTROL_FEATURE_VALUE = 16, /* WAIT until SUM_LEAST, SUM_OTHER and NEWER */
+	CONTROL_FEATURE_WAIT = 1,       /* WAIT, WAKE and CANCEL */
+	CONTROL_FEATURE_HELD = 2,       /* HELD */
+	CONTROL_FEATURE_LEASE = 4,      /* ATTACH with shm brings a lease beside the arena */
+	CONTROL_FEATURE_GROW = 8,       /* GROW */
+	CONTROL_FEATURE_VALUE = 16,     /* WAIT until SUM_LEAST, SUM_OTHER and NEWER */
+	CONTROL_FEATURE_EPHEMERAL = 32, /* OPEN with EPHEMERAL */
+	CONTROL_FEATURE_PREFIX = 64,    /* DELETE_PREFIX */
 };
-#define CONTROL_FEATURES                                                                  \
-	((uint64_t)(CONTROL_FEATURE_WAIT | CONTROL_FEATURE_HELD | CONTROL_FEATURE_LEASE | \
-		    CONTROL_FEATURE_GROW | CONTROL_FEATURE_VALUE))
+#define CONTROL_FEATURES                                                                       \
+	((uint64_t)(CONTROL_FEATURE_WAIT | CONTROL_FEATURE_HELD | CONTROL_FEATURE_LEASE |      \
+		    CONTROL_FEATURE_GROW | CONTROL_FEATURE_VALUE | CONTROL_FEATURE_EPHEMERAL | \
+		    CONTROL_FEATURE_PREFIX))
 
 enum control_type {
 	CONTROL_HELLO = 1,        /* begins a session */
@@ -57,13 +60,14 @@ enum control_type {
 	CONTROL_WAIT = 13,   /* answered when the word was woken; others are served meanwhile */
 	CONTROL_WAKE = 14,   /* answers the oldest waits of a word */
 	CONTROL_CANCEL = 15, /* has the session's wait answered in any case */
-	CONTROL_WAKE_QUIETLY = 16, /* notice of the client's: WAKE without an answer */
-	CONTROL_HELD = 17,         /* a page of who holds what */
-	CONTROL_USE = 18,          /* notice of the client's: which transport it has chosen */
-	CONTROL_GROW = 19,         /* gives an object more memory, or tells what it has */
-	CONTROL_REDUCE = 20,       /* reduces a round of an aggregator */
-	CONTROL_DELETED = 64,      /* notice: an object that the session has open was deleted */
-	CONTROL_FENCED = 65,       /* notice: the session is over; the last message */
+	CONTROL_WAKE_QUIETLY = 16,  /* notice of the client's: WAKE without an answer */
+	CONTROL_HELD = 17,          /* a page of who holds what */
+	CONTROL_USE = 18,           /* notice of the client's: which transport it has chosen */
+	CONTROL_GROW = 19,          /* gives an object more memory, or tells what it has */
+	CONTROL_REDUCE = 20,        /* reduces a round of an aggregator */
+	CONTROL_DELETE_PREFIX = 21, /* deletes some of the objects whose names begin alike */
+	CONTROL_DELETED = 64,       /* notice: an object that the session has open was deleted */
+	CONTROL_FENCED = 65,        /* notice: the session is over; the last message */
 };
 
 /* A region's executor of atomics (see ARCHITECTURE.md, atomicity domain). */
@@ -157,6 +161,8 @@ enum control_open_flags {
 	CONTROL_OPEN_CREATE = 1, /* create when absent, else NOT_FOUND */
 	CONTROL_OPEN_PARAMETERS =
 		2, /* the parameters are given: a zero one is "any", the rest must match */
+	/* create one that is deleted with its last handle; one that is there must be such a one */
+	CONTROL_OPEN_EPHEMERAL = 4,
 };
 
 struct control_open {
@@ -195,6 +201,20 @@ struct control_name {
 };
 _Static_assert(sizeof(struct control_name) == 8, "name");
 
+/* DELETE_PREFIX: the beginning of the names follows. */
+struct control_delete_prefix {
+	le32_t cursor; /* 0 at first, then what the last reply said; any number does no harm */
+	uint8_t name_bytes;
+	uint8_t reserved[3];
+};
+_Static_assert(sizeof(struct control_delete_prefix) == 8, "delete prefix");
+
+struct control_deleted_prefix {
+	le32_t cursor; /* where to go on; 0: all were looked at */
+	le32_t count;  /* that were deleted */
+};
+_Static_assert(sizeof(struct control_deleted_prefix) == 8, "deleted prefix");
+
 struct control_list {
 	le32_t cursor; /* 0 at first, then what the last page said */
 	le32_t reserved;
@@ -209,7 +229,8 @@ struct control_page {
 _Static_assert(sizeof(struct control_page) == 8, "page");
 
 struct control_entry {
-	le16_t type;
+	uint8_t type;  /* enum object_type */
+	uint8_t flags; /* CONTROL_OPEN_EPHEMERAL or zero */
 	uint8_t name_bytes;
 	uint8_t extents; /* that it has beside its own memory */
 	le32_t generation;

@@ -105,7 +105,7 @@ END_TEST
 
 START_TEST(unknown_types_are_malformed_and_called_unknown)
 {
-	static const unsigned unknown[] = {0, 20, 63, 66, 4711, 65535};
+	static const unsigned unknown[] = {0, 21, 63, 66, 4711, 65535};
 
 	for (unsigned i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
 		ck_assert_int_eq(check_length(unknown[i], 0), WIRE_MALFORMED);
@@ -259,8 +259,9 @@ END_TEST
 
 START_TEST(reserved_bits_in_a_body_are_malformed)
 {
-	struct named open = open_of(4, "counter", 7), stat = name_of("counter", 7);
+	struct named open = open_of(8, "counter", 7), stat = name_of("counter", 7);
 	struct control_close close_message = {.reserved = le32_of(1)};
+	struct named prefix = name_of("counter", 7);
 	struct control_list list = {.reserved = le32_of(1)};
 	struct control_wait wait = {.until = CONTROL_WAIT_NEWER + 1};
 
@@ -270,6 +271,15 @@ START_TEST(reserved_bits_in_a_body_are_malformed)
 	ck_assert_int_eq(check_body(CONTROL_OPEN, open.body, open.bytes), WIRE_MALFORMED);
 	stat.body[offsetof(struct control_name, reserved) + 6] = 1;
 	ck_assert_int_eq(check_body(CONTROL_STAT, stat.body, stat.bytes), WIRE_MALFORMED);
+	/* The two begin with other fields, of the same length together. */
+	memset(prefix.body, 0, sizeof(struct control_delete_prefix));
+	prefix.body[offsetof(struct control_delete_prefix, name_bytes)] = 7;
+	ck_assert_int_eq(check_body(CONTROL_DELETE_PREFIX, prefix.body, prefix.bytes), WIRE_OK);
+	ck_assert_int_eq(check_body(CONTROL_DELETE_PREFIX, prefix.body, prefix.bytes - 1),
+			 WIRE_MALFORMED);
+	prefix.body[offsetof(struct control_delete_prefix, reserved) + 2] = 1;
+	ck_assert_int_eq(check_body(CONTROL_DELETE_PREFIX, prefix.body, prefix.bytes),
+			 WIRE_MALFORMED);
 	ck_assert_int_eq(check_body(CONTROL_CLOSE, &close_message, 8), WIRE_MALFORMED);
 	ck_assert_int_eq(check_body(CONTROL_DELETED, &close_message, 8), WIRE_MALFORMED);
 	ck_assert_int_eq(check_body(CONTROL_LIST, &list, 8), WIRE_MALFORMED);

@@ -67,11 +67,14 @@ static const struct field fields[] = {
 
 	FIELD(control_name, name_bytes), FIELD(control_name, reserved),
 
+	FIELD(control_delete_prefix, cursor), FIELD(control_delete_prefix, name_bytes),
+	FIELD(control_delete_prefix, reserved), FIELD(control_deleted_prefix, cursor),
+	FIELD(control_deleted_prefix, count),
 	FIELD(control_list, cursor), FIELD(control_list, reserved),
 
 	FIELD(control_page, cursor), FIELD(control_page, count),
 
-	FIELD(control_entry, type), FIELD(control_entry, name_bytes),
+	FIELD(control_entry, type), FIELD(control_entry, flags), FIELD(control_entry, name_bytes),
 	FIELD(control_entry, extents), FIELD(control_entry, generation),
 	FIELD(control_entry, offset), FIELD(control_entry, length_bytes),
 	FIELD(control_entry, opens), FIELD(control_entry, extent_units),
@@ -190,15 +193,17 @@ static const struct number numbers[] = {
 	MESSAGE(CLOSE), MESSAGE(DELETE), MESSAGE(LIST), MESSAGE(STAT), MESSAGE(SERVER_STAT),
 	MESSAGE(QUEUE_PAIR), MESSAGE(FIGURES), MESSAGE(WAIT), MESSAGE(WAKE), MESSAGE(CANCEL),
 	MESSAGE(WAKE_QUIETLY),
-	MESSAGE(HELD), MESSAGE(USE), MESSAGE(GROW), MESSAGE(REDUCE), MESSAGE(DELETED),
+	MESSAGE(HELD), MESSAGE(USE), MESSAGE(GROW), MESSAGE(REDUCE), MESSAGE(DELETE_PREFIX),
+	MESSAGE(DELETED),
 	MESSAGE(FENCED),
 	FEATURE(WAIT), FEATURE(HELD), FEATURE(LEASE), FEATURE(GROW), FEATURE(VALUE),
+	FEATURE(EPHEMERAL), FEATURE(PREFIX),
 	DOMAIN(CPU), DOMAIN(DEVICE),
 	TRANSPORTS(TRANSPORT)
 	UNTIL(CHANGED), UNTIL(GIVEN_BACK), UNTIL(TAKEN),
 	UNTIL(SUM_LEAST), UNTIL(SUM_OTHER), UNTIL(NEWER),
 	ROLE(HOLDER), ROLE(WRITER), ROLE(READER),
-	OPEN_FLAG(CREATE), OPEN_FLAG(PARAMETERS),
+	OPEN_FLAG(CREATE), OPEN_FLAG(PARAMETERS), OPEN_FLAG(EPHEMERAL),
 	OBJECT_TYPES(TYPE)
 	OWNED(WAITED), OWNED(DIED), OWNED(LOST), OWNED(DONE), OWNED(ERROR), OWNED(QUEUED),
 	OWNED(GRANTED),

@@ -69,6 +69,7 @@ uint64_t *conformance_word(uint8_t *region, struct dso_session *session, const c
 	X(names, true)                                                              \
 	X(wait, true)                                                               \
 	X(value, true)                                                              \
+	X(going, true)                                                              \
 	X(locks, true)                                                              \
 	X(admission, true)                                                          \
 	X(handles, true)                                                            \

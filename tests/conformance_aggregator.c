@@ -494,7 +494,7 @@ START_TEST(an_aggregator_has_what_it_was_made_with)
 		{.operation = DSO_ARGMAX + 1},
 		{.element = DSO_DOUBLE + 1},
 		{.flags = 4},
-		{.reserved = 1}};
+		{.ephemeral = 2}};
 	static const struct dso_aggregator_params right[] = {{.length = 3},
 							     {.contributors = 2},
 							     {.element = DSO_DOUBLE},

@@ -202,9 +202,10 @@ START_TEST(a_parameter_out_of_its_range_is_said)
 }
 END_TEST
 
-START_TEST(a_reserved_parameter_that_is_not_zero_is_said)
+START_TEST(an_object_is_ephemeral_or_not_and_nothing_else)
 {
-#define X(NAME, type, number) REFUSED(OPEN_WITH(type, reserved, 1), -EINVAL, "reserved parameter");
+#define X(NAME, type, number) \
+	REFUSED(OPEN_WITH(type, ephemeral, 2), -EINVAL, "ephemeral: 2 asked, 0 or 1");
 	OBJECT_TYPES(X)
 #undef X
 }
@@ -274,7 +275,7 @@ Suite *conformance_failures_suite(void)
 	tcase_add_test(tcase, a_set_that_failed_has_changed_nothing);
 	tcase_add_test(tcase, an_argument_that_is_refused_is_said);
 	tcase_add_test(tcase, a_parameter_out_of_its_range_is_said);
-	tcase_add_test(tcase, a_reserved_parameter_that_is_not_zero_is_said);
+	tcase_add_test(tcase, an_object_is_ephemeral_or_not_and_nothing_else);
 	tcase_add_test(tcase, what_a_handle_does_not_hold_it_cannot_give_back);
 	suite_add_tcase(suite, tcase);
 	return suite;

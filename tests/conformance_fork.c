@@ -115,6 +115,7 @@ static int session_refuses(void)
 	REFUSED(dso_server_stat(s, &server));
 	REFUSED(dso_transport_stat(s, &figure, 1, &count));
 	REFUSED(dso_object_delete(s, "x"));
+	REFUSED(dso_delete_prefix(s, "x", NULL));
 	REFUSED(dso_object_stat(s, "x", &stat));
 	REFUSED(dso_list(s, never, NULL));
 	REFUSED(dso_holds(s, never_held, NULL));

@@ -188,6 +188,7 @@ START_TEST(of_a_session_where_nothing_is_found)
 
 	UNTOUCHED(dso_open("nowhere:", NULL, &out.session), -EINVAL);
 	UNTOUCHED(dso_counter_open(session, "", NULL, (void *)&out.handle), -EINVAL);
+	UNTOUCHED(dso_delete_prefix(session, "", &out.word), -EINVAL);
 	UNTOUCHED(dso_object_stat(session, conformance_name(), &out.stat), -ENOENT);
 	OK(session, dso_register_open(session, conformance_name(), NULL, &reg));
 	OK(session, dso_register_set(reg, "text", 4, NULL));
@@ -235,6 +236,7 @@ START_TEST(no_name_is_an_empty_one_and_no_sentence_too)
 
 	ck_assert_int_eq(dso_object_delete(session, NULL), -EINVAL);
 	ck_assert_int_eq(dso_object_delete(session, ""), -EINVAL);
+	ck_assert_int_eq(dso_delete_prefix(session, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(dso_object_stat(session, NULL, &stat), -EINVAL);
 	OK(session, dso_future_open(session, name, NULL, &future));
 	OK(session, dso_future_set_error(future, NULL));

@@ -63,7 +63,7 @@ START_TEST(a_queue_has_what_it_was_made_with)
 		{.item_bytes = DSO_QUEUE_ITEM_BYTES_MAX + 1},
 		{.kind = DSO_QUEUE_RENDEZVOUS + 1},
 		{.kind = DSO_QUEUE_RENDEZVOUS},
-		{.reserved = 1}};
+		{.ephemeral = 2}};
 	struct dso_queue *queue;
 	struct dso_mutex *mutex;
 

@@ -296,6 +296,106 @@ START_TEST(submitted_operations_get_their_outcome_and_can_be_reaped_afterwards)
 }
 END_TEST
 
+/* ---- ephemeral objects ---- */
+
+static struct dso_session *observer;
+
+static struct dso_counter *ephemeral_in(struct dso_session *in)
+{
+	struct dso_counter_params params = {.ephemeral = DSO_EPHEMERAL, .initial = 3};
+	struct dso_counter *opened;
+
+	ck_assert_int_eq(dso_counter_open(in, "passing", &params, &opened), 0);
+	return opened;
+}
+
+static bool is_there(void)
+{
+	return dso_object_stat(observer, "passing", NULL) == 0;
+}
+
+START_TEST(an_ephemeral_object_stays_for_a_session_that_lingers_until_it_is_renewed)
+{
+	struct dso_options options = {.linger = 50 * DSO_SECOND};
+	struct dso_counter *passing;
+	int64_t before;
+
+	begin(_i, 0);
+	dso_close(session);
+	options.transport = transport;
+	ck_assert_int_eq(dso_open(daemon_url(&daemon_process, transport), &options, &session), 0);
+	passing = ephemeral_in(session);
+	cut();
+	observer = open_session(1);
+	AWAIT(dso_ping(session, NULL));
+	ck_assert(is_there());
+	renew();
+	ck_assert_uint_eq(loss_count, 0);
+	OK(dso_counter_add(passing, 1, &before));
+	ck_assert_int_eq(before, 3);
+	/* The old session is over, and the new one has the object open. */
+	leap(daemon_process.pid, 60 * DSO_SECOND);
+	OK(dso_counter_add(passing, 1, NULL));
+	ck_assert(is_there());
+	dso_counter_close(passing);
+	AWAIT(!is_there());
+	dso_close(observer);
+	finish();
+}
+END_TEST
+
+START_TEST(an_ephemeral_object_that_went_with_the_session_is_told_as_stale)
+{
+	struct dso_counter *passing;
+
+	begin(_i, 0);
+	passing = ephemeral_in(session);
+	cut();
+	observer = open_session(1);
+	/* Over shm the object stays while this process has the memory mapped. */
+	if (strcmp(transport, "shm"))
+		AWAIT(!is_there());
+	else
+		OK(dso_object_delete(observer, "passing"));
+	renew();
+	ck_assert_uint_eq(loss_count, 1);
+	ck_assert_str_eq(losses[0].name, "passing");
+	ck_assert_int_eq(losses[0].status, -ESTALE);
+	ck_assert_int_eq(dso_counter_add(passing, 1, NULL), -ESTALE);
+	dso_close(observer);
+	finish();
+}
+END_TEST
+
+START_TEST(an_ephemeral_object_goes_with_a_process_that_is_killed)
+{
+	int ready[2], status;
+	pid_t child;
+	char byte;
+
+	begin(_i, 0);
+	observer = open_session(0);
+	ck_assert_int_eq(pipe(ready), 0);
+	child = fork();
+	if (child == 0) {
+		ephemeral_in(open_session(0));
+		if (write(ready[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(1);
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	ck_assert(is_there());
+	kill(child, SIGKILL);
+	AWAIT(!is_there());
+	waitpid(child, &status, 0);
+	close(ready[0]);
+	close(ready[1]);
+	dso_close(observer);
+	finish();
+}
+END_TEST
+
 START_TEST(an_object_that_was_made_anew_meanwhile_is_stale)
 {
 	struct dso_session *other;
@@ -551,6 +651,12 @@ int main(void)
 	tcase_add_loop_test(tcase,
 			    submitted_operations_get_their_outcome_and_can_be_reaped_afterwards, 0,
 			    CASES);
+	tcase_add_loop_test(
+		tcase, an_ephemeral_object_stays_for_a_session_that_lingers_until_it_is_renewed, 0,
+		3);
+	tcase_add_loop_test(tcase, an_ephemeral_object_that_went_with_the_session_is_told_as_stale,
+			    0, 3);
+	tcase_add_loop_test(tcase, an_ephemeral_object_goes_with_a_process_that_is_killed, 0, 3);
 	tcase_add_loop_test(tcase, an_object_that_was_made_anew_meanwhile_is_stale, 0, 3);
 	tcase_add_loop_test(
 		tcase,

@@ -61,6 +61,26 @@ int dso_object_delete(struct dso_session *session, const char *name)
 	return end(session, r, "delete", name, reason);
 }
 
+int dso_delete_prefix(struct dso_session *session, const char *prefix, uint64_t *ret_count)
+{
+	INSIDE(session);
+	char reason[256] = "";
+	uint32_t cursor = 0, count;
+	uint64_t total = 0;
+	int r = begin(session, "delete by prefix", prefix ? prefix : "");
+
+	if (r)
+		return r;
+	do {
+		r = session->directory->delete_prefix(session, prefix, &cursor, &count, reason,
+						      sizeof reason);
+		total += r ? 0 : count;
+	} while (r == 0 && cursor);
+	if (r == 0 && ret_count)
+		*ret_count = total;
+	return end(session, r, "delete by prefix", prefix, reason);
+}
+
 int dso_object_stat(struct dso_session *session, const char *name, struct dso_stat *ret_stat)
 {
 	INSIDE(session);

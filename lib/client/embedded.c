@@ -323,6 +323,24 @@ static int embedded_delete(struct dso_session *session, const char *name, char *
 	return status_error(status, reason, reason_bytes);
 }
 
+static int embedded_delete_prefix(struct dso_session *session, const char *prefix, uint32_t *cursor,
+				  uint32_t *ret_count, char *reason, size_t reason_bytes)
+{
+	struct store *store = ((struct embedded *)session->directory_data)->shared->store;
+	struct store_prefix progress = {.cursor = *cursor};
+
+	(void)reason;
+	(void)reason_bytes;
+	pthread_mutex_lock(&lock);
+	store_delete_prefix(store, prefix, strlen(prefix), &progress);
+	store_tell(store, UINT_MAX);
+	store_clean(store, UINT64_MAX);
+	pthread_mutex_unlock(&lock);
+	*cursor = progress.cursor;
+	*ret_count = progress.count;
+	return 0;
+}
+
 static void stat_of(const struct store_object_stat *from, struct dso_stat *to)
 {
 	*to = (struct dso_stat){.type = (enum dso_type)from->type,
@@ -331,7 +349,8 @@ static void stat_of(const struct store_object_stat *from, struct dso_stat *to)
 				.length_bytes = from->length_bytes,
 				.opens = from->opens,
 				.extents = from->extents,
-				.extent_bytes = from->extent_bytes};
+				.extent_bytes = from->extent_bytes,
+				.ephemeral = from->is_ephemeral};
 	memcpy(to->parameters, from->parameters, sizeof to->parameters);
 	memcpy(to->name, from->name, from->name_bytes);
 }
@@ -547,6 +566,7 @@ static const struct directory_ops embedded_ops = {
 	.close = embedded_close_object,
 	.grow = embedded_grow,
 	.delete = embedded_delete,
+	.delete_prefix = embedded_delete_prefix,
 	.stat = embedded_stat,
 	.list = embedded_list,
 	.holds = embedded_holds,

@@ -54,7 +54,8 @@ struct open_request {
 	bool (*lose)(struct object *object, struct dso_loss *loss);
 	bool unwanted; /* there is nowhere to put the handle */
 	bool given;    /* parameters */
-	bool reserved; /* a parameter that is reserved is not zero */
+	/* 0 or DSO_EPHEMERAL: the object goes with its last handle */
+	uint64_t ephemeral;
 	bool is_there; /* -ENOENT where it is not, instead of making it */
 	uint64_t parameters[4];
 };
@@ -63,7 +64,8 @@ struct open_request {
 static inline uint8_t directory_open_flags(const struct open_request *request)
 {
 	return (request->is_there ? 0 : CONTROL_OPEN_CREATE) |
-	       (request->given ? CONTROL_OPEN_PARAMETERS : 0);
+	       (request->given ? CONTROL_OPEN_PARAMETERS : 0) |
+	       (request->ephemeral ? CONTROL_OPEN_EPHEMERAL : 0);
 }
 
 /* Memory of an object beside its own, in the region. */
@@ -95,6 +97,10 @@ struct directory_ops {
 		    char *reason, size_t reason_bytes);
 	int (*delete)(struct dso_session *session, const char *name, char *reason,
 		      size_t reason_bytes);
+	/* Delete some of the objects whose names begin with @prefix, from *cursor (0 at first) on;
+	 * *cursor is 0 after the last. *ret_count is how many. */
+	int (*delete_prefix)(struct dso_session *session, const char *prefix, uint32_t *cursor,
+			     uint32_t *ret_count, char *reason, size_t reason_bytes);
 	int (*stat)(struct dso_session *session, const char *name, struct dso_stat *ret_stat,
 		    char *reason, size_t reason_bytes);
 	/* List up to @count_max entries from *cursor (0 at first) on; *cursor is 0 after the

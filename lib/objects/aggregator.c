@@ -50,7 +50,7 @@ int dso_aggregator_open(struct dso_session *session, const char *name,
 		.lose = lose,
 		.unwanted = !ret_aggregator,
 		.given = params != NULL,
-		.reserved = params && params->reserved,
+		.ephemeral = params ? params->ephemeral : 0,
 	};
 	struct dso_aggregator *aggregator;
 	int r;

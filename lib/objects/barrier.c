@@ -41,7 +41,7 @@ int dso_barrier_open(struct dso_session *session, const char *name,
 		.lose = lose,
 		.unwanted = !ret_barrier,
 		.given = params != NULL,
-		.reserved = params && params->reserved,
+		.ephemeral = params ? params->ephemeral : 0,
 	};
 	struct dso_barrier *barrier;
 	int r;

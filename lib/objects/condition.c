@@ -21,7 +21,7 @@ int dso_condition_open(struct dso_session *session, const char *name,
 	INSIDE(session);
 	struct open_request request = {.type = OBJECT_CONDITION,
 				       .unwanted = !ret_condition,
-				       .reserved = params && params->reserved};
+				       .ephemeral = params ? params->ephemeral : 0};
 
 	return object_open(session, name, &request, sizeof(struct dso_condition), ret_condition);
 }

@@ -125,7 +125,7 @@ int dso_counter_open(struct dso_session *session, const char *name,
 		.type = OBJECT_COUNTER,
 		.unwanted = !ret_counter,
 		.given = params != NULL,
-		.reserved = params && params->reserved,
+		.ephemeral = params ? params->ephemeral : 0,
 	};
 	struct dso_counter *counter;
 	int r;

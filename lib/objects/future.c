@@ -50,7 +50,7 @@ int dso_future_open(struct dso_session *session, const char *name,
 		.lose = lose,
 		.unwanted = !ret_future,
 		.given = params != NULL,
-		.reserved = params && params->reserved,
+		.ephemeral = params ? params->ephemeral : 0,
 	};
 	struct dso_future *future;
 	int r;

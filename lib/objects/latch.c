@@ -19,7 +19,7 @@ int dso_latch_open(struct dso_session *session, const char *name,
 		.type = OBJECT_LATCH,
 		.unwanted = !ret_latch,
 		.given = params != NULL,
-		.reserved = params && params->reserved,
+		.ephemeral = params ? params->ephemeral : 0,
 	};
 	struct dso_latch *latch;
 	int r;

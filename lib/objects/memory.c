@@ -76,7 +76,7 @@ int dso_memory_open(struct dso_session *session, const char *name,
 		.type = OBJECT_MEMORY,
 		.unwanted = !ret_memory,
 		.given = params != NULL,
-		.reserved = params && params->reserved,
+		.ephemeral = params ? params->ephemeral : 0,
 	};
 	struct dso_memory *memory;
 	int r;

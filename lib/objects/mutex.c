@@ -190,7 +190,7 @@ int dso_mutex_open(struct dso_session *session, const char *name,
 	struct open_request request = {.type = OBJECT_MUTEX,
 				       .lose = lose,
 				       .unwanted = !ret_mutex,
-				       .reserved = params && params->reserved};
+				       .ephemeral = params ? params->ephemeral : 0};
 
 	return object_open(session, name, &request, sizeof(struct dso_mutex), ret_mutex);
 }

@@ -63,9 +63,10 @@ int object_open(struct dso_session *session, const char *name, const struct open
 				    "cannot open a %s: there is nowhere to put the handle", type);
 	if (name_bytes == 0)
 		return session_fail(session, -EINVAL, "cannot open a %s: its name is empty", type);
-	if (request->reserved)
+	if (request->ephemeral > DSO_EPHEMERAL)
 		return session_fail(session, -EINVAL,
-				    "cannot open a %s: a reserved parameter is not zero", type);
+				    "cannot open a %s: ephemeral: %llu asked, 0 or 1 is allowed",
+				    type, (unsigned long long)request->ephemeral);
 	if (name_bytes > DSO_NAME_BYTES_MAX)
 		return session_fail(session, -ENAMETOOLONG,
 				    "cannot open a %s: its name has %zu bytes, %d are the most",

@@ -33,7 +33,7 @@ int dso_once_open(struct dso_session *session, const char *name,
 	struct open_request request = {.type = OBJECT_ONCE,
 				       .lose = lose,
 				       .unwanted = !ret_once,
-				       .reserved = params && params->reserved};
+				       .ephemeral = params ? params->ephemeral : 0};
 
 	return object_open(session, name, &request, sizeof(struct dso_once), ret_once);
 }

@@ -31,7 +31,7 @@ int dso_queue_open(struct dso_session *session, const char *name,
 		.lose = lose,
 		.unwanted = !ret_queue,
 		.given = params != NULL,
-		.reserved = params && params->reserved,
+		.ephemeral = params ? params->ephemeral : 0,
 	};
 	struct dso_queue *queue;
 	int r;

@@ -404,7 +404,7 @@ int dso_register_open(struct dso_session *session, const char *name,
 		.type = OBJECT_REGISTER,
 		.unwanted = !ret_register,
 		.given = params != NULL,
-		.reserved = params && params->reserved,
+		.ephemeral = params ? params->ephemeral : 0,
 	};
 	struct dso_register *reg;
 	int r;

@@ -85,7 +85,7 @@ int dso_rwlock_open(struct dso_session *session, const char *name,
 		.lose = lose,
 		.unwanted = !ret_rwlock,
 		.given = params != NULL,
-		.reserved = params && params->reserved,
+		.ephemeral = params ? params->ephemeral : 0,
 	};
 	struct dso_rwlock *rwlock;
 	int r;

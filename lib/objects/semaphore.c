@@ -54,7 +54,7 @@ int dso_semaphore_open(struct dso_session *session, const char *name,
 		.lose = lose,
 		.unwanted = !ret_semaphore,
 		.given = params != NULL,
-		.reserved = params && params->reserved,
+		.ephemeral = params ? params->ephemeral : 0,
 	};
 	struct dso_semaphore *semaphore;
 	int r;

@@ -33,6 +33,16 @@ static bool reference_holds(const struct remote *remote, const struct object *ob
 	       object->length_bytes <= region_bytes - object->offset;
 }
 
+/* Whether storaged has the feature; if not, *reason says so. */
+static bool remote_knows(const struct remote *remote, uint64_t feature, char *reason,
+			 size_t reason_bytes)
+{
+	if (le64_get(remote->welcome.features) & feature)
+		return true;
+	snprintf(reason, reason_bytes, "this storaged is too old to know");
+	return false;
+}
+
 static int remote_open_object(struct dso_session *session, struct object *object,
 			      const struct open_request *open, char *reason, size_t reason_bytes)
 {
@@ -45,6 +55,9 @@ static int remote_open_object(struct dso_session *session, struct object *object
 	struct control_opened opened;
 	int r;
 
+	if (open->ephemeral &&
+	    !remote_knows(remote, CONTROL_FEATURE_EPHEMERAL, reason, reason_bytes))
+		return -EOPNOTSUPP;
 	for (unsigned i = 0; i < 4; i++)
 		body.parameters.parameter[i] = le64_of(open->parameters[i]);
 	pthread_mutex_lock(&session->lock);
@@ -163,16 +176,45 @@ static int remote_delete(struct dso_session *session, const char *name, char *re
 	return r;
 }
 
+static int remote_delete_prefix(struct dso_session *session, const char *prefix, uint32_t *cursor,
+				uint32_t *ret_count, char *reason, size_t reason_bytes)
+{
+	struct remote *remote = remote_of(session);
+	struct control_delete_prefix body = {.cursor = le32_of(*cursor),
+					     .name_bytes = (uint8_t)strlen(prefix)};
+	struct control_deleted_prefix deleted;
+	int r;
+
+	if (!remote_knows(remote, CONTROL_FEATURE_PREFIX, reason, reason_bytes))
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&session->lock);
+	r = remote_request(remote, CONTROL_DELETE_PREFIX, &body, sizeof body, prefix,
+			   sizeof deleted, reason, reason_bytes);
+	if (r == 0) {
+		memcpy(&deleted, remote->reply.body, sizeof deleted);
+		/* As in remote_list. */
+		if (le32_get(deleted.cursor) && le32_get(deleted.cursor) <= *cursor)
+			r = remote_reply_is_broken(remote, reason, reason_bytes);
+	}
+	if (r == 0) {
+		*cursor = le32_get(deleted.cursor);
+		*ret_count = le32_get(deleted.count);
+	}
+	pthread_mutex_unlock(&session->lock);
+	return r;
+}
+
 static void stat_of(const struct control_entry *entry, const uint8_t *name, struct dso_stat *stat)
 {
 	*stat = (struct dso_stat){
-		.type = (enum dso_type)le16_get(entry->type),
+		.type = (enum dso_type)entry->type,
 		.generation = le32_get(entry->generation),
 		.offset = le64_get(entry->offset),
 		.length_bytes = le64_get(entry->length_bytes),
 		.opens = le32_get(entry->opens),
 		.extents = entry->extents,
 		.extent_bytes = (uint64_t)le32_get(entry->extent_units) * CONTROL_EXTENT_UNIT_BYTES,
+		.ephemeral = (entry->flags & CONTROL_OPEN_EPHEMERAL) != 0,
 	};
 	for (unsigned i = 0; i < 4; i++)
 		stat->parameters[i] = le64_get(entry->parameters.parameter[i]);
@@ -303,10 +345,8 @@ static int remote_holds(struct dso_session *session, uint64_t *cursor, struct ds
 	struct control_holds page;
 	int r;
 
-	if (!(le64_get(remote->welcome.features) & CONTROL_FEATURE_HELD)) {
-		snprintf(reason, reason_bytes, "this storaged is too old to know");
+	if (!remote_knows(remote, CONTROL_FEATURE_HELD, reason, reason_bytes))
 		return -EOPNOTSUPP;
-	}
 	pthread_mutex_lock(&session->lock);
 	r = remote_request(remote, CONTROL_HELD, &body, sizeof body, NULL, sizeof page, reason,
 			   reason_bytes);
@@ -434,6 +474,7 @@ const struct directory_ops remote_ops = {
 	.close = remote_close_object,
 	.grow = remote_grow,
 	.delete = remote_delete,
+	.delete_prefix = remote_delete_prefix,
 	.stat = remote_stat,
 	.list = remote_list,
 	.holds = remote_holds,

@@ -96,6 +96,13 @@ void objects_remove(struct store *store, uint32_t *link)
 	store->deleted_count++;
 }
 
+void objects_remove_at(struct store *store, uint32_t index)
+{
+	const struct object *object = objects_at(store, index);
+
+	objects_remove(store, objects_find(store, object->hash, object->name, object->name_bytes));
+}
+
 /* ---- objects ---- */
 
 /* Have @owner hold all of @words. */
@@ -357,6 +364,7 @@ void objects_describe(const struct object *object, struct store_object_stat *ret
 		.extents = object->extents,
 		.extent_bytes = (uint64_t)object->extent_units * CONTROL_EXTENT_UNIT_BYTES,
 		.name_bytes = object->name_bytes,
+		.is_ephemeral = object->is_ephemeral,
 	};
 	memcpy(ret_stat->parameters, object->parameters, sizeof object->parameters);
 	memcpy(ret_stat->name, object->name, object->name_bytes);

@@ -52,7 +52,8 @@ struct object {
 	uint8_t number;
 	uint8_t extents;
 	uint8_t name_bytes;
-	bool is_telling; /* deleted, and some sessions that have it open were not told */
+	bool is_telling;   /* deleted, and some sessions that have it open were not told */
+	bool is_ephemeral; /* it is deleted with its last handle */
 };
 
 /* A queue of objects: index + 1, 0: none. */
@@ -95,6 +96,8 @@ uint32_t *objects_find(const struct store *store, uint64_t hash, const char *nam
 /* Update the bits of an object whose name or opens have changed. */
 void objects_mark_opened(struct store *store, uint32_t index);
 void objects_remove(struct store *store, uint32_t *link);
+/* The same of the object @index, which has a name. */
+void objects_remove_at(struct store *store, uint32_t index);
 /* A deleted object is clean: its memory is free, and it is vacant. */
 void objects_retire(struct store *store, uint32_t index);
 /* A deleted object is closed everywhere, and all sessions were told. A short one is zeroed at once,

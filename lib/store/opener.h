@@ -72,6 +72,7 @@ struct store_object_stat {
 	uint64_t extent_bytes; /* of all its extents */
 	uint8_t extents;
 	uint8_t name_bytes;
+	bool is_ephemeral;                     /* it goes with its last handle */
 	char name[CONTROL_NAME_BYTES_MAX + 1]; /* zero-terminated */
 };
 

@@ -76,6 +76,8 @@ void opens_close(struct store_open *open)
 		object->open_list = open->next;
 	object->opens--;
 	objects_mark_opened(opener->store, open->object);
+	if (object->name && object->is_ephemeral && !object->opens)
+		objects_remove_at(opener->store, open->object);
 	if (!object->name && !object->opens && !object->is_telling)
 		objects_reclaim(opener->store, open->object);
 	open->is_open = false;

@@ -180,6 +180,25 @@ void store_opener_end(struct store_opener *opener)
 	opener->store = NULL;
 }
 
+static enum wire_status create(struct store *store, unsigned type, uint64_t hash, const char *name,
+			       size_t name_bytes, unsigned flags,
+			       const uint64_t asked[TYPE_PARAMETERS], uint32_t *ret_index,
+			       char *detail, size_t detail_bytes)
+{
+	uint64_t complete[TYPE_PARAMETERS];
+	enum wire_status status;
+
+	if (!(flags & CONTROL_OPEN_CREATE))
+		return WIRE_NOT_FOUND;
+	status = type_complete(type_entry(type), asked, complete, detail, detail_bytes);
+	if (status == WIRE_OK)
+		status = objects_create(store, type, hash, name, name_bytes, complete, ret_index,
+					detail, detail_bytes);
+	if (status == WIRE_OK)
+		objects_at(store, *ret_index)->is_ephemeral = flags & CONTROL_OPEN_EPHEMERAL;
+	return status;
+}
+
 /* Find the object that an open asks for, or create it. */
 static enum wire_status look_up(struct store *store, unsigned type, const char *name,
 				size_t name_bytes, unsigned flags,
@@ -188,25 +207,24 @@ static enum wire_status look_up(struct store *store, unsigned type, const char *
 {
 	uint64_t hash = objects_hash(store, name, name_bytes);
 	uint32_t link = *objects_find(store, hash, name, name_bytes);
-	uint64_t complete[TYPE_PARAMETERS];
-	enum wire_status status;
+	struct object *object;
 
-	if (!link) {
-		if (!(flags & CONTROL_OPEN_CREATE))
-			return WIRE_NOT_FOUND;
-		status = type_complete(type_entry(type), asked, complete, detail, detail_bytes);
-		if (status != WIRE_OK)
-			return status;
-		return objects_create(store, type, hash, name, name_bytes, complete, ret_index,
-				      detail, detail_bytes);
-	}
-	if (objects_at(store, link - 1)->type != type) {
+	if (!link)
+		return create(store, type, hash, name, name_bytes, flags, asked, ret_index, detail,
+			      detail_bytes);
+	object = objects_at(store, link - 1);
+	if (object->type != type) {
 		type_detail(detail, detail_bytes, "a %s was asked for, it is a %s", type_name(type),
-			    type_name(objects_at(store, link - 1)->type));
+			    type_name(object->type));
 		return WIRE_TYPE;
 	}
+	if (flags & CONTROL_OPEN_EPHEMERAL && !object->is_ephemeral) {
+		type_detail(detail, detail_bytes,
+			    "ephemeral: asked, the %s stays until it is deleted", type_name(type));
+		return WIRE_PARAMETERS;
+	}
 	*ret_index = link - 1;
-	return objects_fit(store, objects_at(store, link - 1), asked, detail, detail_bytes);
+	return objects_fit(store, object, asked, detail, detail_bytes);
 }
 
 enum wire_status store_open(struct store_opener *opener, enum object_type type, const char *name,
@@ -297,30 +315,37 @@ enum wire_status store_close(struct store_opener *opener, uint32_t handle)
 	return WIRE_OK;
 }
 
+/* Delete the object @index, which has a name. Returns its deletion. */
+static uint64_t delete_at(struct store *store, uint32_t index)
+{
+	struct object *object = objects_at(store, index);
+	uint64_t deletion = (uint64_t)object->generation << 32 | index;
+
+	objects_remove_at(store, index);
+	if (!object->opens) {
+		objects_reclaim(store, index);
+		return deletion;
+	}
+	object->is_telling = true;
+	object->untold = object->open_list;
+	objects_queue(store, &store->telling, index);
+	return deletion;
+}
+
 enum wire_status store_delete(struct store *store, const char *name, size_t name_bytes,
 			      uint64_t *ret_deletion)
 {
-	struct object *object;
+	uint64_t deletion;
 	uint32_t *link;
-	uint32_t index;
 
 	if (!objects_is_name(name, name_bytes))
 		return WIRE_NAME;
 	link = objects_find(store, objects_hash(store, name, name_bytes), name, name_bytes);
 	if (!*link)
 		return WIRE_NOT_FOUND;
-	index = *link - 1;
-	object = objects_at(store, index);
+	deletion = delete_at(store, *link - 1);
 	if (ret_deletion)
-		*ret_deletion = (uint64_t)object->generation << 32 | index;
-	objects_remove(store, link);
-	if (!object->opens) {
-		objects_reclaim(store, index);
-		return WIRE_OK;
-	}
-	object->is_telling = true;
-	object->untold = object->open_list;
-	objects_queue(store, &store->telling, index);
+		*ret_deletion = deletion;
 	return WIRE_OK;
 }
 
@@ -411,9 +436,9 @@ enum wire_status store_stat(const struct store *store, const char *name, size_t 
 	return WIRE_OK;
 }
 
-/* The object at or after *cursor whose bit in @bits is set. */
-static bool next_of(const struct store *store, const uint64_t *bits, uint32_t *cursor,
-		    struct store_object_stat *ret_stat)
+/* The object at or after *cursor whose bit in @bits is set; *cursor moves behind it. */
+static bool next_index(const struct store *store, const uint64_t *bits, uint32_t *cursor,
+		       uint32_t *ret_index)
 {
 	for (uint64_t index = *cursor; index < store->objects.count;) {
 		uint64_t left = bits[index / 64] >> index % 64;
@@ -423,11 +448,49 @@ static bool next_of(const struct store *store, const uint64_t *bits, uint32_t *c
 			continue;
 		}
 		index += (unsigned)__builtin_ctzll(left);
-		objects_describe(objects_at(store, (uint32_t)index), ret_stat);
+		*ret_index = (uint32_t)index;
 		*cursor = (uint32_t)index + 1;
 		return true;
 	}
 	return false;
+}
+
+static bool next_of(const struct store *store, const uint64_t *bits, uint32_t *cursor,
+		    struct store_object_stat *ret_stat)
+{
+	uint32_t index;
+
+	if (!next_index(store, bits, cursor, &index))
+		return false;
+	objects_describe(objects_at(store, index), ret_stat);
+	return true;
+}
+
+void store_delete_prefix(struct store *store, const char *prefix, size_t prefix_bytes,
+			 struct store_prefix *ret_progress)
+{
+	struct store_prefix progress = {.cursor = ret_progress->cursor};
+	uint32_t index;
+
+	for (unsigned looks = 0; looks < PREFIX_LOOKS_MAX && progress.count < PREFIX_DELETED_MAX;
+	     looks++) {
+		const struct object *object;
+		bool is_open;
+
+		if (!next_index(store, store->named, &progress.cursor, &index)) {
+			progress.cursor = 0;
+			break;
+		}
+		object = objects_at(store, index);
+		if (object->name_bytes < prefix_bytes || memcmp(object->name, prefix, prefix_bytes))
+			continue;
+		is_open = object->opens;
+		progress.deletion = delete_at(store, index);
+		progress.count++;
+		if (is_open)
+			break;
+	}
+	*ret_progress = progress;
 }
 
 bool store_next(const struct store *store, uint32_t *cursor, struct store_object_stat *ret_stat)

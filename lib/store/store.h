@@ -105,6 +105,21 @@ enum wire_status store_close(struct store_opener *opener, uint32_t handle);
 enum wire_status store_delete(struct store *store, const char *name, size_t name_bytes,
 			      uint64_t *ret_deletion);
 
+#define PREFIX_LOOKS_MAX   256 /* at objects, in one call of store_delete_prefix */
+#define PREFIX_DELETED_MAX 64  /* objects that it deletes */
+
+struct store_prefix {
+	uint32_t cursor; /* where to go on; 0 at first, and after the last */
+	uint32_t count;  /* deleted by this call */
+	/* the last one's, for store_is_told: those before it were not open; 0: there is none */
+	uint64_t deletion;
+};
+
+/* Delete some of the objects whose names begin with @prefix, from the cursor (any number) of
+ * *ret_progress on. The first one that is open is the last of the call. */
+void store_delete_prefix(struct store *store, const char *prefix, size_t prefix_bytes,
+			 struct store_prefix *ret_progress);
+
 /* Tell openers of deletions, of several in turn: call `deleted` for up to @count_max handles.
  * Returns whether there is more to tell. */
 bool store_tell(struct store *store, unsigned count_max);

@@ -103,6 +103,8 @@ struct control {
 	uint64_t deletion;
 	/* LIVE: of the REDUCE that goes on in the next turn; NULL: there is none */
 	struct reduction *reduction;
+	/* what was done of a DELETE_PREFIX whose last deletion is being told */
+	struct control_deleted_prefix deleted_prefix;
 	/* until its first message has come */
 	struct peer_timer hello;
 	/* of the last reply */

@@ -146,11 +146,35 @@ static void handle_delete(struct control *control, const struct control_header *
 	answer(control, header, status);
 }
 
+/* The same for some objects. All but the last were open in no session. */
+static void handle_delete_prefix(struct control *control, const struct control_header *header,
+				 const uint8_t *body)
+{
+	const struct control_delete_prefix *prefix = (const void *)body;
+	struct store *store = control->session->space->store;
+	struct store_prefix progress = {.cursor = le32_get(prefix->cursor)};
+
+	if (!control->deletion) {
+		store_delete_prefix(store, (const char *)body + sizeof *prefix, prefix->name_bytes,
+				    &progress);
+		control->deletion = progress.deletion;
+		control->deleted_prefix.cursor = le32_of(progress.cursor);
+		control->deleted_prefix.count = le32_of(progress.count);
+	}
+	control->again = control->deletion && (!store_is_told(store, control->deletion) ||
+					       control->session->opener.untold_slot);
+	if (control->again)
+		return;
+	control->deletion = 0;
+	control_reply(control, header, &control->deleted_prefix, sizeof control->deleted_prefix);
+}
+
 static struct control_entry entry_of(const struct store_object_stat *stat)
 {
 	struct control_entry entry = {
-		.type = le16_of(stat->type),
+		.type = (uint8_t)stat->type,
 		.name_bytes = stat->name_bytes,
+		.flags = stat->is_ephemeral ? CONTROL_OPEN_EPHEMERAL : 0,
 		.generation = le32_of(stat->generation),
 		.offset = le64_of(stat->offset),
 		.length_bytes = le64_of(stat->length_bytes),
@@ -229,6 +253,7 @@ const struct control_handler handlers[] = {
 	[CONTROL_USE] = {handle_use},
 	[CONTROL_GROW] = {handle_grow},
 	[CONTROL_REDUCE] = {handle_reduce, .steps = 256},
+	[CONTROL_DELETE_PREFIX] = {handle_delete_prefix, .steps = 256},
 };
 
 const unsigned handler_count = sizeof handlers / sizeof *handlers;

@@ -157,6 +157,82 @@ START_TEST(data_connections_of_one_session_are_limited)
 }
 END_TEST
 
+/* Ask for a deletion of all that begins with "x", from @cursor on. */
+static struct control_deleted_prefix delete_prefix(int fd, uint32_t cursor)
+{
+	struct {
+		struct control_delete_prefix head;
+		uint8_t name[1];
+	} ask = {.head = {.cursor = le32_of(cursor), .name_bytes = 1}, .name = "x"};
+	struct control_deleted_prefix deleted;
+	struct message reply;
+
+	ck_assert_uint_eq(call(fd, CONTROL_DELETE_PREFIX, &ask, 9, &reply), WIRE_OK);
+	ck_assert_uint_eq(le32_get(reply.header.length_bytes), sizeof deleted);
+	memcpy(&deleted, reply.body, sizeof deleted);
+	return deleted;
+}
+
+static uint32_t handle_of_new(int fd, const char *name)
+{
+	struct control_opened opened;
+	struct message reply;
+
+	ck_assert_uint_eq(try_open(fd, OBJECT_COUNTER, name, strlen(name), 0, &reply), WIRE_OK);
+	memcpy(&opened, reply.body, sizeof opened);
+	return le32_get(opened.handle);
+}
+
+START_TEST(a_request_deletes_so_many_that_are_not_open_or_one_that_is)
+{
+	enum { COUNT = 300 };
+	struct control_deleted_prefix deleted = {0};
+	struct control_close close_it = {0};
+	uint32_t total = 0, open_count = 3;
+	struct client client;
+	struct message reply;
+	char name[16];
+
+	START();
+	client = client_new();
+	for (unsigned i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof name, i % 2 ? "x%u" : "y%u", i);
+		close_it.handle = le32_of(handle_of_new(client.fd, name));
+		if (i >= 2 * open_count)
+			ck_assert_uint_eq(
+				call(client.fd, CONTROL_CLOSE, &close_it, sizeof close_it, &reply),
+				WIRE_OK);
+	}
+	deleted = delete_prefix(client.fd, UINT32_MAX);
+	ck_assert(le32_get(deleted.count) == 0 && le32_get(deleted.cursor) == 0);
+	/* Each of these is told of, and is the last of its request. */
+	for (unsigned i = 0; i < open_count; i++) {
+		uint32_t before = le32_get(deleted.cursor);
+		struct control_delete_prefix ask = {.cursor = deleted.cursor, .name_bytes = 1};
+		uint8_t body[9];
+
+		memcpy(body, &ask, sizeof ask);
+		body[8] = 'x';
+		send_request(client.fd, CONTROL_DELETE_PREFIX, body, sizeof body);
+		ck_assert(receive_message(client.fd, &reply));
+		ck_assert_uint_eq(le16_get(reply.header.type), CONTROL_DELETED);
+		ck_assert(receive_message(client.fd, &reply));
+		memcpy(&deleted, reply.body, sizeof deleted);
+		ck_assert_uint_eq(le32_get(deleted.count), 1);
+		ck_assert_uint_gt(le32_get(deleted.cursor), before);
+		total++;
+	}
+	do {
+		deleted = delete_prefix(client.fd, le32_get(deleted.cursor));
+		ck_assert_uint_le(le32_get(deleted.count), 64);
+		total += le32_get(deleted.count);
+	} while (le32_get(deleted.cursor));
+	ck_assert_uint_eq(total, COUNT / 2);
+	ck_assert_uint_eq(le64_get(server_stat(client.fd).objects), COUNT / 2);
+	finish();
+}
+END_TEST
+
 START_TEST(a_directory_of_many_pages_lists_every_object_once)
 {
 	enum { COUNT = 300 };
@@ -212,6 +288,7 @@ TCase *limits_tests(void)
 	tcase_add_test(tests, places_of_sessions_are_used_again_with_another_id);
 	tcase_add_test(tests, a_flood_of_connections_is_cut_off_and_passes);
 	tcase_add_test(tests, data_connections_of_one_session_are_limited);
+	tcase_add_test(tests, a_request_deletes_so_many_that_are_not_open_or_one_that_is);
 	tcase_add_test(tests, a_directory_of_many_pages_lists_every_object_once);
 	return tests;
 }

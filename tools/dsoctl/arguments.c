@@ -30,6 +30,7 @@ enum {
 	KEY_WAIT,
 	KEY_LEASE,
 	KEY_OTHER,
+	KEY_EPHEMERAL,
 	KEY_USAGE,
 };
 
@@ -64,12 +65,14 @@ const struct argp_option option_table[] = {
 	 "ping: round trips to make (10); barrier wait: parties of a new barrier; semaphore run: "
 	 "permits to take (1); queue pop: items to take at most (1); agg open: contributors of a "
 	 "round"},
-	{"long", 'l', NULL, 0, "ls: with type, generation, size, and how many handles are open"},
+	{"long", 'l', NULL, 0,
+	 "ls: with type, generation, size, how many handles are open, and whether it goes with the "
+	 "last of them"},
 	{"held", KEY_HELD, NULL, 0,
 	 "ls: what each session holds, and for how long: locks, permits, onces under way, "
 	 "promised futures, leased items"},
 	{"force", KEY_FORCE, NULL, 0, "unlock, rm: also where a session holds it"},
-	{"prefix", KEY_PREFIX, "TEXT", 0, "rm: every object with a name that begins with TEXT"},
+	{"prefix", KEY_PREFIX, "TEXT", 0, "ls, rm: every object with a name that begins with TEXT"},
 	{"permits", KEY_PERMITS, "N", 0, "semaphore run: permits of a new semaphore"},
 	{"initial", KEY_INITIAL, "N", 0, "counter open: the value at creation (0)"},
 	{"capacity", KEY_CAPACITY, "N", 0,
@@ -93,6 +96,10 @@ const struct argp_option option_table[] = {
 	 "queue pop: run a command with the item on its stdin; unless that exits with 0 the item "
 	 "goes back to the queue"},
 	{"other", KEY_OTHER, NULL, 0, "counter wait: until the value is another one than VALUE"},
+	{"ephemeral", KEY_EPHEMERAL, NULL, 0,
+	 "lock, semaphore run, barrier wait: one that is made is deleted when the last session "
+	 "that "
+	 "has it open is over; where there is one that stays, that is refused"},
 	{"figures", KEY_FIGURES, NULL, OPTION_HIDDEN, NULL}, /* see name_figures */
 	{"stripes", KEY_STRIPES, "N", 0,
 	 "counter open: words that additions are spread over, 1 to 64 (1); a counter with more "
@@ -128,6 +135,7 @@ static const struct {
 	{KEY_WAIT, OPTION_WAIT},
 	{KEY_LEASE, OPTION_LEASE},
 	{KEY_OTHER, OPTION_OTHER},
+	{KEY_EPHEMERAL, OPTION_EPHEMERAL},
 };
 
 unsigned option_bit(int key)
@@ -296,6 +304,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case KEY_PREFIX:
 		ctl->prefix = argument;
+		return 0;
+	case KEY_EPHEMERAL:
+		ctl->ephemeral = DSO_EPHEMERAL;
 		return 0;
 	case '?':
 		ctl->wants_help = true;

@@ -6,15 +6,15 @@
 /* Open the barrier, or with -n create it. Any status but STATUS_DONE was explained on stderr. */
 static enum exit_status open_barrier(struct dsoctl *ctl, struct dso_barrier **ret_barrier)
 {
-	struct dso_barrier_params params = {.parties = (uint32_t)ctl->count};
+	struct dso_barrier_params params = {.parties = (uint32_t)ctl->count,
+					    .ephemeral = ctl->ephemeral};
 	bool given = ctl->options & OPTION_COUNT;
 	int r = given ? 0 : dso_object_stat(ctl->session, ctl->operands[0], NULL);
 
 	if (r == -ENOENT)
 		return fail_missing(ctl, "barrier", "dsoctl barrier wait NAME -n PARTIES");
 	if (r == 0)
-		r = dso_barrier_open(ctl->session, ctl->operands[0], given ? &params : NULL,
-				     ret_barrier);
+		r = dso_barrier_open(ctl->session, ctl->operands[0], &params, ret_barrier);
 	return r ? fail(ctl, r) : STATUS_DONE;
 }
 

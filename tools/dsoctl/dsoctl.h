@@ -43,6 +43,7 @@ enum command_option {
 	OPTION_LEASE = 131072,
 	OPTION_RENDEZVOUS = 262144,
 	OPTION_OTHER = 524288,
+	OPTION_EPHEMERAL = 1048576,
 };
 
 struct dsoctl;
@@ -73,6 +74,7 @@ struct dsoctl {
 	uint64_t capacity;
 	uint64_t item_bytes;
 	const char *prefix;
+	uint32_t ephemeral; /* of what is made: 0 or DSO_EPHEMERAL */
 	bool wants_help;
 	const struct command *command;
 	char **words;    /* all operands; freed by main() */
@@ -234,6 +236,9 @@ const struct dso_hold *holds_next(const struct holds *holds, const char *name,
 /* "held by pid 4711 for 12s", for the end of a sentence; names in it are not escaped yet. */
 #define HOLD_TEXT_BYTES (sizeof(((struct dso_hold *)0)->who) + 96)
 const char *hold_text(const struct dso_hold *hold, char text[static HOLD_TEXT_BYTES]);
+
+/* Whether the name begins with --prefix, where that is given. */
+bool has_prefix(const struct dsoctl *ctl, const char *name);
 
 /* Print which session holds what, and for how long. */
 enum exit_status print_held(const struct dsoctl *ctl);

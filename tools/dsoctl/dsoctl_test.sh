@@ -203,6 +203,22 @@ check "rm with a prefix and a name is wrong usage" 2 "" dsoctl rm --prefix a b
 for name in run-17/a run-17/b run-170; do dsoctl counter add $name >/dev/null; done
 check "rm deletes what begins with a prefix" 0 '{"deleted":\["run-17/a","run-17/b"]}' dsoctl rm --prefix run-17/ --json
 check "and nothing else" 0 1 dsoctl counter get run-170
+for object in run-19/a run-19/b run-20/c; do dsoctl counter add "$object" >/dev/null; done
+check "ls lists what begins with a prefix" 0 $'run-19/a\nrun-19/b' dsoctl ls --prefix run-19/
+check "rm deletes it without a word" 0 "" dsoctl rm --prefix run-19/
+check "and nothing else" 0 run-20/c dsoctl ls --prefix run-20
+check "stat tells that an object stays" 0 False field ephemeral dsoctl stat run-20/c --json
+check "an object that stays is not made ephemeral" 1 "" \
+	dsoctl semaphore run run-20/c --permits 1 --ephemeral -- true
+dsoctl rm run-20/c
+check "an ephemeral lock is there while it is open" 0 "true" \
+	dsoctl lock passing --ephemeral -- bash -c '"$0" stat passing --json | jq .ephemeral' "$DSOCTL"
+check "and not after that" 0 "" dsoctl ls --prefix passing
+check "so is a semaphore" 0 "*passing*" \
+	dsoctl semaphore run passing --permits 2 --ephemeral -- "$DSOCTL" ls -l --prefix passing
+check "and it is gone" 1 "" dsoctl stat passing
+check "and a barrier of one" 0 "last" dsoctl barrier wait passing -n 1 --ephemeral
+check "and it is gone, too" 1 "" dsoctl stat passing
 check "a prefix of nothing deletes nothing" 0 "" dsoctl rm --prefix run-18/
 dsoctl rm run-170
 check "rm goes on after a failure" 1 "" dsoctl rm missing bytes-65536

@@ -28,12 +28,13 @@ static int take_over(const struct dsoctl *ctl, struct dso_mutex *mutex)
 
 enum exit_status run_lock(struct dsoctl *ctl)
 {
+	struct dso_mutex_params params = {.ephemeral = ctl->ephemeral};
 	struct dso_mutex *mutex;
 	enum exit_status status;
 	bool owner_died;
 	struct wait wait;
 	uint64_t token;
-	int r = dso_mutex_open(ctl->session, ctl->operands[0], NULL, &mutex);
+	int r = dso_mutex_open(ctl->session, ctl->operands[0], &params, &mutex);
 
 	if (r)
 		return fail(ctl, r);

@@ -8,14 +8,22 @@
 #include <string.h>
 
 struct listing {
+	const struct dsoctl *ctl;
 	struct dso_stat *entries;
 	size_t count, room;
 };
+
+bool has_prefix(const struct dsoctl *ctl, const char *name)
+{
+	return !ctl->prefix || !strncmp(name, ctl->prefix, strlen(ctl->prefix));
+}
 
 static int collect(const struct dso_stat *stat, void *context)
 {
 	struct listing *listing = context;
 
+	if (!has_prefix(listing->ctl, stat->name))
+		return 0;
 	if (listing->count == listing->room) {
 		size_t room = listing->room ? 2 * listing->room : 64;
 		struct dso_stat *entries = reallocarray(listing->entries, room, sizeof *entries);
@@ -60,11 +68,11 @@ static void add_parameters(json_t *object, const struct dso_stat *stat)
 
 static json_t *describe(const struct dso_stat *stat)
 {
-	json_t *object =
-		json_pack("{s:o, s:s, s:I, s:I, s:I, s:I}", "name", json_text(stat->name), "type",
-			  dso_type_name(stat->type), "generation", (json_int_t)stat->generation,
-			  "offset", (json_int_t)stat->offset, "length_bytes",
-			  (json_int_t)stat->length_bytes, "opens", (json_int_t)stat->opens);
+	json_t *object = json_pack(
+		"{s:o, s:s, s:I, s:I, s:I, s:I, s:b}", "name", json_text(stat->name), "type",
+		dso_type_name(stat->type), "generation", (json_int_t)stat->generation, "offset",
+		(json_int_t)stat->offset, "length_bytes", (json_int_t)stat->length_bytes, "opens",
+		(json_int_t)stat->opens, "ephemeral", (int)stat->ephemeral);
 
 	if (object)
 		add_parameters(object, stat);
@@ -81,7 +89,8 @@ static enum exit_status print_listing(const struct dsoctl *ctl, const struct lis
 	char name[PRINTABLE_BYTES];
 
 	if (detailed && !ctl->json && listing->count)
-		printf("%-10s %10s %12s %6s  %s\n", "TYPE", "GENERATION", "BYTES", "OPENS", "NAME");
+		printf("%-10s %10s %12s %6s %-9s  %s\n", "TYPE", "GENERATION", "BYTES", "OPENS",
+		       "EPHEMERAL", "NAME");
 	for (size_t i = 0; i < listing->count; i++) {
 		const struct dso_stat *stat = &listing->entries[i];
 
@@ -94,8 +103,9 @@ static enum exit_status print_listing(const struct dsoctl *ctl, const struct lis
 			continue;
 		}
 		if (detailed)
-			printf("%-10s %10u %12ju %6u  ", dso_type_name(stat->type),
-			       stat->generation, (uintmax_t)stat->length_bytes, stat->opens);
+			printf("%-10s %10u %12ju %6u %-9s  ", dso_type_name(stat->type),
+			       stat->generation, (uintmax_t)stat->length_bytes, stat->opens,
+			       stat->ephemeral ? "yes" : "no");
 		puts(printable(stat->name, name));
 	}
 	return STATUS_DONE;
@@ -103,7 +113,7 @@ static enum exit_status print_listing(const struct dsoctl *ctl, const struct lis
 
 enum exit_status run_ls(struct dsoctl *ctl)
 {
-	struct listing listing = {0};
+	struct listing listing = {.ctl = ctl};
 	enum exit_status status;
 	int r;
 

@@ -19,9 +19,8 @@ struct removal {
 static int collect(const struct dso_stat *stat, void *context)
 {
 	struct removal *removal = context;
-	const char *prefix = removal->ctl->prefix;
 
-	if (strncmp(stat->name, prefix, strlen(prefix)))
+	if (!has_prefix(removal->ctl, stat->name))
 		return 0;
 	if (removal->count == removal->room) {
 		size_t room = removal->room ? 2 * removal->room : 64;
@@ -72,6 +71,24 @@ static void delete_one(struct removal *removal, const char *name)
 		json_array_append_new(removal->deleted, json_text(name));
 }
 
+/* Whether a session holds one of the objects that begin with the prefix. */
+static bool any_is_held(const struct removal *removal)
+{
+	for (size_t i = 0; i < removal->holds.count; i++)
+		if (has_prefix(removal->ctl, removal->holds.entries[i].name))
+			return true;
+	return false;
+}
+
+/* storaged does all of it, where no object has to be told apart from the others, or named. */
+static void delete_at_once(struct removal *removal)
+{
+	int r = dso_delete_prefix(removal->ctl->session, removal->ctl->prefix, NULL);
+
+	if (r)
+		removal->status = fail(removal->ctl, r);
+}
+
 static void delete_prefix(struct removal *removal)
 {
 	int r = dso_list(removal->ctl->session, collect, removal);
@@ -117,7 +134,9 @@ enum exit_status run_rm(struct dsoctl *ctl)
 	removal.deleted = json_array();
 	for (unsigned i = 0; i < ctl->operand_count; i++)
 		delete_one(&removal, ctl->operands[i]);
-	if (ctl->prefix)
+	if (ctl->prefix && !ctl->json && !any_is_held(&removal))
+		delete_at_once(&removal);
+	else if (ctl->prefix)
 		delete_prefix(&removal);
 	holds_free(&removal.holds);
 	if (print_done(ctl, json_pack("{s:o}", "deleted", removal.deleted)))

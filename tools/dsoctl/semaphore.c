@@ -7,15 +7,15 @@
  * stderr. */
 static enum exit_status open_semaphore(struct dsoctl *ctl, struct dso_semaphore **ret_semaphore)
 {
-	struct dso_semaphore_params params = {.permits = (uint32_t)ctl->permits};
+	struct dso_semaphore_params params = {.permits = (uint32_t)ctl->permits,
+					      .ephemeral = ctl->ephemeral};
 	bool given = ctl->options & OPTION_PERMITS;
 	int r = given ? 0 : dso_object_stat(ctl->session, ctl->operands[0], NULL);
 
 	if (r == -ENOENT)
 		return fail_missing(ctl, "semaphore", "dsoctl semaphore run NAME --permits N");
 	if (r == 0)
-		r = dso_semaphore_open(ctl->session, ctl->operands[0], given ? &params : NULL,
-				       ret_semaphore);
+		r = dso_semaphore_open(ctl->session, ctl->operands[0], &params, ret_semaphore);
 	return r ? fail(ctl, r) : STATUS_DONE;
 }
 

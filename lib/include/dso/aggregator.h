@@ -59,7 +59,7 @@ struct dso_aggregator_params {
 	enum dso_operation operation; /* 0: any; at creation, and beside an element, a sum */
 	uint32_t contributors;        /* of a round, 1 to 1,024; 0: any (none at creation) */
 	uint32_t flags;               /* enum dso_aggregator_flags; 0: any (none at creation) */
-	uint64_t reserved;            /* zero */
+	uint64_t ephemeral;           /* see DSO_EPHEMERAL */
 };
 
 /*

@@ -44,6 +44,21 @@
 #define DSO_AGGREGATOR_LENGTH_MAX       (1ULL << 21)  /* elements of a vector */
 #define DSO_AGGREGATOR_CONTRIBUTORS_MAX 1024          /* of a round of an aggregator */
 
+/*
+ * The member `ephemeral` of the parameters of every type. An ephemeral object is deleted with its
+ * last handle, of whatever session: when that is closed, or its session ends in any way. 0: the
+ * object stays until it is deleted; and any object will do that is there. DSO_EPHEMERAL, which
+ * counts where the object is created: it goes by itself. Opening one that is there and stays is
+ * refused then, with -EINVAL. Every other value is refused.
+ *
+ * A lost session keeps its handles as long as it keeps what it holds: for its linger, and over
+ * transport shm until its process has ended or unmapped the memory. So an ephemeral object that no
+ * other session has open is sure to survive a lost connection, or the time that a function is
+ * frozen beyond the TTL, only where the session has a linger (struct dso_options) that lasts until
+ * dso_renew(). Without one it may be gone by then, and its handle stale: dso_renew() says so.
+ */
+#define DSO_EPHEMERAL 1
+
 /* The owner number of storaged itself, which no session has. */
 #define DSO_OWNER_STORAGED 65535
 

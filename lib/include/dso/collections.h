@@ -36,7 +36,7 @@ struct dso_queue_params {
 	uint64_t capacity;
 	uint32_t item_bytes; /* the longest item, 1 to 65,536; 0: any (224 at creation) */
 	uint16_t kind;       /* enum dso_queue_kind */
-	uint16_t reserved;   /* zero */
+	uint16_t ephemeral;  /* see DSO_EPHEMERAL */
 };
 
 struct dso_queue_item {

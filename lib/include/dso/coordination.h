@@ -49,7 +49,7 @@ struct dso_mutex;
 
 /* Parameters of a mutex. NULL stands for the defaults, here and for every type. */
 struct dso_mutex_params {
-	uint64_t reserved; /* zero */
+	uint64_t ephemeral; /* see DSO_EPHEMERAL */
 };
 
 /*
@@ -103,8 +103,8 @@ int dso_mutex_holder(struct dso_mutex *mutex, uint32_t *ret_session, uint64_t *r
 struct dso_rwlock;
 
 struct dso_rwlock_params {
-	uint32_t readers;  /* at a time, 1 to DSO_RWLOCK_READERS_MAX; 0 at creation: 64 */
-	uint32_t reserved; /* zero */
+	uint32_t readers;   /* at a time, 1 to DSO_RWLOCK_READERS_MAX; 0 at creation: 64 */
+	uint32_t ephemeral; /* see DSO_EPHEMERAL */
 };
 
 /* dso_rwlock_open - open the readers-writer lock @name, creating it when there is none. Errors
@@ -142,7 +142,7 @@ struct dso_semaphore;
 struct dso_semaphore_params {
 	/* 1 to DSO_SEMAPHORE_PERMITS_MAX; 0: as many as the existing semaphore has */
 	uint32_t permits;
-	uint32_t reserved; /* zero */
+	uint32_t ephemeral; /* see DSO_EPHEMERAL */
 };
 
 /* dso_semaphore_open - open the semaphore @name. To create it, @params has to say how many permits
@@ -175,7 +175,7 @@ struct dso_barrier;
 
 struct dso_barrier_params {
 	uint32_t parties; /* 1 to DSO_BARRIER_PARTIES_MAX; 0: as many as the existing barrier has */
-	uint32_t reserved; /* zero */
+	uint32_t ephemeral; /* see DSO_EPHEMERAL */
 };
 
 /*
@@ -212,8 +212,8 @@ int dso_barrier_stat(struct dso_barrier *barrier, uint32_t *ret_parties, uint32_
 struct dso_latch;
 
 struct dso_latch_params {
-	int64_t count;     /* to begin with, at least 1; 0: that of the existing latch */
-	uint64_t reserved; /* zero */
+	int64_t count;      /* to begin with, at least 1; 0: that of the existing latch */
+	uint64_t ephemeral; /* see DSO_EPHEMERAL */
 };
 
 /* dso_latch_open - open the latch @name. To create it, @params has to say with which count it
@@ -235,7 +235,7 @@ int dso_latch_count(struct dso_latch *latch, int64_t *ret_count);
 struct dso_condition;
 
 struct dso_condition_params {
-	uint64_t reserved; /* zero */
+	uint64_t ephemeral; /* see DSO_EPHEMERAL */
 };
 
 /* dso_condition_open - open the condition variable @name, creating it when there is none. Errors
@@ -269,7 +269,7 @@ int dso_condition_broadcast(struct dso_condition *condition);
 struct dso_once;
 
 struct dso_once_params {
-	uint64_t reserved; /* zero */
+	uint64_t ephemeral; /* see DSO_EPHEMERAL */
 };
 
 /* dso_once_open - open the once @name, creating it when there is none. Errors as for
@@ -298,7 +298,7 @@ struct dso_future;
 struct dso_future_params {
 	/* the longest value, 1 to DSO_FUTURE_BYTES_MAX; 0: undecided, see dso_future_open() */
 	uint64_t capacity_bytes;
-	uint64_t reserved; /* zero */
+	uint64_t ephemeral; /* see DSO_EPHEMERAL */
 };
 
 /*

@@ -18,7 +18,7 @@ struct dso_counter_params {
 	 * creation). More than one makes adding faster under contention, and reading costs one
 	 * atomic for each. */
 	uint32_t stripes;
-	uint32_t reserved; /* zero */
+	uint32_t ephemeral; /* see DSO_EPHEMERAL */
 };
 
 /*
@@ -26,7 +26,8 @@ struct dso_counter_params {
  * whatever exists, and create with the defaults. Blocks for one control round trip. *ret_counter is
  * the caller's, to be given back with dso_counter_close(). Returns 0, -EINVAL (the name is empty or
  * NULL; a parameter is out of range, or differs from the existing object's, of a counter only the
- * stripes; a reserved parameter is not zero; there is no place for the handle), -ENAMETOOLONG,
+ * stripes, and whether it is ephemeral; there is no place for the handle), -EOPNOTSUPP (storaged is
+ * too old to know of ephemeral objects), -ENAMETOOLONG,
  * -EEXIST (an object of another type has that name), -ENOSPC (the arena is full), -ENFILE (the
  * namespace has as many objects as it may), -EMFILE (the session has as many objects open as it
  * may), -EIO (storaged has no memory of its own for it), -ECONNRESET (the connection was lost
@@ -109,7 +110,7 @@ struct dso_register_params {
 	/* 1 to DSO_REGISTER_BYTES_MAX; 0: any (64 KiB at creation). A register takes twice its
 	 * capacity of memory. */
 	uint64_t capacity_bytes;
-	uint64_t reserved; /* zero */
+	uint64_t ephemeral; /* see DSO_EPHEMERAL */
 };
 
 /*
@@ -207,7 +208,7 @@ struct dso_memory;
 
 struct dso_memory_params {
 	uint64_t size_bytes; /* 1 to 2^40; 0: any (4096 at creation) */
-	uint64_t reserved;   /* zero */
+	uint64_t ephemeral;  /* see DSO_EPHEMERAL */
 };
 
 /*

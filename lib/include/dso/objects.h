@@ -34,6 +34,7 @@ struct dso_stat {
 	uint32_t opens;         /* handles to it that are open, of all sessions */
 	uint32_t extents;       /* that an object that grows has beside that */
 	uint64_t extent_bytes;  /* of all of them; zero with a storaged that knows none */
+	uint64_t ephemeral;     /* 1: it is deleted with the last of its handles */
 	uint64_t parameters[4]; /* as created; their meaning is the type's */
 	char name[DSO_NAME_BYTES_MAX + 1];
 };
@@ -56,6 +57,17 @@ const char *dso_type_name(enum dso_type type);
  * deleted), -EPROTO.
  */
 int dso_object_delete(struct dso_session *session, const char *name);
+
+/*
+ * dso_delete_prefix - delete every object whose name begins with @prefix, as dso_object_delete()
+ * does, also one that a session holds. *ret_count is how many there were. Objects that are created
+ * meanwhile may stay. Blocks for one control round trip for up to 64 objects, and for one more for
+ * each that a session has open; storaged serves others in between. Returns 0, -EINVAL (the prefix
+ * is empty, as every object's name begins with that, or NULL), -ENAMETOOLONG, -EOPNOTSUPP (storaged
+ * is older than this function), -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -ECONNRESET, -EPROTO (after any
+ * of the last five some of the objects may have been deleted).
+ */
+int dso_delete_prefix(struct dso_session *session, const char *prefix, uint64_t *ret_count);
 
 /*
  * dso_object_stat - describe the object called @name. Blocks for one control round trip. Returns 0,
