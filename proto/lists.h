@@ -20,6 +20,8 @@
 	X(ONCE, once, 10)          \
 	X(FUTURE, future, 11)      \
 	X(QUEUE, queue, 12)        \
+	X(MAP, map, 13)            \
+	X(SET, set, 14)            \
 	X(AGGREGATOR, aggregator, 15)
 
 /* X(NAME, name, bit on the wire), best first. */

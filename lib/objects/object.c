@@ -103,5 +103,6 @@ void object_close(struct object *object)
 	session_drain(object->session);
 	object->session->directory->close(object->session, object);
 	free(object->memory);
+	free(object->more_memory);
 	free(object);
 }

@@ -2,6 +2,7 @@
 #include "lib/store/types.h"
 
 #include "lib/core/region.h"
+#include "proto/map.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -106,6 +107,11 @@ static void aggregator_initialise(uint8_t *object, const uint64_t parameters[TYP
 
 	(void)parameters;
 	region_write(object + AGGREGATOR_ROUND_OFFSET, &first, sizeof first);
+}
+
+static uint64_t map_length_bytes(const uint64_t parameters[TYPE_PARAMETERS])
+{
+	return MAP_HEAD_BYTES(parameters[MAP_PARAMETER_MEMBERS]);
 }
 
 static const char *const names[] = {
@@ -224,6 +230,24 @@ static const struct object_type_entry table[] = {
 			   .each = AGGREGATOR_PLACES_EACH, .event = AGGREGATOR_EVENT_OFFSET,
 			   .is_place = true},
 			  {.offset = AGGREGATOR_REDUCER_OFFSET, .event = AGGREGATOR_EVENT_OFFSET,
+			   .is_place = true}},
+	},
+	[OBJECT_MAP] = {
+		.parameters[MAP_PARAMETER_MEMBERS] = {
+			.name = "members", .min = MAP_MEMBERS_MIN, .max = SPACE_MEMBERS_MAX,
+			.at_creation = SPACE_MEMBERS_MAX},
+		.length_bytes = map_length_bytes,
+		.words = {{.offset = MAP_MEMBERS_OFFSET, .stride = 8,
+			   .count_parameter = MAP_PARAMETER_MEMBERS, .died_flags = OWNED_DIED,
+			   .is_place = true}},
+	},
+	[OBJECT_SET] = {
+		.parameters[MAP_PARAMETER_MEMBERS] = {
+			.name = "members", .min = MAP_MEMBERS_MIN, .max = SPACE_MEMBERS_MAX,
+			.at_creation = SPACE_MEMBERS_MAX},
+		.length_bytes = map_length_bytes,
+		.words = {{.offset = MAP_MEMBERS_OFFSET, .stride = 8,
+			   .count_parameter = MAP_PARAMETER_MEMBERS, .died_flags = OWNED_DIED,
 			   .is_place = true}},
 	},
 };

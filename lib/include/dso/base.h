@@ -41,6 +41,9 @@
 #define DSO_QUEUE_CAPACITY_MAX          4096          /* items of a queue */
 #define DSO_QUEUE_ITEM_BYTES_MAX        65536         /* of an item of a queue */
 #define DSO_QUEUE_LEASES_MAX            1024          /* of a handle of a queue at a time */
+#define DSO_MAP_KEY_BYTES_MAX           1024          /* of a key of a map or a set */
+#define DSO_MAP_VALUE_BYTES_MAX         (1 << 20)     /* of a value of a map */
+#define DSO_MAP_MEMBERS_MAX             1024          /* sessions that change a map at a time */
 #define DSO_AGGREGATOR_LENGTH_MAX       (1ULL << 21)  /* elements of a vector */
 #define DSO_AGGREGATOR_CONTRIBUTORS_MAX 1024          /* of a round of an aggregator */
 

@@ -90,6 +90,7 @@
 #include "coordination.h"
 #include "data.h"
 #include "functions.h"
+#include "map.h"
 #include "objects.h"
 #include "session.h"
 

@@ -23,6 +23,8 @@ enum dso_type {
 	DSO_ONCE = 10,
 	DSO_FUTURE = 11,
 	DSO_QUEUE = 12,
+	DSO_MAP = 13,
+	DSO_SET = 14,
 	DSO_AGGREGATOR = 15
 };
 

@@ -1,0 +1,653 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Changes of entries. A change begins with a look, goes through the steps that its kind takes, and
+ * begins anew where another client was quicker. Changes of many keys go in lock step, as looks do.
+ */
+#include "lib/core/clock.h"
+#include "lib/objects/map.h"
+
+/* ---- beginning anew, and the end ---- */
+
+static void finish(struct dso_map *map, struct map_change *change, int result)
+{
+	change->step = MAP_CHANGE_DONE;
+	change->result = result;
+	if (change->block.bytes)
+		space_give(&map->space, &change->block);
+	change->block.bytes = 0;
+}
+
+static void again(struct dso_map *map, struct map_change *change)
+{
+	int64_t now_ns = clock_now_ns();
+
+	change->step = MAP_CHANGE_LOOK;
+	if (change->attempts++ == 0)
+		change->deadline_ns = now_ns + map->object.session->timeout_ns;
+	else if (now_ns > change->deadline_ns)
+		finish(map, change, -ETIMEDOUT);
+	else
+		map_back_off(map, change->attempts);
+}
+
+static uint64_t slot_offset(const struct map_change *change, unsigned side, unsigned index)
+{
+	return map_slot_offset(&change->look->segment, change->look->key.bucket[side], index);
+}
+
+static uint64_t cell_offset(const struct map_change *change, unsigned side, unsigned cell)
+{
+	return map_cell_offset(&change->look->segment, change->look->key.bucket[side], cell - 1);
+}
+
+static void free_cell(struct dso_map *map, struct map_change *change)
+{
+	if (change->cell)
+		map_free_cell(map, cell_offset(change, change->side, change->cell),
+			      change->cell_word);
+	change->cell = 0;
+}
+
+/* ---- the place of an entry ---- */
+
+/* A free cell in the bucket of the slot; 0: there is none. */
+static unsigned find_cell(const struct map_change *change)
+{
+	for (unsigned cell = 0; cell < MAP_CELLS; cell++)
+		if (map_cell_is_free(
+			    le64_get(map_image_cell(change->look, change->side, cell)->word)))
+			return cell + 1;
+	return 0;
+}
+
+static int take_block(struct dso_map *map, struct map_change *change)
+{
+	size_t bytes = sizeof(struct map_entry) + change->look->key.length + change->entry_bytes;
+	int r;
+
+	if (change->block.bytes >= bytes)
+		return 0;
+	if (change->block.bytes)
+		space_give(&map->space, &change->block);
+	change->block.bytes = 0;
+	change->is_written = false;
+	r = space_take(&map->space, bytes, &change->block);
+	if (r)
+		change->block.bytes = 0;
+	return r;
+}
+
+/* A cell or a block for the entry, and the slot that refers to it. */
+static int find_place(struct dso_map *map, struct map_change *change, enum map_slot_state state)
+{
+	uint64_t reference;
+	uint32_t lease;
+	int r = space_lease(&map->space, &lease);
+
+	change->is_robbed = false;
+	if (r)
+		return r;
+	change->cell = change->look->segment.has_cells &&
+				       map_fits_cell(change->look->key.length, change->entry_bytes)
+			       ? find_cell(change)
+			       : 0;
+	if (change->cell) {
+		change->cell_before = le64_get(
+			map_image_cell(change->look, change->side, change->cell - 1)->word);
+		change->cell_word = map_cell_claimed(map_number(map), lease);
+		change->entry_version = map_number(map);
+		reference = change->cell;
+	} else {
+		r = take_block(map, change);
+		if (r)
+			return r;
+		if (!change->is_written)
+			change->entry_version = map_number(map);
+		reference = change->block.name.reference;
+	}
+	change->slot =
+		map_slot(state, change->look->key.fingerprint, change->entry_version, reference);
+	return 0;
+}
+
+static void write_block(struct dso_map *map, struct map_change *change)
+{
+	struct map_entry *entry = (struct map_entry *)change->stage;
+	size_t bytes = sizeof *entry + change->look->key.length;
+	uint64_t offset = change->block.offset;
+
+	if (change->is_written)
+		return;
+	if (change->look->key.length)
+		memcpy(change->stage + sizeof *entry, change->look->key.bytes,
+		       change->look->key.length);
+	map_entry_fill(entry, change->block.name.state, change->entry_version,
+		       change->look->key.length, change->entry_value, change->entry_bytes);
+	if (change->entry_bytes && change->entry_bytes <= MAP_STAGE_MAX) {
+		memcpy(change->stage + bytes, change->entry_value, change->entry_bytes);
+		bytes += change->entry_bytes;
+	}
+	/* The state is the space's, and changed by atomics alone. */
+	map_op(map, map_write_op(offset + sizeof entry->state, change->stage + sizeof entry->state,
+				 bytes - sizeof entry->state));
+	if (change->entry_bytes > MAP_STAGE_MAX)
+		map_ops_long(map, DATA_WRITE, offset + bytes, change->entry_value,
+			     change->entry_bytes);
+	change->is_written = true;
+}
+
+static void write_cell(struct dso_map *map, struct map_change *change)
+{
+	struct map_cell *cell = &change->staged_cell;
+	size_t bytes = change->look->key.length + change->entry_bytes;
+
+	map_cell_fill(cell, change->entry_version, change->look->key.bytes,
+		      change->look->key.length, change->entry_value, change->entry_bytes);
+	map_op(map,
+	       map_write_op(cell_offset(change, change->side, change->cell) + sizeof cell->word,
+			    (uint8_t *)cell + sizeof cell->word,
+			    sizeof *cell - sizeof cell->word - sizeof cell->data + bytes));
+}
+
+static void write_entry(struct dso_map *map, struct map_change *change)
+{
+	if (change->cell)
+		write_cell(map, change);
+	else
+		write_block(map, change);
+}
+
+/* ---- what is to be done, after a look ---- */
+
+static void write_over(struct dso_map *map, struct map_change *change)
+{
+	int r;
+
+	change->side = change->look->side;
+	change->index = change->look->index;
+	change->before = change->look->slot;
+	r = find_place(map, change, MAP_THERE);
+	if (r)
+		finish(map, change, r);
+	else
+		change->step = change->cell ? MAP_CHANGE_CLAIM : MAP_CHANGE_SWAP;
+}
+
+static void erase(struct dso_map *map, struct map_change *change)
+{
+	uint32_t lease;
+	int r = space_lease(&map->space, &lease);
+
+	change->side = change->look->side;
+	change->index = change->look->index;
+	change->before = change->look->slot;
+	change->slot = map_slot_with(map_number(map), MAP_EMPTY);
+	change->cell = 0;
+	change->step = MAP_CHANGE_SWAP;
+	if (r)
+		finish(map, change, r);
+}
+
+/* The number of empty slots; *ret_index is one of them. */
+static unsigned count_empty(struct dso_map *map, const struct map_change *change, unsigned side,
+			    unsigned *ret_index)
+{
+	unsigned begin = (unsigned)(map_number(map) % MAP_SLOTS), count = 0;
+
+	for (unsigned i = 0; i < MAP_SLOTS; i++) {
+		unsigned index = (begin + i) % MAP_SLOTS;
+
+		if (map_slot_state(map_image_slot(change->look, side, index)) != MAP_EMPTY)
+			continue;
+		*ret_index = index;
+		count++;
+	}
+	return count;
+}
+
+/* Both buckets are full. An insertion that does not go on keeps a slot for nothing: one that was
+ * there at the attempt before is set to empty. */
+static bool find_stale(struct map_change *change)
+{
+	bool any = false;
+
+	for (unsigned bit = 0; bit < 2 * MAP_SLOTS; bit++) {
+		uint64_t slot = map_image_slot(change->look, bit / MAP_SLOTS, bit % MAP_SLOTS);
+
+		if (map_slot_state(slot) != MAP_PROVISIONAL)
+			continue;
+		any = true;
+		if (change->stale[bit] == slot) {
+			change->seen[bit] = slot;
+			change->unsettled |= 1U << bit;
+		}
+		change->stale[bit] = slot;
+	}
+	return any;
+}
+
+static void make_room(struct dso_map *map, struct map_change *change)
+{
+	int r;
+
+	change->unsettled = 0;
+	if (find_stale(change)) {
+		change->step = MAP_CHANGE_CLEAR;
+		if (change->unsettled == 0)
+			again(map, change);
+		return;
+	}
+	r = map_split(map, change->look->key.hash);
+	if (r)
+		finish(map, change, r);
+}
+
+static void insert(struct dso_map *map, struct map_change *change)
+{
+	unsigned index[2];
+	unsigned empty[2] = {count_empty(map, change, 0, &index[0]),
+			     count_empty(map, change, 1, &index[1])};
+	int r;
+
+	if (empty[0] + empty[1] == 0) {
+		make_room(map, change);
+		return;
+	}
+	change->side = empty[1] > empty[0];
+	change->index = index[change->side];
+	change->before = map_image_slot(change->look, change->side, change->index);
+	change->step = MAP_CHANGE_INSERT;
+	r = find_place(map, change, MAP_PROVISIONAL);
+	if (r)
+		finish(map, change, r);
+}
+
+/* The value that a merge makes of the one that is there. */
+static int merge(struct dso_map *map, struct map_change *change)
+{
+	const struct map_content *there = &change->look->content;
+
+	change->is_written = false;
+	return map_merge(map, change, there->value, there->value_bytes);
+}
+
+static void found(struct dso_map *map, struct map_change *change)
+{
+	int r = 0;
+
+	change->version = change->look->content.version;
+	if (change->request.kind == MAP_PUT_IF_ABSENT)
+		r = -EEXIST;
+	else if (change->request.kind == MAP_REPLACE && change->version != change->request.expected)
+		r = -EAGAIN;
+	else if (change->request.kind == MAP_MERGE)
+		r = merge(map, change);
+	if (r == -EAGAIN && !change->look->wants_sure && change->look->block.reference) {
+		/* Look again, and be sure of the version. */
+		change->look->wants_sure = true;
+		return;
+	}
+	if (r == MAP_MERGE_KEEPS)
+		finish(map, change, 0);
+	else if (r)
+		finish(map, change, r);
+	else if (change->request.kind == MAP_REMOVE)
+		erase(map, change);
+	else
+		write_over(map, change);
+}
+
+static void absent(struct dso_map *map, struct map_change *change)
+{
+	if (change->entry_value != change->request.value)
+		change->is_written = false;
+	change->entry_value = change->request.value;
+	change->entry_bytes = change->request.value_bytes;
+	if (change->request.kind == MAP_REPLACE || change->request.kind == MAP_REMOVE)
+		finish(map, change, -ENOENT);
+	else
+		insert(map, change);
+}
+
+static void decide(struct dso_map *map, struct map_change *change)
+{
+	struct map_look *look = change->look;
+	int r = 0;
+
+	switch (look->state) {
+	case MAP_LOOK_FOUND:
+		found(map, change);
+		return;
+	case MAP_LOOK_ABSENT:
+		absent(map, change);
+		return;
+	case MAP_LOOK_SPLIT:
+		r = map_split(map, look->key.hash);
+		break;
+	default:
+		r = look->error;
+	}
+	if (r)
+		finish(map, change, r);
+}
+
+/* ---- steps ---- */
+
+static void claim(struct dso_map *map, struct map_change *change)
+{
+	map_op(map, map_cas_op(cell_offset(change, change->side, change->cell), change->cell_before,
+			       change->cell_word));
+}
+
+static void claimed(struct dso_map *map, struct map_change *change)
+{
+	if (map->ops[change->op].value == change->cell_before) {
+		change->step = MAP_CHANGE_SWAP;
+		return;
+	}
+	change->cell = 0;
+	again(map, change);
+}
+
+static void cas_slot(struct dso_map *map, struct map_change *change, uint64_t expected,
+		     uint64_t value)
+{
+	change->op = map->op_count;
+	map_op(map, map_cas_op(slot_offset(change, change->side, change->index), expected, value));
+}
+
+static void swap(struct dso_map *map, struct map_change *change)
+{
+	if (change->request.kind != MAP_REMOVE)
+		write_entry(map, change);
+	cas_slot(map, change, change->before, change->slot);
+}
+
+/* The slot has the entry: block or cell are no longer this session's. */
+static void published(struct dso_map *map, struct map_change *change)
+{
+	if (change->cell == 0)
+		change->block.bytes = 0;
+	change->version = change->entry_version;
+	finish(map, change, 0);
+}
+
+static void swapped(struct dso_map *map, struct map_change *change)
+{
+	const struct map_look *look = change->look;
+
+	if (map->ops[change->op].value != change->before) {
+		free_cell(map, change);
+		again(map, change);
+		return;
+	}
+	if (look->block.reference)
+		space_retire(&map->space, &look->block);
+	else
+		map_free_cell(map,
+			      cell_offset(change, change->side,
+					  (unsigned)map_slot_reference(change->before)),
+			      look->cell_word);
+	if (change->request.kind == MAP_REMOVE)
+		finish(map, change, 0);
+	else
+		published(map, change);
+}
+
+static void try_insert(struct dso_map *map, struct map_change *change)
+{
+	const struct map_segment *segment = &change->look->segment;
+
+	if (change->cell)
+		claim(map, change);
+	else
+		write_block(map, change);
+	cas_slot(map, change, change->before, change->slot);
+	for (unsigned side = 0; side < 2; side++)
+		map_op(map, map_read_op(map_bucket_offset(segment, change->look->key.bucket[side]),
+					change->image[side], sizeof change->image[side]));
+	map_op(map, map_read_op(segment->offset + MAP_SEGMENT_WORD_OFFSET, &change->word,
+				sizeof change->word));
+}
+
+static bool may_be_same_key(const struct map_change *change, uint64_t slot)
+{
+	return map_slot_state(slot) != MAP_EMPTY &&
+	       map_slot_fingerprint(slot) == change->look->key.fingerprint;
+}
+
+/* Which slots are not as they were at the look, or provisional with the same fingerprint. */
+static void find_unsettled(struct map_change *change)
+{
+	change->unsettled = 0;
+	for (unsigned bit = 0; bit < 2 * MAP_SLOTS; bit++) {
+		unsigned side = bit / MAP_SLOTS, index = bit % MAP_SLOTS;
+		uint64_t before = map_image_slot(change->look, side, index);
+		uint64_t now = map_slot_at(change->image[side], index);
+		bool is_rival;
+
+		if (side == change->side && index == change->index)
+			continue;
+		is_rival = map_slot_state(now) == MAP_PROVISIONAL && may_be_same_key(change, now);
+		change->seen[bit] = is_rival ? now : before;
+		if (now != before || is_rival)
+			change->unsettled |= 1U << bit;
+	}
+}
+
+static void inserted(struct dso_map *map, struct map_change *change)
+{
+	const struct map_segment *segment = &change->look->segment;
+	bool has_cell = change->cell && map->ops[change->op - 1].value == change->cell_before;
+	bool is_stable = change->word == map_segment_word(MAP_STABLE, segment->depth, false, 0);
+
+	if (change->cell && !has_cell)
+		change->cell = 0, change->is_robbed = true;
+	if (map->ops[change->op].value != change->before) {
+		free_cell(map, change);
+		again(map, change);
+		return;
+	}
+	find_unsettled(change);
+	if (change->is_robbed || !is_stable)
+		change->step = MAP_CHANGE_UNDO;
+	else
+		change->step = change->unsettled ? MAP_CHANGE_SETTLE : MAP_CHANGE_PUBLISH;
+}
+
+/* Load what has changed; set to empty what is provisional. */
+static void settle(struct dso_map *map, struct map_change *change)
+{
+	for (uint32_t left = change->unsettled; left; left &= left - 1) {
+		unsigned bit = (unsigned)__builtin_ctz(left);
+		uint64_t offset = slot_offset(change, bit / MAP_SLOTS, bit % MAP_SLOTS);
+		uint64_t slot = change->seen[bit];
+
+		if (map_slot_state(slot) == MAP_PROVISIONAL && may_be_same_key(change, slot))
+			map_op(map,
+			       map_cas_op(offset, slot, map_slot_with(map_number(map), MAP_EMPTY)));
+		else
+			map_op(map, op_load(offset));
+	}
+}
+
+static void settled(struct dso_map *map, struct map_change *change)
+{
+	unsigned op = change->op;
+
+	for (uint32_t left = change->unsettled; left; left &= left - 1, op++) {
+		unsigned bit = (unsigned)__builtin_ctz(left);
+		uint64_t slot = map->ops[op].value, before = change->seen[bit];
+		bool was_emptied = map->ops[op].opcode == DATA_CAS && slot == before;
+
+		change->seen[bit] = slot;
+		if (was_emptied || !may_be_same_key(change, slot) ||
+		    (map_slot_state(slot) == MAP_THERE &&
+		     slot == map_image_slot(change->look, bit / MAP_SLOTS, bit % MAP_SLOTS))) {
+			change->unsettled &= ~(1U << bit);
+		} else if (map_slot_state(slot) != MAP_PROVISIONAL) {
+			change->step = MAP_CHANGE_UNDO;
+			return;
+		}
+	}
+	if (change->unsettled == 0)
+		change->step = MAP_CHANGE_PUBLISH;
+}
+
+static void publish(struct dso_map *map, struct map_change *change)
+{
+	if (change->cell)
+		write_cell(map, change);
+	cas_slot(map, change, change->slot, map_slot_with(change->slot, MAP_THERE));
+}
+
+static void have_published(struct dso_map *map, struct map_change *change)
+{
+	if (map->ops[change->op].value == change->slot) {
+		published(map, change);
+		return;
+	}
+	free_cell(map, change);
+	again(map, change);
+}
+
+static void undo(struct dso_map *map, struct map_change *change)
+{
+	cas_slot(map, change, change->slot, map_slot_with(map_number(map), MAP_EMPTY));
+}
+
+static void undone(struct dso_map *map, struct map_change *change)
+{
+	free_cell(map, change);
+	again(map, change);
+}
+
+/* Set the provisional slots to empty that are in the way. */
+static void clear(struct dso_map *map, struct map_change *change)
+{
+	for (uint32_t left = change->unsettled; left; left &= left - 1) {
+		unsigned bit = (unsigned)__builtin_ctz(left);
+
+		map_op(map,
+		       map_cas_op(slot_offset(change, bit / MAP_SLOTS, bit % MAP_SLOTS),
+				  change->seen[bit], map_slot_with(map_number(map), MAP_EMPTY)));
+	}
+}
+
+static const struct {
+	void (*ask)(struct dso_map *map, struct map_change *change);
+	void (*have)(struct dso_map *map, struct map_change *change);
+} steps[MAP_CHANGE_DONE + 1] = {
+	[MAP_CHANGE_CLAIM] = {claim, claimed},
+	[MAP_CHANGE_SWAP] = {swap, swapped},
+	[MAP_CHANGE_INSERT] = {try_insert, inserted},
+	[MAP_CHANGE_SETTLE] = {settle, settled},
+	[MAP_CHANGE_PUBLISH] = {publish, have_published},
+	[MAP_CHANGE_UNDO] = {undo, undone},
+	[MAP_CHANGE_CLEAR] = {clear, again},
+};
+
+/* ---- the run ---- */
+
+/* What the space has to know of the batch. */
+static void begin(struct dso_map *map, unsigned count)
+{
+	struct space_block *taken[MAP_MANY];
+	struct space_name outgoing[MAP_MANY];
+	struct space_change about = {.taken = taken, .outgoing = outgoing};
+
+	for (unsigned i = 0; i < count; i++) {
+		struct map_change *change = &map->changes[i];
+
+		if (!steps[change->step].ask)
+			continue;
+		if (change->block.bytes && change->cell == 0)
+			taken[about.taken_count++] = &change->block;
+		if (change->step == MAP_CHANGE_SWAP && change->look->block.reference)
+			outgoing[about.outgoing_count++] = change->look->block;
+	}
+	map_begin(map, &about);
+}
+
+/* One batch. Returns 0, or the error of the session. */
+static int turn(struct dso_map *map, unsigned count)
+{
+	int r;
+
+	begin(map, count);
+	for (unsigned i = 0; i < count; i++) {
+		struct map_change *change = &map->changes[i];
+
+		change->op = map->op_count;
+		if (steps[change->step].ask)
+			steps[change->step].ask(map, change);
+	}
+	r = map_execute(map);
+	for (unsigned i = 0; i < count; i++) {
+		struct map_change *change = &map->changes[i];
+
+		if (!steps[change->step].have)
+			continue;
+		if (r)
+			finish(map, change, r);
+		else
+			steps[change->step].have(map, change);
+	}
+	return r;
+}
+
+static bool any_acts(const struct dso_map *map, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (steps[map->changes[i].step].ask)
+			return true;
+	return false;
+}
+
+/* Look for the keys of those that begin, or begin anew. Returns whether there are any. */
+static bool look(struct dso_map *map, unsigned count)
+{
+	struct map_look *looks[MAP_MANY];
+	unsigned looked = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		if (map->changes[i].step == MAP_CHANGE_LOOK)
+			looks[looked++] = map->changes[i].look;
+	if (looked == 0)
+		return false;
+	map_look(map, looks, looked);
+	for (unsigned i = 0; i < count; i++)
+		if (map->changes[i].step == MAP_CHANGE_LOOK)
+			decide(map, &map->changes[i]);
+	return true;
+}
+
+static void prepare(struct dso_map *map, unsigned i)
+{
+	struct map_change *change = &map->changes[i];
+
+	change->look = &map->looks[i];
+	change->look->is_writer = true;
+	change->look->wants_value = change->request.kind == MAP_MERGE;
+	change->look->wants_sure = change->request.kind == MAP_PUT_IF_ABSENT;
+	change->step = MAP_CHANGE_LOOK;
+	change->block.bytes = 0;
+	change->is_written = false;
+	change->entry_value = change->request.value;
+	change->entry_bytes = change->request.value_bytes;
+	change->cell = 0;
+	change->attempts = 0;
+	memset(change->stale, 0, sizeof change->stale);
+}
+
+int map_run(struct dso_map *map, unsigned count)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		prepare(map, i);
+	while (look(map, count))
+		while (any_acts(map, count))
+			r = turn(map, count);
+	return r;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Removing all entries. */
+#include "lib/client/check.h"
+#include "lib/objects/map_snapshot.h"
+
+#define SOME 32 /* entries that are removed at once */
+
+struct removal {
+	struct map_place place;
+	uint64_t word; /* of its block or cell */
+};
+
+static uint64_t word_offset(struct dso_map *map, const struct map_place *place)
+{
+	unsigned reference = (unsigned)map_slot_reference(place->slot);
+	uint64_t offset = 0;
+
+	if (!map_slot_is_inline(place->slot))
+		(void)space_find(&map->space, map_slot_reference(place->slot),
+				 sizeof(struct map_entry), &offset);
+	else if (reference && place->segment->has_cells)
+		offset = map_cell_offset(place->segment, place->bucket, reference - 1);
+	return offset;
+}
+
+/* READ the words of blocks and cells. */
+static int read_words(struct dso_map *map, struct removal *removals, unsigned count)
+{
+	map_begin(map, NULL);
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t offset = word_offset(map, &removals[i].place);
+
+		removals[i].word = 0;
+		if (offset)
+			map_op(map, map_read_op(offset, &removals[i].word, 8));
+	}
+	return map_execute(map);
+}
+
+/* The slot is empty: what it referred to is free. */
+static void removed(struct dso_map *map, const struct removal *removal)
+{
+	struct space_name block = {map_slot_reference(removal->place.slot), removal->word};
+	uint64_t offset = word_offset(map, &removal->place);
+
+	if (!map_slot_is_inline(removal->place.slot))
+		space_retire(&map->space, &block);
+	else if (offset)
+		map_free_cell(map, offset, removal->word);
+}
+
+static int empty_slots(struct dso_map *map, const struct removal *removals, unsigned count,
+		       unsigned *ret_first)
+{
+	struct space_name outgoing[SOME];
+	struct space_change about = {.outgoing = outgoing};
+
+	for (unsigned i = 0; i < count; i++)
+		if (!map_slot_is_inline(removals[i].place.slot))
+			outgoing[about.outgoing_count++] = (struct space_name){
+				map_slot_reference(removals[i].place.slot), removals[i].word};
+	map_begin(map, &about);
+	*ret_first = map->op_count;
+	for (unsigned i = 0; i < count; i++)
+		map_op(map, map_cas_op(map_place_offset(&removals[i].place), removals[i].place.slot,
+				       map_slot_with(map_number(map), MAP_EMPTY)));
+	return map_execute(map);
+}
+
+/* *ret_moving: one is of a split. */
+static int remove_some(struct dso_map *map, struct removal *removals, unsigned count,
+		       bool *ret_moving)
+{
+	while (count) {
+		unsigned left = 0, first;
+		int r = read_words(map, removals, count);
+
+		if (r == 0)
+			r = empty_slots(map, removals, count, &first);
+		if (r)
+			return r;
+		for (unsigned i = 0; i < count; i++) {
+			uint64_t before = map->ops[first + i].value;
+
+			if (before == removals[i].place.slot) {
+				removed(map, &removals[i]);
+				continue;
+			}
+			*ret_moving |= map_slot_state(before) == MAP_MOVING;
+			if (map_slot_state(before) != MAP_THERE)
+				continue;
+			/* It was written over. */
+			removals[left] = removals[i];
+			removals[left++].place.slot = before;
+		}
+		count = left;
+	}
+	return 0;
+}
+
+static int remove_all(struct dso_map *map, const struct map_snapshot *snapshot, bool *ret_moving)
+{
+	struct removal removals[SOME];
+	unsigned count = 0;
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < MAP_BUCKETS * MAP_SLOTS; i++) {
+		count += map_find_place(snapshot, i, &removals[count].place);
+		if (count < SOME)
+			continue;
+		r = remove_some(map, removals, count, ret_moving);
+		count = 0;
+	}
+	return r ? r : remove_some(map, removals, count, ret_moving);
+}
+
+static int clear_segment(struct dso_map *map, uint64_t *cursor)
+{
+	struct map_snapshot snapshot;
+	bool is_moving = false;
+	int r = map_take_snapshot(map, *cursor, &snapshot);
+
+	if (r)
+		return r;
+	is_moving = snapshot.has_sibling;
+	if (!is_moving)
+		r = remove_all(map, &snapshot, &is_moving);
+	if (r)
+		return r;
+	/* Where it is being split, first help. */
+	if (is_moving)
+		return map_split(map, map_cursor_hash(*cursor));
+	*cursor = map_behind(&snapshot.segment);
+	return 0;
+}
+
+int dso_map_clear(struct dso_map *map)
+{
+	INSIDE_OF(map);
+	uint64_t cursor = 0;
+	uint32_t lease;
+	int r = space_lease(&map->space, &lease);
+
+	do {
+		if (r == 0)
+			r = clear_segment(map, &cursor);
+	} while (r == 0 && cursor);
+	if (r == 0)
+		r = map_flush(map);
+	return r ? map_fail(map, "clear", r) : 0;
+}

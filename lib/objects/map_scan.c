@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading all entries, a segment with each call. */
+#include "lib/objects/map_snapshot.h"
+
+#define SOME 16 /* entries that are read at once */
+
+/* ---- reading entries ---- */
+
+struct visit {
+	int (*each)(const struct dso_map_entry *entry, void *context);
+	void *context;
+	struct dso_map *map;
+	uint8_t *room; /* for any entry */
+	bool was_stopped;
+};
+
+static int tell(struct visit *visit, const struct map_content *content)
+{
+	struct dso_map_entry entry = {
+		.key = content->key,
+		.key_bytes = content->key_bytes,
+		.value = content->value,
+		.length_bytes = content->value_bytes,
+		.version = content->version,
+	};
+	int r = visit->each(&entry, visit->context);
+
+	visit->was_stopped = r != 0;
+	return r;
+}
+
+static int follow(struct visit *visit, const struct map_place *place);
+
+/* The slot of the same number in the segments that were split off since. */
+static int follow_siblings(struct visit *visit, const struct map_place *place)
+{
+	const struct map_segment *segment = place->segment;
+	struct map_segment at = *segment, sibling;
+	struct map_place next = *place;
+	uint64_t word, reference;
+	int r = map_load(visit->map, segment->offset + MAP_SEGMENT_WORD_OFFSET, &word);
+
+	for (; r == 0 && at.depth <= map_segment_depth(word) && at.depth < MAP_DEPTH_MAX;
+	     at.depth++) {
+		if (at.depth == map_segment_depth(word) && map_segment_state(word) == MAP_SPLITTING)
+			reference = word;
+		else
+			r = map_load(visit->map,
+				     segment->offset + MAP_SEGMENT_SIBLINGS_OFFSET + 8U * at.depth,
+				     &reference);
+		if (r || map_slot_reference(reference) == 0)
+			continue;
+		r = map_sibling(visit->map, &at, reference, &sibling);
+		next.segment = &sibling;
+		if (r == 0)
+			r = follow(visit, &next);
+	}
+	return r;
+}
+
+/* What was read of the slot was no entry of it: it was changed, or moved. What is there by now may
+ * be the entry. */
+static int follow(struct visit *visit, const struct map_place *place)
+{
+	struct dso_map *map = visit->map;
+	struct map_place now = *place;
+	struct map_content content;
+	uint64_t damaged = 0;
+	int r;
+
+	for (;;) {
+		r = map_load(map, map_place_offset(place), &now.slot);
+		if (r || map_slot_state(now.slot) < MAP_THERE)
+			break;
+		if (now.slot == damaged)
+			return -EBADMSG;
+		r = map_read_entry(map, &now, visit->room, &content);
+		if (r <= 0)
+			break;
+		damaged = now.slot;
+	}
+	if (r == 0 && map_slot_state(now.slot) >= MAP_THERE)
+		r = tell(visit, &content);
+	return r ? r : follow_siblings(visit, place);
+}
+
+/* ---- scan ---- */
+
+static int visit_one(struct visit *visit, const struct map_place *place, const uint8_t *room,
+		     size_t bytes)
+{
+	struct map_content content;
+	unsigned cell = (unsigned)map_slot_reference(place->slot) - 1;
+	const struct map_cell *cells =
+		(const struct map_cell *)(place->bucket_image + 8 * MAP_SLOTS);
+
+	if (map_slot_is_inline(place->slot)) {
+		if (cell < MAP_CELLS && place->segment->has_cells &&
+		    map_cell_content(&cells[cell], place->slot, &content))
+			return tell(visit, &content);
+	} else if (map_entry_content(room, bytes, place->slot, &content) &&
+		   map_content_bytes(&content) <= bytes && map_entry_is_whole(room, &content)) {
+		return tell(visit, &content);
+	}
+	return follow(visit, place);
+}
+
+static int visit_some(struct visit *visit, const struct map_snapshot *snapshot,
+		      const struct map_place *places, unsigned count)
+{
+	struct dso_map *map = visit->map;
+	size_t share = (snapshot->room_bytes / SOME) & ~(size_t)7, bytes[SOME] = {0};
+	int r = 0;
+
+	map_begin(map, NULL);
+	for (unsigned i = 0; r == 0 && i < count; i++)
+		if (!map_slot_is_inline(places[i].slot))
+			r = map_ask_for_block(map, places[i].slot, snapshot->room + i * share,
+					      map->guess_bytes, &bytes[i]);
+	if (r == 0)
+		r = map_execute(map);
+	for (unsigned i = 0; r == 0 && i < count; i++)
+		r = visit_one(visit, &places[i], snapshot->room + i * share, bytes[i]);
+	return r;
+}
+
+static int visit_all(struct visit *visit, const struct map_snapshot *snapshot)
+{
+	struct map_place places[SOME];
+	unsigned count = 0;
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < MAP_BUCKETS * MAP_SLOTS; i++) {
+		count += map_find_place(snapshot, i, &places[count]);
+		if (count < SOME)
+			continue;
+		r = visit_some(visit, snapshot, places, count);
+		count = 0;
+	}
+	return r ? r : visit_some(visit, snapshot, places, count);
+}
+
+int map_scan(struct dso_map *map, const char *verb, uint64_t *cursor,
+	     int (*each)(const struct dso_map_entry *entry, void *context), void *context)
+{
+	struct visit visit = {.each = each, .context = context, .map = map, .room = map->merged};
+	struct map_snapshot snapshot;
+	int r;
+
+	if (!cursor || *cursor >> MAP_DEPTH_MAX)
+		return object_refuse(&map->object, verb, -EINVAL, "the cursor is none");
+	r = map_take_snapshot(map, *cursor, &snapshot);
+	if (r == 0)
+		r = visit_all(&visit, &snapshot);
+	if (visit.was_stopped)
+		return r;
+	if (r)
+		return map_fail(map, verb, r);
+	*cursor = map_behind(&snapshot.segment);
+	return 0;
+}

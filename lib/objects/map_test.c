@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A map over an embedded store, from inside: a session stands still before each of its operations
+ * while another one does something, or ends there. What comes of it has to be what some order of
+ * the two would have made, and the map has to be whole.
+ */
+#include "lib/objects/map_snapshot.h"
+#include "lib/objects/word.h"
+#include "tests/runner.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OTHERS 16 /* entries beside the one that it is about */
+
+/* ---- a transport that a session stands still or ends in ---- */
+
+struct pausing {
+	struct transport_base base;
+	struct transport *inside;
+	uint64_t executed, limit; /* operations */
+	void (*pause)(void);      /* before the operation of that number; NULL: the session ends */
+};
+
+static int pausing_execute(struct transport *transport, struct op *op)
+{
+	struct pausing *pausing = (struct pausing *)transport;
+
+	if (pausing->executed >= pausing->limit) {
+		if (!pausing->pause)
+			return -ENOTCONN;
+		pausing->limit = UINT64_MAX;
+		pausing->pause();
+	}
+	pausing->executed++;
+	return transport_ops(pausing->inside)->execute(pausing->inside, op);
+}
+
+static int pausing_cas(struct transport *transport, uint64_t offset, uint64_t expected,
+		       uint64_t value, uint64_t *ret_before)
+{
+	struct op op = map_cas_op(offset, expected, value);
+	int r = pausing_execute(transport, &op);
+
+	*ret_before = op.value;
+	return r;
+}
+
+static void pausing_close(struct transport *transport)
+{
+	struct pausing *pausing = (struct pausing *)transport;
+
+	transport_ops(pausing->inside)->close(pausing->inside);
+	free(pausing);
+}
+
+static const struct transport_ops pausing_ops = {
+	.name = "embedded", .close = pausing_close, .execute = pausing_execute, .cas = pausing_cas};
+
+static struct dso_map *begin(void)
+{
+	struct dso_session *session;
+	struct pausing *pausing = calloc(1, sizeof *pausing);
+	struct dso_map *map;
+
+	ck_assert_int_eq(dso_open("embedded:map", NULL, &session), 0);
+	*pausing = (struct pausing){{&pausing_ops}, session->transport, 0, UINT64_MAX, NULL};
+	session->transport = (struct transport *)pausing;
+	ck_assert_msg(dso_map_open(session, "m", NULL, &map) == 0, "%s", dso_error(session));
+	return map;
+}
+
+static struct pausing *pausing_of(struct dso_map *map)
+{
+	return (struct pausing *)map->object.session->transport;
+}
+
+static void end(struct dso_map *map)
+{
+	struct dso_session *session = map->object.session;
+
+	dso_map_close(map);
+	dso_close(session);
+}
+
+/* The session ends without giving anything back, and the sweep takes it out of the members. */
+static void die(struct dso_map *map)
+{
+	struct dso_session *session = map->object.session;
+	uint64_t members = map->object.parameters[MAP_PARAMETER_MEMBERS];
+
+	pausing_of(map)->limit = UINT64_MAX;
+	space_lose(&map->space);
+	map->later_count = 0;
+	for (uint64_t i = 0; i < members; i++) {
+		uint64_t word, before, offset = MAP_MEMBERS_OFFSET + 8 * i;
+
+		ck_assert_int_eq(word_load(&map->object, offset, &word), 0);
+		if (owned_word_owner(word) == session->owner)
+			ck_assert_int_eq(word_cas(&map->object, offset, word,
+						  owned_word_without_owner(word) | OWNED_DIED,
+						  &before),
+					 0);
+	}
+	object_close(&map->object);
+	dso_close(session);
+}
+
+/* ---- what sessions do, and what it makes of the entry ---- */
+
+enum verb { NOTHING, INSERT, PUT, REPLACE, REMOVE, SPLIT, GET, VERBS };
+
+struct act {
+	enum verb verb;
+	bool is_large; /* the value lies in a block */
+};
+
+/* The entry: whose value it has, 0 where it is absent. */
+struct model {
+	unsigned value;
+};
+
+enum { BEFORE = 1, MINE = 2, THEIRS = 3 }; /* values */
+
+static const char key[] = "the key";
+static uint64_t version_before;
+
+static size_t value_of(uint8_t *value, unsigned who, bool is_large)
+{
+	size_t length = is_large ? 200 : 8;
+
+	memset(value, (int)who, length);
+	return length;
+}
+
+static int get(struct dso_map *map, unsigned *ret_value)
+{
+	uint8_t value[200];
+	size_t length;
+	int r = dso_map_get(map, key, sizeof key, value, sizeof value, &length, NULL);
+
+	*ret_value = 0;
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	ck_assert(length == 8 || length == 200);
+	for (size_t i = 1; i < length; i++)
+		ck_assert_uint_eq(value[i], value[0]);
+	*ret_value = value[0];
+	return 0;
+}
+
+/* GET: 0 or what it has found. */
+static int do_it(struct dso_map *map, const struct act *act, unsigned who)
+{
+	uint8_t value[200];
+	size_t length = value_of(value, who, act->is_large);
+	unsigned found;
+	int r;
+
+	switch (act->verb) {
+	case INSERT:
+		return dso_map_put_if_absent(map, key, sizeof key, value, length, NULL);
+	case PUT:
+		return dso_map_put(map, key, sizeof key, value, length, NULL);
+	case REPLACE:
+		return dso_map_replace(map, key, sizeof key, version_before, value, length, NULL);
+	case REMOVE:
+		return dso_map_remove(map, key, sizeof key);
+	case SPLIT:
+		return map_split(map, map_key(map, key, sizeof key).hash);
+	case GET:
+		r = get(map, &found);
+		return r ? r : (int)found;
+	default:
+		return 0;
+	}
+}
+
+/* The same of the model. */
+static int model_it(struct model *model, const struct act *act, unsigned who)
+{
+	unsigned before = model->value;
+
+	switch (act->verb) {
+	case INSERT:
+		if (before)
+			return -EEXIST;
+		model->value = who;
+		return 0;
+	case PUT:
+		model->value = who;
+		return 0;
+	case REPLACE:
+		if (before == BEFORE)
+			model->value = who;
+		return before == BEFORE ? 0 : before ? -EAGAIN : -ENOENT;
+	case REMOVE:
+		model->value = 0;
+		return before ? 0 : -ENOENT;
+	case GET:
+		return (int)before;
+	default:
+		return 0;
+	}
+}
+
+/* ---- what must hold ---- */
+
+static void prepare(struct dso_map *map, const struct act *before)
+{
+	for (unsigned i = 0; i < OTHERS; i++)
+		ck_assert_int_eq(dso_map_put(map, &i, sizeof i,
+					     "a value that may be long for a cell", i % 2 ? 35 : 4,
+					     NULL),
+				 0);
+	version_before = 0;
+	if (before->verb == PUT) {
+		uint8_t value[200];
+		size_t length = value_of(value, BEFORE, before->is_large);
+
+		ck_assert_int_eq(dso_map_put(map, key, sizeof key, value, length, &version_before),
+				 0);
+	}
+}
+
+/* Nobody else has the map open. */
+static void verify(struct dso_map *map, bool is_there)
+{
+	struct map_report report;
+
+	space_close(&map->space);
+	ck_assert_int_eq(map_check(map, &report), 0);
+	ck_assert_uint_eq(report.entries, OTHERS + is_there);
+	ck_assert_uint_eq(report.damaged, 0);
+	ck_assert_uint_eq(report.misplaced, 0);
+	ck_assert_uint_eq(report.doubled, 0);
+	ck_assert_uint_eq(report.space.unreferenced_blocks, 0);
+	ck_assert_uint_eq(report.space.uncounted_spans, 0);
+	ck_assert_uint_eq(report.space.leased_spans, 0);
+	ck_assert_uint_eq(report.space.broken_pages, 0);
+}
+
+static void delete_map(struct dso_session *keeper)
+{
+	ck_assert_int_eq(dso_object_delete(keeper, "m"), 0);
+}
+
+/* ---- a session stands still while another one acts ---- */
+
+static struct dso_map *rival;
+static struct act rival_acts[2];
+static int rival_results[2];
+static bool was_paused;
+
+static void rival_acts_now(void)
+{
+	was_paused = true;
+	for (unsigned i = 0; i < 2; i++)
+		rival_results[i] = do_it(rival, &rival_acts[i], THEIRS);
+}
+
+/* Whether mine, before or after some of theirs, makes of the entry what was seen. */
+static bool explains(const struct act *before, const struct act *mine, int result, unsigned value)
+{
+	for (unsigned place = 0; place < 3; place++) {
+		struct model model = {before->verb == PUT ? BEFORE : 0};
+		bool fits = true;
+
+		for (unsigned i = 0; i < 3; i++) {
+			if (i == place)
+				fits &= model_it(&model, mine, MINE) == result;
+			if (i < 2)
+				fits &= model_it(&model, &rival_acts[i], THEIRS) ==
+					rival_results[i];
+		}
+		if (fits && model.value == value)
+			return true;
+	}
+	return false;
+}
+
+static bool pause_at(struct dso_session *keeper, const struct act *before, const struct act *mine,
+		     uint64_t limit)
+{
+	struct dso_map *map = begin();
+	unsigned value;
+	int result;
+
+	rival = begin();
+	prepare(map, before);
+	was_paused = false;
+	pausing_of(map)->executed = 0;
+	pausing_of(map)->limit = limit;
+	pausing_of(map)->pause = rival_acts_now;
+	result = do_it(map, mine, MINE);
+	pausing_of(map)->limit = UINT64_MAX;
+	if (!was_paused)
+		rival_acts_now();
+	ck_assert_int_eq(get(rival, &value), 0);
+	ck_assert_msg(explains(before, mine, result, value),
+		      "before %d %d; %d %d before its operation %ju: %d; theirs %d: %d, %d: %d; "
+		      "in the end %u",
+		      before->verb, before->is_large, mine->verb, mine->is_large, (uintmax_t)limit,
+		      result, rival_acts[0].verb, rival_results[0], rival_acts[1].verb,
+		      rival_results[1], value);
+	end(map);
+	verify(rival, value != 0);
+	end(rival);
+	delete_map(keeper);
+	return was_paused;
+}
+
+static const struct act befores[] = {{NOTHING, false}, {PUT, false}, {PUT, true}};
+static const struct act acts[] = {{INSERT, false}, {INSERT, true},  {PUT, false},   {PUT, true},
+				  {REPLACE, true}, {REMOVE, false}, {SPLIT, false}, {GET, false}};
+static const struct act theirs[][2] = {
+	{{INSERT, false}},
+	{{INSERT, true}},
+	{{PUT, false}},
+	{{PUT, true}},
+	{{REMOVE, false}},
+	{{SPLIT, false}},
+	{{REPLACE, true}},
+	{{REMOVE, false}, {INSERT, true}},
+	{{PUT, false}, {PUT, false}},
+	{{SPLIT, false}, {PUT, true}},
+	{{SPLIT, false}, {REMOVE, false}},
+	{{SPLIT, false}, {SPLIT, false}},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+START_TEST(a_session_that_stands_still_before_any_operation_finds_its_way)
+{
+	struct dso_session *keeper;
+	uint64_t runs = 0;
+
+	ck_assert_int_eq(dso_open("embedded:map", NULL, &keeper), 0);
+	for (unsigned b = 0; b < COUNT(befores); b++)
+		for (unsigned a = 0; a < COUNT(acts); a++) {
+			/* A split has many operations, which are alike. */
+			uint64_t stride = acts[a].verb == SPLIT ? 9 + (unsigned)_i % 3 : 1;
+
+			memcpy(rival_acts, theirs[_i], sizeof rival_acts);
+			for (uint64_t limit = 0; pause_at(keeper, &befores[b], &acts[a], limit);
+			     limit += stride)
+				runs++;
+		}
+	printf("# %ju runs\n", (uintmax_t)runs);
+	dso_close(keeper);
+}
+END_TEST
+
+/* ---- a session ends ---- */
+
+static bool die_at(struct dso_session *keeper, const struct act *before, const struct act *mine,
+		   uint64_t limit)
+{
+	struct dso_map *map = begin(), *survivor;
+	struct model was = {before->verb == PUT ? BEFORE : 0}, is = was;
+	unsigned value;
+	uint32_t lease;
+	bool ended;
+
+	prepare(map, before);
+	model_it(&is, mine, MINE);
+	pausing_of(map)->executed = 0;
+	pausing_of(map)->limit = limit;
+	do_it(map, mine, MINE);
+	ended = pausing_of(map)->executed == limit;
+	die(map);
+
+	survivor = begin();
+	ck_assert_int_eq(get(survivor, &value), 0);
+	ck_assert(value == was.value || value == is.value);
+	ck_assert_int_eq(space_lease(&survivor->space, &lease), 0);
+	verify(survivor, value != 0);
+	/* And everything goes on: the split, too. */
+	ck_assert_int_eq(do_it(survivor, &(struct act){SPLIT, false}, THEIRS), 0);
+	ck_assert_int_eq(do_it(survivor, &(struct act){PUT, true}, THEIRS), 0);
+	verify(survivor, true);
+	end(survivor);
+	delete_map(keeper);
+	return ended;
+}
+
+START_TEST(a_session_that_ends_before_any_operation_leaves_a_whole_map)
+{
+	const struct act *mine = &acts[_i];
+	struct dso_session *keeper;
+	uint64_t runs = 0;
+
+	ck_assert_int_eq(dso_open("embedded:map", NULL, &keeper), 0);
+	for (unsigned b = 0; b < COUNT(befores); b++)
+		for (uint64_t limit = 0; die_at(keeper, &befores[b], mine, limit); limit++)
+			runs++;
+	printf("# %ju runs\n", (uintmax_t)runs);
+	dso_close(keeper);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("map");
+	TCase *tests = tcase_create("map");
+
+	tcase_add_loop_test(tests, a_session_that_stands_still_before_any_operation_finds_its_way,
+			    0, (int)COUNT(theirs));
+	tcase_add_loop_test(tests, a_session_that_ends_before_any_operation_leaves_a_whole_map, 0,
+			    (int)COUNT(acts));
+	tcase_set_timeout(tests, 300);
+	suite_add_tcase(suite, tests);
+	return run_suite(suite);
+}
