@@ -3,6 +3,7 @@
 #include "proto/control.h"
 #include "proto/data.h"
 #include "proto/layout.h"
+#include "proto/map.h"
 #include "proto/space.h"
 #include "tests/runner.h"
 
@@ -163,6 +164,18 @@ static const struct field fields[] = {
 
 	FIELD(space_record, checksum), FIELD(space_record, count), FIELD(space_record, intents),
 	FIELD(space_record, leases), FIELD(space_record, reserved),
+
+	FIELD(map_segment_header, state), FIELD(map_segment_header, parent),
+	FIELD(map_segment_header, word), FIELD(map_segment_header, suffix),
+	FIELD(map_segment_header, depth), FIELD(map_segment_header, has_cells),
+	FIELD(map_segment_header, kind), FIELD(map_segment_header, siblings),
+	FIELD(map_segment_header, reserved),
+
+	FIELD(map_entry, state), FIELD(map_entry, version), FIELD(map_entry, checksum),
+	FIELD(map_entry, value_bytes), FIELD(map_entry, key_bytes), FIELD(map_entry, kind),
+
+	FIELD(map_cell, word), FIELD(map_cell, version), FIELD(map_cell, key_bytes),
+	FIELD(map_cell, value_bytes), FIELD(map_cell, checksum), FIELD(map_cell, data),
 };
 /* clang-format on */
 

@@ -33,7 +33,7 @@ static int allocate(struct dso_map *map)
 	size_t ops = aligned(MAP_OPS_MAX * sizeof *map->ops);
 	size_t looks = aligned(MAP_MANY * sizeof *map->looks);
 	size_t changes = aligned(MAP_MANY * sizeof *map->changes);
-	uint8_t *memory = calloc(1, ops + looks + changes + 2 * MAP_ROOM_BYTES);
+	uint8_t *memory = malloc(ops + looks + changes + 2 * MAP_ROOM_BYTES);
 
 	if (!memory)
 		return -ENOMEM;

@@ -124,6 +124,7 @@ struct dso_map {
 	/* frees of cells that go with the next batch */
 	struct op later[MAP_LATER_MAX];
 	unsigned later_count;
+	uint64_t suspect; /* the word of a claimed cell whose lease was not over */
 	struct map_known *known;
 	/* below are in the memory of the handle */
 	struct op *ops; /* MAP_OPS_MAX */
@@ -338,6 +339,10 @@ static inline const struct map_cell *map_image_cell(const struct map_look *look,
 
 /* Look for @count keys at once, until each look has a verdict. */
 void map_look(struct dso_map *map, struct map_look **looks, unsigned count);
+
+/* A free cell in the bucket, from 1 on, for the owner of @lease; 0: there is none (map_cells.c). */
+unsigned map_find_cell(struct dso_map *map, const struct map_look *look, unsigned side,
+		       uint32_t lease);
 
 /* ---- changing (map_change.c) ---- */
 

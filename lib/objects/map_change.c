@@ -50,16 +50,6 @@ static void free_cell(struct dso_map *map, struct map_change *change)
 
 /* ---- the place of an entry ---- */
 
-/* A free cell in the bucket of the slot; 0: there is none. */
-static unsigned find_cell(const struct map_change *change)
-{
-	for (unsigned cell = 0; cell < MAP_CELLS; cell++)
-		if (map_cell_is_free(
-			    le64_get(map_image_cell(change->look, change->side, cell)->word)))
-			return cell + 1;
-	return 0;
-}
-
 static int take_block(struct dso_map *map, struct map_change *change)
 {
 	size_t bytes = sizeof(struct map_entry) + change->look->key.length + change->entry_bytes;
@@ -89,7 +79,7 @@ static int find_place(struct dso_map *map, struct map_change *change, enum map_s
 		return r;
 	change->cell = change->look->segment.has_cells &&
 				       map_fits_cell(change->look->key.length, change->entry_bytes)
-			       ? find_cell(change)
+			       ? map_find_cell(map, change->look, change->side, lease)
 			       : 0;
 	if (change->cell) {
 		change->cell_before = le64_get(
