@@ -92,7 +92,7 @@ static inline bool map_segment_has_cells(uint64_t word)
 /* ---- slots ---- */
 
 /*
- * The word of a slot: {state:2, fingerprint:8, version:18, reference:36}. The state is in one byte,
+ * The word of a slot: {state:3, fingerprint:8, version:17, reference:36}. The state is in one byte,
  * which no READ tears. The reference is a block's, or 1 to MAP_CELLS: a cell of the same bucket;
  * no block has one of these, since an extent begins with page words. An empty slot has a number
  * instead that no other value of it has or had; 0 is the one that it begins with.
@@ -101,25 +101,26 @@ enum map_slot_state {
 	MAP_EMPTY = 0,
 	MAP_PROVISIONAL = 1, /* of an insertion that is under way; readers pass it by */
 	MAP_THERE = 2,
-	MAP_MOVING = 3, /* of a split: it does not change until it is in the other segment */
+	MAP_LEAVING = 3,  /* of a split: it does not change until it is in the other segment */
+	MAP_ARRIVING = 4, /* its copy there, until the one that leaves is gone */
 };
 
-#define MAP_SLOT_VERSION_BITS 18
-#define MAP_SLOT_PAYLOAD      ((UINT64_C(1) << 62) - 1)
+#define MAP_SLOT_VERSION_BITS 17
+#define MAP_SLOT_PAYLOAD      ((UINT64_C(1) << 61) - 1)
 
 static inline enum map_slot_state map_slot_state(uint64_t slot)
 {
-	return (enum map_slot_state)(slot >> 62);
+	return (enum map_slot_state)(slot >> 61);
 }
 
 static inline uint64_t map_slot_with(uint64_t slot, enum map_slot_state state)
 {
-	return (slot & MAP_SLOT_PAYLOAD) | (uint64_t)state << 62;
+	return (slot & MAP_SLOT_PAYLOAD) | (uint64_t)state << 61;
 }
 
 static inline uint8_t map_slot_fingerprint(uint64_t slot)
 {
-	return (uint8_t)(slot >> 54);
+	return (uint8_t)(slot >> 53);
 }
 
 static inline uint64_t map_slot_reference(uint64_t slot)
@@ -146,7 +147,7 @@ static inline bool map_slot_has_version(uint64_t slot, uint64_t version)
 static inline uint64_t map_slot(enum map_slot_state state, uint8_t fingerprint, uint64_t version,
 				uint64_t reference)
 {
-	return (uint64_t)state << 62 | (uint64_t)fingerprint << 54 |
+	return (uint64_t)state << 61 | (uint64_t)fingerprint << 53 |
 	       map_slot_version(version) << SPACE_REFERENCE_BITS | reference;
 }
 

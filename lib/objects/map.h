@@ -5,7 +5,7 @@
  * waits for a session that is frozen or dead. Entries are written out of place and published by a
  * CAS of their slot.
  *
- * A key has two buckets in one segment, and is in at most one slot of them that is there or moving.
+ * A key has two buckets in one segment, and is in at most one slot of them that is there, but for a copy while it moves.
  *
  * Get: READ both buckets and, behind them, the word of the segment. A small entry is in its bucket;
  * any other costs a READ of its block. An entry counts if its version is that of the slot, its
@@ -33,16 +33,17 @@
  * Split: of a segment of depth d, by bit d of the hashes.
  *   1. Make a new segment, FRESH. CAS of the old one's word to SPLITTING, with its reference. One
  *      client wins. Every client that wants to write then helps, from here on to the end.
- *   2. Slots with bit d: there -> moving. Provisional ones become empty: their owners begin anew.
- *   3. [CAS of the same slot of the new segment, 0 -> moving; CAS of the old slot, moving -> empty;
- *      CAS of the new slot, moving -> there]. Entries of blocks keep their block. Those of cells
- *      are written into a cell or block of the helper's own before.
+ *   2. Slots with bit d: there -> leaving. Provisional ones become empty: their owners begin anew.
+ *   3. [CAS of the same slot of the new segment, 0 -> arriving; CAS of the old slot, leaving ->
+ *      empty; CAS of the new slot, arriving -> there]. Entries of blocks keep their block. Those of
+ *      cells are written into a cell or block of the helper's own before. When nothing leaves any
+ *      more, each helper sets what still arrives to there: another one may have ended in between.
  *   4. [CAS of the sibling's word in the old segment; CAS of the old segment's word, SPLITTING ->
  *      STABLE in depth d + 1; CAS of the new one's, FRESH -> STABLE]. Clients learn of the new
  *      segment when the old one's word has changed. A writer that finds the new one FRESH then does
  *      the last CAS first.
  * Readers that do not find a key in a segment that is splitting look in the new one then; the copy
- * is made before the original goes. Nobody writes to what is moving.
+ * is made before the original goes. Nobody writes to what leaves or arrives.
  *
  * Segments are never freed and remember their siblings: so there is a way from the root to each,
  * and what a client knows of it may be old, but not wrong.
@@ -57,9 +58,9 @@
  *     by recovery, unless its CAS has put it in place.
  *
  * Freeze, for as long as one likes: when a client wakes its CAS operations expect values that do
- * not come back. Empty values are numbers drawn by chance of 62 bits. A slot that refers to a block
- * has 18 bits of the entry's version, drawn anew for each write. Step 3 expects 0 in a slot of the
- * new segment: it is 0 only as long as the entry has not been copied, and then never again. Words
+ * not come back. Empty values are numbers drawn by chance of 61 bits. A slot that refers to a block
+ * has 17 bits of the entry's version, drawn anew for each write. Step 3 expects 0 in a slot of the
+ * new segment: it is 0 only as long as the entry has not been copied, and then never again. So it arrives only once, and what leaves a segment does not come back to it. Words
  * of segments have each value once. WRITEs go to blocks and cells that are the client's own until
  * it is fenced; nothing of it lands then.
  *

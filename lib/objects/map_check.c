@@ -84,7 +84,7 @@ static int check_slots(struct check *check, const struct map_segment *segment, c
 					    i % MAP_SLOTS);
 
 		check->report->provisional += map_slot_state(slot) == MAP_PROVISIONAL;
-		check->report->unfinished += map_slot_state(slot) == MAP_MOVING;
+		check->report->unfinished += map_slot_state(slot) > MAP_THERE;
 		if (map_slot_state(slot) >= MAP_THERE && !map_slot_is_inline(slot))
 			r = add(&check->references, map_slot_reference(slot));
 	}

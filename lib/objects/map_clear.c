@@ -86,7 +86,7 @@ static int remove_some(struct dso_map *map, struct removal *removals, unsigned c
 				removed(map, &removals[i]);
 				continue;
 			}
-			*ret_moving |= map_slot_state(before) == MAP_MOVING;
+			*ret_moving |= map_slot_state(before) > MAP_THERE;
 			if (map_slot_state(before) != MAP_THERE)
 				continue;
 			/* It was written over. */

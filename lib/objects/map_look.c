@@ -112,8 +112,8 @@ static void absent(struct dso_map *map, struct map_look *look)
 
 static void found(struct map_look *look)
 {
-	look->state = look->is_writer && map_slot_state(look->slot) == MAP_MOVING ? MAP_LOOK_SPLIT
-										  : MAP_LOOK_FOUND;
+	look->state = look->is_writer && map_slot_state(look->slot) != MAP_THERE ? MAP_LOOK_SPLIT
+										 : MAP_LOOK_FOUND;
 }
 
 static bool has_key(const struct map_look *look)

@@ -18,11 +18,11 @@ struct mover {
 	enum {
 		MOVER_EXAMINE, /* READ the entry */
 		MOVER_RELOAD,  /* what was read was none: load the slot */
-		MOVER_MARK,    /* there -> moving, provisional -> empty */
+		MOVER_MARK,    /* there -> leaving, provisional -> empty */
 		MOVER_SEE,     /* READ the bucket that the entry of a cell goes to */
 		MOVER_CLAIM,   /* a cell there */
 		MOVER_COPY,    /* into the new segment */
-		MOVER_SETTLE,  /* the copy of another client, moving -> there */
+		MOVER_SETTLE,  /* the copy of another client, arriving -> there */
 		MOVER_DONE,
 	} step;
 	uint64_t damaged;           /* the slot, when what was read was no entry */
@@ -70,7 +70,9 @@ static void begin_with(struct mover *mover, uint64_t slot)
 		[MAP_EMPTY] = MOVER_DONE,
 		[MAP_PROVISIONAL] = MOVER_MARK,
 		[MAP_THERE] = MOVER_EXAMINE,
-		[MAP_MOVING] = MOVER_EXAMINE,
+		[MAP_LEAVING] = MOVER_EXAMINE,
+		[MAP_ARRIVING] = MOVER_DONE, /* of no segment that is split */
+		[MAP_ARRIVING + 1 ... 7] = MOVER_DONE,
 	};
 
 	mover->slot = slot;
@@ -107,12 +109,12 @@ static bool is_entry(const struct split *split, struct mover *mover)
 	       map_cell_content(&mover->cell, mover->slot, &mover->content);
 }
 
-/* What is moving was found to move by a client before. */
+/* What is leaving was found to move by a client before. */
 static void examined(struct split *split, struct mover *mover)
 {
 	struct map_key key;
 
-	if (map_slot_state(mover->slot) == MAP_MOVING && !map_slot_is_inline(mover->slot)) {
+	if (map_slot_state(mover->slot) == MAP_LEAVING && !map_slot_is_inline(mover->slot)) {
 		mover->step = MOVER_COPY;
 		return;
 	}
@@ -121,7 +123,7 @@ static void examined(struct split *split, struct mover *mover)
 		return;
 	}
 	key = map_key(split->map, mover->content.key, mover->content.key_bytes);
-	if (map_slot_state(mover->slot) == MAP_MOVING)
+	if (map_slot_state(mover->slot) == MAP_LEAVING)
 		mover->step = split->to.has_cells ? MOVER_SEE : MOVER_COPY;
 	else
 		mover->step = key.hash >> split->from.depth & 1 ? MOVER_MARK : MOVER_DONE;
@@ -148,7 +150,7 @@ static void mark(struct split *split, struct mover *mover)
 {
 	uint64_t value = map_slot_state(mover->slot) == MAP_PROVISIONAL
 				 ? empty(split)
-				 : map_slot_with(mover->slot, MAP_MOVING);
+				 : map_slot_with(mover->slot, MAP_LEAVING);
 
 	map_op(split->map, map_cas_op(from_offset(split, mover), mover->slot, value));
 }
@@ -162,7 +164,7 @@ static void marked(struct split *split, struct mover *mover)
 	} else if (map_slot_state(before) == MAP_PROVISIONAL) {
 		mover->step = MOVER_DONE;
 	} else {
-		mover->slot = map_slot_with(before, MAP_MOVING);
+		mover->slot = map_slot_with(before, MAP_LEAVING);
 		mover->step =
 			map_slot_is_inline(before) && split->to.has_cells ? MOVER_SEE : MOVER_COPY;
 	}
@@ -269,7 +271,8 @@ static void copy(struct split *split, struct mover *mover)
 		write_block(split, mover);
 		reference = mover->block.name.reference;
 	}
-	mover->copy = (mover->slot & ~SPACE_REFERENCE_MASK) | reference;
+	mover->copy =
+		map_slot_with((mover->slot & ~SPACE_REFERENCE_MASK) | reference, MAP_ARRIVING);
 	mover->op = map->op_count;
 	map_op(map, map_cas_op(to_offset(split, mover), 0, mover->copy));
 	/* A copy is there now, this one or another client's. */
@@ -306,7 +309,7 @@ static void copied(struct split *split, struct mover *mover)
 					      (unsigned)map_slot_reference(mover->slot) - 1),
 			      le64_get(mover->cell.word));
 	mover->step = MOVER_DONE;
-	if (before && before != mover->copy && map_slot_state(before) == MAP_MOVING) {
+	if (before && before != mover->copy && map_slot_state(before) == MAP_ARRIVING) {
 		mover->copy = before;
 		mover->step = MOVER_SETTLE;
 	}
@@ -421,14 +424,42 @@ static int move_all(struct split *split)
 
 /* ---- the segments ---- */
 
-static int read_image(struct split *split)
+static int read_image(struct split *split, const struct map_segment *segment)
 {
 	struct dso_map *map = split->map;
 
 	map_begin(map, NULL);
-	map_ops_long(map, DATA_READ, split->from.offset, split->image,
-		     MAP_SEGMENT_BYTES(split->from.has_cells));
+	map_ops_long(map, DATA_READ, segment->offset, split->image,
+		     MAP_SEGMENT_BYTES(segment->has_cells));
 	return map_execute(map);
+}
+
+/* Nothing leaves any more: what has arrived is there. A client may have ended in between. */
+static int settle_all(struct split *split)
+{
+	struct dso_map *map = split->map;
+	int r = read_image(split, &split->to);
+
+	if (r)
+		return r;
+	map_begin(map, NULL);
+	for (unsigned i = 0; r == 0 && i < MAP_BUCKETS * MAP_SLOTS; i++) {
+		unsigned bucket = i / MAP_SLOTS, index = i % MAP_SLOTS;
+		uint64_t slot = map_slot_at(split->image + sizeof(struct map_segment_header) +
+						    bucket * MAP_BUCKET_BYTES(split->to.has_cells),
+					    index);
+
+		if (map_slot_state(slot) != MAP_ARRIVING)
+			continue;
+		map_op(map, map_cas_op(map_slot_offset(&split->to, bucket, index), slot,
+				       map_slot_with(slot, MAP_THERE)));
+		if (map->op_count < MAP_OPS_MAX)
+			continue;
+		r = map_execute(map);
+		if (r == 0)
+			map_begin(map, NULL);
+	}
+	return r ? r : map_execute(map);
 }
 
 /* Whether the new segment needs cells: where a quarter of the entries are in some. */
@@ -518,9 +549,11 @@ static int help(struct split *split, uint64_t word)
 	int r = map_sibling(split->map, &split->from, word, &split->to);
 
 	if (r == 0)
-		r = read_image(split);
+		r = read_image(split, &split->from);
 	if (r == 0)
 		r = move_all(split);
+	if (r == 0)
+		r = settle_all(split);
 	return r ? r : end_split(split, word);
 }
 
@@ -538,7 +571,7 @@ static int split_segment(struct split *split)
 	if (r == 0)
 		r = load_word(split, &word);
 	if (r == 0 && word == map_segment_word(MAP_STABLE, split->from.depth, false, 0)) {
-		r = read_image(split);
+		r = read_image(split, &split->from);
 		if (r == 0)
 			r = begin_split(split);
 		if (r == 0)
