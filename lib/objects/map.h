@@ -5,7 +5,8 @@
  * waits for a session that is frozen or dead. Entries are written out of place and published by a
  * CAS of their slot.
  *
- * A key has two buckets in one segment, and is in at most one slot of them that is there, but for a copy while it moves.
+ * A key has two buckets in one segment, and is in at most one slot of them that is there, but for a
+ * copy while it moves.
  *
  * Get: READ both buckets and, behind them, the word of the segment. A small entry is in its bucket;
  * any other costs a READ of its block. An entry counts if its version is that of the slot, its
@@ -60,9 +61,10 @@
  * Freeze, for as long as one likes: when a client wakes its CAS operations expect values that do
  * not come back. Empty values are numbers drawn by chance of 61 bits. A slot that refers to a block
  * has 17 bits of the entry's version, drawn anew for each write. Step 3 expects 0 in a slot of the
- * new segment: it is 0 only as long as the entry has not been copied, and then never again. So it arrives only once, and what leaves a segment does not come back to it. Words
- * of segments have each value once. WRITEs go to blocks and cells that are the client's own until
- * it is fenced; nothing of it lands then.
+ * new segment: it is 0 only as long as the entry has not been copied, and then never again. So an
+ * entry arrives there once, and what leaves a segment does not come back to it. Words of segments
+ * have each value once. WRITEs go to blocks and cells that are the client's own until it is fenced;
+ * nothing of it lands then.
  *
  * Races:
  *   - insert and split: the insertion has read the word of the segment after its slot was

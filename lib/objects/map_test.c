@@ -251,11 +251,9 @@ static void delete_map(struct dso_session *keeper)
 static struct dso_map *rival;
 static struct act rival_acts[2];
 static int rival_results[2];
-static bool was_paused;
 
 static void rival_acts_now(void)
 {
-	was_paused = true;
 	for (unsigned i = 0; i < 2; i++)
 		rival_results[i] = do_it(rival, &rival_acts[i], THEIRS);
 }
@@ -285,15 +283,16 @@ static bool pause_at(struct dso_session *keeper, const struct act *before, const
 {
 	struct dso_map *map = begin();
 	unsigned value;
+	bool was_paused;
 	int result;
 
 	rival = begin();
 	prepare(map, before);
-	was_paused = false;
 	pausing_of(map)->executed = 0;
 	pausing_of(map)->limit = limit;
 	pausing_of(map)->pause = rival_acts_now;
 	result = do_it(map, mine, MINE);
+	was_paused = pausing_of(map)->limit == UINT64_MAX;
 	pausing_of(map)->limit = UINT64_MAX;
 	if (!was_paused)
 		rival_acts_now();
