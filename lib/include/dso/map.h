@@ -82,14 +82,14 @@ int dso_map_contains(struct dso_map *map, const void *key, size_t key_bytes, int
 
 /* How dso_map_merge() makes a value of the one that is there and the one that is given. */
 enum dso_merge {
-	DSO_SUM_INT64 = 1,  /* int64 in 8 bytes, little-endian; it wraps */
+	DSO_SUM_INT64 = 1, /* int64 in 8 bytes, little-endian; it wraps */
 	DSO_MIN_INT64 = 2,
 	DSO_MAX_INT64 = 3,
 	DSO_SUM_DOUBLE = 4, /* double in 8 bytes, little-endian */
 	DSO_MIN_DOUBLE = 5, /* a NaN stays one */
 	DSO_MAX_DOUBLE = 6,
-	DSO_APPEND = 7,     /* the bytes that are given, behind those that are there */
-	DSO_FIRST = 8       /* the value that is there */
+	DSO_APPEND = 7, /* the bytes that are given, behind those that are there */
+	DSO_FIRST = 8   /* the value that is there */
 };
 
 /*
