@@ -44,6 +44,8 @@ MAKE(condition, uint64_t)
 MAKE(once, uint64_t)
 MAKE(future, uint64_t, .capacity_bytes = 100000)
 MAKE(queue, uint16_t, .capacity = 5)
+MAKE(map, uint32_t, .members = 16)
+MAKE(set, uint32_t, .members = 16)
 MAKE(aggregator, uint64_t, .length = 3, .contributors = (uint32_t)needed)
 
 static int (*const makes[])(struct dso_session *in, uint64_t ephemeral,

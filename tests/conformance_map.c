@@ -122,7 +122,7 @@ END_TEST
 START_TEST(a_map_is_no_other_object_and_has_what_it_was_made_with)
 {
 	const struct dso_map_params params = {.members = 32}, other_members = {.members = 64},
-				    wrong = {.members = 15}, reserved = {.reserved = 1};
+				    wrong = {.members = 15}, ephemeral = {.ephemeral = 2};
 	struct dso_map *map;
 	struct dso_set *set;
 	struct dso_queue *queue;
@@ -130,7 +130,7 @@ START_TEST(a_map_is_no_other_object_and_has_what_it_was_made_with)
 	OK(session, dso_map_open(session, name, &params, &map));
 	ck_assert_int_eq(dso_map_open(other, name, &other_members, &map), -EINVAL);
 	ck_assert_int_eq(dso_map_open(other, name, &wrong, &map), -EINVAL);
-	ck_assert_int_eq(dso_map_open(other, name, &reserved, &map), -EINVAL);
+	ck_assert_int_eq(dso_map_open(other, name, &ephemeral, &map), -EINVAL);
 	ck_assert_int_eq(dso_queue_open(other, name, NULL, &queue), -EEXIST);
 	ck_assert_int_eq(dso_set_open(other, name, NULL, &set), -EEXIST);
 }

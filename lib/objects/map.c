@@ -203,7 +203,7 @@ int dso_map_open(struct dso_session *session, const char *name, const struct dso
 		.type = OBJECT_MAP,
 		.unwanted = !ret_map,
 		.given = params != NULL,
-		.reserved = params && params->reserved,
+		.ephemeral = params ? params->ephemeral : 0,
 	};
 
 	if (params)

@@ -17,7 +17,7 @@ int dso_set_open(struct dso_session *session, const char *name, const struct dso
 		.type = OBJECT_SET,
 		.unwanted = !ret_set,
 		.given = params != NULL,
-		.reserved = params && params->reserved,
+		.ephemeral = params ? params->ephemeral : 0,
 	};
 	struct dso_map *map;
 	int r;

@@ -24,8 +24,8 @@ DSO_DECLARATIONS_BEGIN
 struct dso_map;
 
 struct dso_map_params {
-	uint32_t members;  /* sessions that change it at a time, 16 to 1,024; 0: any (1,024) */
-	uint32_t reserved; /* zero */
+	uint32_t members;   /* sessions that change it at a time, 16 to 1,024; 0: any (1,024) */
+	uint32_t ephemeral; /* see DSO_EPHEMERAL */
 };
 
 /* dso_map_open - open the map @name, created empty when there is none. *ret_map is the caller's, to
@@ -164,8 +164,8 @@ int dso_map_clear(struct dso_map *map);
 struct dso_set;
 
 struct dso_set_params {
-	uint32_t members;  /* sessions that change it at a time, 16 to 1,024; 0: any (1,024) */
-	uint32_t reserved; /* zero */
+	uint32_t members;   /* sessions that change it at a time, 16 to 1,024; 0: any (1,024) */
+	uint32_t ephemeral; /* see DSO_EPHEMERAL */
 };
 
 /* dso_set_open - open the set @name, created empty when there is none. Errors as for
