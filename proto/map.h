@@ -164,8 +164,8 @@ struct map_entry {
 };
 _Static_assert(sizeof(struct map_entry) == 32, "map entry");
 
-#define MAP_ENTRY_BYTES_MAX (sizeof(struct map_entry) + MAP_KEY_BYTES_MAX + MAP_VALUE_BYTES_MAX)
-#define MAP_KIND_OFFSET     30
+#define MAP_ENTRY_BYTES_LONGEST (sizeof(struct map_entry) + MAP_KEY_BYTES_MAX + MAP_VALUE_BYTES_MAX)
+#define MAP_KIND_OFFSET         30
 
 /* In a cell. */
 #define MAP_CELL_DATA_BYTES 40

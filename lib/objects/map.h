@@ -95,7 +95,7 @@
 #define MAP_GUESS_MAX  8192
 #define MAP_STAGE_MAX  512 /* bytes of a value that go in one WRITE with the key */
 #define MAP_ROOM_BYTES ((size_t)1104 * 1024)
-_Static_assert(MAP_ROOM_BYTES >= MAP_ENTRY_BYTES_MAX + 8, "any entry has room");
+_Static_assert(MAP_ROOM_BYTES >= MAP_ENTRY_BYTES_LONGEST + 8, "any entry has room");
 _Static_assert(MAP_ROOM_BYTES / MAP_MANY >= MAP_GUESS_MAX, "and a guess of each of many");
 
 /* A segment as this client knows it. */

@@ -6,7 +6,7 @@
 #include <xxhash.h>
 
 #define BACK_OFF_NS_MIN 500
-#define BACK_OFF_NS_MAX (DSO_MILLISECOND / 2)
+#define BACK_OFF_NS_LONGEST (DSO_MILLISECOND / 2)
 
 /* ---- numbers and keys ---- */
 
@@ -101,7 +101,7 @@ void map_back_off(struct dso_map *map, unsigned attempts)
 	int64_t most = BACK_OFF_NS_MIN << shift;
 	struct timespec pause;
 
-	most = most < BACK_OFF_NS_MAX ? most : BACK_OFF_NS_MAX;
+	most = most < BACK_OFF_NS_LONGEST ? most : BACK_OFF_NS_LONGEST;
 	pause.tv_sec = 0;
 	pause.tv_nsec = (int64_t)(map_number(map) % (uint64_t)most);
 	if (attempts > 1)
