@@ -80,7 +80,7 @@ uint64_t *conformance_word(uint8_t *region, struct dso_session *session, const c
 	X(fairness, knows_the_store)                                                \
 	X(damage, knows_the_store)                                                  \
 	X(queue, knows_the_store)                                                   \
-	X(aggregator, knows_the_store) \
+	X(aggregator, knows_the_store)                                              \
 	X(map, knows_the_store)
 
 #define X(name, condition) Suite *conformance_##name##_suite(void);

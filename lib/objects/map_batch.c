@@ -5,7 +5,7 @@
 #include <time.h>
 #include <xxhash.h>
 
-#define BACK_OFF_NS_MIN 500
+#define BACK_OFF_NS_MIN     500
 #define BACK_OFF_NS_LONGEST (DSO_MILLISECOND / 2)
 
 /* ---- numbers and keys ---- */
