@@ -506,6 +506,21 @@ START_TEST(two_executors_of_a_session_do_not_meet)
 }
 END_TEST
 
+START_TEST(a_join_says_that_workers_cannot_be_started)
+{
+	struct dso_thread *thread;
+
+	dso_executor_close(executor);
+	setenv("FUNCTIONS_BROKEN", "1", 1);
+	open_executor(2);
+	unsetenv("FUNCTIONS_BROKEN");
+	thread = create(count, NULL, 0);
+	ck_assert_int_eq(join(thread), -ECHILD);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "status 5"));
+	ck_assert_int_eq(join(thread), -ECHILD);
+}
+END_TEST
+
 static void *end_storaged(void *unused)
 {
 	daemon_end(&storaged, SIGKILL);
@@ -609,6 +624,7 @@ static Suite *suite(void)
 		a_call_whose_worker_dies_is_run_again,
 		calls_beside_a_worker_that_is_killed_have_their_results,
 		closing_ends_workers_in_the_middle_of_calls_and_leaves_nothing,
+		a_join_says_that_workers_cannot_be_started,
 		a_join_ends_with_storaged,
 		workers_end_with_a_driver_that_is_killed,
 		a_program_that_does_not_begin_with_function_main_gets_no_processes,
@@ -630,6 +646,9 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "plain") == 0)
 		return be_plain();
+	/* A worker that ends before it serves. */
+	if (getenv("DSO_WORKER") && getenv("FUNCTIONS_BROKEN"))
+		return 5;
 	dso_function_main(argc, argv);
 	if (argc == 2 && strcmp(argv[1], "driver") == 0)
 		return be_driver();

@@ -56,5 +56,5 @@ int dso_fail(struct dso_call *call, int error, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(call->sentence, sizeof call->sentence, format, arguments);
 	va_end(arguments);
-	return error;
+	return error < 0 ? error : -EPROTO;
 }

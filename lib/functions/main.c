@@ -3,6 +3,7 @@
 #include "lib/functions/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -28,8 +29,9 @@ static void end_with(const char *driver)
 
 void dso_function_main(int argc, char **argv)
 {
-	const char *prefix = getenv(WORKER_PREFIX_VARIABLE);
+	const char *prefix = getenv(WORKER_PREFIX_VARIABLE), *ready = getenv(WORKER_READY_VARIABLE);
 	char why[SENTENCE_BYTES_MAX + 1], *own_prefix;
+	int ready_fd = ready ? atoi(ready) : -1;
 	int r;
 
 	atomic_store(&was_called, true);
@@ -40,7 +42,10 @@ void dso_function_main(int argc, char **argv)
 	/* Programs that a function starts are no workers. */
 	unsetenv(WORKER_PREFIX_VARIABLE);
 	unsetenv(WORKER_DRIVER_VARIABLE);
-	r = own_prefix ? worker_serve(NULL, own_prefix, why, sizeof why) : -ENOMEM;
+	unsetenv(WORKER_READY_VARIABLE);
+	if (ready_fd >= 0)
+		fcntl(ready_fd, F_SETFD, FD_CLOEXEC);
+	r = own_prefix ? worker_serve(NULL, own_prefix, ready_fd, why, sizeof why) : -ENOMEM;
 	if (r)
 		fprintf(stderr, "%s: worker %d: %s\n", argc ? argv[0] : "worker", getpid(), why);
 	exit(r ? EXIT_FAILURE : EXIT_SUCCESS);

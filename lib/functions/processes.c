@@ -22,17 +22,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Workers that end so soon after their start, one after the other, are not started again. */
-#define VAIN_NS  (200 * DSO_MILLISECOND)
+/* So many workers that end one after the other before any serves are not started again. */
 #define VAIN_MAX 5
-/* Between two starts of a worker, when the first was in vain. */
-#define PAUSE_NS (50 * DSO_MILLISECOND)
+/* Between two starts in the place of one worker. */
+#define PAUSE_NS (10 * DSO_MILLISECOND)
 /* What workers have to end by themselves, and then by SIGTERM. */
 #define GRACE_MS 500
 
 struct process {
-	pid_t pid; /* 0: it is to be started */
-	int64_t start_ns;
+	pid_t pid;        /* 0: it is to be started */
+	int64_t start_ns; /* when, at the earliest */
 };
 
 struct workers {
@@ -40,8 +39,9 @@ struct workers {
 	struct workers_request request;
 	pthread_t keeper;
 	int stop_fd;        /* an eventfd: the keeper is to end the workers, and itself */
+	int ready_fd;       /* an eventfd: workers count it up when they serve */
 	char **environment; /* of the workers */
-	unsigned vain;      /* starts in a row */
+	unsigned vain;      /* ends in a row without any worker that serves in between */
 	_Atomic bool is_broken;
 	char why[SENTENCE_BYTES_MAX + 1]; /* written before is_broken is */
 	struct process *processes;
@@ -53,7 +53,7 @@ struct workers {
 static bool is_set_anew(const char *variable)
 {
 	static const char *const anew[] = {WORKER_PREFIX_VARIABLE "=", WORKER_DRIVER_VARIABLE "=",
-					   "DSO_URL=", "DSO_TRANSPORT="};
+					   WORKER_READY_VARIABLE "=", "DSO_URL=", "DSO_TRANSPORT="};
 
 	for (size_t i = 0; i < sizeof anew / sizeof *anew; i++)
 		if (strncmp(variable, anew[i], strlen(anew[i])) == 0)
@@ -61,10 +61,11 @@ static bool is_set_anew(const char *variable)
 	return false;
 }
 
+#define OWN_VARIABLES 5 /* the first ones, which are freed */
+
 static void free_environment(struct workers *workers)
 {
-	/* Its own are the first four. */
-	for (unsigned i = 0; workers->environment && i < 4; i++)
+	for (unsigned i = 0; workers->environment && i < OWN_VARIABLES; i++)
 		free(workers->environment[i]);
 	free(workers->environment);
 }
@@ -72,16 +73,17 @@ static void free_environment(struct workers *workers)
 static int make_environment(struct workers *workers)
 {
 	const struct workers_request *request = &workers->request;
-	size_t count = 0, used = 4;
+	size_t count = 0, used = OWN_VARIABLES;
 	char **own;
 
 	while (environ[count])
 		count++;
-	own = workers->environment = calloc(count + 5, sizeof *own);
+	own = workers->environment = calloc(count + OWN_VARIABLES + 1, sizeof *own);
 	if (!own || asprintf(&own[0], WORKER_PREFIX_VARIABLE "=%s", request->prefix) < 0 ||
 	    asprintf(&own[1], WORKER_DRIVER_VARIABLE "=%d", getpid()) < 0 ||
-	    asprintf(&own[2], "DSO_URL=%s", request->url) < 0 ||
-	    asprintf(&own[3], "DSO_TRANSPORT=%s", dso_transport(request->session)) < 0)
+	    asprintf(&own[2], WORKER_READY_VARIABLE "=%d", workers->ready_fd) < 0 ||
+	    asprintf(&own[3], "DSO_URL=%s", request->url) < 0 ||
+	    asprintf(&own[4], "DSO_TRANSPORT=%s", dso_transport(request->session)) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		if (!is_set_anew(environ[i]))
@@ -102,6 +104,7 @@ static void give_up(struct workers *workers, const char *why, int number)
 static int spawn(struct workers *workers, pid_t *ret_pid)
 {
 	char *const arguments[] = {program_invocation_name, NULL};
+	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attributes;
 	sigset_t none, all;
 	int r;
@@ -112,8 +115,13 @@ static int spawn(struct workers *workers, pid_t *ret_pid)
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &all);
-	r = -posix_spawn(ret_pid, "/proc/self/exe", NULL, &attributes, arguments,
-			 workers->environment);
+	posix_spawn_file_actions_init(&files);
+	/* To itself: it stays open behind exec. */
+	r = -posix_spawn_file_actions_adddup2(&files, workers->ready_fd, workers->ready_fd);
+	if (r == 0)
+		r = -posix_spawn(ret_pid, "/proc/self/exe", &files, &attributes, arguments,
+				 workers->environment);
+	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attributes);
 	return r;
 }
@@ -139,7 +147,7 @@ static void start_process(struct workers *workers, unsigned index)
 static void note_end(struct workers *workers, unsigned index)
 {
 	struct process *process = &workers->processes[index];
-	int64_t now_ns = clock_now_ns();
+	eventfd_t served;
 	int status;
 
 	if (waitpid(process->pid, &status, WNOHANG) == 0)
@@ -147,18 +155,14 @@ static void note_end(struct workers *workers, unsigned index)
 	close(workers->polled[1 + index].fd);
 	workers->polled[1 + index].fd = -1;
 	process->pid = 0;
-	if (now_ns - process->start_ns > VAIN_NS) {
-		workers->vain = 0;
-		process->start_ns = now_ns;
-		return;
-	}
-	process->start_ns = now_ns + PAUSE_NS;
-	if (++workers->vain < VAIN_MAX || !WIFEXITED(status))
-		return;
-	give_up(workers,
-		"one after the other ends as soon as it is started (look at stderr), with exit "
-		"status",
-		WEXITSTATUS(status));
+	process->start_ns = clock_now_ns() + PAUSE_NS;
+	/* What a worker has written before its end is there. */
+	workers->vain = eventfd_read(workers->ready_fd, &served) == 0 ? 0 : workers->vain + 1;
+	if (workers->vain >= VAIN_MAX)
+		give_up(workers,
+			"one after the other ends before it serves (look at stderr), the last with "
+			"status",
+			WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 /* Start those that are due. Returns for how long to wait for the next ones, in ms; -1: for ever. */
@@ -172,7 +176,6 @@ static int start_due(struct workers *workers)
 		if (process->pid || atomic_load(&workers->is_broken))
 			continue;
 		if (process->start_ns <= now_ns) {
-			process->start_ns = now_ns;
 			start_process(workers, i);
 		} else if (process->start_ns < next_ns) {
 			next_ns = process->start_ns;
@@ -242,6 +245,8 @@ static void free_workers(struct workers *workers)
 {
 	if (workers->stop_fd >= 0)
 		close(workers->stop_fd);
+	if (workers->ready_fd >= 0)
+		close(workers->ready_fd);
 	free_environment(workers);
 	free(workers->processes);
 	free(workers->polled);
@@ -292,9 +297,10 @@ static int start(const struct workers_request *request, struct workers **ret_wor
 	workers->base.ops = &workers_of_processes;
 	workers->request = *request;
 	workers->stop_fd = eventfd(0, EFD_CLOEXEC);
+	workers->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	workers->processes = calloc(request->count, sizeof *workers->processes);
 	workers->polled = calloc(1 + request->count, sizeof *workers->polled);
-	r = workers->stop_fd < 0 ? -errno : 0;
+	r = workers->stop_fd < 0 || workers->ready_fd < 0 ? -errno : 0;
 	if (r == 0 && (!workers->processes || !workers->polled))
 		r = -ENOMEM;
 	if (r == 0)

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 struct worker {
 	struct dso_session *session;
@@ -221,7 +223,7 @@ static int open_queue(struct worker *worker, const char *what, struct dso_queue 
 	return r ? r : dso_queue_open(worker->session, name, NULL, ret_queue);
 }
 
-int worker_serve(const char *url, const char *prefix, char *why, unsigned why_bytes)
+int worker_serve(const char *url, const char *prefix, int ready_fd, char *why, unsigned why_bytes)
 {
 	struct worker *worker = calloc(1, sizeof *worker);
 	int r = worker ? build_of_this(worker->build) : -ENOMEM;
@@ -237,6 +239,10 @@ int worker_serve(const char *url, const char *prefix, char *why, unsigned why_by
 		r = open_queue(worker, "calls", &worker->calls);
 	if (r == 0)
 		r = open_queue(worker, "results", &worker->results);
+	if (r == 0 && ready_fd >= 0) {
+		eventfd_write(ready_fd, 1);
+		close(ready_fd);
+	}
 	if (r == 0)
 		r = serve(worker);
 	snprintf(why, why_bytes, "%s", dso_error(worker->session));

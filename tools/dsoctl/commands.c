@@ -184,7 +184,7 @@ const struct command commands[] = {
 	{"agg wait", "NAME [ROUND] [--timeout TIME]", "wait for a round, and print its result",
 	 OPTION_TIMEOUT, 1, 2, false, run_agg_wait, about_agg_result},
 	{"agg get", "NAME", "print the last result", 0, 1, 1, false, run_agg_get, about_agg_result},
-	{"agg finish", "NAME [ROUND]", "end a round with those who have come; print it", 0, 1, 2,
+	{"agg finish", "NAME [ROUND]", "end a round with those who came; print it", 0, 1, 2,
 	 false, run_agg_finish},
 	{"agg reset", "NAME", "end the round without a result", 0, 1, 1, false, run_agg_reset},
 	{"agg stat", "NAME", "print the round, and how many have come", 0, 1, 1, false,

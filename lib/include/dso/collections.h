@@ -16,7 +16,8 @@ DSO_DECLARATIONS_BEGIN
  * behind. A consumer that ends in the middle of a pop may take the item with it. The items that a
  * consumer has leased come back when it ends, and go to another consumer. An item may be delivered
  * after later items of its producer if it came back; or if the consumer that was to take it ended,
- * gave up waiting, or took one that came back instead.
+ * gave up waiting, took one that came back instead, or stood still for some milliseconds just when
+ * a session ended that had the queue open.
  */
 
 struct dso_queue;

@@ -106,9 +106,9 @@ unsigned dso_call_attempt(const struct dso_call *call);
 int dso_return(struct dso_call *call, const void *value, size_t bytes);
 
 /*
- * dso_fail - say why the function fails, by a sentence as printf() makes it, of at most 500 bytes:
+ * dso_fail - say why a function fails, by a sentence as printf() makes it, of at most 500 bytes:
  * the driver finds it in dso_error(). Without it the sentence is that of the errno. Does not block.
- * Returns @error, which is a negative errno, for the function to return.
+ * Returns what the function is to return: @error, or -EPROTO (@error is not a negative errno).
  */
 int dso_fail(struct dso_call *call, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
