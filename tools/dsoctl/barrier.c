@@ -6,9 +6,9 @@
 /* Open the barrier, or with -n create it. Any status but STATUS_DONE was explained on stderr. */
 static enum exit_status open_barrier(struct dsoctl *ctl, struct dso_barrier **ret_barrier)
 {
-	struct dso_barrier_params params = {.parties = (uint32_t)ctl->count,
-					    .ephemeral = ctl->ephemeral};
 	bool given = ctl->options & OPTION_COUNT;
+	struct dso_barrier_params params = {.parties = given ? (uint32_t)ctl->count : 0,
+					    .ephemeral = ctl->ephemeral};
 	int r = given ? 0 : dso_object_stat(ctl->session, ctl->operands[0], NULL);
 
 	if (r == -ENOENT)
