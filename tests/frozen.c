@@ -192,6 +192,8 @@ static void freeze(const char *transport, const struct kind *kind, int then)
 	ck_assert_msg(kind->take(object, HANG_TIMEOUT) == 0, "%s, %s: %s", transport, kind->name,
 		      dso_error(session));
 	ck_assert_int_eq(kind->give(object), 0);
+	/* A newcomer to a queue looks for what a dead session left, and wakes those parked. */
+	ck_assert_int_eq(dso_object_delete(session, kind->name), 0);
 	dso_close(session);
 }
 
