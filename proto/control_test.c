@@ -105,7 +105,7 @@ END_TEST
 
 START_TEST(unknown_types_are_malformed_and_called_unknown)
 {
-	static const unsigned unknown[] = {0, 21, 63, 66, 4711, 65535};
+	static const unsigned unknown[] = {0, 22, 63, 66, 4711, 65535};
 
 	for (unsigned i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
 		ck_assert_int_eq(check_length(unknown[i], 0), WIRE_MALFORMED);

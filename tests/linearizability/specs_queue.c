@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-/* The items in order, a word each {value:32, who has it:8}; {capacity, whether an item came back};
- * who died. */
+/* The items in order, a word each {value:32, who has it:8}; {capacity, whether items may be passed
+ * by}; who died. */
 #define ITEMS_MAX 6
 #define CAPACITY  ITEMS_MAX
 #define DEAD      (ITEMS_MAX + 1)
-#define CAME_BACK (UINT64_C(1) << 32)
+#define PASSABLE  (UINT64_C(1) << 32)
 
 /* Who has an item: nobody, or the client with that number + 1; or nobody, and it came back; or it
  * may be gone: a consumer may have been killed in the middle of a pop. */
@@ -77,7 +77,7 @@ static unsigned find_first(const struct state *state)
 static void come_back(struct state *state, unsigned at)
 {
 	state->words[at] = (state->words[at] & ~UINT64_C(255)) | RETURNED;
-	state->words[CAPACITY] |= CAME_BACK;
+	state->words[CAPACITY] |= PASSABLE;
 }
 
 /*
@@ -90,7 +90,7 @@ static bool queue_push(struct state *state, const struct operation *operation)
 
 	if (timed_out(operation, 1))
 		return operation->disturbed || (length && find(state, 0, NOBODY)) ||
-		       (length && state->words[CAPACITY] & CAME_BACK) ||
+		       (length && state->words[CAPACITY] & PASSABLE) ||
 		       length == (uint32_t)state->words[CAPACITY];
 	if (failed(operation) || length == ITEMS_MAX)
 		return false;
@@ -100,13 +100,13 @@ static bool queue_push(struct state *state, const struct operation *operation)
 
 /*
  * Which item was taken: the first one, or one that was thought gone. A consumer that has its ticket
- * and sees an item that came back takes that one; until it has left its own ticket's item behind,
- * others pass that one by.
+ * and sees an item that came back takes that one, and one that gives up takes none; until it has
+ * left its own ticket's item behind, others pass that one by.
  */
 static unsigned find_taken(const struct state *state, const struct operation *operation)
 {
 	unsigned first = find_first(state);
-	bool may_pass = operation->disturbed && state->words[CAPACITY] & CAME_BACK;
+	bool may_pass = operation->disturbed && state->words[CAPACITY] & PASSABLE;
 
 	if (first < ITEMS_MAX && agrees(operation, 0, state->words[first] >> 8))
 		return first;
@@ -125,8 +125,11 @@ static bool queue_take(struct state *state, const struct operation *operation, u
 {
 	unsigned at = find_taken(state, operation);
 
-	if (timed_out(operation, 0))
+	if (timed_out(operation, 0)) {
+		if (operation->disturbed)
+			state->words[CAPACITY] |= PASSABLE;
 		return find_first(state) == ITEMS_MAX || operation->disturbed;
+	}
 	if (failed(operation) || at == ITEMS_MAX)
 		return false;
 	if (!operation->known && who == NOBODY)
