@@ -5,6 +5,7 @@
  * the two would have made, and the map has to be whole.
  */
 #include "lib/objects/map_snapshot.h"
+#include "lib/objects/stride.h"
 #include "lib/objects/word.h"
 #include "tests/runner.h"
 
@@ -343,7 +344,7 @@ START_TEST(a_session_that_stands_still_before_any_operation_finds_its_way)
 
 			memcpy(rival_acts, theirs[_i], sizeof rival_acts);
 			for (uint64_t limit = 0; pause_at(keeper, &befores[b], &acts[a], limit);
-			     limit += stride)
+			     limit += stride * step_stride())
 				runs++;
 		}
 	printf("# %ju runs\n", (uintmax_t)runs);
@@ -393,7 +394,7 @@ START_TEST(a_session_that_ends_before_any_operation_leaves_a_whole_map)
 	ck_assert_int_eq(dso_open("embedded:map", NULL, &keeper), 0);
 	for (unsigned b = 0; b < COUNT(befores); b++)
 		for (uint64_t limit = 0; die_at(keeper, &befores[b], mine, limit);
-		     limit += mine->verb == SPLIT ? 3 : 1)
+		     limit += (mine->verb == SPLIT ? 3 : 1) * step_stride())
 			runs++;
 	printf("# %ju runs\n", (uintmax_t)runs);
 	dso_close(keeper);

@@ -2,6 +2,7 @@
 /* The space of an object: random histories, sessions that end before each single operation, a full
  * arena, threads. */
 #include "lib/objects/space_slots_test.h"
+#include "lib/objects/stride.h"
 #include "tests/runner.h"
 
 #include <stdio.h>
@@ -125,7 +126,7 @@ START_TEST(a_session_that_ends_before_any_operation_leaves_nothing_behind)
 	struct dso_session *keeper = open_session();
 	uint64_t all = 0;
 
-	for (uint64_t limit = 0; limit <= all || all == 0; limit++) {
+	for (uint64_t limit = 0; limit <= all || all == 0; limit += step_stride()) {
 		uint64_t executed;
 
 		prepare_others();
@@ -146,7 +147,8 @@ START_TEST(a_recovery_that_ends_before_any_operation_is_begun_again)
 {
 	struct dso_session *keeper = open_session();
 
-	for (uint64_t limit = 5, step = 0; limit < 1200; limit += 83 + step % 5, step++) {
+	for (uint64_t limit = 5, step = 0; limit < 1200;
+	     limit += 83 * step_stride() + step % 5, step++) {
 		for (uint64_t second = 0;; second += 1 + step % 2) {
 			struct handle *handle;
 			uint32_t lease;
@@ -309,7 +311,7 @@ START_TEST(random_histories_of_several_sessions_lose_nothing)
 	struct dso_session *keeper = open_session();
 	struct handle *handles[5] = {NULL};
 
-	for (unsigned step = 0; step < 40000; step++) {
+	for (unsigned step = 0; step < 40000 / step_stride(); step++) {
 		struct handle **handle = &handles[rand_r(&seed) % 5];
 		unsigned what = (unsigned)rand_r(&seed) % 1000;
 		int r;
