@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "tests/daemon.h"
-#include "tests/fsck.h"
 
 #define WORKERS 16
 #define DEPTH   32
@@ -169,8 +168,6 @@ int main(int argc, char **argv)
 		failed = run_threads();
 	if (dso_counter_get(counter, &sum))
 		failed++;
-	dso_counter_close(counter);
-	fsck_until_clean(session);
 	dso_close(session);
 	if (own)
 		failed += daemon_stop(&storage) != 0;

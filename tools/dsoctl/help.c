@@ -53,8 +53,7 @@ unsigned commands_print_family(FILE *to, const char *word)
 static const char after_options[] =
 	"Exit status:\n"
 	"  0    done\n"
-	"  1    it failed: stderr says what, on what, and why; counter cas: not swapped;\n"
-	"       fsck: damage was found\n"
+	"  1    it failed: stderr says what, on what, and why; counter cas: not swapped\n"
 	"  2    the command line is wrong\n"
 	"  124  --timeout is over, and others still hold it or have not come; where\n"
 	"       storaged does not answer within --silence the status is 1; queue pop:\n"
