@@ -144,12 +144,13 @@ static void examine_cell(struct dso_map *map, struct map_look *look)
 static void examine(struct dso_map *map, struct map_look *look)
 {
 	while (look->state == MAP_LOOK_EXAMINE) {
-		unsigned bit = (unsigned)__builtin_ctz(look->candidates);
+		unsigned bit;
 
 		if (look->candidates == 0) {
 			absent(map, look);
 			return;
 		}
+		bit = (unsigned)__builtin_ctz(look->candidates);
 		look->candidates &= look->candidates - 1;
 		look->side = bit / MAP_SLOTS;
 		look->index = bit % MAP_SLOTS;
