@@ -318,6 +318,7 @@ void dso_close(struct dso_session *session)
 		session->objects = object->next;
 		free(object->memory);
 		free(object->more_memory);
+		free(object->space_memory);
 		free(object);
 	}
 	session_free(session);

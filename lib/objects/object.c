@@ -104,5 +104,6 @@ void object_close(struct object *object)
 	object->session->directory->close(object->session, object);
 	free(object->memory);
 	free(object->more_memory);
+	free(object->space_memory);
 	free(object);
 }
