@@ -101,7 +101,7 @@ static void handle_grow(struct control *control, const struct control_header *he
 		struct control_extent entry = {.offset = le64_of(extents[i].offset),
 					       .bytes = le64_of(extents[i].bytes)};
 
-		page_put(&page, &entry, sizeof entry, NULL, 0);
+		page_put(&page, &entry, sizeof entry, "", 0);
 	}
 	head.count = le32_of(page.count);
 	page_reply(&page, control, header, &head, sizeof head);
