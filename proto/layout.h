@@ -281,8 +281,9 @@ static inline uint64_t owned_word_without_owner(uint64_t word)
 #define QUEUE_PARAMETER_ITEM_BYTES 1
 /* The store's: from a slot to the next one. */
 #define QUEUE_PARAMETER_STRIDE 2
-/* 0 or 1: it keeps items; QUEUE_RENDEZVOUS: a producer waits until its item is taken. */
+/* QUEUE_BUFFER: it keeps items; QUEUE_RENDEZVOUS: a producer waits until its item is taken. */
 #define QUEUE_PARAMETER_KIND 3
+#define QUEUE_BUFFER         1
 #define QUEUE_RENDEZVOUS     2
 #define QUEUE_CAPACITY_MAX   4096
 #define QUEUE_ITEM_BYTES_MAX 65536

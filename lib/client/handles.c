@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/client/handles.h"
 
+#include <stdlib.h>
+
 void object_link(struct object *object)
 {
 	struct dso_session *session = object->session;
@@ -19,4 +21,11 @@ void object_unlink(struct object *object)
 		object->session->objects = object->next;
 	if (object->next)
 		object->next->previous = object->previous;
+}
+
+void object_free(struct object *object)
+{
+	for (size_t i = 0; i < sizeof object->memory / sizeof *object->memory; i++)
+		free(object->memory[i]);
+	free(object);
 }

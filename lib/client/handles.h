@@ -9,6 +9,9 @@
 void object_link(struct object *object);
 void object_unlink(struct object *object);
 
+/* Free the handle and what its type has put into object->memory. It is not linked. */
+void object_free(struct object *object);
+
 /* From here on operations that enter are refused: see session_enter. */
 static inline void object_mark_deleted(struct object *object)
 {

@@ -3,6 +3,7 @@
 #include "lib/client/check.h"
 #include "lib/core/clock.h"
 #include "lib/client/fork.h"
+#include "lib/client/handles.h"
 #include "lib/client/trust.h"
 
 #include <errno.h>
@@ -316,10 +317,7 @@ void dso_close(struct dso_session *session)
 		struct object *object = session->objects;
 
 		session->objects = object->next;
-		free(object->memory);
-		free(object->more_memory);
-		free(object->space_memory);
-		free(object);
+		object_free(object);
 	}
 	session_free(session);
 }

@@ -40,8 +40,7 @@ struct object {
 	uint32_t generation;
 	uint64_t parameters[4];
 	uint64_t token_origin;
-	void *memory, *more_memory,
-		*space_memory; /* the type's own memory; freed with the handle */
+	void *memory[3]; /* the type's own; freed with the handle */
 	/* the request it was opened with: see struct open_request */
 	bool (*lose)(struct object *object, struct dso_loss *loss);
 	char name[DSO_NAME_BYTES_MAX + 1];

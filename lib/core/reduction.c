@@ -200,7 +200,8 @@ static void find_vectors(struct reduction *reduction)
 	}
 }
 
-void reduction_abandon(struct reduction *reduction)
+/* Let another reducer begin. Not for an object that was deleted or a session that is over. */
+static void abandon(struct reduction *reduction)
 {
 	struct op op = word_op(reduction, DATA_CAS, AGGREGATOR_REDUCER_OFFSET, reduction->claim,
 			       owned_word_without_owner(reduction->claim));
@@ -228,7 +229,7 @@ int reduction_begin(struct reduction *reduction, uint64_t round, void *copy)
 		return r;
 	r = is_open(reduction) ? freeze(reduction) : 0;
 	if (r != 1) {
-		reduction_abandon(reduction);
+		abandon(reduction);
 		return r;
 	}
 	find_vectors(reduction);

@@ -72,7 +72,4 @@ int reduction_step(struct reduction *reduction, uint64_t elements_max);
 /* The checksum of a result of @round: each chunk's is the seed of the next one's. */
 uint64_t reduction_checksum(uint64_t round, const void *values, uint64_t length);
 
-/* Let another reducer begin. Not for an object that was deleted or a session that is over. */
-void reduction_abandon(struct reduction *reduction);
-
 #endif

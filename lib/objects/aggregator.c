@@ -67,7 +67,7 @@ int dso_aggregator_open(struct dso_session *session, const char *name,
 	aggregator->contributors = aggregator->object.parameters[AGGREGATOR_PARAMETER_CONTRIBUTORS];
 	aggregator->flags = aggregator->object.parameters[AGGREGATOR_PARAMETER_FLAGS];
 	aggregator->places = calloc(aggregator->contributors, sizeof *aggregator->places);
-	aggregator->object.memory = aggregator->places;
+	aggregator->object.memory[0] = aggregator->places;
 	if (!aggregator->places) {
 		object_close(&aggregator->object);
 		return session_fail(session, -ENOMEM, "cannot open aggregator %s: out of memory",

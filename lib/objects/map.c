@@ -37,7 +37,7 @@ static int allocate(struct dso_map *map)
 
 	if (!memory)
 		return -ENOMEM;
-	map->object.memory = memory;
+	map->object.memory[0] = memory;
 	map->ops = (struct op *)memory;
 	map->looks = (struct map_look *)(memory + ops);
 	map->changes = (struct map_change *)(memory + ops + looks);

@@ -29,7 +29,7 @@ static int known_grow(struct dso_map *map, uint32_t max, unsigned depth)
 			to->directory[i] = from->directory[i & ((1U << from->depth) - 1)];
 	}
 	free(map->known);
-	map->known = map->object.more_memory = to;
+	map->known = map->object.memory[1] = to;
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/objects/object.h"
 #include "lib/client/check.h"
+#include "lib/client/handles.h"
 #include "lib/client/renew.h"
 #include "lib/client/sentences.h"
 
@@ -102,8 +103,5 @@ void object_close(struct object *object)
 	 * more. */
 	session_drain(object->session);
 	object->session->directory->close(object->session, object);
-	free(object->memory);
-	free(object->more_memory);
-	free(object->space_memory);
-	free(object);
+	object_free(object);
 }

@@ -58,7 +58,7 @@ int dso_queue_open(struct dso_session *session, const char *name,
 		return session_fail(session, -ENOMEM, "cannot open queue %s: out of memory", name);
 	}
 	queue->staged = (uint8_t *)(queue->leased + DSO_QUEUE_LEASES_MAX);
-	queue->object.memory = queue->leased;
+	queue->object.memory[0] = queue->leased;
 	*ret_queue = queue;
 	return 0;
 }

@@ -69,7 +69,7 @@ int dso_semaphore_open(struct dso_session *session, const char *name,
 		calloc(semaphore->permits + 1, sizeof *semaphore->seen + sizeof *semaphore->held);
 	semaphore->words = semaphore->seen + 1;
 	semaphore->held = (uint32_t *)(semaphore->words + semaphore->permits);
-	semaphore->object.memory = semaphore->seen;
+	semaphore->object.memory[0] = semaphore->seen;
 	if (!semaphore->seen) {
 		dso_semaphore_close(semaphore);
 		return session_fail(session, -ENOMEM, "cannot open semaphore %s: out of memory",

@@ -29,7 +29,7 @@ void space_close(struct space *space)
 void space_lose(struct space *space)
 {
 	free(space->member);
-	space->object->space_memory = space->member = NULL;
+	space->object->memory[2] = space->member = NULL;
 	memset(space->extents, 0, sizeof space->extents);
 	space->extent_count = 0;
 }

@@ -261,7 +261,7 @@ int space_members_join(struct space *space)
 		free(member);
 		return r;
 	}
-	space->object->space_memory = space->member = member;
+	space->object->memory[2] = space->member = member;
 	member->seed = draw_seed(space, member->word);
 	r = know_record(space, member->index);
 	member->record_offset = record_offset(space, member->index);
@@ -272,7 +272,7 @@ int space_members_join(struct space *space)
 			    owned_word_without_owner(member->word));
 	if (r) {
 		free(member);
-		space->object->space_memory = space->member = NULL;
+		space->object->memory[2] = space->member = NULL;
 	}
 	return r;
 }

@@ -9,7 +9,6 @@
 #include "lib/objects/space_inside.h"
 
 /* Spans made at a time, at most. */
-#define SPANS_AT_ONCE 8
 /* Page words that one search looks at. */
 #define PAGES_IN_A_SEARCH (16 * SPACE_WINDOW_WORDS)
 

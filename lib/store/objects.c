@@ -60,6 +60,13 @@ uint32_t *objects_find(const struct store *store, uint64_t hash, const char *nam
 	return link;
 }
 
+uint32_t *objects_link(const struct store *store, uint32_t index)
+{
+	const struct object *object = objects_at(store, index);
+
+	return objects_find(store, object->hash, object->name, object->name_bytes);
+}
+
 void objects_mark_opened(struct store *store, uint32_t index)
 {
 	const struct object *object = objects_at(store, index);
@@ -94,13 +101,6 @@ void objects_remove(struct store *store, uint32_t *link)
 	objects_mark_opened(store, index);
 	store->named_count--;
 	store->deleted_count++;
-}
-
-void objects_remove_at(struct store *store, uint32_t index)
-{
-	const struct object *object = objects_at(store, index);
-
-	objects_remove(store, objects_find(store, object->hash, object->name, object->name_bytes));
 }
 
 /* ---- objects ---- */

@@ -93,11 +93,11 @@ uint64_t objects_hash(const struct store *store, const char *name, size_t name_b
 /* The link, in a bucket or in an object, that leads to the object called @name, or to 0. */
 uint32_t *objects_find(const struct store *store, uint64_t hash, const char *name,
 		       size_t name_bytes);
+/* The link that leads to the object @index, which has a name. */
+uint32_t *objects_link(const struct store *store, uint32_t index);
 /* Update the bits of an object whose name or opens have changed. */
 void objects_mark_opened(struct store *store, uint32_t index);
 void objects_remove(struct store *store, uint32_t *link);
-/* The same of the object @index, which has a name. */
-void objects_remove_at(struct store *store, uint32_t index);
 /* A deleted object is clean: its memory is free, and it is vacant. */
 void objects_retire(struct store *store, uint32_t index);
 /* A deleted object is closed everywhere, and all sessions were told. A short one is zeroed at once,

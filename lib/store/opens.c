@@ -77,7 +77,7 @@ void opens_close(struct store_open *open)
 	object->opens--;
 	objects_mark_opened(opener->store, open->object);
 	if (object->name && object->is_ephemeral && !object->opens)
-		objects_remove_at(opener->store, open->object);
+		objects_remove(opener->store, objects_link(opener->store, open->object));
 	if (!object->name && !object->opens && !object->is_telling)
 		objects_reclaim(opener->store, open->object);
 	open->is_open = false;

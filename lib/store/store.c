@@ -315,13 +315,14 @@ enum wire_status store_close(struct store_opener *opener, uint32_t handle)
 	return WIRE_OK;
 }
 
-/* Delete the object @index, which has a name. Returns its deletion. */
-static uint64_t delete_at(struct store *store, uint32_t index)
+/* Delete the object that @link leads to. Returns its deletion. */
+static uint64_t delete_linked(struct store *store, uint32_t *link)
 {
+	uint32_t index = *link - 1;
 	struct object *object = objects_at(store, index);
 	uint64_t deletion = (uint64_t)object->generation << 32 | index;
 
-	objects_remove_at(store, index);
+	objects_remove(store, link);
 	if (!object->opens) {
 		objects_reclaim(store, index);
 		return deletion;
@@ -343,7 +344,7 @@ enum wire_status store_delete(struct store *store, const char *name, size_t name
 	link = objects_find(store, objects_hash(store, name, name_bytes), name, name_bytes);
 	if (!*link)
 		return WIRE_NOT_FOUND;
-	deletion = delete_at(store, *link - 1);
+	deletion = delete_linked(store, link);
 	if (ret_deletion)
 		*ret_deletion = deletion;
 	return WIRE_OK;
@@ -485,7 +486,7 @@ void store_delete_prefix(struct store *store, const char *prefix, size_t prefix_
 		if (object->name_bytes < prefix_bytes || memcmp(object->name, prefix, prefix_bytes))
 			continue;
 		is_open = object->opens;
-		progress.deletion = delete_at(store, index);
+		progress.deletion = delete_linked(store, objects_link(store, index));
 		progress.count++;
 		if (is_open)
 			break;

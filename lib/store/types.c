@@ -206,7 +206,7 @@ static const struct object_type_entry table[] = {
 			.min = QUEUE_STRIDE_BYTES(1),
 			.max = QUEUE_STRIDE_BYTES(QUEUE_ITEM_BYTES_MAX), .is_stores = true},
 		.parameters[QUEUE_PARAMETER_KIND] = {
-			.name = "kind", .max = QUEUE_RENDEZVOUS, .at_creation = 1},
+			.name = "kind", .max = QUEUE_RENDEZVOUS, .at_creation = QUEUE_BUFFER},
 		.complete = queue_complete,
 		.length_bytes = queue_length_bytes,
 		.words = {{.offset = QUEUE_SLOTS_OFFSET,
@@ -232,16 +232,7 @@ static const struct object_type_entry table[] = {
 			  {.offset = AGGREGATOR_REDUCER_OFFSET, .event = AGGREGATOR_EVENT_OFFSET,
 			   .is_place = true}},
 	},
-	[OBJECT_MAP] = {
-		.parameters[MAP_PARAMETER_MEMBERS] = {
-			.name = "members", .min = MAP_MEMBERS_MIN, .max = SPACE_MEMBERS_MAX,
-			.at_creation = SPACE_MEMBERS_MAX},
-		.length_bytes = map_length_bytes,
-		.words = {{.offset = MAP_MEMBERS_OFFSET, .stride = 8,
-			   .count_parameter = MAP_PARAMETER_MEMBERS, .died_flags = OWNED_DIED,
-			   .is_place = true}},
-	},
-	[OBJECT_SET] = {
+	[OBJECT_MAP ... OBJECT_SET] = {
 		.parameters[MAP_PARAMETER_MEMBERS] = {
 			.name = "members", .min = MAP_MEMBERS_MIN, .max = SPACE_MEMBERS_MAX,
 			.at_creation = SPACE_MEMBERS_MAX},
