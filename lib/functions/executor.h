@@ -27,6 +27,9 @@ struct workers_ops {
 	/* Whether no worker can be started any more: a sentence, or NULL. When that comes to be,
 	 * the workers interrupt the session. Any thread may call it. */
 	const char *(*broken)(struct workers *workers);
+	/* So many calls have no result now: called by the driver whenever that changes, so it does
+	 * not block. NULL where workers stay. */
+	void (*wanted)(struct workers *workers, unsigned waiting);
 	/* End them, and free. The queue of calls is shut down. Blocks until they have ended. */
 	void (*stop)(struct workers *workers);
 };

@@ -45,7 +45,8 @@ void dso_function_main(int argc, char **argv)
 	unsetenv(WORKER_READY_VARIABLE);
 	if (ready_fd >= 0)
 		fcntl(ready_fd, F_SETFD, FD_CLOEXEC);
-	r = own_prefix ? worker_serve(NULL, own_prefix, ready_fd, why, sizeof why) : -ENOMEM;
+	r = own_prefix ? worker_serve_executor(NULL, own_prefix, ready_fd, why, sizeof why)
+		       : -ENOMEM;
 	if (r)
 		fprintf(stderr, "%s: worker %d: %s\n", argc ? argv[0] : "worker", getpid(), why);
 	exit(r ? EXIT_FAILURE : EXIT_SUCCESS);

@@ -22,6 +22,16 @@ static const char *broken(const struct dso_executor *executor)
 	return workers ? ((struct workers_base *)workers)->ops->broken(workers) : NULL;
 }
 
+static void change_waiting(struct dso_executor *executor, int by)
+{
+	struct workers *workers = executor->workers;
+	const struct workers_ops *ops = workers ? ((struct workers_base *)workers)->ops : NULL;
+
+	executor->waiting += (unsigned)by;
+	if (ops && ops->wanted)
+		ops->wanted(workers, executor->waiting);
+}
+
 /* ---- the table of threads ---- */
 
 /* Make sure that there is a place for the next thread. */
@@ -140,7 +150,7 @@ static int take_in(struct dso_executor *executor, const uint8_t *item, size_t by
 	thread->has_stored_result = message.is_stored;
 	thread->error = -(int)le32_get(message.error);
 	thread->outcome = message.outcome;
-	executor->waiting--;
+	change_waiting(executor, -1);
 	if (thread->is_detached)
 		executor_free_thread(thread);
 	return 0;
@@ -244,7 +254,7 @@ int dso_thread_create(struct dso_executor *executor, dso_function function, cons
 		return r;
 	}
 	executor->threads[executor->next++ - executor->first] = thread;
-	executor->waiting++;
+	change_waiting(executor, 1);
 	*ret_thread = thread;
 	return 0;
 }

@@ -25,7 +25,8 @@ static void *serve(void *argument)
 	struct workers *workers = argument;
 	char why[SENTENCE_BYTES_MAX + 1];
 
-	if (worker_serve(workers->request.url, workers->request.prefix, -1, why, sizeof why) == 0)
+	if (worker_serve_executor(workers->request.url, workers->request.prefix, -1, why,
+				  sizeof why) == 0)
 		return NULL;
 	pthread_mutex_lock(&workers->lock);
 	memcpy(workers->why, why, sizeof why);

@@ -2,6 +2,7 @@
 #include "lib/functions/worker.h"
 
 #include "lib/client/sentences.h"
+#include "lib/core/clock.h"
 #include "lib/functions/call.h"
 #include "lib/functions/definitions.h"
 
@@ -15,8 +16,8 @@
 
 struct worker {
 	struct dso_session *session;
+	char prefix[PREFIX_BYTES_MAX]; /* of the executor whose queues are open; "": of none */
 	struct dso_queue *calls, *results;
-	const char *prefix;
 	uint8_t build[MESSAGE_BUILD_BYTES];
 	/* the item that was taken, and the one that is put back */
 	uint8_t call[MESSAGE_BYTES], result[MESSAGE_BYTES];
@@ -192,23 +193,38 @@ static int serve_one(struct worker *worker, const struct dso_queue_item *item)
 
 /* ---- serving ---- */
 
-/* Serve until the queue of calls is shut down (0) or cannot be used. */
-static int serve(struct worker *worker)
+/* Whether the worker may begin another call, and how long it may wait for one. */
+static bool may_wait(const struct worker_term *term, uint64_t served, int64_t *ret_ns)
+{
+	int64_t left_ns = term->leave_ns - clock_now_ns();
+
+	*ret_ns = term->idle_ns;
+	if (term->leave_ns != INT64_MAX && (*ret_ns == DSO_FOREVER || *ret_ns > left_ns))
+		*ret_ns = left_ns;
+	return served < term->calls_max && (term->leave_ns == INT64_MAX || left_ns > 0);
+}
+
+/* Serve until the term is over, the queue of calls is shut down (0) or cannot be used. */
+static int serve(struct worker *worker, const struct worker_term *term, uint64_t *served)
 {
 	for (;;) {
 		struct dso_queue_item item = {.bytes = worker->call,
 					      .bytes_max = sizeof worker->call};
-		int r = dso_queue_lease(worker->calls, &item, DSO_FOREVER);
+		int64_t wait_ns;
+		int r = may_wait(term, *served, &wait_ns)
+				? dso_queue_lease(worker->calls, &item, wait_ns)
+				: -ETIMEDOUT;
 
 		if (r == 0)
 			r = serve_one(worker, &item);
 		/* A call whose lease was lost with its session is run again, in vain. */
 		if (r == 0)
 			r = dso_queue_acknowledge(worker->calls, item.ticket);
+		*served += r == 0;
 		if (r == -EPERM || r == -EBADMSG || again(worker, r))
 			r = 0;
 		if (r)
-			return r == -EPIPE || r == -ESTALE ? 0 : r;
+			return r == -EPIPE || r == -ESTALE || r == -ETIMEDOUT ? 0 : r;
 	}
 }
 
@@ -219,35 +235,100 @@ static int open_queue(struct worker *worker, const char *what, struct dso_queue 
 	int r;
 
 	snprintf(name, sizeof name, "%s/%s", worker->prefix, what);
-	r = dso_object_stat(worker->session, name, NULL);
-	return r ? r : dso_queue_open(worker->session, name, NULL, ret_queue);
+	do {
+		r = dso_object_stat(worker->session, name, NULL);
+		r = r ? r : dso_queue_open(worker->session, name, NULL, ret_queue);
+	} while (r && again(worker, r));
+	return r;
 }
 
-int worker_serve(const char *url, const char *prefix, int ready_fd, char *why, unsigned why_bytes)
+static void leave_executor(struct worker *worker)
+{
+	dso_queue_close(worker->calls);
+	dso_queue_close(worker->results);
+	worker->calls = worker->results = NULL;
+	worker->prefix[0] = 0;
+}
+
+/* The queues of the executor that was served last stay open: it may be the next one, too. */
+static int enter_executor(struct worker *worker, const char *prefix)
+{
+	int r;
+
+	if (strcmp(worker->prefix, prefix) == 0)
+		return 0;
+	leave_executor(worker);
+	if (strlen(prefix) >= sizeof worker->prefix)
+		return -ENAMETOOLONG;
+	strcpy(worker->prefix, prefix);
+	r = open_queue(worker, "calls", &worker->calls);
+	if (r == 0)
+		r = open_queue(worker, "results", &worker->results);
+	if (r)
+		leave_executor(worker);
+	return r;
+}
+
+int worker_open(const char *url, struct worker **ret_worker, char *why, size_t why_bytes)
 {
 	struct worker *worker = calloc(1, sizeof *worker);
 	int r = worker ? build_of_this(worker->build) : -ENOMEM;
 
 	if (r) {
 		snprintf(why, why_bytes, "%s", error_sentence(r));
+	} else {
+		r = dso_open(url, NULL, &worker->session);
+		if (r)
+			snprintf(why, why_bytes, "%s", dso_error(NULL));
+	}
+	if (r) {
 		free(worker);
 		return r;
 	}
-	worker->prefix = prefix;
-	r = dso_open(url, NULL, &worker->session);
-	if (r == 0)
-		r = open_queue(worker, "calls", &worker->calls);
-	if (r == 0)
-		r = open_queue(worker, "results", &worker->results);
-	if (r == 0 && ready_fd >= 0) {
-		eventfd_write(ready_fd, 1);
-		close(ready_fd);
+	*ret_worker = worker;
+	return 0;
+}
+
+int worker_serve(struct worker *worker, const struct worker_term *term, uint64_t *ret_served,
+		 char *why, size_t why_bytes)
+{
+	int r = enter_executor(worker, term->prefix);
+
+	*ret_served = 0;
+	if (r == 0 && term->ready_fd >= 0) {
+		eventfd_write(term->ready_fd, 1);
+		close(term->ready_fd);
 	}
 	if (r == 0)
-		r = serve(worker);
-	snprintf(why, why_bytes, "%s", dso_error(worker->session));
-	r = r == -ENOENT && worker->session ? 0 : r;
+		r = serve(worker, term, ret_served);
+	if (r && r != -ENOENT)
+		snprintf(why, why_bytes, "%s", dso_error(worker->session));
+	return r == -ENOENT ? 0 : r;
+}
+
+void worker_close(struct worker *worker)
+{
+	if (!worker)
+		return;
 	dso_close(worker->session);
 	free(worker);
+}
+
+int worker_serve_executor(const char *url, const char *prefix, int ready_fd, char *why,
+			  size_t why_bytes)
+{
+	struct worker_term term = {.prefix = prefix,
+				   .ready_fd = ready_fd,
+				   .idle_ns = DSO_FOREVER,
+				   .leave_ns = INT64_MAX,
+				   .calls_max = UINT64_MAX};
+	struct worker *worker;
+	uint64_t served;
+	int r = worker_open(url, &worker, why, why_bytes);
+
+	if (r)
+		return r;
+	r = worker_serve(worker, &term, &served, why, why_bytes);
+	worker_close(worker);
 	return r;
 }

@@ -3,17 +3,44 @@
 #ifndef LIB_FUNCTIONS_WORKER_H
 #define LIB_FUNCTIONS_WORKER_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 /* In the environment of a worker: the prefix of its executor, the driver's process, and an eventfd
  * that is written to when the worker serves. */
 #define WORKER_PREFIX_VARIABLE "DSO_WORKER"
 #define WORKER_DRIVER_VARIABLE "DSO_WORKER_DRIVER"
 #define WORKER_READY_VARIABLE  "DSO_WORKER_READY"
 
+struct worker; /* with a session of its own, which it renews when it is lost */
+
+/* What a worker serves, and for how long. */
+struct worker_term {
+	const char *prefix; /* of the executor */
+	int ready_fd;       /* written to and closed when it begins to serve; -1: there is none */
+	int64_t idle_ns;    /* it leaves when no call has come for so long; DSO_FOREVER */
+	int64_t leave_ns;   /* of clock_now_ns(): it begins no call after that; INT64_MAX: never */
+	uint64_t calls_max; /* UINT64_MAX: no limit */
+};
+
+/* Begin a session with the storaged at @url (NULL: DSO_URL), of the calling thread. Returns 0, or a
+ * negative errno with the sentence in @why (of @why_bytes). */
+int worker_open(const char *url, struct worker **ret_worker, char *why, size_t why_bytes);
+
 /*
- * Serve the executor of @prefix until it is closed, in a session of the calling thread's own with
- * the storaged at @url. @ready_fd is written to and closed when it begins to serve; -1: there is
- * none. Returns 0, or a negative errno with the sentence in @why (of @why_bytes).
+ * Serve an executor until its @term is over or the executor is closed; a prefix that no executor
+ * has is that of a closed one. The session and what functions have opened in it stay until
+ * worker_close(), also where the process stood still in between. *ret_served is how many calls the
+ * worker has run, on an error, too. Returns 0, or a negative errno with the sentence in @why.
  */
-int worker_serve(const char *url, const char *prefix, int ready_fd, char *why, unsigned why_bytes);
+int worker_serve(struct worker *worker, const struct worker_term *term, uint64_t *ret_served,
+		 char *why, size_t why_bytes);
+
+/* NULL does nothing. */
+void worker_close(struct worker *worker);
+
+/* Open, serve until the executor is closed, close. Returns as worker_serve() does. */
+int worker_serve_executor(const char *url, const char *prefix, int ready_fd, char *why,
+			  size_t why_bytes);
 
 #endif
