@@ -7,23 +7,19 @@
  *	tests/functions TRANSPORT
  */
 #include "lib/functions/message.h"
+#include "tests/functions_around.h"
 #include "tests/await.h"
-#include "tests/daemon.h"
 #include "tests/runner.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static struct daemon_process storaged;
-static struct dso_session *session;
-static struct dso_executor *executor;
-
-#define OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, dso_error(session))
 
 /* ---- functions ---- */
 
@@ -82,18 +78,6 @@ DSO_FUNCTION(exit_before_attempt)
 	return 0;
 }
 
-static int add_to_counter(struct dso_session *worker, const char *name)
-{
-	struct dso_counter *counter;
-	int r = dso_counter_open(worker, name, NULL, &counter);
-
-	if (r == 0)
-		r = dso_counter_add(counter, 1, NULL);
-	if (r == 0)
-		dso_counter_close(counter);
-	return r;
-}
-
 DSO_FUNCTION(count)
 {
 	return add_to_counter(dso_call_session(call), "count");
@@ -122,71 +106,6 @@ DSO_FUNCTION(wait_at_latch)
 
 /* ---- around a test ---- */
 
-static int64_t value_of(const char *name)
-{
-	struct dso_counter *counter;
-	int64_t value;
-
-	OK(dso_counter_open(session, name, NULL, &counter));
-	OK(dso_counter_get(counter, &value));
-	dso_counter_close(counter);
-	return value;
-}
-
-static void open_latch(void)
-{
-	struct dso_latch_params params = {.count = 1};
-	struct dso_latch *latch;
-
-	OK(dso_latch_open(session, "latch", &params, &latch));
-	OK(dso_latch_count_down(latch, 1, NULL));
-	dso_latch_close(latch);
-}
-
-static const char *transport; /* of this run; "embedded" has no processes */
-
-static bool has_processes(void)
-{
-	return strcmp(transport, "embedded") != 0;
-}
-
-static void open_session(struct dso_session **ret_session)
-{
-	struct dso_options options = {.transport = has_processes() ? transport : NULL};
-	int r = dso_open(has_processes() ? daemon_url(&storaged, transport) : "embedded:functions",
-			 &options, ret_session);
-
-	ck_assert_msg(r == 0, "%s", dso_error(NULL));
-}
-
-static void open_executor(uint64_t workers)
-{
-	struct dso_executor_params params = {.workers = workers};
-
-	OK(dso_executor_open(session, has_processes() ? "process:" : "thread:", &params,
-			     &executor));
-}
-
-static void set_up(void)
-{
-	static const char *const arguments[] = {"--memory", "256MiB",      "--domain",
-						"cpu",      "--log-level", "error",
-						"--ttl",    "60m",         NULL};
-
-	if (has_processes())
-		daemon_start(&storaged, arguments);
-	open_session(&session);
-	open_executor(2);
-}
-
-static void tear_down(void)
-{
-	dso_executor_close(executor);
-	dso_close(session);
-	if (has_processes())
-		daemon_stop(&storaged);
-}
-
 static struct dso_thread *create(dso_function function, const void *argument, size_t bytes)
 {
 	struct dso_thread *thread;
@@ -198,34 +117,6 @@ static struct dso_thread *create(dso_function function, const void *argument, si
 static int join(struct dso_thread *thread)
 {
 	return dso_thread_join(thread, DSO_FOREVER, NULL, NULL);
-}
-
-/* The names of the executor's objects, which begin with "run/", that end with @end. */
-struct search {
-	const char *end;
-	unsigned count;
-	char name[DSO_NAME_BYTES_MAX + 1];
-};
-
-static int look_at(const struct dso_stat *stat, void *context)
-{
-	struct search *search = context;
-	size_t length = strlen(stat->name), end = strlen(search->end);
-
-	if (strncmp(stat->name, "run/", 4) == 0 && length >= end &&
-	    strcmp(stat->name + length - end, search->end) == 0) {
-		search->count++;
-		strcpy(search->name, stat->name);
-	}
-	return 0;
-}
-
-static struct search objects_of_run(const char *end)
-{
-	struct search search = {.end = end};
-
-	OK(dso_list(session, look_at, &search));
-	return search;
 }
 
 /* ---- results ---- */
@@ -255,7 +146,7 @@ START_TEST(a_result_of_any_length_comes_back_whole)
 		free(result);
 		free(argument);
 	}
-	ck_assert_uint_eq(objects_of_run("").count, 2);
+	ck_assert_uint_eq(objects_of_run("").count, OBJECTS);
 }
 END_TEST
 
@@ -353,7 +244,7 @@ START_TEST(a_detached_thread_runs_and_leaves_nothing)
 		dso_thread_detach(create(count, large, i % 2 ? sizeof large : 0));
 	AWAIT(value_of("count") == 10);
 	OK(join(create(count, NULL, 0)));
-	AWAIT(join(create(count, NULL, 0)) == 0 && objects_of_run("").count == 2);
+	AWAIT(join(create(count, NULL, 0)) == 0 && objects_of_run("").count == OBJECTS);
 	dso_thread_detach(NULL);
 }
 END_TEST
@@ -384,7 +275,7 @@ START_TEST(what_makes_no_sense_is_refused)
 	ck_assert_int_eq(dso_thread_create(executor, echo, NULL, 0, NULL), -EINVAL);
 	ck_assert_int_eq(dso_thread_create(executor, echo, "", DSO_ARGUMENT_BYTES_MAX + 1, &thread),
 			 -EMSGSIZE);
-	ck_assert_uint_eq(objects_of_run("").count, 2);
+	ck_assert_uint_eq(objects_of_run("").count, OBJECTS);
 }
 END_TEST
 
@@ -414,6 +305,24 @@ START_TEST(garbage_among_calls_and_results_harms_nobody)
 	}
 	OK(join(create(count, NULL, 0)));
 	ck_assert_int_eq(value_of("count"), 1);
+}
+END_TEST
+
+START_TEST(a_result_that_is_none_is_dropped)
+{
+	static const uint8_t none[] = {0, OUTCOME_LAST + 1, 255};
+	struct dso_thread *thread = create(wait_at_latch, NULL, 0);
+	size_t bytes;
+
+	AWAIT(value_of("waiting") == 1);
+	for (size_t i = 0; i < sizeof none; i++) {
+		struct result_message message = {.outcome = none[i]};
+
+		push("/results", &message, sizeof message);
+	}
+	open_latch();
+	OK(dso_thread_join(thread, DSO_FOREVER, NULL, &bytes));
+	ck_assert_uint_eq(bytes, 0);
 }
 END_TEST
 
@@ -493,7 +402,7 @@ START_TEST(two_executors_of_a_session_do_not_meet)
 	void *result;
 
 	threads[0] = create(number_of_call, NULL, 0);
-	open_executor(1);
+	open_executor(&(struct dso_executor_params){.workers = 1});
 	threads[1] = create(number_of_call, NULL, 0);
 	for (int i = 1; i >= 0; i--) {
 		OK(dso_thread_join(threads[i], DSO_FOREVER, &result, NULL));
@@ -512,7 +421,7 @@ START_TEST(a_join_says_that_workers_cannot_be_started)
 
 	dso_executor_close(executor);
 	setenv("FUNCTIONS_BROKEN", "1", 1);
-	open_executor(2);
+	open_executor(&(struct dso_executor_params){.workers = 2});
 	unsetenv("FUNCTIONS_BROKEN");
 	thread = create(count, NULL, 0);
 	ck_assert_int_eq(join(thread), -ECHILD);
@@ -568,6 +477,46 @@ static int be_driver(void)
 	return dso_thread_join(thread, DSO_FOREVER, NULL, NULL) != 0;
 }
 
+#define FDS_MAX 256
+
+/* The queue of calls cannot be shut down then. */
+START_TEST(an_executor_of_a_session_that_is_over_is_closed)
+{
+	struct dso_session *first = session;
+	bool of_session[FDS_MAX];
+
+	dso_executor_close(executor);
+	for (int fd = 0; fd < FDS_MAX; fd++)
+		of_session[fd] = fcntl(fd, F_GETFD) < 0;
+	open_session(&session);
+	for (int fd = 0; fd < FDS_MAX; fd++)
+		of_session[fd] = of_session[fd] && fcntl(fd, F_GETFD) >= 0;
+	OK(dso_executor_open(session, "thread:", NULL, &executor));
+	OK(join(create(count, NULL, 0)));
+	for (int fd = 0; fd < FDS_MAX; fd++)
+		if (of_session[fd])
+			shutdown(fd, SHUT_RDWR);
+	AWAIT(dso_ping(session, NULL) != 0);
+	dso_executor_close(executor);
+	executor = NULL;
+	dso_close(session);
+	session = first;
+	AWAIT(objects_of_run("").count == 0);
+}
+END_TEST
+
+START_TEST(closing_ends_a_function_that_waits_in_a_thread)
+{
+	dso_executor_close(executor);
+	OK(dso_executor_open(session, "thread:", NULL, &executor));
+	create(wait_at_latch, NULL, 0);
+	AWAIT(value_of("waiting") == 1);
+	dso_executor_close(executor);
+	executor = NULL;
+	ck_assert_uint_eq(objects_of_run("").count, 0);
+}
+END_TEST
+
 START_TEST(workers_end_with_a_driver_that_is_killed)
 {
 	pid_t driver = start_other("driver");
@@ -579,6 +528,7 @@ START_TEST(workers_end_with_a_driver_that_is_killed)
 	kill(driver, SIGKILL);
 	ck_assert_int_eq(waitpid(driver, NULL, 0), driver);
 	AWAIT(kill(worker, 0) != 0 && errno == ESRCH);
+	AWAIT(objects_of_run("").count == OBJECTS);
 }
 END_TEST
 
@@ -617,8 +567,10 @@ static Suite *suite(void)
 		a_detached_thread_runs_and_leaves_nothing,
 		what_makes_no_sense_is_refused,
 		garbage_among_calls_and_results_harms_nobody,
+		a_result_that_is_none_is_dropped,
 		a_call_of_another_build_is_refused,
 		two_executors_of_a_session_do_not_meet,
+		closing_ends_a_function_that_waits_in_a_thread,
 	};
 	const TTest *const of_processes[] = {
 		a_call_whose_worker_dies_is_run_again,
@@ -626,6 +578,7 @@ static Suite *suite(void)
 		closing_ends_workers_in_the_middle_of_calls_and_leaves_nothing,
 		a_join_says_that_workers_cannot_be_started,
 		a_join_ends_with_storaged,
+		an_executor_of_a_session_that_is_over_is_closed,
 		workers_end_with_a_driver_that_is_killed,
 		a_program_that_does_not_begin_with_function_main_gets_no_processes,
 	};

@@ -44,19 +44,6 @@ static unsigned processors(void)
 	return sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
 }
 
-struct executor_name executor_name_of(const struct dso_executor *executor, const char *what,
-				      uint64_t number)
-{
-	struct executor_name name;
-
-	if (number == UINT64_MAX)
-		snprintf(name.text, sizeof name.text, "%s/%s", executor->prefix, what);
-	else
-		snprintf(name.text, sizeof name.text, "%s/%s/%llu", executor->prefix, what,
-			 (unsigned long long)number);
-	return name;
-}
-
 /* "run/RUN/EXECUTOR", where the last part is drawn: so two executors of a run are two. */
 static int choose_prefix(struct dso_executor *executor, const char *run)
 {
@@ -76,30 +63,23 @@ static int choose_prefix(struct dso_executor *executor, const char *run)
 
 static int open_queue(struct dso_executor *executor, const char *what, struct dso_queue **ret_queue)
 {
-	struct dso_queue_params params = {.capacity = MESSAGES_MAX, .item_bytes = MESSAGE_BYTES};
-	struct executor_name name = executor_name_of(executor, what, UINT64_MAX);
+	struct dso_queue_params params = {
+		.capacity = MESSAGES_MAX, .item_bytes = MESSAGE_BYTES, .ephemeral = DSO_EPHEMERAL};
 
-	return dso_queue_open(executor->session, name.text, &params, ret_queue);
+	return dso_queue_open(executor->session, name_of(executor->prefix, what).text, &params,
+			      ret_queue);
 }
 
-/* Workers are stopped: what they still put back is taken in, so that nothing that they have stored
- * stays. */
-static void forget_threads(struct dso_executor *executor)
+/* Everything that begins with the prefix goes at once: queues, state, what was stored. */
+static void delete_objects(struct dso_executor *executor)
 {
-	while (executor->results && executor_take_result(executor, DSO_NOWAIT) == 0)
-		;
-	for (uint64_t number = executor->first; number < executor->next; number++)
-		if (executor->threads[number - executor->first])
-			executor_free_thread(executor->threads[number - executor->first]);
-	free(executor->threads);
-}
+	struct object_name name = name_of(executor->prefix, "");
 
-static void delete_queue(struct dso_executor *executor, const char *what, struct dso_queue *queue)
-{
-	dso_queue_close(queue);
-	if (queue)
-		dso_object_delete(executor->session,
-				  executor_name_of(executor, what, UINT64_MAX).text);
+	dso_queue_close(executor->calls);
+	dso_queue_close(executor->results);
+	state_close(&executor->state);
+	if (executor->prefix[0])
+		dso_delete_prefix(executor->session, name.text, NULL);
 }
 
 void dso_executor_close(struct dso_executor *executor)
@@ -113,9 +93,8 @@ void dso_executor_close(struct dso_executor *executor)
 		ops->stop(executor->workers);
 		executor->workers = NULL;
 	}
-	forget_threads(executor);
-	delete_queue(executor, "calls", executor->calls);
-	delete_queue(executor, "results", executor->results);
+	delete_objects(executor);
+	executor_forget_threads(executor);
 	free(executor);
 }
 
@@ -152,6 +131,7 @@ int dso_executor_open(struct dso_session *session, const char *url,
 	const char *wanted = url ? url : environment("DSO_EXECUTOR", "process:");
 	const struct workers_ops *kind = kind_of(wanted);
 	struct dso_executor *executor;
+	unsigned workers;
 	int r;
 
 	if (!ret_executor)
@@ -165,6 +145,7 @@ int dso_executor_open(struct dso_session *session, const char *url,
 	r = check_params(session, params);
 	if (r)
 		return r;
+	workers = params->workers ? (unsigned)params->workers : processors();
 	executor = calloc(1, sizeof *executor);
 	if (!executor)
 		return fail(session, -ENOMEM, "out of memory");
@@ -182,8 +163,10 @@ int dso_executor_open(struct dso_session *session, const char *url,
 	if (r == 0)
 		r = open_queue(executor, "results", &executor->results);
 	if (r == 0)
-		r = start(executor, kind,
-			  params->workers ? (unsigned)params->workers : processors());
+		r = state_create(session, executor->prefix, kind->scheme, workers,
+				 &executor->state);
+	if (r == 0)
+		r = start(executor, kind, workers);
 	if (r) {
 		/* Closing must not take the place of the sentence. */
 		char why[sizeof session->error];

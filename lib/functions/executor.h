@@ -3,7 +3,7 @@
 #ifndef LIB_FUNCTIONS_EXECUTOR_H
 #define LIB_FUNCTIONS_EXECUTOR_H
 
-#include "lib/functions/message.h"
+#include "lib/functions/state.h"
 
 #include <stdbool.h>
 
@@ -56,6 +56,7 @@ struct dso_thread {
 struct dso_executor {
 	struct dso_session *session;
 	struct dso_queue *calls, *results;
+	struct state state;
 	struct workers *workers;
 	/* threads[i] has the number first + i; NULL: it is freed */
 	struct dso_thread **threads;
@@ -75,17 +76,10 @@ struct dso_executor {
 /* Whether dso_function_main() was called, as "process:" needs it. */
 bool function_main_was_called(void);
 
-/* The queue or future of the executor that ends with @what and @number (UINT64_MAX: none). */
-struct executor_name {
-	char text[PREFIX_BYTES_MAX + 64];
-};
-struct executor_name executor_name_of(const struct dso_executor *executor, const char *what,
-				      uint64_t number);
-
 /* Wait for a result, and take it in. Returns 0 or an error, which is told. */
 int executor_take_result(struct dso_executor *executor, int64_t timeout);
 
-/* Its call is over, or nobody waits for it: nothing of it stays here or in the store. */
-void executor_free_thread(struct dso_thread *thread);
+/* Free the threads that are left; what they have in the store is gone. */
+void executor_forget_threads(struct dso_executor *executor);
 
 #endif

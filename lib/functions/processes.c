@@ -50,18 +50,16 @@ struct workers {
 
 /* ---- the environment of a worker ---- */
 
-static bool is_set_anew(const char *variable)
-{
-	static const char *const anew[] = {WORKER_PREFIX_VARIABLE "=", WORKER_DRIVER_VARIABLE "=",
-					   WORKER_READY_VARIABLE "=", "DSO_URL=", "DSO_TRANSPORT="};
+#define OWN_VARIABLES 5 /* the first ones, which are freed */
 
-	for (size_t i = 0; i < sizeof anew / sizeof *anew; i++)
-		if (strncmp(variable, anew[i], strlen(anew[i])) == 0)
+/* Whether @variable, "NAME=VALUE", has the name of one of the workers' own. */
+static bool is_set_anew(char *const *own, const char *variable)
+{
+	for (size_t i = 0; i < OWN_VARIABLES; i++)
+		if (strncmp(variable, own[i], strcspn(own[i], "=") + 1) == 0)
 			return true;
 	return false;
 }
-
-#define OWN_VARIABLES 5 /* the first ones, which are freed */
 
 static void free_environment(struct workers *workers)
 {
@@ -86,7 +84,7 @@ static int make_environment(struct workers *workers)
 	    asprintf(&own[4], "DSO_TRANSPORT=%s", dso_transport(request->session)) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
-		if (!is_set_anew(environ[i]))
+		if (!is_set_anew(own, environ[i]))
 			own[used++] = environ[i];
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "lib/client/session.h"
 #include "lib/functions/definitions.h"
 #include "lib/functions/executor.h"
+#include "lib/functions/stored.h"
 #include "lib/objects/futex.h"
 
 #include <stdlib.h>
@@ -59,13 +60,6 @@ static int provide_place(struct dso_executor *executor)
 	return 0;
 }
 
-static void delete_stored(struct dso_thread *thread, const char *what)
-{
-	struct dso_executor *executor = thread->executor;
-
-	dso_object_delete(executor->session, executor_name_of(executor, what, thread->number).text);
-}
-
 static struct dso_thread *find(const struct dso_executor *executor, uint64_t number)
 {
 	return number >= executor->first && number < executor->next
@@ -73,48 +67,45 @@ static struct dso_thread *find(const struct dso_executor *executor, uint64_t num
 		       : NULL;
 }
 
-void executor_free_thread(struct dso_thread *thread)
+static void free_thread(struct dso_thread *thread)
 {
-	if (thread->has_stored_argument)
-		delete_stored(thread, "argument");
-	if (thread->has_stored_result)
-		delete_stored(thread, "result");
-	thread->executor->threads[thread->number - thread->executor->first] = NULL;
 	free(thread->value);
 	free(thread);
 }
 
-/* ---- what is too long for an item ---- */
-
-static int store_argument(struct dso_executor *executor, uint64_t number, const void *argument,
-			  size_t bytes)
+/* Its call is over: nothing of it stays here or in the store. */
+static void end_thread(struct dso_thread *thread)
 {
-	struct executor_name name = executor_name_of(executor, "argument", number);
-	struct dso_future_params params = {.capacity_bytes = bytes};
-	struct dso_future *future;
-	int r = dso_future_open(executor->session, name.text, &params, &future);
+	struct dso_executor *executor = thread->executor;
 
-	if (r)
-		return r;
-	r = dso_future_set(future, argument, bytes);
-	dso_future_close(future);
-	return r;
+	if (thread->has_stored_argument)
+		stored_delete(executor->session, executor->prefix, "argument", thread->number);
+	if (thread->has_stored_result)
+		stored_delete(executor->session, executor->prefix, "result", thread->number);
+	executor->threads[thread->number - executor->first] = NULL;
+	free_thread(thread);
 }
+
+void executor_forget_threads(struct dso_executor *executor)
+{
+	for (uint64_t number = executor->first; number < executor->next; number++)
+		if (executor->threads[number - executor->first])
+			free_thread(executor->threads[number - executor->first]);
+	free(executor->threads);
+}
+
+/* ---- results ---- */
 
 static int fetch_result(struct dso_thread *thread)
 {
-	struct executor_name name = executor_name_of(thread->executor, "result", thread->number);
-	struct dso_future *future;
+	struct dso_executor *executor = thread->executor;
 	void *value = malloc(thread->bytes);
 	int r;
 
 	if (!value)
-		return fail(thread->executor, -ENOMEM, "join", "no memory for the result");
-	r = dso_future_open(thread->executor->session, name.text, NULL, &future);
-	if (r == 0) {
-		r = dso_future_get(future, value, thread->bytes, DSO_NOWAIT, NULL);
-		dso_future_close(future);
-	}
+		return fail(executor, -ENOMEM, "join", "no memory for the result");
+	r = stored_get(executor->session, executor->prefix, "result", thread->number, value,
+		       thread->bytes);
 	if (r) {
 		free(value);
 		return r;
@@ -122,8 +113,6 @@ static int fetch_result(struct dso_thread *thread)
 	thread->value = value;
 	return 0;
 }
-
-/* ---- results ---- */
 
 /* Take in @item of @bytes, which a worker wrote. Of two results of a call the first counts. */
 static int take_in(struct dso_executor *executor, const uint8_t *item, size_t bytes)
@@ -137,7 +126,8 @@ static int take_in(struct dso_executor *executor, const uint8_t *item, size_t by
 	memcpy(&message, item, sizeof message);
 	inline_bytes = message.is_stored ? 0 : le64_get(message.bytes);
 	thread = find(executor, le64_get(message.number));
-	if (!thread || thread->outcome || inline_bytes != bytes - sizeof message ||
+	if (!thread || thread->outcome || message.outcome == 0 || message.outcome > OUTCOME_LAST ||
+	    inline_bytes != bytes - sizeof message ||
 	    le64_get(message.bytes) > DSO_ARGUMENT_BYTES_MAX)
 		return 0;
 	if (inline_bytes) {
@@ -152,7 +142,7 @@ static int take_in(struct dso_executor *executor, const uint8_t *item, size_t by
 	thread->outcome = message.outcome;
 	change_waiting(executor, -1);
 	if (thread->is_detached)
-		executor_free_thread(thread);
+		end_thread(thread);
 	return 0;
 }
 
@@ -208,8 +198,11 @@ static int push_call(struct dso_thread *thread, const void *argument, size_t byt
 		.is_stored = is_stored,
 	};
 	size_t inline_bytes = is_stored ? 0 : bytes;
-	int r = is_stored ? store_argument(executor, thread->number, argument, bytes) : 0;
+	int r = 0;
 
+	if (is_stored)
+		r = stored_put(executor->session, executor->prefix, "argument", thread->number,
+			       argument, bytes);
 	if (r)
 		return r;
 	thread->has_stored_argument = is_stored;
@@ -284,6 +277,13 @@ static int tell(struct dso_thread *thread, void **ret_result, size_t *ret_bytes)
 				    "function %s (call %llu): its worker ended in the middle of it "
 				    "in each of its %u attempts",
 				    name, number, thread->executor->attempts);
+	case OUTCOME_CANCELLED:
+		return session_fail(session, -ENODATA, "function %s (call %llu) was cancelled",
+				    name, number);
+	case OUTCOME_OVERDUE:
+		return session_fail(session, -ETIME,
+				    "function %s (call %llu) ran for longer than it may", name,
+				    number);
 	case OUTCOME_OTHER_BUILD:
 		break;
 	}
@@ -309,7 +309,7 @@ int dso_thread_join(struct dso_thread *thread, int64_t timeout, void **ret_resul
 	if (r)
 		return r;
 	r = tell(thread, ret_result, ret_bytes);
-	executor_free_thread(thread);
+	end_thread(thread);
 	return r;
 }
 
@@ -319,5 +319,5 @@ void dso_thread_detach(struct dso_thread *thread)
 		return;
 	thread->is_detached = true;
 	if (thread->outcome)
-		executor_free_thread(thread);
+		end_thread(thread);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* "thread:": workers are threads of this process. */
+#include "lib/core/clock.h"
 #include "lib/functions/executor.h"
 #include "lib/functions/worker.h"
 
@@ -10,23 +11,56 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How often the workers are told to leave, while the executor waits for them. */
+#define STOP_NS (50 * DSO_MILLISECOND)
+
+struct member {
+	pthread_t thread;
+	struct workers *workers;
+	struct worker *worker; /* while it serves; under the workers' lock */
+};
+
 struct workers {
 	struct workers_base base;
 	struct workers_request request;
 	_Atomic unsigned failed; /* that have ended because of an error */
 	char why[SENTENCE_BYTES_MAX + 1];
-	pthread_mutex_t lock; /* of why */
+	pthread_mutex_t lock; /* of why, and of the members' workers */
 	unsigned count;
-	pthread_t threads[];
+	struct member members[];
 };
+
+static void set_worker(struct member *member, struct worker *worker)
+{
+	pthread_mutex_lock(&member->workers->lock);
+	member->worker = worker;
+	pthread_mutex_unlock(&member->workers->lock);
+}
+
+/* Serve until the executor is closed. Returns 0, or an error with a sentence in @why. */
+static int serve_executor(struct member *member, char *why, size_t why_bytes)
+{
+	struct worker_term term = worker_whole_term(member->workers->request.prefix, -1);
+	struct worker *worker;
+	uint64_t served;
+	int r = worker_open(member->workers->request.url, &worker, why, why_bytes);
+
+	if (r)
+		return r;
+	set_worker(member, worker);
+	r = worker_serve(worker, &term, &served, why, why_bytes);
+	set_worker(member, NULL);
+	worker_close(worker);
+	return r;
+}
 
 static void *serve(void *argument)
 {
-	struct workers *workers = argument;
+	struct member *member = argument;
+	struct workers *workers = member->workers;
 	char why[SENTENCE_BYTES_MAX + 1];
 
-	if (worker_serve_executor(workers->request.url, workers->request.prefix, -1, why,
-				  sizeof why) == 0)
+	if (serve_executor(member, why, sizeof why) == 0)
 		return NULL;
 	pthread_mutex_lock(&workers->lock);
 	memcpy(workers->why, why, sizeof why);
@@ -42,10 +76,27 @@ static const char *broken(struct workers *workers)
 	return atomic_load(&workers->failed) == workers->request.count ? workers->why : NULL;
 }
 
+static void tell_to_leave(struct member *member)
+{
+	pthread_mutex_lock(&member->workers->lock);
+	if (member->worker)
+		worker_stop(member->worker);
+	pthread_mutex_unlock(&member->workers->lock);
+}
+
+/* The queue of calls may not be shut down, where the driver's session is over; and functions may
+ * wait for what does not come. */
 static void stop(struct workers *workers)
 {
-	for (unsigned i = 0; i < workers->count; i++)
-		pthread_join(workers->threads[i], NULL);
+	for (unsigned i = 0; i < workers->count; i++) {
+		struct member *member = &workers->members[i];
+		struct timespec until;
+
+		do {
+			tell_to_leave(member);
+			until = clock_timespec(clock_now_ns() + STOP_NS);
+		} while (pthread_clockjoin_np(member->thread, NULL, CLOCK_MONOTONIC, &until));
+	}
 	pthread_mutex_destroy(&workers->lock);
 	free(workers);
 }
@@ -53,7 +104,7 @@ static void stop(struct workers *workers)
 static int start(const struct workers_request *request, struct workers **ret_workers, char *why)
 {
 	struct workers *workers =
-		calloc(1, sizeof *workers + request->count * sizeof *workers->threads);
+		calloc(1, sizeof *workers + request->count * sizeof *workers->members);
 	int r = workers ? 0 : -ENOMEM;
 
 	if (r == 0) {
@@ -63,7 +114,10 @@ static int start(const struct workers_request *request, struct workers **ret_wor
 		*ret_workers = workers;
 	}
 	for (unsigned i = 0; i < request->count && r == 0; i++) {
-		r = -pthread_create(&workers->threads[i], NULL, serve, workers);
+		struct member *member = &workers->members[i];
+
+		member->workers = workers;
+		r = -pthread_create(&member->thread, NULL, serve, member);
 		workers->count += r == 0;
 	}
 	if (r)

@@ -5,8 +5,10 @@
 #include "lib/core/clock.h"
 #include "lib/functions/call.h"
 #include "lib/functions/definitions.h"
+#include "lib/functions/stored.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,55 +20,20 @@ struct worker {
 	struct dso_session *session;
 	char prefix[PREFIX_BYTES_MAX]; /* of the executor whose queues are open; "": of none */
 	struct dso_queue *calls, *results;
+	_Atomic bool is_stopping; /* worker_stop() */
 	uint8_t build[MESSAGE_BUILD_BYTES];
 	/* the item that was taken, and the one that is put back */
 	uint8_t call[MESSAGE_BYTES], result[MESSAGE_BYTES];
 };
 
-/* Whether @r says that the session was over, and it is renewed: try again. */
+/* Whether to try again after @r: the session was over, and it is renewed; or an interrupt came that
+ * was not for the worker. */
 static bool again(struct worker *worker, int r)
 {
+	if (r == -ECANCELED)
+		return !atomic_load(&worker->is_stopping);
 	return (r == -ESHUTDOWN || r == -ENOTCONN || r == -ECONNRESET) &&
 	       dso_renew(worker->session, NULL, NULL) == 0;
-}
-
-/* ---- what is too long for an item ---- */
-
-static int open_stored(struct worker *worker, const char *what, uint64_t number, uint64_t bytes,
-		       struct dso_future **ret_future)
-{
-	struct dso_future_params params = {.capacity_bytes = bytes};
-	char name[PREFIX_BYTES_MAX + 64];
-
-	snprintf(name, sizeof name, "%s/%s/%llu", worker->prefix, what, (unsigned long long)number);
-	return dso_future_open(worker->session, name, &params, ret_future);
-}
-
-/* The argument's value is there: its driver has set it before it made the call. */
-static int fetch(struct worker *worker, struct dso_call *call)
-{
-	struct dso_future *future;
-	size_t length;
-	int r = open_stored(worker, "argument", call->number, call->argument_bytes, &future);
-
-	if (r)
-		return r;
-	r = dso_future_get(future, call->argument, call->argument_bytes, DSO_NOWAIT, &length);
-	dso_future_close(future);
-	return r ? r : length == call->argument_bytes ? 0 : -EBADMSG;
-}
-
-/* An attempt before this one may have stored a result already, which is as good. */
-static int store(struct worker *worker, const struct dso_call *call)
-{
-	struct dso_future *future;
-	int r = open_stored(worker, "result", call->number, call->result_bytes, &future);
-
-	if (r)
-		return r;
-	r = dso_future_set(future, call->result, call->result_bytes);
-	dso_future_close(future);
-	return r == -EALREADY ? 0 : r;
 }
 
 /* ---- a call ---- */
@@ -112,7 +79,8 @@ static int report_return(struct worker *worker, const struct dso_call *call)
 
 	if (is_stored) {
 		do {
-			r = store(worker, call);
+			r = stored_put(worker->session, worker->prefix, "result", call->number,
+				       call->result, call->result_bytes);
 		} while (r && again(worker, r));
 	}
 	if (r)
@@ -159,7 +127,8 @@ static const struct dso_definition *parse(struct worker *worker, size_t length_b
 		r = call->argument ? 0 : -ENOMEM;
 	}
 	if (r == 0 && message->is_stored)
-		r = fetch(worker, call);
+		r = stored_get(worker->session, worker->prefix, "argument", call->number,
+			       call->argument, call->argument_bytes);
 	else if (r == 0 && inline_bytes)
 		memcpy(call->argument, name + message->name_bytes, inline_bytes);
 	if (r)
@@ -194,14 +163,16 @@ static int serve_one(struct worker *worker, const struct dso_queue_item *item)
 /* ---- serving ---- */
 
 /* Whether the worker may begin another call, and how long it may wait for one. */
-static bool may_wait(const struct worker_term *term, uint64_t served, int64_t *ret_ns)
+static bool may_wait(struct worker *worker, const struct worker_term *term, uint64_t served,
+		     int64_t *ret_ns)
 {
 	int64_t left_ns = term->leave_ns - clock_now_ns();
 
 	*ret_ns = term->idle_ns;
 	if (term->leave_ns != INT64_MAX && (*ret_ns == DSO_FOREVER || *ret_ns > left_ns))
 		*ret_ns = left_ns;
-	return served < term->calls_max && (term->leave_ns == INT64_MAX || left_ns > 0);
+	return !atomic_load(&worker->is_stopping) && served < term->calls_max &&
+	       (term->leave_ns == INT64_MAX || left_ns > 0);
 }
 
 /* Serve until the term is over, the queue of calls is shut down (0) or cannot be used. */
@@ -211,7 +182,7 @@ static int serve(struct worker *worker, const struct worker_term *term, uint64_t
 		struct dso_queue_item item = {.bytes = worker->call,
 					      .bytes_max = sizeof worker->call};
 		int64_t wait_ns;
-		int r = may_wait(term, *served, &wait_ns)
+		int r = may_wait(worker, term, *served, &wait_ns)
 				? dso_queue_lease(worker->calls, &item, wait_ns)
 				: -ETIMEDOUT;
 
@@ -224,20 +195,21 @@ static int serve(struct worker *worker, const struct worker_term *term, uint64_t
 		if (r == -EPERM || r == -EBADMSG || again(worker, r))
 			r = 0;
 		if (r)
-			return r == -EPIPE || r == -ESTALE || r == -ETIMEDOUT ? 0 : r;
+			return r == -EPIPE || r == -ESTALE || r == -ETIMEDOUT || r == -ECANCELED
+				       ? 0
+				       : r;
 	}
 }
 
 /* A queue that is not there is that of an executor that is closed: nobody is to make another. */
 static int open_queue(struct worker *worker, const char *what, struct dso_queue **ret_queue)
 {
-	char name[PREFIX_BYTES_MAX + 16];
+	struct object_name name = name_of(worker->prefix, what);
 	int r;
 
-	snprintf(name, sizeof name, "%s/%s", worker->prefix, what);
 	do {
-		r = dso_object_stat(worker->session, name, NULL);
-		r = r ? r : dso_queue_open(worker->session, name, NULL, ret_queue);
+		r = dso_object_stat(worker->session, name.text, NULL);
+		r = r ? r : dso_queue_open(worker->session, name.text, NULL, ret_queue);
 	} while (r && again(worker, r));
 	return r;
 }
@@ -306,6 +278,12 @@ int worker_serve(struct worker *worker, const struct worker_term *term, uint64_t
 	return r == -ENOENT ? 0 : r;
 }
 
+void worker_stop(struct worker *worker)
+{
+	atomic_store(&worker->is_stopping, true);
+	dso_interrupt(worker->session);
+}
+
 void worker_close(struct worker *worker)
 {
 	if (!worker)
@@ -317,11 +295,7 @@ void worker_close(struct worker *worker)
 int worker_serve_executor(const char *url, const char *prefix, int ready_fd, char *why,
 			  size_t why_bytes)
 {
-	struct worker_term term = {.prefix = prefix,
-				   .ready_fd = ready_fd,
-				   .idle_ns = DSO_FOREVER,
-				   .leave_ns = INT64_MAX,
-				   .calls_max = UINT64_MAX};
+	struct worker_term term = worker_whole_term(prefix, ready_fd);
 	struct worker *worker;
 	uint64_t served;
 	int r = worker_open(url, &worker, why, why_bytes);

@@ -36,8 +36,25 @@ int worker_open(const char *url, struct worker **ret_worker, char *why, size_t w
 int worker_serve(struct worker *worker, const struct worker_term *term, uint64_t *ret_served,
 		 char *why, size_t why_bytes);
 
+/*
+ * Have the worker leave, from another thread, before its term is over: after the call that it runs,
+ * whose waits for others end with -ECANCELED. Call it again and again until worker_serve() has
+ * returned: a function may go on to another wait.
+ */
+void worker_stop(struct worker *worker);
+
 /* NULL does nothing. */
 void worker_close(struct worker *worker);
+
+/* Until the executor of @prefix is closed. */
+static inline struct worker_term worker_whole_term(const char *prefix, int ready_fd)
+{
+	return (struct worker_term){.prefix = prefix,
+				    .ready_fd = ready_fd,
+				    .idle_ns = -1,
+				    .leave_ns = INT64_MAX,
+				    .calls_max = UINT64_MAX};
+}
 
 /* Open, serve until the executor is closed, close. Returns as worker_serve() does. */
 int worker_serve_executor(const char *url, const char *prefix, int ready_fd, char *why,

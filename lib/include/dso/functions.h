@@ -157,7 +157,7 @@ struct dso_thread;
  * for some round trips; where DSO_THREADS_WAITING_MAX calls wait for a worker, until one has a
  * result. Returns 0, -EINVAL (no such function was defined), -EMSGSIZE (more than
  * DSO_ARGUMENT_BYTES_MAX), -ECHILD (workers cannot be started; the sentence says why), what pushing
- * to a queue returns, for an argument of more than 800 bytes what opening and setting a future
+ * to a queue returns, for an argument of more than 776 bytes what opening and setting a future
  * returns, -ENOMEM.
  */
 int dso_thread_create(struct dso_executor *executor, dso_function function, const void *argument,
