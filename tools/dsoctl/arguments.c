@@ -31,6 +31,12 @@ enum {
 	KEY_LEASE,
 	KEY_OTHER,
 	KEY_EPHEMERAL,
+	KEY_RUN,
+	KEY_RESTART,
+	KEY_KEEP_GOING,
+	KEY_NO_MARKS,
+	KEY_OUTPUT_PER_RANK,
+	KEY_KEEP,
 	KEY_USAGE,
 };
 
@@ -49,13 +55,14 @@ const struct argp_option option_table[] = {
 	{"timeout", KEY_TIMEOUT, "TIME", 0,
 	 "the longest wait for others, as in 10s, 500ms, 2m, or 0 for none: counter wait, register "
 	 "wait, lock, semaphore run, barrier wait, latch wait, future get, once, queue push (for "
-	 "ever), queue pop (none; for ever with --wait), agg contribute, agg wait. It counts from "
+	 "ever), queue pop (none; for ever with --wait), agg contribute, agg wait, run (for ever). "
+	 "It counts from "
 	 "the start of dsoctl. However short it is, storaged has "
 	 "--silence to answer, and is asked once. For "
 	 "other commands it is --silence, and the limit for opening the session, too"},
 	{"json", KEY_JSON, NULL, 0,
-	 "print JSON: one object, for ls and queue pop one a line. lock, semaphore run, once and "
-	 "queue pop --lease print it after "
+	 "print JSON: one object, for ls and queue pop one a line. lock, semaphore run, once, run "
+	 "and queue pop --lease print it after "
 	 "the output of their command, on a line of its own. Tokens, counters and latches are "
 	 "there "
 	 "as text, too, in value_text for value: jq rounds numbers over 2^53. Not for completion "
@@ -64,7 +71,7 @@ const struct argp_option option_table[] = {
 	{"count", 'n', "N", 0,
 	 "ping: round trips to make (10); barrier wait: parties of a new barrier; semaphore run: "
 	 "permits to take (1); queue pop: items to take at most (1); agg open: contributors of a "
-	 "round"},
+	 "round; run: ranks, 1 to 1024 (as many as there are processors)"},
 	{"long", 'l', NULL, 0,
 	 "ls: with type, generation, size, how many handles are open, and whether it goes with the "
 	 "last of them"},
@@ -100,6 +107,15 @@ const struct argp_option option_table[] = {
 	 "lock, semaphore run, barrier wait: one that is made is deleted when the last session "
 	 "that "
 	 "has it open is over; where there is one that stays, that is refused"},
+	{"run", KEY_RUN, "RUN", 0,
+	 "run: the name of the run, 1 to 64 bytes without a / (one that is drawn)"},
+	{"restart", KEY_RESTART, "N", OPTION_ARG_OPTIONAL,
+	 "run: start a rank that fails again, up to N times (3)"},
+	{"keep-going", KEY_KEEP_GOING, NULL, 0, "run: when a rank fails the others go on"},
+	{"no-marks", KEY_NO_MARKS, NULL, 0, "run: lines without their rank in front"},
+	{"output-per-rank", KEY_OUTPUT_PER_RANK, "DIRECTORY", 0,
+	 "run: what a rank writes goes to DIRECTORY/RANK.out and RANK.err, as it is"},
+	{"keep", KEY_KEEP, NULL, 0, "run: do not delete the objects of the run"},
 	{"figures", KEY_FIGURES, NULL, OPTION_HIDDEN, NULL}, /* see name_figures */
 	{"stripes", KEY_STRIPES, "N", 0,
 	 "counter open: words that additions are spread over, 1 to 64 (1); a counter with more "
@@ -136,6 +152,12 @@ static const struct {
 	{KEY_LEASE, OPTION_LEASE},
 	{KEY_OTHER, OPTION_OTHER},
 	{KEY_EPHEMERAL, OPTION_EPHEMERAL},
+	{KEY_RUN, OPTION_RANKS},
+	{KEY_RESTART, OPTION_RANKS},
+	{KEY_KEEP_GOING, OPTION_RANKS},
+	{KEY_NO_MARKS, OPTION_RANKS},
+	{KEY_OUTPUT_PER_RANK, OPTION_RANKS},
+	{KEY_KEEP, OPTION_RANKS},
 };
 
 unsigned option_bit(int key)
@@ -200,7 +222,8 @@ static bool begins_command(const struct dsoctl *ctl)
 	unsigned used;
 	const struct command *command = command_find(ctl->operands, ctl->operand_count, &used);
 
-	return command && command_runs_another(command) && ctl->operand_count == used + 2;
+	return command && command_runs_another(command) &&
+	       ctl->operand_count == used + 1 + command_has_name(command);
 }
 
 static void add_operand(struct parsing *parsing, char *argument, struct argp_state *state)
@@ -308,6 +331,26 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case KEY_EPHEMERAL:
 		ctl->ephemeral = DSO_EPHEMERAL;
 		return 0;
+	case KEY_RUN:
+		ctl->run = argument;
+		return 0;
+	case KEY_RESTART:
+		ctl->restarts = 3;
+		if (argument && parse_number(argument, 0, 1000000, &ctl->restarts))
+			argp_error(state, "--restart %s is no number from 0 to 1000000", argument);
+		return 0;
+	case KEY_KEEP_GOING:
+		ctl->keep_going = true;
+		return 0;
+	case KEY_NO_MARKS:
+		ctl->no_marks = true;
+		return 0;
+	case KEY_OUTPUT_PER_RANK:
+		ctl->directory = argument;
+		return 0;
+	case KEY_KEEP:
+		ctl->keep = true;
+		return 0;
 	case '?':
 		ctl->wants_help = true;
 		return 0;
@@ -372,7 +415,7 @@ static enum exit_status choose_command(struct dsoctl *ctl)
 		return wrong_usage(ctl, "an argument is missing");
 	if (ctl->operand_count > command->operands_max)
 		return wrong_usage(ctl, "too many arguments");
-	if (ctl->operand_count && !*ctl->operands[0] && strstr(command->arguments, "NAME"))
+	if (ctl->operand_count && !*ctl->operands[0] && command_has_name(command))
 		return wrong_usage(ctl, "%s: the name is empty, and has 1 to 255 bytes",
 				   command->name);
 	if (place_timeout(ctl))

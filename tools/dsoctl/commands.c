@@ -94,6 +94,37 @@ static const char about_pop[] =
 	"  that of the command  with --lease, as for dsoctl lock\n"
 	"  1                    another failure: stderr says which\n";
 
+static const char about_run[] =
+	"COMMAND is started N times, as ranks 0 to N - 1, in an environment that says where "
+	"storaged is (DSO_URL), which rank this is (DSO_RANK) of how many (DSO_COUNT), in which "
+	"run (DSO_RUN), and how often it was started, this time included (DSO_ATTEMPT).\n"
+	"\n"
+	"What the ranks write comes line by line, each with its rank in front: [3] text. A line of "
+	"more than 65536 bytes comes in pieces, and a last one without a newline gets one. Rank 0 "
+	"has the stdin of dsoctl, unless that is a terminal (cat | dsoctl run passes it on); the "
+	"others have an empty one.\n"
+	"\n"
+	"When a rank fails, which is to exit with another status than 0 or by a signal, and has no "
+	"restart left, the others get SIGTERM, and SIGKILL 5 s later. So they do by SIGINT, "
+	"SIGTERM, SIGHUP and SIGQUIT, after --timeout, and when nobody reads the output any more. "
+	"A second signal sends SIGKILL at once. Other signals that would end dsoctl are passed on "
+	"to the ranks.\n"
+	"\n"
+	"A rank is its process. What that has left in its process group is killed when it ends. "
+	"However dsoctl ends, SIGKILL included, no process group of a rank goes on. A process that "
+	"has left its group, as a daemon does by setsid, goes on.\n"
+	"\n"
+	"At the end the objects whose names begin with run/RUN/ are deleted, where RUN is DSO_RUN, "
+	"unless --keep is given. A dsoctl that is killed leaves them: dsoctl rm --prefix.\n"
+	"\n"
+	"Exit status:\n"
+	"  0                    every rank has exited with 0\n"
+	"  that of a rank       the first one that failed: its own, 128+N when signal N\n"
+	"                       ended it, 126 or 127 when it could not be started;\n"
+	"                       stderr names it\n"
+	"  124                  the ranks were not through within --timeout\n"
+	"  1                    another failure: stderr says which\n";
+
 static const char about_length[] =
 	"Items that a consumer has leased are not counted, nor those that "
 	"came back. queue pop takes the latter all the same.\n";
@@ -189,6 +220,9 @@ const struct command commands[] = {
 	{"agg reset", "NAME", "end the round without a result", 0, 1, 1, false, run_agg_reset},
 	{"agg stat", "NAME", "print the round, and how many have come", 0, 1, 1, false,
 	 run_agg_stat},
+	{"run", "[-n N] [--restart[=N]] [--timeout TIME] -- COMMAND...",
+	 "run a program as N processes, the ranks", OPTION_COUNT | OPTION_TIMEOUT | OPTION_RANKS, 1,
+	 UINT_MAX, false, run_run, about_run},
 	{"completion bash", "", "print the completion script of bash", OPTION_PLAIN, 0, 0, true,
 	 run_completion},
 	{"version", "", "print the versions of program and library", 0, 0, 0, true, run_version},
@@ -216,6 +250,11 @@ const struct command *command_find(char *const *words, unsigned count, unsigned 
 bool command_runs_another(const struct command *command)
 {
 	return strstr(command->arguments, "COMMAND...") != NULL;
+}
+
+bool command_has_name(const struct command *command)
+{
+	return strstr(command->arguments, "NAME") != NULL;
 }
 
 enum exit_status run_version(struct dsoctl *ctl)

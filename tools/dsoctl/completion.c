@@ -45,7 +45,7 @@ static void print_commands_with_names(void)
 	const char *separator = "";
 
 	for (const struct command *command = commands; command->name; command++) {
-		if (!strstr(command->arguments, "NAME"))
+		if (!command_has_name(command))
 			continue;
 		printf("%s'%s'", separator, command->name);
 		separator = "|";
@@ -59,7 +59,7 @@ static void print_options_with_argument(void)
 
 	for (const struct argp_option *option = option_table; option->name || option->doc;
 	     option++) {
-		if (!option->arg)
+		if (!option->arg || option->flags & OPTION_ARG_OPTIONAL)
 			continue;
 		printf("%s--%s", separator, option->name);
 		if (option->key < 0x80)

@@ -44,6 +44,7 @@ enum command_option {
 	OPTION_RENDEZVOUS = 262144,
 	OPTION_OTHER = 524288,
 	OPTION_EPHEMERAL = 1048576,
+	OPTION_RANKS = 2097152, /* any of those that only run has */
 };
 
 struct dsoctl;
@@ -74,7 +75,11 @@ struct dsoctl {
 	uint64_t capacity;
 	uint64_t item_bytes;
 	const char *prefix;
-	uint32_t ephemeral; /* of what is made: 0 or DSO_EPHEMERAL */
+	uint32_t ephemeral;    /* of what is made: 0 or DSO_EPHEMERAL */
+	const char *run;       /* its name; NULL: one is drawn */
+	const char *directory; /* of the ranks' output; NULL: to stdout and stderr */
+	uint64_t restarts;     /* of each rank */
+	bool keep_going, no_marks, keep;
 	bool wants_help;
 	const struct command *command;
 	char **words;    /* all operands; freed by main() */
@@ -91,9 +96,12 @@ extern const struct command commands[]; /* ends with a NULL name */
 /* The command that @words (of @count) begin with, or NULL; *ret_used is how many words it has. */
 const struct command *command_find(char *const *words, unsigned count, unsigned *ret_used);
 
-/* Whether it runs another command, whose words are all those after a name. queue pop runs one only
- * where there are such words. */
+/* Whether it runs another command, whose words are all those after a name, if it has one. queue pop
+ * runs one only where there are such words. */
 bool command_runs_another(const struct command *command);
+
+/* Whether its first operand is a name. */
+bool command_has_name(const struct command *command);
 
 /* ---- help.c ---- */
 
@@ -287,6 +295,7 @@ enum exit_status run_agg_get(struct dsoctl *ctl);
 enum exit_status run_agg_finish(struct dsoctl *ctl);
 enum exit_status run_agg_reset(struct dsoctl *ctl);
 enum exit_status run_agg_stat(struct dsoctl *ctl);
+enum exit_status run_run(struct dsoctl *ctl);
 enum exit_status run_completion(struct dsoctl *ctl);
 enum exit_status run_version(struct dsoctl *ctl);
 enum exit_status run_help(struct dsoctl *ctl);

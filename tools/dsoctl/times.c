@@ -56,8 +56,9 @@ static int64_t opening_ns(const struct dsoctl *ctl)
  */
 static int64_t linger_ns(const struct dsoctl *ctl, int64_t silent_ns)
 {
-	/* queue pop runs one only where it is given. */
-	if (!command_runs_another(ctl->command) || ctl->operand_count < 2)
+	/* queue pop runs one only where it is given; run holds nothing for it. */
+	if (!command_runs_another(ctl->command) || !command_has_name(ctl->command) ||
+	    ctl->operand_count < 2)
 		return 0;
 	return silent_ns + COURSE_GRACE_NS + 2 * COURSE_AGAIN_NS + LINGER_MARGIN_NS;
 }

@@ -5,13 +5,19 @@
 /* Behind it: check.h has a macro called fail. */
 #include "tests/runner.h"
 
-static bool runs_another;
+static bool runs_another, has_name = true;
 static unsigned words; /* behind the command's name */
 
 bool command_runs_another(const struct command *command)
 {
 	(void)command;
 	return runs_another;
+}
+
+bool command_has_name(const struct command *command)
+{
+	(void)command;
+	return has_name;
 }
 
 static struct dso_options options_of(int64_t silence_ns, int64_t wait_ns)
@@ -51,6 +57,15 @@ START_TEST(only_what_runs_a_command_lingers)
 }
 END_TEST
 
+START_TEST(a_command_for_which_nothing_is_held_does_not_linger)
+{
+	words = 2;
+	runs_another = true;
+	has_name = false;
+	ck_assert_int_eq(options_of(DSO_SECOND, DSO_FOREVER).linger, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("times");
@@ -59,6 +74,7 @@ int main(void)
 	tcase_add_test(tests, a_silent_storaged_costs_what_silence_says);
 	tcase_add_test(tests, without_silence_and_timeout_the_library_decides);
 	tcase_add_test(tests, only_what_runs_a_command_lingers);
+	tcase_add_test(tests, a_command_for_which_nothing_is_held_does_not_linger);
 	suite_add_tcase(suite, tests);
 	return run_suite_forked(suite);
 }
