@@ -8,7 +8,7 @@
 
 #include <dso/dso.h>
 #include <errno.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #define ATTEMPTS 100 /* of a call, since workers may be killed */

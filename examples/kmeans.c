@@ -3,8 +3,6 @@
 #include "kmeans.h"
 #include "function.h"
 
-#include <stdlib.h>
-
 static _Thread_local struct totals totals;
 
 DSO_FUNCTION(cluster)

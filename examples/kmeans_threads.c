@@ -3,8 +3,6 @@
 #include "kmeans.h"
 #include "thread.h"
 
-#include <stdlib.h>
-
 static struct totals totals;
 
 static void *cluster(void *argument)
@@ -33,8 +31,7 @@ int main(int argc, char **argv)
 	totals_open(&totals, kmeans_length(&job), job.workers);
 	for (uint64_t i = 0; i < job.workers; i++) {
 		tasks[i] = (struct kmeans_task){.job = job, .worker = i};
-		if (pthread_create(&threads[i], NULL, cluster, &tasks[i]))
-			give_up("a thread cannot be created");
+		create(&threads[i], cluster, &tasks[i]);
 	}
 	for (uint64_t i = 0; i < job.workers; i++)
 		pthread_join(threads[i], &results[i]);

@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+static inline void create(pthread_t *ret_thread, void *(*function)(void *argument), void *argument)
+{
+	if (pthread_create(ret_thread, NULL, function, argument))
+		give_up("a thread cannot be created");
+}
+
 /* Vectors of all workers, added up. */
 struct totals {
 	pthread_mutex_t mutex;
