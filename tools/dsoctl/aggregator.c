@@ -55,7 +55,7 @@ static enum exit_status open_aggregator(struct dsoctl *ctl, struct opened *ret_o
 		return fail(ctl, r);
 	describe(ret_opened, stat.parameters[1]);
 	ret_opened->bytes = dso_aggregator_bytes(ret_opened->aggregator);
-	ret_opened->vector = malloc(ret_opened->bytes);
+	ctl->memory = ret_opened->vector = malloc(ret_opened->bytes);
 	return ret_opened->vector ? STATUS_DONE : fail_because("out of memory");
 }
 

@@ -85,6 +85,7 @@ struct dsoctl {
 	char **words;    /* all operands; freed by main() */
 	char **operands; /* the operands after the command's name */
 	unsigned operand_count;
+	void *memory; /* of the command; freed by main() */
 	struct dso_session *session;
 	int signal; /* the signal that ended the command, by which main() ends dsoctl */
 };

@@ -48,6 +48,7 @@ int main(int argc, char **argv)
 		status = run_command(&ctl);
 	if (ctl.signal)
 		end_by(ctl.signal);
+	free(ctl.memory);
 	free(ctl.words);
 	return status;
 }
