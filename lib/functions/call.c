@@ -29,6 +29,11 @@ unsigned dso_call_attempt(const struct dso_call *call)
 	return call->attempt;
 }
 
+int dso_call_is_cancelled(const struct dso_call *call)
+{
+	return atomic_load(call->is_cancelled);
+}
+
 int dso_return(struct dso_call *call, const void *value, size_t bytes)
 {
 	void *copy = NULL;

@@ -5,11 +5,15 @@
 
 #include "lib/functions/message.h"
 
+#include <stdatomic.h>
+
 struct dso_call {
 	struct dso_session *session;
 	uint64_t number;
+	uint32_t round;
 	unsigned attempt;
-	void *argument; /* freed with the call */
+	const atomic_bool *is_cancelled; /* the attendant's */
+	void *argument;                  /* freed with the call */
 	size_t argument_bytes;
 	void *result; /* freed with the call */
 	size_t result_bytes;

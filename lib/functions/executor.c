@@ -114,6 +114,8 @@ static int start(struct dso_executor *executor, const struct workers_ops *kind, 
 
 static int check_params(struct dso_session *session, const struct dso_executor_params *params)
 {
+	const char *why;
+
 	if (params->workers > EXECUTOR_WORKERS_MAX)
 		return fail(session, -EINVAL, "more than 1,024 workers are asked for");
 	if (params->attempts > ATTEMPTS_MAX)
@@ -121,7 +123,10 @@ static int check_params(struct dso_session *session, const struct dso_executor_p
 	for (size_t i = 0; i < sizeof params->reserved / sizeof *params->reserved; i++)
 		if (params->reserved[i])
 			return fail(session, -EINVAL, "a reserved parameter is not zero");
-	return 0;
+	if (params->limit < 0)
+		return fail(session, -EINVAL, "the limit of time is negative");
+	why = params->retry ? retries_check(params->retry) : NULL;
+	return why ? fail(session, -EINVAL, why) : 0;
 }
 
 int dso_executor_open(struct dso_session *session, const char *url,
@@ -151,6 +156,10 @@ int dso_executor_open(struct dso_session *session, const char *url,
 		return fail(session, -ENOMEM, "out of memory");
 	executor->session = session;
 	executor->attempts = params->attempts ? (uint32_t)params->attempts : ATTEMPTS_DEFAULT;
+	executor->worker_count = workers;
+	executor->limit_ns = params->limit;
+	if (params->retry)
+		executor->retry = *params->retry;
 	r = build_of_this(executor->build);
 	if (r == 0)
 		r = choose_prefix(executor,

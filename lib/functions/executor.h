@@ -3,6 +3,7 @@
 #ifndef LIB_FUNCTIONS_EXECUTOR_H
 #define LIB_FUNCTIONS_EXECUTOR_H
 
+#include "lib/functions/retries.h"
 #include "lib/functions/state.h"
 
 #include <stdbool.h>
@@ -45,7 +46,17 @@ struct dso_thread {
 	const struct dso_definition *definition;
 	uint64_t number;
 	enum outcome outcome; /* 0: not known yet */
-	int error;
+	uint32_t round;       /* how often it was made again after a failure */
+	uint32_t attempts;    /* in the rounds before */
+	bool is_cancelled;
+	/* where it may be made again: the call as it was made */
+	uint8_t *call;
+	size_t call_bytes;
+	struct pause pause;
+	/* of many calls (lib/functions/many.h): it is told there when it is over */
+	struct many *many;
+	uint64_t index;
+	struct dso_thread *next_over;
 	bool is_detached;
 	/* futures of these exist */
 	bool has_stored_argument, has_stored_result;
@@ -67,6 +78,16 @@ struct dso_executor {
 	bool has_leased;
 	uint64_t leased;
 	uint32_t attempts;
+	unsigned worker_count;
+	int64_t limit_ns; /* 0: none */
+	struct dso_retry retry;
+	struct pause *paused; /* those that are to be made again, by time */
+	/* told to others by the state, when they have changed and the last time was a while ago */
+	struct executor_counts {
+		uint64_t made, over, failed, cancelled, retried;
+	} counts;
+	bool has_new_counts;
+	int64_t told_ns;
 	uint8_t build[MESSAGE_BUILD_BYTES];
 	char prefix[PREFIX_BYTES_MAX];
 	uint8_t call[MESSAGE_BYTES];
@@ -76,8 +97,45 @@ struct dso_executor {
 /* Whether dso_function_main() was called, as "process:" needs it. */
 bool function_main_was_called(void);
 
-/* Wait for a result, and take it in. Returns 0 or an error, which is told. */
+/* ---- threads (lib/functions/thread.c) ---- */
+
+/* As dso_thread_create(), of one of many calls where @many is not NULL. */
+int executor_create(struct dso_executor *executor, dso_function function, const void *argument,
+		    size_t bytes, struct many *many, uint64_t index,
+		    struct dso_thread **ret_thread);
+
+/* The thread has its outcome: fetch its result, where that is stored. Returns 0 or an error, which
+ * is told. */
+int executor_fetch(struct dso_thread *thread);
+
+/* After that: returns as dso_thread_join() for a thread that is over, and frees it. */
+int executor_end(struct dso_thread *thread, void **ret_result, size_t *ret_bytes);
+
+/* The thread with @number, or NULL. */
+struct dso_thread *executor_find(const struct dso_executor *executor, uint64_t number);
+
+/* Nothing of it stays here or in the store. */
+void executor_free_thread(struct dso_thread *thread);
+
+/* ---- results (lib/functions/results.c) ---- */
+
+/*
+ * Wait for a result, and take it in; make calls again that have failed. Returns 0 (something may
+ * have come), -ETIMEDOUT, or an error, which is told.
+ */
 int executor_take_result(struct dso_executor *executor, int64_t timeout);
+
+/* How many calls wait for a result has changed. */
+void executor_change_waiting(struct dso_executor *executor, int by);
+
+/* The thread has its outcome. */
+void executor_finish(struct dso_thread *thread, enum outcome outcome);
+
+/* Leave a sentence and return @error. */
+int executor_fail(struct dso_executor *executor, int error, const char *verb, const char *why);
+
+/* Until @deadline_ns, as a timeout. */
+int64_t executor_time_left(int64_t deadline_ns);
 
 /* Free the threads that are left; what they have in the store is gone. */
 void executor_forget_threads(struct dso_executor *executor);

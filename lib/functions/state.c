@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/functions/state.h"
 
+#include "lib/client/session.h"
+#include "proto/layout.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -84,11 +87,13 @@ static int check(struct state *state)
 int state_open(struct dso_session *session, const char *prefix, struct state *ret_state)
 {
 	struct object_name name = name_of(prefix, "state");
+	/* Where it goes in between, the one that is made goes, too. */
+	struct dso_memory_params params = {.ephemeral = DSO_EPHEMERAL};
 	struct state state;
 	int r = dso_object_stat(session, name.text, NULL);
 
 	if (r == 0)
-		r = dso_memory_open(session, name.text, NULL, &state.memory);
+		r = dso_memory_open(session, name.text, &params, &state.memory);
 	if (r)
 		return r;
 	r = check(&state);
@@ -166,6 +171,14 @@ int state_end_call(struct state *state, uint64_t number, uint32_t round)
 			return expected ? count_ended(state, -1) : 0;
 	}
 	return r;
+}
+
+struct op state_ended_op(const struct state *state)
+{
+	/* A memory begins with its object. */
+	const struct object *object = (const struct object *)state->memory;
+
+	return op_load(object->offset + MEMORY_DATA_OFFSET + offsetof(struct state_header, ended));
 }
 
 int state_is_ended(struct state *state, uint64_t number, uint32_t round, bool *ret_is)

@@ -12,6 +12,7 @@
 #ifndef LIB_FUNCTIONS_STATE_H
 #define LIB_FUNCTIONS_STATE_H
 
+#include "lib/core/transport.h"
 #include "lib/functions/message.h"
 
 #include <stdbool.h>
@@ -120,6 +121,9 @@ int state_write_counts(struct state *state, struct state_counts *counts);
  * worker that has not taken the call from the queue does not begin it. Returns 0, or an error of
  * the memory. */
 int state_end_call(struct state *state, uint64_t number, uint32_t round);
+
+/* The operation that loads how many calls are ended: where none is, the next need not be called. */
+struct op state_ended_op(const struct state *state);
 
 /* Whether it is ended: *ret_is. */
 int state_is_ended(struct state *state, uint64_t number, uint32_t round, bool *ret_is);

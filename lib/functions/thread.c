@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Threads: calls that were made, and what became of them. */
-#include "lib/core/clock.h"
 #include "lib/client/session.h"
 #include "lib/functions/definitions.h"
 #include "lib/functions/executor.h"
@@ -9,29 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-static int fail(struct dso_executor *executor, int error, const char *verb, const char *why)
-{
-	return session_fail(executor->session, error, "executor %s: %s: %s", executor->prefix, verb,
-			    why);
-}
-
-static const char *broken(const struct dso_executor *executor)
-{
-	struct workers *workers = executor->workers;
-
-	return workers ? ((struct workers_base *)workers)->ops->broken(workers) : NULL;
-}
-
-static void change_waiting(struct dso_executor *executor, int by)
-{
-	struct workers *workers = executor->workers;
-	const struct workers_ops *ops = workers ? ((struct workers_base *)workers)->ops : NULL;
-
-	executor->waiting += (unsigned)by;
-	if (ops && ops->wanted)
-		ops->wanted(workers, executor->waiting);
-}
 
 /* ---- the table of threads ---- */
 
@@ -60,7 +36,7 @@ static int provide_place(struct dso_executor *executor)
 	return 0;
 }
 
-static struct dso_thread *find(const struct dso_executor *executor, uint64_t number)
+struct dso_thread *executor_find(const struct dso_executor *executor, uint64_t number)
 {
 	return number >= executor->first && number < executor->next
 		       ? executor->threads[number - executor->first]
@@ -69,12 +45,12 @@ static struct dso_thread *find(const struct dso_executor *executor, uint64_t num
 
 static void free_thread(struct dso_thread *thread)
 {
+	free(thread->call);
 	free(thread->value);
 	free(thread);
 }
 
-/* Its call is over: nothing of it stays here or in the store. */
-static void end_thread(struct dso_thread *thread)
+void executor_free_thread(struct dso_thread *thread)
 {
 	struct dso_executor *executor = thread->executor;
 
@@ -94,16 +70,19 @@ void executor_forget_threads(struct dso_executor *executor)
 	free(executor->threads);
 }
 
-/* ---- results ---- */
+/* ---- the end ---- */
 
-static int fetch_result(struct dso_thread *thread)
+int executor_fetch(struct dso_thread *thread)
 {
 	struct dso_executor *executor = thread->executor;
-	void *value = malloc(thread->bytes);
+	void *value;
 	int r;
 
+	if (thread->outcome != OUTCOME_RETURNED || !thread->has_stored_result || thread->value)
+		return 0;
+	value = malloc(thread->bytes);
 	if (!value)
-		return fail(executor, -ENOMEM, "join", "no memory for the result");
+		return executor_fail(executor, -ENOMEM, "join", "no memory for the result");
 	r = stored_get(executor->session, executor->prefix, "result", thread->number, value,
 		       thread->bytes);
 	if (r) {
@@ -111,144 +90,6 @@ static int fetch_result(struct dso_thread *thread)
 		return r;
 	}
 	thread->value = value;
-	return 0;
-}
-
-/* Take in @item of @bytes, which a worker wrote. Of two results of a call the first counts. */
-static int take_in(struct dso_executor *executor, const uint8_t *item, size_t bytes)
-{
-	struct result_message message;
-	struct dso_thread *thread;
-	size_t inline_bytes;
-
-	if (bytes < sizeof message)
-		return 0;
-	memcpy(&message, item, sizeof message);
-	inline_bytes = message.is_stored ? 0 : le64_get(message.bytes);
-	thread = find(executor, le64_get(message.number));
-	if (!thread || thread->outcome || message.outcome == 0 || message.outcome > OUTCOME_LAST ||
-	    inline_bytes != bytes - sizeof message ||
-	    le64_get(message.bytes) > DSO_ARGUMENT_BYTES_MAX)
-		return 0;
-	if (inline_bytes) {
-		thread->value = malloc(inline_bytes);
-		if (!thread->value)
-			return fail(executor, -ENOMEM, "join", "no memory for a result");
-		memcpy(thread->value, item + sizeof message, inline_bytes);
-	}
-	thread->bytes = le64_get(message.bytes);
-	thread->has_stored_result = message.is_stored;
-	thread->error = -(int)le32_get(message.error);
-	thread->outcome = message.outcome;
-	change_waiting(executor, -1);
-	if (thread->is_detached)
-		end_thread(thread);
-	return 0;
-}
-
-static int64_t time_left(int64_t deadline_ns)
-{
-	int64_t left_ns = deadline_ns - clock_now_ns();
-
-	return deadline_ns == INT64_MAX ? DSO_FOREVER : left_ns > 0 ? left_ns : DSO_NOWAIT;
-}
-
-/* What is taken in is off the queue. A result that was leased before this session was lost comes
- * again, in vain. */
-static int acknowledge(struct dso_executor *executor)
-{
-	int r = 0;
-
-	if (executor->has_leased)
-		r = dso_queue_acknowledge(executor->results, executor->leased);
-	executor->has_leased = r && r != -EPERM;
-	return r == -EPERM ? 0 : r;
-}
-
-/* It is leased, so that it comes again where the session is lost on the way, and acknowledged by
- * the next call of this, which has to wait anyway. */
-int executor_take_result(struct dso_executor *executor, int64_t timeout)
-{
-	struct dso_queue_item item = {.bytes = executor->result, .bytes_max = MESSAGE_BYTES};
-	int r = broken(executor) ? -ECHILD : acknowledge(executor);
-
-	if (r == 0)
-		r = dso_queue_lease(executor->results, &item, timeout);
-	if ((r == -ECANCELED || r == -ECHILD) && broken(executor))
-		return fail(executor, -ECHILD, "workers cannot be started", broken(executor));
-	if (r)
-		return r;
-	executor->has_leased = true;
-	executor->leased = item.ticket;
-	return take_in(executor, executor->result, item.length_bytes);
-}
-
-/* ---- the public form ---- */
-
-static int push_call(struct dso_thread *thread, const void *argument, size_t bytes)
-{
-	struct dso_executor *executor = thread->executor;
-	size_t name_bytes = strlen(thread->definition->name);
-	bool is_stored = bytes > CALL_INLINE_BYTES_MAX;
-	struct call_message message = {
-		.number = le64_of(thread->number),
-		.argument_bytes = le64_of(bytes),
-		.attempts = le32_of(executor->attempts),
-		.name_bytes = (uint8_t)name_bytes,
-		.is_stored = is_stored,
-	};
-	size_t inline_bytes = is_stored ? 0 : bytes;
-	int r = 0;
-
-	if (is_stored)
-		r = stored_put(executor->session, executor->prefix, "argument", thread->number,
-			       argument, bytes);
-	if (r)
-		return r;
-	thread->has_stored_argument = is_stored;
-	memcpy(message.build, executor->build, sizeof message.build);
-	memcpy(executor->call, &message, sizeof message);
-	memcpy(executor->call + sizeof message, thread->definition->name, name_bytes);
-	if (inline_bytes)
-		memcpy(executor->call + sizeof message + name_bytes, argument, inline_bytes);
-	return dso_queue_push(executor->calls, executor->call,
-			      sizeof message + name_bytes + inline_bytes, DSO_FOREVER);
-}
-
-int dso_thread_create(struct dso_executor *executor, dso_function function, const void *argument,
-		      size_t bytes, struct dso_thread **ret_thread)
-{
-	const struct dso_definition *definition = definition_of(function);
-	struct dso_thread *thread;
-	int r = 0;
-
-	if (!ret_thread)
-		return fail(executor, -EINVAL, "create", "there is nowhere to put the handle");
-	if (!definition || strlen(definition->name) > MESSAGE_NAME_BYTES)
-		return fail(executor, -EINVAL, "create",
-			    definition ? "the name of the function is too long"
-				       : "DSO_FUNCTION() does not define this function");
-	if (bytes > DSO_ARGUMENT_BYTES_MAX)
-		return fail(executor, -EMSGSIZE, "create", "the argument has more than 64 MiB");
-	while (executor->waiting >= DSO_THREADS_WAITING_MAX && r == 0)
-		r = executor_take_result(executor, DSO_FOREVER);
-	if (r)
-		return r;
-	thread = calloc(1, sizeof *thread);
-	if (!thread || provide_place(executor)) {
-		free(thread);
-		return fail(executor, -ENOMEM, "create", "out of memory");
-	}
-	*thread = (struct dso_thread){
-		.executor = executor, .definition = definition, .number = executor->next};
-	r = push_call(thread, argument, bytes);
-	if (r) {
-		free(thread);
-		return r;
-	}
-	executor->threads[executor->next++ - executor->first] = thread;
-	change_waiting(executor, 1);
-	*ret_thread = thread;
 	return 0;
 }
 
@@ -293,6 +134,125 @@ static int tell(struct dso_thread *thread, void **ret_result, size_t *ret_bytes)
 			    name, number);
 }
 
+int executor_end(struct dso_thread *thread, void **ret_result, size_t *ret_bytes)
+{
+	int r = tell(thread, ret_result, ret_bytes);
+
+	executor_free_thread(thread);
+	return r;
+}
+
+/* ---- the public form ---- */
+
+/* Write the call of @thread, with @argument unless that is stored, into executor->call. Returns how
+ * many bytes it has. */
+static size_t write_call(const struct dso_thread *thread, const void *argument, size_t bytes)
+{
+	struct dso_executor *executor = thread->executor;
+	size_t name_bytes = strlen(thread->definition->name);
+	size_t inline_bytes = thread->has_stored_argument ? 0 : bytes;
+	struct call_message message = {
+		.number = le64_of(thread->number),
+		.argument_bytes = le64_of(bytes),
+		.limit_ns = le64_of((uint64_t)executor->limit_ns),
+		.attempts = le32_of(executor->attempts),
+		.name_bytes = (uint8_t)name_bytes,
+		.is_stored = thread->has_stored_argument,
+	};
+
+	memcpy(message.build, executor->build, sizeof message.build);
+	memcpy(executor->call, &message, sizeof message);
+	memcpy(executor->call + sizeof message, thread->definition->name, name_bytes);
+	if (inline_bytes)
+		memcpy(executor->call + sizeof message + name_bytes, argument, inline_bytes);
+	return sizeof message + name_bytes + inline_bytes;
+}
+
+/* What is needed to make it again. */
+static int keep_call(struct dso_thread *thread, size_t call_bytes)
+{
+	thread->call = malloc(call_bytes);
+	if (!thread->call)
+		return executor_fail(thread->executor, -ENOMEM, "create", "out of memory");
+	memcpy(thread->call, thread->executor->call, call_bytes);
+	thread->call_bytes = call_bytes;
+	return 0;
+}
+
+static int push_call(struct dso_thread *thread, const void *argument, size_t bytes)
+{
+	struct dso_executor *executor = thread->executor;
+	size_t call_bytes;
+	int r = 0;
+
+	if (bytes > CALL_INLINE_BYTES_MAX) {
+		r = stored_put(executor->session, executor->prefix, "argument", thread->number,
+			       argument, bytes);
+		thread->has_stored_argument = r == 0;
+	}
+	if (r)
+		return r;
+	call_bytes = write_call(thread, argument, bytes);
+	if (executor->retry.retries)
+		r = keep_call(thread, call_bytes);
+	return r ? r : dso_queue_push(executor->calls, executor->call, call_bytes, DSO_FOREVER);
+}
+
+static int check_call(struct dso_executor *executor, const struct dso_definition *definition,
+		      size_t bytes)
+{
+	if (!definition || strlen(definition->name) > MESSAGE_NAME_BYTES)
+		return executor_fail(executor, -EINVAL, "create",
+				     definition ? "the name of the function is too long"
+						: "DSO_FUNCTION() does not define this function");
+	if (bytes > DSO_ARGUMENT_BYTES_MAX)
+		return executor_fail(executor, -EMSGSIZE, "create",
+				     "the argument has more than 64 MiB");
+	return 0;
+}
+
+int executor_create(struct dso_executor *executor, dso_function function, const void *argument,
+		    size_t bytes, struct many *many, uint64_t index, struct dso_thread **ret_thread)
+{
+	const struct dso_definition *definition = definition_of(function);
+	struct dso_thread *thread;
+	int r = check_call(executor, definition, bytes);
+
+	while (executor->waiting >= DSO_THREADS_WAITING_MAX && r == 0)
+		r = executor_take_result(executor, DSO_FOREVER);
+	if (r)
+		return r;
+	thread = calloc(1, sizeof *thread);
+	if (!thread || provide_place(executor)) {
+		free(thread);
+		return executor_fail(executor, -ENOMEM, "create", "out of memory");
+	}
+	*thread = (struct dso_thread){.executor = executor,
+				      .definition = definition,
+				      .number = executor->next,
+				      .many = many,
+				      .index = index};
+	r = push_call(thread, argument, bytes);
+	if (r) {
+		free_thread(thread);
+		return r;
+	}
+	executor->threads[executor->next++ - executor->first] = thread;
+	executor->counts.made++;
+	executor_change_waiting(executor, 1);
+	*ret_thread = thread;
+	return 0;
+}
+
+int dso_thread_create(struct dso_executor *executor, dso_function function, const void *argument,
+		      size_t bytes, struct dso_thread **ret_thread)
+{
+	if (!ret_thread)
+		return executor_fail(executor, -EINVAL, "create",
+				     "there is nowhere to put the handle");
+	return executor_create(executor, function, argument, bytes, NULL, 0, ret_thread);
+}
+
 int dso_thread_join(struct dso_thread *thread, int64_t timeout, void **ret_result,
 		    size_t *ret_bytes)
 {
@@ -301,15 +261,28 @@ int dso_thread_join(struct dso_thread *thread, int64_t timeout, void **ret_resul
 	int r = futex_deadline(timeout, &deadline_ns);
 
 	if (r)
-		return fail(executor, r, "join", "the timeout is negative and not DSO_FOREVER");
+		return executor_fail(executor, r, "join",
+				     "the timeout is negative and not DSO_FOREVER");
 	while (!thread->outcome && r == 0)
-		r = executor_take_result(executor, time_left(deadline_ns));
-	if (r == 0 && thread->has_stored_result && !thread->value)
-		r = fetch_result(thread);
-	if (r)
-		return r;
-	r = tell(thread, ret_result, ret_bytes);
-	end_thread(thread);
+		r = executor_take_result(executor, executor_time_left(deadline_ns));
+	if (r == 0)
+		r = executor_fetch(thread);
+	return r ? r : executor_end(thread, ret_result, ret_bytes);
+}
+
+int dso_thread_cancel(struct dso_thread *thread)
+{
+	struct dso_executor *executor = thread->executor;
+	int r;
+
+	if (thread->outcome || thread->is_cancelled)
+		return 0;
+	if (thread->pause.is_on) {
+		executor_finish(thread, OUTCOME_CANCELLED);
+		return 0;
+	}
+	r = state_end_call(&executor->state, thread->number, STATE_EVERY_ROUND);
+	thread->is_cancelled = r == 0;
 	return r;
 }
 
@@ -319,5 +292,5 @@ void dso_thread_detach(struct dso_thread *thread)
 		return;
 	thread->is_detached = true;
 	if (thread->outcome)
-		end_thread(thread);
+		executor_free_thread(thread);
 }

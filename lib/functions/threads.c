@@ -43,7 +43,10 @@ static int serve_executor(struct member *member, char *why, size_t why_bytes)
 	struct worker_term term = worker_whole_term(member->workers->request.prefix, -1);
 	struct worker *worker;
 	uint64_t served;
-	int r = worker_open(member->workers->request.url, &worker, why, why_bytes);
+	int r;
+
+	term.is_thread = true;
+	r = worker_open(member->workers->request.url, &worker, why, why_bytes);
 
 	if (r)
 		return r;

@@ -3,9 +3,11 @@
 
 #include "lib/client/sentences.h"
 #include "lib/core/clock.h"
+#include "lib/functions/attendant.h"
 #include "lib/functions/call.h"
 #include "lib/functions/definitions.h"
 #include "lib/functions/stored.h"
+#include "lib/objects/queue.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -20,6 +22,12 @@ struct worker {
 	struct dso_session *session;
 	char prefix[PREFIX_BYTES_MAX]; /* of the executor whose queues are open; "": of none */
 	struct dso_queue *calls, *results;
+	struct state state;
+	struct state_row row; /* what the state shows of the worker, while it runs nothing */
+	uint32_t row_index;
+	int64_t shown_ns; /* when that was written last */
+	uint64_t served;  /* calls of the executor */
+	struct attendant *attendant;
 	_Atomic bool is_stopping; /* worker_stop() */
 	uint8_t build[MESSAGE_BUILD_BYTES];
 	/* the item that was taken, and the one that is put back */
@@ -53,30 +61,44 @@ static int push_result(struct worker *worker, const struct result_message *messa
 	return r;
 }
 
-static int report(struct worker *worker, uint64_t number, enum outcome outcome, int error,
-		  const char *sentence)
+static struct result_message message_of(const struct dso_call *call, enum outcome outcome,
+					size_t bytes)
 {
-	struct result_message message = {
-		.number = le64_of(number),
-		.bytes = le64_of(strlen(sentence)),
-		.error = le32_of((uint32_t)-error),
+	return (struct result_message){
+		.number = le64_of(call->number),
+		.bytes = le64_of(bytes),
+		.round = le32_of(call->round),
+		.attempt = le32_of(call->attempt),
 		.outcome = (uint8_t)outcome,
 	};
+}
 
+/* Report that there is no result. */
+static int report(struct worker *worker, const struct dso_call *call, enum outcome outcome,
+		  uint8_t flags)
+{
+	struct result_message message = message_of(call, outcome, 0);
+
+	message.flags = flags;
+	return push_result(worker, &message, NULL, 0);
+}
+
+static int report_failure(struct worker *worker, const struct dso_call *call, int error,
+			  const char *sentence)
+{
+	struct result_message message = message_of(call, OUTCOME_FAILED, strlen(sentence));
+
+	message.error = le32_of((uint32_t)-error);
 	return push_result(worker, &message, sentence, strlen(sentence));
 }
 
 static int report_return(struct worker *worker, const struct dso_call *call)
 {
 	bool is_stored = call->result_bytes > RESULT_INLINE_BYTES_MAX;
-	struct result_message message = {
-		.number = le64_of(call->number),
-		.bytes = le64_of(call->result_bytes),
-		.outcome = OUTCOME_RETURNED,
-		.is_stored = is_stored,
-	};
+	struct result_message message = message_of(call, OUTCOME_RETURNED, call->result_bytes);
 	int r = 0;
 
+	message.is_stored = is_stored;
 	if (is_stored) {
 		do {
 			r = stored_put(worker->session, worker->prefix, "result", call->number,
@@ -84,21 +106,40 @@ static int report_return(struct worker *worker, const struct dso_call *call)
 		} while (r && again(worker, r));
 	}
 	if (r)
-		return report(worker, call->number, OUTCOME_FAILED, r, dso_error(worker->session));
+		return report_failure(worker, call, r, dso_error(worker->session));
 	return push_result(worker, &message, call->result, is_stored ? 0 : call->result_bytes);
 }
 
-static int run(struct worker *worker, struct dso_call *call,
-	       const struct dso_definition *definition)
+/* What the state shows of a worker that runs nothing. It is no failure of the worker where that
+ * cannot be written. */
+static void show_idle(struct worker *worker)
 {
-	int error = definition->function(call);
+	worker->shown_ns = clock_now_ns();
+	worker->row.calls = le64_of(worker->served);
+	state_write_row(&worker->state, worker->row_index, &worker->row);
+}
 
+static int run(struct worker *worker, struct dso_call *call,
+	       const struct dso_definition *definition, int64_t limit_ns)
+{
+	struct attended attended;
+	int error;
+
+	attendant_begin(worker->attendant, call, definition->name, limit_ns);
+	error = definition->function(call);
+	attended = attendant_end(worker->attendant);
+	if (attended.has_row)
+		show_idle(worker);
+	if (attended.is_reported)
+		return 0;
+	if (attended.is_cancelled)
+		return report(worker, call, OUTCOME_CANCELLED, RESULT_IS_ENDED);
 	if (error == 0)
 		return report_return(worker, call);
 	if (error > 0)
 		dso_fail(call, -EPROTO, "it returned %d, which is no negative errno", error);
-	return report(worker, call->number, OUTCOME_FAILED, error < 0 ? error : -EPROTO,
-		      *call->sentence ? call->sentence : error_sentence(error));
+	return report_failure(worker, call, error < 0 ? error : -EPROTO,
+			      *call->sentence ? call->sentence : error_sentence(error));
 }
 
 /* Take the call apart. Returns its function, or NULL with a sentence in call->sentence. */
@@ -137,24 +178,43 @@ static const struct dso_definition *parse(struct worker *worker, size_t length_b
 	return r ? NULL : definition;
 }
 
-static int serve_one(struct worker *worker, const struct dso_queue_item *item)
+/* Run the call, unless there is a reason not to. @some_are_ended: some call is, and it may be this
+ * one. */
+static int begin(struct worker *worker, const struct dso_queue_item *item,
+		 const struct call_message *message, struct dso_call *call, bool some_are_ended)
+{
+	const struct dso_definition *definition;
+	bool is_ended = false;
+	int r = 0;
+
+	if (some_are_ended)
+		r = state_is_ended(&worker->state, call->number, call->round, &is_ended);
+	if (r)
+		return r;
+	if (is_ended)
+		return report(worker, call, OUTCOME_CANCELLED, RESULT_IS_ENDED);
+	if (memcmp(message->build, worker->build, sizeof message->build) != 0)
+		return report(worker, call, OUTCOME_OTHER_BUILD, 0);
+	if (item->deliveries > le32_get(message->attempts))
+		return report(worker, call, OUTCOME_DIED, 0);
+	definition = parse(worker, item->length_bytes, message, call);
+	return definition ? run(worker, call, definition, (int64_t)le64_get(message->limit_ns))
+			  : report_failure(worker, call, -EBADMSG, call->sentence);
+}
+
+static int serve_one(struct worker *worker, const struct dso_queue_item *item, bool some_are_ended)
 {
 	struct call_message message;
-	const struct dso_definition *definition;
-	struct dso_call call = {.session = worker->session, .attempt = item->deliveries};
+	struct dso_call call = {.session = worker->session};
 	int r;
 
 	if (item->length_bytes < sizeof message)
 		return 0;
 	memcpy(&message, worker->call, sizeof message);
 	call.number = le64_get(message.number);
-	if (memcmp(message.build, worker->build, sizeof message.build) != 0)
-		return report(worker, call.number, OUTCOME_OTHER_BUILD, 0, "");
-	if (item->deliveries > le32_get(message.attempts))
-		return report(worker, call.number, OUTCOME_DIED, 0, "");
-	definition = parse(worker, item->length_bytes, &message, &call);
-	r = definition ? run(worker, &call, definition)
-		       : report(worker, call.number, OUTCOME_FAILED, -EBADMSG, call.sentence);
+	call.round = le32_get(message.round);
+	call.attempt = le32_get(message.begun) + item->deliveries;
+	r = begin(worker, item, &message, &call, some_are_ended);
 	free(call.argument);
 	free(call.result);
 	return r;
@@ -181,17 +241,21 @@ static int serve(struct worker *worker, const struct worker_term *term, uint64_t
 	for (;;) {
 		struct dso_queue_item item = {.bytes = worker->call,
 					      .bytes_max = sizeof worker->call};
+		struct op ended = state_ended_op(&worker->state);
 		int64_t wait_ns;
 		int r = may_wait(worker, term, *served, &wait_ns)
-				? dso_queue_lease(worker->calls, &item, wait_ns)
+				? queue_lease_beside(worker->calls, &item, wait_ns, &ended)
 				: -ETIMEDOUT;
 
 		if (r == 0)
-			r = serve_one(worker, &item);
+			r = serve_one(worker, &item, ended.value != 0);
 		/* A call whose lease was lost with its session is run again, in vain. */
 		if (r == 0)
 			r = dso_queue_acknowledge(worker->calls, item.ticket);
 		*served += r == 0;
+		worker->served += r == 0;
+		if (clock_now_ns() - worker->shown_ns > STATE_LOOK_NS)
+			show_idle(worker);
 		if (r == -EPERM || r == -EBADMSG || again(worker, r))
 			r = 0;
 		if (r)
@@ -205,37 +269,73 @@ static int serve(struct worker *worker, const struct worker_term *term, uint64_t
 static int open_queue(struct worker *worker, const char *what, struct dso_queue **ret_queue)
 {
 	struct object_name name = name_of(worker->prefix, what);
+	struct dso_queue_params params = {.ephemeral = DSO_EPHEMERAL};
 	int r;
 
 	do {
 		r = dso_object_stat(worker->session, name.text, NULL);
-		r = r ? r : dso_queue_open(worker->session, name.text, NULL, ret_queue);
+		r = r ? r : dso_queue_open(worker->session, name.text, &params, ret_queue);
 	} while (r && again(worker, r));
 	return r;
 }
 
 static void leave_executor(struct worker *worker)
 {
+	attendant_stop(worker->attendant);
+	if (worker->state.memory)
+		state_free_row(&worker->state, worker->row_index, &worker->row);
+	state_close(&worker->state);
 	dso_queue_close(worker->calls);
 	dso_queue_close(worker->results);
 	worker->calls = worker->results = NULL;
+	worker->attendant = NULL;
 	worker->prefix[0] = 0;
 }
 
-/* The queues of the executor that was served last stay open: it may be the next one, too. */
-static int enter_executor(struct worker *worker, const char *prefix)
+static int open_state(struct worker *worker)
 {
 	int r;
 
-	if (strcmp(worker->prefix, prefix) == 0)
+	do {
+		r = state_open(worker->session, worker->prefix, &worker->state);
+	} while (r && again(worker, r));
+	if (r)
+		return r;
+	worker->row = (struct state_row){.attempt = le32_of(0)};
+	return state_claim_row(&worker->state, &worker->row, &worker->row_index);
+}
+
+static int start_attendant(struct worker *worker, bool is_thread)
+{
+	struct attendant_request request = {.url = dso_url(worker->session),
+					    .prefix = worker->prefix,
+					    .row = &worker->row,
+					    .row_index = worker->row_index,
+					    .is_thread = is_thread};
+
+	worker->served = 0;
+	worker->shown_ns = clock_now_ns();
+	return attendant_start(&request, &worker->attendant);
+}
+
+/* What of the executor that was served last is open stays so: it may be the next one, too. */
+static int enter_executor(struct worker *worker, const struct worker_term *term)
+{
+	int r;
+
+	if (strcmp(worker->prefix, term->prefix) == 0)
 		return 0;
 	leave_executor(worker);
-	if (strlen(prefix) >= sizeof worker->prefix)
+	if (strlen(term->prefix) >= sizeof worker->prefix)
 		return -ENAMETOOLONG;
-	strcpy(worker->prefix, prefix);
+	strcpy(worker->prefix, term->prefix);
 	r = open_queue(worker, "calls", &worker->calls);
 	if (r == 0)
 		r = open_queue(worker, "results", &worker->results);
+	if (r == 0)
+		r = open_state(worker);
+	if (r == 0)
+		r = start_attendant(worker, term->is_thread);
 	if (r)
 		leave_executor(worker);
 	return r;
@@ -264,7 +364,7 @@ int worker_open(const char *url, struct worker **ret_worker, char *why, size_t w
 int worker_serve(struct worker *worker, const struct worker_term *term, uint64_t *ret_served,
 		 char *why, size_t why_bytes)
 {
-	int r = enter_executor(worker, term->prefix);
+	int r = enter_executor(worker, term);
 
 	*ret_served = 0;
 	if (r == 0 && term->ready_fd >= 0) {
@@ -288,6 +388,7 @@ void worker_close(struct worker *worker)
 {
 	if (!worker)
 		return;
+	leave_executor(worker);
 	dso_close(worker->session);
 	free(worker);
 }

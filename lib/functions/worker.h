@@ -3,6 +3,7 @@
 #ifndef LIB_FUNCTIONS_WORKER_H
 #define LIB_FUNCTIONS_WORKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,8 @@ struct worker_term {
 	int64_t idle_ns;    /* it leaves when no call has come for so long; DSO_FOREVER */
 	int64_t leave_ns;   /* of clock_now_ns(): it begins no call after that; INT64_MAX: never */
 	uint64_t calls_max; /* UINT64_MAX: no limit */
+	/* The process is not the worker's own: it is not killed to end a call. */
+	bool is_thread;
 };
 
 /* Begin a session with the storaged at @url (NULL: DSO_URL), of the calling thread. Returns 0, or a

@@ -61,6 +61,8 @@ struct dso_queue {
 	uint32_t leases;
 	/* QUEUE_BATCH slots, each with the staged part of its item */
 	uint8_t *staged;
+	/* an atomic that is executed behind that by which an item is leased; NULL: none */
+	struct op *beside;
 };
 
 static inline uint64_t queue_lap(const struct dso_queue *queue, uint64_t ticket)
@@ -162,6 +164,13 @@ int queue_wake(struct dso_queue *queue, uint64_t offset, uint32_t count);
 
 /* Whoever waits for the event at @offset, up to @count of them, may go on. */
 int queue_raise(struct dso_queue *queue, uint64_t offset, uint32_t count);
+
+/*
+ * dso_queue_lease(), and behind the taking of the item @beside, an atomic on a word of the session
+ * that need not be the queue's. It takes no round trip of its own. Its value is set with 0 alone.
+ */
+int queue_lease_beside(struct dso_queue *queue, struct dso_queue_item *item, int64_t timeout,
+		       struct op *beside);
 
 /* Wait while the slot of @ticket has the word *word, until @until_ns. *word is what it has then. */
 int queue_wait_slot(struct dso_queue *queue, uint64_t ticket, uint64_t *word, int64_t until_ns);

@@ -166,17 +166,21 @@ static int read_item(struct dso_queue *queue, uint64_t ticket, struct dso_queue_
 static int take(struct dso_queue *queue, uint64_t first, uint64_t *words, unsigned count,
 		uint8_t flags)
 {
-	struct op ops[QUEUE_BATCH + 2];
+	struct op ops[QUEUE_BATCH + 3];
 	unsigned op_count = count;
 	int r;
 
 	for (unsigned i = 0; i < count; i++)
 		ops[i] = word_op(&queue->object, DATA_CAS, queue_slot_offset(queue, first + i),
 				 words[i], queue_taken(queue, words[i], flags));
-	op_count += queue_raise_with(queue, QUEUE_SPACE_OFFSET, ops + count);
+	if (queue->beside)
+		ops[op_count++] = *queue->beside;
+	op_count += queue_raise_with(queue, QUEUE_SPACE_OFFSET, ops + op_count);
 	r = object_half_done(session_execute(&queue->object, ops, op_count));
 	if (r)
 		return r;
+	if (queue->beside)
+		queue->beside->value = ops[count].value;
 	for (unsigned i = 0; i < count; i++) {
 		if (ops[i].value != words[i])
 			words[i] = 0;
@@ -676,4 +680,16 @@ int dso_queue_lease(struct dso_queue *queue, struct dso_queue_item *item, int64_
 				     "the handle has %u leases, which is the most",
 				     DSO_QUEUE_LEASES_MAX);
 	return pop_items(queue, "lease", &pop, timeout);
+}
+
+int queue_lease_beside(struct dso_queue *queue, struct dso_queue_item *item, int64_t timeout,
+		       struct op *beside)
+{
+	int r;
+
+	queue->beside = beside;
+	r = dso_queue_lease(queue, item, timeout);
+	queue->beside = NULL;
+	/* Such memory is not asked in requests. */
+	return r == 0 && queue_is_near(queue) ? session_execute_one(&queue->object, beside) : r;
 }

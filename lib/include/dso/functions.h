@@ -98,6 +98,14 @@ uint64_t dso_call_number(const struct dso_call *call);
 unsigned dso_call_attempt(const struct dso_call *call);
 
 /*
+ * dso_call_is_cancelled - 1: nobody waits for the result any more, since the call was cancelled or
+ * has run for longer than it may; 0 otherwise. It says so some 200 ms after that at the latest, for
+ * functions that run in a thread ("thread:"), which cannot be ended from outside. A process is
+ * ended at that moment. Any thread of the worker may call it. Does not block.
+ */
+int dso_call_is_cancelled(const struct dso_call *call);
+
+/*
  * dso_return - set the result of the call to @bytes of @value, which is copied. The last result
  * counts. Does not block. Returns 0, -EMSGSIZE (more than DSO_ARGUMENT_BYTES_MAX; the call fails
  * with that unless it returns another result), -ENOMEM (likewise): what a function can return
@@ -117,13 +125,31 @@ int dso_fail(struct dso_call *call, int error, const char *format, ...)
 
 struct dso_executor;
 
+/*
+ * How a call is made again that has failed: by an error that its function returned, by a limit of
+ * time, or since its worker ended in each of its attempts. The driver makes it again, in the calls
+ * of this library that wait for results. A pause is @factor times the one before.
+ */
+struct dso_retry {
+	uint64_t retries;     /* of a call, after the first failure, at most 1,000 */
+	int64_t pause;        /* ns, before the first; 0: 100 ms */
+	int64_t pause_max;    /* ns; 0: 10 s, or the first where that is longer */
+	double factor;        /* at least 1; 0: 2 */
+	uint64_t reserved[4]; /* zero */
+};
+
 struct dso_executor_params {
 	uint64_t workers;  /* at a time, 1 to 1,024; 0: as many as this process has processors */
 	uint64_t attempts; /* of a call, 1 to 1,000; 0: 3 */
 	/* The name of the run, which begins the names of the objects that the executor makes; NULL:
 	 * the environment variable DSO_RUN, and where that is not set a name of its own. */
 	const char *run;
-	uint64_t reserved[5]; /* zero */
+	/* For how long a function may run, in ns; 0: as long as it takes. The worker that runs it
+	 * ends with it, some milliseconds later. In a thread ("thread:") it goes on, but its result
+	 * is dropped. */
+	int64_t limit;
+	const struct dso_retry *retry; /* NULL: a call that has failed is not made again. Copied */
+	uint64_t reserved[6];          /* zero */
 };
 
 /*
@@ -169,17 +195,120 @@ int dso_thread_create(struct dso_executor *executor, dso_function function, cons
  * dso_thread_join - wait for at most @timeout for the result of the thread. *ret_result is a copy
  * of *ret_bytes, to be freed with free(); NULL for a result of no bytes. Returns 0, -EREMOTEIO (the
  * function failed, and dso_error() says why), -EOWNERDEAD (in each of its attempts its worker ended
- * in the middle of it), -ENOEXEC (the worker's binary is not the driver's). With these the thread
- * is over, and freed. With the others it is not: -ETIMEDOUT, -ECANCELED (dso_interrupt() ended the
+ * in the middle of it), -ETIME (it ran for longer than the executor's limit), -ENODATA (it was
+ * cancelled), -ENOEXEC (the worker's binary is not the driver's). With these the thread is over,
+ * and freed. With the others it is not: -ETIMEDOUT, -ECANCELED (dso_interrupt() ended the
  * wait), -EINVAL (the timeout is negative and not DSO_FOREVER), -ECHILD (workers cannot be started;
  * the sentence says why), what dso_queue_lease() and dso_future_get() return, -ENOMEM.
  */
 int dso_thread_join(struct dso_thread *thread, int64_t timeout, void **ret_result,
 		    size_t *ret_bytes);
 
+/*
+ * dso_thread_cancel - have the call of the thread end. One that no worker has taken does not run.
+ * The worker of one that runs is ended within some 200 ms; in a thread ("thread:") the function
+ * goes on until it has asked dso_call_is_cancelled(), or to its end. The thread is still to be
+ * joined, which returns -ENODATA when the call has ended, or detached. Where its result has come
+ * already, the thread has that. Blocks for some round trips. Returns 0, what dso_memory_cas()
+ * returns.
+ */
+int dso_thread_cancel(struct dso_thread *thread);
+
 /* dso_thread_detach - nobody waits for the thread's result, which is dropped. The handle is freed;
  * the function runs. NULL does nothing. Does not block. */
 void dso_thread_detach(struct dso_thread *thread);
+
+/* ---- many calls ---- */
+
+/* Of many calls, at one moment. */
+struct dso_progress {
+	uint64_t count;   /* all of them */
+	uint64_t running; /* made, and without an outcome: they run or wait for a worker */
+	uint64_t done;    /* with an outcome */
+	uint64_t failed;  /* of these: not 0 */
+};
+
+struct dso_many_params {
+	/* calls without an outcome at a time, at most DSO_THREADS_WAITING_MAX; 0: twice the workers
+	 * of the executor */
+	uint64_t concurrency;
+	/* Called with @context after each outcome, from the function that waits; may be NULL. It
+	 * must not use the session. */
+	void (*progress)(void *context, const struct dso_progress *progress);
+	void *context;
+	uint64_t reserved[5]; /* zero */
+};
+
+/* What became of one of many calls. */
+struct dso_result {
+	int status;     /* 0, or what dso_thread_join() returns of a thread that is over */
+	void *value;    /* of status 0: @bytes, or NULL where these are 0 */
+	size_t bytes;   /* of @value */
+	char *sentence; /* of another status: why; NULL where there was no memory for it */
+};
+
+/* dso_results_free - free what is in @count results, and zero them; not the array. NULL does
+ * nothing. Does not block. */
+void dso_results_free(struct dso_result *results, size_t count);
+
+/* One of many calls that differ. */
+struct dso_invocation {
+	dso_function function;
+	const void *argument;
+	size_t bytes;
+};
+
+/*
+ * dso_executor_map - call @function once for each of @count items of @item_bytes, which lie in a
+ * row at @arguments, and wait for at most @timeout until all calls have an outcome. @ret_results is
+ * an array of @count, filled in by index; give it to dso_results_free(). A call that fails leaves
+ * the others alone. @params may be NULL. Returns 0; the status of the first call by index that has
+ * failed, with its sentence, and the results are filled in. With other errors the calls that were
+ * made are cancelled, and there are no results: -ETIMEDOUT (some calls have no outcome yet),
+ * -EINVAL (the function is not defined, a parameter makes no sense), and as dso_thread_create() and
+ * dso_thread_join() return.
+ */
+int dso_executor_map(struct dso_executor *executor, dso_function function, const void *arguments,
+		     size_t item_bytes, size_t count, const struct dso_many_params *params,
+		     int64_t timeout, struct dso_result *ret_results);
+
+/* dso_executor_invoke_all - the same for @count calls that differ. Errors as for
+ * dso_executor_map(). */
+int dso_executor_invoke_all(struct dso_executor *executor, const struct dso_invocation *invocations,
+			    size_t count, const struct dso_many_params *params, int64_t timeout,
+			    struct dso_result *ret_results);
+
+/*
+ * dso_executor_invoke_any - make @count calls until one succeeds, whose index is *ret_index and
+ * whose result is *ret_result of *ret_bytes, to be freed with free() (each may be NULL). The others
+ * are cancelled. Returns 0, -EINVAL (also where @count is 0); where all have failed the status of
+ * the last that did, with its sentence; and errors as for dso_executor_map().
+ */
+int dso_executor_invoke_any(struct dso_executor *executor, const struct dso_invocation *invocations,
+			    size_t count, const struct dso_many_params *params, int64_t timeout,
+			    size_t *ret_index, void **ret_result, size_t *ret_bytes);
+
+/* The argument of a function of dso_parallel_for() begins with it; behind it lies a copy of what is
+ * shared. */
+struct dso_range {
+	uint64_t begin, end; /* the indices from begin to end - 1 */
+};
+
+/*
+ * dso_parallel_for - call @function for each chunk of @range, of @chunk indices (0: such that each
+ * worker gets eight), and wait for at most @timeout until all have ended. The argument of a call is
+ * a struct dso_range, and behind it @bytes of @shared. @fold (may be NULL) is called with @context
+ * for each chunk, in the order in which they end, with its result, which it does not keep; it must
+ * not use the session. It returns 0, or a negative errno, which ends all. @params may be NULL.
+ * Returns 0; where a call or @fold has failed its status, with its sentence, after the other calls
+ * were cancelled; and errors as for dso_executor_map().
+ */
+int dso_parallel_for(struct dso_executor *executor, dso_function function,
+		     const struct dso_range *range, uint64_t chunk, const void *shared,
+		     size_t bytes,
+		     int (*fold)(void *context, const struct dso_range *chunk, const void *result,
+				 size_t result_bytes),
+		     void *context, const struct dso_many_params *params, int64_t timeout);
 
 DSO_DECLARATIONS_END
 
