@@ -9,6 +9,7 @@
 #include <dso/dso.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define ATTEMPTS 100 /* of a call, since workers may be killed */
@@ -18,6 +19,15 @@ static inline void must(const struct dso_session *session, int r)
 {
 	if (r)
 		give_up("%s", dso_error(session));
+}
+
+/* The name of the run's object @thing, the @number-th of that kind; valid until the next call. */
+static inline const char *name_of(const char *run, const char *thing, unsigned number)
+{
+	static _Thread_local char name[DSO_NAME_BYTES_MAX];
+
+	snprintf(name, sizeof name, "%s-%s-%u", run, thing, number);
+	return name;
 }
 
 /* ---- the driver ---- */

@@ -1,246 +1,135 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * santa - J. A. Trono's Santa Claus problem: he, nine reindeer and ten elves are processes.
- *
- *   santa [YEARS]
- *
- * Santa sleeps until all nine reindeer are back, or three elves want advice; reindeer go first.
- * A group and Santa begin together and end together, at two barriers. After the last year he breaks
- * the barrier at his door, which sends home who waits there; what he did is in a future.
- */
-#include "example.h"
+/* Santa Claus, reindeer and elves in functions. santa_threads.c is the program that was ported. */
+#include "santa.h"
+#include "function.h"
 
-#include <errno.h>
+static _Thread_local struct dso_session *session;
+static _Thread_local struct dso_mutex *mutex;
+static _Thread_local struct dso_condition *wake_up;
+static _Thread_local struct dso_memory *board;
+static _Thread_local struct dso_semaphore *anteroom;
+static _Thread_local struct dso_barrier *gates[GATES];
 
-#define REINDEER  9
-#define ELVES     10
-#define GROUP     3 /* of elves */
-#define PROCESSES (1 + REINDEER + ELVES)
-
-/* What is on the notice board. The first five change under the mutex. */
-#define BACK         0  /* reindeer */
-#define AT_DOOR      8  /* elves */
-#define CLOSED       16 /* for elves */
-#define ADVICES      24 /* that have begun */
-#define ADVICES_THEN 32 /* when the last reindeer came back */
-#define WITH         40 /* whom Santa is with: 0, REINDEER or GROUP */
-#define HITCHED      48 /* reindeer that took part, all years together */
-#define ADVISED      56 /* elves that did */
-#define BOARD_BYTES  64
-
-static int years = 40;
-
-static struct dso_mutex *mutex;
-static struct dso_condition *wake_up;
-static struct dso_memory *board;
-static struct dso_barrier *hitch, *unhitch, *enter, *leave;
-static struct dso_semaphore *anteroom; /* of the elves who are the next group */
-static struct dso_future *report;
-
-struct report {
-	uint64_t deliveries;
-	uint64_t advices;
-};
-
-/* Opens everything: whoever comes first creates it. */
-static void come_in(void)
+/* They go with the driver, which opens them, too. */
+static void open_all(struct dso_session *in, const char *run)
 {
-	struct dso_barrier_params all_reindeer = {.parties = REINDEER + 1};
-	struct dso_barrier_params all_elves = {.parties = GROUP + 1};
+	struct dso_mutex_params mutex_params = {.ephemeral = DSO_EPHEMERAL};
+	struct dso_condition_params wake_up_params = {.ephemeral = DSO_EPHEMERAL};
+	struct dso_memory_params board_params = {.size_bytes = NOTICES * sizeof(uint64_t),
+						 .ephemeral = DSO_EPHEMERAL};
+	struct dso_semaphore_params anteroom_params = {.permits = GROUP,
+						       .ephemeral = DSO_EPHEMERAL};
 
-	srand((unsigned)(getpid() + time(NULL)));
-	must(dso_open(NULL, NULL, &session));
-	must(dso_mutex_open(session, name("mutex"), NULL, &mutex));
-	must(dso_condition_open(session, name("wake_up"), NULL, &wake_up));
-	must(dso_memory_open(session, name("board"),
-			     &(struct dso_memory_params){.size_bytes = BOARD_BYTES}, &board));
-	must(dso_barrier_open(session, name("hitch"), &all_reindeer, &hitch));
-	must(dso_barrier_open(session, name("unhitch"), &all_reindeer, &unhitch));
-	must(dso_barrier_open(session, name("enter"), &all_elves, &enter));
-	must(dso_barrier_open(session, name("leave"), &all_elves, &leave));
-	must(dso_semaphore_open(session, name("anteroom"),
-				&(struct dso_semaphore_params){.permits = GROUP}, &anteroom));
-	must(dso_future_open(session, name("report"), NULL, &report));
+	session = in;
+	must(session, dso_mutex_open(session, name_of(run, "mutex", 0), &mutex_params, &mutex));
+	must(session,
+	     dso_condition_open(session, name_of(run, "wake_up", 0), &wake_up_params, &wake_up));
+	must(session, dso_memory_open(session, name_of(run, "board", 0), &board_params, &board));
+	must(session,
+	     dso_semaphore_open(session, name_of(run, "anteroom", 0), &anteroom_params, &anteroom));
+	for (enum gate gate = 0; gate < GATES; gate++) {
+		struct dso_barrier_params params = {.parties = GATE_PARTIES(gate),
+						    .ephemeral = DSO_EPHEMERAL};
+
+		must(session,
+		     dso_barrier_open(session, name_of(run, "gate", gate), &params, &gates[gate]));
+	}
 }
 
-static void clear_up(void)
+static void close_all(void)
 {
-	static const char *const things[] = {"mutex", "wake_up", "board",    "hitch", "unhitch",
-					     "enter", "leave",   "anteroom", "report"};
-
-	for (size_t i = 0; i < sizeof things / sizeof *things; i++)
-		must(dso_object_delete(session, name(things[i])));
-	dso_close(session);
+	dso_mutex_close(mutex);
+	dso_condition_close(wake_up);
+	dso_memory_close(board);
+	dso_semaphore_close(anteroom);
+	for (enum gate gate = 0; gate < GATES; gate++)
+		dso_barrier_close(gates[gate]);
 }
 
-static uint64_t add(uint64_t offset, uint64_t delta)
+uint64_t add(enum notice notice, uint64_t delta)
 {
 	uint64_t before;
 
-	must(dso_memory_fetch_add(board, offset, delta, &before));
+	must(session, dso_memory_fetch_add(board, notice * sizeof before, delta, &before));
 	return before;
 }
 
-static uint64_t get(uint64_t offset)
+void lock(void)
 {
-	return add(offset, 0);
+	must(session, dso_mutex_lock(mutex, DSO_FOREVER, NULL));
 }
 
-static void set(uint64_t offset, uint64_t value)
+void unlock(void)
 {
-	add(offset, value - get(offset));
+	must(session, dso_mutex_unlock(mutex));
 }
 
-static void lock(void)
+void sleep_until_woken(void)
 {
-	must(dso_mutex_lock(mutex, WAIT_TIMEOUT, NULL));
+	must(session, dso_condition_wait(wake_up, mutex, DSO_FOREVER));
 }
 
-static void unlock(void)
+void wake_santa(void)
 {
-	must(dso_mutex_unlock(mutex));
+	must(session, dso_condition_signal(wake_up));
 }
 
-/* ---- who they are ---- */
-
-/* Called with the mutex locked; leaves it unlocked. */
-static void be_with(uint64_t whom, struct dso_barrier *begin, struct dso_barrier *end)
+bool meet(enum gate gate)
 {
-	set(WITH, whom);
-	unlock();
-	must(dso_barrier_wait(begin, WAIT_TIMEOUT, NULL));
-	nap(1000);
-	must(dso_barrier_wait(end, WAIT_TIMEOUT, NULL));
-	set(WITH, 0);
+	int r = dso_barrier_wait(gates[gate], DSO_FOREVER, NULL);
+
+	must(session, r == -ENOTRECOVERABLE ? 0 : r);
+	return r == 0;
 }
 
-static void be_santa(void)
+/* A party that gives up breaks a barrier. */
+void close_gate(enum gate gate)
 {
-	struct report done = {0};
-
-	must(dso_future_promise(report));
-	for (;;) {
-		lock();
-		if (done.deliveries == (uint64_t)years)
-			set(CLOSED, 1);
-		while (get(BACK) < REINDEER && get(AT_DOOR) < GROUP && !get(CLOSED))
-			must(dso_condition_wait(wake_up, mutex, WAIT_TIMEOUT));
-		if (get(BACK) == REINDEER) {
-			check(get(ADVICES) == get(ADVICES_THEN), "elves went before the reindeer");
-			set(BACK, 0);
-			be_with(REINDEER, hitch, unhitch);
-			check(get(HITCHED) == ++done.deliveries * REINDEER,
-			      "not nine reindeer were hitched");
-		} else if (get(AT_DOOR) == GROUP) {
-			set(AT_DOOR, 0);
-			set(ADVICES, ++done.advices);
-			be_with(GROUP, enter, leave);
-			check(get(ADVISED) == done.advices * GROUP, "not three elves were advised");
-		} else {
-			break;
-		}
-	}
-	unlock();
-	check(dso_barrier_wait(enter, DSO_NOWAIT, NULL) == -ETIMEDOUT,
-	      "a whole group is left at the door");
-	must(dso_future_set(report, &done, sizeof done));
+	if (dso_barrier_wait(gates[gate], DSO_NOWAIT, NULL) != -ETIMEDOUT)
+		give_up("WRONG: a whole group is left at the door");
 }
 
-static void be_reindeer(void)
+void enter_anteroom(void)
 {
-	for (int i = 0; i < years; i++) {
-		nap(20000); /* on holiday */
-		lock();
-		if (add(BACK, 1) == REINDEER - 1) {
-			set(ADVICES_THEN, get(ADVICES));
-			must(dso_condition_signal(wake_up));
-		}
-		unlock();
-		must(dso_barrier_wait(hitch, WAIT_TIMEOUT, NULL));
-		check(get(WITH) == REINDEER, "Santa is not with the reindeer");
-		add(HITCHED, 1);
-		must(dso_barrier_wait(unhitch, WAIT_TIMEOUT, NULL));
-	}
+	must(session, dso_semaphore_acquire(anteroom, 1, DSO_FOREVER));
 }
 
-/* Returns whether he may come again. */
-static bool ask_santa(void)
+void leave_anteroom(void)
 {
-	int r;
-
-	lock();
-	if (get(CLOSED)) {
-		unlock();
-		return false;
-	}
-	if (add(AT_DOOR, 1) == GROUP - 1)
-		must(dso_condition_signal(wake_up));
-	unlock();
-	r = dso_barrier_wait(enter, WAIT_TIMEOUT, NULL);
-	if (r == -ENOTRECOVERABLE && get(CLOSED))
-		return false;
-	must(r);
-	check(get(WITH) == GROUP, "Santa is not with the elves");
-	add(ADVISED, 1);
-	must(dso_barrier_wait(leave, WAIT_TIMEOUT, NULL));
-	return true;
+	must(session, dso_semaphore_release(anteroom, 1));
 }
 
-static void be_elf(void)
+DSO_FUNCTION(be)
 {
-	bool again = true;
+	const struct santa_task *task = dso_argument(call, NULL);
+	struct report done;
 
-	while (again) {
-		nap(10000); /* makes toys */
-		must(dso_semaphore_acquire(anteroom, 1, WAIT_TIMEOUT));
-		again = ask_santa();
-		must(dso_semaphore_release(anteroom, 1));
-	}
+	open_all(dso_call_session(call), task->job.run);
+	done = santa_be(task);
+	close_all();
+	return dso_return(call, &done, sizeof done);
 }
 
 int main(int argc, char **argv)
 {
-	pid_t pids[PROCESSES];
-	struct report done;
-	bool good = true;
+	struct santa_task tasks[BEINGS];
+	struct dso_thread *threads[BEINGS];
+	void *report[BEINGS];
+	struct view view = {0};
+	struct santa job;
+	struct driver driver;
 
-	if (argc > 1)
-		years = atoi(argv[1]);
-	if (years < 1 || argc > 2) {
-		fprintf(stderr, "usage: santa [YEARS]\n");
-		return 2;
+	dso_function_main(argc, argv);
+	santa_take(argc, argv, &job, &view);
+	driver_open(&driver, &view, BEINGS);
+	open_all(driver.session, job.run);
+	for (uint64_t i = 0; i < BEINGS; i++) {
+		tasks[i] = (struct santa_task){.job = job, .being = i};
+		create(&driver, be, &tasks[i], sizeof tasks[i], &threads[i]);
 	}
-	begin_run("santa");
-
-	for (int i = 0; i < PROCESSES; i++) {
-		pids[i] = fork();
-		if (pids[i] == 0) {
-			come_in();
-			if (i == 0)
-				be_santa();
-			else if (i <= REINDEER)
-				be_reindeer();
-			else
-				be_elf();
-			dso_close(session);
-			return 0;
-		}
-	}
-	come_in();
-	for (int i = 0; i < PROCESSES; i++) {
-		int status = 1;
-
-		waitpid(pids[i], &status, 0);
-		good &= status == 0;
-	}
-	check(good, "a process did not do its part");
-	/* It is there still, though the process that set it is not. */
-	must(dso_future_get(report, &done, sizeof done, DSO_NOWAIT, NULL));
-	check(done.deliveries == (uint64_t)years, "there was a year without Christmas");
-	printf("santa: over %s, %llu deliveries with %d reindeer each, %llu advices to %d elves "
-	       "each\n",
-	       dso_transport(session), (unsigned long long)done.deliveries, REINDEER,
-	       (unsigned long long)done.advices, GROUP);
-	clear_up();
-	return 0;
+	for (uint64_t i = 0; i < BEINGS; i++)
+		join(&driver, threads[i], &report[i]);
+	print_time(&view, BEINGS);
+	driver_close(&driver);
+	return santa_show(&job, report[0]);
 }
