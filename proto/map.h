@@ -16,7 +16,10 @@
 #define MAP_PARAMETER_MEMBERS 0
 #define MAP_MEMBERS_MIN       16
 /* A word: what keys are hashed with, drawn by chance by the first client. */
-#define MAP_SEED_OFFSET    LAYOUT_LINE_BYTES
+#define MAP_SEED_OFFSET LAYOUT_LINE_BYTES
+/* An event (proto/layout.h), which clients that wait for a key wait for. Writers raise it when they
+ * have put an entry, if any client waits. */
+#define MAP_EVENT_OFFSET   (MAP_SEED_OFFSET + 8)
 #define MAP_MEMBERS_OFFSET (2 * LAYOUT_LINE_BYTES)
 #define MAP_ROOT_OFFSET(members) \
 	(MAP_MEMBERS_OFFSET + ((8 * (uint64_t)(members) + LAYOUT_LINE_BYTES - 1) & ~UINT64_C(63)))

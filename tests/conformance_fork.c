@@ -26,6 +26,10 @@ static struct {
 	struct dso_condition *condition;
 	struct dso_once *once;
 	struct dso_future *future;
+	struct dso_queue *queue;
+	struct dso_map *map;
+	struct dso_set *set;
+	struct dso_aggregator *aggregator;
 } parent;
 
 #define OPEN(type, handle, ...) \
@@ -37,6 +41,7 @@ static void setup(void)
 	const struct dso_semaphore_params permits = {.permits = 2};
 	const struct dso_barrier_params parties = {.parties = 2};
 	const struct dso_latch_params count = {.count = 3};
+	const struct dso_aggregator_params vectors = {.length = 1, .contributors = 2};
 
 	parent.session = conformance_open();
 	OPEN(counter, counter, NULL);
@@ -50,6 +55,10 @@ static void setup(void)
 	OPEN(condition, condition, NULL);
 	OPEN(once, once, NULL);
 	OPEN(future, future, NULL);
+	OPEN(queue, queue, NULL);
+	OPEN(map, map, NULL);
+	OPEN(set, set, NULL);
+	OPEN(aggregator, aggregator, &vectors);
 }
 
 static void teardown(void)
@@ -207,11 +216,82 @@ static int gates_refuse(void)
 	return 0;
 }
 
+static int map_refuses(void)
+{
+	struct dso_map_item item = {.key = "k", .key_bytes = 1};
+	uint64_t word = 0;
+	size_t length;
+	char text[8];
+	int flag;
+
+	REFUSED(dso_map_get(parent.map, "k", 1, text, 8, &length, &word));
+	REFUSED(dso_map_wait(parent.map, "k", 1, 0, text, 8, DSO_FOREVER, &length, &word));
+	REFUSED(dso_map_put(parent.map, "k", 1, "v", 1, &word));
+	REFUSED(dso_map_put_if_absent(parent.map, "k", 1, "v", 1, &word));
+	REFUSED(dso_map_replace(parent.map, "k", 1, 1, "v", 1, &word));
+	REFUSED(dso_map_merge(parent.map, "k", 1, DSO_APPEND, "v", 1, &word));
+	REFUSED(dso_map_remove(parent.map, "k", 1));
+	REFUSED(dso_map_contains(parent.map, "k", 1, &flag));
+	REFUSED(dso_map_get_many(parent.map, &item, 1));
+	REFUSED(dso_map_put_many(parent.map, &item, 1));
+	word = 0;
+	REFUSED(dso_map_scan(parent.map, &word, NULL, NULL));
+	REFUSED(dso_map_size(parent.map, &word));
+	REFUSED(dso_map_clear(parent.map));
+	return 0;
+}
+
+static int collections_refuse(void)
+{
+	char text[224] = "x";
+	struct dso_queue_item item = {.bytes = text, .length_bytes = 1, .bytes_max = sizeof text};
+	uint64_t word = 0;
+	size_t length;
+	int flag;
+
+	REFUSED(dso_queue_push(parent.queue, "x", 1, DSO_FOREVER));
+	REFUSED(dso_queue_push_many(parent.queue, &item, 1, DSO_FOREVER, &length));
+	REFUSED(dso_queue_pop(parent.queue, text, sizeof text, DSO_FOREVER, &length));
+	REFUSED(dso_queue_pop_many(parent.queue, &item, 1, DSO_FOREVER, &length));
+	REFUSED(dso_queue_lease(parent.queue, &item, DSO_FOREVER));
+	REFUSED(dso_queue_length(parent.queue, &word));
+	REFUSED(dso_queue_shutdown(parent.queue));
+	REFUSED(dso_set_add(parent.set, "k", 1, &flag));
+	REFUSED(dso_set_remove(parent.set, "k", 1, &flag));
+	REFUSED(dso_set_contains(parent.set, "k", 1, &flag));
+	REFUSED(dso_set_size(parent.set, &word));
+	word = 0;
+	REFUSED(dso_set_scan(parent.set, &word, NULL, NULL));
+	REFUSED(dso_set_clear(parent.set));
+	return 0;
+}
+
+static int aggregator_refuses(void)
+{
+	double value = 1;
+	uint64_t round;
+	uint32_t count;
+
+	REFUSED(dso_aggregator_contribute(parent.aggregator, 0, &value, 8, 0, DSO_FOREVER, &round));
+	REFUSED(dso_aggregator_round_wait(parent.aggregator, 1, &value, 8, DSO_FOREVER, &count));
+	REFUSED(dso_aggregator_reduce_wait(parent.aggregator, 1, &value, 8, DSO_FOREVER, &count));
+	REFUSED(dso_aggregator_all_reduce(parent.aggregator, 0, &value, 8, 0, &value, DSO_FOREVER,
+					  &round));
+	REFUSED(dso_aggregator_get(parent.aggregator, &value, 8, &round, &count));
+	REFUSED(dso_aggregator_finish(parent.aggregator, 0, &round));
+	REFUSED(dso_aggregator_reset(parent.aggregator));
+	REFUSED(dso_aggregator_stat(parent.aggregator, &round, &count, NULL));
+	return 0;
+}
+
 static int everything_refuses(void)
 {
 	int line = session_refuses();
 
 	line = line ? line : values_refuse();
+	line = line ? line : map_refuses();
+	line = line ? line : collections_refuse();
+	line = line ? line : aggregator_refuses();
 	return line ? line : gates_refuse();
 }
 
@@ -222,6 +302,10 @@ static int handles_close(void)
 	dso_semaphore_close(parent.semaphore);
 	dso_once_close(parent.once);
 	dso_future_close(parent.future);
+	dso_queue_close(parent.queue);
+	dso_map_close(parent.map);
+	dso_set_close(parent.set);
+	dso_aggregator_close(parent.aggregator);
 	return 0;
 }
 

@@ -344,5 +344,6 @@ Suite *conformance_map_suite(void)
 	suite_add_tcase(suite, tests);
 	suite_add_tcase(suite, conformance_map_whole());
 	suite_add_tcase(suite, conformance_map_parties());
+	suite_add_tcase(suite, conformance_map_wait());
 	return suite;
 }

@@ -13,6 +13,8 @@
 
 /* Tests of what goes through the whole map, and of sets. */
 TCase *conformance_map_whole(void);
+/* Waiting for a key. */
+TCase *conformance_map_wait(void);
 /* Threads that change a map at the same time. */
 TCase *conformance_map_parties(void);
 

@@ -126,6 +126,34 @@ START_TEST(nothing_is_lost_when_several_split_segments)
 }
 END_TEST
 
+#define WRITTEN 64
+
+static _Atomic bool is_cleared;
+
+/* Write over the same entries all the time, and put new ones. */
+static void write_or_clear(struct party *party)
+{
+	struct dso_map *map = map_of(party);
+	int r;
+
+	for (uint32_t i = 0; party->number && !is_cleared; i++)
+		OK(party->session, put_number(map, i % 4 ? i % WRITTEN : WRITTEN + i % 3000, i));
+	if (party->number == 0) {
+		r = dso_map_clear(map);
+		is_cleared = true;
+		ck_assert(r == 0 || r == -ETIMEDOUT);
+	}
+	dso_map_close(map);
+}
+
+START_TEST(a_clear_ends_while_others_put_all_the_time)
+{
+	map_in(session);
+	is_cleared = false;
+	parties_run(PARTIES, write_or_clear);
+}
+END_TEST
+
 TCase *conformance_map_parties(void)
 {
 	TCase *tests = tcase_create("several at a map");
@@ -135,5 +163,6 @@ TCase *conformance_map_parties(void)
 	tcase_add_test(tests, no_merge_of_several_is_lost);
 	tcase_add_test(tests, what_several_put_and_remove_adds_up);
 	tcase_add_test(tests, nothing_is_lost_when_several_split_segments);
+	tcase_add_test(tests, a_clear_ends_while_others_put_all_the_time);
 	return tests;
 }

@@ -175,6 +175,11 @@ START_TEST(a_set_has_what_was_added_once)
 	while (cursor);
 	for (uint32_t key = 0; key < 100; key++)
 		ck_assert_uint_eq(met[key], key % 2);
+	OK(other, dso_set_clear(theirs));
+	OK(session, dso_set_size(mine, &size));
+	ck_assert_uint_eq(size, 0);
+	OK(session, dso_set_add(mine, "", 0, &yes));
+	ck_assert_int_eq(yes, 1);
 }
 END_TEST
 

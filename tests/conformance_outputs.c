@@ -69,6 +69,53 @@ START_TEST(of_values)
 }
 END_TEST
 
+START_TEST(of_collections)
+{
+	struct dso_map *map;
+	struct dso_set *set;
+	char text[4];
+
+	OK(session, dso_map_open(session, conformance_name(), NULL, &map));
+	OK(session, dso_map_put(map, "key", 3, "text", 4, NULL));
+	OK(session, dso_map_get(map, "key", 3, text, sizeof text, NULL, NULL));
+	ck_assert_int_eq(dso_map_get(map, "key", 3, text, 1, NULL, NULL), -EMSGSIZE);
+	OK(session, dso_map_wait(map, "key", 3, 0, text, sizeof text, DSO_NOWAIT, NULL, NULL));
+	ck_assert_int_eq(dso_map_put_if_absent(map, "key", 3, "x", 1, NULL), -EEXIST);
+	ck_assert_int_eq(dso_map_replace(map, "key", 3, 1, "x", 1, NULL), -EAGAIN);
+	OK(session, dso_map_merge(map, "key", 3, DSO_APPEND, "x", 1, NULL));
+	OK(session, dso_map_contains(map, "key", 3, NULL));
+	OK(session, dso_map_size(map, NULL));
+	OK(session, dso_set_open(session, conformance_name(), NULL, &set));
+	OK(session, dso_set_add(set, "key", 3, NULL));
+	OK(session, dso_set_contains(set, "key", 3, NULL));
+	OK(session, dso_set_remove(set, "key", 3, NULL));
+	OK(session, dso_set_size(set, NULL));
+}
+END_TEST
+
+START_TEST(of_an_aggregator)
+{
+	const struct dso_aggregator_params one = {.length = 1, .contributors = 1};
+	struct dso_aggregator *aggregator;
+	double value = 1;
+
+	OK(session, dso_aggregator_open(session, conformance_name(), &one, &aggregator));
+	OK(session, dso_aggregator_stat(aggregator, NULL, NULL, NULL));
+	OK(session,
+	   dso_aggregator_contribute(aggregator, 0, &value, sizeof value, 0, DSO_FOREVER, NULL));
+	OK(session,
+	   dso_aggregator_round_wait(aggregator, 1, &value, sizeof value, DSO_FOREVER, NULL));
+	OK(session, dso_aggregator_get(aggregator, &value, sizeof value, NULL, NULL));
+	OK(session,
+	   dso_aggregator_reduce_wait(aggregator, 1, &value, sizeof value, DSO_FOREVER, NULL));
+	OK(session, dso_aggregator_all_reduce(aggregator, 0, &value, sizeof value, 0, &value,
+					      DSO_FOREVER, NULL));
+	OK(session,
+	   dso_aggregator_contribute(aggregator, 0, &value, sizeof value, 0, DSO_FOREVER, NULL));
+	ck_assert_int_eq(dso_aggregator_finish(aggregator, 1, NULL), -EALREADY);
+}
+END_TEST
+
 START_TEST(of_what_blocks)
 {
 	const struct dso_semaphore_params permits = {.permits = 2};
@@ -181,6 +228,60 @@ START_TEST(of_values_that_were_deleted)
 }
 END_TEST
 
+START_TEST(of_collections_that_were_deleted)
+{
+	struct dso_map *map = STALE(map, NULL);
+	struct dso_set *set = STALE(set, NULL);
+	struct dso_queue *queue = STALE(queue, NULL);
+
+	UNTOUCHED(dso_map_get(map, "k", 1, out.bytes, 4, &out.length, &out.word), -ESTALE);
+	UNTOUCHED(dso_map_wait(map, "k", 1, 0, out.bytes, 4, DSO_FOREVER, &out.length, &out.word),
+		  -ESTALE);
+	UNTOUCHED(dso_map_put(map, "k", 1, "v", 1, &out.word), -ESTALE);
+	UNTOUCHED(dso_map_put_if_absent(map, "k", 1, "v", 1, &out.word), -ESTALE);
+	UNTOUCHED(dso_map_replace(map, "k", 1, 1, "v", 1, &out.word), -ESTALE);
+	UNTOUCHED(dso_map_merge(map, "k", 1, DSO_APPEND, "v", 1, &out.word), -ESTALE);
+	UNTOUCHED(dso_map_contains(map, "k", 1, &out.flag), -ESTALE);
+	UNTOUCHED(dso_map_size(map, &out.word), -ESTALE);
+	UNTOUCHED(dso_set_add(set, "k", 1, &out.flag), -ESTALE);
+	UNTOUCHED(dso_set_remove(set, "k", 1, &out.flag), -ESTALE);
+	UNTOUCHED(dso_set_contains(set, "k", 1, &out.flag), -ESTALE);
+	UNTOUCHED(dso_set_size(set, &out.word), -ESTALE);
+	UNTOUCHED(dso_queue_pop(queue, out.bytes, 224, DSO_FOREVER, &out.length), -ESTALE);
+	UNTOUCHED(dso_queue_length(queue, &out.word), -ESTALE);
+}
+END_TEST
+
+START_TEST(of_an_aggregator_that_was_deleted)
+{
+	const struct dso_aggregator_params one = {.length = 1, .contributors = 1};
+	struct dso_aggregator *aggregator = STALE(aggregator, &one);
+	double value = 1;
+
+	UNTOUCHED(dso_aggregator_contribute(aggregator, 0, &value, sizeof value, 0, DSO_FOREVER,
+					    &out.word),
+		  -ESTALE);
+	UNTOUCHED(dso_aggregator_contribute(aggregator, 1, &value, sizeof value, 0, DSO_FOREVER,
+					    &out.word),
+		  -EINVAL);
+	UNTOUCHED(dso_aggregator_contribute(aggregator, 0, &value, 4, 0, DSO_FOREVER, &out.word),
+		  -EMSGSIZE);
+	UNTOUCHED(dso_aggregator_round_wait(aggregator, 1, out.bytes, sizeof value, DSO_FOREVER,
+					    &out.n),
+		  -ESTALE);
+	UNTOUCHED(dso_aggregator_reduce_wait(aggregator, 1, out.bytes, sizeof value, DSO_FOREVER,
+					     &out.n),
+		  -ESTALE);
+	UNTOUCHED(dso_aggregator_all_reduce(aggregator, 0, &value, sizeof value, 0, out.bytes,
+					    DSO_FOREVER, &out.word),
+		  -ESTALE);
+	UNTOUCHED(dso_aggregator_get(aggregator, out.bytes, sizeof value, &out.word, NULL),
+		  -ESTALE);
+	UNTOUCHED(dso_aggregator_finish(aggregator, 0, &out.word), -ESTALE);
+	UNTOUCHED(dso_aggregator_stat(aggregator, &out.word, NULL, NULL), -ESTALE);
+}
+END_TEST
+
 START_TEST(of_a_session_where_nothing_is_found)
 {
 	struct dso_register *reg;
@@ -253,8 +354,12 @@ Suite *conformance_outputs_suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, of_a_session);
 	tcase_add_test(tcase, of_values);
+	tcase_add_test(tcase, of_collections);
+	tcase_add_test(tcase, of_an_aggregator);
 	tcase_add_test(tcase, of_what_blocks);
 	tcase_add_test(tcase, of_values_that_were_deleted);
+	tcase_add_test(tcase, of_collections_that_were_deleted);
+	tcase_add_test(tcase, of_an_aggregator_that_was_deleted);
 	tcase_add_test(tcase, of_a_session_where_nothing_is_found);
 	tcase_add_test(tcase, no_handle_is_closed_without_harm);
 	tcase_add_test(tcase, a_buffer_that_is_not_there_has_no_bytes);

@@ -396,6 +396,7 @@ START_TEST(a_waiter_is_parked)
 	struct dso_future *future;
 	struct dso_counter *counter;
 	struct dso_register *reg;
+	struct dso_map *map;
 
 	OK(session, dso_mutex_open(session, named("m"), NULL, &mutex));
 	OK(other, dso_mutex_open(other, named("m"), NULL, &held));
@@ -410,6 +411,7 @@ START_TEST(a_waiter_is_parked)
 	OK(session, dso_future_open(session, named("f"), NULL, &future));
 	OK(session, dso_counter_open(session, named("n"), NULL, &counter));
 	OK(session, dso_register_open(session, named("v"), NULL, &reg));
+	OK(session, dso_map_open(session, named("k"), NULL, &map));
 
 	OK(session, dso_mutex_lock(mutex, HANG_TIMEOUT, NULL));
 	IS_PARKED(dso_condition_wait(condition, mutex, HANG_TIMEOUT));
@@ -434,6 +436,7 @@ START_TEST(a_waiter_is_parked)
 	IS_PARKED(wait_at_barrier(barrier));
 	IS_PARKED(dso_counter_wait(counter, 1, HANG_TIMEOUT, NULL));
 	IS_PARKED(dso_register_wait(reg, 0, NULL, 0, HANG_TIMEOUT, NULL, NULL));
+	IS_PARKED(dso_map_wait(map, "k", 1, 0, NULL, 0, HANG_TIMEOUT, NULL, NULL));
 	dso_close(other);
 }
 END_TEST

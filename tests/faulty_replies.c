@@ -94,8 +94,9 @@ static void future_with_annex(struct control_opened *opened)
 	parameter[FUTURE_PARAMETER_ANNEX] = le64_of(annexes[fault]);
 }
 
-static void opened(int fd, const struct control_header *request)
+static void opened(int fd, const struct control_header *request, const struct control_open *open)
 {
+	bool is_counter = fault == NO_FEATURES && le16_get(open->type) == OBJECT_COUNTER;
 	struct control_opened honest = {.offset = le64_of(4096),
 					.length_bytes = le64_of(128),
 					.generation = le32_of(1),
@@ -106,6 +107,8 @@ static void opened(int fd, const struct control_header *request)
 		honest.parameters.parameter[1] = le64_of(1);
 	else
 		honest.parameters.parameter[0] = le64_of(first_parameter);
+	if (is_counter)
+		honest.parameters = (struct control_parameters){.parameter[1] = le64_of(1)};
 	if (fault >= TAKEN_CUT_SHORT)
 		honest.length_bytes = le64_of(REGION_BYTES / 2);
 	if (fault >= ANNEX_OUTSIDE_THE_REGION)
@@ -235,7 +238,7 @@ static void *serve(void *argument)
 				execute_honestly(fd);
 			break;
 		case CONTROL_OPEN:
-			opened(fd, &request);
+			opened(fd, &request, (const struct control_open *)body);
 			break;
 		case CONTROL_WAIT:
 			if (fault == ANSWERS_OF_ANOTHER_TYPE)

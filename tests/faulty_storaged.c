@@ -154,15 +154,21 @@ START_TEST(what_an_older_storaged_does_not_know_is_told)
 	struct dso_session *session = open_to(NO_FEATURES);
 	struct dso_memory *memory = memory_in(session);
 	struct dso_counter_params ephemeral = {.ephemeral = DSO_EPHEMERAL};
-	struct dso_counter *opened;
+	struct dso_counter *opened, *counter = OPENED(session, counter);
 	uint32_t woken = 9;
 	unsigned count = 0;
+	int64_t value = 99;
 
 	ck_assert_int_eq(dso_memory_wait(memory, 0, 0, DSO_SECOND), -EOPNOTSUPP);
 	ck_assert_int_eq(
 		dso_register_wait(OPENED(session, register), 0, NULL, 0, DSO_SECOND, NULL, NULL),
 		-EOPNOTSUPP);
 	ck_assert_ptr_nonnull(strstr(dso_error(session), "too old"));
+	ck_assert_int_eq(dso_counter_wait(counter, 1, DSO_SECOND, &value), -EOPNOTSUPP);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "too old"));
+	ck_assert_int_eq(dso_counter_wait_change(counter, 0, DSO_SECOND, &value), -EOPNOTSUPP);
+	ck_assert_int_eq(value, 99);
+	ck_assert_int_eq(dso_counter_wait(counter, 0, DSO_SECOND, &value), 0);
 	ck_assert_int_eq(dso_delete_prefix(session, "a", NULL), -EOPNOTSUPP);
 	ck_assert_int_eq(dso_counter_open(session, "a", &ephemeral, &opened), -EOPNOTSUPP);
 	ck_assert_int_eq(dso_memory_wake(memory, 0, 1, &woken), -EOPNOTSUPP);

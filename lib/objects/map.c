@@ -122,7 +122,7 @@ int map_fail(struct dso_map *map, const char *verb, int error)
 
 /* ---- arguments ---- */
 
-static int check_key(struct dso_map *map, const char *verb, size_t key_bytes)
+int map_check_key(struct dso_map *map, const char *verb, size_t key_bytes)
 {
 	if (key_bytes <= DSO_MAP_KEY_BYTES_MAX)
 		return 0;
@@ -142,7 +142,7 @@ static int check_value(struct dso_map *map, const char *verb, size_t length_byte
 /* ---- one key ---- */
 
 /* Reading may be repeated in a renewed session. */
-static int look_for(struct dso_map *map, const void *key, size_t key_bytes, bool wants_value)
+int map_look_for(struct dso_map *map, const void *key, size_t key_bytes, bool wants_value)
 {
 	struct map_look *look = &map->looks[0];
 
@@ -158,14 +158,32 @@ static int look_for(struct dso_map *map, const void *key, size_t key_bytes, bool
 	return look->state == MAP_LOOK_FOUND ? 0 : -ENOENT;
 }
 
+int map_give(struct dso_map *map, const char *verb, void *buffer, size_t buffer_bytes,
+	     size_t *ret_length, uint64_t *ret_version)
+{
+	const struct map_content *content = &map->looks[0].content;
+
+	if (ret_length)
+		*ret_length = content->value_bytes;
+	if (ret_version)
+		*ret_version = content->version;
+	if (content->value_bytes > buffer_bytes)
+		return object_refuse(&map->object, verb, -EMSGSIZE,
+				     "the value has %zu bytes, the buffer %zu",
+				     content->value_bytes, buffer_bytes);
+	if (content->value_bytes)
+		memcpy(buffer, content->value, content->value_bytes);
+	return 0;
+}
+
 int map_contains(struct dso_map *map, const char *verb, const void *key, size_t key_bytes,
 		 int *ret_contains)
 {
-	int r = check_key(map, verb, key_bytes);
+	int r = map_check_key(map, verb, key_bytes);
 
 	if (r)
 		return r;
-	r = look_for(map, key, key_bytes, false);
+	r = map_look_for(map, key, key_bytes, false);
 	if (r && r != -ENOENT)
 		return map_fail(map, verb, r);
 	if (ret_contains)
@@ -177,7 +195,7 @@ int map_change(struct dso_map *map, const char *verb, const struct map_change_re
 	       const void *key, size_t key_bytes, uint64_t *ret_version)
 {
 	struct map_change *change = &map->changes[0];
-	int r = check_key(map, verb, key_bytes);
+	int r = map_check_key(map, verb, key_bytes);
 
 	if (r == 0)
 		r = check_value(map, verb, request->value_bytes);
@@ -222,25 +240,13 @@ int dso_map_get(struct dso_map *map, const void *key, size_t key_bytes, void *bu
 		size_t buffer_bytes, size_t *ret_length, uint64_t *ret_version)
 {
 	INSIDE_OF(map);
-	const struct map_content *content = &map->looks[0].content;
-	int r = check_key(map, "get", key_bytes);
+	int r = map_check_key(map, "get", key_bytes);
 
 	if (r)
 		return r;
-	r = look_for(map, key, key_bytes, true);
-	if (r)
-		return map_fail(map, "get", r);
-	if (ret_length)
-		*ret_length = content->value_bytes;
-	if (ret_version)
-		*ret_version = content->version;
-	if (content->value_bytes > buffer_bytes)
-		return object_refuse(&map->object, "get", -EMSGSIZE,
-				     "the value has %zu bytes, the buffer %zu",
-				     content->value_bytes, buffer_bytes);
-	if (content->value_bytes)
-		memcpy(buffer, content->value, content->value_bytes);
-	return 0;
+	r = map_look_for(map, key, key_bytes, true);
+	return r ? map_fail(map, "get", r)
+		 : map_give(map, "get", buffer, buffer_bytes, ret_length, ret_version);
 }
 
 int dso_map_put(struct dso_map *map, const void *key, size_t key_bytes, const void *value,

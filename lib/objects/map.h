@@ -76,6 +76,12 @@
  *     time, or does not pass the checks. If it found nothing, the segment's word, which it read
  *     last, says whether what it read was the place for the key.
  *
+ * Wait: a client that waits for a key counts itself among the waiters of the event, looks, and
+ * waits for the next count of the event. A batch that publishes loads, behind its CAS operations,
+ * how many wait; if any, its client raises the event and wakes all, who look again. So either the
+ * waiter finds the entry, or the writer finds the waiter. A writer that ends in between has a place
+ * among the members: the sweep that takes it away raises the event, and wakes all.
+ *
  * Scan: segments in the order of their bits from the lowest on, as SCAN of Redis does it. A split
  * divides what comes later, or what is behind the cursor. An entry keeps its slot's number when it
  * moves, so that one which has gone while its segment is read is found in a sibling.
@@ -127,7 +133,9 @@ struct dso_map {
 	/* frees of cells that go with the next batch */
 	struct op later[MAP_LATER_MAX];
 	unsigned later_count;
-	uint64_t suspect; /* the word of a claimed cell whose lease was not over */
+	uint64_t waiters;    /* how many there were when something was published */
+	unsigned waiters_op; /* the operation that says so */
+	uint64_t suspect;    /* the word of a claimed cell whose lease was not over */
 	struct map_known *known;
 	/* below are in the memory of the handle */
 	struct op *ops; /* MAP_OPS_MAX */
@@ -413,6 +421,16 @@ int map_merge(struct dso_map *map, struct map_change *change, const void *there,
 	      size_t there_bytes);
 bool map_merge_is_number(enum dso_merge function);
 
+/* ---- waiting (map_wait.c) ---- */
+
+/* Load, in the batch that publishes, how many wait. */
+void map_ask_for_waiters(struct dso_map *map);
+/* Whether any do, after that batch. */
+bool map_has_waiters(const struct dso_map *map);
+/* What was published is there: wake those who wait, if there are any. Returns 0 or as
+ * futex_wake. */
+int map_wake(struct dso_map *map);
+
 /* ---- splitting (map_split.c) ---- */
 
 /* Split the segment for @hash, or help to. Returns 0 when it is not as it was, or an errno. */
@@ -428,9 +446,17 @@ int map_fail(struct dso_map *map, const char *verb, int error);
 /* One change of a key. */
 int map_change(struct dso_map *map, const char *verb, const struct map_change_request *request,
 	       const void *key, size_t key_bytes, uint64_t *ret_version);
+/* Look for the key, by map->looks[0]. Returns 0, -ENOENT, or an errno. */
+int map_look_for(struct dso_map *map, const void *key, size_t key_bytes, bool wants_value);
+/* Refuse a key that is too long. */
+int map_check_key(struct dso_map *map, const char *verb, size_t key_bytes);
+/* What map_look_for has found, for the caller. */
+int map_give(struct dso_map *map, const char *verb, void *buffer, size_t buffer_bytes,
+	     size_t *ret_length, uint64_t *ret_version);
 int map_contains(struct dso_map *map, const char *verb, const void *key, size_t key_bytes,
 		 int *ret_contains);
 int map_size(struct dso_map *map, const char *verb, uint64_t *ret_size);
+int map_clear(struct dso_map *map, const char *verb);
 int map_scan(struct dso_map *map, const char *verb, uint64_t *cursor,
 	     int (*each)(const struct dso_map_entry *entry, void *context), void *context);
 

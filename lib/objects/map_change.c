@@ -559,9 +559,39 @@ static void begin(struct dso_map *map, unsigned count)
 	map_begin(map, &about);
 }
 
+static bool publishes(const struct map_change *change)
+{
+	return change->step == MAP_CHANGE_PUBLISH ||
+	       (change->step == MAP_CHANGE_SWAP && change->request.kind != MAP_REMOVE);
+}
+
+/* Wake those who wait. Where that fails the entries are there, and waiters learn of them when
+ * storaged ends the session. */
+static void tell_waiters(struct dso_map *map, unsigned count, uint32_t published)
+{
+	int r = map_wake(map);
+
+	for (unsigned i = 0; r && i < count; i++)
+		if (published >> i & 1 && map->changes[i].result == 0)
+			map->changes[i].result = r;
+}
+
+/* Which changes are done, and were in the batch, of those in @asked. */
+static uint32_t which_are_done(const struct dso_map *map, unsigned count, uint32_t asked)
+{
+	uint32_t done = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		if (map->changes[i].step == MAP_CHANGE_DONE && map->changes[i].result == 0)
+			done |= asked & 1U << i;
+	return done;
+}
+
 /* One batch. Returns 0, or the error of the session. */
 static int turn(struct dso_map *map, unsigned count)
 {
+	uint32_t published = 0;
+	bool has_waiters;
 	int r;
 
 	begin(map, count);
@@ -569,10 +599,14 @@ static int turn(struct dso_map *map, unsigned count)
 		struct map_change *change = &map->changes[i];
 
 		change->op = map->op_count;
+		published |= (uint32_t)publishes(change) << i;
 		if (steps[change->step].ask)
 			steps[change->step].ask(map, change);
 	}
+	if (published)
+		map_ask_for_waiters(map);
 	r = map_execute(map);
+	has_waiters = r == 0 && published && map_has_waiters(map);
 	for (unsigned i = 0; i < count; i++) {
 		struct map_change *change = &map->changes[i];
 
@@ -583,6 +617,9 @@ static int turn(struct dso_map *map, unsigned count)
 		else
 			steps[change->step].have(map, change);
 	}
+	published = which_are_done(map, count, published);
+	if (published && has_waiters)
+		tell_waiters(map, count, published);
 	return r;
 }
 

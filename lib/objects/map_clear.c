@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Removing all entries. */
 #include "lib/client/check.h"
+#include "lib/core/clock.h"
 #include "lib/objects/map_snapshot.h"
 
 #define SOME 32 /* entries that are removed at once */
@@ -67,33 +68,50 @@ static int empty_slots(struct dso_map *map, const struct removal *removals, unsi
 	return map_execute(map);
 }
 
-/* *ret_moving: one is of a split. */
+/* What became of @count of them, whose CAS operations begin with the @first one of the batch.
+ * Returns how many are still there, since they were written over; those come first then. */
+static unsigned keep_rest(struct dso_map *map, struct removal *removals, unsigned count,
+			  unsigned first, bool *ret_moving)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t before = map->ops[first + i].value;
+
+		if (before == removals[i].place.slot) {
+			removed(map, &removals[i]);
+			continue;
+		}
+		*ret_moving |= map_slot_state(before) > MAP_THERE;
+		if (map_slot_state(before) != MAP_THERE)
+			continue;
+		removals[left] = removals[i];
+		removals[left++].place.slot = before;
+	}
+	return left;
+}
+
+/* Writers may be quicker each time: no longer than for any change. *ret_moving: one is of a
+ * split. */
 static int remove_some(struct dso_map *map, struct removal *removals, unsigned count,
 		       bool *ret_moving)
 {
+	int64_t deadline_ns = clock_now_ns() + map->object.session->timeout_ns;
+	unsigned attempts = 0;
+
 	while (count) {
-		unsigned left = 0, first;
+		unsigned first;
 		int r = read_words(map, removals, count);
 
 		if (r == 0)
 			r = empty_slots(map, removals, count, &first);
 		if (r)
 			return r;
-		for (unsigned i = 0; i < count; i++) {
-			uint64_t before = map->ops[first + i].value;
-
-			if (before == removals[i].place.slot) {
-				removed(map, &removals[i]);
-				continue;
-			}
-			*ret_moving |= map_slot_state(before) > MAP_THERE;
-			if (map_slot_state(before) != MAP_THERE)
-				continue;
-			/* It was written over. */
-			removals[left] = removals[i];
-			removals[left++].place.slot = before;
-		}
-		count = left;
+		count = keep_rest(map, removals, count, first, ret_moving);
+		if (count && clock_now_ns() > deadline_ns)
+			return -ETIMEDOUT;
+		if (count)
+			map_back_off(map, ++attempts);
 	}
 	return 0;
 }
@@ -134,9 +152,8 @@ static int clear_segment(struct dso_map *map, uint64_t *cursor)
 	return 0;
 }
 
-int dso_map_clear(struct dso_map *map)
+int map_clear(struct dso_map *map, const char *verb)
 {
-	INSIDE_OF(map);
 	uint64_t cursor = 0;
 	uint32_t lease;
 	int r = space_lease(&map->space, &lease);
@@ -147,5 +164,12 @@ int dso_map_clear(struct dso_map *map)
 	} while (r == 0 && cursor);
 	if (r == 0)
 		r = map_flush(map);
-	return r ? map_fail(map, "clear", r) : 0;
+	return r ? map_fail(map, verb, r) : 0;
+}
+
+int dso_map_clear(struct dso_map *map)
+{
+	INSIDE_OF(map);
+
+	return map_clear(map, "clear");
 }

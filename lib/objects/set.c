@@ -84,3 +84,10 @@ int dso_set_scan(struct dso_set *set, uint64_t *cursor,
 
 	return map_scan(map_of(set), "scan", cursor, each, context);
 }
+
+int dso_set_clear(struct dso_set *set)
+{
+	INSIDE_OF(set);
+
+	return map_clear(map_of(set), "clear");
+}

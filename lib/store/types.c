@@ -238,8 +238,8 @@ static const struct object_type_entry table[] = {
 			.at_creation = SPACE_MEMBERS_MAX},
 		.length_bytes = map_length_bytes,
 		.words = {{.offset = MAP_MEMBERS_OFFSET, .stride = 8,
-			   .count_parameter = MAP_PARAMETER_MEMBERS, .died_flags = OWNED_DIED,
-			   .is_place = true}},
+			   .count_parameter = MAP_PARAMETER_MEMBERS, .event = MAP_EVENT_OFFSET,
+			   .died_flags = OWNED_DIED, .is_place = true}},
 	},
 };
 /* clang-format on */

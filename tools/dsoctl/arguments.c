@@ -55,13 +55,15 @@ const struct argp_option option_table[] = {
 	{"timeout", KEY_TIMEOUT, "TIME", 0,
 	 "the longest wait for others, as in 10s, 500ms, 2m, or 0 for none: counter wait, register "
 	 "wait, lock, semaphore run, barrier wait, latch wait, future get, once, queue push (for "
-	 "ever), queue pop (none; for ever with --wait), agg contribute, agg wait, run (for ever). "
+	 "ever), queue pop (none; for ever with --wait), map wait, agg contribute, agg wait, run "
+	 "(for ever). "
 	 "It counts from "
 	 "the start of dsoctl. However short it is, storaged has "
 	 "--silence to answer, and is asked once. For "
 	 "other commands it is --silence, and the limit for opening the session, too"},
 	{"json", KEY_JSON, NULL, 0,
-	 "print JSON: one object, for ls and queue pop one a line. lock, semaphore run, once, run "
+	 "print JSON: one object, for ls, queue pop, map scan and set scan one a line. lock, "
+	 "semaphore run, once, run "
 	 "and queue pop --lease print it after "
 	 "the output of their command, on a line of its own. Tokens, counters and latches are "
 	 "there "
@@ -95,7 +97,8 @@ const struct argp_option option_table[] = {
 	{"lines", KEY_LINES, NULL, 0,
 	 "queue push: each line of stdin is an item; queue pop: a newline behind each item"},
 	{"null", '0', NULL, 0,
-	 "queue push, queue pop: a byte of 0 behind each item, as find -print0 has it"},
+	 "queue push, queue pop, map scan, set scan: a byte of 0 behind each item, as find -print0 "
+	 "has it"},
 	{"all", KEY_ALL, NULL, 0, "queue pop: all items that are there"},
 	{"wait", KEY_WAIT, NULL, 0,
 	 "queue pop: wait for the first item, for --timeout where that is given, or for ever"},
@@ -104,7 +107,8 @@ const struct argp_option option_table[] = {
 	 "goes back to the queue"},
 	{"other", KEY_OTHER, NULL, 0, "counter wait: until the value is another one than VALUE"},
 	{"ephemeral", KEY_EPHEMERAL, NULL, 0,
-	 "lock, semaphore run, barrier wait: one that is made is deleted when the last session "
+	 "lock, semaphore run, barrier wait, map open, set open: one that is made is deleted when "
+	 "the last session "
 	 "that "
 	 "has it open is over; where there is one that stays, that is refused"},
 	{"run", KEY_RUN, "RUN", 0,

@@ -31,20 +31,26 @@ static char *base64(const uint8_t *bytes, size_t count)
 	return text;
 }
 
-void json_set_bytes(json_t *object, const uint8_t *bytes, size_t count)
+void json_set_text(json_t *object, const char *member, const uint8_t *bytes, size_t count)
 {
 	json_t *text = json_stringn((const char *)bytes, count);
+	char coded_member[32], *coded;
 
-	json_object_set_new(object, "length_bytes", json_integer((json_int_t)count));
 	if (text) {
-		json_object_set_new(object, "value", text);
-	} else {
-		char *coded = base64(bytes, count);
-
-		if (coded)
-			json_object_set_new(object, "value_base64", json_string(coded));
-		free(coded);
+		json_object_set_new(object, member, text);
+		return;
 	}
+	snprintf(coded_member, sizeof coded_member, "%s_base64", member);
+	coded = base64(bytes, count);
+	if (coded)
+		json_object_set_new(object, coded_member, json_string(coded));
+	free(coded);
+}
+
+void json_set_bytes(json_t *object, const uint8_t *bytes, size_t count)
+{
+	json_object_set_new(object, "length_bytes", json_integer((json_int_t)count));
+	json_set_text(object, "value", bytes, count);
 }
 
 enum exit_status write_bytes(const uint8_t *bytes, size_t count)
@@ -52,6 +58,11 @@ enum exit_status write_bytes(const uint8_t *bytes, size_t count)
 	if (fwrite(bytes, 1, count, stdout) != count)
 		return fail_because("cannot write to stdout: %s", strerror(errno));
 	return STATUS_DONE;
+}
+
+enum exit_status write_end(const struct dsoctl *ctl)
+{
+	return write_bytes((const uint8_t *)(ctl->options & OPTION_NULL ? "" : "\n"), 1);
 }
 
 uint8_t *read_input(size_t bytes_max, size_t *ret_length)

@@ -125,6 +125,50 @@ static const char about_run[] =
 	"  124                  the ranks were not through within --timeout\n"
 	"  1                    another failure: stderr says which\n";
 
+static const char about_map_value[] =
+	"KEY and VALUE are words; one that begins with - stands behind a --. Without VALUE it is "
+	"the "
+	"bytes of stdin. A map that is not there is made. --json prints the entry's version, which "
+	"map replace expects.\n";
+
+static const char about_map_get[] =
+	"Without ELEMENT the value is written as it is. ELEMENT is int64 or double: the value has "
+	"8 "
+	"bytes, as map merge makes them, and is printed as a number. Where the map has no such key "
+	"the status is 1.\n";
+
+static const char about_map_wait[] =
+	"It writes the value to stdout. A map that is not there is made. VERSION is what --json "
+	"prints; without it the wait is over as soon as the map has the key.\n";
+
+static const char about_map_merge[] =
+	"FUNCTION makes a value of the one that is there and VALUE, atomically; where there is "
+	"none, VALUE is the value. sum, min and max take an int64, sum-double, min-double and "
+	"max-double a double: map get NAME KEY int64 prints what comes of it. append puts the "
+	"bytes "
+	"behind those that are there, first keeps those that are there; without VALUE both take "
+	"the "
+	"bytes of stdin.\n";
+
+static const char about_map_scan[] =
+	"Each entry is a line: its key, a tab, and its value, in no order. Where keys or values "
+	"may "
+	"have tabs or newlines, take --json, which prints an object a line, with key and value, or "
+	"key_base64 and value_base64 where they are no UTF-8. An entry that is there all the time "
+	"is "
+	"printed exactly once, also while others change the map.\n";
+
+static const char about_contains[] =
+	"The status is 0 where it has the key, and 1 where it does not.\n";
+
+static const char about_set_change[] =
+	"It prints how many of the keys changed the set. A KEY that begins with - stands behind a "
+	"--.\n";
+
+static const char about_set_scan[] =
+	"Each key is a line, in no order. --json prints an object a line, with key, or key_base64 "
+	"where it is no UTF-8. A key that is there all the time is printed exactly once.\n";
+
 static const char about_length[] =
 	"Items that a consumer has leased are not counted, nor those that "
 	"came back. queue pop takes the latter all the same.\n";
@@ -206,6 +250,40 @@ const struct command commands[] = {
 	 about_length},
 	{"queue shutdown", "NAME", "end it: nothing is pushed any more", 0, 1, 1, false,
 	 run_queue_shutdown},
+	{"map open", "NAME [--ephemeral]", "make a map where there is none", OPTION_EPHEMERAL, 1, 1,
+	 false, run_map_open},
+	{"map get", "NAME KEY [ELEMENT]", "write a key's value to stdout", 0, 2, 3, false,
+	 run_map_get, about_map_get},
+	{"map wait", "NAME KEY [VERSION] [--timeout TIME]",
+	 "wait for a key, in another version than VERSION", OPTION_TIMEOUT, 2, 3, false,
+	 run_map_wait, about_map_wait},
+	{"map put", "NAME KEY [VALUE]", "set a key to VALUE, or to stdin", 0, 2, 3, false,
+	 run_map_put, about_map_value},
+	{"map add", "NAME KEY [VALUE]", "the same, unless the map has the key", 0, 2, 3, false,
+	 run_map_add, about_map_value},
+	{"map replace", "NAME KEY VERSION [VALUE]", "the same, if it still has that version", 0, 3,
+	 4, false, run_map_replace, about_map_value},
+	{"map merge", "NAME KEY FUNCTION [VALUE]", "make a value of the old one and VALUE", 0, 3, 4,
+	 false, run_map_merge, about_map_merge},
+	{"map remove", "NAME KEY", "remove a key and its value", 0, 2, 2, false, run_map_remove},
+	{"map contains", "NAME KEY", "say by the status whether it has the key", 0, 2, 2, false,
+	 run_map_contains, about_contains},
+	{"map size", "NAME", "print how many entries it has", 0, 1, 1, false, run_map_size},
+	{"map scan", "NAME [--null]", "print all entries", OPTION_NULL, 1, 1, false, run_map_scan,
+	 about_map_scan},
+	{"map clear", "NAME", "remove all entries", 0, 1, 1, false, run_map_clear},
+	{"set open", "NAME [--ephemeral]", "make a set where there is none", OPTION_EPHEMERAL, 1, 1,
+	 false, run_set_open},
+	{"set add", "NAME KEY...", "put keys into a set", 0, 2, UINT_MAX, false, run_set_add,
+	 about_set_change},
+	{"set remove", "NAME KEY...", "take keys out of a set", 0, 2, UINT_MAX, false,
+	 run_set_remove, about_set_change},
+	{"set contains", "NAME KEY", "say by the status whether it has the key", 0, 2, 2, false,
+	 run_set_contains, about_contains},
+	{"set size", "NAME", "print how many keys it has", 0, 1, 1, false, run_set_size},
+	{"set scan", "NAME [--null]", "print all keys", OPTION_NULL, 1, 1, false, run_set_scan,
+	 about_set_scan},
+	{"set clear", "NAME", "take all keys out", 0, 1, 1, false, run_set_clear},
 	{"agg open", "NAME LENGTH [OPERATION [ELEMENT]] -n CONTRIBUTORS",
 	 "make an aggregator where there is none", OPTION_COUNT, 2, 4, false, run_agg_open,
 	 about_agg_open},

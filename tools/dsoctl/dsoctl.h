@@ -216,17 +216,31 @@ const char *size(uint64_t bytes, char text[static DURATION_BYTES]);
 
 /* ---- bytes.c ---- */
 
-/* Add the length of @bytes and the bytes: as a string where they are text, otherwise in base64. */
+/* Add @bytes as @member: as a string where they are text, otherwise in base64 as MEMBER_base64. */
+void json_set_text(json_t *object, const char *member, const uint8_t *bytes, size_t count);
+
+/* Add @bytes as "value", and their length. */
 void json_set_bytes(json_t *object, const uint8_t *bytes, size_t count);
 
 /* Write @bytes to stdout. */
 enum exit_status write_bytes(const uint8_t *bytes, size_t count);
+
+/* Write what stands behind an entry: a newline, with --null a byte of 0. */
+enum exit_status write_end(const struct dsoctl *ctl);
 
 /*
  * Read stdin to its end, or to one byte more than @bytes_max, which shows that there is too much.
  * The result is to be freed; NULL after saying why there is none.
  */
 uint8_t *read_input(size_t bytes_max, size_t *ret_length);
+
+/* ---- set.c: for maps, too ---- */
+
+/* Say whether the second operand is in what the first one names: by the status, and in JSON. */
+enum exit_status print_contains(const struct dsoctl *ctl, bool contains);
+
+/* Print how many entries there are. */
+enum exit_status print_size(const struct dsoctl *ctl, uint64_t size);
 
 /* ---- held.c ---- */
 
@@ -289,6 +303,25 @@ enum exit_status run_queue_pop(struct dsoctl *ctl);
 enum exit_status run_queue_length(struct dsoctl *ctl);
 enum exit_status run_queue_shutdown(struct dsoctl *ctl);
 enum exit_status run_queue_stat(struct dsoctl *ctl);
+enum exit_status run_map_open(struct dsoctl *ctl);
+enum exit_status run_map_get(struct dsoctl *ctl);
+enum exit_status run_map_put(struct dsoctl *ctl);
+enum exit_status run_map_wait(struct dsoctl *ctl);
+enum exit_status run_map_add(struct dsoctl *ctl);
+enum exit_status run_map_replace(struct dsoctl *ctl);
+enum exit_status run_map_merge(struct dsoctl *ctl);
+enum exit_status run_map_remove(struct dsoctl *ctl);
+enum exit_status run_map_contains(struct dsoctl *ctl);
+enum exit_status run_map_size(struct dsoctl *ctl);
+enum exit_status run_map_scan(struct dsoctl *ctl);
+enum exit_status run_map_clear(struct dsoctl *ctl);
+enum exit_status run_set_open(struct dsoctl *ctl);
+enum exit_status run_set_add(struct dsoctl *ctl);
+enum exit_status run_set_remove(struct dsoctl *ctl);
+enum exit_status run_set_contains(struct dsoctl *ctl);
+enum exit_status run_set_size(struct dsoctl *ctl);
+enum exit_status run_set_scan(struct dsoctl *ctl);
+enum exit_status run_set_clear(struct dsoctl *ctl);
 enum exit_status run_agg_open(struct dsoctl *ctl);
 enum exit_status run_agg_contribute(struct dsoctl *ctl);
 enum exit_status run_agg_wait(struct dsoctl *ctl);

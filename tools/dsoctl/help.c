@@ -53,7 +53,8 @@ unsigned commands_print_family(FILE *to, const char *word)
 static const char after_options[] =
 	"Exit status:\n"
 	"  0    done\n"
-	"  1    it failed: stderr says what, on what, and why; counter cas: not swapped\n"
+	"  1    it failed: stderr says what, on what, and why; counter cas: not swapped;\n"
+	"       map get, map contains, set contains: it has no such key\n"
 	"  2    the command line is wrong\n"
 	"  124  --timeout is over, and others still hold it or have not come; where\n"
 	"       storaged does not answer within --silence the status is 1; queue pop:\n"
@@ -97,6 +98,8 @@ static const char after_options[] =
 	"  $ ls *.png | dsoctl queue push pictures --lines\n"
 	"  $ dsoctl queue pop pictures --wait --lease -- ./convert.sh\n"
 	"  $ dsoctl run -n 8 --restart -- ./simulate\n"
+	"  $ dsoctl map put users ann '{\"id\": 1}'\n"
+	"  $ dsoctl map merge words whale sum 1\n"
 	"  $ dsoctl --transport roce stat --transport\n"
 	"  $ eval \"$(dsoctl completion bash)\"\n";
 

@@ -56,6 +56,8 @@ static void add_parameters(json_t *object, const struct dso_stat *stat)
 		[DSO_LATCH] = {"initial"},
 		[DSO_FUTURE] = {"capacity_bytes"},
 		[DSO_QUEUE] = {"capacity", "item_bytes"},
+		[DSO_MAP] = {"members"},
+		[DSO_SET] = {"members"},
 		[DSO_AGGREGATOR] = {"length", "kind", "contributors", "flags"},
 	};
 

@@ -76,6 +76,20 @@ int dso_map_replace(struct dso_map *map, const void *key, size_t key_bytes, uint
  * map has no such key), otherwise as dso_map_put(). */
 int dso_map_remove(struct dso_map *map, const void *key, size_t key_bytes);
 
+/*
+ * dso_map_wait - wait until the map has @key in another version than @seen, and read it as
+ * dso_map_get(). @seen is a version that was read before, or 0: any version will do. An entry that
+ * is removed and put again has another version; that it was removed ends no wait. Versions in
+ * between may be missed. Parks at storaged, after a spin of one round trip. While any client waits
+ * at a map, each put into it costs two round trips more, and wakes all that wait, who look again.
+ * Returns what dso_map_get() does, but for -ENOENT, and -ETIMEDOUT (not within @timeout, or others
+ * changed the entry all the time), -ECANCELED (dso_interrupt()), -EINVAL (a timeout that is
+ * negative, or a key that is too long), -ECONNRESET (connection lost; it has changed nothing).
+ */
+int dso_map_wait(struct dso_map *map, const void *key, size_t key_bytes, uint64_t seen,
+		 void *buffer, size_t buffer_bytes, int64_t timeout, size_t *ret_length,
+		 uint64_t *ret_version);
+
 /* dso_map_contains - whether the map has @key: *ret_contains is 1 or 0. Errors as for
  * dso_map_get(). */
 int dso_map_contains(struct dso_map *map, const void *key, size_t key_bytes, int *ret_contains);
@@ -153,8 +167,14 @@ int dso_map_scan(struct dso_map *map, uint64_t *cursor,
  * Blocks for a round trip for each thousand or so. Errors as for dso_map_get(). */
 int dso_map_size(struct dso_map *map, uint64_t *ret_size);
 
-/* dso_map_clear - remove each entry that is there all the time. The memory stays the map's, for
- * entries to come. Errors as for dso_map_remove(), but for -ENOENT; entries may be left then. */
+/*
+ * dso_map_clear - remove each entry that is there when the call begins, also if it is written over
+ * meanwhile; one that comes later may be removed or not. The memory stays the map's, for entries to
+ * come. Blocks for some round trips for each thousand entries or so, however many others put
+ * meanwhile: where they write over the same entries all the time it gives up, with -ETIMEDOUT,
+ * after the session's timeout. Errors as for dso_map_remove(), but for -ENOENT; entries may be left
+ * then.
+ */
 int dso_map_clear(struct dso_map *map);
 
 /* ---- set: keys without values ---- */
@@ -194,6 +214,9 @@ int dso_set_size(struct dso_set *set, uint64_t *ret_size);
 /* dso_set_scan - as dso_map_scan(); the values are empty. */
 int dso_set_scan(struct dso_set *set, uint64_t *cursor,
 		 int (*each)(const struct dso_map_entry *entry, void *context), void *context);
+
+/* dso_set_clear - take out each key that is in the set when the call begins. As dso_map_clear(). */
+int dso_set_clear(struct dso_set *set);
 
 DSO_DECLARATIONS_END
 
