@@ -2,6 +2,7 @@
 #include "lib/functions/attendant.h"
 
 #include "lib/core/clock.h"
+#include "lib/functions/capture.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -15,6 +16,7 @@ struct charge {
 	uint64_t number;
 	uint32_t round, attempt;
 	const char *name;
+	struct capture *capture;
 	int64_t begun_ns, limit_ns;
 };
 
@@ -108,6 +110,8 @@ static int end_process(struct attendant *attendant, enum outcome outcome)
 	const struct charge *charge = &attendant->charge;
 	int r = 0;
 
+	if (charge->capture)
+		capture_drain(charge->capture);
 	if (outcome == OUTCOME_OVERDUE)
 		r = state_end_call(&attendant->state, charge->number, charge->round);
 	if (r == 0)
@@ -281,6 +285,7 @@ void attendant_begin(struct attendant *attendant, struct dso_call *call, const c
 					    .round = call->round,
 					    .attempt = call->attempt,
 					    .name = name,
+					    .capture = call->capture,
 					    .begun_ns = clock_now_ns(),
 					    .limit_ns = limit_ns};
 	attendant->attended = (struct attended){.has_row = false};

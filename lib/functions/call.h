@@ -13,6 +13,7 @@ struct dso_call {
 	uint32_t round;
 	unsigned attempt;
 	const atomic_bool *is_cancelled; /* the attendant's */
+	struct capture *capture;         /* of what it writes; NULL: nobody asks for that */
 	void *argument;                  /* freed with the call */
 	size_t argument_bytes;
 	void *result; /* freed with the call */

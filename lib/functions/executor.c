@@ -158,6 +158,8 @@ int dso_executor_open(struct dso_session *session, const char *url,
 	executor->attempts = params->attempts ? (uint32_t)params->attempts : ATTEMPTS_DEFAULT;
 	executor->worker_count = workers;
 	executor->limit_ns = params->limit;
+	executor->output = params->output;
+	executor->output_context = params->output_context;
 	if (params->retry)
 		executor->retry = *params->retry;
 	r = build_of_this(executor->build);

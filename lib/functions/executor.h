@@ -81,6 +81,9 @@ struct dso_executor {
 	unsigned worker_count;
 	int64_t limit_ns; /* 0: none */
 	struct dso_retry retry;
+	/* of the lines that functions write; NULL: they are not asked for */
+	void (*output)(void *context, const struct dso_output_line *line);
+	void *output_context;
 	struct pause *paused; /* those that are to be made again, by time */
 	/* told to others by the state, when they have changed and the last time was a while ago */
 	struct executor_counts {

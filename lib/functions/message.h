@@ -75,6 +75,9 @@ enum outcome {
 	OUTCOME_OTHER_BUILD = 4, /* nothing follows: the worker's binary is another */
 	OUTCOME_CANCELLED = 5,   /* nothing follows */
 	OUTCOME_OVERDUE = 6,     /* nothing follows: it ran for longer than it may */
+	/* None: a line that the function has written. Its name follows, then the line. The error is
+	 * the number of the stream, the round how many lines before this one were dropped. */
+	OUTCOME_OUTPUT = 7,
 };
 #define OUTCOME_LAST OUTCOME_OVERDUE
 
@@ -86,8 +89,8 @@ struct result_message {
 	le32_t attempt;
 	uint8_t outcome;
 	uint8_t is_stored;
-	uint8_t flags; /* RESULT_* */
-	uint8_t reserved;
+	uint8_t flags;      /* RESULT_* */
+	uint8_t name_bytes; /* of OUTCOME_OUTPUT */
 };
 _Static_assert(sizeof(struct result_message) == 32, "result message");
 
@@ -99,6 +102,10 @@ _Static_assert(sizeof(struct result_message) == 32, "result message");
 #define RESULT_INLINE_BYTES_MAX 960
 _Static_assert(sizeof(struct result_message) + RESULT_INLINE_BYTES_MAX == MESSAGE_BYTES,
 	       "a result fills an item");
+
+#define OUTPUT_LINE_BYTES_MAX DSO_OUTPUT_LINE_BYTES_MAX
+_Static_assert(MESSAGE_NAME_BYTES + OUTPUT_LINE_BYTES_MAX == RESULT_INLINE_BYTES_MAX,
+	       "a line fills an item");
 
 #define SENTENCE_BYTES_MAX 500
 

@@ -4,6 +4,7 @@
 #include "lib/core/clock.h"
 #include "lib/functions/executor.h"
 #include "lib/functions/many.h"
+#include "lib/functions/output.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -189,6 +190,10 @@ static int take_in(struct dso_executor *executor, const uint8_t *item, size_t by
 	if (bytes < sizeof message)
 		return 0;
 	memcpy(&message, item, sizeof message);
+	if (message.outcome == OUTCOME_OUTPUT) {
+		output_take(executor, &message, item + sizeof message, bytes - sizeof message);
+		return 0;
+	}
 	thread = executor_find(executor, le64_get(message.number));
 	/* The call is off the queue, so its word is of no use any more. */
 	is_off = !(message.flags & RESULT_COMES_AGAIN) &&

@@ -126,6 +126,7 @@ static int tell(struct dso_thread *thread, void **ret_result, size_t *ret_bytes)
 				    "function %s (call %llu) ran for longer than it may", name,
 				    number);
 	case OUTCOME_OTHER_BUILD:
+	case OUTCOME_OUTPUT:
 		break;
 	}
 	return session_fail(session, -ENOEXEC,
@@ -158,6 +159,7 @@ static size_t write_call(const struct dso_thread *thread, const void *argument, 
 		.attempts = le32_of(executor->attempts),
 		.name_bytes = (uint8_t)name_bytes,
 		.is_stored = thread->has_stored_argument,
+		.wants_output = executor->output != NULL,
 	};
 
 	memcpy(message.build, executor->build, sizeof message.build);

@@ -5,6 +5,7 @@
 #include "lib/core/clock.h"
 #include "lib/functions/attendant.h"
 #include "lib/functions/call.h"
+#include "lib/functions/capture.h"
 #include "lib/functions/definitions.h"
 #include "lib/functions/stored.h"
 #include "lib/objects/queue.h"
@@ -28,6 +29,8 @@ struct worker {
 	int64_t shown_ns; /* when that was written last */
 	uint64_t served;  /* calls of the executor */
 	struct attendant *attendant;
+	struct capture *capture; /* where the driver asks for it */
+	bool is_thread;
 	_Atomic bool is_stopping; /* worker_stop() */
 	uint8_t build[MESSAGE_BUILD_BYTES];
 	/* the item that was taken, and the one that is put back */
@@ -119,15 +122,38 @@ static void show_idle(struct worker *worker)
 	state_write_row(&worker->state, worker->row_index, &worker->row);
 }
 
+/* What the call writes goes to the driver from now on. In a thread it goes where the driver's own
+ * goes. Where there is no way to that, the call runs without. */
+static void begin_output(struct worker *worker, struct dso_call *call, const char *name)
+{
+	if (!worker->is_thread && !worker->capture)
+		capture_start(dso_url(worker->session), worker->prefix, &worker->capture);
+	call->capture = worker->capture;
+	if (call->capture)
+		capture_begin(call->capture, call->number, name);
+}
+
+static void end_output(struct dso_call *call)
+{
+	if (!call->capture)
+		return;
+	fflush(NULL);
+	capture_drain(call->capture);
+}
+
 static int run(struct worker *worker, struct dso_call *call,
-	       const struct dso_definition *definition, int64_t limit_ns)
+	       const struct dso_definition *definition, const struct call_message *message)
 {
 	struct attended attended;
 	int error;
 
-	attendant_begin(worker->attendant, call, definition->name, limit_ns);
+	if (message->wants_output)
+		begin_output(worker, call, definition->name);
+	attendant_begin(worker->attendant, call, definition->name,
+			(int64_t)le64_get(message->limit_ns));
 	error = definition->function(call);
 	attended = attendant_end(worker->attendant);
+	end_output(call);
 	if (attended.has_row)
 		show_idle(worker);
 	if (attended.is_reported)
@@ -198,7 +224,7 @@ static int begin(struct worker *worker, const struct dso_queue_item *item,
 	if (item->deliveries > le32_get(message->attempts))
 		return report(worker, call, OUTCOME_DIED, 0);
 	definition = parse(worker, item->length_bytes, message, call);
-	return definition ? run(worker, call, definition, (int64_t)le64_get(message->limit_ns))
+	return definition ? run(worker, call, definition, message)
 			  : report_failure(worker, call, -EBADMSG, call->sentence);
 }
 
@@ -282,6 +308,7 @@ static int open_queue(struct worker *worker, const char *what, struct dso_queue 
 static void leave_executor(struct worker *worker)
 {
 	attendant_stop(worker->attendant);
+	capture_stop(worker->capture);
 	if (worker->state.memory)
 		state_free_row(&worker->state, worker->row_index, &worker->row);
 	state_close(&worker->state);
@@ -289,6 +316,7 @@ static void leave_executor(struct worker *worker)
 	dso_queue_close(worker->results);
 	worker->calls = worker->results = NULL;
 	worker->attendant = NULL;
+	worker->capture = NULL;
 	worker->prefix[0] = 0;
 }
 
@@ -313,6 +341,7 @@ static int start_attendant(struct worker *worker, bool is_thread)
 					    .row_index = worker->row_index,
 					    .is_thread = is_thread};
 
+	worker->is_thread = is_thread;
 	worker->served = 0;
 	worker->shown_ns = clock_now_ns();
 	return attendant_start(&request, &worker->attendant);

@@ -138,6 +138,24 @@ struct dso_retry {
 	uint64_t reserved[4]; /* zero */
 };
 
+#define DSO_OUTPUT_LINE_BYTES_MAX 800 /* longer lines come in parts */
+
+/* A line that a function has written. */
+struct dso_output_line {
+	const char *function;
+	uint64_t number; /* of the call, see dso_call_number() */
+	/* so many lines of this worker before this one were dropped, since the driver did not take
+	 * them in time; where they were the last of their call, the text has no bytes */
+	uint64_t dropped;
+	int stream;       /* 1: standard output; 2: standard error */
+	const char *text; /* @bytes without the newline, then a zero */
+	size_t bytes;
+};
+
+/* dso_output_print - print @line as "[estimate 17] text" to the stream that it was written to; for
+ * the parameter output. @context is ignored. */
+void dso_output_print(void *context, const struct dso_output_line *line);
+
 struct dso_executor_params {
 	uint64_t workers;  /* at a time, 1 to 1,024; 0: as many as this process has processors */
 	uint64_t attempts; /* of a call, 1 to 1,000; 0: 3 */
@@ -149,7 +167,14 @@ struct dso_executor_params {
 	 * is dropped. */
 	int64_t limit;
 	const struct dso_retry *retry; /* NULL: a call that has failed is not made again. Copied */
-	uint64_t reserved[6];          /* zero */
+	/* Called with @output_context for each line that functions write to standard output and
+	 * error, dso_output_print() for one. The lines of a call come before its join returns, in
+	 * the functions that wait for results. It must not use the session. A process that is
+	 * killed may take its last lines with it. NULL: workers write where this process does, as
+	 * they do in threads ("thread:"). */
+	void (*output)(void *context, const struct dso_output_line *line);
+	void *output_context;
+	uint64_t reserved[4]; /* zero */
 };
 
 /*
