@@ -15,7 +15,9 @@
 #define ATTEMPTS_MAX         1000
 #define ATTEMPTS_DEFAULT     3
 
-static const struct workers_ops *const kinds[] = {&workers_of_processes, &workers_of_threads};
+static const struct workers_ops *const kinds[] = {&workers_of_processes, &workers_of_threads,
+						  &workers_of_http, &workers_of_https};
+#define KINDS (sizeof kinds / sizeof *kinds)
 
 static int fail(struct dso_session *session, int error, const char *why)
 {
@@ -24,10 +26,26 @@ static int fail(struct dso_session *session, int error, const char *why)
 
 static const struct workers_ops *kind_of(const char *url)
 {
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-		if (strcmp(kinds[i]->scheme, url) == 0)
+	for (size_t i = 0; i < KINDS; i++) {
+		size_t length = strlen(kinds[i]->scheme);
+
+		if (strncmp(kinds[i]->scheme, url, length) == 0 &&
+		    (!url[length] || kinds[i]->has_more))
 			return kinds[i];
+	}
 	return NULL;
+}
+
+static int fail_unknown(struct dso_session *session, const char *url)
+{
+	char known[256] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < KINDS; i++)
+		used += (size_t)snprintf(known + used, sizeof known - used, "%s \"%s\"",
+					 i ? "," : "", kinds[i]->scheme);
+	return session_fail(session, -EINVAL, "cannot open an executor %s: it is one of%s", url,
+			    known);
 }
 
 static const char *environment(const char *variable, const char *otherwise)
@@ -98,13 +116,15 @@ void dso_executor_close(struct dso_executor *executor)
 	free(executor);
 }
 
-static int start(struct dso_executor *executor, const struct workers_ops *kind, unsigned count)
+static int start(struct dso_executor *executor, const struct workers_ops *kind, const char *url,
+		 unsigned count)
 {
 	struct workers_request request = {
 		.session = executor->session,
 		.url = dso_url(executor->session),
 		.prefix = executor->prefix,
 		.count = count,
+		.more = url + strlen(kind->scheme),
 	};
 	char why[SENTENCE_BYTES_MAX + 1];
 	int r = kind->start(&request, &executor->workers, why);
@@ -142,10 +162,7 @@ int dso_executor_open(struct dso_session *session, const char *url,
 	if (!ret_executor)
 		return fail(session, -EINVAL, "there is nowhere to put the handle");
 	if (!kind)
-		return session_fail(session, -EINVAL,
-				    "cannot open an executor %s: \"process:\" and \"thread:\" are "
-				    "known",
-				    wanted);
+		return fail_unknown(session, wanted);
 	params = params ? params : &defaults;
 	r = check_params(session, params);
 	if (r)
@@ -177,7 +194,7 @@ int dso_executor_open(struct dso_session *session, const char *url,
 		r = state_create(session, executor->prefix, kind->scheme, workers,
 				 &executor->state);
 	if (r == 0)
-		r = start(executor, kind, workers);
+		r = start(executor, kind, wanted, workers);
 	if (r) {
 		/* Closing must not take the place of the sentence. */
 		char why[sizeof session->error];

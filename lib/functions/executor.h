@@ -10,17 +10,19 @@
 
 struct workers; /* begins with struct workers_base */
 
-/* What starts workers needs to know. The strings outlive the workers. */
+/* What starts workers needs to know. The strings outlive the workers unless they say otherwise. */
 struct workers_request {
 	struct dso_session *session;
 	const char *url;
 	const char *prefix;
 	unsigned count;
+	const char *more; /* of the executor's URL, behind the scheme; gone when start() returns */
 };
 
 /* A kind of workers: a row for each scheme of an executor's URL. */
 struct workers_ops {
 	const char *scheme; /* "process:" */
+	bool has_more;      /* the URL may go on behind it */
 	/* Have workers start. Does not wait for them. Returns 0, -EOPNOTSUPP, -EAGAIN, -EMFILE,
 	 * -ENOMEM, with a sentence in @why of SENTENCE_BYTES_MAX + 1. */
 	int (*start)(const struct workers_request *request, struct workers **ret_workers,
@@ -40,6 +42,8 @@ struct workers_base {
 };
 
 extern const struct workers_ops workers_of_processes, workers_of_threads;
+/* On platforms of functions: see platform.h. */
+extern const struct workers_ops workers_of_http, workers_of_https;
 
 struct dso_thread {
 	struct dso_executor *executor;

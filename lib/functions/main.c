@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/functions/entry.h"
 #include "lib/functions/executor.h"
 #include "lib/functions/worker.h"
 
@@ -27,16 +28,14 @@ static void end_with(const char *driver)
 		_exit(EXIT_SUCCESS);
 }
 
-void dso_function_main(int argc, char **argv)
+/* "process:": the driver has started this process. */
+static int serve_driver(const char *prefix, const char *program)
 {
-	const char *prefix = getenv(WORKER_PREFIX_VARIABLE), *ready = getenv(WORKER_READY_VARIABLE);
+	const char *ready = getenv(WORKER_READY_VARIABLE);
 	char why[SENTENCE_BYTES_MAX + 1], *own_prefix;
 	int ready_fd = ready ? atoi(ready) : -1;
 	int r;
 
-	atomic_store(&was_called, true);
-	if (!prefix)
-		return;
 	end_with(getenv(WORKER_DRIVER_VARIABLE));
 	own_prefix = strdup(prefix);
 	/* Programs that a function starts are no workers. */
@@ -48,6 +47,53 @@ void dso_function_main(int argc, char **argv)
 	r = own_prefix ? worker_serve_executor(NULL, own_prefix, ready_fd, why, sizeof why)
 		       : -ENOMEM;
 	if (r)
-		fprintf(stderr, "%s: worker %d: %s\n", argc ? argv[0] : "worker", getpid(), why);
-	exit(r ? EXIT_FAILURE : EXIT_SUCCESS);
+		fprintf(stderr, "%s: worker %d: %s\n", program, getpid(), why);
+	return r ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* A copy of what @variable is, which is taken out of the environment: programs that a function
+ * starts are no functions. NULL where it is not set. */
+static char *take_variable(const char *variable)
+{
+	const char *text = getenv(variable);
+	char *copy = text && *text ? strdup(text) : NULL;
+
+	unsetenv(variable);
+	return copy;
+}
+
+/* What a platform has started serves it, and ends here. */
+static void serve_platform(void)
+{
+	char *payload = take_variable(ENTRY_PAYLOAD_VARIABLE);
+	char *entry = take_variable(ENTRY_VARIABLE);
+	char *lambda = getenv(ENTRY_LAMBDA_VARIABLE);
+
+	/* It is the one who invokes that says so; the others are settings of an image. */
+	if (payload)
+		exit(entry_environment(payload));
+	if (!entry && !lambda)
+		return;
+	if (entry && strcmp(entry, "none") == 0) {
+		free(entry);
+		return;
+	}
+	if (entry && strcmp(entry, "stdin") == 0)
+		exit(entry_stdin());
+	if (entry && strcmp(entry, "http") == 0)
+		exit(entry_http());
+	if ((!entry || strcmp(entry, "lambda") == 0) && lambda)
+		exit(entry_lambda(take_variable(ENTRY_LAMBDA_VARIABLE)));
+	exit(entry_fail(ENTRY_VARIABLE,
+			"it is stdin, http, none, or lambda where AWS_LAMBDA_RUNTIME_API is set"));
+}
+
+void dso_function_main(int argc, char **argv)
+{
+	const char *prefix = getenv(WORKER_PREFIX_VARIABLE);
+
+	atomic_store(&was_called, true);
+	if (prefix)
+		exit(serve_driver(prefix, argc ? argv[0] : "worker"));
+	serve_platform();
 }

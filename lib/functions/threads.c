@@ -54,7 +54,7 @@ static int serve_executor(struct member *member, char *why, size_t why_bytes)
 	r = worker_serve(worker, &term, &served, why, why_bytes);
 	set_worker(member, NULL);
 	worker_close(worker);
-	return r;
+	return r == -ENOENT ? 0 : r;
 }
 
 static void *serve(void *argument)

@@ -21,7 +21,7 @@
 
 struct worker {
 	struct dso_session *session;
-	char prefix[PREFIX_BYTES_MAX]; /* of the executor whose queues are open; "": of none */
+	char prefix[PREFIX_BYTES_MAX]; /* of the executor that is served */
 	struct dso_queue *calls, *results;
 	struct state state;
 	struct state_row row; /* what the state shows of the worker, while it runs nothing */
@@ -317,7 +317,6 @@ static void leave_executor(struct worker *worker)
 	worker->calls = worker->results = NULL;
 	worker->attendant = NULL;
 	worker->capture = NULL;
-	worker->prefix[0] = 0;
 }
 
 static int open_state(struct worker *worker)
@@ -347,14 +346,10 @@ static int start_attendant(struct worker *worker, bool is_thread)
 	return attendant_start(&request, &worker->attendant);
 }
 
-/* What of the executor that was served last is open stays so: it may be the next one, too. */
 static int enter_executor(struct worker *worker, const struct worker_term *term)
 {
 	int r;
 
-	if (strcmp(worker->prefix, term->prefix) == 0)
-		return 0;
-	leave_executor(worker);
 	if (strlen(term->prefix) >= sizeof worker->prefix)
 		return -ENAMETOOLONG;
 	strcpy(worker->prefix, term->prefix);
@@ -365,8 +360,6 @@ static int enter_executor(struct worker *worker, const struct worker_term *term)
 		r = open_state(worker);
 	if (r == 0)
 		r = start_attendant(worker, term->is_thread);
-	if (r)
-		leave_executor(worker);
 	return r;
 }
 
@@ -402,9 +395,11 @@ int worker_serve(struct worker *worker, const struct worker_term *term, uint64_t
 	}
 	if (r == 0)
 		r = serve(worker, term, ret_served);
-	if (r && r != -ENOENT)
+	if (r)
 		snprintf(why, why_bytes, "%s", dso_error(worker->session));
-	return r == -ENOENT ? 0 : r;
+	/* Queues go with their last handle: a worker that stays keeps none. */
+	leave_executor(worker);
+	return r;
 }
 
 void worker_stop(struct worker *worker)
@@ -417,7 +412,6 @@ void worker_close(struct worker *worker)
 {
 	if (!worker)
 		return;
-	leave_executor(worker);
 	dso_close(worker->session);
 	free(worker);
 }
@@ -434,5 +428,5 @@ int worker_serve_executor(const char *url, const char *prefix, int ready_fd, cha
 		return r;
 	r = worker_serve(worker, &term, &served, why, why_bytes);
 	worker_close(worker);
-	return r;
+	return r == -ENOENT ? 0 : r;
 }

@@ -31,10 +31,11 @@ struct worker_term {
 int worker_open(const char *url, struct worker **ret_worker, char *why, size_t why_bytes);
 
 /*
- * Serve an executor until its @term is over or the executor is closed; a prefix that no executor
- * has is that of a closed one. The session and what functions have opened in it stay until
- * worker_close(), also where the process stood still in between. *ret_served is how many calls the
- * worker has run, on an error, too. Returns 0, or a negative errno with the sentence in @why.
+ * Serve an executor until its @term is over or the executor is closed. The session and what
+ * functions have opened in it stay until worker_close(), also where the process stood still in
+ * between. *ret_served is how many calls the worker has run, on an error, too. Returns 0, -ENOENT
+ * (no executor has this prefix: it is closed, or that of another storaged), or another negative
+ * errno, with the sentence in @why.
  */
 int worker_serve(struct worker *worker, const struct worker_term *term, uint64_t *ret_served,
 		 char *why, size_t why_bytes);
@@ -59,7 +60,8 @@ static inline struct worker_term worker_whole_term(const char *prefix, int ready
 				    .calls_max = UINT64_MAX};
 }
 
-/* Open, serve until the executor is closed, close. Returns as worker_serve() does. */
+/* Open, serve until the executor is closed, or do nothing where it is; close. Returns 0, or a
+ * negative errno with the sentence in @why. */
 int worker_serve_executor(const char *url, const char *prefix, int ready_fd, char *why,
 			  size_t why_bytes);
 

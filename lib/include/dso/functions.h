@@ -77,7 +77,10 @@ void dso_function_define(struct dso_definition *definition);
 /*
  * dso_function_main - the first statement of main(). In a driver it returns at once, and does
  * nothing. In a worker it runs functions until there are no more calls, and then ends the process:
- * it does not return. A worker that cannot reach storaged says so on stderr and exits with 1.
+ * it does not return. A worker that cannot reach storaged says so on stderr and exits with 1. A
+ * process is a worker where an executor has started it, or where a platform of functions says so:
+ * by the environment variable DSO_FUNCTION (stdin, http; none: a driver), DSO_INVOCATION or
+ * AWS_LAMBDA_RUNTIME_API; docs/functions.md has them.
  */
 void dso_function_main(int argc, char **argv);
 
@@ -180,13 +183,15 @@ struct dso_executor_params {
 /*
  * dso_executor_open - have functions run at @url. "process:" starts the program again, in processes
  * of this host that stay until the executor is closed, and end when this process does. "thread:"
- * runs functions in threads of this process, for debugging. NULL: the environment variable
- * DSO_EXECUTOR, and where that is not set "process:". Workers use the URL of @session, and its
- * environment. @params may be NULL. *ret_executor is the caller's, to be given back with
- * dso_executor_close(). Blocks for some round trips. The sentence of a failure is
- * dso_error(session). Returns 0, -EINVAL (the URL, or a parameter, makes no sense), -EOPNOTSUPP
- * (processes share no embedded store), what opening a queue returns, -EAGAIN (this process gets no
- * more threads), -EMFILE, -ENOMEM.
+ * runs functions in threads of this process, for debugging. "http://HOST/..." and "https://..."
+ * invoke the function at that URL, which is this program, as OpenFaaS's of-watchdog and Knative
+ * have it; libcurl and libjansson are loaded then. NULL: the environment variable DSO_EXECUTOR, and
+ * where that is not set "process:". Workers use the URL of @session, and its environment. @params
+ * may be NULL. *ret_executor is the caller's, to be given back with dso_executor_close(). Blocks
+ * for some round trips. The sentence of a failure is dso_error(session). Returns 0, -EINVAL (the
+ * URL, or a parameter, makes no sense), -EOPNOTSUPP (processes share no embedded store, or a
+ * library cannot be loaded), what opening a queue returns, -EAGAIN (this process gets no more
+ * threads), -EMFILE, -ENOMEM.
  */
 int dso_executor_open(struct dso_session *session, const char *url,
 		      const struct dso_executor_params *params, struct dso_executor **ret_executor);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/functions/platform.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXCERPT_BYTES 200 /* of an answer, in a sentence */
+
+static int64_t *option_named(struct platform_options *options, const char *key)
+{
+	return strcmp(key, "timeout_ms") == 0 ? &options->timeout_ms
+	       : strcmp(key, "idle_ms") == 0  ? &options->idle_ms
+	       : strcmp(key, "failures") == 0 ? &options->failures
+					      : NULL;
+}
+
+static bool read_number(const char *text, int64_t *ret_number)
+{
+	char *end;
+	long long number = strtoll(text, &end, 10);
+
+	if (end == text || *end || number < 1 || number > PAYLOAD_MS_MAX)
+		return false;
+	*ret_number = number;
+	return true;
+}
+
+/* @pair is "KEY=VALUE", and is written to. */
+static int read_option(char *pair, struct platform_options *options,
+		       bool (*take)(void *context, const char *key, const char *value),
+		       void *context, char *why)
+{
+	char *value = strchr(pair, '=');
+	int64_t *number;
+
+	if (value)
+		*value++ = 0;
+	number = option_named(options, pair);
+	if (number && value && read_number(value, number))
+		return 0;
+	if (!number && value && take && take(context, pair, value))
+		return 0;
+	snprintf(why, SENTENCE_BYTES_MAX + 1,
+		 number ? "the option %.100s is a number of 1 to 86400000"
+			: "the option %.100s is not known, or has no value",
+		 pair);
+	return -EINVAL;
+}
+
+int platform_read_options(const char *text, struct platform_options *options,
+			  bool (*take)(void *context, const char *key, const char *value),
+			  void *context, char *why)
+{
+	char *copy = strdup(text), *rest = copy, *pair;
+	int r = copy ? 0 : -ENOMEM;
+
+	if (!copy)
+		snprintf(why, SENTENCE_BYTES_MAX + 1, "out of memory");
+	while (r == 0 && (pair = strsep(&rest, "&")) != NULL)
+		if (*pair)
+			r = read_option(pair, options, take, context, why);
+	free(copy);
+	return r;
+}
+
+/* Of what others wrote, what can be shown in a line. */
+static void make_excerpt(const char *text, size_t bytes, char excerpt[EXCERPT_BYTES + 1])
+{
+	size_t length = bytes < EXCERPT_BYTES ? bytes : EXCERPT_BYTES;
+
+	for (size_t i = 0; i < length; i++)
+		excerpt[i] = isprint((unsigned char)text[i]) ? text[i] : ' ';
+	while (length && excerpt[length - 1] == ' ')
+		length--;
+	excerpt[length] = 0;
+}
+
+enum step platform_fail(struct invocation *invocation, const char *what)
+{
+	char excerpt[EXCERPT_BYTES + 1] = "";
+
+	if (invocation->code != CURLE_OK) {
+		snprintf(invocation->why, sizeof invocation->why, "%s: %s", what,
+			 curl.easy_strerror(invocation->code));
+		return STEP_FAILED;
+	}
+	make_excerpt(invocation->answer, invocation->answer_bytes, excerpt);
+	snprintf(invocation->why, sizeof invocation->why, "%s: HTTP status %ld: %s", what,
+		 invocation->status, *excerpt ? excerpt : "nothing more");
+	return STEP_FAILED;
+}
+
+enum step platform_read_answer(struct invocation *invocation)
+{
+	struct answer answer;
+
+	if (invocation->code != CURLE_OK ||
+	    answer_read(invocation->answer, invocation->answer_bytes, &answer))
+		return platform_fail(invocation, "an invocation has no function's answer");
+	if (!*answer.error && invocation->status / 100 == 2)
+		return STEP_SERVED;
+	snprintf(invocation->why, sizeof invocation->why, "%s",
+		 *answer.error ? answer.error : "the platform says that it failed");
+	return answer.is_refused ? STEP_REFUSED : STEP_FAILED;
+}

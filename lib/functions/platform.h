@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A platform of functions, as an executor sees it: how an invocation becomes HTTP requests. The
+ * engine in invoke.c makes the requests, holds up to as many invocations as the executor may have
+ * workers, and starts others in the place of those that are over. What a platform does to an
+ * invocation, as to deliver it twice, late or never, changes no result: an invocation is a worker,
+ * and calls travel through the store.
+ */
+#ifndef LIB_FUNCTIONS_PLATFORM_H
+#define LIB_FUNCTIONS_PLATFORM_H
+
+#include "lib/functions/executor.h"
+#include "lib/functions/loaded/curl.h"
+#include "lib/functions/payload.h"
+
+#define PLATFORM_URL_BYTES 2048
+
+/* What the URL of an executor may say, beside what its platform reads there. */
+struct platform_options {
+	int64_t timeout_ms; /* of an invocation: then its answer is given up */
+	int64_t idle_ms;    /* of a worker without a call */
+	int64_t failures;   /* in a row, after which the platform is */
+};
+
+/* An HTTP request. A platform fills in a new one, all zero, for each step. */
+struct platform_request {
+	const char *method; /* "POST" */
+	char url[PLATFORM_URL_BYTES];
+	const char *socket;      /* of its server, where that is a unix socket */
+	const char *body;        /* JSON; NULL: none. Stays with the platform or the invocation */
+	const char *signature;   /* for CURLOPT_AWS_SIGV4; NULL: not signed */
+	const char *credentials; /* "KEY:SECRET" of the signature */
+	char header[4200];       /* a line; "": none */
+	const char *authority;   /* a file of certificates; NULL: the system's */
+	int64_t timeout_ms;      /* 0: none */
+};
+
+/* What an invocation does next. */
+enum step {
+	STEP_REQUEST, /* the request that was filled in */
+	STEP_PAUSE,   /* nothing for PLATFORM_PAUSE_NS; then it is asked again */
+	STEP_SERVED,  /* it is over, and was a worker */
+	STEP_FAILED,  /* it is over, for the reason in its sentence */
+	STEP_REFUSED, /* the same, and every other one would be, too */
+};
+#define PLATFORM_PAUSE_NS DSO_SECOND
+
+struct invocation {
+	unsigned step; /* the platform's: 0 at first, and again when it is over */
+	char id[128];  /* the platform's: of what it has started */
+	/* Of the last request: */
+	CURLcode code;       /* CURLE_OK: there is an answer */
+	long status;         /* of HTTP */
+	char *answer;        /* with a zero behind it; never NULL where there is one */
+	size_t answer_bytes; /* PAYLOAD_BYTES_MAX at most */
+	char why[SENTENCE_BYTES_MAX + 1];
+};
+
+struct platform {
+	const struct platform_ops *ops;
+	struct platform_options options;
+	struct workers_request request;
+	char *payload; /* JSON, as every invocation gets it */
+};
+
+/* A kind of platform, which has a row of workers in invoke.c. */
+struct platform_ops {
+	/* What options are where the URL does not say. */
+	struct platform_options defaults;
+	/*
+	 * Read @more, which is the executor's URL behind its scheme, and the environment. It sets
+	 * the options; ops, request and payload are set behind it. Does not block. Returns 0,
+	 * -EINVAL, -EOPNOTSUPP or -ENOMEM with a sentence in @why.
+	 */
+	int (*open)(const char *more, const struct workers_request *request,
+		    struct platform **ret_platform, char *why);
+	/* How many workers an invocation is; NULL: one. */
+	unsigned (*workers)(const struct platform *platform);
+	/* What comes next in @invocation, after the answer of the last request. */
+	enum step (*advance)(struct platform *platform, struct invocation *invocation,
+			     struct platform_request *ret_request);
+	/* How an invocation is ended that is not over; NULL: it ends by itself, when its executor
+	 * is closed. Asked again after each answer, until it says something but STEP_REQUEST. */
+	enum step (*end)(struct platform *platform, struct invocation *invocation,
+			 struct platform_request *ret_request);
+	void (*close)(struct platform *platform);
+};
+
+extern const struct platform_ops platform_http, platform_https;
+
+/*
+ * Read "KEY=VALUE&KEY=VALUE" of an executor's URL: what engines have in common, into @options, and
+ * what @take (may be NULL) takes, which returns whether it knows @key. Returns 0, or -EINVAL with a
+ * sentence in @why.
+ */
+int platform_read_options(const char *text, struct platform_options *options,
+			  bool (*take)(void *context, const char *key, const char *value),
+			  void *context, char *why);
+
+/* Say in the invocation's sentence that its answer, or that there is none, is a failure of @what;
+ * with the beginning of the answer. Returns STEP_FAILED. */
+enum step platform_fail(struct invocation *invocation, const char *what);
+
+/* What the answer of a function says. */
+enum step platform_read_answer(struct invocation *invocation);
+
+#endif

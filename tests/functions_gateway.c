@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Functions on platforms: what a gateway does to an invocation changes no result. tests/gateway is
+ * the gateway, and this program is both the driver and the function.
+ *
+ *	tests/functions_gateway fork|http TRANSPORT
+ */
+#include "tests/await.h"
+#include "tests/daemon.h"
+#include "tests/gateway/gateway.h"
+#include "tests/runner.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/include/dso/dso.h"
+
+#define OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, dso_error(session))
+#define CALLS    24
+
+static struct daemon_process storaged;
+static struct gateway gateway;
+static struct dso_session *session;
+static struct dso_executor *executor;
+static const char *kind, *transport; /* of this run */
+
+/* ---- functions ---- */
+
+static int add(struct dso_session *worker, const char *name)
+{
+	struct dso_counter *counter;
+	int r = dso_counter_open(worker, name, NULL, &counter);
+
+	if (r == 0)
+		r = dso_counter_add(counter, 1, NULL);
+	if (r == 0)
+		dso_counter_close(counter);
+	return r;
+}
+
+DSO_FUNCTION(square)
+{
+	const int64_t *argument = dso_argument(call, NULL);
+	int64_t result = *argument * *argument;
+	int r = add(dso_call_session(call), "runs");
+
+	printf("what functions print is no answer\n");
+	return r ? r : dso_return(call, &result, sizeof result);
+}
+
+/* A handle that is opened in the first call of a process serves the others. */
+DSO_FUNCTION(count_with_kept_handle)
+{
+	static struct dso_counter *kept;
+	int64_t pid = getpid();
+	int r = kept ? 0 : dso_counter_open(dso_call_session(call), "kept", NULL, &kept);
+
+	if (r == 0)
+		r = dso_counter_add(kept, 1, NULL);
+	return r ? r : dso_return(call, &pid, sizeof pid);
+}
+
+DSO_FUNCTION(wait_at_latch)
+{
+	struct dso_latch_params params = {.count = 1};
+	struct dso_latch *latch;
+	int r = add(dso_call_session(call), "waiting");
+
+	if (r == 0)
+		r = dso_latch_open(dso_call_session(call), "latch", &params, &latch);
+	return r ? r : dso_latch_wait(latch, DSO_FOREVER);
+}
+
+/* ---- around a test ---- */
+
+static int64_t value_of(const char *name)
+{
+	struct dso_counter *counter;
+	int64_t value;
+
+	OK(dso_counter_open(session, name, NULL, &counter));
+	OK(dso_counter_get(counter, &value));
+	dso_counter_close(counter);
+	return value;
+}
+
+static void open_latch(void)
+{
+	struct dso_latch_params params = {.count = 1};
+	struct dso_latch *latch;
+
+	OK(dso_latch_open(session, "latch", &params, &latch));
+	OK(dso_latch_count_down(latch, 1, NULL));
+	dso_latch_close(latch);
+}
+
+static void open_executor_of(unsigned workers, const char *name, const char *faults,
+			     const char *options)
+{
+	struct dso_executor_params params = {.workers = workers, .attempts = 100};
+
+	OK(dso_executor_open(session, gateway_url(&gateway, kind, name, faults, options), &params,
+			     &executor));
+}
+
+static void open_executor(const char *faults, const char *options)
+{
+	open_executor_of(2, "function", faults, options);
+}
+
+static void set_up(void)
+{
+	static const char *const arguments[] = {"--memory",    "256MiB", "--domain",
+						"cpu",         "--ttl",  "60m",
+						"--log-level", "error",  NULL};
+	struct dso_options options = {.transport = transport};
+
+	daemon_start(&storaged, arguments);
+	setenv("DSO_TRANSPORT", transport, 1);
+	gateway_start(&gateway);
+	ck_assert_int_eq(dso_open(daemon_url(&storaged, transport), &options, &session), 0);
+}
+
+static void tear_down(void)
+{
+	dso_executor_close(executor);
+	executor = NULL;
+	dso_close(session);
+	gateway_stop(&gateway);
+	daemon_stop(&storaged);
+}
+
+static struct dso_thread *create(dso_function function, int64_t argument)
+{
+	struct dso_thread *thread;
+
+	OK(dso_thread_create(executor, function, &argument, sizeof argument, &thread));
+	return thread;
+}
+
+static int64_t join(struct dso_thread *thread)
+{
+	int64_t value = 0;
+	size_t bytes;
+	void *result;
+
+	OK(dso_thread_join(thread, DSO_FOREVER, &result, &bytes));
+	if (bytes == sizeof value)
+		memcpy(&value, result, sizeof value);
+	free(result);
+	return value;
+}
+
+static void check_squares(int calls)
+{
+	struct dso_thread *threads[CALLS];
+
+	for (int i = 0; i < calls; i++)
+		threads[i] = create(square, i);
+	for (int i = 0; i < calls; i++)
+		ck_assert_int_eq(join(threads[i]), i * i);
+}
+
+/* The answer of each invocation has come: no worker is there. */
+static void await_leaving(void)
+{
+	AWAIT(gateway_count(&gateway, "answer") == gateway_count(&gateway, "request"));
+}
+
+static int count_one(const struct dso_stat *stat, void *context)
+{
+	*(unsigned *)context += strncmp(stat->name, "run/", 4) == 0;
+	return 0;
+}
+
+static unsigned objects_of_runs(void)
+{
+	unsigned count = 0;
+
+	OK(dso_list(session, count_one, &count));
+	return count;
+}
+
+/* ---- results ---- */
+
+START_TEST(calls_have_their_results)
+{
+	open_executor("", "");
+	check_squares(CALLS);
+	ck_assert_int_eq(value_of("runs"), CALLS);
+}
+END_TEST
+
+START_TEST(workers_leave_when_no_call_comes_and_others_are_invoked_when_one_does)
+{
+	open_executor("", "idle_ms=1");
+	for (int i = 0; i < 3; i++) {
+		check_squares(1);
+		await_leaving();
+	}
+	ck_assert_uint_ge(gateway_count(&gateway, "request"), 3);
+}
+END_TEST
+
+START_TEST(a_warm_function_keeps_its_process_and_its_handles)
+{
+	int64_t pid;
+
+	open_executor_of(1, "function", "", "idle_ms=1");
+	pid = join(create(count_with_kept_handle, 0));
+	await_leaving();
+	ck_assert_int_eq(join(create(count_with_kept_handle, 0)), pid);
+	ck_assert_int_eq(value_of("kept"), 2);
+	ck_assert_uint_eq(gateway_count(&gateway, "start"), 1);
+}
+END_TEST
+
+/* ---- what a gateway does ---- */
+
+static const struct fault {
+	const char *name;
+	const char *options;
+} faults[] = {
+	{"429", ""},
+	{"500", ""},
+	{"garbage", ""},
+	{"duplicate", ""},
+	{"truncate", ""},
+	{"slow", ""},
+	{"kill", ""},
+	{"lost", "timeout_ms=500"},
+	{"late", "timeout_ms=500"},
+};
+
+/* The gateway does it to the first and third invocation. A worker leaves soon, so that there are
+ * more of them. */
+START_TEST(results_are_right_whatever_the_gateway_does)
+{
+	const struct fault *fault = &faults[_i];
+	char list[64], options[64], event[64];
+
+	snprintf(list, sizeof list, "%s,-,%s", fault->name, fault->name);
+	snprintf(options, sizeof options, "idle_ms=1&%s", fault->options);
+	snprintf(event, sizeof event, "request %s %s", kind, fault->name);
+	open_executor(list, options);
+	for (int round = 0; gateway_count(&gateway, event) < 2; round++)
+		check_squares(CALLS / 4);
+	check_squares(CALLS);
+}
+END_TEST
+
+static int join_broken(struct dso_thread *thread, const char *sentence)
+{
+	int r = dso_thread_join(thread, DSO_FOREVER, NULL, NULL);
+
+	ck_assert_msg(strstr(dso_error(session), sentence) != NULL, "%s", dso_error(session));
+	return r;
+}
+
+START_TEST(a_gateway_that_always_fails_is_given_up_with_what_it_said)
+{
+	open_executor("500,500,500,500", "failures=3");
+	ck_assert_int_eq(join_broken(create(square, 1), "HTTP status 500: internal error"),
+			 -ECHILD);
+	ck_assert_uint_eq(gateway_count(&gateway, "request"), 3);
+}
+END_TEST
+
+START_TEST(a_gateway_that_is_not_there_is_given_up)
+{
+	gateway_stop(&gateway);
+	open_executor("", "failures=2");
+	ck_assert_int_eq(join_broken(create(square, 1), "connect"), -ECHILD);
+	gateway_start(&gateway);
+}
+END_TEST
+
+START_TEST(an_image_without_the_binary_is_given_up)
+{
+	open_executor_of(2, "missing", "", "failures=2");
+	ck_assert_int_eq(join_broken(create(square, 1), "No such file"), -ECHILD);
+}
+END_TEST
+
+START_TEST(a_function_of_another_build_is_refused_at_once)
+{
+	open_executor_of(2, "other", "", "");
+	ck_assert_int_eq(join_broken(create(square, 1), "deploy both from one build"), -ECHILD);
+	ck_assert_uint_eq(gateway_count(&gateway, "request"), 1);
+}
+END_TEST
+
+START_TEST(options_that_make_no_sense_are_refused)
+{
+	static const char *const wrong[] = {"timeout_ms=0", "failures=x", "idle_ms", "retries=3",
+					    "idle_ms=99999999999"};
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		ck_assert_int_eq(
+			dso_executor_open(session,
+					  gateway_url(&gateway, kind, "function", "", wrong[i]),
+					  NULL, &executor),
+			-EINVAL);
+		ck_assert_ptr_nonnull(strstr(dso_error(session), "the option "));
+	}
+	ck_assert_uint_eq(objects_of_runs(), 0);
+}
+END_TEST
+
+/* ---- ends ---- */
+
+static void *end_storaged(void *unused)
+{
+	daemon_end(&storaged, SIGKILL);
+	return NULL;
+}
+
+START_TEST(a_join_ends_with_storaged)
+{
+	struct dso_thread *thread;
+	pthread_t ender;
+	int r;
+
+	open_executor("", "");
+	thread = create(wait_at_latch, 0);
+	AWAIT(value_of("waiting") == 1);
+	pthread_create(&ender, NULL, end_storaged, NULL);
+	r = dso_thread_join(thread, DSO_FOREVER, NULL, NULL);
+	ck_assert_msg(r == -ENOTCONN || r == -ECONNRESET || r == -ESHUTDOWN, "%d", r);
+	pthread_join(ender, NULL);
+	daemon_start_again(&storaged, NULL);
+}
+END_TEST
+
+START_TEST(closing_leaves_nothing_in_the_store)
+{
+	open_executor("", "");
+	check_squares(CALLS);
+	dso_executor_close(executor);
+	executor = NULL;
+	ck_assert_uint_eq(objects_of_runs(), 0);
+}
+END_TEST
+
+static int be_driver(const char *url)
+{
+	struct dso_thread *thread;
+
+	if (dso_open(NULL, NULL, &session) || dso_executor_open(session, url, NULL, &executor) ||
+	    dso_thread_create(executor, wait_at_latch, NULL, 0, &thread))
+		return 1;
+	return dso_thread_join(thread, DSO_FOREVER, NULL, NULL) != 0;
+}
+
+static pid_t start_driver(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setenv("DSO_URL", daemon_url(&storaged, transport), 1);
+		execl("/proc/self/exe", "functions_gateway", "driver",
+		      gateway_url(&gateway, kind, "function", "", "idle_ms=100"), NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+/* As Ctrl-C interrupts it. */
+START_TEST(functions_of_a_driver_that_is_interrupted_leave_and_nothing_stays)
+{
+	pid_t driver = start_driver();
+
+	AWAIT(value_of("waiting") == 1);
+	kill(driver, SIGINT);
+	ck_assert_int_eq(waitpid(driver, NULL, 0), driver);
+	open_latch();
+	AWAIT(objects_of_runs() == 0);
+}
+END_TEST
+
+/* ---- the suite ---- */
+
+static Suite *suite(void)
+{
+	const TTest *const everywhere[] = {
+		calls_have_their_results,
+		workers_leave_when_no_call_comes_and_others_are_invoked_when_one_does,
+		a_gateway_that_always_fails_is_given_up_with_what_it_said,
+		a_gateway_that_is_not_there_is_given_up,
+		an_image_without_the_binary_is_given_up,
+		a_function_of_another_build_is_refused_at_once,
+		options_that_make_no_sense_are_refused,
+		a_join_ends_with_storaged,
+		closing_leaves_nothing_in_the_store,
+		functions_of_a_driver_that_is_interrupted_leave_and_nothing_stays,
+	};
+	Suite *all = suite_create("functions on a gateway");
+	TCase *tests = tcase_create(kind);
+
+	tcase_set_timeout(tests, 600);
+	tcase_add_checked_fixture(tests, set_up, tear_down);
+	for (size_t i = 0; i < sizeof everywhere / sizeof *everywhere; i++)
+		tcase_add_test(tests, everywhere[i]);
+	if (strcmp(kind, "fork") != 0)
+		tcase_add_test(tests, a_warm_function_keeps_its_process_and_its_handles);
+	tcase_add_loop_test(tests, results_are_right_whatever_the_gateway_does, 0,
+			    sizeof faults / sizeof *faults);
+	suite_add_tcase(all, tests);
+	return all;
+}
+
+int main(int argc, char **argv)
+{
+	dso_function_main(argc, argv);
+	if (argc != 3) {
+		fprintf(stderr, "usage: functions_gateway fork|http shm|roce|tcp\n");
+		return 2;
+	}
+	if (strcmp(argv[1], "driver") == 0)
+		return be_driver(argv[2]);
+	kind = argv[1];
+	transport = argv[2];
+	return run_suite(suite());
+}
