@@ -30,14 +30,16 @@ DSO_FUNCTION(classify)
 {
 	const struct forest_task *task = dso_argument(call, NULL);
 	struct tree *copies[FOREST_TREES_MAX];
-	uint8_t *labels;
 	size_t bytes;
+	uint8_t *labels;
 
 	open_trees(dso_call_session(call), task->job.run);
 	for (uint64_t i = 0; i < task->job.trees; i++) {
 		copies[i] = provide(1, sizeof *copies[i]);
 		must(dso_call_session(call),
-		     dso_map_get(trees, &i, sizeof i, copies[i], sizeof *copies[i], NULL, NULL));
+		     dso_map_get(trees, &i, sizeof i, copies[i], sizeof *copies[i], &bytes, NULL));
+		if (!tree_is_whole(copies[i], bytes, task))
+			return dso_fail(call, -EBADMSG, "what lies there is no tree");
 	}
 	dso_map_close(trees);
 	labels = forest_classify(task, copies, &bytes);
@@ -53,27 +55,26 @@ int main(int argc, char **argv)
 	void *parts[FOREST_PARTS_MAX];
 	struct view view = {0};
 	struct forest job;
-	struct driver driver;
 
 	dso_function_main(argc, argv);
 	forest_take(argc, argv, &job, &view);
-	driver_open(&driver, &view, job.workers);
+	driver_open(&view, job.workers);
 	open_trees(driver.session, job.run);
 	for (uint64_t i = 0; i < job.trees; i++) {
 		tasks[i] = (struct forest_task){.job = job, .number = i};
-		create(&driver, train, &tasks[i], sizeof tasks[i], &threads[i]);
+		create(train, &tasks[i], sizeof tasks[i], &threads[i]);
 	}
 	for (uint64_t i = 0; i < job.trees; i++) {
-		join(&driver, threads[i], NULL);
+		join(threads[i], NULL);
 		forest_print(&job, i);
 	}
 	for (uint64_t i = 0; i < job.parts; i++) {
 		tasks[i] = (struct forest_task){.job = job, .number = i};
-		create(&driver, classify, &tasks[i], sizeof tasks[i], &threads[i]);
+		create(classify, &tasks[i], sizeof tasks[i], &threads[i]);
 	}
 	for (uint64_t i = 0; i < job.parts; i++)
-		join(&driver, threads[i], &parts[i]);
+		join(threads[i], &parts[i]);
 	print_time(&view, job.workers);
-	driver_close(&driver);
+	driver_close();
 	return forest_show(&job, &view, parts);
 }

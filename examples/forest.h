@@ -6,6 +6,8 @@
 #include "application.h"
 #include "dataset.h"
 
+#include <stdbool.h>
+
 #define FOREST_TREES_MAX  1024
 #define FOREST_PARTS_MAX  256
 #define FOREST_NODES_MAX  32767 /* of a tree */
@@ -41,6 +43,9 @@ static inline size_t tree_bytes(const struct tree *tree)
 {
 	return offsetof(struct tree, nodes) + tree->count * sizeof *tree->nodes;
 }
+
+/* Whether @bytes of what another process has written are a tree for such points. */
+bool tree_is_whole(const struct tree *tree, size_t bytes, const struct forest_task *task);
 
 void forest_take(int argc, char **argv, struct forest *job, struct view *view);
 

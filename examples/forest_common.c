@@ -35,6 +35,15 @@ void forest_take(int argc, char **argv, struct forest *job, struct view *view)
 
 	settings_take(argc, argv, "Grows a random forest, and has it classify points.", rows, view);
 	name_run(job->run, "forest");
+	if (*job->data) {
+		struct dataset table;
+
+		dataset_read(job->data, &table);
+		job->points = table.rows;
+		job->dimensions = table.columns;
+		free(table.values);
+		free(table.labels);
+	}
 	printf("random forest: %llu trees for %s, seed %llu\n", (unsigned long long)job->trees,
 	       *job->data ? job->data : "points that are drawn", (unsigned long long)job->seed);
 }
@@ -267,6 +276,25 @@ uint8_t *forest_classify(const struct forest_task *task, struct tree *const *tre
 				 table.values + (first + i) * TEST_PART * table.columns);
 	unload(&table);
 	return labels;
+}
+
+/* Ways lead to nodes of higher numbers alone, and so to a leaf. */
+bool tree_is_whole(const struct tree *tree, size_t bytes, const struct forest_task *task)
+{
+	if (bytes < offsetof(struct tree, nodes) || tree->count == 0 ||
+	    tree->count > FOREST_NODES_MAX || tree_bytes(tree) != bytes)
+		return false;
+	for (uint64_t i = 0; i < tree->count; i++) {
+		const struct node *node = &tree->nodes[i];
+		bool is_leaf = node->left == 0;
+
+		if (node->label >= FOREST_LABELS_MAX || node->column >= task->job.dimensions)
+			return false;
+		if (!is_leaf && (node->left <= i || node->right <= i || node->left >= tree->count ||
+				 node->right >= tree->count))
+			return false;
+	}
+	return true;
 }
 
 void forest_print(const struct forest *job, uint64_t tree)

@@ -32,38 +32,37 @@ static inline const char *name_of(const char *run, const char *thing, unsigned n
 
 /* ---- the driver ---- */
 
-struct driver {
+static struct {
 	struct dso_session *session;
 	struct dso_executor *executor;
-};
+} driver;
 
-static inline void driver_open(struct driver *driver, const struct view *view, uint64_t workers)
+static inline void driver_open(const struct view *view, uint64_t workers)
 {
 	struct dso_executor_params params = {.workers = workers, .attempts = ATTEMPTS};
 
-	driver->session = NULL;
-	must(NULL, dso_open(NULL, NULL, &driver->session));
-	must(driver->session,
-	     dso_executor_open(driver->session, *view->executor ? view->executor : NULL, &params,
-			       &driver->executor));
+	must(NULL, dso_open(NULL, NULL, &driver.session));
+	must(driver.session,
+	     dso_executor_open(driver.session, *view->executor ? view->executor : NULL, &params,
+			       &driver.executor));
 }
 
-static inline void driver_close(struct driver *driver)
+static inline void driver_close(void)
 {
-	dso_executor_close(driver->executor);
-	dso_close(driver->session);
+	dso_executor_close(driver.executor);
+	dso_close(driver.session);
 }
 
-static inline void create(struct driver *driver, dso_function function, const void *argument,
-			  size_t bytes, struct dso_thread **ret_thread)
+static inline void create(dso_function function, const void *argument, size_t bytes,
+			  struct dso_thread **ret_thread)
 {
-	must(driver->session,
-	     dso_thread_create(driver->executor, function, argument, bytes, ret_thread));
+	must(driver.session,
+	     dso_thread_create(driver.executor, function, argument, bytes, ret_thread));
 }
 
-static inline void join(struct driver *driver, struct dso_thread *thread, void **ret_result)
+static inline void join(struct dso_thread *thread, void **ret_result)
 {
-	must(driver->session, dso_thread_join(thread, DSO_FOREVER, ret_result, NULL));
+	must(driver.session, dso_thread_join(thread, DSO_FOREVER, ret_result, NULL));
 }
 
 /* In a function: return @value, which is freed. */

@@ -28,20 +28,19 @@ int main(int argc, char **argv)
 	void *results[KMEANS_WORKERS_MAX];
 	struct view view = {0};
 	struct kmeans job;
-	struct driver driver;
 
 	dso_function_main(argc, argv);
 	kmeans_take(argc, argv, &job, &view);
-	driver_open(&driver, &view, job.workers);
+	driver_open(&view, job.workers);
 	totals_open(&totals, driver.session, job.run, kmeans_length(&job), job.workers);
 	for (uint64_t i = 0; i < job.workers; i++) {
 		tasks[i] = (struct kmeans_task){.job = job, .worker = i};
-		create(&driver, cluster, &tasks[i], sizeof tasks[i], &threads[i]);
+		create(cluster, &tasks[i], sizeof tasks[i], &threads[i]);
 	}
 	for (uint64_t i = 0; i < job.workers; i++)
-		join(&driver, threads[i], &results[i]);
+		join(threads[i], &results[i]);
 	print_time(&view, job.workers);
 	totals_close(&totals);
-	driver_close(&driver);
+	driver_close();
 	return kmeans_show(&job, &view, results[0]);
 }

@@ -28,20 +28,19 @@ int main(int argc, char **argv)
 	void *results[LOGISTIC_WORKERS_MAX];
 	struct view view = {0};
 	struct logistic job;
-	struct driver driver;
 
 	dso_function_main(argc, argv);
 	logistic_take(argc, argv, &job, &view);
-	driver_open(&driver, &view, job.workers);
+	driver_open(&view, job.workers);
 	totals_open(&totals, driver.session, job.run, logistic_length(&job), job.workers);
 	for (uint64_t i = 0; i < job.workers; i++) {
 		tasks[i] = (struct logistic_task){.job = job, .worker = i};
-		create(&driver, descend, &tasks[i], sizeof tasks[i], &threads[i]);
+		create(descend, &tasks[i], sizeof tasks[i], &threads[i]);
 	}
 	for (uint64_t i = 0; i < job.workers; i++)
-		join(&driver, threads[i], &results[i]);
+		join(threads[i], &results[i]);
 	print_time(&view, job.workers);
 	totals_close(&totals);
-	driver_close(&driver);
+	driver_close();
 	return logistic_show(&job, &view, results[0]);
 }

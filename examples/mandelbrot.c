@@ -18,20 +18,19 @@ int main(int argc, char **argv)
 	void *bands[MANDELBROT_BANDS_MAX];
 	struct view view = {0};
 	struct mandelbrot job;
-	struct driver driver;
 
 	dso_function_main(argc, argv);
 	mandelbrot_take(argc, argv, &job, &view);
-	driver_open(&driver, &view, job.workers);
+	driver_open(&view, job.workers);
 	for (uint64_t i = 0; i < job.bands; i++) {
 		tasks[i] = (struct mandelbrot_task){.job = job, .band = i};
-		create(&driver, compute, &tasks[i], sizeof tasks[i], &threads[i]);
+		create(compute, &tasks[i], sizeof tasks[i], &threads[i]);
 	}
 	for (uint64_t i = 0; i < job.bands; i++) {
-		join(&driver, threads[i], &bands[i]);
+		join(threads[i], &bands[i]);
 		mandelbrot_print(&job, i);
 	}
 	print_time(&view, job.workers);
-	driver_close(&driver);
+	driver_close();
 	return mandelbrot_show(&job, &view, bands);
 }

@@ -117,19 +117,18 @@ int main(int argc, char **argv)
 	void *report[BEINGS];
 	struct view view = {0};
 	struct santa job;
-	struct driver driver;
 
 	dso_function_main(argc, argv);
 	santa_take(argc, argv, &job, &view);
-	driver_open(&driver, &view, BEINGS);
+	driver_open(&view, BEINGS);
 	open_all(driver.session, job.run);
 	for (uint64_t i = 0; i < BEINGS; i++) {
 		tasks[i] = (struct santa_task){.job = job, .being = i};
-		create(&driver, be, &tasks[i], sizeof tasks[i], &threads[i]);
+		create(be, &tasks[i], sizeof tasks[i], &threads[i]);
 	}
 	for (uint64_t i = 0; i < BEINGS; i++)
-		join(&driver, threads[i], &report[i]);
+		join(threads[i], &report[i]);
 	print_time(&view, BEINGS);
-	driver_close(&driver);
+	driver_close();
 	return santa_show(&job, report[0]);
 }

@@ -51,9 +51,13 @@ static int add_up(const struct dso_map_entry *entry, void *context)
 	char text[WORDCOUNT_BYTES_MAX] = {0};
 	struct say say;
 
+	if (entry->key_bytes >= sizeof text)
+		return -EBADMSG;
 	memcpy(text, entry->key, entry->key_bytes);
-	for (size_t at = 0; at < entry->length_bytes; at += sizeof say) {
+	for (size_t at = 0; at + sizeof say <= entry->length_bytes; at += sizeof say) {
 		memcpy(&say, (const char *)entry->value + at, sizeof say);
+		if (say.part >= WORDCOUNT_PARTS_MAX)
+			return -EBADMSG;
 		if (!is_counted[say.part])
 			words_add(context, text, say.count);
 		is_counted[say.part] = true;
@@ -68,25 +72,24 @@ int main(int argc, char **argv)
 	struct words words = {0};
 	struct view view = {0};
 	struct wordcount job;
-	struct driver driver;
 	uint64_t cursor = 0;
 
 	dso_function_main(argc, argv);
 	wordcount_take(argc, argv, &job, &view);
-	driver_open(&driver, &view, job.workers);
+	driver_open(&view, job.workers);
 	open_map(driver.session, job.run);
 	for (uint64_t i = 0; i < job.parts; i++) {
 		tasks[i] = (struct wordcount_task){.job = job, .part = i};
-		create(&driver, count, &tasks[i], sizeof tasks[i], &threads[i]);
+		create(count, &tasks[i], sizeof tasks[i], &threads[i]);
 	}
 	for (uint64_t i = 0; i < job.parts; i++) {
-		join(&driver, threads[i], NULL);
+		join(threads[i], NULL);
 		wordcount_print(&job, i);
 	}
 	do
 		must(driver.session, dso_map_scan(all, &cursor, add_up, &words));
 	while (cursor);
 	print_time(&view, job.workers);
-	driver_close(&driver);
+	driver_close();
 	return wordcount_show(&job, &view, &words);
 }

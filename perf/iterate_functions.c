@@ -43,7 +43,7 @@ DSO_FUNCTION(work)
 	return dso_return(call, &times, sizeof times);
 }
 
-static void run_work(struct driver *driver, const struct iterate_job *job)
+static void run_work(const struct iterate_job *job)
 {
 	static struct iterate_times times[ITERATE_WORKERS_MAX];
 	struct dso_thread *threads[ITERATE_WORKERS_MAX];
@@ -51,18 +51,18 @@ static void run_work(struct driver *driver, const struct iterate_job *job)
 	struct totals totals;
 
 	name_run(task.run, "iterate");
-	totals_open(&totals, driver->session, task.run, iterate_length(job), job->workers);
+	totals_open(&totals, driver.session, task.run, iterate_length(job), job->workers);
 	for (; task.number < job->workers; task.number++)
-		create(driver, work, &task, sizeof task, &threads[task.number]);
+		create(work, &task, sizeof task, &threads[task.number]);
 	for (uint64_t i = 0; i < job->workers; i++) {
 		void *result;
 
-		join(driver, threads[i], &result);
+		join(threads[i], &result);
 		memcpy(&times[i], result, sizeof times[i]);
 		free(result);
 	}
 	totals_close(&totals);
-	iterate_print(dso_transport(driver->session), job, times);
+	iterate_print(dso_transport(driver.session), job, times);
 }
 
 /* ---- Monte Carlo ---- */
@@ -90,7 +90,7 @@ DSO_FUNCTION(shoot)
 	return dso_return(call, &inside, sizeof inside);
 }
 
-static uint64_t shoot_all(struct driver *driver, uint64_t points, uint64_t workers)
+static uint64_t shoot_all(uint64_t points, uint64_t workers)
 {
 	struct dso_thread *threads[ITERATE_WORKERS_MAX];
 	uint64_t inside = 0;
@@ -98,12 +98,12 @@ static uint64_t shoot_all(struct driver *driver, uint64_t points, uint64_t worke
 	for (uint64_t i = 0; i < workers; i++) {
 		struct shot shot = {i, points / workers};
 
-		create(driver, shoot, &shot, sizeof shot, &threads[i]);
+		create(shoot, &shot, sizeof shot, &threads[i]);
 	}
 	for (uint64_t i = 0; i < workers; i++) {
 		void *result;
 
-		join(driver, threads[i], &result);
+		join(threads[i], &result);
 		inside += *(uint64_t *)result;
 		free(result);
 	}
@@ -111,23 +111,23 @@ static uint64_t shoot_all(struct driver *driver, uint64_t points, uint64_t worke
 }
 
 /* The shots of one worker alone take as long as those of each worker should. */
-static void run_pi(struct driver *driver, uint64_t points, uint64_t workers)
+static void run_pi(uint64_t points, uint64_t workers)
 {
 	struct shot shot = {0, points / workers};
 	int64_t begin_ns, alone_ns, together_ns;
 	volatile uint64_t alone; /* so that it is computed */
 	uint64_t inside;
 
-	shoot_all(driver, workers, workers); /* so that all workers serve */
+	shoot_all(workers, workers); /* so that all workers serve */
 	begin_ns = clock_ns();
-	inside = shoot_all(driver, points, workers);
+	inside = shoot_all(points, workers);
 	together_ns = clock_ns() - begin_ns;
 	begin_ns = clock_ns();
 	alone = count_inside(&shot);
 	(void)alone;
 	alone_ns = clock_ns() - begin_ns;
 	printf("{\"system\":\"%s\",\"work\":\"pi\",\"efficiency\":%.4f,\"pi\":%.6f}\n",
-	       dso_transport(driver->session), (double)alone_ns / (double)together_ns,
+	       dso_transport(driver.session), (double)alone_ns / (double)together_ns,
 	       4 * (double)inside / (double)points);
 }
 
@@ -135,17 +135,16 @@ int main(int argc, char **argv)
 {
 	struct view view = {0};
 	struct iterate_job job = {0};
-	struct driver driver;
 	bool is_pi = argc == 4 && strcmp(argv[1], "pi") == 0;
 
 	dso_function_main(argc, argv);
 	if (!is_pi)
 		job = iterate_job(argc, argv);
-	driver_open(&driver, &view, is_pi ? strtoull(argv[3], NULL, 10) : job.workers);
+	driver_open(&view, is_pi ? strtoull(argv[3], NULL, 10) : job.workers);
 	if (is_pi)
-		run_pi(&driver, strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
+		run_pi(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
 	else
-		run_work(&driver, &job);
-	driver_close(&driver);
+		run_work(&job);
+	driver_close();
 	return EXIT_SUCCESS;
 }
