@@ -479,29 +479,74 @@ static int be_driver(void)
 
 #define FDS_MAX 256
 
-/* The queue of calls cannot be shut down then. */
-START_TEST(an_executor_of_a_session_that_is_over_is_closed)
-{
-	struct dso_session *first = session;
-	bool of_session[FDS_MAX];
+/* The sockets of a session that is opened between these two. */
+static bool of_session[FDS_MAX];
 
-	dso_executor_close(executor);
+static void begin_sockets(void)
+{
 	for (int fd = 0; fd < FDS_MAX; fd++)
 		of_session[fd] = fcntl(fd, F_GETFD) < 0;
-	open_session(&session);
+}
+
+static void end_sockets(void)
+{
 	for (int fd = 0; fd < FDS_MAX; fd++)
 		of_session[fd] = of_session[fd] && fcntl(fd, F_GETFD) >= 0;
-	OK(dso_executor_open(session, "thread:", NULL, &executor));
-	OK(join(create(count, NULL, 0)));
+}
+
+/* Storaged takes the session for dead. */
+static void lose_session(void)
+{
 	for (int fd = 0; fd < FDS_MAX; fd++)
 		if (of_session[fd])
 			shutdown(fd, SHUT_RDWR);
 	AWAIT(dso_ping(session, NULL) != 0);
+}
+
+/* The queue of calls cannot be shut down then. */
+START_TEST(an_executor_of_a_session_that_is_over_is_closed)
+{
+	struct dso_session *first = session;
+
+	dso_executor_close(executor);
+	begin_sockets();
+	open_session(&session);
+	end_sockets();
+	OK(dso_executor_open(session, "thread:", NULL, &executor));
+	OK(join(create(count, NULL, 0)));
+	lose_session();
 	dso_executor_close(executor);
 	executor = NULL;
 	dso_close(session);
 	session = first;
 	AWAIT(objects_of_run("").count == 0);
+}
+END_TEST
+
+/* Its workers keep what is ephemeral. */
+START_TEST(threads_are_joined_in_a_session_that_was_renewed)
+{
+	struct dso_session *first = session;
+	struct dso_thread *threads[20];
+
+	dso_executor_close(executor);
+	begin_sockets();
+	open_session(&session);
+	end_sockets();
+	open_executor(&(struct dso_executor_params){.workers = 2});
+	OK(join(create(count, NULL, 0)));
+	for (int i = 0; i < 20; i++)
+		threads[i] = create(count, NULL, 0);
+	lose_session();
+	OK(dso_renew(session, NULL, NULL));
+	for (int i = 0; i < 20; i++)
+		OK(join(threads[i]));
+	OK(join(create(count, NULL, 0)));
+	dso_executor_close(executor);
+	executor = NULL;
+	ck_assert_uint_eq(objects_of_run("").count, 0);
+	dso_close(session);
+	session = first;
 }
 END_TEST
 
@@ -579,6 +624,7 @@ static Suite *suite(void)
 		a_join_says_that_workers_cannot_be_started,
 		a_join_ends_with_storaged,
 		an_executor_of_a_session_that_is_over_is_closed,
+		threads_are_joined_in_a_session_that_was_renewed,
 		workers_end_with_a_driver_that_is_killed,
 		a_program_that_does_not_begin_with_function_main_gets_no_processes,
 	};
