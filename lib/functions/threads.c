@@ -17,7 +17,8 @@
 struct member {
 	pthread_t thread;
 	struct workers *workers;
-	struct worker *worker; /* while it serves; under the workers' lock */
+	struct worker *worker; /* while it serves; under the workers' lock, as is: */
+	bool has_left;
 };
 
 struct workers {
@@ -25,7 +26,8 @@ struct workers {
 	struct workers_request request;
 	_Atomic unsigned failed; /* that have ended because of an error */
 	char why[SENTENCE_BYTES_MAX + 1];
-	pthread_mutex_t lock; /* of why, and of the members' workers */
+	pthread_mutex_t lock; /* of why, and of the members */
+	pthread_cond_t leaving;
 	unsigned count;
 	struct member members[];
 };
@@ -57,19 +59,26 @@ static int serve_executor(struct member *member, char *why, size_t why_bytes)
 	return r == -ENOENT ? 0 : r;
 }
 
+static void note_failure(struct workers *workers, const char why[SENTENCE_BYTES_MAX + 1])
+{
+	memcpy(workers->why, why, sizeof workers->why);
+	/* The last one leaves nobody who runs a call. */
+	if (atomic_fetch_add(&workers->failed, 1) + 1 == workers->request.count)
+		dso_interrupt(workers->request.session);
+}
+
 static void *serve(void *argument)
 {
 	struct member *member = argument;
 	struct workers *workers = member->workers;
 	char why[SENTENCE_BYTES_MAX + 1];
+	int r = serve_executor(member, why, sizeof why);
 
-	if (serve_executor(member, why, sizeof why) == 0)
-		return NULL;
 	pthread_mutex_lock(&workers->lock);
-	memcpy(workers->why, why, sizeof why);
-	/* The last one leaves nobody who runs a call. */
-	if (atomic_fetch_add(&workers->failed, 1) + 1 == workers->request.count)
-		dso_interrupt(workers->request.session);
+	if (r)
+		note_failure(workers, why);
+	member->has_left = true;
+	pthread_cond_signal(&workers->leaving);
 	pthread_mutex_unlock(&workers->lock);
 	return NULL;
 }
@@ -79,29 +88,43 @@ static const char *broken(struct workers *workers)
 	return atomic_load(&workers->failed) == workers->request.count ? workers->why : NULL;
 }
 
-static void tell_to_leave(struct member *member)
-{
-	pthread_mutex_lock(&member->workers->lock);
-	if (member->worker)
-		worker_stop(member->worker);
-	pthread_mutex_unlock(&member->workers->lock);
-}
-
 /* The queue of calls may not be shut down, where the driver's session is over; and functions may
  * wait for what does not come. */
+static void make_leave(struct member *member)
+{
+	struct workers *workers = member->workers;
+
+	pthread_mutex_lock(&workers->lock);
+	while (!member->has_left) {
+		struct timespec until = clock_timespec(clock_now_ns() + STOP_NS);
+
+		if (member->worker)
+			worker_stop(member->worker);
+		pthread_cond_timedwait(&workers->leaving, &workers->lock, &until);
+	}
+	pthread_mutex_unlock(&workers->lock);
+}
+
 static void stop(struct workers *workers)
 {
 	for (unsigned i = 0; i < workers->count; i++) {
-		struct member *member = &workers->members[i];
-		struct timespec until;
-
-		do {
-			tell_to_leave(member);
-			until = clock_timespec(clock_now_ns() + STOP_NS);
-		} while (pthread_clockjoin_np(member->thread, NULL, CLOCK_MONOTONIC, &until));
+		make_leave(&workers->members[i]);
+		pthread_join(workers->members[i].thread, NULL);
 	}
+	pthread_cond_destroy(&workers->leaving);
 	pthread_mutex_destroy(&workers->lock);
 	free(workers);
+}
+
+static void make_lock(struct workers *workers)
+{
+	pthread_condattr_t attributes;
+
+	pthread_mutex_init(&workers->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&workers->leaving, &attributes);
+	pthread_condattr_destroy(&attributes);
 }
 
 static int start(const struct workers_request *request, struct workers **ret_workers, char *why)
@@ -113,7 +136,7 @@ static int start(const struct workers_request *request, struct workers **ret_wor
 	if (r == 0) {
 		workers->base.ops = &workers_of_threads;
 		workers->request = *request;
-		pthread_mutex_init(&workers->lock, NULL);
+		make_lock(workers);
 		*ret_workers = workers;
 	}
 	for (unsigned i = 0; i < request->count && r == 0; i++) {
