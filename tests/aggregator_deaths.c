@@ -21,6 +21,7 @@
 #include "tests/daemon.h"
 #include "tests/runner.h"
 #include "tests/transports.h"
+#include "tests/fsck.h"
 
 #define HANG_TIMEOUT (120 * DSO_SECOND)
 #define CONTRIBUTORS 3
@@ -228,6 +229,8 @@ START_TEST(a_contributor_that_dies_breaks_the_round_for_all_until_a_reset)
 							   HANG_TIMEOUT, NULL),
 				 0);
 	}
+	dso_aggregator_close(aggregator);
+	fsck_until_clean(session);
 	ck_assert_int_eq(dso_object_delete(session, "aggregator"), 0);
 	dso_close(session);
 }

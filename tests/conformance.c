@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "tests/daemon.h"
+#include "tests/fsck.h"
 #include "tests/parked.h"
 #include "tests/runner.h"
 
@@ -174,6 +175,20 @@ uint64_t *conformance_word(uint8_t *region, struct dso_session *session, const c
 	return (uint64_t *)(void *)(region + stat.offset + offset);
 }
 
+/* What the tests have left behind is whole. Returns how many failures there are. */
+static int look_over(void)
+{
+	struct dso_session *session;
+
+	if (conformance_dial(&session)) {
+		printf("not ok - what is left cannot be looked at: %s\n", dso_error(NULL));
+		return 1;
+	}
+	fsck_until_clean(session);
+	dso_close(session);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const memory[] = {"--memory", "320MiB", NULL};
@@ -203,6 +218,8 @@ int main(int argc, char **argv)
 	CONFORMANCE_SUITES(X)
 #undef X
 	failed = run_all(runner); /* an embedded store lives in this process */
+	if (own)
+		failed += look_over();
 	if (own && daemon_stop(&storage) != 0) {
 		printf("not ok - storaged did not drain and exit with 0\n");
 		failed++;

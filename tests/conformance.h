@@ -79,6 +79,7 @@ uint64_t *conformance_word(uint8_t *region, struct dso_session *session, const c
 	X(tokens, knows_the_store)                                                  \
 	X(fairness, knows_the_store)                                                \
 	X(damage, knows_the_store)                                                  \
+	X(check, knows_the_store)                                                   \
 	X(queue, knows_the_store)                                                   \
 	X(aggregator, knows_the_store)                                              \
 	X(map, knows_the_store)

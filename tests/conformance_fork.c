@@ -102,6 +102,13 @@ static int never_held(const struct dso_hold *hold, void *context)
 	return 1;
 }
 
+static int never_found(const struct dso_finding *finding, void *context)
+{
+	(void)finding;
+	(void)context;
+	return 1;
+}
+
 static int never_lost(const struct dso_loss *loss, void *context)
 {
 	(void)loss;
@@ -126,6 +133,7 @@ static int session_refuses(void)
 	REFUSED(dso_object_delete(s, "x"));
 	REFUSED(dso_delete_prefix(s, "x", NULL));
 	REFUSED(dso_object_stat(s, "x", &stat));
+	REFUSED(dso_object_check(s, "x", never_found, NULL));
 	REFUSED(dso_list(s, never, NULL));
 	REFUSED(dso_holds(s, never_held, NULL));
 	REFUSED(dso_counter_open(s, "x", NULL, &counter));

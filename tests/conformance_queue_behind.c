@@ -128,6 +128,7 @@ START_TEST(an_item_that_comes_when_its_consumer_has_ended_is_told_of)
 	ck_assert_int_eq(pop(theirs, &number, DSO_NOWAIT), -ETIMEDOUT);
 	ck_assert_uint_eq(*slot_word(0, 8), owned_word(0, 0xffff) | QUEUE_LEFT);
 	ck_assert_uint_eq(*word_at(QUEUE_VOID_OFFSET), 2);
+	*slot_word(0, 8) = owned_word(1, 0);
 }
 END_TEST
 
@@ -191,6 +192,7 @@ START_TEST(words_that_make_no_sense_end_a_call)
 	*slot_word(0, 8) = owned_word(UINT64_C(1) << 35, 0);
 	ck_assert_int_eq(push(mine, 1, DSO_NOWAIT), -ETIMEDOUT);
 	ck_assert_int_eq(push(mine, 1, DSO_FOREVER), -EBADMSG);
+	OK(session, dso_object_delete(session, name));
 }
 END_TEST
 
@@ -205,6 +207,7 @@ START_TEST(a_leased_item_comes_back_beside_one_that_is_written_over)
 	*slot_word(0, 8) ^= UINT64_C(1) << 30;
 	dso_queue_close(mine);
 	pops(theirs, 2);
+	OK(session, dso_object_delete(session, name));
 }
 END_TEST
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "tests/daemon.h"
+#include "tests/fsck.h"
 
 #define WORKERS 16
 #define DEPTH   32
@@ -168,6 +169,8 @@ int main(int argc, char **argv)
 		failed = run_threads();
 	if (dso_counter_get(counter, &sum))
 		failed++;
+	dso_counter_close(counter);
+	fsck_until_clean(session);
 	dso_close(session);
 	if (own)
 		failed += daemon_stop(&storage) != 0;

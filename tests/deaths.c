@@ -23,6 +23,7 @@
 
 #include "tests/await.h"
 #include "tests/daemon.h"
+#include "tests/fsck.h"
 #include "tests/holds.h"
 #include "tests/runner.h"
 #include "tests/transports.h"
@@ -252,6 +253,17 @@ static void begin_survivors(const char *transport, const struct kind *kind)
 	}
 }
 
+/* Nothing that the dead had is theirs any more, and all counts add up. */
+static void look_over(const char *what)
+{
+	struct dso_session *session;
+
+	ck_assert_msg(dso_open(storage.unix_url, NULL, &session) == 0, "%s: %s", what,
+		      dso_error(NULL));
+	fsck_until_clean(session);
+	dso_close(session);
+}
+
 static void end_survivors(const char *what)
 {
 	for (unsigned i = 0; i < SURVIVORS; i++)
@@ -263,6 +275,7 @@ static void end_survivors(const char *what)
 			      survivors[i].error);
 		dso_close(survivors[i].hand.session);
 	}
+	look_over(what);
 }
 
 /* A program of its own: rdma-core serves no child of a process that uses it. It has begun on

@@ -28,6 +28,7 @@
 
 #include "tests/await.h"
 #include "tests/daemon.h"
+#include "tests/fsck.h"
 #include "tests/runner.h"
 #include "tests/transports.h"
 
@@ -328,6 +329,8 @@ static void look_over(const char *transport, const char *what)
 		      (uintmax_t)content.value, (uintmax_t)counted, (uintmax_t)died);
 	printf("# %s: %d processes, %ju turns, %ju of whom died or froze; the register is exact\n",
 	       what, processes, (uintmax_t)content.value, (uintmax_t)died);
+	dso_memory_close(member.memory);
+	fsck_until_clean(member.session);
 	dso_close(member.session);
 }
 

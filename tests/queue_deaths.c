@@ -20,6 +20,7 @@
 #include "tests/await.h"
 #include "tests/clock.h"
 #include "tests/daemon.h"
+#include "tests/fsck.h"
 #include "tests/runner.h"
 #include "tests/transports.h"
 
@@ -233,6 +234,8 @@ static void run(const char *transport, uint64_t capacity, const struct fate *fat
 	ck_assert_msg(lost <= (are_kept ? 0 : consumers), "%u items are lost with %u consumers",
 		      lost, consumers);
 	munmap(notes, sizeof *notes);
+	dso_queue_close(queue);
+	fsck_until_clean(session);
 	ck_assert_int_eq(dso_object_delete(session, "queue"), 0);
 	dso_close(session);
 }

@@ -388,7 +388,13 @@ static int embedded_list(struct dso_session *session, uint32_t *cursor, struct d
 	return 0;
 }
 
+static bool has_session(const struct shared *shared, unsigned owner)
+{
+	return shared->owners[owner / 64] >> owner % 64 & 1;
+}
+
 struct answer {
+	const struct shared *shared;
 	struct dso_hold *holds;
 	unsigned count, count_max;
 };
@@ -409,7 +415,8 @@ static bool put_hold(const struct hold *hold, void *context)
 		.token = hold->token,
 		.held_max = DSO_FOREVER,
 	};
-	snprintf(to->who, sizeof to->who, "pid %d", (int)getpid());
+	if (has_session(answer->shared, hold->owner))
+		snprintf(to->who, sizeof to->who, "pid %d", (int)getpid());
 	memcpy(to->name, hold->stat->name, hold->stat->name_bytes);
 	answer->count++;
 	return true;
@@ -422,7 +429,7 @@ static int embedded_holds(struct dso_session *session, uint64_t *cursor, struct 
 			  size_t reason_bytes)
 {
 	struct shared *shared = ((struct embedded *)session->directory_data)->shared;
-	struct answer answer = {.holds = holds, .count_max = count_max};
+	struct answer answer = {.shared = shared, .holds = holds, .count_max = count_max};
 	int r;
 
 	pthread_mutex_lock(&lock);
@@ -464,8 +471,7 @@ static int embedded_ping(struct dso_session *session, char *reason, size_t reaso
 
 static bool owner_is_taken(const struct shared *shared, unsigned owner)
 {
-	return owner == 0 || owner == OWNED_BY_STORAGED ||
-	       shared->owners[owner / 64] >> owner % 64 & 1;
+	return owner == 0 || owner == OWNED_BY_STORAGED || has_session(shared, owner);
 }
 
 /* Take a number that no session has, the one that has been unused for the longest time. Returns 0,

@@ -9,13 +9,13 @@
 #include "lib/objects/bytes.h"
 #include "lib/objects/object.h"
 #include "lib/objects/owned.h"
+#include "lib/objects/slot.h"
 #include "lib/objects/word.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define SETTLED (OWNED_DONE | OWNED_DIED)
 #define VERSION 1 /* of a slot, which is laid out as a register's and written once */
@@ -152,18 +152,13 @@ static int promise(struct dso_future *future)
 	return r;
 }
 
-static uint64_t slot_checksum(const struct register_slot *slot)
-{
-	return XXH3_64bits(slot, offsetof(struct register_slot, header_checksum));
-}
-
 static int write_slot(struct dso_future *future, const void *value, size_t length_bytes)
 {
 	uint64_t offset = future->object.offset + FUTURE_SLOT_OFFSET;
 	struct register_slot slot = {
 		.version = le64_of(VERSION),
 		.length_bytes = le64_of(length_bytes),
-		.checksum = le64_of(XXH3_64bits_withSeed(value, length_bytes, VERSION)),
+		.checksum = le64_of(slot_value_checksum(value, length_bytes, VERSION)),
 	};
 	int r;
 
@@ -278,7 +273,7 @@ static int read_slot(struct dso_future *future, void *buffer, size_t buffer_byte
 		return -EMSGSIZE;
 	r = bytes_transfer(&future->object, DATA_READ, place(future, *ret_length), buffer,
 			   *ret_length);
-	if (r == 0 && XXH3_64bits_withSeed(buffer, *ret_length, VERSION) != le64_get(slot.checksum))
+	if (r == 0 && slot_value_checksum(buffer, *ret_length, VERSION) != le64_get(slot.checksum))
 		r = -EBADMSG;
 	return r;
 }

@@ -5,7 +5,6 @@
 #include "lib/objects/word.h"
 
 #include <stdlib.h>
-#include <xxhash.h>
 
 static bool lose(struct object *object, struct dso_loss *loss)
 {
@@ -79,11 +78,6 @@ uint32_t dso_queue_capacity(const struct dso_queue *queue)
 }
 
 /* ---- what both ends do ---- */
-
-uint64_t queue_checksum(uint64_t ticket, const void *bytes, uint32_t length_bytes)
-{
-	return XXH3_64bits_withSeed(bytes, length_bytes, ticket << 17 ^ length_bytes);
-}
 
 int queue_check_vain(unsigned vain, int64_t deadline_ns)
 {

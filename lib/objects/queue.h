@@ -31,6 +31,8 @@
 #include "lib/objects/object.h"
 #include "proto/layout.h"
 
+#include <xxhash.h>
+
 #define QUEUE_SLOT_WAIT_NS  (2 * DSO_MILLISECOND)
 #define QUEUE_CLAIM_WAIT_NS (100 * DSO_MILLISECOND) /* for a producer that has claimed the slot */
 #define QUEUE_MARGIN        64 /* tickets between head and tail, from which on they are added to */
@@ -139,11 +141,15 @@ static inline void queue_describe(const struct dso_queue *queue, uint64_t ticket
 		item->deliveries += (uint32_t)(returns & QUEUE_RETURNS_MASK);
 }
 
+/* Of an item. */
+static inline uint64_t queue_checksum(uint64_t ticket, const void *bytes, uint32_t length_bytes)
+{
+	return XXH3_64bits_withSeed(bytes, length_bytes, ticket << 17 ^ length_bytes);
+}
+
 /* Whether to go on after so many tickets in a row that came to nothing: 0, -ETIMEDOUT, or -EBADMSG:
  * no session took so many and ended, so the words are not what producers and consumers wrote. */
 int queue_check_vain(unsigned vain, int64_t deadline_ns);
-
-uint64_t queue_checksum(uint64_t ticket, const void *bytes, uint32_t length_bytes);
 
 /* Look at head, tail, and what was missed. */
 int queue_look(struct dso_queue *queue);

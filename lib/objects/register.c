@@ -19,12 +19,12 @@
 #include "lib/core/clock.h"
 #include "lib/objects/futex.h"
 #include "lib/objects/object.h"
+#include "lib/objects/slot.h"
 #include "lib/client/renew.h"
 #include "proto/layout.h"
 
 #include <errno.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define BATCH          64   /* operations of one value under way at once */
 #define GUESS_BYTES    4096 /* read along with the first look at a slot */
@@ -88,8 +88,7 @@ static bool slot_header_holds(const struct dso_register *reg, const struct regis
 {
 	return le64_get(slot->version) == version &&
 	       le64_get(slot->length_bytes) <= reg->capacity &&
-	       le64_get(slot->header_checksum) ==
-		       XXH3_64bits(slot, offsetof(struct register_slot, header_checksum));
+	       le64_get(slot->header_checksum) == slot_checksum(slot);
 }
 
 /* Load the head, and in the same batch the slot that it most likely names, with @guess_bytes of the
@@ -169,7 +168,7 @@ static int try_read(struct dso_register *reg, uint8_t *buffer, size_t buffer_byt
 			return r;
 	}
 	reg->length_seen = length;
-	return XXH3_64bits_withSeed(buffer, length, version) != le64_get(slot.checksum);
+	return slot_value_checksum(buffer, length, version) != le64_get(slot.checksum);
 }
 
 static int read_value(struct dso_register *reg, void *buffer, size_t buffer_bytes,
@@ -318,7 +317,7 @@ static int publish(struct dso_register *reg, uint64_t version, const void *value
 	struct register_slot slot = {
 		.version = le64_of(version),
 		.length_bytes = le64_of(length_bytes),
-		.checksum = le64_of(XXH3_64bits_withSeed(value, length_bytes, version)),
+		.checksum = le64_of(slot_value_checksum(value, length_bytes, version)),
 	};
 	uint64_t offset = slot_offset(reg, version);
 	struct op ops[BATCH];
@@ -326,8 +325,7 @@ static int publish(struct dso_register *reg, uint64_t version, const void *value
 	uint8_t *at = (uint8_t *)(uintptr_t)value;
 	int r;
 
-	slot.header_checksum =
-		le64_of(XXH3_64bits(&slot, offsetof(struct register_slot, header_checksum)));
+	slot.header_checksum = le64_of(slot_checksum(&slot));
 	ops[count++] = (struct op){.opcode = DATA_WRITE,
 				   .length_bytes = sizeof slot,
 				   .offset = offset,

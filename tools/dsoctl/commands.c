@@ -173,6 +173,26 @@ static const char about_length[] =
 	"Items that a consumer has leased are not counted, nor those that "
 	"came back. queue pop takes the latter all the same.\n";
 
+static const char about_fsck[] =
+	"It reads the objects, all of the namespace or those named, and changes nothing. It checks "
+	"headers, owners, flags, checksums and counts. Damage is what no client "
+	"and no storaged brings about, not even by its death: something has written over the "
+	"memory. "
+	"A leftover is of a session that has ended. It costs a little, and hinders nobody. An "
+	"object that "
+	"changes while it is looked at is looked at again, and after a few times it is in use, "
+	"which is no failure: try again when it is quiet.\n"
+	"\n"
+	"--json prints an object a line: name, state (clean, damaged, in use) and findings, each "
+	"with kind "
+	"(damage, leftover), offset in the object and sentence. What to do about damage: dsoctl rm "
+	"NAME, "
+	"and let the function make the object again.\n"
+	"\n"
+	"Exit status:\n"
+	"  0                    no damage was found\n"
+	"  1                    damage was found, or an object could not be checked\n";
+
 const struct command commands[] = {
 	{"ping", "[-n N]", "measure the round trip to storaged", OPTION_COUNT, 0, 0, false,
 	 run_ping},
@@ -183,6 +203,8 @@ const struct command commands[] = {
 	 0, 1, false, run_stat},
 	{"rm", "NAME... | --prefix TEXT", "delete objects", OPTION_FORCE | OPTION_PREFIX, 0,
 	 UINT_MAX, false, run_rm, about_rm},
+	{"fsck", "[NAME...]", "check the structure of objects that nobody uses", 0, 0, UINT_MAX,
+	 false, run_fsck, about_fsck},
 	{"counter open", "NAME [--initial N] [--stripes N]", "make a counter where there is none",
 	 OPTION_INITIAL | OPTION_STRIPES, 1, 1, false, run_counter_open},
 	{"counter get", "NAME", "print a counter's value", 0, 1, 1, false, run_counter_get},

@@ -242,6 +242,19 @@ enum exit_status print_contains(const struct dsoctl *ctl, bool contains);
 /* Print how many entries there are. */
 enum exit_status print_size(const struct dsoctl *ctl, uint64_t size);
 
+/* ---- objects.c ---- */
+
+/* Every object with the prefix that was asked for, by name; to be freed with listing_free() in any
+ * case. */
+struct listing {
+	const struct dsoctl *ctl;
+	struct dso_stat *entries;
+	size_t count, room;
+};
+/* Returns what dso_list() returns, or -ENOMEM. */
+int listing_read(const struct dsoctl *ctl, struct listing *ret_listing);
+void listing_free(struct listing *listing);
+
 /* ---- held.c ---- */
 
 /* Every hold, to be freed with holds_free() in any case. */
@@ -273,6 +286,7 @@ enum exit_status run_doctor(struct dsoctl *ctl);
 enum exit_status run_ls(struct dsoctl *ctl);
 enum exit_status run_stat(struct dsoctl *ctl);
 enum exit_status run_rm(struct dsoctl *ctl);
+enum exit_status run_fsck(struct dsoctl *ctl);
 enum exit_status run_counter_open(struct dsoctl *ctl);
 enum exit_status run_counter_get(struct dsoctl *ctl);
 enum exit_status run_counter_set(struct dsoctl *ctl);

@@ -237,6 +237,35 @@ check "doctor over roce tells of its packets" 0 "*transport*roce*path*packets of
 check "doctor --json is healthy" 0 True field healthy dsoctl --json doctor
 check "doctor leaves nothing behind" 0 $'*x1b\[31mred\nbinary\nbytes-1048576\nhits\ntext\nwide' dsoctl ls
 
+# ---- fsck ----
+
+check "fsck finds nothing wrong with objects that nobody has written over" 0 "* objects: * clean, 0 damaged, 0 in use" dsoctl fsck
+check "nor with one of them" 0 "1 object: 1 clean, 0 damaged, 0 in use" dsoctl fsck hits
+check "fsck --json is an object a line" 0 valid json dsoctl fsck --json
+check "with its name, state and findings" 0 '{"name":"hits","state":"clean","findings":\[\]}' dsoctl fsck hits --json
+check "an object that is not there cannot be checked" 1 "1 object: 1 clean,*" dsoctl fsck nothing hits
+complains "dsoctl: *nothing*"
+
+# The arena is a memfd of storaged. A counter's header says its generation at 4.
+write_over() { # NAME OFFSET
+	local offset
+	offset=$(dsoctl stat "$1" | awk '$1 == "offset" { print $2 }')
+	python3 -c '
+import glob, os, sys
+for path in glob.glob("/proc/%s/fd/*" % sys.argv[1]):
+    if os.readlink(path).startswith("/memfd:dso-arena"):
+        arena = os.open(path, os.O_RDWR)
+        before = os.pread(arena, 1, int(sys.argv[2]))
+        os.pwrite(arena, bytes([before[0] ^ 255]), int(sys.argv[2]))' "$storaged_pid" "$((offset + $2))"
+}
+write_over hits 4
+check "what is written over is damage" 1 $'counter hits: damage at 4: its header says generation *, storaged says *\n1 object: 0 clean, 1 damaged, 0 in use' dsoctl fsck hits
+check "also among all objects" 1 "counter hits: damage at 4: *1 damaged, 0 in use" dsoctl fsck
+check "and in JSON" 1 '{"name":"hits","state":"damaged","findings":\[{"kind":"damage","offset":4,"sentence":"its header says*"}\]}' \
+	dsoctl fsck hits --json
+write_over hits 4
+check "and is clean as it was before" 0 "1 object: 1 clean,*" dsoctl fsck hits
+
 # ---- completion ----
 
 # complete WORDS...: what bash would offer for the last of them.
@@ -252,6 +281,7 @@ check "completion offers commands" 0 "counter completion" complete_words dsoctl 
 check "and second words" 0 "open get set add cas wait" complete_words dsoctl counter ""
 check "of all commands" 0 "push pop" complete_words dsoctl queue p
 check "and names of objects" 0 "hits" complete_words dsoctl counter get h
+check "behind fsck, too" 0 "hits" complete_words dsoctl fsck h
 check "and options" 0 "--timeout" complete_words dsoctl --ti
 check "each once, from the table" 0 "--held --help" complete_words dsoctl --he
 check "those of single commands, too" 0 "--prefix" complete_words dsoctl rm --pr

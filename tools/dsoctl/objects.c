@@ -7,12 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct listing {
-	const struct dsoctl *ctl;
-	struct dso_stat *entries;
-	size_t count, room;
-};
-
 bool has_prefix(const struct dsoctl *ctl, const char *name)
 {
 	return !ctl->prefix || !strncmp(name, ctl->prefix, strlen(ctl->prefix));
@@ -85,6 +79,24 @@ static json_t *describe(const struct dso_stat *stat)
 	return object;
 }
 
+int listing_read(const struct dsoctl *ctl, struct listing *ret_listing)
+{
+	int r;
+
+	*ret_listing = (struct listing){.ctl = ctl};
+	r = dso_list(ctl->session, collect, ret_listing);
+	if (r == 0 && ret_listing->count)
+		qsort(ret_listing->entries, ret_listing->count, sizeof *ret_listing->entries,
+		      by_name);
+	return r;
+}
+
+void listing_free(struct listing *listing)
+{
+	free(listing->entries);
+	*listing = (struct listing){0};
+}
+
 static enum exit_status print_listing(const struct dsoctl *ctl, const struct listing *listing)
 {
 	bool detailed = ctl->options & OPTION_LONG;
@@ -115,23 +127,20 @@ static enum exit_status print_listing(const struct dsoctl *ctl, const struct lis
 
 enum exit_status run_ls(struct dsoctl *ctl)
 {
-	struct listing listing = {.ctl = ctl};
+	struct listing listing;
 	enum exit_status status;
 	int r;
 
 	if (ctl->options & OPTION_HELD)
 		return print_held(ctl);
-	r = dso_list(ctl->session, collect, &listing);
-	if (r == -ENOMEM) {
+	r = listing_read(ctl, &listing);
+	if (r == -ENOMEM)
 		status = fail_because("out of memory for the list");
-	} else if (r) {
+	else if (r)
 		status = fail(ctl, r);
-	} else {
-		if (listing.count)
-			qsort(listing.entries, listing.count, sizeof *listing.entries, by_name);
+	else
 		status = print_listing(ctl, &listing);
-	}
-	free(listing.entries);
+	listing_free(&listing);
 	return status;
 }
 

@@ -110,9 +110,11 @@ struct dso_hold {
 	int64_t held_min; /* ns: the session has held it without a break for at least this long */
 	int64_t held_max; /* ns: and for at most this long; DSO_FOREVER: that is not known */
 	/*
-	 * "pid 4711" of a client on storaged's unix socket, or "192.0.2.7:40312". One of three
-	 * notes may follow: " (lost)": the session is over, but its process still maps the memory;
-	 * " (lingers)": the session is over, and asked that its holds be kept for a while;
+	 * "pid 4711" of a client on storaged's unix socket, or "192.0.2.7:40312"; empty where no
+	 * session has that owner number, as after a program has written over the word.
+	 * One of three notes may follow: " (lost)": the session is over, but its process still
+	 * maps the memory; " (lingers)": the session is over, and asked that its holds be kept for
+	 * a while;
 	 * " (ended)": storaged is taking the hold back.
 	 */
 	char who[64];
@@ -134,6 +136,46 @@ struct dso_hold {
  */
 int dso_holds(struct dso_session *session, int (*each)(const struct dso_hold *hold, void *context),
 	      void *context);
+
+enum dso_finding_kind {
+	/* no client and no storaged brings it about, not even by its death: the memory was written
+	 * over, or a program of ours is wrong */
+	DSO_FINDING_DAMAGE = 0,
+	/* of a session that has ended: it costs a little, and hinders nobody */
+	DSO_FINDING_LEFTOVER = 1
+};
+
+/* What dso_object_check() says of one place. */
+struct dso_finding {
+	enum dso_finding_kind kind;
+	enum dso_type type;   /* of the object */
+	uint32_t generation;  /* of the object */
+	uint64_t offset;      /* of the place, from the object's beginning */
+	const char *sentence; /* valid until the callback returns */
+};
+
+/*
+ * dso_object_check - check the structure of the object called @name, and call @each with every
+ * finding, until @each returns other than 0. Nothing is changed. Checked are: the object's header
+ * against what storaged knows of the object; whether each session that a word names lives, has the
+ * object open and is known to storaged as its holder; flags that no word of that kind has, or not
+ * together; the checksum of a register's current value, of a future's value and of the items of a
+ * queue; counts that cannot be, as of parties that have arrived at a barrier; each slot of a queue
+ * against its tail, head and void tickets. The bytes of a memory and the value of a counter may be
+ * anything. Meant for objects that nobody uses at the moment: what changes while it is looked at is
+ * looked at again, and after a few times given up with -EBUSY. Without other sessions that have the
+ * object open more can be told, since nothing is under way then. @each gets @context, must not use
+ * the session, and must not keep the pointer. Reads all of the object over the data path, so it
+ * takes as much memory of this process. Blocks for the time of that and a few control round trips;
+ * where there is something to find, for 10 ms more, and while the object changes for up to 630 ms.
+ * Returns 0 (all findings were told, maybe none), what @each returned, -EBUSY (it changed during
+ * every look: nothing is told), -ESTALE (it was deleted meanwhile), -ENOENT (no such object),
+ * -EINVAL (the name is empty or NULL), -ENAMETOOLONG, -EOPNOTSUPP (its type is newer than this
+ * library), -ENOMEM, -EIO (storaged's RDMA device failed, or storaged has no memory for its
+ * answer), -ENOTCONN, -ESHUTDOWN, -ETIMEDOUT, -EPROTO.
+ */
+int dso_object_check(struct dso_session *session, const char *name,
+		     int (*each)(const struct dso_finding *finding, void *context), void *context);
 
 DSO_DECLARATIONS_END
 

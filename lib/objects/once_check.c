@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/objects/image.h"
+
+void once_check(const struct image *image, struct findings *findings)
+{
+	image_check_word(image, ONCE_WORD_OFFSET,
+			 OWNED_WAITED | OWNED_QUEUED | OWNED_GRANTED | OWNED_DONE, findings);
+}
