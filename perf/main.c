@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "perf/allreduce.h"
 #include "perf/barrier.h"
 #include "perf/queue.h"
 #include "perf/error.h"
@@ -60,6 +61,7 @@ static const struct {
 	[MODE_LOCK] = {measure_lock, report_lock},
 	[MODE_BARRIER] = {measure_barrier, report_if_any},
 	[MODE_QUEUE] = {measure_queue, report_queue},
+	[MODE_ALLREDUCE] = {measure_allreduce, report_if_any},
 };
 
 static int measure_and_report(struct run *run)

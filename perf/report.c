@@ -53,14 +53,18 @@ static void print_json(json_t *object)
 static void report_json(const struct run *run, uint64_t errors)
 {
 	const struct settings *settings = &run->settings;
-	const char *op =
-		settings->mode == MODE_BARRIER ? "barrier" : opcode_names[settings->opcode];
+	const char *op = settings->mode == MODE_BARRIER     ? "barrier"
+			 : settings->mode == MODE_ALLREDUCE ? "allreduce"
+							    : opcode_names[settings->opcode];
 	json_t *object = result(run, op, settings->sessions, &run->latencies, run->rate);
 
 	json_object_set_new(object, "words", json_integer((json_int_t)settings->words));
 	json_object_set_new(object, "operations", json_integer((json_int_t)run->completed));
 	json_object_set_new(object, "samples", json_integer((json_int_t)run->latencies.count));
 	json_object_set_new(object, "operations_a_sample", json_integer((json_int_t)run->batch));
+	if (settings->mode == MODE_ALLREDUCE)
+		json_object_set_new(object, "elements",
+				    json_integer((json_int_t)settings->elements));
 	json_object_set_new(object, "errors", json_integer((json_int_t)errors));
 	print_json(object);
 }
@@ -94,6 +98,17 @@ static void report_barrier_text(const struct run *run, uint64_t errors)
 	print_row(8, run->latencies.count, &run->latencies, "a party's wait");
 }
 
+static void report_allreduce_text(const struct run *run, uint64_t errors)
+{
+	printf("# allreduce of %ju doubles by %ju sessions over %s, %ju rounds%s\n",
+	       (uintmax_t)run->settings.elements, (uintmax_t)run->settings.sessions, run->transport,
+	       (uintmax_t)run->completed, errors ? ", FAILED" : ", sums at both ends right");
+	printf("# %.3f us a round\n", 1e6 / run->rate);
+	print_head();
+	print_row(run->settings.elements * sizeof(double), run->latencies.count, &run->latencies,
+		  "contribution to result");
+}
+
 static void report_text(const struct run *run, uint64_t errors)
 {
 	const struct settings *settings = &run->settings;
@@ -101,6 +116,10 @@ static void report_text(const struct run *run, uint64_t errors)
 
 	if (settings->mode == MODE_BARRIER) {
 		report_barrier_text(run, errors);
+		return;
+	}
+	if (settings->mode == MODE_ALLREDUCE) {
+		report_allreduce_text(run, errors);
 		return;
 	}
 	printf("# %s %s over %s, depth %ju, sessions %ju, words %ju, poll %s, server poll %s%s\n",

@@ -34,8 +34,10 @@ static const struct argp_option options[] = {
 	{"words", KEY_WORDS, "N", 0, "places that operations go to in turn (1)", 0},
 	{"depth", KEY_DEPTH, "N", 0, "rate: operations outstanding in a session, to 1024 (64)", 0},
 	{"sessions", KEY_SESSIONS, "N", 0,
-	 "threads, each with a session: rate (1), lock (32), queue (8), barrier (1000)", 0},
-	{"rounds", KEY_ROUNDS, "N", 0, "barrier: how often all sessions cross it (100)", 0},
+	 "threads, each with a session: rate (1), lock (32), queue (8), barrier (1000), "
+	 "allreduce (2)",
+	 0},
+	{"rounds", KEY_ROUNDS, "N", 0, "barrier, allreduce: how often all sessions do it (100)", 0},
 	{"seconds", KEY_SECONDS, "S", 0,
 	 "lat, rate, lock: how long to measure, with the baseline (3)", 0},
 	{"transport", KEY_TRANSPORT, "NAME", 0, "auto, shm, verbs, roce, tcp or embedded (auto)",
@@ -69,7 +71,8 @@ static const char doc[] =
 	"measures a push and a pop of --size "
 	"bytes (64), alone, 32 at once, to a consumer that is parked, and with half of --sessions "
 	"at "
-	"each end. echo is the "
+	"each end. allreduce measures how --sessions sum up vectors of --size doubles (2500). echo "
+	"is the "
 	"other "
 	"end of that ping-pong, for a run on another host. hostile shows what a bystander notices "
 	"of "
@@ -105,6 +108,7 @@ static const char doc[] =
 	"  $ dso-perf lock --transport tcp --sessions 32\n"
 	"  $ dso-perf barrier --transport shm --sessions 1000\n"
 	"  $ dso-perf queue --transport tcp --poll busy\n"
+	"  $ dso-perf allreduce --transport tcp --sessions 8 --rounds 1000\n"
 	"  $ dso-perf lat --op read --size 4KiB --url dso://store:7471\n"
 	"  store$ dso-perf echo --baseline-address 10.0.0.5:7400\n"
 	"  $ dso-perf lat --url dso://10.0.0.5 --baseline-address 10.0.0.5:7400\n";
@@ -155,10 +159,12 @@ static void take_mode(struct argp_state *state, const char *text, struct parsing
 {
 	static const char *const modes[] = {
 		[MODE_LAT] = "lat",         [MODE_RATE] = "rate",   [MODE_LOCK] = "lock",
-		[MODE_BARRIER] = "barrier", [MODE_QUEUE] = "queue", [MODE_ECHO] = "echo"};
+		[MODE_BARRIER] = "barrier", [MODE_QUEUE] = "queue", [MODE_ALLREDUCE] = "allreduce",
+		[MODE_ECHO] = "echo"};
 
 	if (parsing->have_mode)
-		argp_error(state, "one of lat, rate, lock, barrier, queue and echo at a time");
+		argp_error(state,
+			   "one of lat, rate, lock, barrier, queue, allreduce and echo at a time");
 	for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++) {
 		if (strcmp(text, modes[i]))
 			continue;
@@ -166,12 +172,16 @@ static void take_mode(struct argp_state *state, const char *text, struct parsing
 		parsing->have_mode = true;
 	}
 	if (!parsing->have_mode)
-		argp_error(state, "%s is none of lat, rate, lock, barrier, queue and echo", text);
+		argp_error(state,
+			   "%s is none of lat, rate, lock, barrier, queue, allreduce and echo",
+			   text);
 }
 
 /* These have operations and words of their own. */
 static void check_objects(struct argp_state *state, struct parsing *parsing)
 {
+	static const unsigned sessions[] = {
+		[MODE_LOCK] = 32, [MODE_QUEUE] = 8, [MODE_ALLREDUCE] = 2, [MODE_BARRIER] = 1000};
 	struct settings *settings = parsing->settings;
 
 	if (settings->mode == MODE_QUEUE) {
@@ -181,14 +191,18 @@ static void check_objects(struct argp_state *state, struct parsing *parsing)
 		if (settings->item_bytes > DSO_QUEUE_ITEM_BYTES_MAX)
 			argp_error(state, "an item has %d bytes at most", DSO_QUEUE_ITEM_BYTES_MAX);
 	}
+	if (settings->mode == MODE_ALLREDUCE) {
+		settings->elements = settings->size_bytes == 8 ? 2500 : settings->size_bytes;
+		settings->size_bytes = 8;
+		if (settings->elements > ELEMENTS_MAX)
+			argp_error(state, "a vector has %d elements at most", ELEMENTS_MAX);
+	}
 	if (parsing->have_depth || settings->words != 1 || settings->size_bytes != 8)
 		argp_error(state, "--depth, --words and --size belong to lat and rate");
 	if (!parsing->have_sessions)
-		settings->sessions = settings->mode == MODE_LOCK    ? 32
-				     : settings->mode == MODE_QUEUE ? 8
-								    : 1000;
+		settings->sessions = sessions[settings->mode];
 	if (settings->sessions < 2)
-		argp_error(state, "lock, queue and barrier take 2 --sessions or more");
+		argp_error(state, "lock, queue, allreduce and barrier take 2 --sessions or more");
 	settings->words = 2;
 	parsing->no_baseline = true;
 }
@@ -198,10 +212,10 @@ static void check_together(struct argp_state *state, struct parsing *parsing)
 	struct settings *settings = parsing->settings;
 	bool lat = settings->mode == MODE_LAT;
 	bool objects = settings->mode == MODE_LOCK || settings->mode == MODE_BARRIER ||
-		       settings->mode == MODE_QUEUE;
+		       settings->mode == MODE_QUEUE || settings->mode == MODE_ALLREDUCE;
 
 	if (!parsing->have_mode)
-		argp_error(state, "lat, rate, lock, barrier, queue or echo is missing");
+		argp_error(state, "lat, rate, lock, barrier, queue, allreduce or echo is missing");
 	if (lat && (parsing->have_depth || parsing->have_sessions))
 		argp_error(state, "--depth and --sessions belong to rate: lat has 1 of each");
 	if (lat || objects)
@@ -301,7 +315,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 void settings_parse(int argc, char **argv, struct settings *ret_settings)
 {
 	static const struct argp argp = {
-		options, parse_option, "lat|rate|lock|barrier|queue|echo", doc, NULL, NULL, NULL};
+		options, parse_option, "lat|rate|lock|barrier|queue|allreduce|echo", doc, NULL,
+		NULL,    NULL};
 	struct parsing parsing = {.settings = ret_settings};
 
 	*ret_settings = (struct settings){
