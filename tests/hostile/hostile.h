@@ -56,6 +56,7 @@ TCase *attach_tests(void);
 TCase *data_tests(void);
 TCase *limits_tests(void);
 TCase *grow_tests(void);
+TCase *reduce_tests(void);
 TCase *holds_tests(void);
 TCase *death_tests(void);
 TCase *waits_tests(void);

@@ -8,8 +8,8 @@
 int main(void)
 {
 	static TCase *(*const tests[])(void) = {
-		hello_tests, broken_tests, attach_tests, data_tests,  limits_tests,
-		grow_tests,  holds_tests,  death_tests,  waits_tests, starting_tests};
+		hello_tests,  broken_tests, attach_tests, data_tests,  limits_tests,  grow_tests,
+		reduce_tests, holds_tests,  death_tests,  waits_tests, starting_tests};
 	Suite *suite = suite_create("storaged");
 
 	leap_prepare();
