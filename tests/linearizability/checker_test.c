@@ -437,6 +437,32 @@ START_TEST(a_latch_lets_go_at_zero)
 }
 END_TEST
 
+START_TEST(what_a_map_or_a_set_does_not_do_is_found)
+{
+	ACCEPTED(map_specification, 0, {KNOWN(0, MAP_PUT, 0, 1), GIVEN(1, 7)},
+		 {KNOWN(1, MAP_GET, 2, 3), GIVEN(1), GAVE(7)},
+		 {KNOWN(1, MAP_ADD, 4, 5), GIVEN(1, 8), FAILED(EEXIST)},
+		 {KNOWN(0, MAP_REMOVE, 6, 7), GIVEN(1)},
+		 {KNOWN(0, MAP_REMOVE, 8, 9), GIVEN(1), FAILED(ENOENT)});
+	REFUSED(map_specification, 0, {KNOWN(0, MAP_PUT, 0, 1), GIVEN(1, 7)},
+		{KNOWN(1, MAP_GET, 2, 3), GIVEN(1), GAVE(0)});
+	REFUSED(map_specification, 0, {KNOWN(0, MAP_PUT, 0, 1), GIVEN(0, 7)},
+		{KNOWN(1, MAP_PUT, 2, 3), GIVEN(0, 8)}, {KNOWN(0, MAP_REPLACE, 4, 5), GIVEN(7, 9)});
+	REFUSED(map_specification, 0, {KNOWN(0, MAP_ADD, 0, 1), GIVEN(2, 7)},
+		{KNOWN(1, MAP_ADD, 2, 3), GIVEN(2, 8)});
+	/* A put of a client that was killed may have landed, but not after its death. */
+	REFUSED(map_specification, 0, {UNKNOWN(0, MAP_PUT, 0), GIVEN(1, 7)}, {UNKNOWN(0, DIE, 1)},
+		{KNOWN(1, MAP_GET, 2, 3), GIVEN(1), GAVE(7)},
+		{KNOWN(1, MAP_REMOVE, 4, 5), GIVEN(1)},
+		{KNOWN(1, MAP_GET, 6, 7), GIVEN(1), GAVE(7)});
+	ACCEPTED(set_specification, 0, {KNOWN(0, SET_ADD, 0, 1), GIVEN(1), GAVE(1)},
+		 {KNOWN(1, SET_ADD, 2, 3), GIVEN(1), GAVE(0)},
+		 {KNOWN(1, SET_REMOVE, 4, 5), GIVEN(1), GAVE(1)});
+	REFUSED(set_specification, 0, {KNOWN(0, SET_ADD, 0, 1), GIVEN(1), GAVE(1)},
+		{KNOWN(1, SET_ADD, 2, 3), GIVEN(1), GAVE(1)});
+}
+END_TEST
+
 START_TEST(items_of_a_queue_that_come_out_of_order_are_found)
 {
 	ACCEPTED(queue_specification, 2, {KNOWN(0, QUEUE_PUSH, 0, 1), GIVEN(7)},
@@ -550,6 +576,7 @@ static Suite *suite(void)
 		who_is_late_by_seven_rounds_may_hear_of_the_resets_alone,
 		a_latch_lets_go_at_zero,
 		a_future_that_is_set_twice_is_found,
+		what_a_map_or_a_set_does_not_do_is_found,
 		items_of_a_queue_that_come_out_of_order_are_found,
 		what_was_leased_by_who_is_killed_comes_back_first,
 		a_promise_is_broken_by_death_unless_it_was_kept,

@@ -54,6 +54,8 @@ struct client {
 	struct dso_once *once;
 	struct dso_future *future;
 	struct dso_queue *queue;
+	struct dso_map *map;
+	struct dso_set *set;
 	uint8_t number;
 	unsigned random;
 	bool rough;       /* the same for all clients of a round */

@@ -220,10 +220,39 @@ static void acknowledge_what_comes_back(struct client *client, struct operation 
 	operation->results[1] = done.results[1];
 }
 
+/* ---- map, set ---- */
+
+static void lose_what_is_put(struct client *client, struct operation *operation)
+{
+	if (operation->kind != MAP_PUT || client->drawn % 4)
+		map_kind.perform(client, operation);
+}
+
+/* As a reader that looks at its own copy. */
+static void find_what_was_removed(struct client *client, struct operation *operation)
+{
+	map_kind.perform(client, operation);
+	if (operation->kind != MAP_GET || operation->arguments[0] != 0)
+		return;
+	if (operation->results[0])
+		client->pretend = (unsigned)operation->results[0];
+	operation->results[0] = client->pretend;
+}
+
+static void add_what_is_there(struct client *client, struct operation *operation)
+{
+	set_kind.perform(client, operation);
+	if (operation->kind == SET_ADD)
+		operation->results[0] = 1;
+}
+
 const struct fault faults[] = {
 	{"an item is popped twice", &queue_kind, pop_what_was_popped},
 	{"an item that was pushed is lost", &queue_kind, lose_what_is_pushed},
 	{"an item that is given back is lost", &queue_kind, acknowledge_what_comes_back},
+	{"an entry that was put is lost", &map_kind, lose_what_is_put},
+	{"a removed key is found", &map_kind, find_what_was_removed},
+	{"a key is added twice", &set_kind, add_what_is_there},
 	{"an addition is done twice", &counter_kind, add_twice},
 	{"an update is lost", &counter_kind, add_by_reading_and_writing},
 	{"a counter is read stale", &counter_kind, get_what_was_seen_last},

@@ -115,6 +115,25 @@ enum queue_kind {
 	QUEUE_GIVE_BACK,
 };
 
+/* No two writes have the same value, so the expected one stands for the version that it came with. */
+enum map_kind {
+	MAP_GET = 1,  /* key -> value; 0: the map has no such key */
+	MAP_PUT,      /* key, value */
+	MAP_ADD,      /* key, value: put_if_absent; -EEXIST */
+	MAP_REPLACE,  /* expected, value, of key 0; -EAGAIN, -ENOENT */
+	MAP_FIRST,    /* key, value: a merge that keeps what is there */
+	MAP_REMOVE,   /* key; -ENOENT */
+	MAP_CONTAINS, /* key -> whether */
+};
+#define MAP_KEYS 3
+
+enum set_kind {
+	SET_ADD = 1,  /* key -> whether it was not there */
+	SET_REMOVE,   /* key -> whether it was there */
+	SET_CONTAINS, /* key -> whether */
+};
+#define SET_KEYS 3
+
 /* What is called: a word in memory, and the objects. Of each there is a specification here and a
  * client in clients.h. */
 #define OBJECT_KINDS(X) \
@@ -129,7 +148,9 @@ enum queue_kind {
 	X(latch)        \
 	X(condition)    \
 	X(future)       \
-	X(queue)
+	X(queue)        \
+	X(map)          \
+	X(set)
 
 #define X(name) extern const struct specification name##_specification;
 OBJECT_KINDS(X)
