@@ -145,7 +145,7 @@ static const struct wrong {
 	{a_once, 64, 0xff, OWNED_DIED, 64, "the flag DIED, which"},
 	{a_once, 64, ALL, ODD << 8 | OWNED_DONE, 64, "the flag DONE, and an owner"},
 	{an_unset_future, 64, 0xff, OWNED_ERROR, 64, "ERROR without DONE"},
-	{a_register, 64, 0xff, OWNED_WAITED, 64, "the flag WAITED"},
+	{a_register, 64, 0xff, OWNED_QUEUED, 64, "the flag QUEUED"},
 	{a_rwlock, 64, 0xff, OWNED_ERROR, 64, "the flag ERROR"},
 	{a_rwlock, RWLOCK_SLOT_OFFSET(1), 0xff, OWNED_WAITED, 192, "the slot has no reader and a"},
 	{a_rwlock, RWLOCK_SLOT_OFFSET(2), ALL, ODD << 8 | OWNED_QUEUED, 256, "the flag QUEUED"},
@@ -332,6 +332,7 @@ START_TEST(what_is_written_over_a_map_is_found)
 	OK(session, check_told(&told));
 	ck_assert_ptr_nonnull(strstr(told.sentences, "lead to where none are"));
 	*words = segments;
+	OK(session, dso_object_delete(session, name));
 }
 END_TEST
 
@@ -357,6 +358,7 @@ START_TEST(a_word_of_an_aggregator_that_is_written_over_is_found)
 	*word_at(AGGREGATOR_ROUND_OFFSET) |= 0x40;
 	OK(session, check_told(&told));
 	ck_assert_msg(told.damage == 1, "%s", told.sentences);
+	OK(session, dso_object_delete(session, name));
 }
 END_TEST
 
