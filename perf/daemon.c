@@ -52,7 +52,10 @@ static const char *domain_for(const char *transport)
 
 static uint64_t memory_mib(const struct settings *settings)
 {
-	return 64 + (2 * place_stride(settings) * settings->words >> 20);
+	uint64_t map_bytes =
+		settings->mode == MODE_MAP ? 3 * settings->keys * (settings->item_bytes + 128) : 0;
+
+	return 64 + ((2 * place_stride(settings) * settings->words + map_bytes) >> 20);
 }
 
 /* Over shm and verbs storaged executes nothing, and its workers must take no processor from the

@@ -5,6 +5,7 @@
 #include "perf/error.h"
 #include "perf/hostile.h"
 #include "perf/lock.h"
+#include "perf/map.h"
 #include "perf/run.h"
 #include "perf/clock.h"
 
@@ -62,6 +63,7 @@ static const struct {
 	[MODE_BARRIER] = {measure_barrier, report_if_any},
 	[MODE_QUEUE] = {measure_queue, report_queue},
 	[MODE_ALLREDUCE] = {measure_allreduce, report_if_any},
+	[MODE_MAP] = {measure_map, report_map},
 };
 
 static int measure_and_report(struct run *run)

@@ -19,6 +19,9 @@ enum {
 	KEY_ROUNDS,
 	KEY_WORDS,
 	KEY_SECONDS,
+	KEY_KEYS,
+	KEY_WORKLOAD,
+	KEY_UNIFORM,
 	KEY_POLL,
 	KEY_SERVER_POLL,
 	KEY_IO,
@@ -35,11 +38,15 @@ static const struct argp_option options[] = {
 	{"depth", KEY_DEPTH, "N", 0, "rate: operations outstanding in a session, to 1024 (64)", 0},
 	{"sessions", KEY_SESSIONS, "N", 0,
 	 "threads, each with a session: rate (1), lock (32), queue (8), barrier (1000), "
-	 "allreduce (2)",
+	 "allreduce (2), map (4)",
 	 0},
 	{"rounds", KEY_ROUNDS, "N", 0, "barrier, allreduce: how often all sessions do it (100)", 0},
+	{"workload", KEY_WORKLOAD, "LETTER", 0, "map: A, B, C, D or F of YCSB's core workloads (A)",
+	 0},
+	{"keys", KEY_KEYS, "N", 0, "map: entries that it is loaded with (100000)", 0},
+	{"uniform", KEY_UNIFORM, NULL, 0, "map: all keys are as popular; else zipfian, 0.99", 0},
 	{"seconds", KEY_SECONDS, "S", 0,
-	 "lat, rate, lock: how long to measure, with the baseline (3)", 0},
+	 "lat, rate, lock, map: how long to measure, with the baseline (3)", 0},
 	{"transport", KEY_TRANSPORT, "NAME", 0, "auto, shm, verbs, roce, tcp or embedded (auto)",
 	 0},
 	{"poll", KEY_POLL, "HOW", 0, "how to wait: busy, block or adaptive (adaptive)", 0},
@@ -71,7 +78,8 @@ static const char doc[] =
 	"measures a push and a pop of --size "
 	"bytes (64), alone, 32 at once, to a consumer that is parked, and with half of --sessions "
 	"at "
-	"each end. allreduce measures how --sessions sum up vectors of --size doubles (2500). echo "
+	"each end. allreduce measures how --sessions sum up vectors of --size doubles (2500). map "
+	"loads --keys values of --size bytes (1000) and runs one of YCSB's workloads on them. echo "
 	"is the "
 	"other "
 	"end of that ping-pong, for a run on another host. hostile shows what a bystander notices "
@@ -109,6 +117,7 @@ static const char doc[] =
 	"  $ dso-perf barrier --transport shm --sessions 1000\n"
 	"  $ dso-perf queue --transport tcp --poll busy\n"
 	"  $ dso-perf allreduce --transport tcp --sessions 8 --rounds 1000\n"
+	"  $ dso-perf map --transport shm --workload B --sessions 2\n"
 	"  $ dso-perf lat --op read --size 4KiB --url dso://store:7471\n"
 	"  store$ dso-perf echo --baseline-address 10.0.0.5:7400\n"
 	"  $ dso-perf lat --url dso://10.0.0.5 --baseline-address 10.0.0.5:7400\n";
@@ -160,11 +169,11 @@ static void take_mode(struct argp_state *state, const char *text, struct parsing
 	static const char *const modes[] = {
 		[MODE_LAT] = "lat",         [MODE_RATE] = "rate",   [MODE_LOCK] = "lock",
 		[MODE_BARRIER] = "barrier", [MODE_QUEUE] = "queue", [MODE_ALLREDUCE] = "allreduce",
-		[MODE_ECHO] = "echo"};
+		[MODE_MAP] = "map",         [MODE_ECHO] = "echo"};
 
 	if (parsing->have_mode)
-		argp_error(state,
-			   "one of lat, rate, lock, barrier, queue, allreduce and echo at a time");
+		argp_error(state, "one of lat, rate, lock, barrier, queue, allreduce, map and echo "
+				  "at a time");
 	for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++) {
 		if (strcmp(text, modes[i]))
 			continue;
@@ -173,15 +182,18 @@ static void take_mode(struct argp_state *state, const char *text, struct parsing
 	}
 	if (!parsing->have_mode)
 		argp_error(state,
-			   "%s is none of lat, rate, lock, barrier, queue, allreduce and echo",
+			   "%s is none of lat, rate, lock, barrier, queue, allreduce, map and echo",
 			   text);
 }
 
 /* These have operations and words of their own. */
 static void check_objects(struct argp_state *state, struct parsing *parsing)
 {
-	static const unsigned sessions[] = {
-		[MODE_LOCK] = 32, [MODE_QUEUE] = 8, [MODE_ALLREDUCE] = 2, [MODE_BARRIER] = 1000};
+	static const unsigned sessions[] = {[MODE_LOCK] = 32,
+					    [MODE_QUEUE] = 8,
+					    [MODE_ALLREDUCE] = 2,
+					    [MODE_BARRIER] = 1000,
+					    [MODE_MAP] = 4};
 	struct settings *settings = parsing->settings;
 
 	if (settings->mode == MODE_QUEUE) {
@@ -190,6 +202,12 @@ static void check_objects(struct argp_state *state, struct parsing *parsing)
 		settings->size_bytes = 8;
 		if (settings->item_bytes > DSO_QUEUE_ITEM_BYTES_MAX)
 			argp_error(state, "an item has %d bytes at most", DSO_QUEUE_ITEM_BYTES_MAX);
+	}
+	if (settings->mode == MODE_MAP) {
+		settings->item_bytes = settings->size_bytes == 8 ? 1000 : settings->size_bytes;
+		settings->size_bytes = 8;
+		if (settings->item_bytes > DSO_MAP_VALUE_BYTES_MAX)
+			argp_error(state, "a value has %d bytes at most", DSO_MAP_VALUE_BYTES_MAX);
 	}
 	if (settings->mode == MODE_ALLREDUCE) {
 		settings->elements = settings->size_bytes == 8 ? 2500 : settings->size_bytes;
@@ -201,7 +219,7 @@ static void check_objects(struct argp_state *state, struct parsing *parsing)
 		argp_error(state, "--depth, --words and --size belong to lat and rate");
 	if (!parsing->have_sessions)
 		settings->sessions = sessions[settings->mode];
-	if (settings->sessions < 2)
+	if (settings->sessions < 2 && settings->mode != MODE_MAP)
 		argp_error(state, "lock, queue, allreduce and barrier take 2 --sessions or more");
 	settings->words = 2;
 	parsing->no_baseline = true;
@@ -212,10 +230,12 @@ static void check_together(struct argp_state *state, struct parsing *parsing)
 	struct settings *settings = parsing->settings;
 	bool lat = settings->mode == MODE_LAT;
 	bool objects = settings->mode == MODE_LOCK || settings->mode == MODE_BARRIER ||
-		       settings->mode == MODE_QUEUE || settings->mode == MODE_ALLREDUCE;
+		       settings->mode == MODE_QUEUE || settings->mode == MODE_ALLREDUCE ||
+		       settings->mode == MODE_MAP;
 
 	if (!parsing->have_mode)
-		argp_error(state, "lat, rate, lock, barrier, queue, allreduce or echo is missing");
+		argp_error(state,
+			   "lat, rate, lock, barrier, queue, allreduce, map or echo is missing");
 	if (lat && (parsing->have_depth || parsing->have_sessions))
 		argp_error(state, "--depth and --sessions belong to rate: lat has 1 of each");
 	if (lat || objects)
@@ -276,6 +296,17 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case KEY_WORDS:
 		take_number(state, "words", argument, WORDS_MAX, &settings->words);
 		return 0;
+	case KEY_KEYS:
+		take_number(state, "keys", argument, KEYS_MAX, &settings->keys);
+		return 0;
+	case KEY_WORKLOAD:
+		if (!strchr("ABCDF", *argument) || strlen(argument) != 1)
+			argp_error(state, "--workload %s is none of A, B, C, D, F", argument);
+		settings->workload = *argument;
+		return 0;
+	case KEY_UNIFORM:
+		settings->is_uniform = true;
+		return 0;
 	case KEY_SECONDS:
 		if (parse_duration(argument, DSO_SECOND, &settings->duration_ns))
 			argp_error(state, "--seconds %s is no time up to an hour", argument);
@@ -315,7 +346,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 void settings_parse(int argc, char **argv, struct settings *ret_settings)
 {
 	static const struct argp argp = {
-		options, parse_option, "lat|rate|lock|barrier|queue|allreduce|echo", doc, NULL,
+		options, parse_option, "lat|rate|lock|barrier|queue|allreduce|map|echo", doc, NULL,
 		NULL,    NULL};
 	struct parsing parsing = {.settings = ret_settings};
 
@@ -328,6 +359,8 @@ void settings_parse(int argc, char **argv, struct settings *ret_settings)
 		.sessions = 1,
 		.words = 1,
 		.rounds = 100,
+		.keys = 100000,
+		.workload = 'A',
 		.duration_ns = 3 * DSO_SECOND,
 		.baseline_address = "127.0.0.1",
 	};

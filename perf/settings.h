@@ -16,9 +16,19 @@
 #define WORDS_MAX        1048576
 #define SIZE_BYTES_MAX   (16u << 20)
 #define ELEMENTS_MAX     (2 << 20)
+#define KEYS_MAX         10000000
 #define MEMORY_BYTES_MAX (UINT64_C(1) << 30)
 
-enum mode { MODE_LAT, MODE_RATE, MODE_LOCK, MODE_BARRIER, MODE_QUEUE, MODE_ALLREDUCE, MODE_ECHO };
+enum mode {
+	MODE_LAT,
+	MODE_RATE,
+	MODE_LOCK,
+	MODE_BARRIER,
+	MODE_QUEUE,
+	MODE_ALLREDUCE,
+	MODE_MAP,
+	MODE_ECHO
+};
 
 /* How to wait; poll_name gives the library's word for it. */
 enum poll_policy { POLL_ADAPTIVE, POLL_BUSY, POLL_BLOCK };
@@ -34,7 +44,10 @@ struct settings {
 	const char *io;
 	enum poll_policy poll, server_poll;
 	uint64_t size_bytes, depth, sessions, words, rounds;
-	uint64_t item_bytes; /* of a queue's */
+	uint64_t item_bytes; /* of a queue's, or of a map's values */
+	uint64_t keys;       /* that a map is loaded with */
+	char workload;       /* of a map: A, B, C, D or F */
+	bool is_uniform;     /* each key as popular as the others */
 	uint64_t elements;   /* of an aggregator's vectors */
 	int64_t duration_ns;
 	const char *baseline_address; /* IP, or IP:PORT of a dso-perf echo; NULL: no baseline */
