@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * peer-map redis|memcached PORT WORKLOAD KEYS VALUE-BYTES THREADS SECONDS: the workloads of dso-perf
- * map on Redis, through hiredis, or memcached, through libmemcached, one command at a time. For
- * perf/compare-map; prints a JSON object.
+ * peer-map redis|memcached PORT WORKLOAD KEYS VALUE-BYTES THREADS SECONDS: the workloads of
+ * dso-perf map on Redis, through hiredis, or memcached, through libmemcached, one command at a
+ * time. For perf/compare-map; prints a JSON object.
  */
 #include "perf/clock.h"
 #include "perf/map_row.h"

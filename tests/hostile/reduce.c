@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* REDUCE: of what is no round, and of an aggregator in whose words a client has written anything. */
+/* REDUCE: of what is no round, and of an aggregator in whose words a client wrote anything. */
 #include "tests/hostile/hostile.h"
 
 #include <stdlib.h>

@@ -115,7 +115,7 @@ enum queue_kind {
 	QUEUE_GIVE_BACK,
 };
 
-/* No two writes have the same value, so the expected one stands for the version that it came with. */
+/* No two writes have the same value, so the expected one stands for its version. */
 enum map_kind {
 	MAP_GET = 1,  /* key -> value; 0: the map has no such key */
 	MAP_PUT,      /* key, value */

@@ -63,9 +63,9 @@ complains "dsoctl: *map users*--timeout waits longer"
 map wait later job >"$scratch/waited" &
 waiter=$!
 eventually opened later 1
-map put later job done
+map put later job ready
 ended "it waits for a put" 0 $waiter
-check "and writes the value" 0 done cat "$scratch/waited"
+check "and writes the value" 0 ready cat "$scratch/waited"
 version=$(field version map get later job --json)
 check "a version that was seen is not waited for" 124 "" map wait later job "$version" --timeout 100ms
 map wait later job "$version" --json >"$scratch/waited" &
