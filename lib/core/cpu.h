@@ -35,4 +35,20 @@ static inline void cpu_fence_read(void)
 #endif
 }
 
+/*
+ * After vectors of 32 or 64 bytes, of code that does not clean up after itself. While the upper
+ * parts of the registers are in use, all that the thread computes by SSE, which is the doubles of
+ * most programs, takes up to twice as long.
+ */
+static inline void cpu_leave_vectors(void)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx"))
+		__asm__ volatile("vzeroupper" ::
+					 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
+					   "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
+					   "xmm13", "xmm14", "xmm15");
+#endif
+}
+
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/roce/path.h"
 
+#include "lib/core/cpu.h"
+
 #include <arpa/inet.h>
 #include <isa-l/crc.h>
 #include <netinet/in.h>
@@ -145,8 +147,11 @@ static uint32_t icrc_of(const struct roce_path *path, const uint8_t *pseudo, uin
 		put16(head + IPV4_ID, identification);
 	}
 	crc = crc32_gzip_refl(SEED, head, pseudo_bytes + sizeof(struct roce_bth));
-	return crc32_gzip_refl(crc, packet + sizeof(struct roce_bth),
-			       bytes - sizeof(struct roce_bth));
+	crc = crc32_gzip_refl(crc, packet + sizeof(struct roce_bth),
+			      bytes - sizeof(struct roce_bth));
+	/* isa-l does not. */
+	cpu_leave_vectors();
+	return crc;
 }
 
 /* Stored little-endian, whatever the other fields are. */
