@@ -91,8 +91,11 @@ static int make_environment(struct workers *workers)
 
 /* ---- the keeper ---- */
 
+/* The first reason stays: others may be reading it. */
 static void give_up(struct workers *workers, const char *why, int number)
 {
+	if (atomic_load(&workers->is_broken))
+		return;
 	snprintf(workers->why, sizeof workers->why, "%s %d", why, number);
 	atomic_store(&workers->is_broken, true);
 	dso_interrupt(workers->request.session);
