@@ -48,6 +48,7 @@ static int serve_driver(const char *prefix, const char *program)
 		       : -ENOMEM;
 	if (r)
 		fprintf(stderr, "%s: worker %d: %s\n", program, getpid(), why);
+	free(own_prefix);
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
