@@ -3,7 +3,7 @@
  * Functions on platforms: what a gateway does to an invocation changes no result. tests/gateway is
  * the gateway, and this program is both the driver and the function.
  *
- *	tests/functions_gateway fork|http TRANSPORT
+ *	tests/functions_gateway fork|http|lambda TRANSPORT
  */
 #include "tests/await.h"
 #include "tests/daemon.h"
@@ -122,6 +122,9 @@ static void set_up(void)
 
 	daemon_start(&storaged, arguments);
 	setenv("DSO_TRANSPORT", transport, 1);
+	/* As the gateway knows them. */
+	setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
+	setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI", 1);
 	gateway_start(&gateway);
 	ck_assert_int_eq(dso_open(daemon_url(&storaged, transport), &options, &session), 0);
 }
@@ -246,7 +249,8 @@ START_TEST(results_are_right_whatever_the_gateway_does)
 
 	snprintf(list, sizeof list, "%s,-,%s", fault->name, fault->name);
 	snprintf(options, sizeof options, "idle_ms=1&%s", fault->options);
-	snprintf(event, sizeof event, "request %s %s", kind, fault->name);
+	snprintf(event, sizeof event, "request %s %s",
+		 strcmp(kind, "lambda") == 0 ? "2015-03-31" : kind, fault->name);
 	open_executor(list, options);
 	for (int round = 0; gateway_count(&gateway, event) < 2; round++)
 		check_squares(CALLS / 4);
@@ -309,6 +313,129 @@ START_TEST(options_that_make_no_sense_are_refused)
 		ck_assert_ptr_nonnull(strstr(dso_error(session), "the option "));
 	}
 	ck_assert_uint_eq(objects_of_runs(), 0);
+}
+END_TEST
+
+/* ---- AWS Lambda ---- */
+
+START_TEST(a_wrong_signature_is_told)
+{
+	setenv("AWS_SECRET_ACCESS_KEY", "another", 1);
+	open_executor("", "failures=1");
+	ck_assert_int_eq(join_broken(create(square, 1), "signature"), -ECHILD);
+	ck_assert_uint_eq(gateway_count(&gateway, "start"), 0);
+}
+END_TEST
+
+START_TEST(a_region_and_credentials_are_asked_for)
+{
+	ck_assert_int_eq(dso_executor_open(session, "lambda:f", NULL, &executor), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "AWS_REGION"));
+	ck_assert_int_eq(dso_executor_open(session, "lambda:a/b?region=x", NULL, &executor),
+			 -EINVAL);
+	unsetenv("AWS_ACCESS_KEY_ID");
+	ck_assert_int_eq(dso_executor_open(session, "lambda:f?region=x", NULL, &executor), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "AWS_ACCESS_KEY_ID"));
+}
+END_TEST
+
+/* It would wait for calls for longer than its platform lets it. */
+START_TEST(a_worker_leaves_before_the_deadline_of_its_platform)
+{
+	gateway_stop(&gateway);
+	setenv("GATEWAY_LAMBDA_TIMEOUT", "10", 1);
+	gateway_start(&gateway);
+	unsetenv("GATEWAY_LAMBDA_TIMEOUT");
+	open_executor_of(1, "function", "", "idle_ms=600000");
+	check_squares(1);
+	await_leaving();
+	check_squares(1);
+	ck_assert_uint_eq(gateway_count(&gateway, "deadline"), 0);
+	ck_assert_uint_eq(gateway_count(&gateway, "start"), 1);
+}
+END_TEST
+
+/* ---- payloads ---- */
+
+#define BUILD "00112233445566778899aabbccddeeff"
+#define HEAD  "{\"dso\":{\"version\":1,"
+
+static const struct {
+	const char *payload, *sentence;
+} bad_payloads[] = {
+	{"", "is no JSON"},
+	{"{", "is no JSON"},
+	{"\xff\xfe", "is no JSON"},
+	{"[]", "is not a driver's"},
+	{"{\"dso\":7}", "is not a driver's"},
+	{HEAD "\"prefix\":\"run/a/b\"}}", "is not a driver's"},
+	{HEAD "\"prefix\":[],\"build\":\"" BUILD "\"}}", "is not a driver's"},
+	{"{\"dso\":{\"version\":2,\"prefix\":\"run/a/b\",\"build\":\"" BUILD "\"}}", "version"},
+	{HEAD "\"prefix\":\"users\",\"build\":\"" BUILD "\"}}", "names no executor"},
+	{HEAD "\"prefix\":\"run/a/b\",\"build\":\"0011\"}}", "no hash"},
+	{HEAD "\"prefix\":\"run/a/b\",\"build\":\"" BUILD "\",\"idle_ms\":-1}}", "a time"},
+	{HEAD "\"prefix\":\"run/a/b\",\"build\":\"" BUILD "\",\"serve_ms\":9223372036854775807}}",
+	 "a time"},
+	{HEAD "\"prefix\":\"run/a/b\",\"build\":\"" BUILD "\"}}", "one build"},
+};
+
+/* Run this program as a function with @bytes on its standard input. Returns its exit status. */
+static int invoke(const char *payload, size_t bytes, char *answer, size_t answer_bytes)
+{
+	int in[2], out[2], status;
+	size_t used = 0;
+	ssize_t got;
+	pid_t pid;
+
+	ck_assert(pipe(in) == 0 && pipe(out) == 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(in[0], STDIN_FILENO);
+		dup2(out[1], STDOUT_FILENO);
+		close(in[1]);
+		setenv("DSO_FUNCTION", "stdin", 1);
+		execl("/proc/self/exe", "function", NULL);
+		_exit(127);
+	}
+	close(in[0]);
+	close(out[1]);
+	while (bytes && (got = write(in[1], payload, bytes)) > 0) {
+		payload += got;
+		bytes -= (size_t)got;
+	}
+	close(in[1]);
+	while ((got = read(out[0], answer + used, answer_bytes - 1 - used)) > 0)
+		used += (size_t)got;
+	answer[used] = 0;
+	close(out[0]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+START_TEST(a_payload_that_is_no_drivers_is_refused)
+{
+	char answer[1024];
+
+	ck_assert_int_eq(invoke(bad_payloads[_i].payload, strlen(bad_payloads[_i].payload), answer,
+				sizeof answer),
+			 1);
+	ck_assert_msg(strstr(answer, bad_payloads[_i].sentence) != NULL, "%s", answer);
+	ck_assert_msg(strstr(answer, "\"refused\":true") != NULL, "%s", answer);
+}
+END_TEST
+
+START_TEST(a_payload_of_more_than_a_mebibyte_is_refused)
+{
+	size_t bytes = (1 << 20) + 1;
+	char *payload = malloc(bytes), answer[1024];
+
+	memset(payload, ' ', bytes);
+	ck_assert_int_eq(invoke(payload, bytes, answer, sizeof answer), 1);
+	ck_assert_msg(strstr(answer, "more than 1 MiB") != NULL, "%s", answer);
+	memset(payload, '[', bytes - 1);
+	ck_assert_int_eq(invoke(payload, bytes - 1, answer, sizeof answer), 1);
+	ck_assert_msg(strstr(answer, "is no JSON") != NULL, "%s", answer);
+	free(payload);
 }
 END_TEST
 
@@ -399,6 +526,11 @@ static Suite *suite(void)
 		closing_leaves_nothing_in_the_store,
 		functions_of_a_driver_that_is_interrupted_leave_and_nothing_stays,
 	};
+	const TTest *const of_lambda[] = {
+		a_wrong_signature_is_told,
+		a_region_and_credentials_are_asked_for,
+		a_worker_leaves_before_the_deadline_of_its_platform,
+	};
 	Suite *all = suite_create("functions on a gateway");
 	TCase *tests = tcase_create(kind);
 
@@ -408,6 +540,14 @@ static Suite *suite(void)
 		tcase_add_test(tests, everywhere[i]);
 	if (strcmp(kind, "fork") != 0)
 		tcase_add_test(tests, a_warm_function_keeps_its_process_and_its_handles);
+	for (size_t i = 0; strcmp(kind, "lambda") == 0 && i < sizeof of_lambda / sizeof *of_lambda;
+	     i++)
+		tcase_add_test(tests, of_lambda[i]);
+	if (strcmp(kind, "fork") == 0) {
+		tcase_add_test(tests, a_payload_of_more_than_a_mebibyte_is_refused);
+		tcase_add_loop_test(tests, a_payload_that_is_no_drivers_is_refused, 0,
+				    sizeof bad_payloads / sizeof *bad_payloads);
+	}
 	tcase_add_loop_test(tests, results_are_right_whatever_the_gateway_does, 0,
 			    sizeof faults / sizeof *faults);
 	suite_add_tcase(all, tests);
@@ -418,7 +558,7 @@ int main(int argc, char **argv)
 {
 	dso_function_main(argc, argv);
 	if (argc != 3) {
-		fprintf(stderr, "usage: functions_gateway fork|http shm|roce|tcp\n");
+		fprintf(stderr, "usage: functions_gateway fork|http|lambda shm|roce|tcp\n");
 		return 2;
 	}
 	if (strcmp(argv[1], "driver") == 0)

@@ -85,9 +85,8 @@ int exchange_begin(struct exchange *exchange, CURLM *multi, const struct platfor
 {
 	CURL *easy = exchange->easy = curl.easy_init();
 
-	/* The payload is short: nobody has to agree to it first. */
 	if (!easy || !add_header(exchange, "Content-Type: application/json") ||
-	    !add_header(exchange, "Expect:") || !add_header(exchange, request->header)) {
+	    !add_header(exchange, request->header)) {
 		free_request(exchange);
 		return -ENOMEM;
 	}

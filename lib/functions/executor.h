@@ -43,7 +43,7 @@ struct workers_base {
 
 extern const struct workers_ops workers_of_processes, workers_of_threads;
 /* On platforms of functions: see platform.h. */
-extern const struct workers_ops workers_of_http, workers_of_https;
+extern const struct workers_ops workers_of_http, workers_of_https, workers_of_lambda;
 
 struct dso_thread {
 	struct dso_executor *executor;

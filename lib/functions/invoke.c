@@ -447,3 +447,4 @@ static int start(const struct workers_ops *ops, const struct platform_ops *platf
 
 ROW(http)
 ROW(https)
+ROW(lambda)

@@ -86,7 +86,7 @@ struct platform_ops {
 	void (*close)(struct platform *platform);
 };
 
-extern const struct platform_ops platform_http, platform_https;
+extern const struct platform_ops platform_http, platform_https, platform_lambda;
 
 /*
  * Read "KEY=VALUE&KEY=VALUE" of an executor's URL: what engines have in common, into @options, and

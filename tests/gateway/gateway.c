@@ -106,8 +106,13 @@ const char *gateway_url(struct gateway *gateway, const char *kind, const char *n
 	char prefix[100];
 
 	snprintf(prefix, sizeof prefix, "%s%s", *faults ? "/~" : "", faults);
-	snprintf(gateway->url, sizeof gateway->url, "%s%s/%s/%s#%s", gateway->base, prefix, kind,
-		 name, options);
+	if (strcmp(kind, "lambda") == 0)
+		snprintf(gateway->url, sizeof gateway->url,
+			 "lambda:%s?region=eu-west-1&endpoint=%s%s&%s", name, gateway->base, prefix,
+			 options);
+	else
+		snprintf(gateway->url, sizeof gateway->url, "%s%s/%s/%s#%s", gateway->base, prefix,
+			 kind, name, options);
 	return gateway->url;
 }
 

@@ -20,9 +20,9 @@ struct gateway {
 void gateway_start(struct gateway *gateway);
 void gateway_stop(struct gateway *gateway);
 
-/* The URL of an executor for function @name, by the contract of @kind ("fork", "http"); with
- * @faults, a list with commas between them, and options of the executor's. Valid until the next
- * call. */
+/* The URL of an executor for function @name, by the contract of @kind ("fork", "http", "lambda");
+ * with @faults, a list with commas between them, and options of the executor's. Valid until the
+ * next call. */
 const char *gateway_url(struct gateway *gateway, const char *kind, const char *name,
 			const char *faults, const char *options);
 
