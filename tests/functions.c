@@ -265,7 +265,7 @@ START_TEST(what_makes_no_sense_is_refused)
 	ck_assert_int_eq(dso_executor_open(session, "thread:", &params, &other), -EINVAL);
 	params = (struct dso_executor_params){.attempts = 1001};
 	ck_assert_int_eq(dso_executor_open(session, "thread:", &params, &other), -EINVAL);
-	params = (struct dso_executor_params){.reserved = {0, 0, 0, 1}};
+	params = (struct dso_executor_params){.reserved = {1}};
 	ck_assert_int_eq(dso_executor_open(session, "thread:", &params, &other), -EINVAL);
 	ck_assert_int_eq(dso_executor_open(session, "process", NULL, &other), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(dso_error(session), "process:"));

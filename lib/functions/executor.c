@@ -63,21 +63,29 @@ static unsigned processors(void)
 	return sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
 }
 
-/* "run/RUN/EXECUTOR", where the last part is drawn: so two executors of a run are two. */
-static int choose_prefix(struct dso_executor *executor, const char *run)
+/* "run/RUN/NUMBER.DRAWN" in a run, so that no worker of a driver that is gone serves this one; or
+ * else "run/DRAWN/DRAWN". Leaves a sentence. */
+static int choose_prefix(struct dso_executor *executor, const char *given)
 {
+	struct run_name run;
+	unsigned number;
 	uint32_t drawn[2];
-	int length;
+	int r = run_name_of(given, &run);
 
+	if (r == -ENAMETOOLONG)
+		return fail(executor->session, r, "the name of the run is too long");
 	if (getrandom(drawn, sizeof drawn, 0) != sizeof drawn)
-		return -errno;
-	if (run)
-		length = snprintf(executor->prefix, sizeof executor->prefix, "run/%s/%08x", run,
-				  drawn[1]);
-	else
-		length = snprintf(executor->prefix, sizeof executor->prefix, "run/%08x/%08x",
-				  drawn[0], drawn[1]);
-	return length < (int)sizeof executor->prefix ? 0 : -ENAMETOOLONG;
+		return fail(executor->session, -errno, "there are no random numbers");
+	if (r == -ENOENT) {
+		snprintf(executor->prefix, sizeof executor->prefix, "run/%08x/%08x", drawn[0],
+			 drawn[1]);
+		return 0;
+	}
+	r = run_enter(executor->session, run.text, &executor->run, &number);
+	if (r == 0)
+		snprintf(executor->prefix, sizeof executor->prefix, "run/%s/%u.%08x", run.text,
+			 number, drawn[1]);
+	return r;
 }
 
 static int open_queue(struct dso_executor *executor, const char *what, struct dso_queue **ret_queue)
@@ -97,6 +105,7 @@ static void delete_objects(struct dso_executor *executor)
 	dso_queue_close(executor->calls);
 	dso_queue_close(executor->results);
 	state_close(&executor->state);
+	kept_close(&executor->kept);
 	if (executor->prefix[0])
 		dso_delete_prefix(executor->session, name.text, NULL);
 }
@@ -113,6 +122,7 @@ void dso_executor_close(struct dso_executor *executor)
 		executor->workers = NULL;
 	}
 	delete_objects(executor);
+	run_leave(executor->run, false);
 	executor_forget_threads(executor);
 	free(executor);
 }
@@ -141,6 +151,8 @@ static int check_params(struct dso_session *session, const struct dso_executor_p
 		return fail(session, -EINVAL, "more than 1,024 workers are asked for");
 	if (params->attempts > ATTEMPTS_MAX)
 		return fail(session, -EINVAL, "more than 1,000 attempts are asked for");
+	if (params->ephemeral > DSO_EPHEMERAL)
+		return fail(session, -EINVAL, "ephemeral is neither 0 nor DSO_EPHEMERAL");
 	for (size_t i = 0; i < sizeof params->reserved / sizeof *params->reserved; i++)
 		if (params->reserved[i])
 			return fail(session, -EINVAL, "a reserved parameter is not zero");
@@ -181,12 +193,13 @@ int dso_executor_open(struct dso_session *session, const char *url,
 	if (params->retry)
 		executor->retry = *params->retry;
 	r = build_of_this(executor->build);
-	if (r == 0)
-		r = choose_prefix(executor,
-				  params->run ? params->run : environment("DSO_RUN", NULL));
 	if (r)
-		fail(session, r,
-		     r == -ENAMETOOLONG ? "the name of the run is too long" : error_sentence(r));
+		fail(session, r, error_sentence(r));
+	if (r == 0)
+		r = choose_prefix(executor, params->run);
+	if (r == 0)
+		r = kept_create(session, executor->prefix, (uint32_t)params->ephemeral,
+				&executor->kept);
 	if (r == 0)
 		r = open_queue(executor, "calls", &executor->calls);
 	if (r == 0)
@@ -201,6 +214,8 @@ int dso_executor_open(struct dso_session *session, const char *url,
 		char why[sizeof session->error];
 
 		snprintf(why, sizeof why, "%s", dso_error(session));
+		run_leave(executor->run, true);
+		executor->run = NULL;
 		dso_executor_close(executor);
 		return session_fail(session, r, "%s", why);
 	}

@@ -3,7 +3,9 @@
 #ifndef LIB_FUNCTIONS_EXECUTOR_H
 #define LIB_FUNCTIONS_EXECUTOR_H
 
+#include "lib/functions/kept.h"
 #include "lib/functions/retries.h"
+#include "lib/functions/run.h"
 #include "lib/functions/state.h"
 
 #include <stdbool.h>
@@ -72,6 +74,8 @@ struct dso_executor {
 	struct dso_session *session;
 	struct dso_queue *calls, *results;
 	struct state state;
+	struct run *run;  /* NULL: of no run */
+	struct kept kept; /* results, in a run */
 	struct workers *workers;
 	/* threads[i] has the number first + i; NULL: it is freed */
 	struct dso_thread **threads;

@@ -56,7 +56,7 @@ void executor_free_thread(struct dso_thread *thread)
 
 	if (thread->has_stored_argument)
 		stored_delete(executor->session, executor->prefix, "argument", thread->number);
-	if (thread->has_stored_result)
+	if (thread->has_stored_result && !executor->kept.map)
 		stored_delete(executor->session, executor->prefix, "result", thread->number);
 	executor->threads[thread->number - executor->first] = NULL;
 	free_thread(thread);
@@ -83,8 +83,9 @@ int executor_fetch(struct dso_thread *thread)
 	value = malloc(thread->bytes);
 	if (!value)
 		return executor_fail(executor, -ENOMEM, "join", "no memory for the result");
-	r = stored_get(executor->session, executor->prefix, "result", thread->number, value,
-		       thread->bytes);
+	r = executor->kept.map ? kept_get(&executor->kept, thread->number, value, thread->bytes)
+			       : stored_get(executor->session, executor->prefix, "result",
+					    thread->number, value, thread->bytes);
 	if (r) {
 		free(value);
 		return r;
@@ -213,11 +214,33 @@ static int check_call(struct dso_executor *executor, const struct dso_definition
 	return 0;
 }
 
+/* Returns 0 where a result of the call is kept, which is the thread's then; -ENOENT where none
+ * is. */
+static int find_kept(struct dso_thread *thread, const void *argument, size_t bytes)
+{
+	struct dso_executor *executor = thread->executor;
+	const char *name = thread->definition->name;
+	struct kept_call call;
+	int r;
+
+	if (!executor->kept.map || executor->kept.is_fresh)
+		return -ENOENT;
+	call = kept_call_of(name, strlen(name), argument, bytes);
+	r = kept_find(&executor->kept, thread->number, &call, &thread->bytes);
+	thread->has_stored_result = r == 0 && thread->bytes > 0;
+	return r == -EEXIST ? executor_fail(executor, r, name,
+					    "when this run was begun, this call was of another "
+					    "function or had another argument; give the run "
+					    "another name, or end it")
+			    : r;
+}
+
 int executor_create(struct dso_executor *executor, dso_function function, const void *argument,
 		    size_t bytes, struct many *many, uint64_t index, struct dso_thread **ret_thread)
 {
 	const struct dso_definition *definition = definition_of(function);
 	struct dso_thread *thread;
+	bool is_kept;
 	int r = check_call(executor, definition, bytes);
 
 	while (executor->waiting >= DSO_THREADS_WAITING_MAX && r == 0)
@@ -234,7 +257,10 @@ int executor_create(struct dso_executor *executor, dso_function function, const 
 				      .number = executor->next,
 				      .many = many,
 				      .index = index};
-	r = push_call(thread, argument, bytes);
+	r = find_kept(thread, argument, bytes);
+	is_kept = r == 0;
+	if (r == -ENOENT)
+		r = push_call(thread, argument, bytes);
 	if (r) {
 		free_thread(thread);
 		return r;
@@ -243,6 +269,8 @@ int executor_create(struct dso_executor *executor, dso_function function, const 
 	executor->counts.made++;
 	executor_change_waiting(executor, 1);
 	*ret_thread = thread;
+	if (is_kept)
+		executor_finish(thread, OUTCOME_RETURNED);
 	return 0;
 }
 

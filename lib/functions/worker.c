@@ -7,6 +7,8 @@
 #include "lib/functions/call.h"
 #include "lib/functions/capture.h"
 #include "lib/functions/definitions.h"
+#include "lib/functions/kept.h"
+#include "lib/functions/run.h"
 #include "lib/functions/stored.h"
 #include "lib/objects/queue.h"
 
@@ -23,6 +25,8 @@ struct worker {
 	struct dso_session *session;
 	char prefix[PREFIX_BYTES_MAX]; /* of the executor that is served */
 	struct dso_queue *calls, *results;
+	struct kept kept;           /* results, in a run */
+	struct kept_call kept_call; /* that runs, then */
 	struct state state;
 	struct state_row row; /* what the state shows of the worker, while it runs nothing */
 	uint32_t row_index;
@@ -102,7 +106,7 @@ static int report_return(struct worker *worker, const struct dso_call *call)
 	int r = 0;
 
 	message.is_stored = is_stored;
-	if (is_stored) {
+	if (is_stored && !worker->kept.map) {
 		do {
 			r = stored_put(worker->session, worker->prefix, "result", call->number,
 				       call->result, call->result_bytes);
@@ -141,12 +145,35 @@ static void end_output(struct dso_call *call)
 	capture_drain(call->capture);
 }
 
+/* What a function changes of its argument does not count. */
+static void note_kept_call(struct worker *worker, const struct dso_call *call, const char *name)
+{
+	if (worker->kept.map)
+		worker->kept_call =
+			kept_call_of(name, strlen(name), call->argument, call->argument_bytes);
+}
+
+/* In a run keep the result. It is told only then. */
+static int keep(struct worker *worker, struct dso_call *call)
+{
+	int r;
+
+	if (!worker->kept.map)
+		return 0;
+	do {
+		r = kept_put(&worker->kept, call->number, &worker->kept_call, &call->result,
+			     &call->result_bytes);
+	} while (r && again(worker, r));
+	return r ? dso_fail(call, r, "its result cannot be kept: %s", error_sentence(r)) : 0;
+}
+
 static int run(struct worker *worker, struct dso_call *call,
 	       const struct dso_definition *definition, const struct call_message *message)
 {
 	struct attended attended;
 	int error;
 
+	note_kept_call(worker, call, definition->name);
 	if (message->wants_output)
 		begin_output(worker, call, definition->name);
 	attendant_begin(worker->attendant, call, definition->name,
@@ -160,6 +187,8 @@ static int run(struct worker *worker, struct dso_call *call,
 		return 0;
 	if (attended.is_cancelled)
 		return report(worker, call, OUTCOME_CANCELLED, RESULT_IS_ENDED);
+	if (error == 0)
+		error = keep(worker, call);
 	if (error == 0)
 		return report_return(worker, call);
 	if (error > 0)
@@ -314,6 +343,7 @@ static void leave_executor(struct worker *worker)
 	state_close(&worker->state);
 	dso_queue_close(worker->calls);
 	dso_queue_close(worker->results);
+	kept_close(&worker->kept);
 	worker->calls = worker->results = NULL;
 	worker->attendant = NULL;
 	worker->capture = NULL;
@@ -357,6 +387,8 @@ static int enter_executor(struct worker *worker, const struct worker_term *term)
 	if (r == 0)
 		r = open_queue(worker, "results", &worker->results);
 	if (r == 0)
+		r = kept_open(worker->session, worker->prefix, &worker->kept);
+	if (r == 0)
 		r = open_state(worker);
 	if (r == 0)
 		r = start_attendant(worker, term->is_thread);
@@ -388,6 +420,7 @@ int worker_serve(struct worker *worker, const struct worker_term *term, uint64_t
 {
 	int r = enter_executor(worker, term);
 
+	run_is_for_workers();
 	*ret_served = 0;
 	if (r == 0 && term->ready_fd >= 0) {
 		eventfd_write(term->ready_fd, 1);

@@ -162,8 +162,9 @@ void dso_output_print(void *context, const struct dso_output_line *line);
 struct dso_executor_params {
 	uint64_t workers;  /* at a time, 1 to 1,024; 0: as many as this process has processors */
 	uint64_t attempts; /* of a call, 1 to 1,000; 0: 3 */
-	/* The name of the run, which begins the names of the objects that the executor makes; NULL:
-	 * the environment variable DSO_RUN, and where that is not set a name of its own. */
+	/* The name of the run, of at most 80 bytes: see dso_run_end(). NULL: the environment
+	 * variable DSO_RUN, followed by / and DSO_RANK where that is set. "", or where DSO_RUN is
+	 * not set: the executor is of no run, and no result is kept. */
 	const char *run;
 	/* For how long a function may run, in ns; 0: as long as it takes. The worker that runs it
 	 * ends with it, some milliseconds later. In a thread ("thread:") it goes on, but its result
@@ -177,7 +178,10 @@ struct dso_executor_params {
 	 * they do in threads ("thread:"). */
 	void (*output)(void *context, const struct dso_output_line *line);
 	void *output_context;
-	uint64_t reserved[4]; /* zero */
+	/* 0: the results of the run are kept until it is ended. DSO_EPHEMERAL: or until the run
+	 * has had no driver for longer than the linger of its session (struct dso_options). */
+	uint64_t ephemeral;
+	uint64_t reserved[3]; /* zero */
 };
 
 /*
@@ -186,13 +190,15 @@ struct dso_executor_params {
  * runs functions in threads of this process, for debugging. "http://HOST/..." and "https://..."
  * invoke the function at that URL, which is this program, as OpenFaaS's of-watchdog and Knative
  * have it, "lambda:FUNCTION?region=REGION" one of AWS Lambda's; libcurl and libjansson are loaded
- * then. docs/functions.md has their options. NULL: the environment variable DSO_EXECUTOR, and
- * where that is not set "process:". Workers use the URL of @session, and its environment. @params
- * may be NULL. *ret_executor is the caller's, to be given back with dso_executor_close(). Blocks
- * for some round trips. The sentence of a failure is dso_error(session). Returns 0, -EINVAL (the
- * URL, or a parameter, makes no sense), -EOPNOTSUPP (processes share no embedded store, or a
- * library cannot be loaded), what opening a queue returns, -EAGAIN (this process gets no more
- * threads), -EMFILE, -ENOMEM.
+ * then. docs/functions.md has their options. NULL: the environment variable DSO_EXECUTOR, and where
+ * that is not set "process:". Workers use the URL of @session, and its environment. In a run the
+ * executor that a driver opens as its Nth finds the results of the Nth one before. @params may be
+ * NULL. *ret_executor is the caller's, to be given back with dso_executor_close(). Blocks for some
+ * round trips. The sentence of a failure is dso_error(session). Returns 0, -EINVAL (the URL, or a
+ * parameter, makes no sense), -EBUSY (the run has another driver; the sentence says which),
+ * -ENAMETOOLONG (the name of the run), -EOPNOTSUPP (processes share no embedded store, or a library
+ * cannot be loaded), what opening a queue returns, -EAGAIN (this process gets no more threads),
+ * -EMFILE, -ENOMEM.
  */
 int dso_executor_open(struct dso_session *session, const char *url,
 		      const struct dso_executor_params *params, struct dso_executor **ret_executor);
@@ -203,6 +209,22 @@ int dso_executor_open(struct dso_session *session, const char *url,
  * the workers have ended. Close it before its session. NULL does nothing.
  */
 void dso_executor_close(struct dso_executor *executor);
+
+/*
+ * dso_run_end - forget the run: delete every object whose name begins with run/RUN/, the results
+ * that are kept first of all. @run NULL: the run of the environment.
+ *
+ * A *run* is one execution of a program, which may take several starts of its driver. The result of
+ * a call of a run is kept in the store before it is told. A driver that was killed and is started
+ * again, with the same name for the run, makes the same calls in the same order: those whose
+ * results are kept are not run again, and their results are there at once. Calls that failed are
+ * run again. A run has one driver at a time, which is the session with its executors.
+ *
+ * Blocks for some round trips, for 2 s where another driver has the run. Returns 0, -EBUSY (another
+ * driver has the run, or an executor of it is open), -EINVAL (no run is named), -ENAMETOOLONG, what
+ * dso_mutex_open(), dso_mutex_lock() and dso_delete_prefix() return, -ENOMEM.
+ */
+int dso_run_end(struct dso_session *session, const char *run);
 
 /* ---- threads ---- */
 
@@ -215,7 +237,8 @@ struct dso_thread;
  * result. Returns 0, -EINVAL (no such function was defined), -EMSGSIZE (more than
  * DSO_ARGUMENT_BYTES_MAX), -ECHILD (workers cannot be started; the sentence says why), what pushing
  * to a queue returns, for an argument of more than 776 bytes what opening and setting a future
- * returns, -ENOMEM.
+ * returns, -EEXIST (in a run: when it was begun, the call of this number was of another function or
+ * had another argument), -ENOMEM.
  */
 int dso_thread_create(struct dso_executor *executor, dso_function function, const void *argument,
 		      size_t bytes, struct dso_thread **ret_thread);
