@@ -123,9 +123,12 @@ static int make_calls(dso_function of_later, size_t joined)
 	return DONE;
 }
 
+static unsigned workers = CALLS;
+
 static int open_run(struct dso_executor **ret_executor, uint64_t ephemeral)
 {
-	struct dso_executor_params params = {.workers = CALLS, .run = "r", .ephemeral = ephemeral};
+	struct dso_executor_params params = {
+		.workers = workers, .run = "r", .ephemeral = ephemeral};
 
 	return dso_executor_open(session, "process:", &params, ret_executor);
 }
@@ -153,7 +156,7 @@ static int drive(const char *scenario)
 			pause();
 		return r;
 	}
-	if (strcmp(scenario, "rest") == 0)
+	if (strcmp(scenario, "rest") == 0 || strcmp(scenario, "waiting") == 0)
 		return make_calls(fill_when_latch_opens, CALLS);
 	if (strcmp(scenario, "another function") == 0)
 		return status_of_error(call_one(fill_otherwise));
@@ -183,6 +186,9 @@ static int be_driver(const char *scenario)
 	struct dso_options options = {.linger = is_ephemeral ? 50 * DSO_SECOND : 0};
 	int r = dso_open(NULL, &options, &session);
 
+	/* So that calls wait. */
+	if (strcmp(scenario, "waiting") == 0)
+		workers = 2;
 	if (r == 0)
 		r = open_run(&executor, is_ephemeral ? DSO_EPHEMERAL : 0);
 	r = r ? status_of_error(r) : drive(scenario);

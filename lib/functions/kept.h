@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Results of a run that are kept, so that a driver that is started again finds what was done: the
- * map run/RUN/results/EXECUTOR, where EXECUTOR counts the executors of the driver. A worker puts the
- * result of a call there before it tells it. So what was told is what is kept, whoever asks, and
- * whoever else ran the call.
+ * map run/RUN/results/EXECUTOR, where EXECUTOR counts the executors of the driver. A worker puts
+ * the result of a call there before it tells it. So what was told is what is kept, also where
+ * another worker ran the call, too.
  *
  * The key of an entry is the call's number; its value says what was called, and has a short result.
  * A longer one is in pieces, entries of their own.

@@ -36,8 +36,8 @@ struct run;
 int run_enter(struct dso_session *session, const char *name, struct run **ret_run,
 	      unsigned *ret_number);
 
-/* The executor is closed; with @in_vain it was not opened, and its number goes to the next one. NULL
- * does nothing. */
+/* The executor is closed; with @in_vain it was not opened, and its number goes to the next one.
+ * NULL does nothing. */
 void run_leave(struct run *run, bool in_vain);
 
 #endif

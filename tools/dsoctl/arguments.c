@@ -62,7 +62,7 @@ const struct argp_option option_table[] = {
 	 "--silence to answer, and is asked once. For "
 	 "other commands it is --silence, and the limit for opening the session, too"},
 	{"json", KEY_JSON, NULL, 0,
-	 "print JSON: one object, for ls, queue pop, map scan and set scan one a line. lock, "
+	 "print JSON: one object, for ls, ps, queue pop, map scan and set scan one a line. lock, "
 	 "semaphore run, once, run "
 	 "and queue pop --lease print it after "
 	 "the output of their command, on a line of its own. Tokens, counters and latches are "
@@ -81,7 +81,8 @@ const struct argp_option option_table[] = {
 	 "ls: what each session holds, and for how long: locks, permits, onces under way, "
 	 "promised futures, leased items"},
 	{"force", KEY_FORCE, NULL, 0, "unlock, rm: also where a session holds it"},
-	{"prefix", KEY_PREFIX, "TEXT", 0, "ls, rm: every object with a name that begins with TEXT"},
+	{"prefix", KEY_PREFIX, "TEXT", 0,
+	 "ls, rm, ps: every object, or executor, with a name that begins with TEXT"},
 	{"permits", KEY_PERMITS, "N", 0, "semaphore run: permits of a new semaphore"},
 	{"initial", KEY_INITIAL, "N", 0, "counter open: the value at creation (0)"},
 	{"capacity", KEY_CAPACITY, "N", 0,

@@ -94,6 +94,19 @@ static const char about_pop[] =
 	"  that of the command  with --lease, as for dsoctl lock\n"
 	"  1                    another failure: stderr says which\n";
 
+static const char about_ps[] =
+	"Of each executor it tells how many calls wait for a worker (queued), run, have a result "
+	"(done), have failed, and were cancelled, and how often calls were made again (retried). "
+	"The driver tells these numbers while it waits for results. Below it are the calls that "
+	"have run for a tenth of a second, as kill takes them: run/RUN/EXECUTOR/NUMBER. A worker "
+	"that has told nothing of its call for 5 s is silent: it is frozen, or gone. --json "
+	"prints an executor a line.\n";
+
+static const char about_kill[] =
+	"CALL is run/RUN/EXECUTOR/NUMBER, as ps shows it. A call that waits is not begun; where it "
+	"runs, its worker is killed. The driver learns that it was cancelled (ENODATA), and does "
+	"not make it again. Of a call that is over nothing changes.\n";
+
 static const char about_run[] =
 	"COMMAND is started N times, as ranks 0 to N - 1, in an environment that says where "
 	"storaged is (DSO_URL), which rank this is (DSO_RANK) of how many (DSO_COUNT), in which "
@@ -323,6 +336,9 @@ const struct command commands[] = {
 	{"run", "[-n N] [--restart[=N]] [--timeout TIME] -- COMMAND...",
 	 "run a program as N processes, the ranks", OPTION_COUNT | OPTION_TIMEOUT | OPTION_RANKS, 1,
 	 UINT_MAX, false, run_run, about_run},
+	{"ps", "[--prefix TEXT]", "list executors of functions, and the calls that run",
+	 OPTION_PREFIX, 0, 0, false, run_ps, about_ps},
+	{"kill", "CALL", "cancel a call of an executor", 0, 1, 1, false, run_kill, about_kill},
 	{"completion bash", "", "print the completion script of bash", OPTION_PLAIN, 0, 0, true,
 	 run_completion},
 	{"version", "", "print the versions of program and library", 0, 0, 0, true, run_version},

@@ -364,6 +364,58 @@ int dso_parallel_for(struct dso_executor *executor, dso_function function,
 				 size_t result_bytes),
 		     void *context, const struct dso_many_params *params, int64_t timeout);
 
+/* ---- looking at executors, of any driver ---- */
+
+/* Times are in ns, by the clocks of two hosts. Numbers are those of the driver, which tells them
+ * while it waits for results, each tenth of a second. */
+struct dso_executor_stat {
+	char name[128]; /* what the names of its objects begin with: "run/RUN/EXECUTOR" */
+	char kind[24];  /* "process:" */
+	char driver_host[64];
+	uint32_t driver_pid;
+	uint32_t workers; /* that were asked for */
+	int64_t age;      /* since it was opened */
+	/* calls: that wait for a worker, run, have a result, have failed, were cancelled */
+	uint64_t queued, running, done, failed, cancelled;
+	uint64_t retried; /* how often calls were made again after a failure */
+	uint64_t reserved[4];
+};
+
+/*
+ * dso_executors - call @each with every executor of the namespace that is open, in no order, until
+ * @each returns other than 0. @each gets @context, may use the session, and must not keep the
+ * pointer. Blocks for some round trips an executor. Returns 0, what @each returned, what dso_list()
+ * and reading a memory return, -ENOMEM.
+ */
+int dso_executors(struct dso_session *session,
+		  int (*each)(const struct dso_executor_stat *stat, void *context), void *context);
+
+/* A call that runs, and has for a tenth of a second. */
+struct dso_call_stat {
+	uint64_t number;
+	uint32_t attempt; /* which one this is */
+	uint32_t worker_pid;
+	char worker_host[64];
+	char function[168];
+	int64_t age;     /* since the attempt began */
+	int64_t silence; /* since its worker told that: after some seconds it is frozen or gone */
+	uint64_t reserved[4];
+};
+
+/* dso_calls - call @each with the calls that run of the executor of that name, as dso_executors()
+ * does. Returns 0, what @each returned, -ENOENT (there is no such executor), what reading a memory
+ * returns, -ENOMEM. */
+int dso_calls(struct dso_session *session, const char *executor,
+	      int (*each)(const struct dso_call_stat *stat, void *context), void *context);
+
+/*
+ * dso_call_end - cancel a call of the executor of that name, as dso_thread_cancel() does: its
+ * driver gets -ENODATA. Of a call that is over nothing changes. Blocks for some round trips, not
+ * for the end of the call. Returns 0, -ENOENT (there is no such executor, or it has not made that
+ * call), what changing a memory returns.
+ */
+int dso_call_end(struct dso_session *session, const char *executor, uint64_t number);
+
 DSO_DECLARATIONS_END
 
 #endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Executors and their calls: ps, kill. */
+#include "tools/dsoctl/age.h"
+#include "tools/dsoctl/dsoctl.h"
+#include "tools/parse.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* A worker tells of its call ten times a second. */
+#define SILENCE_NS (5 * DSO_SECOND)
+
+#define AGE_BYTES 16
+
+static const char *age(int64_t ns, char text[static AGE_BYTES])
+{
+	age_write(text, AGE_BYTES, ns / DSO_SECOND);
+	return text;
+}
+
+/* ---- ps ---- */
+
+struct listing {
+	struct dsoctl *ctl;
+	const struct dso_executor_stat *executor;
+	json_t *calls; /* of it, as JSON; NULL: as text */
+	bool any;      /* executors, so far */
+	int error;
+};
+
+static int add_call(const struct dso_call_stat *call, void *context)
+{
+	struct listing *listing = context;
+
+	json_array_append_new(listing->calls,
+			      json_pack("{s:I, s:o, s:i, s:o, s:i, s:I, s:I}", "number",
+					(json_int_t)call->number, "function",
+					json_text(call->function), "attempt", (int)call->attempt,
+					"host", json_text(call->worker_host), "pid",
+					(int)call->worker_pid, "age_ns", (json_int_t)call->age,
+					"silence_ns", (json_int_t)call->silence));
+	return 0;
+}
+
+static int print_call(const struct dso_call_stat *call, void *context)
+{
+	const struct listing *listing = context;
+	char function[PRINTABLE_BYTES], host[PRINTABLE_BYTES], runs[AGE_BYTES], silent[AGE_BYTES];
+
+	printf("  %s/%" PRIu64 "  %s, attempt %u, for %s by pid %u on %s", listing->executor->name,
+	       call->number, printable(call->function, function), call->attempt,
+	       age(call->age, runs), call->worker_pid, printable(call->worker_host, host));
+	if (call->silence > SILENCE_NS)
+		printf(", silent for %s", age(call->silence, silent));
+	putchar('\n');
+	return 0;
+}
+
+static json_t *executor_as_json(const struct dso_executor_stat *stat, json_t *calls)
+{
+	return json_pack("{s:o, s:o, s:o, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+			 "name", json_text(stat->name), "kind", json_text(stat->kind),
+			 "driver_host", json_text(stat->driver_host), "driver_pid",
+			 (int)stat->driver_pid, "workers", (int)stat->workers, "age_ns",
+			 (json_int_t)stat->age, "queued", (json_int_t)stat->queued, "running",
+			 (json_int_t)stat->running, "done", (json_int_t)stat->done, "failed",
+			 (json_int_t)stat->failed, "cancelled", (json_int_t)stat->cancelled,
+			 "retried", (json_int_t)stat->retried, "calls", calls);
+}
+
+static void print_executor(const struct dso_executor_stat *stat)
+{
+	char name[PRINTABLE_BYTES], kind[PRINTABLE_BYTES], host[PRINTABLE_BYTES], runs[AGE_BYTES];
+
+	printf("%-10s %7u %7" PRIu64 " %7" PRIu64 " %7" PRIu64 " %7" PRIu64 " %9" PRIu64
+	       " %7" PRIu64 " %7s  %s, driver pid %u on %s\n",
+	       printable(stat->kind, kind), stat->workers, stat->queued, stat->running, stat->done,
+	       stat->failed, stat->cancelled, stat->retried, age(stat->age, runs),
+	       printable(stat->name, name), stat->driver_pid, printable(stat->driver_host, host));
+}
+
+/* An executor that was closed meanwhile has no calls. */
+static int list_calls(struct listing *listing)
+{
+	int r = dso_calls(listing->ctl->session, listing->executor->name,
+			  listing->calls ? add_call : print_call, listing);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+static int list_executor(const struct dso_executor_stat *stat, void *context)
+{
+	struct listing *listing = context;
+	int r;
+
+	if (!has_prefix(listing->ctl, stat->name))
+		return 0;
+	listing->executor = stat;
+	if (listing->ctl->json) {
+		listing->calls = json_array();
+		r = list_calls(listing);
+		print_json(executor_as_json(stat, listing->calls));
+		return r;
+	}
+	if (!listing->any)
+		printf("%-10s %7s %7s %7s %7s %7s %9s %7s %7s  %s\n", "KIND", "WORKERS", "QUEUED",
+		       "RUNNING", "DONE", "FAILED", "CANCELLED", "RETRIED", "AGE", "EXECUTOR");
+	listing->any = true;
+	print_executor(stat);
+	return list_calls(listing);
+}
+
+enum exit_status run_ps(struct dsoctl *ctl)
+{
+	struct listing listing = {.ctl = ctl};
+	int r = dso_executors(ctl->session, list_executor, &listing);
+
+	return r ? fail(ctl, r) : STATUS_DONE;
+}
+
+/* ---- kill ---- */
+
+enum exit_status run_kill(struct dsoctl *ctl)
+{
+	char *call = ctl->operands[0], *slash = strrchr(call, '/');
+	uint64_t number;
+	int r;
+
+	if (!slash || parse_number(slash + 1, 0, INT64_MAX, &number))
+		return wrong_usage(ctl, "%s is no call, as ps shows them: run/RUN/EXECUTOR/NUMBER",
+				   call);
+	*slash = 0;
+	r = dso_call_end(ctl->session, call, number);
+	if (r)
+		return fail(ctl, r);
+	return print_done(ctl, json_pack("{s:o, s:I}", "executor", json_text(call), "number",
+					 (json_int_t)number));
+}
