@@ -130,7 +130,7 @@ int dso_executors(struct dso_session *session,
 		struct dso_executor_stat stat;
 		int seen = read_executor(session, names.list[i], &stat);
 
-		/* One that was closed meanwhile is none, and neither is what only looks like one. */
+		/* One that was closed meanwhile is none, nor is what only looks like one. */
 		if (seen == 0)
 			r = each(&stat, context);
 		else if (seen != -ENOENT && seen != -ESTALE && seen != -EBADMSG && seen != -EINVAL)
