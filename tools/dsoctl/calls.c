@@ -21,7 +21,7 @@ static const char *age(int64_t ns, char text[static AGE_BYTES])
 
 /* ---- ps ---- */
 
-struct listing {
+struct view {
 	struct dsoctl *ctl;
 	const struct dso_executor_stat *executor;
 	json_t *calls; /* of it, as JSON; NULL: as text */
@@ -31,9 +31,9 @@ struct listing {
 
 static int add_call(const struct dso_call_stat *call, void *context)
 {
-	struct listing *listing = context;
+	struct view *view = context;
 
-	json_array_append_new(listing->calls,
+	json_array_append_new(view->calls,
 			      json_pack("{s:I, s:o, s:i, s:o, s:i, s:I, s:I}", "number",
 					(json_int_t)call->number, "function",
 					json_text(call->function), "attempt", (int)call->attempt,
@@ -45,10 +45,10 @@ static int add_call(const struct dso_call_stat *call, void *context)
 
 static int print_call(const struct dso_call_stat *call, void *context)
 {
-	const struct listing *listing = context;
+	const struct view *view = context;
 	char function[PRINTABLE_BYTES], host[PRINTABLE_BYTES], runs[AGE_BYTES], silent[AGE_BYTES];
 
-	printf("  %s/%" PRIu64 "  %s, attempt %u, for %s by pid %u on %s", listing->executor->name,
+	printf("  %s/%" PRIu64 "  %s, attempt %u, for %s by pid %u on %s", view->executor->name,
 	       call->number, printable(call->function, function), call->attempt,
 	       age(call->age, runs), call->worker_pid, printable(call->worker_host, host));
 	if (call->silence > SILENCE_NS)
@@ -81,40 +81,40 @@ static void print_executor(const struct dso_executor_stat *stat)
 }
 
 /* An executor that was closed meanwhile has no calls. */
-static int list_calls(struct listing *listing)
+static int list_calls(struct view *view)
 {
-	int r = dso_calls(listing->ctl->session, listing->executor->name,
-			  listing->calls ? add_call : print_call, listing);
+	int r = dso_calls(view->ctl->session, view->executor->name,
+			  view->calls ? add_call : print_call, view);
 
 	return r == -ENOENT ? 0 : r;
 }
 
 static int list_executor(const struct dso_executor_stat *stat, void *context)
 {
-	struct listing *listing = context;
+	struct view *view = context;
 	int r;
 
-	if (!has_prefix(listing->ctl, stat->name))
+	if (!has_prefix(view->ctl, stat->name))
 		return 0;
-	listing->executor = stat;
-	if (listing->ctl->json) {
-		listing->calls = json_array();
-		r = list_calls(listing);
-		print_json(executor_as_json(stat, listing->calls));
+	view->executor = stat;
+	if (view->ctl->json) {
+		view->calls = json_array();
+		r = list_calls(view);
+		print_json(executor_as_json(stat, view->calls));
 		return r;
 	}
-	if (!listing->any)
+	if (!view->any)
 		printf("%-10s %7s %7s %7s %7s %7s %9s %7s %7s  %s\n", "KIND", "WORKERS", "QUEUED",
 		       "RUNNING", "DONE", "FAILED", "CANCELLED", "RETRIED", "AGE", "EXECUTOR");
-	listing->any = true;
+	view->any = true;
 	print_executor(stat);
-	return list_calls(listing);
+	return list_calls(view);
 }
 
 enum exit_status run_ps(struct dsoctl *ctl)
 {
-	struct listing listing = {.ctl = ctl};
-	int r = dso_executors(ctl->session, list_executor, &listing);
+	struct view view = {.ctl = ctl};
+	int r = dso_executors(ctl->session, list_executor, &view);
 
 	return r ? fail(ctl, r) : STATUS_DONE;
 }
