@@ -78,6 +78,30 @@ DSO_FUNCTION(exit_before_attempt)
 	return 0;
 }
 
+/* In its first attempt the session ends in the middle, and the function fails by that. The argument
+ * says whether it begins another before it does. */
+DSO_FUNCTION(fail_by_a_lost_session)
+{
+	struct dso_session *worker = dso_call_session(call);
+	const bool *renews = dso_argument(call, NULL);
+	struct sockaddr_storage peer;
+	int r = 0;
+
+	if (dso_call_attempt(call) > 1)
+		return 0;
+	for (int fd = 3; fd < 256; fd++) {
+		socklen_t bytes = sizeof peer;
+
+		if (getpeername(fd, (struct sockaddr *)&peer, &bytes) == 0)
+			shutdown(fd, SHUT_RDWR);
+	}
+	while (r == 0)
+		r = dso_ping(worker, NULL);
+	if (*renews)
+		dso_renew(worker, NULL, NULL);
+	return r;
+}
+
 DSO_FUNCTION(count)
 {
 	return add_to_counter(dso_call_session(call), "count");
@@ -362,6 +386,17 @@ START_TEST(a_call_whose_worker_dies_is_run_again)
 }
 END_TEST
 
+START_TEST(a_function_that_fails_by_a_lost_session_is_run_again)
+{
+	for (int renews = 0; renews < 2; renews++) {
+		bool argument = renews;
+
+		OK(join(create(fail_by_a_lost_session, &argument, sizeof argument)));
+	}
+	OK(join(create(count, NULL, 0)));
+}
+END_TEST
+
 START_TEST(calls_beside_a_worker_that_is_killed_have_their_results)
 {
 	static struct dso_thread *threads[200];
@@ -619,6 +654,7 @@ static Suite *suite(void)
 	};
 	const TTest *const of_processes[] = {
 		a_call_whose_worker_dies_is_run_again,
+		a_function_that_fails_by_a_lost_session_is_run_again,
 		calls_beside_a_worker_that_is_killed_have_their_results,
 		closing_ends_workers_in_the_middle_of_calls_and_leaves_nothing,
 		a_join_says_that_workers_cannot_be_started,

@@ -19,7 +19,7 @@ complains "dsoctl: there is no executor run/a/b; *"
 check "a call has a number" 2 "" dsoctl kill run/a/b
 "$RUNS" driver waiting &
 driver=$!
-check "three of its calls are done" 0 "" eventually has done 3
+check "three of its calls are done" 0 "" eventually has "done" 3
 check "two run" 0 "" eventually has running 2
 check "and two more wait" 0 "" has queued 2
 check "those are shown" 0 "" eventually runs 3

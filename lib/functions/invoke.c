@@ -58,8 +58,11 @@ struct workers {
 
 /* ---- failures ---- */
 
+/* Not for what stopping has broken off: another executor of the session may wait. */
 static void give_up(struct workers *workers, const char *why)
 {
+	if (atomic_load(&workers->is_stopping))
+		return;
 	snprintf(workers->why, sizeof workers->why, "%s", why);
 	atomic_store(&workers->is_broken, true);
 	dso_interrupt(workers->request.session);

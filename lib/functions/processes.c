@@ -144,19 +144,27 @@ static void start_process(struct workers *workers, unsigned index)
 	give_up(workers, "a process could not be started: errno", -r);
 }
 
-/* The process has ended: another one takes its place. */
-static void note_end(struct workers *workers, unsigned index)
+static bool has_ended(struct workers *workers, unsigned index, int *ret_status)
 {
 	struct process *process = &workers->processes[index];
-	eventfd_t served;
-	int status;
 
-	if (waitpid(process->pid, &status, WNOHANG) == 0)
-		return;
+	if (waitpid(process->pid, ret_status, WNOHANG) == 0)
+		return false;
 	close(workers->polled[1 + index].fd);
 	workers->polled[1 + index].fd = -1;
 	process->pid = 0;
-	process->start_ns = clock_now_ns() + PAUSE_NS;
+	return true;
+}
+
+/* The process has ended: another one takes its place. */
+static void note_end(struct workers *workers, unsigned index)
+{
+	eventfd_t served;
+	int status;
+
+	if (!has_ended(workers, index, &status))
+		return;
+	workers->processes[index].start_ns = clock_now_ns() + PAUSE_NS;
 	/* What a worker has written before its end is there. */
 	workers->vain = eventfd_read(workers->ready_fd, &served) == 0 ? 0 : workers->vain + 1;
 	if (workers->vain >= VAIN_MAX)
@@ -189,13 +197,14 @@ static int start_due(struct workers *workers)
 static bool all_end_within(struct workers *workers, int wait_ms)
 {
 	unsigned left = 0;
+	int status;
 
 	workers->polled[0].fd = -1;
 	for (;;) {
 		left = 0;
 		for (unsigned i = 0; i < workers->request.count; i++) {
 			if (workers->processes[i].pid && workers->polled[1 + i].revents)
-				note_end(workers, i);
+				has_ended(workers, i, &status);
 			left += workers->processes[i].pid != 0;
 		}
 		if (left == 0)

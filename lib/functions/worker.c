@@ -37,22 +37,29 @@ struct worker {
 	bool is_thread;
 	_Atomic bool is_stopping; /* worker_stop() */
 	uint8_t build[MESSAGE_BUILD_BYTES];
+	uint64_t ticket; /* of the call that runs */
 	/* the item that was taken, and the one that is put back */
 	uint8_t call[MESSAGE_BYTES], result[MESSAGE_BYTES];
 };
 
-/* Whether to try again after @r: the session was over, and it is renewed; or an interrupt came that
- * was not for the worker. */
+/* Whether an interrupt came that was not for the worker. */
+static bool is_interrupted(const struct worker *worker, int r)
+{
+	return r == -ECANCELED && !atomic_load(&worker->is_stopping);
+}
+
+/* Whether to try again after @r: an interrupt came, or the session was over and is renewed. */
 static bool again(struct worker *worker, int r)
 {
-	if (r == -ECANCELED)
-		return !atomic_load(&worker->is_stopping);
+	if (is_interrupted(worker, r))
+		return true;
 	return (r == -ESHUTDOWN || r == -ENOTCONN || r == -ECONNRESET) &&
 	       dso_renew(worker->session, NULL, NULL) == 0;
 }
 
 /* ---- a call ---- */
 
+/* Where the session is over, so is the lease of the call, and it comes to another worker. */
 static int push_result(struct worker *worker, const struct result_message *message,
 		       const void *bytes, size_t byte_count)
 {
@@ -64,7 +71,7 @@ static int push_result(struct worker *worker, const struct result_message *messa
 	do {
 		r = dso_queue_push(worker->results, worker->result, sizeof *message + byte_count,
 				   DSO_FOREVER);
-	} while (r && again(worker, r));
+	} while (is_interrupted(worker, r));
 	return r;
 }
 
@@ -90,11 +97,14 @@ static int report(struct worker *worker, const struct dso_call *call, enum outco
 	return push_result(worker, &message, NULL, 0);
 }
 
+/* A function whose session was over may have failed by that: the call is run again. */
 static int report_failure(struct worker *worker, const struct dso_call *call, int error,
 			  const char *sentence)
 {
 	struct result_message message = message_of(call, OUTCOME_FAILED, strlen(sentence));
 
+	if (!queue_has_leased(worker->calls, worker->ticket))
+		return -EPERM;
 	message.error = le32_of((uint32_t)-error);
 	return push_result(worker, &message, sentence, strlen(sentence));
 }
@@ -103,18 +113,20 @@ static int report_return(struct worker *worker, const struct dso_call *call)
 {
 	bool is_stored = call->result_bytes > RESULT_INLINE_BYTES_MAX;
 	struct result_message message = message_of(call, OUTCOME_RETURNED, call->result_bytes);
-	int r = 0;
+	int r, s;
 
 	message.is_stored = is_stored;
-	if (is_stored && !worker->kept.map) {
-		do {
-			r = stored_put(worker->session, worker->prefix, "result", call->number,
-				       call->result, call->result_bytes);
-		} while (r && again(worker, r));
-	}
-	if (r)
-		return report_failure(worker, call, r, dso_error(worker->session));
-	return push_result(worker, &message, call->result, is_stored ? 0 : call->result_bytes);
+	/* It counts, though the call may come to another worker. */
+	do {
+		r = s = is_stored && !worker->kept.map
+				? stored_put(worker->session, worker->prefix, "result",
+					     call->number, call->result, call->result_bytes)
+				: 0;
+		if (r == 0)
+			r = push_result(worker, &message, call->result,
+					is_stored ? 0 : call->result_bytes);
+	} while (r && again(worker, r));
+	return s ? report_failure(worker, call, s, dso_error(worker->session)) : r;
 }
 
 /* What the state shows of a worker that runs nothing. It is no failure of the worker where that
@@ -265,6 +277,7 @@ static int serve_one(struct worker *worker, const struct dso_queue_item *item, b
 
 	if (item->length_bytes < sizeof message)
 		return 0;
+	worker->ticket = item->ticket;
 	memcpy(&message, worker->call, sizeof message);
 	call.number = le64_get(message.number);
 	call.round = le32_get(message.round);

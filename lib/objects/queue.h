@@ -178,6 +178,9 @@ int queue_raise(struct dso_queue *queue, uint64_t offset, uint32_t count);
 int queue_lease_beside(struct dso_queue *queue, struct dso_queue_item *item, int64_t timeout,
 		       struct op *beside);
 
+/* Whether this handle has leased the item of @ticket, as far as it knows. */
+bool queue_has_leased(const struct dso_queue *queue, uint64_t ticket);
+
 /* Wait while the slot of @ticket has the word *word, until @until_ns. *word is what it has then. */
 int queue_wait_slot(struct dso_queue *queue, uint64_t ticket, uint64_t *word, int64_t until_ns);
 

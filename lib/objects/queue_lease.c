@@ -14,6 +14,11 @@ static uint32_t find_lease(const struct dso_queue *queue, uint64_t ticket)
 	return i;
 }
 
+bool queue_has_leased(const struct dso_queue *queue, uint64_t ticket)
+{
+	return find_lease(queue, ticket) < queue->leases;
+}
+
 /* The slot of @ticket, whose item this handle has leased, goes on as @next of its word says.
  * Returns 0, -EPERM (it has not), or an error. */
 static int end_lease(struct dso_queue *queue, uint64_t ticket, uint64_t (*next)(uint64_t word))
@@ -62,7 +67,7 @@ static int count_return(struct dso_queue *queue, uint64_t ticket)
 
 static int give_back(struct dso_queue *queue, uint64_t ticket)
 {
-	int r = find_lease(queue, ticket) < queue->leases ? count_return(queue, ticket) : -EPERM;
+	int r = queue_has_leased(queue, ticket) ? count_return(queue, ticket) : -EPERM;
 
 	if (r == 0)
 		r = end_lease(queue, ticket, queue_word_without_owner);

@@ -14,6 +14,7 @@ noted_by() { [[ $(cat "$scratch/$1".* 2>/dev/null | wc -l) -eq $2 ]]; }
 # all_dead FILE...: the processes that are noted there.
 all_dead() {
 	local pid
+	# shellcheck disable=SC2013 # words
 	for pid in $(cat "$@"); do dead "$pid" || return; done
 }
 exists() { dsoctl ls | grep -qx "$1"; }
