@@ -18,7 +18,7 @@
 /* So many results may wait for the driver when a line is added to them; more lines are dropped. */
 #define OUTPUT_WAITING_MAX 1024
 /* Reads of a pipe at the end of a call: programs that it has started may write on. */
-#define READS_MAX 64
+#define READS_AT_END 64
 /* For which a process that crashes waits until its last lines are on their way. */
 #define LAST_LINES_NS DSO_SECOND
 
@@ -176,7 +176,8 @@ static void drain(struct capture *capture)
 	for (unsigned i = 0; i < STREAMS; i++) {
 		struct stream *stream = &capture->streams[i];
 
-		for (unsigned reads = 0; reads < READS_MAX && take_stream(capture, stream); reads++)
+		for (unsigned reads = 0; reads < READS_AT_END && take_stream(capture, stream);
+		     reads++)
 			;
 		if (stream->used)
 			end_line(capture, stream);
