@@ -3,7 +3,7 @@
  * Functions on platforms: what a gateway does to an invocation changes no result. tests/gateway is
  * the gateway, and this program is both the driver and the function.
  *
- *	tests/functions_gateway fork|http|lambda TRANSPORT
+ *	tests/functions_gateway fork|http|lambda|kubernetes TRANSPORT
  */
 #include "tests/await.h"
 #include "tests/daemon.h"
@@ -169,10 +169,17 @@ static void check_squares(int calls)
 		ck_assert_int_eq(join(threads[i]), i * i);
 }
 
-/* The answer of each invocation has come: no worker is there. */
+static bool is_kind(const char *name)
+{
+	return strcmp(kind, name) == 0;
+}
+
+/* The answer of each invocation has come, or what it had started is deleted: no worker is there. */
 static void await_leaving(void)
 {
-	AWAIT(gateway_count(&gateway, "answer") == gateway_count(&gateway, "request"));
+	const char *over = is_kind("kubernetes") ? "deleted" : "answer";
+
+	AWAIT(gateway_count(&gateway, over) == gateway_count(&gateway, "request"));
 }
 
 static int count_one(const struct dso_stat *stat, void *context)
@@ -250,7 +257,10 @@ START_TEST(results_are_right_whatever_the_gateway_does)
 	snprintf(list, sizeof list, "%s,-,%s", fault->name, fault->name);
 	snprintf(options, sizeof options, "idle_ms=1&%s", fault->options);
 	snprintf(event, sizeof event, "request %s %s",
-		 strcmp(kind, "lambda") == 0 ? "2015-03-31" : kind, fault->name);
+		 is_kind("lambda")       ? "2015-03-31"
+		 : is_kind("kubernetes") ? "apis"
+					 : kind,
+		 fault->name);
 	open_executor(list, options);
 	for (int round = 0; gateway_count(&gateway, event) < 2; round++)
 		check_squares(CALLS / 4);
@@ -352,6 +362,132 @@ START_TEST(a_worker_leaves_before_the_deadline_of_its_platform)
 	check_squares(1);
 	ck_assert_uint_eq(gateway_count(&gateway, "deadline"), 0);
 	ck_assert_uint_eq(gateway_count(&gateway, "start"), 1);
+}
+END_TEST
+
+/* ---- Kubernetes ---- */
+
+START_TEST(jobs_are_deleted_when_the_executor_is_closed)
+{
+	open_executor("", "idle_ms=600000");
+	check_squares(CALLS);
+	ck_assert_uint_eq(gateway_count(&gateway, "deleted"), 0);
+	dso_executor_close(executor);
+	executor = NULL;
+	ck_assert_uint_gt(gateway_count(&gateway, "request"), 0);
+	ck_assert_uint_eq(gateway_count(&gateway, "deleted"), gateway_count(&gateway, "request"));
+}
+END_TEST
+
+/* The answer comes half a second late, and closing waits for workers for no longer. */
+START_TEST(a_job_that_is_being_created_when_the_executor_is_closed_is_deleted)
+{
+	struct dso_thread *thread;
+
+	open_executor_of(1, "function", "slow", "");
+	thread = create(square, 1);
+	AWAIT(gateway_count(&gateway, "request") == 1);
+	dso_thread_detach(thread);
+	dso_executor_close(executor);
+	executor = NULL;
+	ck_assert_uint_eq(gateway_count(&gateway, "deleted"), 1);
+}
+END_TEST
+
+START_TEST(a_deletion_that_fails_as_the_executor_is_closed_is_tried_again)
+{
+	open_executor_of(1, "function", "DELETE:500,DELETE:429,DELETE:truncate", "idle_ms=600000");
+	check_squares(1);
+	dso_executor_close(executor);
+	executor = NULL;
+	ck_assert_uint_eq(gateway_count(&gateway, "deleted"), 1);
+	ck_assert_uint_eq(gateway_count(&gateway, "DELETE"), 4);
+}
+END_TEST
+
+START_TEST(looks_that_fail_end_no_job_until_there_are_too_many)
+{
+	open_executor_of(1, "function", "GET:500,GET:429,GET:truncate,GET:500", "idle_ms=1");
+	check_squares(1);
+	await_leaving();
+	ck_assert_uint_eq(gateway_count(&gateway, "request"), 1);
+	ck_assert_uint_ge(gateway_count(&gateway, "GET"), 5);
+}
+END_TEST
+
+START_TEST(a_job_that_cannot_be_looked_at_is_deleted_and_another_is_created)
+{
+	open_executor_of(1, "function", "GET:garbage,GET:500,GET:500,GET:500,GET:500,GET:500",
+			 "idle_ms=1");
+	check_squares(1);
+	AWAIT(gateway_count(&gateway, "deleted") == 1);
+	check_squares(1);
+	AWAIT(gateway_count(&gateway, "deleted") == 2);
+	check_squares(1);
+	ck_assert_int_eq(value_of("runs"), 3);
+}
+END_TEST
+
+/* A container that is not the driver's program, and what it said last. */
+START_TEST(the_last_words_of_a_pod_that_fails_are_told)
+{
+	open_executor_of(1, "words", "", "failures=1");
+	ck_assert_int_eq(join_broken(create(square, 1), "without an answer: no space left"),
+			 -ECHILD);
+	AWAIT(gateway_count(&gateway, "deleted") == 1);
+}
+END_TEST
+
+START_TEST(a_wrong_token_is_told)
+{
+	char url[600];
+
+	snprintf(url, sizeof url, "%s&token=/dev/null&failures=1",
+		 gateway_url(&gateway, kind, "function", "", ""));
+	OK(dso_executor_open(session, url, NULL, &executor));
+	ck_assert_int_eq(join_broken(create(square, 1), "Unauthorized"), -ECHILD);
+}
+END_TEST
+
+START_TEST(a_server_with_another_certificate_is_refused)
+{
+	char url[600];
+
+	snprintf(url, sizeof url, "%s&authority=/etc/ssl/certs/ca-certificates.crt&failures=1",
+		 gateway_url(&gateway, kind, "function", "", ""));
+	OK(dso_executor_open(session, url, NULL, &executor));
+	ck_assert_int_eq(join_broken(create(square, 1), "certificate"), -ECHILD);
+	ck_assert_uint_eq(gateway_count(&gateway, "request"), 0);
+	AWAIT(gateway_count(&gateway, "handshake") > 0);
+}
+END_TEST
+
+START_TEST(a_server_and_an_image_are_asked_for)
+{
+	static const char *const wrong[][2] = {
+		{"kubernetes:", "name of an image"},
+		{"kubernetes:?server=http://s", "name of an image"},
+		{"kubernetes:i", "KUBERNETES_SERVICE_HOST"},
+		{"kubernetes:i?server=http://s&namespace=a/b", "namespace"},
+	};
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		ck_assert_int_eq(dso_executor_open(session, wrong[i][0], NULL, &executor), -EINVAL);
+		ck_assert_msg(strstr(dso_error(session), wrong[i][1]) != NULL, "%s",
+			      dso_error(session));
+	}
+}
+END_TEST
+
+/* As in a pod, whose service account is not there. */
+START_TEST(a_pods_environment_names_the_server)
+{
+	setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1", 1);
+	setenv("KUBERNETES_SERVICE_PORT", strrchr(gateway.secured, ':') + 1, 1);
+	OK(dso_executor_open(session, "kubernetes:function?failures=1", NULL, &executor));
+	ck_assert_int_eq(join_broken(create(square, 1), "a job cannot be created"), -ECHILD);
+	unsetenv("KUBERNETES_SERVICE_HOST");
+	unsetenv("KUBERNETES_SERVICE_PORT");
 }
 END_TEST
 
@@ -531,6 +667,18 @@ static Suite *suite(void)
 		a_region_and_credentials_are_asked_for,
 		a_worker_leaves_before_the_deadline_of_its_platform,
 	};
+	const TTest *const of_kubernetes[] = {
+		jobs_are_deleted_when_the_executor_is_closed,
+		a_job_that_is_being_created_when_the_executor_is_closed_is_deleted,
+		a_deletion_that_fails_as_the_executor_is_closed_is_tried_again,
+		looks_that_fail_end_no_job_until_there_are_too_many,
+		a_job_that_cannot_be_looked_at_is_deleted_and_another_is_created,
+		the_last_words_of_a_pod_that_fails_are_told,
+		a_wrong_token_is_told,
+		a_server_with_another_certificate_is_refused,
+		a_server_and_an_image_are_asked_for,
+		a_pods_environment_names_the_server,
+	};
 	Suite *all = suite_create("functions on a gateway");
 	TCase *tests = tcase_create(kind);
 
@@ -538,12 +686,14 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	for (size_t i = 0; i < sizeof everywhere / sizeof *everywhere; i++)
 		tcase_add_test(tests, everywhere[i]);
-	if (strcmp(kind, "fork") != 0)
+	for (size_t i = 0;
+	     is_kind("kubernetes") && i < sizeof of_kubernetes / sizeof *of_kubernetes; i++)
+		tcase_add_test(tests, of_kubernetes[i]);
+	if (is_kind("http") || is_kind("lambda"))
 		tcase_add_test(tests, a_warm_function_keeps_its_process_and_its_handles);
-	for (size_t i = 0; strcmp(kind, "lambda") == 0 && i < sizeof of_lambda / sizeof *of_lambda;
-	     i++)
+	for (size_t i = 0; is_kind("lambda") && i < sizeof of_lambda / sizeof *of_lambda; i++)
 		tcase_add_test(tests, of_lambda[i]);
-	if (strcmp(kind, "fork") == 0) {
+	if (is_kind("fork")) {
 		tcase_add_test(tests, a_payload_of_more_than_a_mebibyte_is_refused);
 		tcase_add_loop_test(tests, a_payload_that_is_no_drivers_is_refused, 0,
 				    sizeof bad_payloads / sizeof *bad_payloads);
@@ -558,7 +708,8 @@ int main(int argc, char **argv)
 {
 	dso_function_main(argc, argv);
 	if (argc != 3) {
-		fprintf(stderr, "usage: functions_gateway fork|http|lambda shm|roce|tcp\n");
+		fprintf(stderr,
+			"usage: functions_gateway fork|http|lambda|kubernetes shm|roce|tcp\n");
 		return 2;
 	}
 	if (strcmp(argv[1], "driver") == 0)

@@ -24,12 +24,13 @@
 #define RETRY_AFTER_NS_MAX (300 * DSO_SECOND)
 /* What workers have to leave by themselves, and what ending them may take. */
 #define GRACE_NS (500 * DSO_MILLISECOND)
-#define END_NS   (10 * DSO_SECOND)
+#define END_NS   (20 * DSO_SECOND)
 
 struct slot {
 	struct invocation invocation;
 	struct exchange exchange;
 	bool is_used;
+	bool is_short; /* the request under way */
 	int64_t begun_ns;
 	int64_t resume_ns; /* of a pause; INT64_MAX: there is none */
 };
@@ -133,9 +134,10 @@ static enum step take_step(struct workers *workers, struct slot *slot, stepper n
 	struct platform_request request = {0};
 	enum step step = next(workers->platform, &slot->invocation, &request);
 
+	slot->is_short = step == STEP_REQUEST && request.is_short;
 	slot->resume_ns = INT64_MAX;
 	if (step == STEP_PAUSE)
-		slot->resume_ns = clock_now_ns() + PLATFORM_PAUSE_NS;
+		slot->resume_ns = clock_now_ns() + slot->invocation.pause_ns;
 	if (step != STEP_REQUEST ||
 	    exchange_begin(&slot->exchange, workers->multi, &request, slot) == 0)
 		return step;
@@ -255,7 +257,8 @@ static void wait_for_leaving(struct workers *workers)
 	}
 }
 
-/* Break off what is under way, and have the platform end what it has started. */
+/* Break off what is under way, unless its answer comes soon, and have the platform end what it has
+ * started. */
 static void end_all(struct workers *workers)
 {
 	stepper end = workers->platform->ops->end;
@@ -264,7 +267,7 @@ static void end_all(struct workers *workers)
 	for (unsigned i = 0; i < workers->slots_max; i++) {
 		struct slot *slot = &workers->slots[i];
 
-		if (!slot->is_used)
+		if (!slot->is_used || (end && slot->is_short))
 			continue;
 		exchange_end(&slot->exchange, workers->multi, CURLE_ABORTED_BY_CALLBACK,
 			     &slot->invocation);
@@ -379,10 +382,7 @@ static int open_platform(struct workers *workers, const struct platform_ops *ops
 
 static int prepare(struct workers *workers)
 {
-	struct platform *platform = workers->platform;
-	unsigned each = platform->ops->workers ? platform->ops->workers(platform) : 1;
-
-	workers->slots_max = (workers->request.count + each - 1) / each;
+	workers->slots_max = workers->request.count;
 	workers->slots = calloc(workers->slots_max, sizeof *workers->slots);
 	workers->multi = curl.multi_init();
 	atomic_store(&workers->wake_above, 0);
@@ -451,3 +451,4 @@ static int start(const struct workers_ops *ops, const struct platform_ops *platf
 ROW(http)
 ROW(https)
 ROW(lambda)
+ROW(kubernetes)

@@ -93,6 +93,13 @@ enum step platform_fail(struct invocation *invocation, const char *what)
 	return STEP_FAILED;
 }
 
+static enum step take_error(struct invocation *invocation, const struct answer *answer)
+{
+	snprintf(invocation->why, sizeof invocation->why, "%s",
+		 *answer->error ? answer->error : "the platform says that it failed");
+	return answer->is_refused ? STEP_REFUSED : STEP_FAILED;
+}
+
 enum step platform_read_answer(struct invocation *invocation)
 {
 	struct answer answer;
@@ -102,7 +109,24 @@ enum step platform_read_answer(struct invocation *invocation)
 		return platform_fail(invocation, "an invocation has no function's answer");
 	if (!*answer.error && invocation->status / 100 == 2)
 		return STEP_SERVED;
-	snprintf(invocation->why, sizeof invocation->why, "%s",
-		 *answer.error ? answer.error : "the platform says that it failed");
-	return answer.is_refused ? STEP_REFUSED : STEP_FAILED;
+	return take_error(invocation, &answer);
+}
+
+enum step platform_read_output(struct invocation *invocation, const char *output, size_t bytes)
+{
+	char excerpt[EXCERPT_BYTES + 1];
+	struct answer answer;
+	const char *line;
+
+	while (bytes && isspace((unsigned char)output[bytes - 1]))
+		bytes--;
+	line = memrchr(output, '\n', bytes);
+	line = line ? line + 1 : output;
+	bytes -= (size_t)(line - output);
+	if (answer_read(line, bytes, &answer) == 0)
+		return *answer.error ? take_error(invocation, &answer) : STEP_SERVED;
+	make_excerpt(line, bytes, excerpt);
+	snprintf(invocation->why, sizeof invocation->why, "a function ended without an answer: %s",
+		 *excerpt ? excerpt : "it wrote nothing");
+	return STEP_FAILED;
 }

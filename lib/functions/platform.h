@@ -33,21 +33,29 @@ struct platform_request {
 	char header[4200];       /* a line; "": none */
 	const char *authority;   /* a file of certificates; NULL: the system's */
 	int64_t timeout_ms;      /* 0: none */
+	/* It is over within PLATFORM_SHORT_MS, and changes something: where the executor is closed
+	 * its answer is waited for, so that what it has started can be ended. */
+	bool is_short;
 };
 
 /* What an invocation does next. */
 enum step {
 	STEP_REQUEST, /* the request that was filled in */
-	STEP_PAUSE,   /* nothing for PLATFORM_PAUSE_NS; then it is asked again */
+	STEP_PAUSE,   /* nothing for the invocation's pause_ns; then it is asked again */
 	STEP_SERVED,  /* it is over, and was a worker */
 	STEP_FAILED,  /* it is over, for the reason in its sentence */
 	STEP_REFUSED, /* the same, and every other one would be, too */
 };
-#define PLATFORM_PAUSE_NS DSO_SECOND
+#define PLATFORM_SHORT_MS 5000
 
 struct invocation {
 	unsigned step; /* the platform's: 0 at first, and again when it is over */
 	char id[128];  /* the platform's: of what it has started */
+	/* The platform's: tries in a row without an answer; what it will be over with;
+	 * and the last pause. */
+	unsigned misses;
+	enum step outcome;
+	int64_t pause_ns;
 	/* Of the last request: */
 	CURLcode code;       /* CURLE_OK: there is an answer */
 	long status;         /* of HTTP */
@@ -74,8 +82,6 @@ struct platform_ops {
 	 */
 	int (*open)(const char *more, const struct workers_request *request,
 		    struct platform **ret_platform, char *why);
-	/* How many workers an invocation is; NULL: one. */
-	unsigned (*workers)(const struct platform *platform);
 	/* What comes next in @invocation, after the answer of the last request. */
 	enum step (*advance)(struct platform *platform, struct invocation *invocation,
 			     struct platform_request *ret_request);
@@ -86,7 +92,8 @@ struct platform_ops {
 	void (*close)(struct platform *platform);
 };
 
-extern const struct platform_ops platform_http, platform_https, platform_lambda;
+extern const struct platform_ops platform_http, platform_https, platform_lambda,
+	platform_kubernetes;
 
 /*
  * Read "KEY=VALUE&KEY=VALUE" of an executor's URL: what engines have in common, into @options, and
@@ -103,5 +110,8 @@ enum step platform_fail(struct invocation *invocation, const char *what);
 
 /* What the answer of a function says. */
 enum step platform_read_answer(struct invocation *invocation);
+
+/* The same where it is the last line of what the function wrote, or of the end of that. */
+enum step platform_read_output(struct invocation *invocation, const char *output, size_t bytes);
 
 #endif

@@ -37,12 +37,17 @@ static void make_directory(struct gateway *gateway)
 		 "ln -s '%s' %s/function && cp '%s' %s/other && echo >> %s/other", program,
 		 gateway->directory, program, gateway->directory, gateway->directory);
 	run_shell(command);
+	snprintf(command, sizeof command,
+		 "cd %s && echo a-service-account > token && "
+		 "printf '#!/bin/sh\\necho no space left\\nexit 1\\n' > words && chmod +x words",
+		 gateway->directory);
+	run_shell(command);
 }
 
 static void exec_gateway(const struct gateway *gateway)
 {
 	const char *program = getenv("GATEWAY");
-	char named[3][100], libraries[PATH_MAX + 100], directory[PATH_MAX];
+	char named[4][100], libraries[PATH_MAX + 100], directory[PATH_MAX];
 	ssize_t length = readlink("/proc/self/exe", directory, sizeof directory - 1);
 
 	/* The copy is not where the library is found from. */
@@ -53,22 +58,24 @@ static void exec_gateway(const struct gateway *gateway)
 	snprintf(named[0], sizeof named[0], "function=%s/function", gateway->directory);
 	snprintf(named[1], sizeof named[1], "other=%s/other", gateway->directory);
 	snprintf(named[2], sizeof named[2], "missing=%s/missing", gateway->directory);
+	snprintf(named[3], sizeof named[3], "words=%s/words", gateway->directory);
 	execl("/usr/bin/python3", "python3", program ? program : "tests/gateway/gateway",
-	      gateway->log, named[0], named[1], named[2], NULL);
+	      gateway->log, named[0], named[1], named[2], named[3], NULL);
 	die("/usr/bin/python3");
 }
 
 static void read_port(struct gateway *gateway, int fd)
 {
 	FILE *output = fdopen(fd, "r");
-	unsigned port;
+	unsigned port, secured_port;
 
-	if (!output || fscanf(output, "ready %u", &port) != 1) {
+	if (!output || fscanf(output, "ready %u %u", &port, &secured_port) != 2) {
 		fprintf(stderr, "the gateway did not start\n");
 		exit(2);
 	}
 	fclose(output);
 	snprintf(gateway->base, sizeof gateway->base, "http://127.0.0.1:%u", port);
+	snprintf(gateway->secured, sizeof gateway->secured, "https://127.0.0.1:%u", secured_port);
 }
 
 void gateway_start(struct gateway *gateway)
@@ -110,6 +117,11 @@ const char *gateway_url(struct gateway *gateway, const char *kind, const char *n
 		snprintf(gateway->url, sizeof gateway->url,
 			 "lambda:%s?region=eu-west-1&endpoint=%s%s&%s", name, gateway->base, prefix,
 			 options);
+	else if (strcmp(kind, "kubernetes") == 0)
+		snprintf(gateway->url, sizeof gateway->url,
+			 "kubernetes:%s?namespace=functions&server=%s%s&token=%s/token"
+			 "&authority=%s.crt&%s",
+			 name, gateway->secured, prefix, gateway->directory, gateway->log, options);
 	else
 		snprintf(gateway->url, sizeof gateway->url, "%s%s/%s/%s#%s", gateway->base, prefix,
 			 kind, name, options);

@@ -9,11 +9,12 @@
 #include <jansson.h>
 
 /* X(name here, name in the library) */
-#define JANSSON_API(X)         \
-	X(delete, json_delete) \
-	X(dumps, json_dumps)   \
-	X(loadb, json_loadb)   \
-	X(pack, json_pack)     \
+#define JANSSON_API(X)               \
+	X(array_get, json_array_get) \
+	X(delete, json_delete)       \
+	X(dumps, json_dumps)         \
+	X(loadb, json_loadb)         \
+	X(pack, json_pack)           \
 	X(unpack_ex, json_unpack_ex)
 
 #define X(name, symbol) __typeof__(symbol) *name;
