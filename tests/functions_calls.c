@@ -25,6 +25,13 @@ DSO_FUNCTION(square)
 	return dso_return(call, &result, sizeof result);
 }
 
+DSO_FUNCTION(tell_process)
+{
+	int64_t pid = getpid();
+
+	return dso_return(call, &pid, sizeof pid);
+}
+
 /* Of odd numbers it fails. */
 DSO_FUNCTION(halve)
 {
@@ -527,6 +534,39 @@ START_TEST(a_call_that_runs_is_shown_with_its_worker)
 }
 END_TEST
 
+/* More workers than may end in a row without having served. */
+START_TEST(a_cold_process_runs_one_call)
+{
+	enum { CALLS = 40, WORKERS = 8 };
+	struct dso_executor_params params = {.workers = WORKERS};
+	struct dso_thread *threads[CALLS];
+	int64_t pids[CALLS];
+
+	dso_executor_close(executor);
+	OK(dso_executor_open(session, "process:?cold", &params, &executor));
+	for (int i = 0; i < CALLS; i++)
+		OK(dso_thread_create(executor, tell_process, NULL, 0, &threads[i]));
+	for (int i = 0; i < CALLS; i++) {
+		void *result;
+
+		OK(dso_thread_join(threads[i], DSO_FOREVER, &result, NULL));
+		memcpy(&pids[i], result, sizeof pids[i]);
+		free(result);
+		for (int j = 0; j < i; j++)
+			ck_assert_int_ne(pids[j], pids[i]);
+	}
+}
+END_TEST
+
+START_TEST(a_process_of_an_unknown_kind_is_refused)
+{
+	struct dso_executor *other;
+
+	ck_assert_int_eq(dso_executor_open(session, "process:?warm", NULL, &other), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "?cold"));
+}
+END_TEST
+
 START_TEST(what_makes_no_sense_is_refused)
 {
 	struct dso_many_params many = {.concurrency = DSO_THREADS_WAITING_MAX + 1};
@@ -576,6 +616,8 @@ static Suite *suite(void)
 		cancelling_a_call_that_runs_ends_its_worker,
 		a_function_that_runs_for_too_long_is_ended_and_not_run_again,
 		a_call_that_ran_for_too_long_is_made_again,
+		a_cold_process_runs_one_call,
+		a_process_of_an_unknown_kind_is_refused,
 	};
 	Suite *all = suite_create("functions: calls");
 	TCase *tests = tcase_create(transport);

@@ -31,21 +31,23 @@ static void end_with(const char *driver)
 /* "process:": the driver has started this process. */
 static int serve_driver(const char *prefix, const char *program)
 {
-	const char *ready = getenv(WORKER_READY_VARIABLE);
-	char why[SENTENCE_BYTES_MAX + 1], *own_prefix;
-	int ready_fd = ready ? atoi(ready) : -1;
+	const char *ready = getenv(WORKER_READY_VARIABLE), *calls = getenv(WORKER_CALLS_VARIABLE);
+	char why[SENTENCE_BYTES_MAX + 1], *own_prefix = strdup(prefix);
+	struct worker_term term = worker_whole_term(own_prefix, ready ? atoi(ready) : -1);
 	int r;
 
+	if (calls)
+		term.calls_max = strtoull(calls, NULL, 10);
 	end_with(getenv(WORKER_DRIVER_VARIABLE));
-	own_prefix = strdup(prefix);
 	/* Programs that a function starts are no workers. */
 	unsetenv(WORKER_PREFIX_VARIABLE);
 	unsetenv(WORKER_DRIVER_VARIABLE);
 	unsetenv(WORKER_READY_VARIABLE);
-	if (ready_fd >= 0)
-		fcntl(ready_fd, F_SETFD, FD_CLOEXEC);
-	r = own_prefix ? worker_serve_executor(NULL, own_prefix, ready_fd, why, sizeof why)
-		       : -ENOMEM;
+	unsetenv(WORKER_CALLS_VARIABLE);
+	if (term.ready_fd >= 0)
+		fcntl(term.ready_fd, F_SETFD, FD_CLOEXEC);
+	snprintf(why, sizeof why, "out of memory");
+	r = own_prefix ? worker_serve_executor(NULL, &term, why, sizeof why) : -ENOMEM;
 	if (r)
 		fprintf(stderr, "%s: worker %d: %s\n", program, getpid(), why);
 	free(own_prefix);

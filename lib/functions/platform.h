@@ -26,7 +26,6 @@ struct platform_options {
 struct platform_request {
 	const char *method; /* "POST" */
 	char url[PLATFORM_URL_BYTES];
-	const char *socket;      /* of its server, where that is a unix socket */
 	const char *body;        /* JSON; NULL: none. Stays with the platform or the invocation */
 	const char *signature;   /* for CURLOPT_AWS_SIGV4; NULL: not signed */
 	const char *credentials; /* "KEY:SECRET" of the signature */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * "process:": workers are processes of this host, started from this process's own binary. A thread,
- * the keeper, starts them, and starts another in the place of one that has ended. A worker ends
- * with the keeper (PR_SET_PDEATHSIG in dso_function_main), so with this process.
+ * the keeper, starts them, and starts another in the place of one that has ended, as each does
+ * after one call with "process:?cold". A worker ends with the keeper (PR_SET_PDEATHSIG in
+ * dso_function_main), so with this process.
  */
 #include "lib/core/clock.h"
 #include "lib/functions/executor.h"
 #include "lib/functions/worker.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -41,6 +43,7 @@ struct workers {
 	int stop_fd;        /* an eventfd: the keeper is to end the workers, and itself */
 	int ready_fd;       /* an eventfd: workers count it up when they serve */
 	char **environment; /* of the workers */
+	bool is_cold;       /* a worker runs one call */
 	unsigned vain;      /* ends in a row without any worker that serves in between */
 	_Atomic bool is_broken;
 	char why[SENTENCE_BYTES_MAX + 1]; /* written before is_broken is */
@@ -50,7 +53,7 @@ struct workers {
 
 /* ---- the environment of a worker ---- */
 
-#define OWN_VARIABLES 5 /* the first ones, which are freed */
+#define OWN_VARIABLES 6 /* the first ones, which are freed */
 
 /* Whether @variable, "NAME=VALUE", has the name of one of the workers' own. */
 static bool is_set_anew(char *const *own, const char *variable)
@@ -81,7 +84,9 @@ static int make_environment(struct workers *workers)
 	    asprintf(&own[1], WORKER_DRIVER_VARIABLE "=%d", getpid()) < 0 ||
 	    asprintf(&own[2], WORKER_READY_VARIABLE "=%d", workers->ready_fd) < 0 ||
 	    asprintf(&own[3], "DSO_URL=%s", request->url) < 0 ||
-	    asprintf(&own[4], "DSO_TRANSPORT=%s", dso_transport(request->session)) < 0)
+	    asprintf(&own[4], "DSO_TRANSPORT=%s", dso_transport(request->session)) < 0 ||
+	    asprintf(&own[5], WORKER_CALLS_VARIABLE "=%" PRIu64,
+		     workers->is_cold ? 1 : UINT64_MAX) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		if (!is_set_anew(own, environ[i]))
@@ -156,17 +161,23 @@ static bool has_ended(struct workers *workers, unsigned index, int *ret_status)
 	return true;
 }
 
+/* Whether a worker has served since the last end. What one has written before its end is there. */
+static bool has_served(struct workers *workers, int status)
+{
+	eventfd_t count;
+
+	return eventfd_read(workers->ready_fd, &count) == 0 || (workers->is_cold && status == 0);
+}
+
 /* The process has ended: another one takes its place. */
 static void note_end(struct workers *workers, unsigned index)
 {
-	eventfd_t served;
 	int status;
 
 	if (!has_ended(workers, index, &status))
 		return;
 	workers->processes[index].start_ns = clock_now_ns() + PAUSE_NS;
-	/* What a worker has written before its end is there. */
-	workers->vain = eventfd_read(workers->ready_fd, &served) == 0 ? 0 : workers->vain + 1;
+	workers->vain = has_served(workers, status) ? 0 : workers->vain + 1;
 	if (workers->vain >= VAIN_MAX)
 		give_up(workers,
 			"one after the other ends before it serves (look at stderr), the last with "
@@ -291,9 +302,12 @@ static int start_keeper(struct workers *workers)
 
 static int start(const struct workers_request *request, struct workers **ret_workers, char *why)
 {
+	bool is_cold = strcmp(request->more, "?cold") == 0;
 	struct workers *workers;
 	int r;
 
+	if (*request->more && !is_cold)
+		return refuse(why, -EINVAL, "\"process:\" is followed by \"?cold\" or by nothing");
 	if (!function_main_was_called())
 		return refuse(why, -EINVAL,
 			      "main() of this program does not begin with dso_function_main(), so "
@@ -306,6 +320,7 @@ static int start(const struct workers_request *request, struct workers **ret_wor
 		return refuse(why, -ENOMEM, "out of memory");
 	workers->base.ops = &workers_of_processes;
 	workers->request = *request;
+	workers->is_cold = is_cold;
 	workers->stop_fd = eventfd(0, EFD_CLOEXEC);
 	workers->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	workers->processes = calloc(request->count, sizeof *workers->processes);
@@ -330,4 +345,4 @@ static int start(const struct workers_request *request, struct workers **ret_wor
 }
 
 const struct workers_ops workers_of_processes = {
-	.scheme = "process:", .start = start, .broken = broken, .stop = stop};
+	.scheme = "process:", .has_more = true, .start = start, .broken = broken, .stop = stop};

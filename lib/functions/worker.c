@@ -462,17 +462,16 @@ void worker_close(struct worker *worker)
 	free(worker);
 }
 
-int worker_serve_executor(const char *url, const char *prefix, int ready_fd, char *why,
+int worker_serve_executor(const char *url, const struct worker_term *term, char *why,
 			  size_t why_bytes)
 {
-	struct worker_term term = worker_whole_term(prefix, ready_fd);
 	struct worker *worker;
 	uint64_t served;
 	int r = worker_open(url, &worker, why, why_bytes);
 
 	if (r)
 		return r;
-	r = worker_serve(worker, &term, &served, why, why_bytes);
+	r = worker_serve(worker, term, &served, why, why_bytes);
 	worker_close(worker);
 	return r == -ENOENT ? 0 : r;
 }

@@ -7,11 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* In the environment of a worker: the prefix of its executor, the driver's process, and an eventfd
- * that is written to when the worker serves. */
+/* In the environment of a worker: the prefix of its executor, the driver's process, an eventfd that
+ * is written to when the worker serves, and how many calls it runs. */
 #define WORKER_PREFIX_VARIABLE "DSO_WORKER"
 #define WORKER_DRIVER_VARIABLE "DSO_WORKER_DRIVER"
 #define WORKER_READY_VARIABLE  "DSO_WORKER_READY"
+#define WORKER_CALLS_VARIABLE  "DSO_WORKER_CALLS"
 
 struct worker; /* with a session of its own, which it renews when it is lost */
 
@@ -60,9 +61,9 @@ static inline struct worker_term worker_whole_term(const char *prefix, int ready
 				    .calls_max = UINT64_MAX};
 }
 
-/* Open, serve until the executor is closed, or do nothing where it is; close. Returns 0, or a
- * negative errno with the sentence in @why. */
-int worker_serve_executor(const char *url, const char *prefix, int ready_fd, char *why,
+/* Open, serve for @term, or do nothing where the executor is closed; close. Returns 0, or a negative
+ * errno with the sentence in @why. */
+int worker_serve_executor(const char *url, const struct worker_term *term, char *why,
 			  size_t why_bytes);
 
 #endif

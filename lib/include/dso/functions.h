@@ -186,7 +186,8 @@ struct dso_executor_params {
 
 /*
  * dso_executor_open - have functions run at @url. "process:" starts the program again, in processes
- * of this host that stay until the executor is closed, and end when this process does. "thread:"
+ * of this host that stay until the executor is closed, and end when this process does; with
+ * "process:?cold" each runs one call. "thread:"
  * runs functions in threads of this process, for debugging. "http://HOST/..." and "https://..."
  * invoke the function at that URL, which is this program, as OpenFaaS's of-watchdog and Knative
  * have it, "lambda:FUNCTION?region=REGION" one of AWS Lambda's, "kubernetes:IMAGE" Jobs of a
