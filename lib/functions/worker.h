@@ -61,8 +61,8 @@ static inline struct worker_term worker_whole_term(const char *prefix, int ready
 				    .calls_max = UINT64_MAX};
 }
 
-/* Open, serve for @term, or do nothing where the executor is closed; close. Returns 0, or a negative
- * errno with the sentence in @why. */
+/* Open, serve for @term, or do nothing where the executor is closed; close. Returns 0, or a
+ * negative errno with the sentence in @why. */
 int worker_serve_executor(const char *url, const struct worker_term *term, char *why,
 			  size_t why_bytes);
 

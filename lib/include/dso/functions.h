@@ -187,12 +187,12 @@ struct dso_executor_params {
 /*
  * dso_executor_open - have functions run at @url. "process:" starts the program again, in processes
  * of this host that stay until the executor is closed, and end when this process does; with
- * "process:?cold" each runs one call. "thread:"
- * runs functions in threads of this process, for debugging. "http://HOST/..." and "https://..."
- * invoke the function at that URL, which is this program, as OpenFaaS's of-watchdog and Knative
- * have it, "lambda:FUNCTION?region=REGION" one of AWS Lambda's, "kubernetes:IMAGE" Jobs of a
- * cluster; libcurl and libjansson are loaded then. docs/functions.md has their options. NULL: the environment variable DSO_EXECUTOR, and where
- * that is not set "process:". Workers use the URL of @session, and its environment. In a run the
+ * "process:?cold" each runs one call. "thread:" runs functions in threads of this process, for
+ * debugging. "http://HOST/..." and "https://..." invoke the function at that URL, which is this
+ * program, as OpenFaaS's of-watchdog and Knative have it, "lambda:FUNCTION?region=REGION" one of
+ * AWS Lambda's, "kubernetes:IMAGE" Jobs of a cluster; libcurl and libjansson are loaded then.
+ * docs/functions.md has their options. NULL: the environment variable DSO_EXECUTOR, and where that
+ * is not set "process:". Workers use the URL of @session, and its environment. In a run the
  * executor that a driver opens as its Nth finds the results of the Nth one before. @params may be
  * NULL. *ret_executor is the caller's, to be given back with dso_executor_close(). Blocks for some
  * round trips. The sentence of a failure is dso_error(session). Returns 0, -EINVAL (the URL, or a
