@@ -245,6 +245,16 @@ static void tell_driver(struct workers *workers)
 	atomic_store(&workers->wake_above, has_room ? workers->used : UINT_MAX);
 }
 
+/* Until something comes, or @end_ns; at once where there is no invocation. */
+static void await_answer(struct workers *workers, int64_t end_ns)
+{
+	for (unsigned i = 0; i < workers->slots_max; i++)
+		if (workers->slots[i].is_used && workers->slots[i].resume_ns < end_ns)
+			end_ns = workers->slots[i].resume_ns;
+	if (workers->used)
+		curl.multi_poll(workers->multi, NULL, 0, clock_poll_ms(end_ns), NULL);
+}
+
 /* Let those that are there leave by themselves. */
 static void wait_for_leaving(struct workers *workers)
 {
@@ -253,7 +263,7 @@ static void wait_for_leaving(struct workers *workers)
 	while (workers->used && clock_now_ns() < end_ns) {
 		take_answers(workers, workers->platform->ops->advance);
 		resume_due(workers);
-		curl.multi_poll(workers->multi, NULL, 0, clock_poll_ms(end_ns), NULL);
+		await_answer(workers, end_ns);
 	}
 }
 
@@ -276,7 +286,7 @@ static void end_all(struct workers *workers)
 	}
 	while (workers->used && clock_now_ns() < end_ns) {
 		take_answers(workers, end);
-		curl.multi_poll(workers->multi, NULL, 0, clock_poll_ms(end_ns), NULL);
+		await_answer(workers, end_ns);
 	}
 	for (unsigned i = 0; i < workers->slots_max; i++)
 		if (workers->slots[i].is_used)
