@@ -388,7 +388,8 @@ static enum step advance(struct platform *platform, struct invocation *invocatio
 	case PODS:
 		return take_pods(kubernetes, invocation, request);
 	default:
-		return invocation->outcome;
+		return may_try_again(invocation) ? drop(kubernetes, invocation, DELETION, request)
+						 : invocation->outcome;
 	}
 }
 
@@ -397,7 +398,7 @@ static enum step end(struct platform *platform, struct invocation *invocation,
 {
 	struct platform_of_kubernetes *kubernetes = (struct platform_of_kubernetes *)platform;
 
-	if (invocation->step == END && !may_try_again(invocation))
+	if (invocation->step >= DELETION && !may_try_again(invocation))
 		return STEP_SERVED;
 	return drop(kubernetes, invocation, END, request);
 }
