@@ -29,7 +29,7 @@ unsigned dso_call_attempt(const struct dso_call *call)
 	return call->attempt;
 }
 
-int dso_call_is_cancelled(const struct dso_call *call)
+unsigned dso_call_is_cancelled(const struct dso_call *call)
 {
 	return atomic_load(call->is_cancelled);
 }

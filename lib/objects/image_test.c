@@ -38,12 +38,14 @@ static void put(uint64_t offset, uint64_t value)
 static void make(unsigned type, uint64_t parameter)
 {
 	const struct object_type_entry *entry = type_entry(type);
-	uint64_t asked[TYPE_PARAMETERS] = {entry->parameters[0].name ? parameter : 0};
+	uint64_t asked[TYPE_PARAMETERS] = {0};
 	struct object_header header = {.type = le16_of((uint16_t)type), .generation = le32_of(1)};
 
-	for (unsigned i = 1; i < TYPE_PARAMETERS; i++)
+	for (unsigned i = 0; i < TYPE_PARAMETERS; i++)
 		if (entry->parameters[i].name)
 			asked[i] = entry->parameters[i].min;
+	if (entry->parameters[0].name && asked[0] < parameter)
+		asked[0] = parameter;
 	image = (struct image){.type = type, .generation = 1};
 	ck_assert_int_eq(type_complete(entry, asked, image.parameters, NULL, 0), WIRE_OK);
 	image.length_bytes = entry->length_bytes(image.parameters);

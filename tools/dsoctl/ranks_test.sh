@@ -125,7 +125,7 @@ anew() { rm -f "$scratch"/rank.* "$scratch"/child.*; }
 stay='sleep 600 & echo $! >"$0/child.$DSO_RANK"; echo $$ >"$0/rank.$DSO_RANK"; wait'
 for signal in INT TERM HUP QUIT; do
 	anew
-	env --default-signal=INT,QUIT "$DSOCTL" run -n 2 --run ended -- sh -c "\"\$1\" counter add run/ended/c; $stay" "$scratch" "$DSOCTL" &
+	env --default-signal=INT,QUIT "$DSOCTL" run -n 2 --run ended -- sh -c "\"\$1\" counter add run/ended/c >/dev/null; $stay" "$scratch" "$DSOCTL" &
 	runner=$!
 	eventually noted_by rank 2
 	kill -$signal $runner

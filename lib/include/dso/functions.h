@@ -80,7 +80,7 @@ void dso_function_define(struct dso_definition *definition);
  * it does not return. A worker that cannot reach storaged says so on stderr and exits with 1. A
  * process is a worker where an executor has started it, or where a platform of functions says so:
  * by the environment variable DSO_FUNCTION (stdin, http; none: a driver), DSO_INVOCATION or
- * AWS_LAMBDA_RUNTIME_API; docs/functions.md has them.
+ * AWS_LAMBDA_RUNTIME_API.
  */
 void dso_function_main(int argc, char **argv);
 
@@ -101,12 +101,12 @@ uint64_t dso_call_number(const struct dso_call *call);
 unsigned dso_call_attempt(const struct dso_call *call);
 
 /*
- * dso_call_is_cancelled - 1: nobody waits for the result any more, since the call was cancelled or
- * has run for longer than it may; 0 otherwise. It says so some 200 ms after that at the latest, for
+ * dso_call_is_cancelled - whether nobody waits for the result any more, since the call was
+ * cancelled or has run for longer than it may. It says so some 200 ms after that at the latest, for
  * functions that run in a thread ("thread:"), which cannot be ended from outside. A process is
- * ended at that moment. Any thread of the worker may call it. Does not block.
+ * ended at that moment. Any thread of the worker may call it. Does not block. Returns 1 or 0.
  */
-int dso_call_is_cancelled(const struct dso_call *call);
+unsigned dso_call_is_cancelled(const struct dso_call *call);
 
 /*
  * dso_return - set the result of the call to @bytes of @value, which is copied. The last result
@@ -190,12 +190,13 @@ struct dso_executor_params {
  * "process:?cold" each runs one call. "thread:" runs functions in threads of this process, for
  * debugging. "http://HOST/..." and "https://..." invoke the function at that URL, which is this
  * program, as OpenFaaS's of-watchdog and Knative have it, "lambda:FUNCTION?region=REGION" one of
- * AWS Lambda's, "kubernetes:IMAGE" Jobs of a cluster; libcurl and libjansson are loaded then.
- * docs/functions.md has their options. NULL: the environment variable DSO_EXECUTOR, and where that
- * is not set "process:". Workers use the URL of @session, and its environment. In a run the
- * executor that a driver opens as its Nth finds the results of the Nth one before. @params may be
- * NULL. *ret_executor is the caller's, to be given back with dso_executor_close(). Blocks for some
- * round trips. The sentence of a failure is dso_error(session). Returns 0, -EINVAL (the URL, or a
+ * AWS Lambda's, "kubernetes:IMAGE" Jobs of a cluster; libcurl and libjansson are loaded then. Their
+ * options follow behind a # (http), or in the query: timeout_ms=N, idle_ms=N, failures=N, and those
+ * of the platform. NULL: the environment variable DSO_EXECUTOR, and where that is not set
+ * "process:". Workers use the URL of @session, and its environment. In a run the executor that a
+ * driver opens as its Nth finds the results of the Nth one before. @params may be NULL.
+ * *ret_executor is the caller's, to be given back with dso_executor_close(). Blocks for some round
+ * trips. The sentence of a failure is dso_error(session). Returns 0, -EINVAL (the URL, or a
  * parameter, makes no sense), -EBUSY (the run has another driver; the sentence says which),
  * -ENAMETOOLONG (the name of the run), -EOPNOTSUPP (processes share no embedded store, or a library
  * cannot be loaded), what opening a queue returns, -EAGAIN (this process gets no more threads),
