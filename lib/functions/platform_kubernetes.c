@@ -18,17 +18,17 @@
 #define ACCOUNT    "/var/run/secrets/kubernetes.io/serviceaccount/"
 #define MISSES_MAX 5 /* looks, or deletions, in a row that had no answer */
 /* Between two looks at a job: at first, and at most. */
-#define PAUSE_NS_MIN  (50 * DSO_MILLISECOND)
-#define PAUSE_NS_MAX  (2 * DSO_SECOND)
-#define FINISHED_S    60 /* after which the cluster deletes the job of a driver that is gone */
-#define LABEL_MAX     63 /* of a namespace: Kubernetes' own limit */
-#define LABEL_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
+#define PAUSE_NS_MIN     (50 * DSO_MILLISECOND)
+#define LONGEST_PAUSE_NS (2 * DSO_SECOND)
+#define FINISHED_S       60 /* after which the cluster deletes the job of a driver that is gone */
+#define LABEL_BYTES_MAX  63 /* of a namespace: Kubernetes' own limit */
+#define LABEL_LETTERS    "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 struct platform_of_kubernetes {
 	struct platform base;
 	char image[512];
 	char server[512]; /* "https://10.96.0.1:443" */
-	char namespace[LABEL_MAX + 1];
+	char namespace[LABEL_BYTES_MAX + 1];
 	char token[256]; /* a file, which is read for each request: tokens are replaced */
 	char authority[256];
 	char *job; /* the body of the request under way */
@@ -262,9 +262,9 @@ static enum step rest(struct invocation *invocation)
 	int64_t twice_ns = 2 * invocation->pause_ns;
 
 	invocation->step = REST;
-	invocation->pause_ns = twice_ns < PAUSE_NS_MIN   ? PAUSE_NS_MIN
-			       : twice_ns > PAUSE_NS_MAX ? PAUSE_NS_MAX
-							 : twice_ns;
+	invocation->pause_ns = twice_ns < PAUSE_NS_MIN       ? PAUSE_NS_MIN
+			       : twice_ns > LONGEST_PAUSE_NS ? LONGEST_PAUSE_NS
+							     : twice_ns;
 	return STEP_PAUSE;
 }
 
