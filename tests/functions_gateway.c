@@ -381,12 +381,12 @@ START_TEST(jobs_are_deleted_when_the_executor_is_closed)
 }
 END_TEST
 
-/* The answer comes half a second late, and closing waits for workers for no longer. */
+/* Closing waits for workers for half a second, and the job is created later. */
 START_TEST(a_job_that_is_being_created_when_the_executor_is_closed_is_deleted)
 {
 	struct dso_thread *thread;
 
-	open_executor_of(1, "function", "slow", "");
+	open_executor_of(1, "function", "tardy", "");
 	thread = create(square, 1);
 	AWAIT(gateway_count(&gateway, "request") == 1);
 	dso_thread_detach(thread);
