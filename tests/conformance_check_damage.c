@@ -401,6 +401,7 @@ TCase *conformance_check_damage(void)
 	TCase *tcase = tcase_create("damage");
 
 	tcase_set_timeout(tcase, 300);
+	tcase_set_tags(tcase, SAME_ON_EACH_PATH);
 	tcase_add_checked_fixture(tcase, pair_and_memory_begin, pair_and_memory_end);
 	tcase_add_loop_test(tcase, a_word_that_is_written_over_is_found, 0,
 			    sizeof wrongs / sizeof *wrongs);
