@@ -2,6 +2,7 @@
 #include "lib/functions/attendant.h"
 
 #include "lib/core/clock.h"
+#include "lib/core/thread.h"
 #include "lib/functions/capture.h"
 
 #include <errno.h>
@@ -216,19 +217,6 @@ static void *attend(void *argument)
 	return NULL;
 }
 
-/* Signals are the function's. */
-static int start_thread(struct attendant *attendant)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = -pthread_create(&attendant->thread, NULL, attend, attendant);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
-}
-
 static void free_attendant(struct attendant *attendant)
 {
 	pthread_cond_destroy(&attendant->change);
@@ -254,7 +242,7 @@ int attendant_start(const struct attendant_request *request, struct attendant **
 	attendant->row_index = request->row_index;
 	snprintf(attendant->url, sizeof attendant->url, "%s", request->url);
 	snprintf(attendant->prefix, sizeof attendant->prefix, "%s", request->prefix);
-	r = start_thread(attendant);
+	r = thread_start(&attendant->thread, attend, attendant);
 	if (r)
 		free_attendant(attendant);
 	else

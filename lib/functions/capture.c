@@ -2,6 +2,7 @@
 #include "lib/functions/capture.h"
 
 #include "lib/core/clock.h"
+#include "lib/core/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -314,18 +315,6 @@ static void free_capture(struct capture *capture)
 	free(capture);
 }
 
-static int start_thread(struct capture *capture)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = -pthread_create(&capture->thread, NULL, listen_to, capture);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
-}
-
 int capture_start(const char *url, const char *prefix, struct capture **ret_capture)
 {
 	struct capture *capture = calloc(1, sizeof *capture);
@@ -345,7 +334,7 @@ int capture_start(const char *url, const char *prefix, struct capture **ret_capt
 	if (r == 0)
 		r = redirect(&capture->streams[1], STDERR_FILENO);
 	if (r == 0)
-		r = start_thread(capture);
+		r = thread_start(&capture->thread, listen_to, capture);
 	if (r) {
 		free_capture(capture);
 		return r;

@@ -5,6 +5,7 @@
  * with a pause between two that doubles from one failure to the next.
  */
 #include "lib/core/clock.h"
+#include "lib/core/thread.h"
 #include "lib/functions/definitions.h"
 #include "lib/functions/exchange.h"
 #include "lib/functions/loaded/jansson.h"
@@ -12,7 +13,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -345,19 +345,6 @@ static void stop(struct workers *workers)
 	free_workers(workers);
 }
 
-/* The keeper handles no signal of the program's. */
-static int start_keeper(struct workers *workers)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = -pthread_create(&workers->keeper, NULL, keep, workers);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
-}
-
 /* What every invocation gets. A worker leaves before its answer is given up. */
 static int make_payload(struct platform *platform)
 {
@@ -400,7 +387,7 @@ static int prepare(struct workers *workers)
 		return -ENOMEM;
 	for (unsigned i = 0; i < workers->slots_max; i++)
 		workers->slots[i].resume_ns = INT64_MAX;
-	return start_keeper(workers);
+	return thread_start(&workers->keeper, keep, workers);
 }
 
 static int start(const struct workers_ops *ops, const struct platform_ops *platform,

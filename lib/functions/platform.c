@@ -66,6 +66,17 @@ int platform_read_options(const char *text, struct platform_options *options,
 	return r;
 }
 
+int platform_refuse(char *why, const char *sentence)
+{
+	snprintf(why, SENTENCE_BYTES_MAX + 1, "%s", sentence);
+	return -EINVAL;
+}
+
+bool platform_copy(char *to, size_t to_bytes, const char *text)
+{
+	return snprintf(to, to_bytes, "%s", text) < (int)to_bytes;
+}
+
 /* Of what others wrote, what can be shown in a line. */
 static void make_excerpt(const char *text, size_t bytes, char excerpt[EXCERPT_BYTES + 1])
 {

@@ -103,6 +103,12 @@ int platform_read_options(const char *text, struct platform_options *options,
 			  bool (*take)(void *context, const char *key, const char *value),
 			  void *context, char *why);
 
+/* Say in @why that the URL or the environment makes no sense. Returns -EINVAL. */
+int platform_refuse(char *why, const char *sentence);
+
+/* Copy @text. Returns whether it was not longer than it may be. */
+bool platform_copy(char *to, size_t to_bytes, const char *text);
+
 /* Say in the invocation's sentence that its answer, or that there is none, is a failure of @what;
  * with the beginning of the answer. Returns STEP_FAILED. */
 enum step platform_fail(struct invocation *invocation, const char *what);

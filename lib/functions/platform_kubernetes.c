@@ -47,30 +47,18 @@ enum {
 
 /* ---- opening ---- */
 
-static int refuse(char *why, const char *sentence)
-{
-	snprintf(why, SENTENCE_BYTES_MAX + 1, "%s", sentence);
-	return -EINVAL;
-}
-
-/* Returns whether it is not longer than it may be. */
-static bool copy(char *to, size_t to_bytes, const char *text)
-{
-	return snprintf(to, to_bytes, "%s", text) < (int)to_bytes;
-}
-
 static bool take_option(void *context, const char *key, const char *value)
 {
 	struct platform_of_kubernetes *kubernetes = context;
 
 	if (strcmp(key, "namespace") == 0)
-		return copy(kubernetes->namespace, sizeof kubernetes->namespace, value);
+		return platform_copy(kubernetes->namespace, sizeof kubernetes->namespace, value);
 	if (strcmp(key, "server") == 0)
-		return copy(kubernetes->server, sizeof kubernetes->server, value);
+		return platform_copy(kubernetes->server, sizeof kubernetes->server, value);
 	if (strcmp(key, "token") == 0)
-		return copy(kubernetes->token, sizeof kubernetes->token, value);
+		return platform_copy(kubernetes->token, sizeof kubernetes->token, value);
 	if (strcmp(key, "authority") == 0)
-		return copy(kubernetes->authority, sizeof kubernetes->authority, value);
+		return platform_copy(kubernetes->authority, sizeof kubernetes->authority, value);
 	return false;
 }
 
@@ -95,13 +83,14 @@ static int find_server(struct platform_of_kubernetes *kubernetes, char *why)
 	if (*kubernetes->server)
 		return 0;
 	if (!host || !port)
-		return refuse(why, "no API server is named: KUBERNETES_SERVICE_HOST and "
-				   "KUBERNETES_SERVICE_PORT are not set, as they are in a pod, and "
-				   "the URL has no ?server=");
+		return platform_refuse(
+			why, "no API server is named: KUBERNETES_SERVICE_HOST and "
+			     "KUBERNETES_SERVICE_PORT are not set, as they are in a pod, and "
+			     "the URL has no ?server=");
 	if (snprintf(kubernetes->server, sizeof kubernetes->server, "https://%s%s%s:%s",
 		     is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "",
 		     port) >= (int)sizeof kubernetes->server)
-		return refuse(why, "KUBERNETES_SERVICE_HOST is too long");
+		return platform_refuse(why, "KUBERNETES_SERVICE_HOST is too long");
 	if (!*kubernetes->authority)
 		strcpy(kubernetes->authority, ACCOUNT "ca.crt");
 	return 0;
@@ -117,7 +106,8 @@ static int find_namespace(struct platform_of_kubernetes *kubernetes, char *why)
 		strcpy(namespace, "default");
 	return namespace[strspn(namespace, LABEL_LETTERS)] == 0
 		       ? 0
-		       : refuse(why, "the name of a namespace is of small letters, digits and -");
+		       : platform_refuse(
+				 why, "the name of a namespace is of small letters, digits and -");
 }
 
 static int read_url(struct platform_of_kubernetes *kubernetes, const char *more, char *why)
@@ -126,8 +116,9 @@ static int read_url(struct platform_of_kubernetes *kubernetes, const char *more,
 	int r = 0;
 
 	if (length == 0 || length >= sizeof kubernetes->image)
-		return refuse(why, "\"kubernetes:\" is followed by the name of an image, of at "
-				   "most 511 bytes");
+		return platform_refuse(why,
+				       "\"kubernetes:\" is followed by the name of an image, of at "
+				       "most 511 bytes");
 	memcpy(kubernetes->image, more, length);
 	if (more[length])
 		r = platform_read_options(more + length + 1, &kubernetes->base.options, take_option,
@@ -152,7 +143,7 @@ static int open_kubernetes(const char *more, const struct workers_request *reque
 	int r;
 
 	if (!kubernetes) {
-		refuse(why, "out of memory");
+		platform_refuse(why, "out of memory");
 		return -ENOMEM;
 	}
 	kubernetes->base.options = platform_kubernetes.defaults;

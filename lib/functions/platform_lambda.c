@@ -27,26 +27,14 @@ struct platform_of_lambda {
 
 /* ---- opening ---- */
 
-static int refuse(char *why, const char *sentence)
-{
-	snprintf(why, SENTENCE_BYTES_MAX + 1, "%s", sentence);
-	return -EINVAL;
-}
-
-/* Returns whether it is not longer than it may be. */
-static bool copy(char *to, size_t to_bytes, const char *text)
-{
-	return snprintf(to, to_bytes, "%s", text) < (int)to_bytes;
-}
-
 static bool take_option(void *context, const char *key, const char *value)
 {
 	struct platform_of_lambda *lambda = context;
 
 	if (strcmp(key, "region") == 0)
-		return copy(lambda->region, sizeof lambda->region, value);
+		return platform_copy(lambda->region, sizeof lambda->region, value);
 	if (strcmp(key, "endpoint") == 0)
-		return copy(lambda->endpoint, sizeof lambda->endpoint, value);
+		return platform_copy(lambda->endpoint, sizeof lambda->endpoint, value);
 	return false;
 }
 
@@ -65,8 +53,9 @@ static int read_name(struct platform_of_lambda *lambda, const char *more, char *
 	size_t length = strcspn(more, "?");
 
 	if (length == 0 || length > NAME_BYTES_MAX || strspn(more, allowed) != length)
-		return refuse(why, "\"lambda:\" is followed by the name of a function, of letters, "
-				   "digits, - and _");
+		return platform_refuse(
+			why, "\"lambda:\" is followed by the name of a function, of letters, "
+			     "digits, - and _");
 	memcpy(lambda->name, more, length);
 	return 0;
 }
@@ -75,12 +64,14 @@ static int read_region(struct platform_of_lambda *lambda, char *why)
 {
 	const char *region = environment("AWS_REGION");
 
-	if (!*lambda->region && !copy(lambda->region, sizeof lambda->region,
-				      *region ? region : environment("AWS_DEFAULT_REGION")))
-		return refuse(why, "the name of the region is too long");
+	if (!*lambda->region &&
+	    !platform_copy(lambda->region, sizeof lambda->region,
+			   *region ? region : environment("AWS_DEFAULT_REGION")))
+		return platform_refuse(why, "the name of the region is too long");
 	if (!*lambda->region)
-		return refuse(why, "no region is named: AWS_REGION is not set, and the URL has no "
-				   "?region=");
+		return platform_refuse(
+			why, "no region is named: AWS_REGION is not set, and the URL has no "
+			     "?region=");
 	if (!*lambda->endpoint)
 		snprintf(lambda->endpoint, sizeof lambda->endpoint,
 			 "https://lambda.%s.amazonaws.com", lambda->region);
@@ -95,16 +86,16 @@ static int read_credentials(struct platform_of_lambda *lambda, char *why)
 	const char *session = environment("AWS_SESSION_TOKEN");
 
 	if (!*key || !*secret)
-		return refuse(why,
-			      "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are to be set to the "
-			      "credentials of a user who may invoke the function");
+		return platform_refuse(
+			why, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are to be set to the "
+			     "credentials of a user who may invoke the function");
 	if (snprintf(lambda->credentials, sizeof lambda->credentials, "%s:%s", key, secret) >=
 	    (int)sizeof lambda->credentials)
-		return refuse(why, "the credentials are too long");
+		return platform_refuse(why, "the credentials are too long");
 	if (*session &&
 	    snprintf(lambda->session, sizeof lambda->session, "X-Amz-Security-Token: %s",
 		     session) >= (int)sizeof lambda->session)
-		return refuse(why, "AWS_SESSION_TOKEN is too long");
+		return platform_refuse(why, "AWS_SESSION_TOKEN is too long");
 	return 0;
 }
 
@@ -121,7 +112,7 @@ static int open_lambda(const char *more, const struct workers_request *request,
 	int r;
 
 	if (!lambda) {
-		refuse(why, "out of memory");
+		platform_refuse(why, "out of memory");
 		return -ENOMEM;
 	}
 	lambda->base.options = platform_lambda.defaults;

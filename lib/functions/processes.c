@@ -6,6 +6,7 @@
  * dso_function_main), so with this process.
  */
 #include "lib/core/clock.h"
+#include "lib/core/thread.h"
 #include "lib/functions/executor.h"
 #include "lib/functions/worker.h"
 
@@ -287,19 +288,6 @@ static int refuse(char *why, int error, const char *sentence)
 	return error;
 }
 
-/* The keeper handles no signal of the program's. */
-static int start_keeper(struct workers *workers)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = -pthread_create(&workers->keeper, NULL, keep, workers);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
-}
-
 static int start(const struct workers_request *request, struct workers **ret_workers, char *why)
 {
 	bool is_cold = strcmp(request->more, "?cold") == 0;
@@ -334,7 +322,7 @@ static int start(const struct workers_request *request, struct workers **ret_wor
 		workers->polled[0] = (struct pollfd){.fd = workers->stop_fd, .events = POLLIN};
 		for (unsigned i = 0; i < request->count; i++)
 			workers->polled[1 + i] = (struct pollfd){.fd = -1, .events = POLLIN};
-		r = start_keeper(workers);
+		r = thread_start(&workers->keeper, keep, workers);
 	}
 	if (r) {
 		free_workers(workers);
