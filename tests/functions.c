@@ -651,6 +651,7 @@ static Suite *suite(void)
 		a_call_of_another_build_is_refused,
 		two_executors_of_a_session_do_not_meet,
 		closing_ends_a_function_that_waits_in_a_thread,
+		NULL,
 	};
 	const TTest *const of_processes[] = {
 		a_call_whose_worker_dies_is_run_again,
@@ -663,18 +664,10 @@ static Suite *suite(void)
 		threads_are_joined_in_a_session_that_was_renewed,
 		workers_end_with_a_driver_that_is_killed,
 		a_program_that_does_not_begin_with_function_main_gets_no_processes,
+		NULL,
 	};
-	Suite *all = suite_create("functions");
-	TCase *tests = tcase_create(transport);
 
-	tcase_set_timeout(tests, 600);
-	tcase_add_checked_fixture(tests, set_up, tear_down);
-	for (size_t i = 0; i < sizeof everywhere / sizeof *everywhere; i++)
-		tcase_add_test(tests, everywhere[i]);
-	for (size_t i = 0; has_processes() && i < sizeof of_processes / sizeof *of_processes; i++)
-		tcase_add_test(tests, of_processes[i]);
-	suite_add_tcase(all, tests);
-	return all;
+	return functions_suite("functions", set_up, tear_down, everywhere, of_processes);
 }
 
 int main(int argc, char **argv)

@@ -100,3 +100,19 @@ struct search objects_of_run(const char *end)
 	OK(dso_list(session, look_at, &search));
 	return search;
 }
+
+Suite *functions_suite(const char *name, SFun begin, SFun end, const TTest *const *everywhere,
+		       const TTest *const *of_processes)
+{
+	Suite *suite = suite_create(name);
+	TCase *tests = tcase_create(transport);
+
+	tcase_set_timeout(tests, 600);
+	tcase_add_checked_fixture(tests, begin, end);
+	for (; *everywhere; everywhere++)
+		tcase_add_test(tests, *everywhere);
+	for (; has_processes() && *of_processes; of_processes++)
+		tcase_add_test(tests, *of_processes);
+	suite_add_tcase(suite, tests);
+	return suite;
+}

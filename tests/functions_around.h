@@ -35,6 +35,10 @@ int64_t value_of(const char *name);
 /* Let those go on that wait at "latch". */
 void open_latch(void);
 
+/* The tests of @everywhere, and of @of_processes where there are any; NULL ends both. */
+Suite *functions_suite(const char *name, SFun begin, SFun end, const TTest *const *everywhere,
+		       const TTest *const *of_processes);
+
 #define OBJECTS 3 /* of an executor without stored arguments and results */
 
 /* The names of the executors' objects, which begin with "run/", that end with @end. */

@@ -617,6 +617,7 @@ static Suite *suite(void)
 		a_call_that_pauses_is_cancelled_at_once,
 		a_call_that_runs_is_shown_with_its_worker,
 		what_makes_no_sense_is_refused,
+		NULL,
 	};
 	const TTest *const of_processes[] = {
 		cancelling_a_call_that_runs_ends_its_worker,
@@ -624,18 +625,10 @@ static Suite *suite(void)
 		a_call_that_ran_for_too_long_is_made_again,
 		a_cold_process_runs_one_call,
 		a_process_of_an_unknown_kind_is_refused,
+		NULL,
 	};
-	Suite *all = suite_create("functions: calls");
-	TCase *tests = tcase_create(transport);
 
-	tcase_set_timeout(tests, 600);
-	tcase_add_checked_fixture(tests, set_up, tear_down);
-	for (size_t i = 0; i < sizeof everywhere / sizeof *everywhere; i++)
-		tcase_add_test(tests, everywhere[i]);
-	for (size_t i = 0; has_processes() && i < sizeof of_processes / sizeof *of_processes; i++)
-		tcase_add_test(tests, of_processes[i]);
-	suite_add_tcase(all, tests);
-	return all;
+	return functions_suite("functions: calls", set_up, tear_down, everywhere, of_processes);
 }
 
 int main(int argc, char **argv)

@@ -241,16 +241,11 @@ static Suite *suite(void)
 		what_a_function_wrote_before_it_ends_its_process_comes,
 		what_a_function_wrote_before_it_is_ended_comes,
 		a_line_is_printed_with_its_call,
+		NULL,
 	};
-	Suite *all = suite_create("functions: output");
-	TCase *tests = tcase_create(transport);
+	const TTest *const none = NULL;
 
-	tcase_set_timeout(tests, 600);
-	tcase_add_checked_fixture(tests, set_up, tear_down);
-	for (size_t i = 0; i < sizeof all_tests / sizeof *all_tests; i++)
-		tcase_add_test(tests, all_tests[i]);
-	suite_add_tcase(all, tests);
-	return all;
+	return functions_suite("functions: output", set_up, tear_down, all_tests, &none);
 }
 
 int main(int argc, char **argv)

@@ -425,6 +425,7 @@ static Suite *suite(void)
 	const TTest *const everywhere[] = {
 		each_rank_has_a_run_of_its_own,
 		what_makes_no_sense_is_refused,
+		NULL,
 	};
 	const TTest *const of_processes[] = {
 		calls_whose_results_are_kept_are_not_run_again,
@@ -439,18 +440,11 @@ static Suite *suite(void)
 		a_frozen_driver_has_its_run_until_it_is_killed,
 		results_that_are_ephemeral_outlive_their_driver_by_its_linger,
 		ephemeral_results_go_with_a_driver_that_does_not_linger,
+		NULL,
 	};
-	Suite *all = suite_create("runs");
-	TCase *tests = tcase_create(transport);
 
-	tcase_set_timeout(tests, 600);
-	tcase_add_checked_fixture(tests, set_up_without_executor, tear_down_with_run);
-	for (size_t i = 0; i < sizeof everywhere / sizeof *everywhere; i++)
-		tcase_add_test(tests, everywhere[i]);
-	for (size_t i = 0; has_processes() && i < sizeof of_processes / sizeof *of_processes; i++)
-		tcase_add_test(tests, of_processes[i]);
-	suite_add_tcase(all, tests);
-	return all;
+	return functions_suite("runs", set_up_without_executor, tear_down_with_run, everywhere,
+			       of_processes);
 }
 
 int main(int argc, char **argv)
