@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parties: threads, each with a session of its own, that go through the rounds of an object
+ * together. */
+#ifndef PERF_PARTIES_H
+#define PERF_PARTIES_H
+
+#include "perf/run.h"
+
+#include <pthread.h>
+
+struct parties;
+
+struct party {
+	pthread_t thread;
+	struct parties *parties;
+	struct worker worker;
+	uint32_t id;
+	void *own;              /* what the kind needs */
+	uint64_t *latencies_ns; /* a round each */
+	int error;
+};
+
+/* What parties do. Errors are the worker's, and explained there. */
+struct parties_ops {
+	const char *what; /* the end of the object's name */
+	int (*open)(struct party *party);
+	/* Go through @round, and set its latency. */
+	int (*round)(struct party *party, uint64_t round);
+	void (*close)(struct party *party); /* also of one that was not opened whole */
+};
+
+struct parties {
+	const struct parties_ops *ops;
+	const struct run *run;
+	void *context; /* of the kind */
+	unsigned count;
+	char name[80]; /* of the object */
+	struct party *party;
+	pthread_barrier_t begin;
+};
+
+/*
+ * --sessions parties go through --rounds rounds. Into run: latencies; completed, the rounds; rate,
+ * the rounds a second. The object is deleted. @worker is open, and has the first error. Returns as
+ * measure_latency().
+ */
+int parties_measure(struct run *run, struct worker *worker, const struct parties_ops *ops,
+		    void *context);
+
+#endif
