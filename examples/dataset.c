@@ -92,3 +92,22 @@ void dataset_read(const char *name, struct dataset *ret_dataset)
 	if (!ret_dataset->rows)
 		give_up("%s has no rows of numbers", name);
 }
+
+void dataset_measure(const char *name, uint64_t *ret_rows, uint64_t *ret_columns)
+{
+	struct dataset table;
+
+	dataset_read(name, &table);
+	*ret_rows = table.rows;
+	*ret_columns = table.columns;
+	free(table.values);
+	free(table.labels);
+}
+
+void dataset_read_again(const char *name, uint64_t rows, uint64_t columns,
+			struct dataset *ret_dataset)
+{
+	dataset_read(name, ret_dataset);
+	if (ret_dataset->rows != rows || ret_dataset->columns != columns)
+		give_up("%s is another table here", name);
+}

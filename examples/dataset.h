@@ -17,4 +17,12 @@ struct dataset {
  * cannot be read. */
 void dataset_read(const char *name, struct dataset *ret_dataset);
 
+/* How large the table is. Gives up as dataset_read(). */
+void dataset_measure(const char *name, uint64_t *ret_rows, uint64_t *ret_columns);
+
+/* The same as dataset_read(), for a function; gives up, too, where the table is of another size
+ * than at the driver. */
+void dataset_read_again(const char *name, uint64_t rows, uint64_t columns,
+			struct dataset *ret_dataset);
+
 #endif

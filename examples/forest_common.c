@@ -35,15 +35,8 @@ void forest_take(int argc, char **argv, struct forest *job, struct view *view)
 
 	settings_take(argc, argv, "Grows a random forest, and has it classify points.", rows, view);
 	name_run(job->run, "forest");
-	if (*job->data) {
-		struct dataset table;
-
-		dataset_read(job->data, &table);
-		job->points = table.rows;
-		job->dimensions = table.columns;
-		free(table.values);
-		free(table.labels);
-	}
+	if (*job->data)
+		dataset_measure(job->data, &job->points, &job->dimensions);
 	printf("random forest: %llu trees for %s, seed %llu\n", (unsigned long long)job->trees,
 	       *job->data ? job->data : "points that are drawn", (unsigned long long)job->seed);
 }

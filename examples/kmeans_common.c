@@ -32,15 +32,8 @@ void kmeans_take(int argc, char **argv, struct kmeans *job, struct view *view)
 
 	settings_take(argc, argv, "Finds clusters of points by Lloyd's k-means.", rows, view);
 	name_run(job->run, "kmeans");
-	if (*job->data) {
-		struct dataset table;
-
-		dataset_read(job->data, &table);
-		job->points = table.rows;
-		job->dimensions = table.columns;
-		free(table.values);
-		free(table.labels);
-	}
+	if (*job->data)
+		dataset_measure(job->data, &job->points, &job->dimensions);
 	printf("k-means: %llu points of %llu dimensions%s%s, %llu clusters, %llu iterations, seed "
 	       "%llu\n",
 	       (unsigned long long)job->points, (unsigned long long)job->dimensions,
@@ -111,9 +104,7 @@ static void load_points(struct kmeans_worker *worker)
 	struct dataset table;
 
 	if (*job->data) {
-		dataset_read(job->data, &table);
-		if (table.rows != job->points || table.columns != job->dimensions)
-			give_up("%s is another table here", job->data);
+		dataset_read_again(job->data, job->points, job->dimensions, &table);
 		worker->points = table.values;
 		worker->labels = table.labels;
 		return;

@@ -30,15 +30,8 @@ void logistic_take(int argc, char **argv, struct logistic *job, struct view *vie
 	settings_take(argc, argv, "Logistic regression by gradient descent over all points.", rows,
 		      view);
 	name_run(job->run, "logistic");
-	if (*job->data) {
-		struct dataset table;
-
-		dataset_read(job->data, &table);
-		job->points = table.rows;
-		job->dimensions = table.columns;
-		free(table.values);
-		free(table.labels);
-	}
+	if (*job->data)
+		dataset_measure(job->data, &job->points, &job->dimensions);
 	printf("logistic regression: %llu points of %llu dimensions%s%s, %llu iterations, seed "
 	       "%llu\n",
 	       (unsigned long long)job->points, (unsigned long long)job->dimensions,
@@ -136,9 +129,7 @@ static void read_points(struct logistic_worker *worker)
 	const struct logistic *job = worker->job;
 	struct dataset table;
 
-	dataset_read(job->data, &table);
-	if (table.rows != job->points || table.columns != job->dimensions)
-		give_up("%s is another table here", job->data);
+	dataset_read_again(job->data, job->points, job->dimensions, &table);
 	standardise(&table);
 	for (uint64_t i = 0; i < worker->count; i++) {
 		memcpy(worker->points + i * weights(job),
