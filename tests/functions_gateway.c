@@ -3,30 +3,25 @@
  * Functions on platforms: what a gateway does to an invocation changes no result. tests/gateway is
  * the gateway, and this program is both the driver and the function.
  *
- *	tests/functions_gateway fork|http|lambda|kubernetes TRANSPORT
+ *	tests/functions_gateway fork|http|lambda|kubernetes|podman TRANSPORT
  */
+#include "tests/functions_gateway.h"
+
 #include "tests/await.h"
 #include "tests/daemon.h"
-#include "tests/gateway/gateway.h"
 #include "tests/runner.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/include/dso/dso.h"
-
-#define OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, dso_error(session))
-#define CALLS    24
-
 static struct daemon_process storaged;
-static struct gateway gateway;
-static struct dso_session *session;
-static struct dso_executor *executor;
+struct gateway gateway;
+struct dso_session *session;
+struct dso_executor *executor;
 static const char *kind, *transport; /* of this run */
 
 /* ---- functions ---- */
@@ -78,7 +73,7 @@ DSO_FUNCTION(wait_at_latch)
 
 /* ---- around a test ---- */
 
-static int64_t value_of(const char *name)
+int64_t value_of(const char *name)
 {
 	struct dso_counter *counter;
 	int64_t value;
@@ -99,13 +94,17 @@ static void open_latch(void)
 	dso_latch_close(latch);
 }
 
-static void open_executor_of(unsigned workers, const char *name, const char *faults,
-			     const char *options)
+void open_executor_of(unsigned workers, const char *name, const char *faults, const char *options)
 {
 	struct dso_executor_params params = {.workers = workers, .attempts = 100};
 
 	OK(dso_executor_open(session, gateway_url(&gateway, kind, name, faults, options), &params,
 			     &executor));
+}
+
+const char *url_of(const char *name, const char *options)
+{
+	return gateway_url(&gateway, kind, name, "", options);
 }
 
 static void open_executor(const char *faults, const char *options)
@@ -146,7 +145,12 @@ static struct dso_thread *create(dso_function function, int64_t argument)
 	return thread;
 }
 
-static int64_t join(struct dso_thread *thread)
+struct dso_thread *create_square(void)
+{
+	return create(square, 1);
+}
+
+int64_t join(struct dso_thread *thread)
 {
 	int64_t value = 0;
 	size_t bytes;
@@ -159,7 +163,7 @@ static int64_t join(struct dso_thread *thread)
 	return value;
 }
 
-static void check_squares(int calls)
+void check_squares(int calls)
 {
 	struct dso_thread *threads[CALLS];
 
@@ -169,15 +173,19 @@ static void check_squares(int calls)
 		ck_assert_int_eq(join(threads[i]), i * i);
 }
 
-static bool is_kind(const char *name)
+bool is_kind(const char *name)
 {
 	return strcmp(kind, name) == 0;
 }
 
-/* The answer of each invocation has come, or what it had started is deleted: no worker is there. */
-static void await_leaving(void)
+bool has_ends(void)
 {
-	const char *over = is_kind("kubernetes") ? "deleted" : "answer";
+	return is_kind("kubernetes") || is_kind("podman");
+}
+
+void await_leaving(void)
+{
+	const char *over = has_ends() ? "deleted" : "answer";
 
 	AWAIT(gateway_count(&gateway, over) == gateway_count(&gateway, "request"));
 }
@@ -270,7 +278,7 @@ START_TEST(results_are_right_whatever_the_gateway_does)
 }
 END_TEST
 
-static int join_broken(struct dso_thread *thread, const char *sentence)
+int join_broken(struct dso_thread *thread, const char *sentence)
 {
 	int r = dso_thread_join(thread, DSO_FOREVER, NULL, NULL);
 
@@ -367,132 +375,6 @@ START_TEST(a_worker_leaves_before_the_deadline_of_its_platform)
 }
 END_TEST
 
-/* ---- Kubernetes ---- */
-
-START_TEST(jobs_are_deleted_when_the_executor_is_closed)
-{
-	open_executor("", "idle_ms=600000");
-	check_squares(CALLS);
-	ck_assert_uint_eq(gateway_count(&gateway, "deleted"), 0);
-	dso_executor_close(executor);
-	executor = NULL;
-	ck_assert_uint_gt(gateway_count(&gateway, "request"), 0);
-	ck_assert_uint_eq(gateway_count(&gateway, "deleted"), gateway_count(&gateway, "request"));
-}
-END_TEST
-
-/* Closing waits for workers for half a second, and the job is created later. */
-START_TEST(a_job_that_is_being_created_when_the_executor_is_closed_is_deleted)
-{
-	struct dso_thread *thread;
-
-	open_executor_of(1, "function", "tardy", "");
-	thread = create(square, 1);
-	AWAIT(gateway_count(&gateway, "request") == 1);
-	dso_thread_detach(thread);
-	dso_executor_close(executor);
-	executor = NULL;
-	ck_assert_uint_eq(gateway_count(&gateway, "deleted"), 1);
-}
-END_TEST
-
-START_TEST(a_deletion_that_fails_as_the_executor_is_closed_is_tried_again)
-{
-	open_executor_of(1, "function", "DELETE:500,DELETE:429,DELETE:truncate", "idle_ms=600000");
-	check_squares(1);
-	dso_executor_close(executor);
-	executor = NULL;
-	ck_assert_uint_eq(gateway_count(&gateway, "deleted"), 1);
-	ck_assert_uint_eq(gateway_count(&gateway, "DELETE"), 4);
-}
-END_TEST
-
-START_TEST(looks_that_fail_end_no_job_until_there_are_too_many)
-{
-	open_executor_of(1, "function", "GET:500,GET:429,GET:truncate,GET:500", "idle_ms=1");
-	check_squares(1);
-	await_leaving();
-	ck_assert_uint_eq(gateway_count(&gateway, "request"), 1);
-	ck_assert_uint_ge(gateway_count(&gateway, "GET"), 5);
-}
-END_TEST
-
-START_TEST(a_job_that_cannot_be_looked_at_is_deleted_and_another_is_created)
-{
-	open_executor_of(1, "function", "GET:garbage,GET:500,GET:500,GET:500,GET:500,GET:500",
-			 "idle_ms=1");
-	check_squares(1);
-	AWAIT(gateway_count(&gateway, "deleted") == 1);
-	check_squares(1);
-	AWAIT(gateway_count(&gateway, "deleted") == 2);
-	check_squares(1);
-	ck_assert_int_eq(value_of("runs"), 3);
-}
-END_TEST
-
-/* A container that is not the driver's program, and what it said last. */
-START_TEST(the_last_words_of_a_pod_that_fails_are_told)
-{
-	open_executor_of(1, "words", "", "failures=1");
-	ck_assert_int_eq(join_broken(create(square, 1), "without an answer: no space left"),
-			 -ECHILD);
-	AWAIT(gateway_count(&gateway, "deleted") == 1);
-}
-END_TEST
-
-START_TEST(a_wrong_token_is_told)
-{
-	char url[600];
-
-	snprintf(url, sizeof url, "%s&token=/dev/null&failures=1",
-		 gateway_url(&gateway, kind, "function", "", ""));
-	OK(dso_executor_open(session, url, NULL, &executor));
-	ck_assert_int_eq(join_broken(create(square, 1), "Unauthorized"), -ECHILD);
-}
-END_TEST
-
-START_TEST(a_server_with_another_certificate_is_refused)
-{
-	char url[600];
-
-	snprintf(url, sizeof url, "%s&authority=/etc/ssl/certs/ca-certificates.crt&failures=1",
-		 gateway_url(&gateway, kind, "function", "", ""));
-	OK(dso_executor_open(session, url, NULL, &executor));
-	ck_assert_int_eq(join_broken(create(square, 1), "certificate"), -ECHILD);
-	ck_assert_uint_eq(gateway_count(&gateway, "request"), 0);
-	AWAIT(gateway_count(&gateway, "handshake") > 0);
-}
-END_TEST
-
-START_TEST(a_server_and_an_image_are_asked_for)
-{
-	static const char *const wrong[][2] = {
-		{"kubernetes:", "name of an image"},
-		{"kubernetes:?server=http://s", "name of an image"},
-		{"kubernetes:i", "KUBERNETES_SERVICE_HOST"},
-		{"kubernetes:i?server=http://s&namespace=a/b", "namespace"},
-	};
-
-	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-		ck_assert_int_eq(dso_executor_open(session, wrong[i][0], NULL, &executor), -EINVAL);
-		ck_assert_msg(strstr(dso_error(session), wrong[i][1]) != NULL, "%s",
-			      dso_error(session));
-	}
-}
-END_TEST
-
-/* As in a pod, whose service account is not there. */
-START_TEST(a_pods_environment_names_the_server)
-{
-	setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1", 1);
-	setenv("KUBERNETES_SERVICE_PORT", strrchr(gateway.secured, ':') + 1, 1);
-	OK(dso_executor_open(session, "kubernetes:function?failures=1", NULL, &executor));
-	ck_assert_int_eq(join_broken(create(square, 1), "a job cannot be created"), -ECHILD);
-	unsetenv("KUBERNETES_SERVICE_HOST");
-	unsetenv("KUBERNETES_SERVICE_PORT");
-}
-END_TEST
-
 /* ---- ends ---- */
 
 static void *end_storaged(void *unused)
@@ -566,13 +448,18 @@ END_TEST
 
 /* ---- the suite ---- */
 
+void add_tests(TCase *tests, const TTest *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		tcase_add_test(tests, list[i]);
+}
+
 static Suite *suite(void)
 {
 	const TTest *const everywhere[] = {
 		calls_have_their_results,
 		workers_leave_when_no_call_comes_and_others_are_invoked_when_one_does,
 		a_gateway_that_always_fails_is_given_up_with_what_it_said,
-		a_gateway_that_is_not_there_is_given_up,
 		an_image_without_the_binary_is_given_up,
 		a_function_of_another_build_is_refused_at_once,
 		options_that_make_no_sense_are_refused,
@@ -585,32 +472,21 @@ static Suite *suite(void)
 		a_region_and_credentials_are_asked_for,
 		a_worker_leaves_before_the_deadline_of_its_platform,
 	};
-	const TTest *const of_kubernetes[] = {
-		jobs_are_deleted_when_the_executor_is_closed,
-		a_job_that_is_being_created_when_the_executor_is_closed_is_deleted,
-		a_deletion_that_fails_as_the_executor_is_closed_is_tried_again,
-		looks_that_fail_end_no_job_until_there_are_too_many,
-		a_job_that_cannot_be_looked_at_is_deleted_and_another_is_created,
-		the_last_words_of_a_pod_that_fails_are_told,
-		a_wrong_token_is_told,
-		a_server_with_another_certificate_is_refused,
-		a_server_and_an_image_are_asked_for,
-		a_pods_environment_names_the_server,
-	};
 	Suite *all = suite_create("functions on a gateway");
 	TCase *tests = tcase_create(kind);
 
 	tcase_set_timeout(tests, 600);
 	tcase_add_checked_fixture(tests, set_up, tear_down);
-	for (size_t i = 0; i < sizeof everywhere / sizeof *everywhere; i++)
-		tcase_add_test(tests, everywhere[i]);
-	for (size_t i = 0;
-	     is_kind("kubernetes") && i < sizeof of_kubernetes / sizeof *of_kubernetes; i++)
-		tcase_add_test(tests, of_kubernetes[i]);
+	add_tests(tests, everywhere, sizeof everywhere / sizeof *everywhere);
+	if (has_ends())
+		add_container_tests(tests);
+	if (is_kind("lambda"))
+		add_tests(tests, of_lambda, sizeof of_lambda / sizeof *of_lambda);
 	if (is_kind("http") || is_kind("lambda"))
 		tcase_add_test(tests, a_warm_function_keeps_its_process_and_its_handles);
-	for (size_t i = 0; is_kind("lambda") && i < sizeof of_lambda / sizeof *of_lambda; i++)
-		tcase_add_test(tests, of_lambda[i]);
+	/* Who looks for podman's socket before, says so. */
+	if (!is_kind("podman"))
+		tcase_add_test(tests, a_gateway_that_is_not_there_is_given_up);
 	tcase_add_loop_test(tests, results_are_right_whatever_the_gateway_does, 0,
 			    sizeof faults / sizeof *faults);
 	suite_add_tcase(all, tests);
@@ -621,8 +497,8 @@ int main(int argc, char **argv)
 {
 	dso_function_main(argc, argv);
 	if (argc != 3) {
-		fprintf(stderr,
-			"usage: functions_gateway fork|http|lambda|kubernetes shm|roce|tcp\n");
+		fprintf(stderr, "usage: functions_gateway fork|http|lambda|kubernetes|podman "
+				"shm|roce|tcp\n");
 		return 2;
 	}
 	if (strcmp(argv[1], "driver") == 0)

@@ -60,6 +60,10 @@ static void set_server(CURL *easy, const struct platform_request *request)
 {
 	curl.easy_setopt(easy, CURLOPT_URL, request->url);
 	curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	if (request->socket) {
+		curl.easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->socket);
+		curl.easy_setopt(easy, CURLOPT_PROXY, "");
+	}
 	if (request->authority)
 		curl.easy_setopt(easy, CURLOPT_CAINFO, request->authority);
 	if (request->signature) {

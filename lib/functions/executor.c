@@ -15,9 +15,9 @@
 #define ATTEMPTS_MAX         1000
 #define ATTEMPTS_DEFAULT     3
 
-static const struct workers_ops *const kinds[] = {&workers_of_processes, &workers_of_threads,
-						  &workers_of_http,      &workers_of_https,
-						  &workers_of_lambda,    &workers_of_kubernetes};
+static const struct workers_ops *const kinds[] = {
+	&workers_of_processes, &workers_of_threads,    &workers_of_http,  &workers_of_https,
+	&workers_of_lambda,    &workers_of_kubernetes, &workers_of_podman};
 #define KINDS (sizeof kinds / sizeof *kinds)
 
 static int fail(struct dso_session *session, int error, const char *why)

@@ -46,7 +46,7 @@ struct workers_base {
 extern const struct workers_ops workers_of_processes, workers_of_threads;
 /* On platforms of functions: see platform.h. */
 extern const struct workers_ops workers_of_http, workers_of_https, workers_of_lambda,
-	workers_of_kubernetes;
+	workers_of_kubernetes, workers_of_podman;
 
 struct dso_thread {
 	struct dso_executor *executor;

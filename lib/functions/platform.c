@@ -6,8 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
-#define EXCERPT_BYTES 200 /* of an answer, in a sentence */
+#define MISSES_MAX 5 /* requests in a row that had no answer */
+/* Between two looks at what a platform has started: at first, and at most. */
+#define PAUSE_NS_MIN     (50 * DSO_MILLISECOND)
+#define LONGEST_PAUSE_NS (2 * DSO_SECOND)
+#define EXCERPT_BYTES    200 /* of an answer, in a sentence */
 
 static int64_t *option_named(struct platform_options *options, const char *key)
 {
@@ -45,7 +50,7 @@ static int read_option(char *pair, struct platform_options *options,
 		return 0;
 	snprintf(why, SENTENCE_BYTES_MAX + 1,
 		 number ? "the option %.100s is a number of 1 to 86400000"
-			: "the option %.100s is not known, or has no value",
+			: "the option %.100s is not known, or its value makes no sense",
 		 pair);
 	return -EINVAL;
 }
@@ -75,6 +80,34 @@ int platform_refuse(char *why, const char *sentence)
 bool platform_copy(char *to, size_t to_bytes, const char *text)
 {
 	return snprintf(to, to_bytes, "%s", text) < (int)to_bytes;
+}
+
+bool platform_draw_name(struct invocation *invocation)
+{
+	uint32_t drawn[2];
+
+	if (getrandom(drawn, sizeof drawn, 0) != sizeof drawn)
+		return false;
+	snprintf(invocation->id, sizeof invocation->id, "dso-%08x%08x", drawn[0], drawn[1]);
+	return true;
+}
+
+bool platform_may_try_again(struct invocation *invocation)
+{
+	bool is_missed = invocation->code != CURLE_OK || invocation->status >= 500 ||
+			 invocation->status == 429;
+
+	return is_missed && ++invocation->misses < MISSES_MAX;
+}
+
+enum step platform_pause(struct invocation *invocation)
+{
+	int64_t twice_ns = 2 * invocation->pause_ns;
+
+	invocation->pause_ns = twice_ns < PAUSE_NS_MIN       ? PAUSE_NS_MIN
+			       : twice_ns > LONGEST_PAUSE_NS ? LONGEST_PAUSE_NS
+							     : twice_ns;
+	return STEP_PAUSE;
 }
 
 /* Of what others wrote, what can be shown in a line. */

@@ -31,8 +31,9 @@ struct platform_request {
 	const char *credentials; /* "KEY:SECRET" of the signature */
 	char header[4200];       /* a line; "": none */
 	const char *authority;   /* a file of certificates; NULL: the system's */
+	const char *socket;      /* a unix socket, where the server is; NULL: as the URL says */
 	int64_t timeout_ms;      /* 0: none */
-	/* It is over within PLATFORM_SHORT_MS, and changes something: where the executor is closed
+	/* It is over soon, and changes something: where the executor is closed
 	 * its answer is waited for, so that what it has started can be ended. */
 	bool is_short;
 };
@@ -45,7 +46,6 @@ enum step {
 	STEP_FAILED,  /* it is over, for the reason in its sentence */
 	STEP_REFUSED, /* the same, and every other one would be, too */
 };
-#define PLATFORM_SHORT_MS 5000
 
 struct invocation {
 	unsigned step; /* the platform's: 0 at first, and again when it is over */
@@ -92,7 +92,7 @@ struct platform_ops {
 };
 
 extern const struct platform_ops platform_http, platform_https, platform_lambda,
-	platform_kubernetes;
+	platform_kubernetes, platform_podman;
 
 /*
  * Read "KEY=VALUE&KEY=VALUE" of an executor's URL: what engines have in common, into @options, and
@@ -108,6 +108,18 @@ int platform_refuse(char *why, const char *sentence);
 
 /* Copy @text. Returns whether it was not longer than it may be. */
 bool platform_copy(char *to, size_t to_bytes, const char *text);
+
+/* Give the invocation a name of letters, digits and - that no other has. Returns whether there are
+ * random numbers. */
+bool platform_draw_name(struct invocation *invocation);
+
+/* Whether another try may have another answer than the last one. It is not said too often in a row;
+ * an answer makes the platform set misses to 0. */
+bool platform_may_try_again(struct invocation *invocation);
+
+/* Rest before the next request, for twice as long as the last time, between limits. Returns
+ * STEP_PAUSE. */
+enum step platform_pause(struct invocation *invocation);
 
 /* Say in the invocation's sentence that its answer, or that there is none, is a failure of @what;
  * with the beginning of the answer. Returns STEP_FAILED. */

@@ -4,7 +4,6 @@
  * over, and deleted. The API server, its certificates and the token are those of the pod that the
  * driver runs in, unless the URL says otherwise.
  */
-#include "lib/core/clock.h"
 #include "lib/functions/entry.h"
 #include "lib/functions/loaded/jansson.h"
 #include "lib/functions/platform.h"
@@ -13,16 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-#define ACCOUNT    "/var/run/secrets/kubernetes.io/serviceaccount/"
-#define MISSES_MAX 5 /* looks, or deletions, in a row that had no answer */
-/* Between two looks at a job: at first, and at most. */
-#define PAUSE_NS_MIN     (50 * DSO_MILLISECOND)
-#define LONGEST_PAUSE_NS (2 * DSO_SECOND)
-#define FINISHED_S       60 /* after which the cluster deletes the job of a driver that is gone */
-#define LABEL_BYTES_MAX  63 /* of a namespace: Kubernetes' own limit */
-#define LABEL_LETTERS    "abcdefghijklmnopqrstuvwxyz0123456789-"
+#define ACCOUNT         "/var/run/secrets/kubernetes.io/serviceaccount/"
+#define FINISHED_S      60   /* after which the cluster deletes the job of a driver that is gone */
+#define SHORT_MS        5000 /* of a request */
+#define LABEL_BYTES_MAX 63   /* of a namespace: Kubernetes' own limit */
+#define LABEL_LETTERS   "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 struct platform_of_kubernetes {
 	struct platform base;
@@ -171,8 +166,7 @@ static enum step ask(struct platform_of_kubernetes *kubernetes, const char *meth
 
 	request->method = method;
 	request->is_short = true;
-	request->timeout_ms =
-		options->timeout_ms < PLATFORM_SHORT_MS ? options->timeout_ms : PLATFORM_SHORT_MS;
+	request->timeout_ms = options->timeout_ms < SHORT_MS ? options->timeout_ms : SHORT_MS;
 	request->authority = *kubernetes->authority ? kubernetes->authority : NULL;
 	read_line(kubernetes->token, token, sizeof token);
 	if (*token)
@@ -207,10 +201,7 @@ static char *write_job(const struct platform_of_kubernetes *kubernetes, const ch
 static enum step create(struct platform_of_kubernetes *kubernetes, struct invocation *invocation,
 			struct platform_request *request)
 {
-	uint32_t drawn[2];
-
-	if (getrandom(drawn, sizeof drawn, 0) == sizeof drawn) {
-		snprintf(invocation->id, sizeof invocation->id, "dso-%08x%08x", drawn[0], drawn[1]);
+	if (platform_draw_name(invocation)) {
 		free(kubernetes->job);
 		kubernetes->job = write_job(kubernetes, invocation->id);
 		request->body = kubernetes->job;
@@ -236,27 +227,10 @@ static enum step drop(struct platform_of_kubernetes *kubernetes, struct invocati
 
 /* ---- answers ---- */
 
-/* Whether another try may have another answer. */
-static bool is_missed(const struct invocation *invocation)
-{
-	return invocation->code != CURLE_OK || invocation->status >= 500 ||
-	       invocation->status == 429;
-}
-
-static bool may_try_again(struct invocation *invocation)
-{
-	return is_missed(invocation) && ++invocation->misses < MISSES_MAX;
-}
-
 static enum step rest(struct invocation *invocation)
 {
-	int64_t twice_ns = 2 * invocation->pause_ns;
-
 	invocation->step = REST;
-	invocation->pause_ns = twice_ns < PAUSE_NS_MIN       ? PAUSE_NS_MIN
-			       : twice_ns > LONGEST_PAUSE_NS ? LONGEST_PAUSE_NS
-							     : twice_ns;
-	return STEP_PAUSE;
+	return platform_pause(invocation);
 }
 
 /* It failed, for the reason in its sentence. The job may be there. */
@@ -321,7 +295,7 @@ static enum step take_look(struct platform_of_kubernetes *kubernetes, struct inv
 {
 	const char *end = NULL;
 
-	if (may_try_again(invocation))
+	if (platform_may_try_again(invocation))
 		return rest(invocation);
 	if (invocation->code != CURLE_OK || invocation->status / 100 != 2 ||
 	    !read_job(invocation, &end)) {
@@ -379,8 +353,9 @@ static enum step advance(struct platform *platform, struct invocation *invocatio
 	case PODS:
 		return take_pods(kubernetes, invocation, request);
 	default:
-		return may_try_again(invocation) ? drop(kubernetes, invocation, DELETION, request)
-						 : invocation->outcome;
+		return platform_may_try_again(invocation)
+			       ? drop(kubernetes, invocation, DELETION, request)
+			       : invocation->outcome;
 	}
 }
 
@@ -389,7 +364,7 @@ static enum step end(struct platform *platform, struct invocation *invocation,
 {
 	struct platform_of_kubernetes *kubernetes = (struct platform_of_kubernetes *)platform;
 
-	if (invocation->step >= DELETION && !may_try_again(invocation))
+	if (invocation->step >= DELETION && !platform_may_try_again(invocation))
 		return STEP_SERVED;
 	return drop(kubernetes, invocation, END, request);
 }

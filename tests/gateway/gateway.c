@@ -122,6 +122,10 @@ const char *gateway_url(struct gateway *gateway, const char *kind, const char *n
 			 "kubernetes:%s?namespace=functions&server=%s%s&token=%s/token"
 			 "&authority=%s.crt&%s",
 			 name, gateway->secured, prefix, gateway->directory, gateway->log, options);
+	else if (strcmp(kind, "podman") == 0)
+		snprintf(gateway->url, sizeof gateway->url, "podman:%s%s%s?socket=%s.sock&%s",
+			 *prefix ? prefix + 1 : "", *prefix ? "/" : "", name, gateway->log,
+			 options);
 	else
 		snprintf(gateway->url, sizeof gateway->url, "%s%s/%s/%s#%s", gateway->base, prefix,
 			 kind, name, options);

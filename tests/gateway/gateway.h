@@ -22,9 +22,8 @@ void gateway_start(struct gateway *gateway);
 void gateway_stop(struct gateway *gateway);
 
 /* The URL of an executor for function @name, by the contract of @kind ("fork", "http", "lambda",
- * "kubernetes");
- * with @faults, a list with commas between them, and options of the executor's. Valid until the
- * next call. */
+ * "kubernetes", "podman"); with @faults, a list with commas between them, and options of the
+ * executor's. Valid until the next call. */
 const char *gateway_url(struct gateway *gateway, const char *kind, const char *name,
 			const char *faults, const char *options);
 

@@ -9,12 +9,14 @@
 #include <jansson.h>
 
 /* X(name here, name in the library) */
-#define JANSSON_API(X)               \
-	X(array_get, json_array_get) \
-	X(delete, json_delete)       \
-	X(dumps, json_dumps)         \
-	X(loadb, json_loadb)         \
-	X(pack, json_pack)           \
+#define JANSSON_API(X)                             \
+	X(array_append_new, json_array_append_new) \
+	X(array_get, json_array_get)               \
+	X(delete, json_delete)                     \
+	X(dumps, json_dumps)                       \
+	X(loadb, json_loadb)                       \
+	X(object_set_new, json_object_set_new)     \
+	X(pack, json_pack)                         \
 	X(unpack_ex, json_unpack_ex)
 
 #define X(name, symbol) __typeof__(symbol) *name;

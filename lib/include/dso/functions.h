@@ -190,14 +190,15 @@ struct dso_executor_params {
  * "process:?cold" each runs one call. "thread:" runs functions in threads of this process, for
  * debugging. "http://HOST/..." and "https://..." invoke the function at that URL, which is this
  * program, as OpenFaaS's of-watchdog and Knative have it, "lambda:FUNCTION?region=REGION" one of
- * AWS Lambda's, "kubernetes:IMAGE" Jobs of a cluster; libcurl and libjansson are loaded then. Their
- * options follow behind a # (http), or in the query: timeout_ms=N, idle_ms=N, failures=N, and those
- * of the platform. NULL: the environment variable DSO_EXECUTOR, and where that is not set
- * "process:". Workers use the URL of @session, and its environment. In a run the executor that a
- * driver opens as its Nth finds the results of the Nth one before. @params may be NULL.
- * *ret_executor is the caller's, to be given back with dso_executor_close(). Blocks for some round
- * trips. The sentence of a failure is dso_error(session). Returns 0, -EINVAL (the URL, or a
- * parameter, makes no sense), -EBUSY (the run has another driver; the sentence says which),
+ * AWS Lambda's, "kubernetes:IMAGE" Jobs of a cluster, "podman:IMAGE" containers of this host;
+ * libcurl and libjansson are loaded then. Their options follow behind a # (http), or in the query:
+ * timeout_ms=N, idle_ms=N, failures=N, and those of the platform. NULL: the environment variable
+ * DSO_EXECUTOR, and where that is not set "process:". Workers use the URL of @session, and its
+ * environment. In a run the executor that a driver opens as its Nth finds the results of the Nth
+ * one before. @params may be NULL. *ret_executor is the caller's, to be given back with
+ * dso_executor_close(). Blocks for some round trips. The sentence of a failure is
+ * dso_error(session). Returns 0, -EINVAL (the URL, or a parameter, makes no sense, or podman does
+ * not listen), -EBUSY (the run has another driver; the sentence says which),
  * -ENAMETOOLONG (the name of the run), -EOPNOTSUPP (processes share no embedded store, or a library
  * cannot be loaded), what opening a queue returns, -EAGAIN (this process gets no more threads),
  * -EMFILE, -ENOMEM.
