@@ -92,6 +92,13 @@ static inline bool aggregator_is_over(const struct dso_aggregator *aggregator, u
 	return aggregator_now(aggregator) > round;
 }
 
+/* Whether a reset has ended @round, which is over; of those that are long over nobody knows. */
+static inline bool aggregator_is_reset(const struct dso_aggregator *aggregator, uint64_t round)
+{
+	return aggregator_now(aggregator) - round <= AGGREGATOR_HISTORY_BITS &&
+	       aggregator_was_reset(aggregator->word, round);
+}
+
 /* Rounds only go up: a word that was loaded before another may come after it. */
 static inline void aggregator_see(struct dso_aggregator *aggregator, uint64_t word)
 {

@@ -189,9 +189,9 @@ static int publish(struct dso_aggregator *aggregator, struct aggregator_contribu
 }
 
 /* A contribution was published, and after that its round was over: it counts if its word was
- * frozen, or replaced. Otherwise a reset had ended the round before. Returns 1 or 0, or a negative
- * errno. */
-static int has_counted(struct dso_aggregator *aggregator, uint32_t id)
+ * frozen, or replaced. Otherwise a reset had ended the round before; then a later round may have
+ * changed the word too. Returns 1 or 0, or a negative errno. */
+static int has_counted(struct dso_aggregator *aggregator, uint32_t id, uint64_t round)
 {
 	struct aggregator_place *place = &aggregator->places[id];
 	uint64_t word;
@@ -199,7 +199,7 @@ static int has_counted(struct dso_aggregator *aggregator, uint32_t id)
 
 	if (r)
 		return r;
-	r = word != place->id_word;
+	r = word != place->id_word && !aggregator_is_reset(aggregator, round);
 	place->id_word = word;
 	return r;
 }
@@ -219,14 +219,15 @@ static int catch_up(struct dso_aggregator *aggregator, uint32_t id)
 }
 
 /* Wait where the contribution is for a round that has not begun, or the current one has taken the
- * last of this id. */
+ * last of this id. What was broken another session may have reset. */
 static int wait_for_round(struct dso_aggregator *aggregator,
 			  const struct aggregator_contribution *contribution)
 {
 	const struct aggregator_place *place = &aggregator->places[contribution->id];
 	int r = 0;
 
-	if (aggregator->word == 0 || aggregator_round(place->id_word) > aggregator_now(aggregator))
+	if (aggregator->word == 0 || aggregator->word & AGGREGATOR_BROKEN ||
+	    aggregator_round(place->id_word) > aggregator_now(aggregator))
 		r = catch_up(aggregator, contribution->id);
 	if (r)
 		return r;
@@ -281,7 +282,7 @@ static int try_to_contribute(struct dso_aggregator *aggregator,
 		return r;
 	r = publish(aggregator, contribution, *ret_round);
 	if (r == 1 && aggregator_is_over(aggregator, *ret_round))
-		r = has_counted(aggregator, contribution->id);
+		r = has_counted(aggregator, contribution->id, *ret_round);
 	return r;
 }
 

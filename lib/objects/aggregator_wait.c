@@ -239,11 +239,9 @@ static bool holds(const struct dso_aggregator *aggregator, const struct aggregat
  * -ENOTRECOVERABLE. */
 static int is_kept(const struct dso_aggregator *aggregator, uint64_t round)
 {
-	uint64_t ago = aggregator_now(aggregator) - round;
-
-	if (ago <= AGGREGATOR_HISTORY_BITS && aggregator_was_reset(aggregator->word, round))
+	if (aggregator_is_reset(aggregator, round))
 		return -ENOTRECOVERABLE;
-	return ago > AGGREGATOR_RESULTS ? -ENODATA : 0;
+	return aggregator_now(aggregator) - round > AGGREGATOR_RESULTS ? -ENODATA : 0;
 }
 
 int aggregator_read(struct dso_aggregator *aggregator, uint64_t round, void *result,

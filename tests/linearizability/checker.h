@@ -27,7 +27,7 @@ struct operation {
 	bool known;
 	bool disturbed; /* set by history_check */
 	int status;     /* 0 or a negative errno */
-	int64_t arguments[2];
+	int64_t arguments[3];
 	int64_t results[2];
 	int64_t call_ns, return_ns;
 };

@@ -498,6 +498,59 @@ START_TEST(what_was_leased_by_who_is_killed_comes_back_first)
 }
 END_TEST
 
+/* Two contributors, with a value each. */
+#define SUM_OF(first, second) (AGGREGATOR_VALUE(0, first) + AGGREGATOR_VALUE(1, second))
+
+START_TEST(what_a_round_of_an_aggregator_does_not_end_with_is_found)
+{
+	/* Client 2 contributes for id 0 as client 0 does, and replaces its value. */
+	ACCEPTED(aggregator_specification, 2,
+		 {KNOWN(0, AGGREGATOR_CONTRIBUTE, 0, 1), GIVEN(5), GAVE(1)},
+		 {KNOWN(2, AGGREGATOR_CONTRIBUTE, 2, 3), GIVEN(6), GAVE(1)},
+		 {KNOWN(1, AGGREGATOR_CONTRIBUTE, 4, 5), GIVEN(7), GAVE(1)},
+		 {KNOWN(0, AGGREGATOR_WAIT, 6, 7), GIVEN(1), GAVE(SUM_OF(6, 7))},
+		 {KNOWN(0, AGGREGATOR_STAT, 8, 9), GAVE(2, 0)});
+	REFUSED(aggregator_specification, 2,
+		{KNOWN(0, AGGREGATOR_CONTRIBUTE, 0, 1), GIVEN(5), GAVE(1)},
+		{KNOWN(2, AGGREGATOR_CONTRIBUTE, 2, 3), GIVEN(6), GAVE(1)},
+		{KNOWN(1, AGGREGATOR_CONTRIBUTE, 4, 5), GIVEN(7), GAVE(1)},
+		{KNOWN(0, AGGREGATOR_WAIT, 6, 7), GIVEN(1), GAVE(SUM_OF(5, 7))});
+	/* Not before all have contributed, and then at once. */
+	REFUSED(aggregator_specification, 2,
+		{KNOWN(0, AGGREGATOR_CONTRIBUTE, 0, 1), GIVEN(5), GAVE(1)},
+		{KNOWN(0, AGGREGATOR_WAIT, 2, 3), GIVEN(1), GAVE(SUM_OF(5, 0))});
+	REFUSED(aggregator_specification, 2,
+		{KNOWN(0, AGGREGATOR_CONTRIBUTE, 0, 1), GIVEN(5), GAVE(1)},
+		{KNOWN(1, AGGREGATOR_CONTRIBUTE, 2, 3), GIVEN(7), GAVE(1)},
+		{KNOWN(0, AGGREGATOR_WAIT, 4, 5), GIVEN(1), FAILED(ETIMEDOUT)});
+	/* What is too late is told so. */
+	REFUSED(aggregator_specification, 1,
+		{KNOWN(0, AGGREGATOR_CONTRIBUTE, 0, 1), GIVEN(5), GAVE(1)},
+		{KNOWN(1, AGGREGATOR_GET, 2, 3), GAVE(5, 1)},
+		{KNOWN(1, AGGREGATOR_CONTRIBUTE, 4, 5), GIVEN(6, 1), GAVE(1)});
+}
+END_TEST
+
+START_TEST(a_round_of_an_aggregator_breaks_by_a_death_unless_it_has_retries)
+{
+	ACCEPTED(aggregator_specification, 2,
+		 {KNOWN(0, AGGREGATOR_CONTRIBUTE, 0, 1), GIVEN(5), GAVE(1)}, {UNKNOWN(0, DIE, 2)},
+		 {KNOWN(1, AGGREGATOR_CONTRIBUTE, 3, 4), GIVEN(7), FAILED(ENOTRECOVERABLE)},
+		 {UNKNOWN(1, AGGREGATOR_RESETTING, 5)}, {KNOWN(1, AGGREGATOR_RESET, 5, 6)},
+		 {KNOWN(1, AGGREGATOR_WAIT, 7, 8), GIVEN(1), FAILED(ENOTRECOVERABLE)},
+		 {KNOWN(1, AGGREGATOR_CONTRIBUTE, 9, 10), GIVEN(7), GAVE(2)});
+	REFUSED(aggregator_specification, 2,
+		{KNOWN(1, AGGREGATOR_CONTRIBUTE, 0, 1), GIVEN(5), GAVE(1)}, {UNKNOWN(0, DIE, 2)},
+		{KNOWN(1, AGGREGATOR_CONTRIBUTE, 3, 4), GIVEN(7), FAILED(ENOTRECOVERABLE)});
+	REFUSED(aggregator_specification, 2 | AGGREGATOR_HAS_RETRIES,
+		{KNOWN(0, AGGREGATOR_CONTRIBUTE, 0, 1), GIVEN(5), GAVE(1)}, {UNKNOWN(0, DIE, 2)},
+		{KNOWN(1, AGGREGATOR_CONTRIBUTE, 3, 4), GIVEN(7), FAILED(ENOTRECOVERABLE)});
+	/* A reset has its effect before it returns. */
+	REFUSED(aggregator_specification, 2, {UNKNOWN(1, AGGREGATOR_RESETTING, 0)},
+		{KNOWN(1, AGGREGATOR_RESET, 0, 1)}, {KNOWN(0, AGGREGATOR_STAT, 2, 3), GAVE(1, 0)});
+}
+END_TEST
+
 START_TEST(a_future_that_is_set_twice_is_found)
 {
 	ACCEPTED(future_specification, 0, {KNOWN(0, FUTURE_PROMISE, 0, 9)},
@@ -579,6 +632,8 @@ static Suite *suite(void)
 		what_a_map_or_a_set_does_not_do_is_found,
 		items_of_a_queue_that_come_out_of_order_are_found,
 		what_was_leased_by_who_is_killed_comes_back_first,
+		what_a_round_of_an_aggregator_does_not_end_with_is_found,
+		a_round_of_an_aggregator_breaks_by_a_death_unless_it_has_retries,
 		a_promise_is_broken_by_death_unless_it_was_kept,
 		a_wait_at_a_condition_lets_the_mutex_go_and_has_it_again,
 	};

@@ -9,6 +9,7 @@
 #include "tests/linearizability/specs.h"
 
 #define CLIENTS_MAX 16
+#define DRAWN_MAX   63 /* operations of a client */
 
 struct client;
 
@@ -56,6 +57,7 @@ struct client {
 	struct dso_queue *queue;
 	struct dso_map *map;
 	struct dso_set *set;
+	struct dso_aggregator *aggregator;
 	uint8_t number;
 	unsigned random;
 	bool rough;       /* the same for all clients of a round */

@@ -246,7 +246,61 @@ static void add_what_is_there(struct client *client, struct operation *operation
 		operation->results[0] = 1;
 }
 
+/* ---- aggregator ---- */
+
+static void take_what_was_taken(struct client *client, struct operation *operations)
+{
+	aggregator_kind.perform(client, operations);
+	if (operations[0].kind == AGGREGATOR_WAIT && operations[0].status == -EALREADY)
+		operations[1].status = 0;
+}
+
+static void contribute_to_what_is_over(struct client *client, struct operation *operations)
+{
+	aggregator_kind.perform(client, operations);
+	if (operations[0].kind != AGGREGATOR_CONTRIBUTE || operations[0].status != -EALREADY)
+		return;
+	operations[0].status = 0;
+	operations[0].results[0] = operations[0].arguments[1];
+}
+
+/* Where others wait for it, they would wait for ever. */
+static void lose_what_is_contributed(struct client *client, struct operation *operations)
+{
+	if (operations[0].kind != AGGREGATOR_CONTRIBUTE || !client->rough || client->drawn % 4)
+		aggregator_kind.perform(client, operations);
+	else
+		operations[0].results[0] = client->seen[0];
+}
+
+/* As one that is not replaced: the sum of both. */
+static void count_what_was_replaced(struct client *client, struct operation *operations)
+{
+	aggregator_kind.perform(client, operations);
+	if (operations[0].kind != AGGREGATOR_GET || operations[0].status)
+		return;
+	operations[0].results[0] += operations[0].results[0] & (int64_t)AGGREGATOR_FIELD(0);
+}
+
+static void read_the_result_before(struct client *client, struct operation *operations)
+{
+	int64_t before = client->pretend;
+
+	aggregator_kind.perform(client, operations);
+	if (operations[0].kind != AGGREGATOR_WAIT || operations[0].status)
+		return;
+	client->pretend = (unsigned)operations[0].results[0];
+	if (before)
+		operations[0].results[0] = before;
+}
+
 const struct fault faults[] = {
+	{"the result of a round is taken twice", &aggregator_kind, take_what_was_taken},
+	{"a contribution that is too late counts", &aggregator_kind, contribute_to_what_is_over},
+	{"a contribution is lost", &aggregator_kind, lose_what_is_contributed},
+	{"a contribution counts beside the one that replaced it", &aggregator_kind,
+	 count_what_was_replaced},
+	{"a result is read stale", &aggregator_kind, read_the_result_before},
 	{"an item is popped twice", &queue_kind, pop_what_was_popped},
 	{"an item that was pushed is lost", &queue_kind, lose_what_is_pushed},
 	{"an item that is given back is lost", &queue_kind, acknowledge_what_comes_back},

@@ -19,13 +19,15 @@
 #include "tests/clock.h"
 #include "tests/linearizability/specs.h"
 
-#define LOG_MAX       63 /* operations of a client; of which it draws: */
-#define DRAWN         24
-#define PER_CALL      3 /* operations that one call is: the first, others are 2 at most */
+#define LOG_MAX       DRAWN_MAX
+#define DRAWN         24 /* of which a client draws, unless it is to be killed */
+#define PER_CALL      3  /* operations that one call is: the first, others are 2 at most */
 #define BEFORE_DEATH  14
 #define DEATH_WAIT_NS (20 * DSO_MILLISECOND)
-#define GO_NS         (DSO_MILLISECOND / 5)
-#define ROUND_MAX_S   120 /* far more than it takes */
+/* In some of the others' rests storaged sweeps. */
+#define SWEEP_NS    (4 * DSO_MILLISECOND)
+#define GO_NS       (DSO_MILLISECOND / 5)
+#define ROUND_MAX_S 120 /* far more than it takes */
 
 /* Of one client. An operation that is begun and not ended when it dies has an unknown outcome. */
 struct log {
@@ -86,7 +88,8 @@ static bool act(struct client *client, struct log *log)
 
 	for (unsigned i = 0; i < PER_CALL; i++)
 		operations[i].client = client->number;
-	if (at + 2 > LOG_MAX || !client->kind->draw(client, operations, &count))
+	if (at + 2 > LOG_MAX || !client->kind->draw(client, operations, &count) ||
+	    at + count > LOG_MAX)
 		return false;
 	client->drawn++;
 	operations[0].call_ns = operations[1].call_ns = operations[2].call_ns = clock_now_ns();
@@ -169,12 +172,13 @@ void round_be_victim(int argc, char **argv)
 	client.kind = object_kinds[atoi(argv[3])];
 	client.perform = client.kind->perform;
 	client.random = (unsigned)strtoul(argv[8], NULL, 10);
+	client.rough = is_rough(client.random);
 	target.url = argv[4];
 	target.transport = argv[5];
 	client.session = open_session();
 	if (client.kind->open(&client, argv[6], atoll(argv[7])))
 		die_of("the one to be killed", dso_error(client.session));
-	if (client.kind->settle && !is_rough(client.random))
+	if (client.kind->settle && !client.rough)
 		settle(&client, &shared->logs[0]);
 	shared->logs[0].ready = true;
 	wait_for_go();
@@ -265,7 +269,10 @@ static void take_part(struct client *client)
 	wait_for_go();
 	do {
 		/* With what it holds: the one that is killed may be waiting for it. */
-		AWAIT(!now.round->deadly || client->drawn != BEFORE_DEATH || shared->killed_ns);
+		if (now.round->deadly && client->drawn == BEFORE_DEATH) {
+			AWAIT(shared->killed_ns);
+			nap(draw_below(client, 2) * draw_below(client, SWEEP_NS));
+		}
 		client->ending = client->drawn >= DRAWN;
 		dawdle(client);
 	} while (act(client, log));

@@ -134,6 +134,32 @@ enum set_kind {
 };
 #define SET_KEYS 3
 
+/*
+ * The ids are 0 to contributors - 1, and client c contributes for id c % contributors. A sum has a
+ * field for each id, with the value that was contributed for it.
+ */
+enum aggregator_kind {
+	/* value, round, timeout -> round; -EALREADY, -ETIMEDOUT, -ENOTRECOVERABLE, -EUSERS */
+	AGGREGATOR_CONTRIBUTE = 1,
+	/* never known: to be a contributor, whose death breaks the round */
+	AGGREGATOR_JOIN,
+	/* round, timeout -> sum; -ETIMEDOUT, -ENOTRECOVERABLE, -ENODATA */
+	AGGREGATOR_WAIT,
+	AGGREGATOR_TAKE,   /* round, which has been waited for; -EALREADY */
+	AGGREGATOR_GET,    /* -> sum, round; -ENODATA */
+	AGGREGATOR_STAT,   /* -> round, contributed | AGGREGATOR_SHOWS_BROKEN */
+	AGGREGATOR_FINISH, /* -> round; -EALREADY, -ENOTRECOVERABLE */
+	AGGREGATOR_RESET,
+	/* never known: the number of the client's reset before which it happens */
+	AGGREGATOR_RESETTING,
+	AGGREGATOR_END,
+};
+#define AGGREGATOR_SHOWS_BROKEN 256
+/* In the parameter, beside the number of contributors. */
+#define AGGREGATOR_HAS_RETRIES      256
+#define AGGREGATOR_VALUE(id, value) ((value) << 20 * (id))
+#define AGGREGATOR_FIELD(id)        AGGREGATOR_VALUE(id, UINT64_C(0xfffff))
+
 /* What is called: a word in memory, and the objects. Of each there is a specification here and a
  * client in clients.h. */
 #define OBJECT_KINDS(X) \
@@ -150,7 +176,8 @@ enum set_kind {
 	X(future)       \
 	X(queue)        \
 	X(map)          \
-	X(set)
+	X(set)          \
+	X(aggregator)
 
 #define X(name) extern const struct specification name##_specification;
 OBJECT_KINDS(X)

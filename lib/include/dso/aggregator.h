@@ -141,8 +141,9 @@ int dso_aggregator_all_reduce(struct dso_aggregator *aggregator, uint32_t id, co
 /*
  * dso_aggregator_get - read the result of the last round that was reduced. Does not wait for
  * others. *ret_round is that round. Returns 0, -ENODATA (there is none: no round was reduced yet,
- * or the last two were reset), -EMSGSIZE (@result_bytes is another), -EINVAL (@result is NULL),
- * -EBADMSG (the result is not what was written), -ESTALE, -ECONNRESET, -ENOTCONN, -ESHUTDOWN.
+ * the last two were reset, or the last one was and the current one is being reduced), -EMSGSIZE
+ * (@result_bytes is another), -EINVAL (@result is NULL), -EBADMSG (the result is not what was
+ * written), -ESTALE, -ECONNRESET, -ENOTCONN, -ESHUTDOWN.
  */
 int dso_aggregator_get(struct dso_aggregator *aggregator, void *result, size_t result_bytes,
 		       uint64_t *ret_round, uint32_t *ret_contributors);
