@@ -47,6 +47,22 @@ START_TEST(a_ticket_that_a_consumer_took_and_left_is_found_when_its_session_is_o
 }
 END_TEST
 
+/* They look at the head before another consumer takes the ticket, and at the count behind that. */
+START_TEST(an_item_that_is_left_behind_in_the_middle_of_a_look_is_found)
+{
+	struct dso_queue *mine = queue_in(session, 3, 8), *theirs = queue_in(other, 0, 0);
+
+	OK(session, push(mine, 1, DSO_NOWAIT));
+	OK(session, push(mine, 2, DSO_NOWAIT));
+	*slot_word(0, 8) |= QUEUE_LEFT;
+	__atomic_add_fetch(word_at(QUEUE_MISSED_OFFSET), 1, __ATOMIC_SEQ_CST);
+	length_of(theirs);
+	__atomic_add_fetch(word_at(QUEUE_HEAD_OFFSET), 1, __ATOMIC_SEQ_CST);
+	pops(theirs, 1);
+	pops(theirs, 2);
+}
+END_TEST
+
 START_TEST(an_item_that_is_written_over_is_told_and_taken_off)
 {
 	struct dso_queue *mine = queue_in(session, 3, 8), *theirs = queue_in(other, 0, 0);
@@ -219,6 +235,7 @@ TCase *conformance_queue_behind(void)
 	tcase_add_test(behind, a_ticket_that_a_producer_took_and_left_costs_a_slot);
 	tcase_add_test(behind,
 		       a_ticket_that_a_consumer_took_and_left_is_found_when_its_session_is_over);
+	tcase_add_test(behind, an_item_that_is_left_behind_in_the_middle_of_a_look_is_found);
 	tcase_add_test(behind, an_item_that_is_written_over_is_told_and_taken_off);
 	tcase_add_test(behind, the_items_behind_one_that_is_written_over_are_handed_over);
 	tcase_add_test(behind, many_do_not_wait_for_more_when_others_took_the_rest);

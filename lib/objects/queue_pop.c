@@ -341,18 +341,13 @@ static int settle(struct dso_queue *queue, struct pop *pop, uint64_t ticket, int
 
 /* ---- what was left behind ---- */
 
-/* Sessions have ended that may have had tickets of the head: all of these are below *ret_below,
- * which is read behind the count of those sessions. Nobody may come for the items of such tickets.
- * So the live consumers take theirs first, and then producers that have not claimed their slots yet
- * take other tickets. */
-static int void_abandoned(struct dso_queue *queue, uint64_t *ret_below)
+/* Sessions have ended that may have had tickets of the head: all of these are below @below. Nobody
+ * may come for the items of such tickets. So the live consumers take theirs first, and then
+ * producers that have not claimed their slots yet take other tickets. */
+static int void_abandoned(struct dso_queue *queue, uint64_t below)
 {
-	int r = word_load(&queue->object, QUEUE_HEAD_OFFSET, ret_below);
-
-	if (r)
-		return r;
 	nanosleep(&(struct timespec){.tv_nsec = QUEUE_SLOT_WAIT_NS}, NULL);
-	return *ret_below ? make_void(queue, *ret_below - 1) : 0;
+	return below ? make_void(queue, below - 1) : 0;
 }
 
 /* Mark the slot of @ticket, where a producer is writing an item that nobody may come for: the
@@ -411,13 +406,17 @@ static int find_left(struct dso_queue *queue, uint64_t below, bool any, uint64_t
 	return r ? r : oldest ? 0 : -ENOENT;
 }
 
-/* Take the oldest item that was left behind, if there is one. */
+/* Take the oldest item that was left behind, if there is one. What was counted, and the tickets of
+ * sessions that were counted, are below the head as it is read behind the count: the one that was
+ * read along with the count may be older. */
 static int take_left(struct dso_queue *queue, struct pop *pop)
 {
-	uint64_t missed = queue->missed, below = queue->head, ticket;
+	uint64_t missed = queue->missed, below, ticket;
 	bool any = missed / QUEUE_MISSED_ENDED != queue->looked_for / QUEUE_MISSED_ENDED;
-	int r = any ? void_abandoned(queue, &below) : 0;
+	int r = word_load(&queue->object, QUEUE_HEAD_OFFSET, &below);
 
+	if (r == 0 && any)
+		r = void_abandoned(queue, below);
 	if (r)
 		return r;
 	do {

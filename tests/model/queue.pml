@@ -132,7 +132,13 @@ proctype consumer(byte me)
 
 end:	do
 	:: seen_left != left_count || seen_ended != ended_count -> /* take_left */
-		atomic { missed_left = left_count; missed_ended = ended_count; any = seen_ended != ended_count; below = head; found = false };
+#ifdef MUTANT_READ_THE_HEAD_BEFORE_THE_COUNT
+		below = head;
+#endif
+		atomic { missed_left = left_count; missed_ended = ended_count; any = seen_ended != ended_count; found = false };
+#ifndef MUTANT_READ_THE_HEAD_BEFORE_THE_COUNT
+		below = head;
+#endif
 #ifndef MUTANT_ABANDONED_TICKETS_STAY_VALID
 		if
 		:: atomic { any -> void_below = MAX(void_below, below) }
