@@ -33,7 +33,9 @@ static int allocate(struct dso_map *map)
 	size_t ops = aligned(MAP_OPS_MAX * sizeof *map->ops);
 	size_t looks = aligned(MAP_MANY * sizeof *map->looks);
 	size_t changes = aligned(MAP_MANY * sizeof *map->changes);
-	uint8_t *memory = malloc(ops + looks + changes + 2 * MAP_ROOM_BYTES);
+	size_t recalls = MAP_RECALL_MAX * sizeof *map->recalls;
+	/* Zeroed memory that is not touched takes none. */
+	uint8_t *memory = calloc(1, ops + looks + changes + 2 * MAP_ROOM_BYTES + recalls);
 
 	if (!memory)
 		return -ENOMEM;
@@ -43,6 +45,7 @@ static int allocate(struct dso_map *map)
 	map->changes = (struct map_change *)(memory + ops + looks);
 	map->room = memory + ops + looks + changes;
 	map->merged = map->room + MAP_ROOM_BYTES;
+	map->recalls = (struct map_recall *)(map->merged + MAP_ROOM_BYTES);
 	return map_know_root(map);
 }
 

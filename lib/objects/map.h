@@ -17,6 +17,15 @@
  * Write over: [claim a block, WRITE the entry, CAS of the slot from the old entry to the new one].
  * Remove: CAS of the slot to an empty value. Who succeeded frees what the slot referred to.
  *
+ * Recall: a client remembers the slots of entries in blocks that it has seen. Get: [READ the slot,
+ * READ the block that it referred to]. Where the slot is as it was, this is what the two round
+ * trips of a get would have read, in their order; where it refers to another block now, READ that.
+ * A put writes over at once, without a look before. Its batch READs the head of the old entry
+ * before the CAS of the slot. Where the CAS succeeded though the block has another entry by now,
+ * whose version has the same 17 bits, the head tells: of the same key, it is what was written over.
+ * Of another key: CAS of the slot back to it, and look. It takes another client that has removed
+ * the entry since, and has put one with the same slot, fingerprint, block and 17 bits of chance.
+ *
  * Insert: [claim, WRITE, CAS of an empty slot to provisional, READ both buckets and the segment's
  * word], and then [CAS provisional to there]. In between, it looks:
  *   - a slot that has changed since the look before, or changes, is loaded by an atomic, since a
@@ -101,6 +110,9 @@
 #define MAP_GUESS_MAX  8192
 #define MAP_STAGE_MAX  512 /* bytes of a value that go in one WRITE with the key */
 #define MAP_ROOM_BYTES ((size_t)1104 * 1024)
+/* Places of entries that a handle remembers. */
+#define MAP_RECALL_MAX  32768
+#define MAP_RECALL_WAYS 4
 _Static_assert(MAP_ROOM_BYTES >= MAP_ENTRY_BYTES_LONGEST + 8, "any entry has room");
 _Static_assert(MAP_ROOM_BYTES / MAP_MANY >= MAP_GUESS_MAX, "and a guess of each of many");
 
@@ -119,6 +131,13 @@ struct map_known {
 	uint32_t count, max;
 	uint32_t *directory; /* indices into segments */
 	struct map_segment segments[];
+};
+
+/* Where an entry was that lies in a block. */
+struct map_recall {
+	uint64_t hash_place; /* of the key; instead of its low 4 bits, the bucket and the slot */
+	uint64_t slot;       /* as it was; 0: no place */
+	uint64_t state;      /* of the block; 0: not known */
 };
 
 struct map_look;
@@ -144,6 +163,7 @@ struct dso_map {
 	struct map_change *changes; /* MAP_MANY */
 	uint8_t *room;              /* MAP_ROOM_BYTES: what is read */
 	uint8_t *merged;            /* MAP_ROOM_BYTES: values that are made */
+	struct map_recall *recalls; /* MAP_RECALL_MAX */
 };
 
 /* ---- keys ---- */
@@ -285,6 +305,7 @@ void map_entry_fill(struct map_entry *entry, uint64_t state, uint64_t version, s
 /* ---- looking (map_look.c) ---- */
 
 enum map_look_state {
+	MAP_LOOK_RECALL,  /* the slot where the entry was, and the block that it was in */
 	MAP_LOOK_READ,    /* both buckets */
 	MAP_LOOK_EXAMINE, /* the next candidate; no operation */
 	MAP_LOOK_FETCH,   /* the block of a candidate */
@@ -317,10 +338,12 @@ struct map_look {
 	struct map_content content;
 	struct space_name block; /* reference 0: it is in a cell, whose word is */
 	uint64_t cell_word;
+	bool is_recalled; /* found by map_recall: word and image were not read */
 	/* FAILED */
 	int error;
 	/* the look's own */
 	bool in_sibling;
+	uint64_t slot_now;   /* of RECALL */
 	uint32_t candidates; /* a bit for each slot that is to be examined */
 	uint64_t damaged_offset, damaged_slot;
 	uint8_t *room;
@@ -347,6 +370,16 @@ static inline const struct map_cell *map_image_cell(const struct map_look *look,
 {
 	return (const struct map_cell *)(look->image[side] + 8 * MAP_SLOTS) + cell;
 }
+
+/* ---- places that are remembered (map_recall.c) ---- */
+
+/* Fill in where the entry of the look's key was: is_recalled, segment, side, index, slot, and
+ * block, whose state may be 0. Returns whether that is remembered. */
+bool map_recall(struct dso_map *map, struct map_look *look);
+/* The slot refers to an entry of @key in a block of @state; 0: the state is not known. */
+void map_remember(struct dso_map *map, const struct map_key *key, unsigned side, unsigned index,
+		  uint64_t slot, uint64_t state);
+void map_forget(struct dso_map *map, const struct map_key *key);
 
 /* Look for @count keys at once, until each look has a verdict. */
 void map_look(struct dso_map *map, struct map_look **looks, unsigned count);
@@ -384,6 +417,7 @@ struct map_change {
 		MAP_CHANGE_SETTLE,  /* load slots that have changed, empty provisional ones */
 		MAP_CHANGE_PUBLISH, /* provisional -> there */
 		MAP_CHANGE_UNDO,    /* provisional -> empty */
+		MAP_CHANGE_RESTORE, /* the slot, to the entry of another key */
 		MAP_CHANGE_CLEAR,   /* provisional slots of others that are in the way -> empty */
 		MAP_CHANGE_DONE,
 	} step;
@@ -396,6 +430,7 @@ struct map_change {
 	unsigned cell;                   /* that the entry goes to, from 1 on; 0: to the block */
 	uint64_t cell_before, cell_word; /* before it is claimed, and claimed */
 	bool is_robbed;                  /* another client has claimed the cell */
+	bool is_blind;                   /* a put over an entry that was not looked for */
 	unsigned side, index;            /* the slot */
 	uint64_t before, slot;           /* its values */
 	uint8_t image[2][8 * MAP_SLOTS]; /* as seen by INSERT */
@@ -404,11 +439,27 @@ struct map_change {
 	uint32_t unsettled;
 	uint64_t seen[2 * MAP_SLOTS];
 	uint64_t stale[2 * MAP_SLOTS]; /* provisional slots that were in the way before */
+	uint8_t old[sizeof(struct map_entry) + MAP_KEY_BYTES_MAX]; /* head of what it writes over */
+	size_t old_bytes;
 	unsigned op, attempts;
 	int64_t deadline_ns;
 	struct map_cell staged_cell;
 	uint8_t stage[sizeof(struct map_entry) + MAP_KEY_BYTES_MAX + MAP_STAGE_MAX];
 };
+
+static inline uint64_t map_change_cell(const struct map_change *change, unsigned side,
+				       unsigned cell)
+{
+	return map_cell_offset(&change->look->segment, change->look->key.bucket[side], cell - 1);
+}
+
+/* A cell or a block for the entry, and the slot that refers to it (map_write.c). Returns 0 or as
+ * space_take. */
+int map_find_place_for(struct dso_map *map, struct map_change *change, enum map_slot_state state);
+/* WRITE the entry there, where a block does not have it yet. */
+void map_write_entry(struct dso_map *map, struct map_change *change);
+void map_write_block(struct dso_map *map, struct map_change *change);
+void map_write_cell(struct dso_map *map, struct map_change *change);
 
 /* Run @count changes (of map->changes, whose looks are map->looks) of different keys. Each has its
  * result. Returns 0, or the error of the session, which all have then that are not done. */

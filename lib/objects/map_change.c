@@ -22,6 +22,7 @@ static void again(struct dso_map *map, struct map_change *change)
 	int64_t now_ns = clock_now_ns();
 
 	change->step = MAP_CHANGE_LOOK;
+	change->is_blind = false;
 	if (change->attempts++ == 0)
 		change->deadline_ns = now_ns + map->object.session->timeout_ns;
 	else if (now_ns > change->deadline_ns)
@@ -35,116 +36,12 @@ static uint64_t slot_offset(const struct map_change *change, unsigned side, unsi
 	return map_slot_offset(&change->look->segment, change->look->key.bucket[side], index);
 }
 
-static uint64_t cell_offset(const struct map_change *change, unsigned side, unsigned cell)
-{
-	return map_cell_offset(&change->look->segment, change->look->key.bucket[side], cell - 1);
-}
-
 static void free_cell(struct dso_map *map, struct map_change *change)
 {
 	if (change->cell)
-		map_free_cell(map, cell_offset(change, change->side, change->cell),
+		map_free_cell(map, map_change_cell(change, change->side, change->cell),
 			      change->cell_word);
 	change->cell = 0;
-}
-
-/* ---- the place of an entry ---- */
-
-static int take_block(struct dso_map *map, struct map_change *change)
-{
-	size_t bytes = sizeof(struct map_entry) + change->look->key.length + change->entry_bytes;
-	int r;
-
-	if (change->block.bytes >= bytes)
-		return 0;
-	if (change->block.bytes)
-		space_give(&map->space, &change->block);
-	change->block.bytes = 0;
-	change->is_written = false;
-	r = space_take(&map->space, bytes, &change->block);
-	if (r)
-		change->block.bytes = 0;
-	return r;
-}
-
-/* A cell or a block for the entry, and the slot that refers to it. */
-static int find_place(struct dso_map *map, struct map_change *change, enum map_slot_state state)
-{
-	uint64_t reference;
-	uint32_t lease;
-	int r = space_lease(&map->space, &lease);
-
-	change->is_robbed = false;
-	if (r)
-		return r;
-	change->cell = change->look->segment.has_cells &&
-				       map_fits_cell(change->look->key.length, change->entry_bytes)
-			       ? map_find_cell(map, change->look, change->side, lease)
-			       : 0;
-	if (change->cell) {
-		change->cell_before = le64_get(
-			map_image_cell(change->look, change->side, change->cell - 1)->word);
-		change->cell_word = map_cell_claimed(map_number(map), lease);
-		change->entry_version = map_number(map);
-		reference = change->cell;
-	} else {
-		r = take_block(map, change);
-		if (r)
-			return r;
-		if (!change->is_written)
-			change->entry_version = map_number(map);
-		reference = change->block.name.reference;
-	}
-	change->slot =
-		map_slot(state, change->look->key.fingerprint, change->entry_version, reference);
-	return 0;
-}
-
-static void write_block(struct dso_map *map, struct map_change *change)
-{
-	struct map_entry *entry = (struct map_entry *)change->stage;
-	size_t bytes = sizeof *entry + change->look->key.length;
-	uint64_t offset = change->block.offset;
-
-	if (change->is_written)
-		return;
-	if (change->look->key.length)
-		memcpy(change->stage + sizeof *entry, change->look->key.bytes,
-		       change->look->key.length);
-	map_entry_fill(entry, change->block.name.state, change->entry_version,
-		       change->look->key.length, change->entry_value, change->entry_bytes);
-	if (change->entry_bytes && change->entry_bytes <= MAP_STAGE_MAX) {
-		memcpy(change->stage + bytes, change->entry_value, change->entry_bytes);
-		bytes += change->entry_bytes;
-	}
-	/* The state is the space's, and changed by atomics alone. */
-	map_op(map, map_write_op(offset + sizeof entry->state, change->stage + sizeof entry->state,
-				 bytes - sizeof entry->state));
-	if (change->entry_bytes > MAP_STAGE_MAX)
-		map_ops_long(map, DATA_WRITE, offset + bytes, change->entry_value,
-			     change->entry_bytes);
-	change->is_written = true;
-}
-
-static void write_cell(struct dso_map *map, struct map_change *change)
-{
-	struct map_cell *cell = &change->staged_cell;
-	size_t bytes = change->look->key.length + change->entry_bytes;
-
-	map_cell_fill(cell, change->entry_version, change->look->key.bytes,
-		      change->look->key.length, change->entry_value, change->entry_bytes);
-	map_op(map,
-	       map_write_op(cell_offset(change, change->side, change->cell) + sizeof cell->word,
-			    (uint8_t *)cell + sizeof cell->word,
-			    sizeof *cell - sizeof cell->word - sizeof cell->data + bytes));
-}
-
-static void write_entry(struct dso_map *map, struct map_change *change)
-{
-	if (change->cell)
-		write_cell(map, change);
-	else
-		write_block(map, change);
 }
 
 /* ---- what is to be done, after a look ---- */
@@ -156,7 +53,7 @@ static void write_over(struct dso_map *map, struct map_change *change)
 	change->side = change->look->side;
 	change->index = change->look->index;
 	change->before = change->look->slot;
-	r = find_place(map, change, MAP_THERE);
+	r = map_find_place_for(map, change, MAP_THERE);
 	if (r)
 		finish(map, change, r);
 	else
@@ -247,7 +144,7 @@ static void insert(struct dso_map *map, struct map_change *change)
 	change->index = index[change->side];
 	change->before = map_image_slot(change->look, change->side, change->index);
 	change->step = MAP_CHANGE_INSERT;
-	r = find_place(map, change, MAP_PROVISIONAL);
+	r = map_find_place_for(map, change, MAP_PROVISIONAL);
 	if (r)
 		finish(map, change, r);
 }
@@ -325,8 +222,8 @@ static void decide(struct dso_map *map, struct map_change *change)
 
 static void claim(struct dso_map *map, struct map_change *change)
 {
-	map_op(map, map_cas_op(cell_offset(change, change->side, change->cell), change->cell_before,
-			       change->cell_word));
+	map_op(map, map_cas_op(map_change_cell(change, change->side, change->cell),
+			       change->cell_before, change->cell_word));
 }
 
 static void claimed(struct dso_map *map, struct map_change *change)
@@ -346,20 +243,65 @@ static void cas_slot(struct dso_map *map, struct map_change *change, uint64_t ex
 	map_op(map, map_cas_op(slot_offset(change, change->side, change->index), expected, value));
 }
 
+/* Of the entry that is written over without a look. */
+static void read_old(struct dso_map *map, struct map_change *change)
+{
+	uint64_t offset;
+
+	change->old_bytes = sizeof(struct map_entry) + change->look->key.length;
+	if (space_find(&map->space, change->look->block.reference, change->old_bytes, &offset))
+		change->old_bytes = 0;
+	else
+		map_op(map, map_read_op(offset, change->old, change->old_bytes));
+}
+
 static void swap(struct dso_map *map, struct map_change *change)
 {
 	if (change->request.kind != MAP_REMOVE)
-		write_entry(map, change);
+		map_write_entry(map, change);
+	if (change->is_blind)
+		read_old(map, change);
 	cas_slot(map, change, change->before, change->slot);
 }
 
 /* The slot has the entry: block or cell are no longer this session's. */
 static void published(struct dso_map *map, struct map_change *change)
 {
-	if (change->cell == 0)
+	if (change->cell == 0) {
+		map_remember(map, &change->look->key, change->side, change->index,
+			     map_slot_with(change->slot, MAP_THERE), change->block.name.state);
 		change->block.bytes = 0;
+	}
 	change->version = change->entry_version;
 	finish(map, change, 0);
+}
+
+/* What was written over without a look was an entry of the key. Its block may have another state
+ * than this client remembered. */
+static bool was_of_key(struct map_change *change)
+{
+	const struct map_key *key = &change->look->key;
+	struct map_content old;
+
+	if (!map_entry_content(change->old, change->old_bytes, change->before, &old))
+		return false;
+	change->look->block.state = old.state;
+	return old.key_bytes == key->length &&
+	       (key->length == 0 || memcmp(old.key, key->bytes, key->length) == 0);
+}
+
+/* Another client was quicker, or has been since this one has seen the slot. */
+static void not_swapped(struct dso_map *map, struct map_change *change, uint64_t now)
+{
+	const struct map_key *key = &change->look->key;
+
+	free_cell(map, change);
+	if (map_slot_state(now) == MAP_THERE && !map_slot_is_inline(now) &&
+	    map_slot_fingerprint(now) == key->fingerprint)
+		map_remember(map, key, change->side, change->index, now, 0);
+	else
+		map_forget(map, key);
+	again(map, change);
 }
 
 static void swapped(struct dso_map *map, struct map_change *change)
@@ -367,21 +309,43 @@ static void swapped(struct dso_map *map, struct map_change *change)
 	const struct map_look *look = change->look;
 
 	if (map->ops[change->op].value != change->before) {
-		free_cell(map, change);
-		again(map, change);
+		not_swapped(map, change, map->ops[change->op].value);
+		return;
+	}
+	if (change->is_blind && !was_of_key(change)) {
+		change->step = MAP_CHANGE_RESTORE;
 		return;
 	}
 	if (look->block.reference)
 		space_retire(&map->space, &look->block);
 	else
 		map_free_cell(map,
-			      cell_offset(change, change->side,
-					  (unsigned)map_slot_reference(change->before)),
+			      map_change_cell(change, change->side,
+					      (unsigned)map_slot_reference(change->before)),
 			      look->cell_word);
-	if (change->request.kind == MAP_REMOVE)
+	if (change->request.kind == MAP_REMOVE) {
+		map_forget(map, &look->key);
 		finish(map, change, 0);
-	else
+	} else {
 		published(map, change);
+	}
+}
+
+static void restore(struct dso_map *map, struct map_change *change)
+{
+	cas_slot(map, change, change->slot, change->before);
+}
+
+/* Where it was not, another client has written over what this one has put. */
+static void restored(struct dso_map *map, struct map_change *change)
+{
+	map_forget(map, &change->look->key);
+	if (map->ops[change->op].value == change->slot) {
+		again(map, change);
+		return;
+	}
+	space_retire(&map->space, &change->look->block);
+	published(map, change);
 }
 
 static void try_insert(struct dso_map *map, struct map_change *change)
@@ -391,7 +355,7 @@ static void try_insert(struct dso_map *map, struct map_change *change)
 	if (change->cell)
 		claim(map, change);
 	else
-		write_block(map, change);
+		map_write_block(map, change);
 	cas_slot(map, change, change->before, change->slot);
 	for (unsigned side = 0; side < 2; side++)
 		map_op(map, map_read_op(map_bucket_offset(segment, change->look->key.bucket[side]),
@@ -487,7 +451,7 @@ static void settled(struct dso_map *map, struct map_change *change)
 static void publish(struct dso_map *map, struct map_change *change)
 {
 	if (change->cell)
-		write_cell(map, change);
+		map_write_cell(map, change);
 	cas_slot(map, change, change->slot, map_slot_with(change->slot, MAP_THERE));
 }
 
@@ -534,6 +498,7 @@ static const struct {
 	[MAP_CHANGE_SETTLE] = {settle, settled},
 	[MAP_CHANGE_PUBLISH] = {publish, have_published},
 	[MAP_CHANGE_UNDO] = {undo, undone},
+	[MAP_CHANGE_RESTORE] = {restore, restored},
 	[MAP_CHANGE_CLEAR] = {clear, again},
 };
 
@@ -649,6 +614,15 @@ static bool look(struct dso_map *map, unsigned count)
 	return true;
 }
 
+/* Write over the entry where it was seen, without a look. */
+static bool may_be_blind(struct dso_map *map, struct map_change *change)
+{
+	struct map_look *look = change->look;
+
+	return change->request.kind == MAP_PUT && map_recall(map, look) && look->block.state &&
+	       !(look->segment.has_cells && map_fits_cell(look->key.length, change->entry_bytes));
+}
+
 static void prepare(struct dso_map *map, unsigned i)
 {
 	struct map_change *change = &map->changes[i];
@@ -665,6 +639,9 @@ static void prepare(struct dso_map *map, unsigned i)
 	change->cell = 0;
 	change->attempts = 0;
 	memset(change->stale, 0, sizeof change->stale);
+	change->is_blind = may_be_blind(map, change);
+	if (change->is_blind)
+		write_over(map, change);
 }
 
 int map_run(struct dso_map *map, unsigned count)
@@ -673,7 +650,7 @@ int map_run(struct dso_map *map, unsigned count)
 
 	for (unsigned i = 0; i < count; i++)
 		prepare(map, i);
-	while (look(map, count))
+	while (look(map, count) || any_acts(map, count))
 		while (any_acts(map, count))
 			r = turn(map, count);
 	return r;

@@ -27,7 +27,7 @@ static void again(struct dso_map *map, struct map_look *look)
 		return;
 	}
 	look->segment = *map_segment_of(map, look->key.hash);
-	look->in_sibling = false;
+	look->in_sibling = look->is_recalled = false;
 	look->state = MAP_LOOK_READ;
 }
 
@@ -110,10 +110,14 @@ static void absent(struct dso_map *map, struct map_look *look)
 	}
 }
 
-static void found(struct map_look *look)
+static void found(struct dso_map *map, struct map_look *look)
 {
-	look->state = look->is_writer && map_slot_state(look->slot) != MAP_THERE ? MAP_LOOK_SPLIT
-										 : MAP_LOOK_FOUND;
+	bool is_there = map_slot_state(look->slot) == MAP_THERE;
+
+	look->state = look->is_writer && !is_there ? MAP_LOOK_SPLIT : MAP_LOOK_FOUND;
+	if (is_there && !look->in_sibling && look->block.reference)
+		map_remember(map, &look->key, look->side, look->index, look->slot,
+			     look->block.state);
 }
 
 static bool has_key(const struct map_look *look)
@@ -136,7 +140,7 @@ static void examine_cell(struct dso_map *map, struct map_look *look)
 	} else if (has_key(look)) {
 		look->block = (struct space_name){0};
 		look->cell_word = le64_get(cell->word);
-		found(look);
+		found(map, look);
 	}
 }
 
@@ -224,6 +228,11 @@ static void have_other_key(struct dso_map *map, struct map_look *look)
 	bool is_sure = map_content_bytes(&look->content) <= look->have_bytes &&
 		       map_entry_is_whole(look->room, &look->content);
 
+	if (look->is_recalled) {
+		map_forget(map, &look->key);
+		again(map, look);
+		return;
+	}
 	look->state = is_sure ? MAP_LOOK_EXAMINE : MAP_LOOK_CONFIRM;
 	examine(map, look);
 }
@@ -243,7 +252,7 @@ static void have_value(struct dso_map *map, struct map_look *look)
 {
 	guess_by(map, map_content_bytes(&look->content));
 	if (map_entry_is_whole(look->room, &look->content))
-		found(look);
+		found(map, look);
 	else
 		damaged(map, look);
 }
@@ -264,11 +273,36 @@ static void have_block(struct dso_map *map, struct map_look *look)
 	} else if (!look->wants_value) {
 		look->state = MAP_LOOK_AFFIRM;
 		if (!look->wants_sure)
-			found(look);
+			found(map, look);
 	} else if (bytes <= look->have_bytes) {
 		have_value(map, look);
 	} else {
 		look->state = bytes <= look->room_bytes ? MAP_LOOK_REST : MAP_LOOK_LONG;
+	}
+}
+
+/* ---- of a place that is remembered ---- */
+
+static void read_recalled(struct dso_map *map, struct map_look *look)
+{
+	map_op(map, map_read_op(slot_offset(look), &look->slot_now, sizeof look->slot_now));
+	read_block(map, look);
+}
+
+static void have_recalled(struct dso_map *map, struct map_look *look)
+{
+	uint64_t now = look->slot_now;
+
+	if (now == look->slot) {
+		have_block(map, look);
+	} else if (map_slot_state(now) == MAP_THERE && !map_slot_is_inline(now) &&
+		   map_slot_fingerprint(now) == look->key.fingerprint) {
+		/* Another client has put the key, most likely. */
+		look->slot = now;
+		look->state = MAP_LOOK_FETCH;
+	} else {
+		map_forget(map, &look->key);
+		again(map, look);
 	}
 }
 
@@ -303,7 +337,7 @@ static void have_confirmed(struct dso_map *map, struct map_look *look)
 static void have_affirmed(struct dso_map *map, struct map_look *look)
 {
 	if (map->ops[look->op].value == look->slot)
-		found(look);
+		found(map, look);
 	else
 		again(map, look);
 }
@@ -320,6 +354,7 @@ static const struct {
 	void (*ask)(struct dso_map *map, struct map_look *look);
 	void (*have)(struct dso_map *map, struct map_look *look);
 } states[MAP_LOOK_FAILED + 1] = {
+	[MAP_LOOK_RECALL] = {read_recalled, have_recalled},
 	[MAP_LOOK_READ] = {read_buckets, have_buckets},
 	[MAP_LOOK_FETCH] = {read_block, have_block},
 	[MAP_LOOK_REST] = {read_rest, have_value},
@@ -337,6 +372,8 @@ static void begin(struct dso_map *map, struct map_look *look, unsigned number, u
 	look->turns = 0;
 	look->damaged_offset = 0;
 	again(map, look);
+	if (map_recall(map, look))
+		look->state = MAP_LOOK_RECALL;
 }
 
 /* One batch. Returns whether a look goes on. */

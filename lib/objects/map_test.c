@@ -401,6 +401,81 @@ START_TEST(a_session_that_ends_before_any_operation_leaves_a_whole_map)
 }
 END_TEST
 
+/* ---- a put without a look ---- */
+
+/* What @map remembers of the key: the slot of @shown, which is at the same place for both keys. */
+static void mislead(struct dso_map *map, const struct map_key *mine, const struct map_key *shown)
+{
+	struct map_look *look = &map->looks[0];
+	unsigned place = 0;
+
+	ck_assert_int_eq(map_look_for(map, shown->bytes, shown->length, true), 0);
+	place = mine->bucket[1] == shown->bucket[look->side];
+	ck_assert_uint_eq(mine->bucket[place], shown->bucket[look->side]);
+	map_remember(map, mine, place, look->index, look->slot, look->block.state + 16);
+}
+
+/* A key that goes to a bucket of @of in an empty map. */
+static uint64_t find_rival_key(struct dso_map *map, const struct map_key *of)
+{
+	for (uint64_t i = OTHERS;; i++) {
+		struct map_key one = map_key(map, &i, sizeof i);
+
+		if (one.fingerprint == of->fingerprint &&
+		    (one.bucket[0] == of->bucket[0] || one.bucket[0] == of->bucket[1]))
+			return i;
+	}
+}
+
+static void put_mine(struct dso_map *map)
+{
+	uint8_t value[200];
+	unsigned found;
+
+	ck_assert_int_eq(
+		dso_map_put(map, key, sizeof key, value, value_of(value, MINE, true), NULL), 0);
+	ck_assert_int_eq(get(map, &found), 0);
+	ck_assert_uint_eq(found, MINE);
+}
+
+START_TEST(a_put_without_a_look_frees_the_block_that_it_has_replaced)
+{
+	struct dso_map *map = begin();
+	struct map_key mine = map_key(map, key, sizeof key);
+
+	prepare(map, &(struct act){PUT, true});
+	mislead(map, &mine, &mine);
+	put_mine(map);
+	verify(map, true);
+	end(map);
+}
+END_TEST
+
+START_TEST(a_put_without_a_look_leaves_the_entry_of_another_key_in_the_same_slot)
+{
+	struct dso_map *map = begin();
+	struct map_key mine = map_key(map, key, sizeof key), other;
+	uint64_t rival_key = find_rival_key(map, &mine);
+	uint8_t value[200];
+	size_t length;
+
+	ck_assert_int_eq(dso_map_put(map, &rival_key, sizeof rival_key, value,
+				     value_of(value, THEIRS, true), NULL),
+			 0);
+	prepare(map, &(struct act){NOTHING, false});
+	other = map_key(map, &rival_key, sizeof rival_key);
+	mislead(map, &mine, &other);
+	put_mine(map);
+	ck_assert_int_eq(
+		dso_map_get(map, &rival_key, sizeof rival_key, value, sizeof value, &length, NULL),
+		0);
+	ck_assert(length == 200 && value[0] == THEIRS);
+	ck_assert_int_eq(dso_map_remove(map, &rival_key, sizeof rival_key), 0);
+	verify(map, true);
+	end(map);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("map");
@@ -410,6 +485,9 @@ int main(void)
 			    (int)COUNT(acts));
 	tcase_add_loop_test(tests, a_session_that_stands_still_before_any_operation_finds_its_way,
 			    0, (int)COUNT(theirs));
+	tcase_add_test(tests, a_put_without_a_look_frees_the_block_that_it_has_replaced);
+	tcase_add_test(tests,
+		       a_put_without_a_look_leaves_the_entry_of_another_key_in_the_same_slot);
 	tcase_set_timeout(tests, 300);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
