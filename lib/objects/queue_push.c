@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The producers' end of a queue: a ticket and the claim of its slot, which are two round trips
  * where others take tickets as well, and the item with its publication, which are another one; for
- * up to QUEUE_BATCH items. */
+ * up to QUEUE_BATCH items. Consumers are told when the slots are claimed. */
 #include "lib/objects/queue_near.h"
 #include "lib/client/check.h"
 #include "lib/core/clock.h"
@@ -16,6 +16,7 @@ struct push {
 	uint64_t first;              /* ticket */
 	unsigned tickets, done;      /* of which so many are dealt with */
 	uint64_t words[QUEUE_BATCH]; /* of their slots */
+	uint64_t waiters;            /* for items, when the slots were claimed */
 	bool are_claimed;            /* as far as they could be */
 	bool are_others;             /* others have the tickets, or nobody yet */
 	bool is_blocked;             /* the slot of the next ticket is not free */
@@ -78,8 +79,11 @@ static int unclaim(struct dso_queue *queue, struct push *push, unsigned i)
 	return r ? r : queue_tell(queue, QUEUE_SPACE_OFFSET);
 }
 
-/* The operations that claim the slots of @count tickets as far as they are as they mostly are, and
- * look whether the tickets are void. Returns how many operations. */
+/* Operations that go with those of the slots. */
+#define CLAIM_LOOKS 3
+/* The operations that claim the slots of @count tickets as far as they are as they mostly are, look
+ * whether the tickets are void, and raise the event of the consumers, which wait for tickets: those
+ * that are parked wake up while the items are written. Returns how many operations. */
 static unsigned claim_with(struct dso_queue *queue, uint64_t first, unsigned count, struct op *ops)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -88,8 +92,8 @@ static unsigned claim_with(struct dso_queue *queue, uint64_t first, unsigned cou
 		ops[i] = word_op(&queue->object, DATA_CAS, queue_slot_offset(queue, first + i),
 				 empty, claimed(queue, empty));
 	}
-	ops[count] = word_op(&queue->object, DATA_FAA, QUEUE_VOID_OFFSET, 0, 0);
-	return count + 1;
+	ops[count++] = word_op(&queue->object, DATA_FAA, QUEUE_VOID_OFFSET, 0, 0);
+	return count + queue_raise_with(queue, QUEUE_ITEMS_OFFSET, ops + count);
 }
 
 /* What these came to, for the tickets from @from on. */
@@ -100,6 +104,7 @@ static int learn_claims(struct dso_queue *queue, struct push *push, unsigned fro
 	int r = 0;
 
 	push->are_claimed = true;
+	push->waiters = below[CLAIM_LOOKS - 1].value;
 	for (unsigned i = from; r == 0 && i < push->tickets; i++, ops++) {
 		push->words[i] = ops->value == ops->operand ? ops->swap : ops->value;
 		if (push->first + i < below->value)
@@ -108,13 +113,30 @@ static int learn_claims(struct dso_queue *queue, struct push *push, unsigned fro
 	return r;
 }
 
+/* Consumers may come for @count items whose slots are claimed. */
+static int tell_consumers(struct dso_queue *queue, const struct push *push, unsigned count)
+{
+	return push->waiters && count ? queue_wake(queue, QUEUE_ITEMS_OFFSET, count) : 0;
+}
+
+static int tell_of_claims(struct dso_queue *queue, const struct push *push, unsigned from)
+{
+	unsigned count = 0;
+
+	for (unsigned i = from; i < push->tickets; i++)
+		count += is_claimed(queue, push, i);
+	return tell_consumers(queue, push, count);
+}
+
 static int claim_all(struct dso_queue *queue, struct push *push, unsigned from)
 {
-	struct op ops[QUEUE_BATCH + 1];
+	struct op ops[QUEUE_BATCH + CLAIM_LOOKS];
 	unsigned count = claim_with(queue, push->first + from, push->tickets - from, ops);
 	int r = session_execute(&queue->object, ops, count);
 
-	return r ? r : learn_claims(queue, push, from, ops);
+	if (r == 0)
+		r = learn_claims(queue, push, from, ops);
+	return r ? r : tell_of_claims(queue, push, from);
 }
 
 /* The slots were claimed for tickets that others took. Those whose tickets nobody has are let go as
@@ -172,8 +194,9 @@ static int claim_late(struct dso_queue *queue, struct push *push, unsigned i, in
 	}
 	if (r == 0 && is_claimed(queue, push, i))
 		r = word_load(&queue->object, QUEUE_VOID_OFFSET, &before);
-	return r == 0 && is_claimed(queue, push, i) && ticket < before ? unclaim(queue, push, i)
-								       : r;
+	if (r || !is_claimed(queue, push, i))
+		return r;
+	return ticket < before ? unclaim(queue, push, i) : tell_consumers(queue, push, 1);
 }
 
 /* ---- tickets ---- */
@@ -186,7 +209,7 @@ static int try_tickets(struct dso_queue *queue, struct push *push, unsigned coun
 	uint64_t room = room_seen(queue), tail = queue->tail;
 	bool is_near = queue_is_near(queue);
 	bool is_added = room > QUEUE_MARGIN + count && (is_near || queue->has_rivals);
-	struct op ops[QUEUE_BATCH + 3], *taken;
+	struct op ops[2 + QUEUE_BATCH + CLAIM_LOOKS], *taken;
 	unsigned op_count;
 	int r;
 
@@ -218,6 +241,8 @@ static int try_tickets(struct dso_queue *queue, struct push *push, unsigned coun
 		r = learn_claims(queue, push, 0, taken + 1);
 		if (r == 0 && push->are_others)
 			r = let_go(queue, push);
+		if (r == 0)
+			r = tell_of_claims(queue, push, 0);
 	}
 	if (r || queue->is_shut)
 		return r ? r : -EPIPE;
@@ -255,9 +280,8 @@ static int get_tickets(struct dso_queue *queue, struct push *push, int64_t deadl
 
 /* ---- publication ---- */
 
-/* The operations that write @item and publish it in the slot of @ticket, which has @word. Returns
- * how many. */
-static unsigned write_item(struct dso_queue *queue, uint64_t ticket, uint64_t word,
+/* The operations that write @item into the slot of @ticket. Returns how many. */
+static unsigned write_item(struct dso_queue *queue, uint64_t ticket,
 			   const struct dso_queue_item *item, struct queue_slot *staged,
 			   struct op *ops)
 {
@@ -265,25 +289,23 @@ static unsigned write_item(struct dso_queue *queue, uint64_t ticket, uint64_t wo
 	uint32_t length = (uint32_t)item->length_bytes;
 	uint32_t together = length <= queue->staged_bytes ? length : 0;
 	const uint32_t header = sizeof *staged - offsetof(struct queue_slot, checksum);
-	unsigned count = 0;
 
 	staged->checksum = le64_of(queue_checksum(ticket, item->bytes, length));
 	staged->length_bytes = le32_of(length);
 	staged->reserved = le32_of(0);
 	if (together)
 		memcpy(staged + 1, item->bytes, together);
-	ops[count++] = (struct op){.opcode = DATA_WRITE,
-				   .length_bytes = header + together,
-				   .offset = offset + offsetof(struct queue_slot, checksum),
-				   .buffer = &staged->checksum};
-	if (length > together)
-		ops[count++] = (struct op){.opcode = DATA_WRITE,
-					   .length_bytes = length,
-					   .offset = offset + sizeof *staged,
-					   .buffer = item->bytes};
-	ops[count++] = word_op(&queue->object, DATA_CAS, queue_slot_offset(queue, ticket), word,
-			       owned_word_without_owner(word) | OWNED_DONE);
-	return count;
+	ops[0] = (struct op){.opcode = DATA_WRITE,
+			     .length_bytes = header + together,
+			     .offset = offset + offsetof(struct queue_slot, checksum),
+			     .buffer = &staged->checksum};
+	if (length == together)
+		return 1;
+	ops[1] = (struct op){.opcode = DATA_WRITE,
+			     .length_bytes = length,
+			     .offset = offset + sizeof *staged,
+			     .buffer = item->bytes};
+	return 2;
 }
 
 /* The slot of @ticket was marked while its item was written: it had @word when it was published. */
@@ -307,32 +329,35 @@ static int publish_marked(struct dso_queue *queue, uint64_t ticket, uint64_t wor
 	return r;
 }
 
-/* Write the next @count items into the slots from ticket @i on, which are claimed, and wake who
- * waits for them. */
+/* Write the next @count items into the slots from ticket @i on, which are claimed, and publish
+ * them. All are written first: packets of equal length leave in one run, and a device holds a WRITE
+ * back that comes behind an atomic. */
 static int publish(struct dso_queue *queue, struct push *push, unsigned i, unsigned count)
 {
-	struct op ops[3 * QUEUE_BATCH + 2];
-	unsigned op_count = 0, last[QUEUE_BATCH];
+	struct op ops[3 * QUEUE_BATCH], *published;
+	unsigned op_count = 0;
 	int r;
 
+	for (unsigned k = 0; k < count; k++)
+		op_count += write_item(queue, push->first + i + k, &push->items[k],
+				       queue_staged(queue, k), ops + op_count);
+	published = &ops[op_count];
 	for (unsigned k = 0; k < count; k++) {
-		op_count += write_item(queue, push->first + i + k, push->words[i + k],
-				       &push->items[k], queue_staged(queue, k), ops + op_count);
-		last[k] = op_count - 1;
-	}
-	op_count += queue_raise_with(queue, QUEUE_ITEMS_OFFSET, ops + op_count);
-	r = session_execute(&queue->object, ops, op_count);
-	for (unsigned k = 0; r == 0 && k < count; k++) {
-		const struct op *published = &ops[last[k]];
+		uint64_t word = push->words[i + k];
 
-		if (published->value != published->operand)
-			r = publish_marked(queue, push->first + i + k, published->value);
+		ops[op_count++] = word_op(&queue->object, DATA_CAS,
+					  queue_slot_offset(queue, push->first + i + k), word,
+					  owned_word_without_owner(word) | OWNED_DONE);
 	}
+	r = session_execute(&queue->object, ops, op_count);
+	for (unsigned k = 0; r == 0 && k < count; k++)
+		if (published[k].value != published[k].operand)
+			r = publish_marked(queue, push->first + i + k, published[k].value);
 	if (r)
 		return object_half_done(r);
 	push->items += count;
 	push->count -= count;
-	return ops[op_count - 1].value ? queue_wake(queue, QUEUE_ITEMS_OFFSET, count) : 0;
+	return 0;
 }
 
 /* The slot of ticket @i has not come to its lap. Give the ticket back, if it is the last: else a
