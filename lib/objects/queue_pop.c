@@ -315,8 +315,10 @@ static int wait_for_item(struct dso_queue *queue, uint64_t ticket, uint64_t *wor
 	return r;
 }
 
-/* Take the item of @ticket, or go on without. */
-static int settle(struct dso_queue *queue, struct pop *pop, uint64_t ticket, int64_t deadline_ns)
+/* Take the item of @ticket, or go on without. With @leave a full slot is left as it is, and 1 is
+ * returned. */
+static int settle(struct dso_queue *queue, struct pop *pop, uint64_t ticket, bool leave,
+		  int64_t deadline_ns)
 {
 	int64_t least_ns = clock_now_ns() + QUEUE_CLAIM_WAIT_NS;
 	/* A pop that does not wait would else go on past an item that is being written, and its
@@ -331,6 +333,8 @@ static int settle(struct dso_queue *queue, struct pop *pop, uint64_t ticket, int
 		if (r)
 			return r;
 		if (queue_is_full(queue, word, ticket)) {
+			if (leave)
+				return 1;
 			r = take_one(queue, pop, ticket);
 			continue;
 		}
@@ -431,10 +435,12 @@ static int take_left(struct dso_queue *queue, struct pop *pop)
 
 /* ---- pop ---- */
 
-/* Hand over the staged items whose words are not 0; the others are looked at again. */
+/* Hand over @count staged items from the next ticket on, whose words are not 0; the others are
+ * looked at again. */
 static int hand_over(struct dso_queue *queue, struct pop *pop, const uint64_t *words,
 		     unsigned count, int64_t deadline_ns)
 {
+	uint64_t first = pop->first + pop->done;
 	int r = 0;
 
 	for (unsigned i = 0; r == 0 && i < count; i++) {
@@ -442,34 +448,34 @@ static int hand_over(struct dso_queue *queue, struct pop *pop, const uint64_t *w
 		struct dso_queue_item *item = &pop->items[pop->popped];
 
 		if (words[i] == 0) {
-			r = settle(queue, pop, pop->first + i, deadline_ns);
+			r = settle(queue, pop, first + i, false, deadline_ns);
 			continue;
 		}
-		queue_describe(queue, pop->first + i, slot, item);
+		queue_describe(queue, first + i, slot, item);
 		memcpy(item->bytes, slot + 1, item->length_bytes);
 		pop->popped++;
 	}
 	return r;
 }
 
-/* Take those of the staged items that are whole, up to the first that is not. *ret_count is how
- * many. */
+/* Take those of the staged items that are whole, from the next ticket on up to the first that is
+ * not. *ret_count is how many. */
 static int take_staged(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns,
 		       unsigned *ret_count)
 {
-	uint64_t words[QUEUE_BATCH];
+	uint64_t words[QUEUE_BATCH], first = pop->first + pop->done;
 	unsigned count = 0;
 	int r;
 
-	while (count < pop->tickets &&
-	       is_whole(queue, pop->first + count, queue_staged(queue, count))) {
+	while (pop->done + count < pop->tickets &&
+	       is_whole(queue, first + count, queue_staged(queue, count))) {
 		words[count] = le64_get(queue_staged(queue, count)->word);
 		count++;
 	}
 	*ret_count = count;
 	if (count == 0)
 		return 0;
-	r = take(queue, pop->first, words, count, pop->flags);
+	r = take(queue, first, words, count, pop->flags);
 	return r ? r : hand_over(queue, pop, words, count, deadline_ns);
 }
 
@@ -488,16 +494,39 @@ static int take_near(struct dso_queue *queue, struct pop *pop)
 		       : 0;
 }
 
+/* Settle the next ticket, whose slot was read and has no whole item. Where a producer was writing
+ * it, it is read again with those behind it, which mostly are there then, too. */
+static int settle_next(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
+{
+	uint64_t ticket = pop->first + pop->done, word = le64_get(queue_staged(queue, 0)->word);
+	bool leave = pop->tickets - pop->done > 1 && !queue_is_full(queue, word, ticket);
+	int r = settle(queue, pop, ticket, leave, deadline_ns);
+
+	pop->done += r == 0;
+	return r < 0 ? r : 0;
+}
+
 /* The same with a round trip for reading them, unless they were read, and one for taking them. */
 static int take_far(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
 {
 	struct op ops[QUEUE_BATCH];
+	unsigned count;
 	int r = 0;
 
-	if (!pop->are_staged)
-		r = session_execute(&queue->object, ops,
-				    read_slots(queue, pop->first, pop->tickets, ops));
-	return r ? r : take_staged(queue, pop, deadline_ns, &pop->done);
+	while (r == 0 && pop->done < pop->tickets) {
+		if (!pop->are_staged)
+			r = session_execute(&queue->object, ops,
+					    read_slots(queue, pop->first + pop->done,
+						       pop->tickets - pop->done, ops));
+		pop->are_staged = false;
+		if (r)
+			break;
+		r = take_staged(queue, pop, deadline_ns, &count);
+		pop->done += count;
+		if (r == 0 && count == 0)
+			r = settle_next(queue, pop, deadline_ns);
+	}
+	return r;
 }
 
 /* Take the items of the tickets that were taken, in order. */
@@ -505,11 +534,12 @@ static int take_all(struct dso_queue *queue, struct pop *pop, int64_t deadline_n
 {
 	int r = 0;
 
+	if (!queue_is_near(queue))
+		return take_far(queue, pop, deadline_ns);
 	if (pop->done == 0)
-		r = queue_is_near(queue) ? take_near(queue, pop)
-					 : take_far(queue, pop, deadline_ns);
+		r = take_near(queue, pop);
 	for (; r == 0 && pop->done < pop->tickets; pop->done++)
-		r = settle(queue, pop, pop->first + pop->done, deadline_ns);
+		r = settle(queue, pop, pop->first + pop->done, false, deadline_ns);
 	return r;
 }
 
