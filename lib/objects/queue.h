@@ -38,7 +38,7 @@
 #define QUEUE_MARGIN        64 /* tickets between head and tail, from which on they are added to */
 #define QUEUE_VAIN_MIN      64 /* tickets in vain that a call has in any case */
 #define QUEUE_VAIN_MAX      65536
-#define QUEUE_BATCH         32   /* items that one batch of operations is about */
+#define QUEUE_BATCH         256  /* items that one batch of operations is about */
 #define QUEUE_STAGED_MAX    1024 /* bytes of an item that are sent and read along with its slot */
 
 struct dso_queue {

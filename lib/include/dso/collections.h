@@ -91,10 +91,10 @@ int dso_queue_push(struct dso_queue *queue, const void *bytes, size_t length_byt
 		   int64_t timeout);
 
 /*
- * dso_queue_push_many - append @count items in order, with the round trips of one for 32 of them;
+ * dso_queue_push_many - append @count items in order, with the round trips of one for 256 of them;
  * in a rendezvous one after the other, each when the one before was taken.
  * *ret_pushed is how many were appended, the first ones; it is set on an error, too. With
- * -ECONNRESET up to 32 after them may have been appended. With -EMSGSIZE none was. Errors as for
+ * -ECONNRESET up to 256 after them may have been appended. With -EMSGSIZE none was. Errors as for
  * dso_queue_push().
  */
 int dso_queue_push_many(struct dso_queue *queue, const struct dso_queue_item *items, size_t count,
