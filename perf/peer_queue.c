@@ -252,6 +252,9 @@ int main(int argc, char **argv)
 	in_and_out(MANY, "push-many", "pop-many");
 	hand_over();
 	contest("stream", 1, MANY);
+	contest("stream-128", 1, 128);
+	contest("stream-512", 1, 512);
+	contest("stream-1024", 1, 1024);
 	for (unsigned consumers = 1; consumers <= CONSUMERS_MAX; consumers *= 2)
 		contest("pop-blocking", consumers, 1);
 	return 0;

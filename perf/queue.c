@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAPACITY     1024
+#define CAPACITY     4096 /* of short items: both ends have room for STREAM_MANY_MAX */
+#define QUEUE_BYTES  (UINT64_C(64) << 20) /* of long ones */
 #define IN_A_ROW     256 /* items that are pushed one after the other, and then popped */
 #define TURNS        16  /* of one end at a time, in a round */
 #define BLOCKED      20  /* items that a parked consumer waits for, in a round */
 #define QUEUE_MANY   32
+#define STREAMS      4
 #define PARKED_NS    (2 * DSO_MILLISECOND) /* long after a waiter stops spinning */
 #define CONTEST_NS   (200 * DSO_MILLISECOND)
 #define HANG_TIMEOUT (60 * DSO_SECOND)
@@ -29,14 +31,19 @@ enum queue_row {
 	QUEUE_PUSH_MANY, /* an item of QUEUE_MANY that are pushed at once */
 	QUEUE_POP_MANY,  /* an item of QUEUE_MANY that are popped at once */
 	QUEUE_BLOCKED,   /* from the push of an item until a consumer has it that was parked */
-	QUEUE_STREAM,    /* one producer and one consumer, QUEUE_MANY items at once */
-	QUEUE_ALL,       /* half of --sessions at each end, one item at a time */
+	/* one producer and one consumer, so many items at once as stream_many says */
+	QUEUE_STREAM,
+	/* half of --sessions at each end, one item at a time */
+	QUEUE_ALL = QUEUE_STREAM + STREAMS,
 	/* one producer, and consumers that wait for each item: 1, 2, 4, 8, 16 */
 	QUEUE_WAITING,
 	QUEUE_ROWS = QUEUE_WAITING + 5
 };
 
-#define CONSUMERS_MAX 16 /* that wait */
+#define CONSUMERS_MAX   16 /* that wait */
+#define STREAM_MANY_MAX 1024
+
+static const unsigned stream_many[STREAMS] = {QUEUE_MANY, 128, 512, STREAM_MANY_MAX};
 
 static const struct row rows[] = {
 	[QUEUE_FAA] = {"faa", "faa", QUEUE_FAA, 1, false},
@@ -46,6 +53,9 @@ static const struct row rows[] = {
 	[QUEUE_POP_MANY] = {"pop-many", "pop, an item of 32", QUEUE_FAA, 1, true},
 	[QUEUE_BLOCKED] = {"pop-blocked", "push to a parked pop", QUEUE_BLOCKED, 2, true},
 	[QUEUE_STREAM] = {"stream", "1 to 1, 32 at once", QUEUE_STREAM, 2, true},
+	[QUEUE_STREAM + 1] = {"stream-128", "1 to 1, 128 at once", QUEUE_STREAM + 1, 2, true},
+	[QUEUE_STREAM + 2] = {"stream-512", "1 to 1, 512 at once", QUEUE_STREAM + 2, 2, true},
+	[QUEUE_STREAM + 3] = {"stream-1024", "1 to 1, 1024 at once", QUEUE_STREAM + 3, 2, true},
 	[QUEUE_ALL] = {"push-pop", "half to half, one at a time", QUEUE_ALL, 0, true},
 #define WAITING(i, consumers)                                                          \
 	[QUEUE_WAITING + (i)] = {"pop-blocking", "1 to " #consumers ", one at a time", \
@@ -74,15 +84,15 @@ struct end {
 	uint64_t popped; /* in one contest, */
 	int64_t last_ns; /* the last of them then */
 	uint32_t *next;  /* of a consumer: the least number of each producer that may come */
-	uint8_t *bytes;  /* QUEUE_MANY items */
-	struct dso_queue_item items[QUEUE_MANY];
+	uint8_t *bytes;  /* STREAM_MANY_MAX items */
+	struct dso_queue_item items[STREAM_MANY_MAX];
 	int error;
 };
 
 /* Producers and consumers for a while. */
 struct contest {
 	int64_t until_ns;
-	bool is_batched;
+	unsigned many;              /* items at once */
 	_Atomic unsigned producers; /* that push yet */
 	_Atomic bool drained;
 };
@@ -146,17 +156,20 @@ static int pop(struct end *end, unsigned count, int64_t timeout, size_t *ret_cou
 
 static int end_open(struct end *end, struct run *run, const char *name)
 {
-	struct dso_queue_params params = {.capacity = CAPACITY};
+	struct dso_queue_params params = {0};
 	int r = worker_open(&end->worker, &run->settings, run->url, run->object, run->patterns, 0);
 
 	if (r)
 		return r;
 	params.item_bytes = size_of(end);
+	params.capacity = QUEUE_BYTES / size_of(end) < CAPACITY
+				  ? (uint32_t)(QUEUE_BYTES / size_of(end))
+				  : CAPACITY;
 	end->next = calloc(ENDS_MAX, sizeof *end->next);
-	end->bytes = malloc((size_t)size_of(end) * QUEUE_MANY);
+	end->bytes = malloc((size_t)size_of(end) * STREAM_MANY_MAX);
 	if (!end->next || !end->bytes)
 		return worker_wrong(&end->worker, "out of memory");
-	for (unsigned i = 0; i < QUEUE_MANY; i++)
+	for (unsigned i = 0; i < STREAM_MANY_MAX; i++)
 		end->items[i] = (struct dso_queue_item){
 			.bytes = end->bytes + (size_t)i * size_of(end), .bytes_max = size_of(end)};
 	r = dso_queue_open(end->worker.session, name, &params, &end->queue);
@@ -272,7 +285,7 @@ static int hand_over(struct end *producer, struct blocked *blocked, struct figur
 static void *produce(void *argument)
 {
 	struct end *end = argument;
-	unsigned many = end->contest->is_batched ? QUEUE_MANY : 1;
+	unsigned many = end->contest->many;
 
 	while (end->error == 0 && clock_ns() < end->contest->until_ns && !stopped())
 		end->error = push(end, many);
@@ -283,7 +296,7 @@ static void *produce(void *argument)
 static void *consume(void *argument)
 {
 	struct end *end = argument;
-	unsigned many = end->contest->is_batched ? QUEUE_MANY : 1;
+	unsigned many = end->contest->many;
 
 	while (end->error == 0) {
 		/* Seen before the queue is: what is pushed behind it is not there. */
@@ -302,11 +315,11 @@ static void *consume(void *argument)
 	return NULL;
 }
 
-static int contest(struct end *ends, unsigned producers, unsigned consumers, bool is_batched,
+static int contest(struct end *ends, unsigned producers, unsigned consumers, unsigned many,
 		   struct figures *figures, enum queue_row row)
 {
 	int64_t begin_ns = clock_ns(), last_ns = begin_ns;
-	struct contest contest = {.until_ns = begin_ns + CONTEST_NS, .is_batched = is_batched};
+	struct contest contest = {.until_ns = begin_ns + CONTEST_NS, .many = many};
 	uint64_t pushed = 0, popped = 0;
 	unsigned count = producers + consumers;
 	int r = 0;
@@ -354,12 +367,12 @@ static int rounds(struct run *run, struct end *ends, struct blocked *blocked,
 			r = alone(ends, figures);
 		if (r == 0)
 			r = hand_over(ends, blocked, figures);
+		for (unsigned i = 0; r == 0 && i < STREAMS; i++)
+			r = contest(ends, 1, 1, stream_many[i], figures, QUEUE_STREAM + i);
 		if (r == 0)
-			r = contest(ends, 1, 1, true, figures, QUEUE_STREAM);
-		if (r == 0)
-			r = contest(ends, half, half, false, figures, QUEUE_ALL);
+			r = contest(ends, half, half, 1, figures, QUEUE_ALL);
 		for (unsigned i = 0; r == 0 && 1u << i <= CONSUMERS_MAX; i++)
-			r = contest(ends, 1, 1u << i, false, figures, QUEUE_WAITING + i);
+			r = contest(ends, 1, 1u << i, 1, figures, QUEUE_WAITING + i);
 		report_progress(begin_ns, run->settings.duration_ns);
 	} while (r == 0 && !stopped() && clock_ns() - begin_ns < run->settings.duration_ns);
 	return r;
