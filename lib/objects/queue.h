@@ -160,6 +160,19 @@ int queue_tell(struct dso_queue *queue, uint64_t offset);
 /* An item was left behind: whoever waits for one looks for it. */
 int queue_count_left(struct dso_queue *queue);
 
+/* Make all tickets void up to @ticket. */
+int queue_make_void(struct dso_queue *queue, uint64_t ticket);
+
+/* Sessions have ended that may have had tickets of the head: all of these are below @below. Nobody
+ * may come for the items of such tickets. So the live consumers take theirs first, and then
+ * producers that have not claimed their slots yet take other tickets. */
+int queue_void_abandoned(struct dso_queue *queue, uint64_t below);
+
+/* The oldest item with a ticket below @below that was left behind, or with @any whatever its slot
+ * says, since nobody may come for it: then the slots that are claimed are marked. Returns 0,
+ * -ENOENT, -EAGAIN (look again), or an error. */
+int queue_find_left(struct dso_queue *queue, uint64_t below, bool any, uint64_t *ret_ticket);
+
 /* The operations that raise the event at @offset, the last of which has the waiters. Returns how
  * many. */
 unsigned queue_raise_with(struct dso_queue *queue, uint64_t offset, struct op *ops);

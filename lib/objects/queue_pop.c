@@ -7,7 +7,6 @@
 #include "lib/objects/word.h"
 
 #include <string.h>
-#include <time.h>
 
 #define QUEUE_LOOKS 4 /* at an item that is not what its producer wrote */
 
@@ -238,20 +237,6 @@ static uint64_t left_behind(uint64_t word)
 							   : queue_word_emptied(word);
 }
 
-/* Make all tickets void up to @ticket. */
-static int make_void(struct dso_queue *queue, uint64_t ticket)
-{
-	uint64_t value = 0, before;
-	int r;
-
-	for (;;) {
-		r = word_cas(&queue->object, QUEUE_VOID_OFFSET, value, ticket + 1, &before);
-		if (r || before == value || before > ticket)
-			return r;
-		value = before;
-	}
-}
-
 /* Go on without the item of @ticket, whose slot has @word. Returns 0, -EAGAIN (it has another one
  * by now, or may have), or an error. */
 static int leave_behind(struct dso_queue *queue, uint64_t ticket, uint64_t word)
@@ -264,7 +249,7 @@ static int leave_behind(struct dso_queue *queue, uint64_t ticket, uint64_t word)
 	if (ahead > 0 || (ahead == 0 && owned_word_owner(word) && word & OWNED_DONE))
 		return 0;
 	if (ahead < 0) {
-		r = make_void(queue, ticket);
+		r = queue_make_void(queue, ticket);
 		if (r == 0)
 			r = word_load(&queue->object, offset, &word);
 		return r == 0 && queue_laps_ahead(queue, word, ticket) >= 0 ? -EAGAIN : r;
@@ -345,71 +330,6 @@ static int settle(struct dso_queue *queue, struct pop *pop, uint64_t ticket, boo
 
 /* ---- what was left behind ---- */
 
-/* Sessions have ended that may have had tickets of the head: all of these are below @below. Nobody
- * may come for the items of such tickets. So the live consumers take theirs first, and then
- * producers that have not claimed their slots yet take other tickets. */
-static int void_abandoned(struct dso_queue *queue, uint64_t below)
-{
-	nanosleep(&(struct timespec){.tv_nsec = QUEUE_SLOT_WAIT_NS}, NULL);
-	return below ? make_void(queue, below - 1) : 0;
-}
-
-/* Mark the slot of @ticket, where a producer is writing an item that nobody may come for: the
- * producer counts it when it is there. Returns 0, -EAGAIN (the slot has changed), or an error. */
-static int mark_claimed(struct dso_queue *queue, uint64_t ticket, uint64_t word)
-{
-	if (owned_word_owner(word) == 0 || word & OWNED_DONE)
-		return 0;
-	return word_flag(&queue->object, queue_slot_offset(queue, ticket), QUEUE_LEFT, &word);
-}
-
-/* Among @count slots from @slot on, the oldest full one whose ticket is below @below and which is
- * marked, or @any: *ret_ticket, which is *oldest below. With @any, claimed ones are marked. Returns
- * 0, -EAGAIN (look again), or an error. */
-static int look_for_left(struct dso_queue *queue, uint64_t slot, unsigned count, uint64_t below,
-			 bool any, int64_t *oldest, uint64_t *ret_ticket)
-{
-	struct op ops[QUEUE_BATCH];
-	int r;
-
-	for (unsigned i = 0; i < count; i++)
-		ops[i] =
-			word_op(&queue->object, DATA_FAA, queue_slot_offset(queue, slot + i), 0, 0);
-	r = session_execute(&queue->object, ops, count);
-	for (unsigned i = 0; r == 0 && i < count; i++) {
-		uint64_t word = ops[i].value;
-		/* The word has the low 40 bits of the lap. */
-		uint64_t lap =
-			below / queue->capacity + (uint64_t)queue_laps_ahead(queue, word, below);
-		uint64_t ticket = queue->capacity * lap + slot + i;
-		int64_t age = (int64_t)(below - ticket);
-
-		if (queue_is_full(queue, word, ticket) && (any || word & QUEUE_LEFT) &&
-		    age > *oldest) {
-			*oldest = age;
-			*ret_ticket = ticket;
-		} else if (any && age > 0) {
-			r = mark_claimed(queue, ticket, word);
-		}
-	}
-	return r;
-}
-
-/* Returns 0, -ENOENT, -EAGAIN (look again), or an error. */
-static int find_left(struct dso_queue *queue, uint64_t below, bool any, uint64_t *ret_ticket)
-{
-	int64_t oldest = 0;
-	int r = 0;
-
-	for (uint64_t slot = 0; r == 0 && slot < queue->capacity; slot += QUEUE_BATCH) {
-		uint64_t left = queue->capacity - slot;
-
-		r = look_for_left(queue, slot, left < QUEUE_BATCH ? (unsigned)left : QUEUE_BATCH,
-				  below, any, &oldest, ret_ticket);
-	}
-	return r ? r : oldest ? 0 : -ENOENT;
-}
-
 /* Take the oldest item that was left behind, if there is one. What was counted, and the tickets of
  * sessions that were counted, are below the head as it is read behind the count: the one that was
  * read along with the count may be older. */
@@ -420,11 +340,11 @@ static int take_left(struct dso_queue *queue, struct pop *pop)
 	int r = word_load(&queue->object, QUEUE_HEAD_OFFSET, &below);
 
 	if (r == 0 && any)
-		r = void_abandoned(queue, below);
+		r = queue_void_abandoned(queue, below);
 	if (r)
 		return r;
 	do {
-		r = find_left(queue, below, any, &ticket);
+		r = queue_find_left(queue, below, any, &ticket);
 		if (r == 0)
 			r = take_one(queue, pop, ticket);
 	} while (r == -EAGAIN);

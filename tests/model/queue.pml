@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lib/objects/queue_push.c and queue_pop.c: tickets, slots with their laps, void tickets, items that are left behind, and
+ * lib/objects/queue_push.c, queue_pop.c, queue_left.c: tickets, slots with their laps, void tickets, items left behind, and
  * the sweep of a session that died between any two steps. Each atomic is one step. Waiting for an event is waiting for
  * what it tells of: event.pml has how. How often a ticket is skipped that its producer is slow with is bounded, and how
  * often a producer claims the slot of a ticket that it does not get.
