@@ -2,7 +2,7 @@
 /* What a call that failed has left as it was, and which of two errors it tells. */
 #include "proto/layout.h"
 #include "proto/lists.h"
-#include "tests/conformance_pair.h"
+#include "tests/conformance_map.h"
 
 #include <errno.h>
 #include <string.h>
@@ -168,6 +168,50 @@ START_TEST(an_argument_that_is_refused_is_said)
 }
 END_TEST
 
+START_TEST(an_argument_that_a_collection_refuses_is_said_and_changes_nothing)
+{
+	static const char bytes[DSO_MAP_KEY_BYTES_MAX + 1];
+	static const struct dso_queue_params one = {.capacity = 1, .item_bytes = 8};
+	static const struct dso_aggregator_params pair = {.length = 2, .contributors = 2};
+	struct dso_map *map;
+	struct dso_set *set;
+	struct dso_queue *queue;
+	struct dso_aggregator *aggregator;
+	char room[8];
+	uint64_t count;
+	uint32_t contributed;
+
+	OK(session, dso_map_open(session, conformance_name(), NULL, &map));
+	OK(session, dso_set_open(session, conformance_name(), NULL, &set));
+	OK(session, dso_queue_open(session, conformance_name(), &one, &queue));
+	OK(session, dso_aggregator_open(session, conformance_name(), &pair, &aggregator));
+	REFUSED(dso_map_put(map, bytes, sizeof bytes, "", 0, NULL), -EINVAL,
+		"the key has 1025 bytes, 1024 are the most");
+	REFUSED(dso_map_put(map, "key", 3, bytes, DSO_MAP_VALUE_BYTES_MAX + 1, NULL), -EMSGSIZE,
+		"the value has 1048577 bytes, 1048576 are the most");
+	REFUSED(dso_map_merge(map, "key", 3, DSO_SUM_INT64, "seven..", 7, NULL), -EINVAL,
+		"the value has 7 bytes, the function takes 8");
+	REFUSED(dso_set_add(set, bytes, sizeof bytes, NULL), -EINVAL, "the key has 1025 bytes");
+	REFUSED(dso_queue_push(queue, bytes, 9, DSO_NOWAIT), -EMSGSIZE,
+		"the item has 9 bytes, the queue takes 8 at most");
+	REFUSED(dso_queue_pop(queue, room, 7, DSO_NOWAIT, NULL), -EMSGSIZE,
+		"there is room for 7 bytes, an item may have 8");
+	REFUSED(dso_aggregator_contribute(aggregator, 2, bytes, 16, 0, DSO_NOWAIT, NULL), -EINVAL,
+		"the id is 2, there are 0 to 1");
+	REFUSED(dso_aggregator_contribute(aggregator, 0, bytes, 8, 0, DSO_NOWAIT, NULL), -EMSGSIZE,
+		"8 bytes given, a vector has 16 of them");
+	OK(session, dso_map_size(map, &count));
+	ck_assert_uint_eq(count, 0);
+	OK(session, dso_set_size(set, &count));
+	ck_assert_uint_eq(count, 0);
+	OK(session, dso_queue_length(queue, &count));
+	ck_assert_uint_eq(count, 0);
+	OK(session, dso_aggregator_stat(aggregator, NULL, &contributed, NULL));
+	ck_assert_uint_eq(contributed, 0);
+	nothing_is_outstanding();
+}
+END_TEST
+
 /* Open a @type with parameters of which @member is @value. */
 #define OPEN_WITH(type, member, value)                                            \
 	({                                                                        \
@@ -193,6 +237,10 @@ START_TEST(a_parameter_out_of_its_range_is_said)
 	REFUSED(OPEN_WITH(latch, count, -1), -EINVAL, "count: -1 asked, 1 is the least");
 	REFUSED(OPEN_WITH(future, capacity_bytes, DSO_FUTURE_BYTES_MAX + 1), -EINVAL,
 		"capacity: 67,108,865 asked, a future has 1 to 67,108,864");
+	REFUSED(OPEN_WITH(queue, capacity, DSO_QUEUE_CAPACITY_MAX + 1), -EINVAL,
+		"capacity: 4,097 asked, a queue has 1 to 4,096");
+	REFUSED(OPEN_WITH(aggregator, length, DSO_AGGREGATOR_LENGTH_MAX + 1), -EINVAL,
+		"length: 2,097,153 asked, an aggregator has 1 to 2,097,152");
 	/* The most that there may be. */
 	ck_assert_int_eq(OPEN_WITH(counter, stripes, DSO_COUNTER_STRIPES_MAX), 0);
 	ck_assert_int_eq(OPEN_WITH(rwlock, readers, DSO_RWLOCK_READERS_MAX), 0);
@@ -214,12 +262,15 @@ END_TEST
 START_TEST(what_a_handle_does_not_hold_it_cannot_give_back)
 {
 	const struct dso_semaphore_params permits = {.permits = 2};
+	const struct dso_queue_params one = {.capacity = 1, .item_bytes = 8};
 	struct dso_mutex *mutex;
 	struct dso_rwlock *rwlock;
 	struct dso_semaphore *semaphore;
 	struct dso_once *once;
+	struct dso_queue *queue;
 
 	OK(session, dso_mutex_open(session, conformance_name(), NULL, &mutex));
+	OK(session, dso_queue_open(session, conformance_name(), &one, &queue));
 	OK(session, dso_rwlock_open(session, conformance_name(), NULL, &rwlock));
 	OK(session, dso_semaphore_open(session, conformance_name(), &permits, &semaphore));
 	OK(session, dso_once_open(session, conformance_name(), NULL, &once));
@@ -228,6 +279,9 @@ START_TEST(what_a_handle_does_not_hold_it_cannot_give_back)
 	REFUSED(dso_semaphore_release(semaphore, 1), -EPERM, "does not hold it");
 	REFUSED(dso_once_done(once), -EPERM, "does not hold it");
 	REFUSED(dso_once_abandon(once), -EPERM, "does not hold it");
+	OK(session, dso_queue_push(queue, "item", 4, DSO_NOWAIT));
+	REFUSED(dso_queue_acknowledge(queue, 0), -EPERM, "does not");
+	REFUSED(dso_queue_give_back(queue, 0), -EPERM, "does not");
 	OK(session, dso_semaphore_acquire(semaphore, 1, DSO_NOWAIT));
 	REFUSED(dso_semaphore_release(semaphore, 2), -EPERM, "does not hold it");
 	OK(session, dso_semaphore_release(semaphore, 1));
@@ -274,6 +328,7 @@ Suite *conformance_failures_suite(void)
 	tcase_add_test(tcase, a_register_whose_exchange_failed_is_as_it_was_and_anybody_may_set_it);
 	tcase_add_test(tcase, a_set_that_failed_has_changed_nothing);
 	tcase_add_test(tcase, an_argument_that_is_refused_is_said);
+	tcase_add_test(tcase, an_argument_that_a_collection_refuses_is_said_and_changes_nothing);
 	tcase_add_test(tcase, a_parameter_out_of_its_range_is_said);
 	tcase_add_test(tcase, an_object_is_ephemeral_or_not_and_nothing_else);
 	tcase_add_test(tcase, what_a_handle_does_not_hold_it_cannot_give_back);
@@ -291,5 +346,6 @@ Suite *conformance_damage_suite(void)
 	tcase_add_test(tcase,
 		       a_register_whose_slot_is_damaged_says_so_and_is_whole_again_when_it_is_set);
 	suite_add_tcase(suite, tcase);
+	suite_add_tcase(suite, conformance_map_behind());
 	return suite;
 }

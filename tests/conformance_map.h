@@ -15,6 +15,8 @@
 TCase *conformance_map_whole(void);
 /* Waiting for a key. */
 TCase *conformance_map_wait(void);
+/* Its memory, from behind. */
+TCase *conformance_map_behind(void);
 /* Threads that change a map at the same time. */
 TCase *conformance_map_parties(void);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How everything can end, a row each, over every transport: what becomes of a mutex that a session
- * holds, and what the session's own calls say from then on. A cell that is not there has a reason
+ * holds, and of what it has in a map, a set, a queue and an aggregator; and what the session's own
+ * calls say from then on. A cell that is not there has a reason
  * beside its row.
  */
+#include "tests/collections.h"
 #include "tests/ends.h"
 #include "tests/leap/leap.h"
 #include "tests/victim.h"
@@ -43,6 +45,7 @@ enum found {
 static struct victim victim;
 static struct dso_session *observer;
 static struct dso_mutex *mutex;
+static struct collections collections;
 static const char *name;
 
 static void kill_process(void)
@@ -97,6 +100,7 @@ static void restart_storaged(void)
 static void delete_object(void)
 {
 	ck_assert_int_eq(dso_object_delete(observer, name), 0);
+	ck_assert_int_eq(collections_delete(observer, name), 0);
 	victim_order(&victim, 'x');
 }
 
@@ -134,22 +138,26 @@ static const struct row {
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
-static void expect(enum found found)
+static void expect(const struct row *row, enum found found)
 {
 	switch (found) {
 	case HELD:
+		collections_expect(&collections, false, false);
 		ck_assert_int_eq(dso_mutex_lock(mutex, DSO_NOWAIT, NULL), -ETIMEDOUT);
 		ck_assert_msg(strchr(ends_holder(observer, name), '(') == NULL, "%s",
 			      ends_holder(observer, name));
 		break;
 	case GIVEN_BACK:
+		collections_expect(&collections, true, strcmp(row->reasons, "goodbye") != 0);
 		ck_assert_int_eq(dso_mutex_lock(mutex, ENDS_HANG_TIMEOUT, NULL), -EOWNERDEAD);
 		break;
 	case KEPT:
 		ends_until_noted(observer, name, " (lost)");
+		collections_expect(&collections, false, false);
 		ck_assert_int_eq(dso_mutex_lock(mutex, DSO_NOWAIT, NULL), -ETIMEDOUT);
 		break;
 	case DELETED:
+		ck_assert(collections_say(&collections, -ESTALE));
 		ck_assert_int_eq(dso_mutex_lock(mutex, DSO_NOWAIT, NULL), -ESTALE);
 		break;
 	case NOBODY:
@@ -191,7 +199,9 @@ static void begin(const struct row *row, const char *transport)
 		victim = victim_start(daemon_url(&storage, transport), transport, name, 0);
 		observer = ends_open("tcp", 0);
 	}
+	victim_order(&victim, 'u');
 	mutex = ends_mutex(observer, name);
+	ck_assert_int_eq(collections_open(observer, name, &collections), 0);
 }
 
 START_TEST(each_end_of_each_transport_leaves_what_the_table_says)
@@ -207,7 +217,7 @@ START_TEST(each_end_of_each_transport_leaves_what_the_table_says)
 		row->end();
 	else
 		victim_order(&victim, row->order);
-	expect(maps ? row->found_mapped : row->found);
+	expect(row, maps ? row->found_mapped : row->found);
 	if (observer && columns[_i % COLUMNS].bit != EMBEDDED)
 		expect_counted(row);
 	victim_kill(&victim);

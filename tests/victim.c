@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/await.h"
+#include "tests/collections.h"
 #include "tests/victim.h"
 #include "tests/leap/hurry.h"
 
@@ -19,6 +20,7 @@ struct self {
 	const char *url, *transport, *name;
 	struct dso_session *session;
 	struct dso_mutex *mutex;
+	struct collections collections; /* NULL but where it was told to use them */
 };
 
 static void close_session(struct self *self)
@@ -152,6 +154,13 @@ static void fill_arena(struct self *self)
 	ping(self);
 }
 
+static void use_collections(struct self *self)
+{
+	need(collections_open(self->session, self->name, &self->collections) == 0, self,
+	     "open collections");
+	need(collections_leave(&self->collections) == 0, self, "use collections");
+}
+
 /* storaged has ended the session: every call says so from some moment on. */
 static void be_shut_down(struct self *self)
 {
@@ -161,6 +170,8 @@ static void be_shut_down(struct self *self)
 	need(r == -ESHUTDOWN, self, "a ping behind the end");
 	r = dso_mutex_lock(self->mutex, DSO_NOWAIT, NULL);
 	need(r == -ESHUTDOWN, self, "a lock behind the end");
+	need(!self->collections.map || collections_say(&self->collections, -ESHUTDOWN), self,
+	     "collections behind the end");
 }
 
 static void find_it_deleted(struct self *self)
@@ -170,6 +181,8 @@ static void find_it_deleted(struct self *self)
 	      dso_mutex_holder(self->mutex, NULL, NULL) || (ping(self), false));
 	need(dso_mutex_unlock(self->mutex) == -ESTALE, self, "an unlock of what was deleted");
 	dso_mutex_close(self->mutex);
+	AWAIT(!self->collections.map || collections_say(&self->collections, -ESTALE) ||
+	      (ping(self), false));
 	ping(self);
 }
 
@@ -215,7 +228,8 @@ static const struct {
 	{'m', fill_arena},      {'p', ping},
 	{'q', break_data_path}, {'r', be_refused},
 	{'s', be_shut_down},    {'t', wait_shortly},
-	{'w', fail_once},       {'x', find_it_deleted},
+	{'u', use_collections}, {'w', fail_once},
+	{'x', find_it_deleted},
 };
 
 static void obey(struct self *self, char letter)

@@ -214,7 +214,8 @@ static enum wire_status look_up(struct store *store, unsigned type, const char *
 			      detail_bytes);
 	object = objects_at(store, link - 1);
 	if (object->type != type) {
-		type_detail(detail, detail_bytes, "a %s was asked for, it is a %s", type_name(type),
+		type_detail(detail, detail_bytes, "%s %s was asked for, it is %s %s",
+			    type_article(type), type_name(type), type_article(object->type),
 			    type_name(object->type));
 		return WIRE_TYPE;
 	}

@@ -251,6 +251,16 @@ const char *type_name(unsigned type)
 	return type < sizeof names / sizeof *names && names[type] ? names[type] : "unknown";
 }
 
+static const char *article(const char *name)
+{
+	return *name == 'a' ? "an" : "a";
+}
+
+const char *type_article(unsigned type)
+{
+	return article(type_name(type));
+}
+
 static const char *name_of(const struct object_type_entry *type)
 {
 	return names[type - table];
@@ -318,12 +328,13 @@ static enum wire_status check_parameter(const struct object_type_entry *type, un
 	if (parameter->is_stores && value == 0)
 		return WIRE_OK;
 	if (!parameter->name && value)
-		type_detail(detail, detail_bytes, "parameter %u: %s asked, a %s has no such", index,
-			    type_digits_of(value).text, name_of(type));
+		type_detail(detail, detail_bytes, "parameter %u: %s asked, %s %s has no such",
+			    index, type_digits_of(value).text, article(name_of(type)),
+			    name_of(type));
 	else if (value < parameter->min || value > parameter->max)
-		type_detail(detail, detail_bytes, "%s: %s asked, a %s has %s to %s",
-			    parameter->name, type_digits_of(value).text, name_of(type),
-			    type_digits_of(parameter->min).text,
+		type_detail(detail, detail_bytes, "%s: %s asked, %s %s has %s to %s",
+			    parameter->name, type_digits_of(value).text, article(name_of(type)),
+			    name_of(type), type_digits_of(parameter->min).text,
 			    type_digits_of(parameter->max).text);
 	else
 		return WIRE_OK;

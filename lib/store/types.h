@@ -80,6 +80,9 @@ static inline uint64_t type_word_count(const struct type_words *words,
 /* What @type is called; "unknown" for a number that no type has. */
 const char *type_name(unsigned type);
 
+/* "a", or "an" before the name of @type. */
+const char *type_article(unsigned type);
+
 /* The table's entry of @type, which may be any number; NULL where there is none. */
 const struct object_type_entry *type_entry(unsigned type);
 
