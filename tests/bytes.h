@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * bytes.h - what many bytes are. An assertion of Check is a message to its runner, which a loop
- * over bytes would send a hundred thousand of.
- */
+/* bytes.h - what many bytes are. */
 #ifndef TESTS_BYTES_H
 #define TESTS_BYTES_H
 
