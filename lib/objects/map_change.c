@@ -8,13 +8,19 @@
 
 /* ---- beginning anew, and the end ---- */
 
+static void give_back(struct dso_map *map, struct map_change *change)
+{
+	if (change->block.bytes)
+		space_give(&map->space, &change->block);
+	change->block.bytes = 0;
+	change->is_written = false;
+}
+
 static void finish(struct dso_map *map, struct map_change *change, int result)
 {
 	change->step = MAP_CHANGE_DONE;
 	change->result = result;
-	if (change->block.bytes)
-		space_give(&map->space, &change->block);
-	change->block.bytes = 0;
+	give_back(map, change);
 }
 
 static void again(struct dso_map *map, struct map_change *change)
@@ -124,6 +130,8 @@ static void make_room(struct dso_map *map, struct map_change *change)
 			again(map, change);
 		return;
 	}
+	/* The batches of a split would not name it. */
+	give_back(map, change);
 	r = map_split(map, change->look->key.hash);
 	if (r)
 		finish(map, change, r);
@@ -209,6 +217,7 @@ static void decide(struct dso_map *map, struct map_change *change)
 		absent(map, change);
 		return;
 	case MAP_LOOK_SPLIT:
+		give_back(map, change);
 		r = map_split(map, look->key.hash);
 		break;
 	default:
@@ -514,9 +523,7 @@ static void begin(struct dso_map *map, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		struct map_change *change = &map->changes[i];
 
-		if (!steps[change->step].ask)
-			continue;
-		if (change->block.bytes && change->cell == 0)
+		if (change->block.bytes && (change->block.is_claimed || change->cell == 0))
 			taken[about.taken_count++] = &change->block;
 		if (change->step == MAP_CHANGE_SWAP && change->look->block.reference)
 			outgoing[about.outgoing_count++] = change->look->block;

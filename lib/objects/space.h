@@ -17,7 +17,8 @@
  *   r = session_execute(object, ops, count);           one round trip
  *   if (r == 0)
  *           space_executed(space, ops);
- *   CAS succeeded: space_retire(space, &old);          it is free with the next prepare or flush
+ *   CAS succeeded: space_retire(space, &old);          it is free, or kept for this member's next
+ *                                                      operation, with the next prepare or flush
  *   CAS failed: begin again at space_prepare with another old one, or space_give(space, &taken);
  *
  * The bytes of a block that is published are never changed by WRITE. Its first word is its state
@@ -34,8 +35,8 @@
 #include "proto/space.h"
 
 #define SPACE_BLOCK_BYTES_MAX (SPACE_SPAN_PAGES_MAX * SPACE_PAGE_BYTES)
-/* Two for each retirement, one for each claim, and the intents. */
-#define SPACE_PREPARE_MAX (3 * SPACE_INTENTS_MAX + 1)
+/* Two for each retirement, one for each claim, the intents, and the keeping of a block. */
+#define SPACE_PREPARE_MAX (3 * SPACE_INTENTS_MAX + 3)
 
 /* A block by name: where it is, and its state when it is used, which says which use of it. */
 struct space_name {

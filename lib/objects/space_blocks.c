@@ -121,6 +121,22 @@ static uint64_t draw_use(struct space_member *member)
 	return XXH3_64bits_withSeed(&member->drawn, sizeof member->drawn, member->seed);
 }
 
+/* The block that is kept, if it is of @class. */
+static bool take_kept(struct space_member *member, const struct space_class *class,
+		      struct space_block *ret_block)
+{
+	const struct space_kept *kept = &member->kept;
+
+	if (kept->name.reference == 0 || kept->bytes != class->block_bytes)
+		return false;
+	*ret_block = (struct space_block){.name = kept->name,
+					  .offset = kept->offset,
+					  .bytes = kept->bytes,
+					  .is_claimed = true};
+	member->kept.name.reference = 0;
+	return true;
+}
+
 static void take_from(struct space *space, struct space_span *span, struct space_block *ret_block)
 {
 	unsigned i = --span->free_count;
@@ -181,8 +197,10 @@ static int grow(struct space *space, const struct space_class *class)
 static int find_last(struct space *space, const struct space_class *class)
 {
 	bool any = false;
-	int r = space_spans_release(space, true);
+	int r = space_flush(space);
 
+	if (r == 0)
+		r = space_spans_release(space, true);
 	if (r == 0)
 		r = space_spans_find(space, class, true);
 	if (r != -EAGAIN)
@@ -226,6 +244,8 @@ int space_take(struct space *space, uint64_t bytes, struct space_block *ret_bloc
 	if (r)
 		return r;
 	class = space_class_of(bytes);
+	if (take_kept(space->member, &class, ret_block))
+		return 0;
 	span = space_span_with(space->member, &class);
 	if (!span) {
 		r = refill(space, &class);
@@ -281,6 +301,18 @@ void space_retire(struct space *space, const struct space_name *block)
 	member->due[member->due_count++] = (struct space_due){.name = *block, .offset = offset};
 }
 
+/* What is kept is retired after all, if there is room. */
+static void retire_kept(struct space_member *member)
+{
+	struct space_kept *kept = &member->kept;
+
+	if (kept->name.reference == 0 || member->due_count == SPACE_INTENTS_MAX)
+		return;
+	member->due[member->due_count++] =
+		(struct space_due){.name = kept->name, .offset = kept->offset};
+	kept->name.reference = 0;
+}
+
 /* The word that counts the free blocks of the span that the block is in. */
 static uint64_t count_offset(const struct space *space, const struct space_name *name)
 {
@@ -311,18 +343,28 @@ static unsigned prepare_due(struct space *space, struct op *ops)
 	return count;
 }
 
+static void intend(struct space_record *staged, unsigned *count, uint64_t reference, uint64_t state)
+{
+	staged->intents[(*count)++] = (struct space_intent){le64_of(reference), le64_of(state)};
+}
+
 static struct op prepare_intents(struct space_member *member, const struct space_change *change)
 {
 	struct space_record *staged = &member->staged;
+	const struct space_keeping *keeping = &member->keeping;
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < change->taken_count; i++, count++)
-		staged->intents[count] =
-			(struct space_intent){le64_of(change->taken[i]->name.reference),
-					      le64_of(change->taken[i]->name.state)};
-	for (unsigned i = 0; i < change->outgoing_count; i++, count++)
-		staged->intents[count] = (struct space_intent){
-			le64_of(change->outgoing[i].reference), le64_of(change->outgoing[i].state)};
+	for (unsigned i = 0; i < change->taken_count; i++)
+		intend(staged, &count, change->taken[i]->name.reference,
+		       change->taken[i]->name.state);
+	for (unsigned i = 0; i < change->outgoing_count; i++)
+		intend(staged, &count, change->outgoing[i].reference, change->outgoing[i].state);
+	if (member->kept.name.reference && count < SPACE_INTENTS_MAX)
+		intend(staged, &count, member->kept.name.reference, member->kept.name.state);
+	if (keeping->due.name.reference) {
+		intend(staged, &count, keeping->due.name.reference, keeping->due.name.state);
+		intend(staged, &count, keeping->due.name.reference, keeping->state);
+	}
 	staged->count = le64_of(count);
 	staged->checksum = le64_of(
 		XXH3_64bits_withSeed(staged->intents, count * sizeof *staged->intents, count));
@@ -350,17 +392,72 @@ static unsigned prepare_claims(struct space *space, const struct space_change *c
 	return count;
 }
 
+/* Whether what is due is to be kept. A block of a span that this member leases is free for it at
+ * once. The three names are those of the blocks, kept and to be kept. */
+static bool may_keep(struct space *space, unsigned names)
+{
+	struct space_member *member = space->member;
+
+	return names && names + 3 <= SPACE_INTENTS_MAX && member->due_count == 1 &&
+	       member->kept.name.reference == 0 && !span_of_name(space, &member->due[0].name);
+}
+
+static void begin_to_keep(struct space_member *member)
+{
+	struct space_keeping *keeping = &member->keeping;
+
+	keeping->due = member->due[0];
+	keeping->state =
+		space_state(draw_use(member), space_state_distance(keeping->due.name.state));
+	member->due_count = 0;
+}
+
+/* The batch failed that would have told whether it has changed the state. */
+static void abandon_keeping(struct space *space)
+{
+	struct space_keeping *keeping = &space->member->keeping;
+	struct space_name names[] = {keeping->due.name,
+				     {keeping->due.name.reference, keeping->state}};
+
+	keeping->due.name.reference = 0;
+	for (unsigned i = 0; i < 2 && names[i].reference; i++)
+		space_retire(space, &names[i]);
+}
+
+/* Behind the intents, which have both states. */
+static unsigned prepare_keeping(struct space *space, struct op *ops, unsigned first)
+{
+	struct space_keeping *keeping = &space->member->keeping;
+
+	keeping->due.op = first;
+	ops[0] = space_op(DATA_CAS, keeping->due.offset, keeping->due.name.state, keeping->state);
+	ops[1] = space_read_op(count_offset(space, &keeping->due.name), &keeping->page,
+			       sizeof keeping->page);
+	return 2;
+}
+
 unsigned space_prepare(struct space *space, const struct space_change *change, struct op *ops)
 {
 	struct space_member *member = space->member;
-	unsigned count;
+	unsigned names = change->taken_count + change->outgoing_count, count;
 
+	/* The intents of the last operation name what it has retired, until there are others. */
 	if (!member)
 		return 0;
+	abandon_keeping(space);
+	if (names == 0 && member->due_count <= 1)
+		return 0;
+	if (names + 3 > SPACE_INTENTS_MAX)
+		retire_kept(member);
+	else if (may_keep(space, names))
+		begin_to_keep(member);
 	count = prepare_due(space, ops);
-	if (change->taken_count + change->outgoing_count)
+	if (names)
 		ops[count++] = prepare_intents(member, change);
-	return count + prepare_claims(space, change, ops + count);
+	count += prepare_claims(space, change, ops + count);
+	if (member->keeping.due.name.reference)
+		count += prepare_keeping(space, ops + count, count);
+	return count;
 }
 
 /* The blocks that became free, of spans that this member leases, can be taken again. */
@@ -382,6 +479,26 @@ static void settle_due(struct space *space, const struct op *ops)
 	member->due_count = left;
 }
 
+/* Where the CAS failed another session has freed the block. */
+static void settle_keeping(struct space *space, const struct op *ops)
+{
+	struct space_member *member = space->member;
+	struct space_keeping *keeping = &member->keeping;
+	struct space_name name = {keeping->due.name.reference, keeping->state};
+	struct space_class class;
+
+	if (name.reference == 0)
+		return;
+	keeping->due.name.reference = 0;
+	if (!space_op_succeeded(&ops[keeping->due.op]))
+		return;
+	/* A long block is not kept from others. */
+	if (space_class_of_page(le64_get(keeping->page), &class) && class.number != SPACE_PAGE_LONG)
+		member->kept = (struct space_kept){name, keeping->due.offset, class.block_bytes};
+	else
+		space_retire(space, &name);
+}
+
 void space_executed(struct space *space, const struct op *ops)
 {
 	struct space_member *member = space->member;
@@ -389,6 +506,7 @@ void space_executed(struct space *space, const struct op *ops)
 	if (!member)
 		return;
 	settle_due(space, ops);
+	settle_keeping(space, ops);
 	for (unsigned i = 0; i < member->span_count; i++) {
 		struct space_span *span = &member->spans[member->used[i]];
 
@@ -399,13 +517,20 @@ void space_executed(struct space *space, const struct op *ops)
 
 int space_flush(struct space *space)
 {
-	static const struct space_change none;
-	struct op ops[SPACE_PREPARE_MAX];
-	unsigned count = space_prepare(space, &none, ops);
-	int r = count ? session_execute(space->object, ops, count) : 0;
+	struct space_member *member = space->member;
+	struct op ops[2 * SPACE_INTENTS_MAX];
+	unsigned count;
+	int r = 0;
 
-	if (r == 0)
-		space_executed(space, ops);
+	if (!member)
+		return 0;
+	do {
+		retire_kept(member);
+		count = prepare_due(space, ops);
+		r = count ? session_execute(space->object, ops, count) : 0;
+		if (r == 0)
+			space_executed(space, ops);
+	} while (r == 0 && member->kept.name.reference);
 	return r;
 }
 

@@ -42,6 +42,22 @@ struct space_due {
 	bool is_prepared; /* it is in a batch */
 };
 
+/* A block that this member has made unreachable and keeps for its next operation, so that it need
+ * neither be freed nor another one be found. Its state was changed to one that nobody else knows,
+ * since others that had named the old one may still free that. */
+struct space_kept {
+	struct space_name name; /* reference 0: none */
+	uint64_t offset;
+	uint32_t bytes;
+};
+
+/* The keeping of a block, in a batch. */
+struct space_keeping {
+	struct space_due due; /* reference 0: none */
+	uint64_t state;       /* the new one */
+	le64_t page;          /* the word of its span's first page */
+};
+
 struct space_member {
 	uint32_t index;
 	uint64_t word; /* as it is */
@@ -53,6 +69,8 @@ struct space_member {
 	uint64_t page;
 	unsigned due_count;
 	struct space_due due[SPACE_INTENTS_MAX];
+	struct space_kept kept;
+	struct space_keeping keeping;
 	struct space_span spans[SPACE_LEASES_MAX];
 	/* those that are used, by their slots */
 	unsigned span_count;
