@@ -21,7 +21,7 @@
  * READ the block that it referred to]. Where the slot is as it was, this is what the two round
  * trips of a get would have read, in their order; where it refers to another block now, READ that.
  * A put writes over at once, without a look before. Its batch READs the head of the old entry
- * before the CAS of the slot. Where the CAS succeeded though the block has another entry by now,
+ * behind the CAS of the slot. Where the CAS succeeded though the block has another entry by now,
  * whose version has the same 17 bits, the head tells: of the same key, it is what was written over.
  * Of another key: CAS of the slot back to it, and look. It takes another client that has removed
  * the entry since, and has put one with the same slot, fingerprint, block and 17 bits of chance.

@@ -268,8 +268,6 @@ static void swap(struct dso_map *map, struct map_change *change)
 {
 	if (change->request.kind != MAP_REMOVE)
 		map_write_entry(map, change);
-	if (change->is_blind)
-		read_old(map, change);
 	cas_slot(map, change, change->before, change->slot);
 }
 
@@ -286,14 +284,15 @@ static void published(struct dso_map *map, struct map_change *change)
 }
 
 /* What was written over without a look was an entry of the key. Its block may have another state
- * than this client remembered. */
+ * than this client remembered. Where it has no entry of the slot any more, a recovery has freed it
+ * since. */
 static bool was_of_key(struct map_change *change)
 {
 	const struct map_key *key = &change->look->key;
 	struct map_content old;
 
 	if (!map_entry_content(change->old, change->old_bytes, change->before, &old))
-		return false;
+		return true;
 	change->look->block.state = old.state;
 	return old.key_bytes == key->length &&
 	       (key->length == 0 || memcmp(old.key, key->bytes, key->length) == 0);
@@ -577,6 +576,11 @@ static int turn(struct dso_map *map, unsigned count)
 	}
 	if (published)
 		map_ask_for_waiters(map);
+	/* Last: a transport may have what writes wait for the answers to all READs before it. Since
+	 * the CAS nobody but this client frees the block. */
+	for (unsigned i = 0; i < count; i++)
+		if (map->changes[i].step == MAP_CHANGE_SWAP && map->changes[i].is_blind)
+			read_old(map, &map->changes[i]);
 	r = map_execute(map);
 	has_waiters = r == 0 && published && map_has_waiters(map);
 	for (unsigned i = 0; i < count; i++) {

@@ -431,8 +431,8 @@ static unsigned prepare_keeping(struct space *space, struct op *ops, unsigned fi
 
 	keeping->due.op = first;
 	ops[0] = space_op(DATA_CAS, keeping->due.offset, keeping->due.name.state, keeping->state);
-	ops[1] = space_read_op(count_offset(space, &keeping->due.name), &keeping->page,
-			       sizeof keeping->page);
+	/* The word of the first page of its span: how long it is. */
+	ops[1] = op_load(count_offset(space, &keeping->due.name));
 	return 2;
 }
 
@@ -493,7 +493,8 @@ static void settle_keeping(struct space *space, const struct op *ops)
 	if (!space_op_succeeded(&ops[keeping->due.op]))
 		return;
 	/* A long block is not kept from others. */
-	if (space_class_of_page(le64_get(keeping->page), &class) && class.number != SPACE_PAGE_LONG)
+	if (space_class_of_page(ops[keeping->due.op + 1].value, &class) &&
+	    class.number != SPACE_PAGE_LONG)
 		member->kept = (struct space_kept){name, keeping->due.offset, class.block_bytes};
 	else
 		space_retire(space, &name);

@@ -55,7 +55,6 @@ struct space_kept {
 struct space_keeping {
 	struct space_due due; /* reference 0: none */
 	uint64_t state;       /* the new one */
-	le64_t page;          /* the word of its span's first page */
 };
 
 struct space_member {
