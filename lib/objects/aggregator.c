@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READS_MAX 1000 /* of a result while rounds end */
+#define READS_MAX       1000  /* of a result while rounds end */
+#define AHEAD_BYTES_MAX 65536 /* of a vector: a longer one takes far longer than a round trip */
 
 /* ---- the handle ---- */
 
@@ -68,6 +69,9 @@ int dso_aggregator_open(struct dso_session *session, const char *name,
 	aggregator->flags = aggregator->object.parameters[AGGREGATOR_PARAMETER_FLAGS];
 	aggregator->places = calloc(aggregator->contributors, sizeof *aggregator->places);
 	aggregator->object.memory[0] = aggregator->places;
+	if (dso_aggregator_bytes(aggregator) <= AHEAD_BYTES_MAX)
+		aggregator->ahead = malloc(dso_aggregator_bytes(aggregator));
+	aggregator->object.memory[1] = aggregator->ahead;
 	if (!aggregator->places) {
 		object_close(&aggregator->object);
 		return session_fail(session, -ENOMEM, "cannot open aggregator %s: out of memory",
@@ -181,19 +185,27 @@ int dso_aggregator_contribute(struct dso_aggregator *aggregator, uint32_t id, co
 	return 0;
 }
 
-/* Wait for the end of @round, 0: the current one, and read its result. */
-static int wait_and_read(struct dso_aggregator *aggregator, uint64_t *round, void *result,
-			 int64_t deadline_ns, uint32_t *ret_contributors)
+/* Wait for the end of @round, 0: the current one, and read its result. @seen: NULL, or what was
+ * seen of it already. */
+static int wait_and_read(struct dso_aggregator *aggregator, uint64_t *round,
+			 const struct aggregator_watch *seen, void *result, int64_t deadline_ns,
+			 uint32_t *ret_contributors)
 {
+	struct aggregator_watch watch = {.reads = true};
 	int r = 0;
+
+	if (seen)
+		watch = *seen;
 
 	if (*round == 0) {
 		r = aggregator_look(aggregator);
 		*round = aggregator_now(aggregator);
 	}
 	if (r == 0)
-		r = aggregator_await(aggregator, *round, deadline_ns);
-	return r ? r : aggregator_read(aggregator, *round, result, ret_contributors);
+		r = aggregator_await(aggregator, *round, &watch, deadline_ns);
+	if (r == 0)
+		r = aggregator_read(aggregator, *round, result, ret_contributors);
+	return aggregator_leave(aggregator, r);
 }
 
 int dso_aggregator_all_reduce(struct dso_aggregator *aggregator, uint32_t id, const void *values,
@@ -201,7 +213,8 @@ int dso_aggregator_all_reduce(struct dso_aggregator *aggregator, uint32_t id, co
 			      uint64_t *ret_round)
 {
 	INSIDE_OF(aggregator);
-	struct aggregator_contribution contribution = {.id = id, .values = values, .round = round};
+	struct aggregator_contribution contribution = {
+		.id = id, .values = values, .round = round, .watch.reads = true};
 	uint64_t in = 0;
 	uint32_t contributors;
 	int r = check(aggregator, "all_reduce", id, values, values_bytes);
@@ -216,7 +229,9 @@ int dso_aggregator_all_reduce(struct dso_aggregator *aggregator, uint32_t id, co
 	if (r == 0)
 		r = aggregator_contribute(aggregator, &contribution, &in);
 	if (r == 0 && aggregator->copied_round != in)
-		r = wait_and_read(aggregator, &in, result, contribution.deadline_ns, &contributors);
+		r = wait_and_read(aggregator, &in, &contribution.watch, result,
+				  contribution.deadline_ns, &contributors);
+	r = aggregator_leave(aggregator, r);
 	aggregator->copy = NULL;
 	if (r)
 		return fail(aggregator, "all_reduce", timeout, r);
@@ -237,7 +252,7 @@ int dso_aggregator_round_wait(struct dso_aggregator *aggregator, uint64_t round,
 		return r;
 	r = futex_deadline(timeout, &deadline_ns);
 	if (r == 0)
-		r = wait_and_read(aggregator, &round, result, deadline_ns, &contributors);
+		r = wait_and_read(aggregator, &round, NULL, result, deadline_ns, &contributors);
 	if (r)
 		return fail(aggregator, "round_wait", timeout, r);
 	if (ret_contributors)
@@ -272,7 +287,7 @@ int dso_aggregator_reduce_wait(struct dso_aggregator *aggregator, uint64_t round
 		return r;
 	r = futex_deadline(timeout, &deadline_ns);
 	if (r == 0)
-		r = wait_and_read(aggregator, &round, result, deadline_ns, &contributors);
+		r = wait_and_read(aggregator, &round, NULL, result, deadline_ns, &contributors);
 	if (r == 0)
 		r = take_result(aggregator, round);
 	if (r == -EALREADY)

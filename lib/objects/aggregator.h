@@ -10,10 +10,10 @@
  * sessions with one id come one after the other, each whole. A place may be written to again when
  * its round is over; until then its session replaces its own contribution from another place.
  *
- * A contribution is one batch: WRITE the vector, CAS the id's word, add 1 to the arrivals, load the
- * round. The count of arrivals is a hint, never too low but for moments: a contribution that is
- * replaced or comes too late counts, too. The session that sees it reach the number of contributors
- * reduces; how many have contributed, the reducer finds in the ids' words.
+ * A contribution is one batch: WRITE the vector, CAS the id's word, load the event, add 1 to the
+ * arrivals, load the round. The count of arrivals is a hint, never too low but for moments: a
+ * contribution that is replaced or comes too late counts, too. The session that sees it reach the
+ * number of contributors reduces; how many have contributed, the reducer finds in the ids' words.
  *
  * The reduction (lib/core/reduction.c): take the reducer's word; freeze the ids' words, by CAS, so
  * that the round takes nothing more; reduce the vectors into the result's slot; publish it by the
@@ -43,8 +43,11 @@
  * so does a contributor that does not come.
  *
  * A session that waits spins on the event; only before it parks it enlists as a waiter, looks
- * again, and so misses nothing. It has the round reduced where the arrivals suffice, where the
- * round is closed, and after each event that did not end the round, once for what it saw.
+ * again, and so misses nothing. The batch of a contribution is such a look, too. Over a network a
+ * session does not spin while more than one contribution is missing, and enlists along with its
+ * contribution if that was so the last time: woken, it looks, reads the result and leaves in one
+ * batch. It has the round reduced where the arrivals suffice, where the round is closed, and after
+ * each event that did not end the round, once for what it saw.
  *
  * Results of the last two rounds are kept. That of round r is overwritten by the reduction of round
  * r + 2, whose reader finds the checksum wrong, and then the round's word at r + 2 or more.
@@ -62,8 +65,9 @@
 struct aggregator_place {
 	/* of the place; 0: it has none */
 	uint64_t word;
-	/* of the id, as last seen */
+	/* of the id, as last seen, and whether this handle has published it so */
 	uint64_t id_word;
+	bool is_mine;
 	/* that was published from there last */
 	uint64_t round;
 	uint32_t number;
@@ -80,6 +84,15 @@ struct dso_aggregator {
 	 * noted. */
 	uint8_t *copy;
 	uint64_t copied_round;
+	/* it is counted among the waiters for the event */
+	bool is_enlisted;
+	/* more than its contribution was missing when it came last */
+	bool comes_early;
+	/* Room for a vector that is read before its round is known to be over; NULL: vectors are
+	 * too long for that. The round whose result is there, 0: none, with its header. */
+	uint8_t *ahead;
+	uint64_t ahead_round;
+	struct aggregator_result ahead_header;
 };
 
 static inline uint64_t aggregator_now(const struct dso_aggregator *aggregator)
@@ -109,6 +122,47 @@ static inline void aggregator_see(struct dso_aggregator *aggregator, uint64_t wo
 /* Load the round. Returns 0 or what session_execute_one returns. */
 int aggregator_look(struct dso_aggregator *aggregator);
 
+/* What one who waits has seen, and with what he had the round reduced last. */
+struct aggregator_watch {
+	uint64_t event, arrived;
+	uint64_t first_event;
+	uint64_t asked_event, asked_arrived;
+	bool has_looked, has_asked;
+	/* the result is read behind the wait */
+	bool reads;
+};
+
+#define AGGREGATOR_LOOKS 4
+/* The operations that look at the round, and add @arrivals to it; before that the session enlists
+ * as a waiter, with @enlist, where it is not done. Returns how many. */
+unsigned aggregator_look_with(struct dso_aggregator *aggregator, uint64_t arrivals, bool enlist,
+			      struct op ops[AGGREGATOR_LOOKS]);
+
+/* What these saw, of which @last is the last one. */
+void aggregator_learn(struct dso_aggregator *aggregator, const struct op *last,
+		      struct aggregator_watch *watch);
+
+/* Whether all contributions have come, as far as the arrivals tell. */
+static inline bool aggregator_is_complete(const struct dso_aggregator *aggregator,
+					  const struct aggregator_watch *watch)
+{
+	return !(aggregator->flags & AGGREGATOR_OPEN_END) &&
+	       watch->arrived >= aggregator->contributors;
+}
+
+/* Whether it may be long until the round is over, over a network: more than one is missing. */
+static inline bool aggregator_is_early(const struct dso_aggregator *aggregator,
+				       const struct aggregator_watch *watch)
+{
+	return !(aggregator->flags & AGGREGATOR_OPEN_END) &&
+	       !transport_ops(aggregator->object.session->transport)->execute &&
+	       watch->arrived + 1 < aggregator->contributors;
+}
+
+/* Leave the waiters, where it is enlisted. The result @r of the call is kept, also where this
+ * fails. */
+int aggregator_leave(struct dso_aggregator *aggregator, int r);
+
 /* A contribution under way. */
 struct aggregator_contribution {
 	uint32_t id;
@@ -117,8 +171,8 @@ struct aggregator_contribution {
 	uint64_t round;
 	int64_t deadline_ns;
 	bool is_written;
-	/* it was the last one, as far as the arrivals tell */
-	bool is_last;
+	/* as the round was when it was published */
+	struct aggregator_watch watch;
 };
 
 /* Returns 0 when the contribution counts in *ret_round, or an error of
@@ -129,8 +183,10 @@ int aggregator_contribute(struct dso_aggregator *aggregator,
 /* Have @round reduced, if it is complete. */
 int aggregator_reduce(struct dso_aggregator *aggregator, uint64_t round);
 
-/* Wait until @round is over. Returns 0, -ENOTRECOVERABLE (it is broken) or the errors of a wait. */
-int aggregator_await(struct dso_aggregator *aggregator, uint64_t round, int64_t deadline_ns);
+/* Wait until @round is over. With watch->reads the session may be enlisted yet, so that it leaves
+ * as it reads. Returns 0, -ENOTRECOVERABLE (it is broken) or the errors of a wait. */
+int aggregator_await(struct dso_aggregator *aggregator, uint64_t round,
+		     struct aggregator_watch *watch, int64_t deadline_ns);
 
 /* How many have contributed to the current round. */
 int aggregator_count(struct dso_aggregator *aggregator, uint32_t *ret_count);

@@ -148,6 +148,16 @@ static unsigned write_ops(const struct dso_aggregator *aggregator,
 	return count;
 }
 
+/* The id's word as it is by now, unless others have changed it: the end of a round freezes what
+ * this handle has published in it. That is so at most once, as a reset ends a round too. */
+static uint64_t likely_word(const struct dso_aggregator *aggregator, struct aggregator_place *place)
+{
+	bool is_frozen = place->is_mine && aggregator_is_over(aggregator, place->round);
+
+	place->is_mine = false;
+	return is_frozen ? place->id_word | AGGREGATOR_FROZEN : place->id_word;
+}
+
 /* Write the vector, unless it is written, and publish it in @round, in one ordered stream. Returns
  * 1, 0 when the id's word was another than this handle had seen, which is then known, or a negative
  * errno. */
@@ -157,33 +167,34 @@ static int publish(struct dso_aggregator *aggregator, struct aggregator_contribu
 	struct aggregator_place *place = &aggregator->places[contribution->id];
 	uint64_t mine = aggregator_contribution(round, place->number + 1);
 	uint64_t done = contribution->is_written ? 8 * aggregator->length : 0;
+	uint64_t likely = likely_word(aggregator, place);
+	bool enlists = contribution->watch.reads && aggregator->comes_early;
+	const unsigned writes_max = AGGREGATOR_BATCH - 1 - AGGREGATOR_LOOKS;
 	struct op ops[AGGREGATOR_BATCH];
-	unsigned n;
+	unsigned n, op_count;
 	int r;
 
-	while ((n = write_ops(aggregator, contribution, &done, ops, AGGREGATOR_BATCH - 3)) ==
-		       AGGREGATOR_BATCH - 3 &&
+	while ((n = write_ops(aggregator, contribution, &done, ops, writes_max)) == writes_max &&
 	       done < 8 * aggregator->length) {
 		r = session_execute(&aggregator->object, ops, n);
 		if (r)
 			return r;
 	}
 	ops[n] = word_op(&aggregator->object, DATA_CAS, id_offset(aggregator, contribution->id),
-			 place->id_word, mine);
-	ops[n + 1] = word_op(&aggregator->object, DATA_FAA, AGGREGATOR_ARRIVED_OFFSET, 1, 0);
-	ops[n + 2] = load_op(aggregator, AGGREGATOR_ROUND_OFFSET);
-	r = session_execute(&aggregator->object, ops, n + 3);
+			 likely, mine);
+	op_count = n + 1 + aggregator_look_with(aggregator, 1, enlists, &ops[n + 1]);
+	r = session_execute(&aggregator->object, ops, op_count);
 	if (r)
 		return r;
 	contribution->is_written = true;
-	contribution->is_last = !(aggregator->flags & AGGREGATOR_OPEN_END) &&
-				ops[n + 1].value + 1 >= aggregator->contributors;
-	aggregator_see(aggregator, ops[n + 2].value);
-	if (ops[n].value != place->id_word) {
+	aggregator_learn(aggregator, &ops[op_count - 1], &contribution->watch);
+	aggregator->comes_early = aggregator_is_early(aggregator, &contribution->watch);
+	if (ops[n].value != likely) {
 		place->id_word = ops[n].value;
 		return 0;
 	}
 	place->id_word = mine;
+	place->is_mine = true;
 	place->round = round;
 	return 1;
 }
@@ -224,6 +235,7 @@ static int wait_for_round(struct dso_aggregator *aggregator,
 			  const struct aggregator_contribution *contribution)
 {
 	const struct aggregator_place *place = &aggregator->places[contribution->id];
+	struct aggregator_watch watch = {0};
 	int r = 0;
 
 	if (aggregator->word == 0 || aggregator->word & AGGREGATOR_BROKEN ||
@@ -232,11 +244,11 @@ static int wait_for_round(struct dso_aggregator *aggregator,
 	if (r)
 		return r;
 	if (contribution->round > aggregator_now(aggregator))
-		return aggregator_await(aggregator, contribution->round - 1,
+		return aggregator_await(aggregator, contribution->round - 1, &watch,
 					contribution->deadline_ns);
 	if (contribution->round == 0 && place->id_word & AGGREGATOR_FROZEN &&
 	    aggregator_round(place->id_word) == aggregator_now(aggregator))
-		return aggregator_await(aggregator, aggregator_now(aggregator),
+		return aggregator_await(aggregator, aggregator_now(aggregator), &watch,
 					contribution->deadline_ns);
 	return 0;
 }
@@ -302,7 +314,8 @@ int aggregator_contribute(struct dso_aggregator *aggregator,
 	if (aggregator->word & AGGREGATOR_BROKEN && !aggregator_is_over(aggregator, *ret_round))
 		return -ENOTRECOVERABLE;
 	/* It has counted, whatever becomes of the rest. */
-	if (s == 0 && contribution->is_last && !aggregator_is_over(aggregator, *ret_round))
+	if (s == 0 && aggregator_is_complete(aggregator, &contribution->watch) &&
+	    !aggregator_is_over(aggregator, *ret_round))
 		s = aggregator_reduce(aggregator, *ret_round);
 	return object_half_done(s);
 }

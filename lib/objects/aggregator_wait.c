@@ -4,6 +4,7 @@
 #include "lib/objects/aggregator.h"
 #include "lib/objects/event.h"
 
+#include <string.h>
 #include <xxhash.h>
 
 /* ---- reducing ---- */
@@ -73,122 +74,68 @@ int aggregator_announce(struct dso_aggregator *aggregator)
 
 /* ---- waiting ---- */
 
-/* What one who waits has seen, and with what he had the round reduced last. */
-struct watch {
-	uint64_t event, arrived;
-	uint64_t first_event;
-	uint64_t asked_event, asked_arrived;
-	bool has_asked;
-};
-
-static int look(struct dso_aggregator *aggregator, struct watch *watch, uint64_t enlist)
+unsigned aggregator_look_with(struct dso_aggregator *aggregator, uint64_t arrivals, bool enlist,
+			      struct op ops[AGGREGATOR_LOOKS])
 {
 	struct object *object = &aggregator->object;
-	struct op ops[4] = {
-		word_op(object, DATA_FAA, AGGREGATOR_EVENT_OFFSET, 0, 0),
-		word_op(object, DATA_FAA, AGGREGATOR_ARRIVED_OFFSET, 0, 0),
-		word_op(object, DATA_FAA, AGGREGATOR_ROUND_OFFSET, 0, 0),
-	};
-	int r;
+	unsigned count = 0;
 
-	if (enlist) {
-		ops[3] = ops[2];
-		ops[2] = ops[1];
-		ops[1] = ops[0];
-		ops[0] = word_op(object, DATA_FAA, AGGREGATOR_EVENT_OFFSET + EVENT_WAITERS_OFFSET,
-				 enlist, 0);
+	if (enlist && !aggregator->is_enlisted) {
+		ops[count++] = word_op(object, DATA_FAA,
+				       AGGREGATOR_EVENT_OFFSET + EVENT_WAITERS_OFFSET, 1, 0);
+		aggregator->is_enlisted = true;
 	}
-	r = session_execute(object, ops, enlist ? 4 : 3);
-	watch->event = ops[enlist != 0].value;
-	watch->arrived = ops[1 + (enlist != 0)].value;
-	aggregator_see(aggregator, ops[2 + (enlist != 0)].value);
+	ops[count++] = word_op(object, DATA_FAA, AGGREGATOR_EVENT_OFFSET, 0, 0);
+	ops[count++] = word_op(object, DATA_FAA, AGGREGATOR_ARRIVED_OFFSET, arrivals, 0);
+	ops[count++] = word_op(object, DATA_FAA, AGGREGATOR_ROUND_OFFSET, 0, 0);
+	return count;
+}
+
+void aggregator_learn(struct dso_aggregator *aggregator, const struct op *last,
+		      struct aggregator_watch *watch)
+{
+	watch->event = last[-2].value;
+	watch->arrived = last[-1].value + last[-1].operand;
+	aggregator_see(aggregator, last->value);
+	if (!watch->has_looked)
+		watch->first_event = watch->event;
+	watch->has_looked = true;
+}
+
+static int look(struct dso_aggregator *aggregator, struct aggregator_watch *watch, bool enlist)
+{
+	struct op ops[AGGREGATOR_LOOKS];
+	unsigned count = aggregator_look_with(aggregator, 0, enlist, ops);
+	int r = session_execute(&aggregator->object, ops, count);
+
+	if (r == 0)
+		aggregator_learn(aggregator, &ops[count - 1], watch);
 	return r;
 }
 
-/* Whether the round may be complete, for all that was seen since it was asked for last. */
-static bool may_be_complete(const struct dso_aggregator *aggregator, const struct watch *watch)
+/* The operation by which the session leaves the waiters, in *op. Returns how many: 1, or 0 where
+ * it is not enlisted. */
+static unsigned leave_with(struct dso_aggregator *aggregator, struct op *op)
 {
-	if (watch->has_asked && watch->asked_event == watch->event &&
-	    watch->asked_arrived == watch->arrived)
-		return false;
-	return aggregator->word & AGGREGATOR_CLOSED || watch->event != watch->first_event ||
-	       (!(aggregator->flags & AGGREGATOR_OPEN_END) &&
-		watch->arrived >= aggregator->contributors);
+	if (!aggregator->is_enlisted)
+		return 0;
+	*op = word_op(&aggregator->object, DATA_FAA, AGGREGATOR_EVENT_OFFSET + EVENT_WAITERS_OFFSET,
+		      UINT64_MAX, 0);
+	aggregator->is_enlisted = false;
+	return 1;
 }
 
-/* Have the round reduced, if it may be complete. Returns 1 when it is over, 0, or a negative
- * errno. */
-static int end_round(struct dso_aggregator *aggregator, struct watch *watch, uint64_t round)
+int aggregator_leave(struct dso_aggregator *aggregator, int r)
 {
-	int r = 0;
+	struct op op;
+	int s = leave_with(aggregator, &op) ? session_execute_one(&aggregator->object, &op) : 0;
 
-	if (!aggregator_is_over(aggregator, round) && aggregator->word & AGGREGATOR_BROKEN)
-		return -ENOTRECOVERABLE;
-	if (!aggregator_is_over(aggregator, round) && may_be_complete(aggregator, watch)) {
-		watch->has_asked = true;
-		watch->asked_event = watch->event;
-		watch->asked_arrived = watch->arrived;
-		r = aggregator_reduce(aggregator, round);
-	}
-	return r ? r : aggregator_is_over(aggregator, round);
+	return r ? r : s;
 }
 
-/* Spin, without being enlisted. Returns as end_round. */
-static int spin(struct dso_aggregator *aggregator, struct watch *watch, uint64_t round,
-		int64_t deadline_ns)
-{
-	struct spin spin = spin_begin(aggregator->object.session, deadline_ns);
-	int r = look(aggregator, watch, 0);
+/* ---- reading ---- */
 
-	watch->first_event = watch->event;
-	while (r == 0) {
-		r = end_round(aggregator, watch, round);
-		if (r ||
-		    !spin_on(&spin, &aggregator->object, AGGREGATOR_EVENT_OFFSET, watch->event))
-			break;
-		r = look(aggregator, watch, 0);
-	}
-	return r;
-}
-
-/* Park until it is over. Returns as end_round. */
-static int park(struct dso_aggregator *aggregator, struct watch *watch, uint64_t round,
-		int64_t deadline_ns)
-{
-	struct event event = {&aggregator->object, AGGREGATOR_EVENT_OFFSET};
-	struct park until_raised = {
-		.offset = event.offset, .leave = 1, .until = CONTROL_WAIT_CHANGED};
-	uint64_t nothing;
-	int r = look(aggregator, watch, 1);
-
-	while (r == 0) {
-		r = end_round(aggregator, watch, round);
-		if (r)
-			break;
-		until_raised.expected = watch->event;
-		r = futex_park(&aggregator->object, &until_raised, deadline_ns, &nothing);
-		until_raised.again = true;
-		if (r == 0)
-			r = look(aggregator, watch, 0);
-	}
-	return event_leave(&event, 1, r);
-}
-
-int aggregator_await(struct dso_aggregator *aggregator, uint64_t round, int64_t deadline_ns)
-{
-	struct watch watch = {0};
-	int r = aggregator_is_over(aggregator, round);
-
-	if (r == 0)
-		r = spin(aggregator, &watch, round, deadline_ns);
-	if (r == 0)
-		r = park(aggregator, &watch, round, deadline_ns);
-	return r == 1 ? 0 : r;
-}
-
-/* ---- results ---- */
-
-/* Read the round, the header of the result of @round, and its vector. */
+/* Read the round, the header of the result of @round, and its vector, and leave the waiters. */
 static int read_all(struct dso_aggregator *aggregator, uint64_t round,
 		    struct aggregator_result *header, uint8_t *result)
 {
@@ -198,14 +145,15 @@ static int read_all(struct dso_aggregator *aggregator, uint64_t round,
 	uint64_t left = 8 * aggregator->length;
 	struct op ops[AGGREGATOR_BATCH] = {
 		word_op(object, DATA_FAA, AGGREGATOR_ROUND_OFFSET, 0, 0),
-		{.opcode = DATA_READ,
-		 .length_bytes = sizeof *header,
-		 .offset = offset,
-		 .buffer = header},
 	};
-	unsigned count = 2;
+	/* Behind a READ an atomic would wait for its answer. */
+	unsigned count = 1 + leave_with(aggregator, &ops[1]);
 	int r;
 
+	ops[count++] = (struct op){.opcode = DATA_READ,
+				   .length_bytes = sizeof *header,
+				   .offset = offset,
+				   .buffer = header};
 	offset += sizeof *header;
 	do {
 		while (left && count < AGGREGATOR_BATCH) {
@@ -226,6 +174,101 @@ static int read_all(struct dso_aggregator *aggregator, uint64_t round,
 	return r;
 }
 
+/* Woken for the end of @round, read its result in any case. */
+static int read_ahead(struct dso_aggregator *aggregator, uint64_t round)
+{
+	int r = read_all(aggregator, round, &aggregator->ahead_header, aggregator->ahead);
+
+	aggregator->ahead_round = r == 0 && aggregator_is_over(aggregator, round) ? round : 0;
+	return r;
+}
+
+/* Whether the round may be complete, for all that was seen since it was asked for last. */
+static bool may_be_complete(const struct dso_aggregator *aggregator,
+			    const struct aggregator_watch *watch)
+{
+	if (watch->has_asked && watch->asked_event == watch->event &&
+	    watch->asked_arrived == watch->arrived)
+		return false;
+	return aggregator->word & AGGREGATOR_CLOSED || watch->event != watch->first_event ||
+	       aggregator_is_complete(aggregator, watch);
+}
+
+/* Have the round reduced, if it may be complete. Returns 1 when it is over, 0, or a negative
+ * errno. */
+static int end_round(struct dso_aggregator *aggregator, struct aggregator_watch *watch,
+		     uint64_t round)
+{
+	int r = 0;
+
+	if (!aggregator_is_over(aggregator, round) && aggregator->word & AGGREGATOR_BROKEN)
+		return -ENOTRECOVERABLE;
+	if (!aggregator_is_over(aggregator, round) && may_be_complete(aggregator, watch)) {
+		watch->has_asked = true;
+		watch->asked_event = watch->event;
+		watch->asked_arrived = watch->arrived;
+		r = aggregator_reduce(aggregator, round);
+	}
+	return r ? r : aggregator_is_over(aggregator, round);
+}
+
+/* Spin, without being enlisted, unless it is for long. Returns as end_round. */
+static int spin(struct dso_aggregator *aggregator, struct aggregator_watch *watch, uint64_t round,
+		int64_t deadline_ns)
+{
+	struct spin spin = spin_begin(aggregator->object.session, deadline_ns);
+	int r = watch->has_looked ? 0 : look(aggregator, watch, false);
+
+	while (r == 0) {
+		r = end_round(aggregator, watch, round);
+		if (r || aggregator_is_early(aggregator, watch) ||
+		    !spin_on(&spin, &aggregator->object, AGGREGATOR_EVENT_OFFSET, watch->event))
+			break;
+		r = look(aggregator, watch, false);
+	}
+	return r;
+}
+
+/* Park until it is over. Returns as end_round. */
+static int park(struct dso_aggregator *aggregator, struct aggregator_watch *watch, uint64_t round,
+		int64_t deadline_ns)
+{
+	struct park until_raised = {
+		.offset = AGGREGATOR_EVENT_OFFSET, .leave = 1, .until = CONTROL_WAIT_CHANGED};
+	uint64_t nothing;
+	int r = aggregator->is_enlisted ? 0 : look(aggregator, watch, true);
+
+	while (r == 0) {
+		r = end_round(aggregator, watch, round);
+		if (r)
+			break;
+		until_raised.expected = watch->event;
+		r = futex_park(&aggregator->object, &until_raised, deadline_ns, &nothing);
+		until_raised.again = true;
+		if (r == 0 && watch->reads && aggregator->ahead)
+			r = read_ahead(aggregator, round);
+		if (r == 0 && !aggregator_is_over(aggregator, round))
+			r = look(aggregator, watch, true);
+	}
+	return r;
+}
+
+int aggregator_await(struct dso_aggregator *aggregator, uint64_t round,
+		     struct aggregator_watch *watch, int64_t deadline_ns)
+{
+	int r = aggregator_is_over(aggregator, round);
+
+	if (r == 0)
+		r = spin(aggregator, watch, round, deadline_ns);
+	if (r == 0)
+		r = park(aggregator, watch, round, deadline_ns);
+	if (r == 1 && watch->reads)
+		return 0;
+	return aggregator_leave(aggregator, r == 1 ? 0 : r);
+}
+
+/* ---- results ---- */
+
 static bool holds(const struct dso_aggregator *aggregator, const struct aggregator_result *header,
 		  uint64_t round, const void *result)
 {
@@ -233,6 +276,21 @@ static bool holds(const struct dso_aggregator *aggregator, const struct aggregat
 	       le64_get(header->header_checksum) ==
 		       XXH3_64bits(header, offsetof(struct aggregator_result, header_checksum)) &&
 	       le64_get(header->checksum) == reduction_checksum(round, result, aggregator->length);
+}
+
+/* Take the result of @round that was read ahead. Returns whether it was. */
+static bool take_ahead(struct dso_aggregator *aggregator, uint64_t round,
+		       struct aggregator_result *header, void *result)
+{
+	bool is_there = aggregator->ahead_round == round &&
+			holds(aggregator, &aggregator->ahead_header, round, aggregator->ahead);
+
+	aggregator->ahead_round = 0;
+	if (!is_there)
+		return false;
+	*header = aggregator->ahead_header;
+	memcpy(result, aggregator->ahead, 8 * aggregator->length);
+	return true;
 }
 
 /* Whether the result of @round, which is over, may still be there: 0, -ENODATA, or
@@ -252,6 +310,8 @@ int aggregator_read(struct dso_aggregator *aggregator, uint64_t round, void *res
 
 	for (unsigned attempts = 0;; attempts++) {
 		r = is_kept(aggregator, round);
+		if (r == 0 && take_ahead(aggregator, round, &header, result))
+			break;
 		if (r == 0)
 			r = read_all(aggregator, round, &header, result);
 		if (r)

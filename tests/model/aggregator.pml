@@ -46,7 +46,7 @@ proctype client(byte me, id)
 {
 	byte place = NONE, place_round, before = NONE, candidate, candidate_uses, now, target, turn;
 	byte seen_round, seen_place, first_event, counted, i, values[IDS];
-	bool seen_frozen, whole, looked;
+	bool seen_frozen, whole, looked, fresh;
 
 	target = round; /* dso_aggregator_stat */
 	do
@@ -100,11 +100,19 @@ again:		turn++;
 			:: atomic { IS_SEEN -> id_round[id] = target; id_place[id] = place + 1; id_frozen[id] = false;
 				see(); place_round = target }
 				if
-				:: arrived++
+				:: now = event; first_event = (looked -> first_event : now); looked = true
+				DIES
+				fi;
+				if
+				:: atomic { arrived++; counted = arrived; fresh = true }
 				DIES
 				fi;
 				break
 			:: atomic { !IS_SEEN -> see() }
+				if
+				:: now = event; first_event = (looked -> first_event : now); looked = true
+				DIES
+				fi;
 				if
 				:: arrived++
 				DIES
@@ -118,15 +126,20 @@ again:		turn++;
 		DIES
 		fi;
 		if
-		:: atomic { me == 1 && replaces > 0 && place != NONE && place_round == target -> replaces-- }; goto again
+		:: atomic { me == 1 && replaces > 0 && place != NONE && place_round == target -> replaces--; looked = false; fresh = false }; goto again
 		:: true
 		fi;
-		/* aggregator_await */
-		looked = false;
+		if /* aggregator_await: in an all-reduce, or in a wait of its own */
+		:: atomic { TWINS == 0 -> looked = false; fresh = false }
+		:: true
+		fi;
 		do
 		:: round > target -> break
 		:: round == target ->
-			atomic { now = event; counted = arrived; first_event = (looked -> first_event : now); looked = true };
+			if
+			:: atomic { fresh -> fresh = false } /* what was seen along with the contribution */
+			:: atomic { !fresh -> now = event; counted = arrived; first_event = (looked -> first_event : now); looked = true }
+			fi;
 			if
 			:: round > target -> break
 			:: round == target && (counted >= IDS || now != first_event) ->
@@ -196,6 +209,7 @@ again:		turn++;
 			fi
 		DIES
 		od;
+		looked = false; fresh = false;
 		target++
 	od;
 	/* dso_aggregator_close */
