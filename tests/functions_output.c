@@ -215,6 +215,53 @@ static void print(const struct dso_output_line *line, char *text, size_t text_by
 	text[bytes] = 0;
 }
 
+static int note_kept(const struct dso_output_line *line, void *context)
+{
+	note_line(context, line);
+	return 0;
+}
+
+static int look_at(uint64_t call)
+{
+	char name[DSO_NAME_BYTES_MAX + 1];
+	struct search search = objects_of_run("/state");
+
+	ck_assert_uint_eq(search.count, 1);
+	strcpy(name, search.name);
+	*strrchr(name, '/') = 0;
+	memset(&seen, 0, sizeof seen);
+	return dso_call_output(session, name, call, note_kept, &seen);
+}
+
+START_TEST(the_last_lines_are_kept_for_others)
+{
+	ck_assert_int_eq(look_at(0), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(dso_error(session), "asks for no lines"));
+	begin(0);
+	OK(join(create(write_lines)));
+	OK(join(create(write_long_line)));
+	OK(look_at(0));
+	ck_assert_uint_eq(seen.lines, 4);
+	ck_assert_int_eq(line_of("two")->stream, STDOUT_FILENO);
+	ck_assert_int_eq(line_of("three")->stream, STDERR_FILENO);
+	ck_assert_str_eq(line_of("one")->function, "write_lines");
+	OK(look_at(1));
+	ck_assert_uint_eq(seen.lines, 3);
+	ck_assert_uint_eq(seen.line[1].bytes, DSO_OUTPUT_LINE_BYTES_MAX);
+	/* What is overwritten is gone. */
+	for (unsigned i = 0; i < 1024 / 4; i++)
+		OK(join(create(write_lines)));
+	OK(look_at(1));
+	ck_assert_uint_eq(seen.lines, 0);
+	OK(look_at(2));
+	ck_assert_uint_eq(seen.lines, 4);
+	OK(look_at(1024 / 4 + 1));
+	ck_assert_uint_eq(seen.lines, 4);
+	begin(0);
+	ck_assert_uint_eq(objects_of_run("/lines").count, 1);
+}
+END_TEST
+
 START_TEST(a_line_is_printed_with_its_call)
 {
 	struct dso_output_line line = {
@@ -240,6 +287,7 @@ static Suite *suite(void)
 		lines_that_the_driver_does_not_take_are_dropped_and_counted,
 		what_a_function_wrote_before_it_ends_its_process_comes,
 		what_a_function_wrote_before_it_is_ended_comes,
+		the_last_lines_are_kept_for_others,
 		a_line_is_printed_with_its_call,
 		NULL,
 	};

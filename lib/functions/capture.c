@@ -3,6 +3,7 @@
 
 #include "lib/core/clock.h"
 #include "lib/core/thread.h"
+#include "lib/functions/lines.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +50,7 @@ struct capture {
 	char prefix[PREFIX_BYTES_MAX];
 	struct dso_session *session;
 	struct dso_queue *results;
+	struct dso_memory *lines; /* NULL: they are not kept */
 	uint8_t item[MESSAGE_BYTES];
 };
 
@@ -61,6 +63,7 @@ static void leave_store(struct capture *capture)
 {
 	dso_close(capture->session);
 	capture->session = NULL;
+	capture->lines = NULL;
 }
 
 static int enter_store(struct capture *capture)
@@ -77,6 +80,8 @@ static int enter_store(struct capture *capture)
 			   &capture->results);
 	if (r)
 		leave_store(capture);
+	else if (lines_open(capture->session, capture->prefix, &capture->lines))
+		capture->lines = NULL;
 	return r;
 }
 
@@ -87,7 +92,8 @@ static int push(struct capture *capture, int fd, const char *text, size_t bytes)
 					 .error = le32_of((uint32_t)fd),
 					 .round = le32_of(capture->dropped)};
 	uint8_t *at = capture->item + sizeof message;
-	size_t name_bytes;
+	size_t name_bytes, whole_bytes;
+	int r;
 
 	pthread_mutex_lock(&capture->lock);
 	message.number = le64_of(capture->number);
@@ -97,8 +103,12 @@ static int push(struct capture *capture, int fd, const char *text, size_t bytes)
 	message.name_bytes = (uint8_t)name_bytes;
 	memcpy(capture->item, &message, sizeof message);
 	memcpy(at + name_bytes, text, bytes);
-	return dso_queue_push(capture->results, capture->item, sizeof message + name_bytes + bytes,
-			      DSO_NOWAIT);
+	whole_bytes = sizeof message + name_bytes + bytes;
+	r = dso_queue_push(capture->results, capture->item, whole_bytes, DSO_NOWAIT);
+	/* It is told: that it is not kept, too, is no failure. */
+	if (r == 0 && capture->lines)
+		lines_add(capture->lines, capture->item, whole_bytes);
+	return r;
 }
 
 /* Whether the driver keeps up. That is asked once for what was read at once. */

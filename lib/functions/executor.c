@@ -4,6 +4,7 @@
 #include "lib/client/sentences.h"
 #include "lib/client/session.h"
 #include "lib/functions/definitions.h"
+#include "lib/functions/lines.h"
 #include "lib/functions/worker.h"
 
 #include <sched.h>
@@ -105,6 +106,7 @@ static void delete_objects(struct dso_executor *executor)
 	dso_queue_close(executor->calls);
 	dso_queue_close(executor->results);
 	state_close(&executor->state);
+	dso_memory_close(executor->lines);
 	kept_close(&executor->kept);
 	if (executor->prefix[0])
 		dso_delete_prefix(executor->session, name.text, NULL);
@@ -207,6 +209,8 @@ int dso_executor_open(struct dso_session *session, const char *url,
 	if (r == 0)
 		r = state_create(session, executor->prefix, kind->scheme, workers,
 				 &executor->state);
+	if (r == 0 && params->output && kind != &workers_of_threads)
+		r = lines_create(session, executor->prefix, &executor->lines);
 	if (r == 0)
 		r = start(executor, kind, wanted, workers);
 	if (r) {

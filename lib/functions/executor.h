@@ -93,7 +93,8 @@ struct dso_executor {
 	/* of the lines that functions write; NULL: they are not asked for */
 	void (*output)(void *context, const struct dso_output_line *line);
 	void *output_context;
-	struct pause *paused; /* those that are to be made again, by time */
+	struct dso_memory *lines; /* the last ones, for others; NULL: none are kept */
+	struct pause *paused;     /* those that are to be made again, by time */
 	/* told to others by the state, when they have changed and the last time was a while ago */
 	struct executor_counts {
 		uint64_t made, over, failed, cancelled, retried;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What others see of an executor, and a call that they end: by its state in the store. */
 #include "lib/client/session.h"
+#include "lib/functions/lines.h"
 #include "lib/functions/state.h"
 
 #include <errno.h>
@@ -214,5 +215,28 @@ int dso_call_end(struct dso_session *session, const char *executor, uint64_t num
 	if (r == 0)
 		r = state_end_call(&state, number, STATE_EVERY_ROUND);
 	state_close(&state);
+	return r;
+}
+
+int dso_call_output(struct dso_session *session, const char *executor, uint64_t number,
+		    int (*each)(const struct dso_output_line *line, void *context), void *context)
+{
+	struct dso_memory *lines;
+	struct state state;
+	int r = open_state(session, executor, &state);
+
+	if (r)
+		return r;
+	state_close(&state);
+	r = lines_open(session, executor, &lines);
+	if (r == -ENOENT || r == -EBADMSG)
+		return session_fail(session, -ENOENT,
+				    "the driver of executor %s asks for no lines of its functions, "
+				    "so none are kept",
+				    executor);
+	if (r)
+		return r;
+	r = lines_each(lines, number, each, context);
+	dso_memory_close(lines);
 	return r;
 }

@@ -5,8 +5,7 @@
 
 #include "lib/functions/executor.h"
 
-/* Hand a line over: @message and the @rest behind it, which a worker wrote. One that makes no sense
- * is dropped. */
+/* Hand a line over to the driver. One that makes no sense is dropped. */
 void output_take(const struct dso_executor *executor, const struct result_message *message,
 		 const uint8_t *rest, size_t rest_bytes);
 

@@ -62,7 +62,8 @@ const struct argp_option option_table[] = {
 	 "--silence to answer, and is asked once. For "
 	 "other commands it is --silence, and the limit for opening the session, too"},
 	{"json", KEY_JSON, NULL, 0,
-	 "print JSON: one object, for ls, ps, queue pop, map scan and set scan one a line. lock, "
+	 "print JSON: one object, for ls, ps, logs, queue pop, map scan and set scan one a line. "
+	 "lock, "
 	 "semaphore run, once, run "
 	 "and queue pop --lease print it after "
 	 "the output of their command, on a line of its own. Tokens, counters and latches are "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Executors and their calls: ps, kill. */
+/* Executors and their calls: ps, kill, logs. */
 #include "tools/dsoctl/age.h"
 #include "tools/dsoctl/dsoctl.h"
 #include "tools/parse.h"
@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A worker tells of its call ten times a second. */
 #define SILENCE_NS (5 * DSO_SECOND)
@@ -119,21 +120,63 @@ enum exit_status run_ps(struct dsoctl *ctl)
 	return r ? fail(ctl, r) : STATUS_DONE;
 }
 
-/* ---- kill ---- */
+/* ---- one call ---- */
 
-enum exit_status run_kill(struct dsoctl *ctl)
+/* The operand, whose slash before the number becomes a zero. */
+static enum exit_status read_call(struct dsoctl *ctl, uint64_t *ret_number)
 {
 	char *call = ctl->operands[0], *slash = strrchr(call, '/');
-	uint64_t number;
-	int r;
 
-	if (!slash || parse_number(slash + 1, 0, INT64_MAX, &number))
+	if (!slash || parse_number(slash + 1, 0, INT64_MAX, ret_number))
 		return wrong_usage(ctl, "%s is no call, as ps shows them: run/RUN/EXECUTOR/NUMBER",
 				   call);
 	*slash = 0;
-	r = dso_call_end(ctl->session, call, number);
+	return STATUS_DONE;
+}
+
+enum exit_status run_kill(struct dsoctl *ctl)
+{
+	uint64_t number;
+	enum exit_status status = read_call(ctl, &number);
+	int r;
+
+	if (status != STATUS_DONE)
+		return status;
+	r = dso_call_end(ctl->session, ctl->operands[0], number);
 	if (r)
 		return fail(ctl, r);
-	return print_done(ctl, json_pack("{s:o, s:I}", "executor", json_text(call), "number",
-					 (json_int_t)number));
+	return print_done(ctl, json_pack("{s:o, s:I}", "executor", json_text(ctl->operands[0]),
+					 "number", (json_int_t)number));
+}
+
+/* To the stream that it was written to. */
+static int print_line(const struct dso_output_line *line, void *context)
+{
+	const struct dsoctl *ctl = context;
+	FILE *stream = line->stream == STDERR_FILENO ? stderr : stdout;
+
+	if (ctl->json) {
+		print_json(json_pack("{s:i, s:o, s:I}", "stream", line->stream, "text",
+				     json_text(line->text), "dropped", (json_int_t)line->dropped));
+		return 0;
+	}
+	if (line->dropped)
+		fprintf(stream, "(%" PRIu64 " lines before this were dropped)\n", line->dropped);
+	if (line->bytes || !line->dropped) {
+		fwrite(line->text, 1, line->bytes, stream);
+		putc('\n', stream);
+	}
+	return 0;
+}
+
+enum exit_status run_logs(struct dsoctl *ctl)
+{
+	uint64_t number;
+	enum exit_status status = read_call(ctl, &number);
+	int r;
+
+	if (status != STATUS_DONE)
+		return status;
+	r = dso_call_output(ctl->session, ctl->operands[0], number, print_line, ctl);
+	return r ? fail(ctl, r) : STATUS_DONE;
 }

@@ -107,6 +107,12 @@ static const char about_kill[] =
 	"runs, its worker is killed. The driver learns that it was cancelled (ENODATA), and does "
 	"not make it again. Of a call that is over nothing changes.\n";
 
+static const char about_logs[] =
+	"CALL is run/RUN/EXECUTOR/NUMBER, as ps shows it, or any other call of that executor. What "
+	"its function wrote to standard output and error goes there. Lines are kept where the "
+	"driver asks for them (output, in struct dso_executor_params): the last 1,024 of an "
+	"executor, until it is closed. --json prints a line of the function's a line.\n";
+
 static const char about_run[] =
 	"COMMAND is started N times, as ranks 0 to N - 1, in an environment that says where "
 	"storaged is (DSO_URL), which rank this is (DSO_RANK) of how many (DSO_COUNT), in which "
@@ -339,6 +345,7 @@ const struct command commands[] = {
 	{"ps", "[--prefix TEXT]", "list executors, and calls that run", OPTION_PREFIX, 0, 0, false,
 	 run_ps, about_ps},
 	{"kill", "CALL", "cancel a call of an executor", 0, 1, 1, false, run_kill, about_kill},
+	{"logs", "CALL", "print what a call has written", 0, 1, 1, false, run_logs, about_logs},
 	{"completion bash", "", "print the completion script of bash", OPTION_PLAIN, 0, 0, true,
 	 run_completion},
 	{"version", "", "print the versions of program and library", 0, 0, 0, true, run_version},

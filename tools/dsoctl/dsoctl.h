@@ -346,6 +346,7 @@ enum exit_status run_agg_stat(struct dsoctl *ctl);
 enum exit_status run_run(struct dsoctl *ctl);
 enum exit_status run_ps(struct dsoctl *ctl);
 enum exit_status run_kill(struct dsoctl *ctl);
+enum exit_status run_logs(struct dsoctl *ctl);
 enum exit_status run_completion(struct dsoctl *ctl);
 enum exit_status run_version(struct dsoctl *ctl);
 enum exit_status run_help(struct dsoctl *ctl);

@@ -419,6 +419,17 @@ int dso_calls(struct dso_session *session, const char *executor,
  */
 int dso_call_end(struct dso_session *session, const char *executor, uint64_t number);
 
+/*
+ * dso_call_output - call @each with the lines that a call of the executor of that name has written,
+ * the oldest first, until @each returns other than 0. @each gets @context, must not use the
+ * session, and must not keep the pointer. Where the driver asks for lines (the parameter output),
+ * the last 1,024 that its functions have written are kept until the executor is closed, of all
+ * calls together. Blocks for some round trips. Returns 0, what @each returned, -ENOENT (there is no
+ * such executor, or its driver asks for no lines), what reading a memory returns, -ENOMEM.
+ */
+int dso_call_output(struct dso_session *session, const char *executor, uint64_t number,
+		    int (*each)(const struct dso_output_line *line, void *context), void *context);
+
 DSO_DECLARATIONS_END
 
 #endif
