@@ -54,18 +54,22 @@ static bool is_in_place(const struct map_place *place, uint64_t hash)
 	return ((uint32_t)hash & mask) == (segment->suffix & mask);
 }
 
-static int check_entry(struct check *check, const struct map_place *place)
+/* What was not read whole with others is read alone. */
+static int check_entry(void *context, const struct map_place *place,
+		       const struct map_content *content)
 {
-	struct map_content content;
+	struct check *check = context;
+	struct map_content alone;
 	struct map_key key;
-	int r = map_read_entry(check->map, place, check->map->merged, &content);
+	int r = content ? 0 : map_read_entry(check->map, place, check->map->merged, &alone);
 
 	if (r == 1)
 		check->report->damaged++;
 	if (r)
 		return r == 1 ? 0 : r;
 	check->report->entries++;
-	key = map_key(check->map, content.key, content.key_bytes);
+	content = content ? content : &alone;
+	key = map_key(check->map, content->key, content->key_bytes);
 	if ((key.bucket[0] != place->bucket && key.bucket[1] != place->bucket) ||
 	    key.fingerprint != map_slot_fingerprint(place->slot) || !is_in_place(place, key.hash))
 		check->report->misplaced++;
@@ -102,16 +106,12 @@ static int check_segment(struct check *check, const struct map_segment *segment,
 
 static int check_snapshot(struct check *check, const struct map_snapshot *snapshot)
 {
-	struct map_place place;
 	int r = check_segment(check, &snapshot->segment, snapshot->image);
 
 	check->report->unfinished += snapshot->has_sibling;
 	if (r == 0 && snapshot->has_sibling)
 		r = check_segment(check, &snapshot->sibling, snapshot->sibling_image);
-	for (unsigned i = 0; r == 0 && i < MAP_BUCKETS * MAP_SLOTS; i++)
-		if (map_find_place(snapshot, i, &place))
-			r = check_entry(check, &place);
-	return r;
+	return r ? r : map_read_entries(check->map, snapshot, check_entry, check);
 }
 
 static void count_doubled(struct check *check)

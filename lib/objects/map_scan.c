@@ -2,8 +2,6 @@
 /* Reading all entries, a segment with each call. */
 #include "lib/objects/map_snapshot.h"
 
-#define SOME 16 /* entries that are read at once */
-
 /* ---- reading entries ---- */
 
 struct visit {
@@ -86,58 +84,12 @@ static int follow(struct visit *visit, const struct map_place *place)
 
 /* ---- scan ---- */
 
-static int visit_one(struct visit *visit, const struct map_place *place, const uint8_t *room,
-		     size_t bytes)
+static int visit_one(void *context, const struct map_place *place,
+		     const struct map_content *content)
 {
-	struct map_content content;
-	unsigned cell = (unsigned)map_slot_reference(place->slot) - 1;
-	const struct map_cell *cells =
-		(const struct map_cell *)(place->bucket_image + 8 * MAP_SLOTS);
+	struct visit *visit = context;
 
-	if (map_slot_is_inline(place->slot)) {
-		if (cell < MAP_CELLS && place->segment->has_cells &&
-		    map_cell_content(&cells[cell], place->slot, &content))
-			return tell(visit, &content);
-	} else if (map_entry_content(room, bytes, place->slot, &content) &&
-		   map_content_bytes(&content) <= bytes && map_entry_is_whole(room, &content)) {
-		return tell(visit, &content);
-	}
-	return follow(visit, place);
-}
-
-static int visit_some(struct visit *visit, const struct map_snapshot *snapshot,
-		      const struct map_place *places, unsigned count)
-{
-	struct dso_map *map = visit->map;
-	size_t share = (snapshot->room_bytes / SOME) & ~(size_t)7, bytes[SOME] = {0};
-	int r = 0;
-
-	map_begin(map, NULL);
-	for (unsigned i = 0; r == 0 && i < count; i++)
-		if (!map_slot_is_inline(places[i].slot))
-			r = map_ask_for_block(map, places[i].slot, snapshot->room + i * share,
-					      map->guess_bytes, &bytes[i]);
-	if (r == 0)
-		r = map_execute(map);
-	for (unsigned i = 0; r == 0 && i < count; i++)
-		r = visit_one(visit, &places[i], snapshot->room + i * share, bytes[i]);
-	return r;
-}
-
-static int visit_all(struct visit *visit, const struct map_snapshot *snapshot)
-{
-	struct map_place places[SOME];
-	unsigned count = 0;
-	int r = 0;
-
-	for (unsigned i = 0; r == 0 && i < MAP_BUCKETS * MAP_SLOTS; i++) {
-		count += map_find_place(snapshot, i, &places[count]);
-		if (count < SOME)
-			continue;
-		r = visit_some(visit, snapshot, places, count);
-		count = 0;
-	}
-	return r ? r : visit_some(visit, snapshot, places, count);
+	return content ? tell(visit, content) : follow(visit, place);
 }
 
 int map_scan(struct dso_map *map, const char *verb, uint64_t *cursor,
@@ -151,7 +103,7 @@ int map_scan(struct dso_map *map, const char *verb, uint64_t *cursor,
 		return object_refuse(&map->object, verb, -EINVAL, "the cursor is none");
 	r = map_take_snapshot(map, *cursor, &snapshot);
 	if (r == 0)
-		r = visit_all(&visit, &snapshot);
+		r = map_read_entries(map, &snapshot, visit_one, &visit);
 	if (visit.was_stopped)
 		return r;
 	if (r)

@@ -2,6 +2,8 @@
 #include "lib/objects/map_snapshot.h"
 
 #define IMAGE_BYTES ((MAP_SEGMENT_BYTES(true) + 63) & ~(size_t)63)
+#define SOME        64 /* entries that are read at once */
+_Static_assert((MAP_ROOM_BYTES - 2 * IMAGE_BYTES) / SOME >= MAP_GUESS_MAX, "each has room");
 
 /* ---- the cursor ---- */
 
@@ -182,4 +184,65 @@ int map_read_entry(struct dso_map *map, const struct map_place *place, uint8_t *
 			return 1;
 		bytes = map_content_bytes(ret);
 	}
+}
+
+/* What was READ of an entry, @bytes of its block: NULL where it is not the whole. */
+static const struct map_content *content_of(const struct map_place *place, const uint8_t *room,
+					    size_t bytes, struct map_content *content)
+{
+	unsigned cell = (unsigned)map_slot_reference(place->slot) - 1;
+	const struct map_cell *cells =
+		(const struct map_cell *)(place->bucket_image + 8 * MAP_SLOTS);
+	bool is_whole;
+
+	if (map_slot_is_inline(place->slot))
+		is_whole = cell < MAP_CELLS && place->segment->has_cells &&
+			   map_cell_content(&cells[cell], place->slot, content);
+	else
+		is_whole = map_entry_content(room, bytes, place->slot, content) &&
+			   map_content_bytes(content) <= bytes && map_entry_is_whole(room, content);
+	return is_whole ? content : NULL;
+}
+
+/* The entries of @count places, in one batch. */
+static int read_some(struct dso_map *map, const struct map_snapshot *snapshot,
+		     const struct map_place *places, unsigned count,
+		     int (*have)(void *context, const struct map_place *place,
+				 const struct map_content *content),
+		     void *context)
+{
+	size_t share = (snapshot->room_bytes / SOME) & ~(size_t)7, bytes[SOME] = {0};
+	struct map_content content;
+	int r = 0;
+
+	map_begin(map, NULL);
+	for (unsigned i = 0; r == 0 && i < count; i++)
+		if (!map_slot_is_inline(places[i].slot))
+			r = map_ask_for_block(map, places[i].slot, snapshot->room + i * share,
+					      map->guess_bytes, &bytes[i]);
+	if (r == 0)
+		r = map_execute(map);
+	for (unsigned i = 0; r == 0 && i < count; i++)
+		r = have(context, &places[i],
+			 content_of(&places[i], snapshot->room + i * share, bytes[i], &content));
+	return r;
+}
+
+int map_read_entries(struct dso_map *map, const struct map_snapshot *snapshot,
+		     int (*have)(void *context, const struct map_place *place,
+				 const struct map_content *content),
+		     void *context)
+{
+	struct map_place places[SOME];
+	unsigned count = 0;
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < MAP_BUCKETS * MAP_SLOTS; i++) {
+		count += map_find_place(snapshot, i, &places[count]);
+		if (count < SOME)
+			continue;
+		r = read_some(map, snapshot, places, count, have, context);
+		count = 0;
+	}
+	return r ? r : read_some(map, snapshot, places, count, have, context);
 }

@@ -46,6 +46,13 @@ uint64_t map_behind(const struct map_segment *segment);
 /* Into the batch: READ @bytes of the block of the slot, or what there is of it. */
 int map_ask_for_block(struct dso_map *map, uint64_t slot, uint8_t *room, size_t bytes,
 		      size_t *ret_bytes);
+/* Read all entries of the snapshot, many in a batch, and call @have for each, with NULL where what
+ * was read is not the whole of it. Returns 0, what @have returned when that was another, or an
+ * errno. */
+int map_read_entries(struct dso_map *map, const struct map_snapshot *snapshot,
+		     int (*have)(void *context, const struct map_place *place,
+				 const struct map_content *content),
+		     void *context);
 /* Read the whole entry of one slot into @room of MAP_ROOM_BYTES. Returns 0; 1 where it is none; or
  * an errno. */
 int map_read_entry(struct dso_map *map, const struct map_place *place, uint8_t *room,
