@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -251,6 +252,73 @@ START_TEST(memory_that_nobody_touched_is_not_zeroed)
 }
 END_TEST
 
+#define RUN_COUNTERS 100000
+
+/* A store with that many counters "run/...", whose names come between those of as many others. */
+static struct store *store_of_a_run(struct store_opener *opener)
+{
+	struct store_limits limits = {
+		.region_bytes = REGION_BYTES, .objects_max = 2 * RUN_COUNTERS + 1, .opens_max = 1};
+	uint64_t parameters[4] = {0};
+	struct store_reference reference;
+	struct store *many;
+
+	ck_assert_int_eq(store_new(&limits, &many), 0);
+	store_opener_begin(many, opener, take_news);
+	for (unsigned i = 0; i < 2 * RUN_COUNTERS; i++) {
+		char name[32];
+		int bytes = snprintf(name, sizeof name, "%s/%u", i % 2 ? "run" : "other", i);
+
+		ck_assert_int_eq(store_open(opener, OBJECT_COUNTER, name, (size_t)bytes,
+					    CONTROL_OPEN_CREATE, parameters, &reference, NULL, 0),
+				 WIRE_OK);
+		ck_assert_int_eq(store_close(opener, reference.handle), WIRE_OK);
+	}
+	return many;
+}
+
+static uint32_t count_objects(const struct store *many)
+{
+	struct store_object_stat stat;
+	uint32_t cursor = 0, count = 0;
+
+	while (store_next(many, &cursor, &stat))
+		count++;
+	return count;
+}
+
+/* Between two of its turns others are served: each ends after so many looks, and so many deletions.
+ * All of them together look at each object once. */
+START_TEST(the_deletion_of_a_run_of_100000_counters_lets_others_in_after_every_64)
+{
+	struct store_opener opener;
+	struct store *many = store_of_a_run(&opener);
+	struct store_prefix progress = {0};
+	unsigned turns = 0, deleted = 0;
+
+	do {
+		store_delete_prefix(many, "run/", 4, &progress);
+		ck_assert_uint_le(progress.count, PREFIX_DELETED_MAX);
+		deleted += progress.count;
+		turns++;
+	} while (progress.cursor);
+	ck_assert_uint_eq(deleted, RUN_COUNTERS);
+	ck_assert_uint_eq(count_objects(many), RUN_COUNTERS);
+	ck_assert_uint_ge(turns, RUN_COUNTERS / PREFIX_DELETED_MAX);
+	ck_assert_uint_le(turns, 2 * RUN_COUNTERS / PREFIX_DELETED_MAX + 2);
+	/* Where none is deleted it ends, too. */
+	turns = 0;
+	do {
+		store_delete_prefix(many, "run/", 4, &progress);
+		ck_assert_uint_eq(progress.count, 0);
+		turns++;
+	} while (progress.cursor);
+	ck_assert_uint_ge(turns, RUN_COUNTERS / PREFIX_LOOKS_MAX);
+	store_opener_end(&opener);
+	store_free(many);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store turns");
@@ -266,6 +334,8 @@ int main(void)
 	tcase_add_test(tests,
 		       a_short_object_deleted_while_a_long_one_is_half_clean_zeroes_itself_alone);
 	tcase_add_test(tests, memory_that_nobody_touched_is_not_zeroed);
+	tcase_add_test(tests,
+		       the_deletion_of_a_run_of_100000_counters_lets_others_in_after_every_64);
 	tcase_set_timeout(tests, 300);
 	suite_add_tcase(suite, tests);
 	return run_suite_forked(suite);
