@@ -190,7 +190,7 @@ static int push_call(struct dso_thread *thread, const void *argument, size_t byt
 
 	if (bytes > CALL_INLINE_BYTES_MAX) {
 		r = stored_put(executor->session, executor->prefix, "argument", thread->number,
-			       argument, bytes);
+			       argument, &(size_t){bytes});
 		thread->has_stored_argument = r == 0;
 	}
 	if (r)

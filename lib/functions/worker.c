@@ -113,6 +113,7 @@ static int report_return(struct worker *worker, const struct dso_call *call)
 {
 	bool is_stored = call->result_bytes > RESULT_INLINE_BYTES_MAX;
 	struct result_message message = message_of(call, OUTCOME_RETURNED, call->result_bytes);
+	size_t bytes = call->result_bytes;
 	int r, s;
 
 	message.is_stored = is_stored;
@@ -120,8 +121,9 @@ static int report_return(struct worker *worker, const struct dso_call *call)
 	do {
 		r = s = is_stored && !worker->kept.map
 				? stored_put(worker->session, worker->prefix, "result",
-					     call->number, call->result, call->result_bytes)
+					     call->number, call->result, &bytes)
 				: 0;
+		message.bytes = le64_of(bytes);
 		if (r == 0)
 			r = push_result(worker, &message, call->result,
 					is_stored ? 0 : call->result_bytes);
