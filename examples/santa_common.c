@@ -69,6 +69,10 @@ static struct report be_santa(const struct santa_task *task)
 			be_with(task, REINDEER, HITCH, UNHITCH);
 			check(get(HITCHED) == ++done.deliveries * REINDEER,
 			      "not nine reindeer were hitched");
+			printf("year %llu: %llu advices so far\n",
+			       (unsigned long long)done.deliveries,
+			       (unsigned long long)done.advices);
+			fflush(stdout);
 		} else if (get(AT_DOOR) == GROUP) {
 			set(AT_DOOR, 0);
 			set(ADVICES, ++done.advices);
