@@ -594,17 +594,20 @@ END_TEST
 START_TEST(a_round_that_is_broken_is_so_until_a_reset)
 {
 	struct dso_aggregator *mine = aggregator_in(session, 1, 2, 0);
+	struct dso_aggregator *theirs = aggregator_in(other, 1, 2, 0);
 	int broken;
 
 	*word_at(AGGREGATOR_ROUND_OFFSET) |= AGGREGATOR_BROKEN;
 	ck_assert_int_eq(give(mine, 0, 1), -ENOTRECOVERABLE);
+	ck_assert_int_eq(give(theirs, 1, 1), -ENOTRECOVERABLE);
 	ck_assert_int_eq(outcome_of(mine, 1, DSO_FOREVER), -ENOTRECOVERABLE);
 	ck_assert_int_eq(dso_aggregator_finish(mine, 0, NULL), -ENOTRECOVERABLE);
 	OK(session, dso_aggregator_stat(mine, NULL, NULL, &broken));
 	ck_assert(broken);
 	OK(session, dso_aggregator_reset(mine));
 	ck_assert_int_eq(give(mine, 0, 1), 2);
-	ck_assert_int_eq(give(mine, 1, 1), 2);
+	/* It is not told of the reset. */
+	ck_assert_int_eq(give(theirs, 1, 1), 2);
 	gives(mine, 2, 2, 2);
 }
 END_TEST
