@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#define EXTENTS_SHORT 128
+
 void space_open(struct space *space, struct object *object, const struct space_ops *ops,
 		uint64_t members_offset, uint32_t members)
 {
@@ -153,15 +155,17 @@ static void take_from(struct space *space, struct space_span *span, struct space
 	};
 }
 
-/* The bytes of the next extent: a quarter of what there is, and room for @class at least. */
+/* The bytes of the next extent: a sixteenth of what there is, so that little of it is for nothing,
+ * and a quarter when many of the extents that there can be are used; and room for @class at least. */
 static uint64_t extent_bytes(const struct space *space, const struct space_class *class,
 			     uint64_t *ret_least)
 {
+	unsigned part = space->extent_count < EXTENTS_SHORT ? 16 : 4;
 	uint64_t pages = class->pages, bytes = 0, least;
 
 	least = (pages + 1 + pages * 8 / SPACE_PAGE_BYTES) * SPACE_PAGE_BYTES;
 	for (unsigned i = 0; i < space->extent_count; i++)
-		bytes += space->extents[i].bytes / 4;
+		bytes += space->extents[i].bytes / part;
 	if (bytes < SPACE_RECORD_EXTENT_BYTES)
 		bytes = SPACE_RECORD_EXTENT_BYTES;
 	if (bytes < least)
