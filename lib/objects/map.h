@@ -17,9 +17,10 @@
  * Write over: [claim a block, WRITE the entry, CAS of the slot from the old entry to the new one].
  * Remove: CAS of the slot to an empty value. Who succeeded frees what the slot referred to.
  *
- * Recall: a client remembers the slots of entries in blocks that it has seen. Get: [READ the slot,
- * READ the block that it referred to]. Where the slot is as it was, this is what the two round
- * trips of a get would have read, in their order; where it refers to another block now, READ that.
+ * Recall: a client remembers the slots of entries in blocks that it has seen. Get: [READ the block,
+ * READ the slot that referred to it]. Where the slot is as it was and the block has its entry, that
+ * was there when the slot was read: a block in use does not change, and its state is another one as
+ * soon as it is not. Where the slot refers to another block now, READ that.
  * A put writes over at once, without a look before. Its batch READs the head of the old entry
  * behind the CAS of the slot. Where the CAS succeeded though the block has another entry by now,
  * whose version has the same 17 bits, the head tells: of the same key, it is what was written over.

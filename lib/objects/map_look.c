@@ -285,8 +285,9 @@ static void have_block(struct dso_map *map, struct map_look *look)
 
 static void read_recalled(struct dso_map *map, struct map_look *look)
 {
-	map_op(map, map_read_op(slot_offset(look), &look->slot_now, sizeof look->slot_now));
 	read_block(map, look);
+	/* Last: the answers to READs of falling lengths go in one run of packets. */
+	map_op(map, map_read_op(slot_offset(look), &look->slot_now, sizeof look->slot_now));
 }
 
 static void have_recalled(struct dso_map *map, struct map_look *look)
