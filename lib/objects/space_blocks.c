@@ -155,8 +155,8 @@ static void take_from(struct space *space, struct space_span *span, struct space
 	};
 }
 
-/* The bytes of the next extent: a sixteenth of what there is, so that little of it is for nothing,
- * and a quarter when many of the extents that there can be are used; and room for @class at least. */
+/* The bytes of the next extent: a sixteenth of what there is, so that little is for nothing, and a
+ * quarter when many of the extents that there can be are used; with room for @class at least. */
 static uint64_t extent_bytes(const struct space *space, const struct space_class *class,
 			     uint64_t *ret_least)
 {
