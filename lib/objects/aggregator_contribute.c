@@ -149,10 +149,12 @@ static unsigned write_ops(const struct dso_aggregator *aggregator,
 }
 
 /* The id's word as it is by now, unless others have changed it: the end of a round freezes what
- * this handle has published in it. That is so at most once, as a reset ends a round too. */
+ * this handle has published in it. That is so at most once, as a reset ends a round too. A word of
+ * a round that is not over is expected as it is: frozen, it takes nothing more. */
 static uint64_t likely_word(const struct dso_aggregator *aggregator, struct aggregator_place *place)
 {
-	bool is_frozen = place->is_mine && aggregator_is_over(aggregator, place->round);
+	bool is_frozen =
+		place->is_mine && aggregator_is_over(aggregator, aggregator_round(place->id_word));
 
 	place->is_mine = false;
 	return is_frozen ? place->id_word | AGGREGATOR_FROZEN : place->id_word;
