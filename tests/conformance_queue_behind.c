@@ -47,6 +47,20 @@ START_TEST(a_ticket_that_a_consumer_took_and_left_is_found_when_its_session_is_o
 }
 END_TEST
 
+/* It has given its ticket back when others claimed the slot that it was for. */
+START_TEST(a_ticket_that_is_given_back_late_takes_no_item_along)
+{
+	struct dso_queue *mine = queue_in(session, 3, 8), *theirs = queue_in(other, 0, 0);
+	uint64_t tail = 1;
+
+	__atomic_store_n(word_at(QUEUE_TAIL_OFFSET), tail, __ATOMIC_SEQ_CST);
+	OK(session, push(mine, 1, HANG_TIMEOUT));
+	__atomic_compare_exchange_n(word_at(QUEUE_TAIL_OFFSET), &tail, 0, false, __ATOMIC_SEQ_CST,
+				    __ATOMIC_SEQ_CST);
+	pops(theirs, 1);
+}
+END_TEST
+
 /* They look at the head before another consumer takes the ticket, and at the count behind that. */
 START_TEST(an_item_that_is_left_behind_in_the_middle_of_a_look_is_found)
 {
@@ -235,6 +249,7 @@ TCase *conformance_queue_behind(void)
 	tcase_add_test(behind, a_ticket_that_a_producer_took_and_left_costs_a_slot);
 	tcase_add_test(behind,
 		       a_ticket_that_a_consumer_took_and_left_is_found_when_its_session_is_over);
+	tcase_add_test(behind, a_ticket_that_is_given_back_late_takes_no_item_along);
 	tcase_add_test(behind, an_item_that_is_left_behind_in_the_middle_of_a_look_is_found);
 	tcase_add_test(behind, an_item_that_is_written_over_is_told_and_taken_off);
 	tcase_add_test(behind, the_items_behind_one_that_is_written_over_are_handed_over);

@@ -5,9 +5,9 @@
  * Tickets order everything: producers take those of the tail, consumers those of the head, and the
  * ticket t of both meets in slot t % capacity. A ticket is taken by a fetch-and-add while there is
  * much between head and tail, and near the ends by a compare-and-swap, so that nobody takes one for
- * a slot that is not there yet. A claim is the right to fill the slot: a producer that claims the
- * slots of the tickets that it is about to take, and does not get these, fills those that it has
- * claimed all the same, and the producers that have their tickets take others. Whoever waits for
+ * a slot that is not there yet. A producer that claims the
+ * slots of the tickets that it is about to take, and does not get these, lets them go: who has such
+ * a ticket may give it back, so that an item there would not be below the tail. Whoever waits for
  * items or for space has no ticket, and parks on an event. (Tickets and a sequence a slot:
  * D. Vyukov's bounded MPMC queue; skipping a slot whose
  * producer does not come: A. Morrison and Y. Afek, "Fast concurrent queues for x86 processors",

@@ -18,7 +18,6 @@ struct push {
 	uint64_t words[QUEUE_BATCH]; /* of their slots */
 	uint64_t waiters;            /* for items, when the slots were claimed */
 	bool are_claimed;            /* as far as they could be */
-	bool are_others;             /* others have the tickets, or nobody yet */
 	bool is_blocked;             /* the slot of the next ticket is not free */
 };
 
@@ -139,26 +138,31 @@ static int claim_all(struct dso_queue *queue, struct push *push, unsigned from)
 	return r ? r : tell_of_claims(queue, push, from);
 }
 
-/* The slots were claimed for tickets that others took. Those whose tickets nobody has are let go as
- * they were: a ticket for one of them is still to come. */
+/* The slots were claimed for tickets that others have, or nobody yet: those that have them wait for
+ * that, or it is still to come. Nothing is published with the ticket of another, who may give it
+ * back: the item would not be below the tail. */
 static int let_go(struct dso_queue *queue, struct push *push)
 {
+	struct op ops[QUEUE_BATCH];
+	unsigned index[QUEUE_BATCH], count = 0;
 	int r = 0;
 
-	for (unsigned i = 0; r == 0 && i < push->tickets; i++) {
-		uint64_t ticket = push->first + i, before;
-		uint64_t claim = queue_word(queue, ticket, queue->object.session->owner, 0);
-
-		if (!is_claimed(queue, push, i) ||
-		    (!queue->is_shut && (int64_t)(queue->tail - ticket) > 0))
+	for (unsigned i = 0; i < push->tickets; i++) {
+		if (!is_claimed(queue, push, i))
 			continue;
-		r = word_cas(&queue->object, queue_slot_offset(queue, ticket), claim,
-			     queue_word(queue, ticket, 0, 0), &before);
-		push->words[i] = before == claim ? queue_word(queue, ticket, 0, 0) : before;
-		if (r == 0)
-			r = unclaim(queue, push, i);
+		ops[count] =
+			word_op(&queue->object, DATA_CAS, queue_slot_offset(queue, push->first + i),
+				push->words[i], queue_word(queue, push->first + i, 0, 0));
+		index[count++] = i;
 	}
-	return r;
+	if (count)
+		r = session_execute(&queue->object, ops, count);
+	for (unsigned k = 0; r == 0 && k < count; k++) {
+		push->words[index[k]] = ops[k].value == ops[k].operand ? ops[k].swap : ops[k].value;
+		if (is_claimed(queue, push, index[k]))
+			r = unclaim(queue, push, index[k]);
+	}
+	return r || count == 0 ? r : queue_tell(queue, QUEUE_SPACE_OFFSET);
 }
 
 /* What becomes of the slot of @ticket, which has @word; the same word where it cannot be claimed. A
@@ -173,8 +177,15 @@ static uint64_t claimed_late(const struct dso_queue *queue, uint64_t word, uint6
 	return word;
 }
 
-/* Claim the slot of ticket @i, which was not as it mostly is: where it has not come to that lap
- * yet, its consumer is on its way. */
+/* Whether the slot of @ticket, with @word, may yet be free for it: its consumer is on its way, or
+ * another producer, that has claimed it without the ticket, lets it go. */
+static bool may_come(const struct dso_queue *queue, uint64_t word, uint64_t ticket)
+{
+	return queue_laps_ahead(queue, word, ticket) < 0 ||
+	       (owned_word_owner(word) && queue_is(queue, word, ticket, owned_word_owner(word), 0));
+}
+
+/* Claim the slot of ticket @i, which was not as it mostly is. */
 static int claim_late(struct dso_queue *queue, struct push *push, unsigned i, int64_t deadline_ns)
 {
 	uint64_t ticket = push->first + i, next, before;
@@ -182,7 +193,7 @@ static int claim_late(struct dso_queue *queue, struct push *push, unsigned i, in
 	uint64_t *word = &push->words[i];
 	int r = 0;
 
-	while (r == 0 && queue_laps_ahead(queue, *word, ticket) < 0 && clock_now_ns() < until_ns)
+	while (r == 0 && may_come(queue, *word, ticket) && clock_now_ns() < until_ns)
 		r = queue_wait_slot(queue, ticket, word, until_ns);
 	while (r == 0 && !is_claimed(queue, push, i)) {
 		next = claimed_late(queue, *word, ticket);
@@ -207,7 +218,7 @@ static int claim_late(struct dso_queue *queue, struct push *push, unsigned i, in
 static int try_tickets(struct dso_queue *queue, struct push *push, unsigned count)
 {
 	uint64_t room = room_seen(queue), tail = queue->tail;
-	bool is_near = queue_is_near(queue);
+	bool is_near = queue_is_near(queue), are_others;
 	bool is_added = room > QUEUE_MARGIN + count && (is_near || queue->has_rivals);
 	struct op ops[2 + QUEUE_BATCH + CLAIM_LOOKS], *taken;
 	unsigned op_count;
@@ -218,7 +229,7 @@ static int try_tickets(struct dso_queue *queue, struct push *push, unsigned coun
 	if (room == 0)
 		return -EAGAIN;
 	push->tickets = count < room ? count : (unsigned)room;
-	push->are_claimed = push->are_others = false;
+	push->are_claimed = false;
 	op_count = queue_leave_with(queue, ops);
 	taken = &ops[op_count++];
 	*taken = is_added ? word_op(&queue->object, DATA_FAA, QUEUE_TAIL_OFFSET, push->tickets, 0)
@@ -233,20 +244,18 @@ static int try_tickets(struct dso_queue *queue, struct push *push, unsigned coun
 	push->first = queue->tail = taken->value & ~QUEUE_SHUT;
 	queue->is_shut = taken->value & QUEUE_SHUT;
 	queue->has_rivals = push->first != tail;
-	push->are_others = !is_added && taken->value != tail;
-	if (!push->are_others && !queue->is_shut)
+	are_others = !is_added && taken->value != tail;
+	if (!are_others && !queue->is_shut)
 		queue->tail += push->tickets;
 	if (!is_added && !is_near) {
 		push->first = tail;
 		r = learn_claims(queue, push, 0, taken + 1);
-		if (r == 0 && push->are_others)
-			r = let_go(queue, push);
 		if (r == 0)
-			r = tell_of_claims(queue, push, 0);
+			r = are_others ? let_go(queue, push) : tell_of_claims(queue, push, 0);
 	}
 	if (r || queue->is_shut)
 		return r ? r : -EPIPE;
-	return push->are_others && !push->are_claimed ? -EAGAIN : 0;
+	return are_others ? -EAGAIN : 0;
 }
 
 static int take_tickets(struct dso_queue *queue, struct push *push)
@@ -395,10 +404,9 @@ static int fill(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
 	while (r == 0 && push->done < push->tickets) {
 		unsigned i = push->done, count = 0;
 
-		if (!is_claimed(queue, push, i) && !push->are_others)
+		if (!is_claimed(queue, push, i))
 			r = claim_late(queue, push, i, deadline_ns);
-		if (r == 0 && !push->are_others &&
-		    queue_laps_ahead(queue, push->words[i], push->first + i) < 0)
+		if (r == 0 && queue_laps_ahead(queue, push->words[i], push->first + i) < 0)
 			r = give_up(queue, push, i);
 		while (i + count < push->tickets && is_claimed(queue, push, i + count))
 			count++;

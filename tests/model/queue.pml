@@ -69,18 +69,20 @@ proctype producer(byte me)
 	do
 	:: n == ITEMS -> break
 	:: n < ITEMS ->
-retry:		if /* take_tickets, has_room */
+retry:		if /* take_tickets */
 		:: tail == TICKETS -> break
-		:: atomic { tail < TICKETS && tail - head < CAPACITY && !IN_USE(tail) -> t = tail; tail++; ticket_of[me] = t }
+		:: atomic { tail < TICKETS && tail - head < CAPACITY -> t = tail; tail++; ticket_of[me] = t }
 		:: atomic { guesses > 0 && tail < TICKETS && tail - head < CAPACITY -> guesses--; t = tail };
-			if /* try_tickets: others took that ticket */
+			if /* try_tickets: others may have taken that ticket */
+#ifdef MUTANT_FILL_WITHOUT_A_TICKET
 			:: atomic { tail > t && lap[SLOT(t)] == LAP(t) && state[SLOT(t)] == EMPTY -> state[SLOT(t)] = CLAIMED; owner[SLOT(t)] = me };
 				if
 				:: goto claimed
 				DIES
 				fi
-			/* let_go: nobody has it */
-			:: atomic { tail <= t && lap[SLOT(t)] == LAP(t) && state[SLOT(t)] == EMPTY -> state[SLOT(t)] = CLAIMED; owner[SLOT(t)] = me };
+#endif
+			/* let_go */
+			:: atomic { lap[SLOT(t)] == LAP(t) && state[SLOT(t)] == EMPTY -> state[SLOT(t)] = CLAIMED; owner[SLOT(t)] = me };
 				if
 				:: atomic { state[SLOT(t)] == CLAIMED && !left[SLOT(t)] -> state[SLOT(t)] = EMPTY; owner[SLOT(t)] = 0 }; goto retry
 				:: atomic { left[SLOT(t)] -> emptied(SLOT(t)) }; goto retry
@@ -94,7 +96,11 @@ retry:		if /* take_tickets, has_room */
 		if /* claim_all, claim_late */
 		:: atomic { lap[SLOT(t)] <= LAP(t) && !IN_USE(t) && (lap[SLOT(t)] < LAP(t) || state[SLOT(t)] == EMPTY) ->
 			lap[SLOT(t)] = LAP(t); state[SLOT(t)] = CLAIMED; owner[SLOT(t)] = me; left[SLOT(t)] = false }
-		:: atomic { IN_USE(t) -> tail = (tail == t + 1 -> t : tail); ticket_of[me] = NONE }; goto retry /* give_up */
+		:: IN_USE(t);
+			if /* give_up */
+			:: atomic { tail = (tail == t + 1 -> t : tail); ticket_of[me] = NONE }; goto retry
+			DIES
+			fi
 		:: atomic { lap[SLOT(t)] > LAP(t) || (lap[SLOT(t)] == LAP(t) && state[SLOT(t)] != EMPTY) -> ticket_of[me] = NONE }; goto retry
 		DIES
 		fi;
@@ -108,7 +114,7 @@ claimed:
 #endif
 		if /* publish, publish_marked */
 		:: atomic {
-			assert(lap[SLOT(t)] == LAP(t) && owner[SLOT(t)] == me && state[SLOT(t)] == CLAIMED);
+			assert(lap[SLOT(t)] == LAP(t) && owner[SLOT(t)] == me && state[SLOT(t)] == CLAIMED && t < tail);
 			state[SLOT(t)] = FULL; owner[SLOT(t)] = 0; item[SLOT(t)] = (me - 1) * ITEMS + n + 1;
 			pushed[item[SLOT(t)]] = true; was_left = left[SLOT(t)]; ticket_of[me] = NONE }
 		DIES
