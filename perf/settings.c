@@ -33,7 +33,10 @@ enum {
 
 static const struct argp_option options[] = {
 	{"op", KEY_OP, "NAME", 0, "read, write, cas or faa (faa)", 0},
-	{"size", KEY_SIZE, "BYTES", 0, "size of a read or write, as in 64 or 4KiB (8)", 0},
+	{"size", KEY_SIZE, "BYTES", 0,
+	 "bytes of a read or write, as in 64 or 4KiB (8), of a queue's item (64) or a "
+	 "map's value (1000); allreduce: elements of a vector (2500)",
+	 0},
 	{"words", KEY_WORDS, "N", 0, "places that operations go to in turn (1)", 0},
 	{"depth", KEY_DEPTH, "N", 0, "rate: operations outstanding in a session, to 1024 (64)", 0},
 	{"sessions", KEY_SESSIONS, "N", 0,
@@ -132,7 +135,7 @@ const char *poll_name(enum poll_policy poll)
 
 struct parsing {
 	struct settings *settings;
-	bool have_mode, have_server_poll, no_baseline, have_depth, have_sessions;
+	bool have_mode, have_server_poll, no_baseline, have_size, have_depth, have_sessions;
 };
 
 static void take_number(struct argp_state *state, const char *option, const char *text,
@@ -186,6 +189,30 @@ static void take_mode(struct argp_state *state, const char *text, struct parsing
 			   text);
 }
 
+/* What --size is of an object. */
+static const struct size {
+	uint64_t otherwise, max; /* 0: it has none */
+	const char *what;
+} sizes[] = {
+	[MODE_QUEUE] = {64, DSO_QUEUE_ITEM_BYTES_MAX, "bytes of an item"},
+	[MODE_MAP] = {1000, DSO_MAP_VALUE_BYTES_MAX, "bytes of a value"},
+	[MODE_ALLREDUCE] = {2500, ELEMENTS_MAX, "elements of a vector"},
+};
+
+static uint64_t size_of_object(struct argp_state *state, const struct parsing *parsing)
+{
+	const struct settings *settings = parsing->settings;
+	const struct size *size = &sizes[settings->mode];
+
+	if (!parsing->have_size)
+		return size->otherwise;
+	if (size->max == 0)
+		argp_error(state, "--size belongs to lat, rate, queue, map and allreduce");
+	if (settings->size_bytes > size->max)
+		argp_error(state, "--size: %ju %s at most", (uintmax_t)size->max, size->what);
+	return settings->size_bytes;
+}
+
 /* These have operations and words of their own. */
 static void check_objects(struct argp_state *state, struct parsing *parsing)
 {
@@ -195,28 +222,14 @@ static void check_objects(struct argp_state *state, struct parsing *parsing)
 					    [MODE_BARRIER] = 1000,
 					    [MODE_MAP] = 4};
 	struct settings *settings = parsing->settings;
+	uint64_t *size =
+		settings->mode == MODE_ALLREDUCE ? &settings->elements : &settings->item_bytes;
 
-	if (settings->mode == MODE_QUEUE) {
-		/* Of an item; the words that it is compared with have 8 bytes. */
-		settings->item_bytes = settings->size_bytes == 8 ? 64 : settings->size_bytes;
-		settings->size_bytes = 8;
-		if (settings->item_bytes > DSO_QUEUE_ITEM_BYTES_MAX)
-			argp_error(state, "an item has %d bytes at most", DSO_QUEUE_ITEM_BYTES_MAX);
-	}
-	if (settings->mode == MODE_MAP) {
-		settings->item_bytes = settings->size_bytes == 8 ? 1000 : settings->size_bytes;
-		settings->size_bytes = 8;
-		if (settings->item_bytes > DSO_MAP_VALUE_BYTES_MAX)
-			argp_error(state, "a value has %d bytes at most", DSO_MAP_VALUE_BYTES_MAX);
-	}
-	if (settings->mode == MODE_ALLREDUCE) {
-		settings->elements = settings->size_bytes == 8 ? 2500 : settings->size_bytes;
-		settings->size_bytes = 8;
-		if (settings->elements > ELEMENTS_MAX)
-			argp_error(state, "a vector has %d elements at most", ELEMENTS_MAX);
-	}
-	if (parsing->have_depth || settings->words != 1 || settings->size_bytes != 8)
-		argp_error(state, "--depth, --words and --size belong to lat and rate");
+	*size = size_of_object(state, parsing);
+	/* The words that it is compared with. */
+	settings->size_bytes = 8;
+	if (parsing->have_depth || settings->words != 1)
+		argp_error(state, "--depth and --words belong to lat and rate");
 	if (!parsing->have_sessions)
 		settings->sessions = sessions[settings->mode];
 	if (settings->sessions < 2 && settings->mode != MODE_MAP)
@@ -281,6 +294,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case KEY_SIZE:
 		if (parse_size(argument, 1, SIZE_BYTES_MAX, &settings->size_bytes))
 			argp_error(state, "--size %s is no size from 1 to 16MiB", argument);
+		parsing->have_size = true;
 		return 0;
 	case KEY_DEPTH:
 		take_number(state, "depth", argument, DEPTH_MAX, &settings->depth);

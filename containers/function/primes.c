@@ -23,7 +23,7 @@ struct part {
 DSO_FUNCTION(count_primes)
 {
 	const struct part *part = dso_argument(call, NULL);
-	struct dso_counter *seen;
+	struct dso_counter *seen = NULL;
 	uint64_t primes = 0;
 	int r = dso_counter_open(dso_call_session(call), "primes-seen", NULL, &seen);
 

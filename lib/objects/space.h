@@ -18,7 +18,8 @@
  *   if (r == 0)
  *           space_executed(space, ops);
  *   CAS succeeded: space_retire(space, &old);          it is free, or kept for this member's next
- *                                                      operation, with the next prepare or flush
+ *                                                      operation, with the next prepare that names
+ *                                                      blocks, or the 17th, or flush
  *   CAS failed: begin again at space_prepare with another old one, or space_give(space, &taken);
  *
  * The bytes of a block that is published are never changed by WRITE. Its first word is its state

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #define EXTENTS_SHORT 128
+#define TIMES_PUT_OFF 16 /* that operations which change no block may leave one to others */
 
 void space_open(struct space *space, struct object *object, const struct space_ops *ops,
 		uint64_t members_offset, uint32_t members)
@@ -449,8 +450,9 @@ unsigned space_prepare(struct space *space, const struct space_change *change, s
 	if (!member)
 		return 0;
 	abandon_keeping(space);
-	if (names == 0 && member->due_count <= 1)
+	if (names == 0 && member->due_count <= 1 && member->put_off++ < TIMES_PUT_OFF)
 		return 0;
+	member->put_off = 0;
 	if (names + 3 > SPACE_INTENTS_MAX)
 		retire_kept(member);
 	else if (may_keep(space, names))
@@ -529,6 +531,8 @@ int space_flush(struct space *space)
 
 	if (!member)
 		return 0;
+	/* Of a batch that was not executed. */
+	abandon_keeping(space);
 	do {
 		retire_kept(member);
 		count = prepare_due(space, ops);

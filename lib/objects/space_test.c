@@ -27,6 +27,27 @@ START_TEST(blocks_are_taken_published_exchanged_and_freed)
 }
 END_TEST
 
+START_TEST(a_session_that_only_reads_gives_back_what_it_has_removed)
+{
+	static const struct space_change nothing;
+	struct op batch[SPACE_PREPARE_MAX];
+	struct handle *handle = begin();
+
+	ck_assert_int_eq(put(handle, 0, 700000), 0);
+	ck_assert_int_eq(put(handle, 0, 0), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		unsigned count = space_prepare(&handle->space, &nothing, batch);
+
+		if (count == 0)
+			continue;
+		ck_assert_int_eq(session_execute(&handle->object, batch, count), 0);
+		space_executed(&handle->space, batch);
+	}
+	ck_assert_uint_eq(check(handle).used_blocks, 0);
+	end(handle);
+}
+END_TEST
+
 START_TEST(memory_is_used_again_whatever_it_was_used_for)
 {
 	struct dso_session *keeper = open_session();
@@ -405,6 +426,7 @@ int main(void)
 	TCase *tests = tcase_create("space");
 
 	tcase_add_test(tests, blocks_are_taken_published_exchanged_and_freed);
+	tcase_add_test(tests, a_session_that_only_reads_gives_back_what_it_has_removed);
 	tcase_add_test(tests, memory_is_used_again_whatever_it_was_used_for);
 	tcase_add_test(tests, a_session_that_ends_before_any_operation_leaves_nothing_behind);
 	tcase_add_test(tests, a_recovery_that_ends_before_any_operation_is_begun_again);

@@ -194,8 +194,8 @@ struct dso_executor_params {
  * libcurl and libjansson are loaded then. Their options follow behind a # (http), or in the query:
  * timeout_ms=N, idle_ms=N, failures=N, and those of the platform. NULL: the environment variable
  * DSO_EXECUTOR, and where that is not set "process:". Workers use the URL of @session, and its
- * environment. In a run the executor that a driver opens as its Nth finds the results of the Nth
- * one before. @params may be NULL. *ret_executor is the caller's, to be given back with
+ * environment. In a run, the Nth executor that a driver opens finds the results that the Nth
+ * executor of the driver before it has kept. @params may be NULL. *ret_executor is the caller's, to be given back with
  * dso_executor_close(). Blocks for some round trips. The sentence of a failure is
  * dso_error(session). Returns 0, -EINVAL (the URL, or a parameter, makes no sense, or podman does
  * not listen), -EBUSY (the run has another driver; the sentence says which),
@@ -369,8 +369,8 @@ int dso_parallel_for(struct dso_executor *executor, dso_function function,
 
 /* ---- looking at executors, of any driver ---- */
 
-/* Times are in ns, by the clocks of two hosts. Numbers are those of the driver, which tells them
- * while it waits for results, each tenth of a second. */
+/* Times are in ns, and off by as much as the clocks of two hosts differ. The driver tells its
+ * numbers each tenth of a second while it waits for results; while it does not wait they are old. */
 struct dso_executor_stat {
 	char name[128]; /* what the names of its objects begin with: "run/RUN/EXECUTOR" */
 	char kind[24];  /* "process:" */

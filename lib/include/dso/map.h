@@ -40,8 +40,9 @@ void dso_map_close(struct dso_map *map);
 /*
  * dso_map_get - read the value of @key into @buffer of @buffer_bytes. *ret_length is its length,
  * *ret_version the entry's version; both are set with -EMSGSIZE, too. One round trip where key and
- * value are 40 bytes together at most, otherwise two; more for values that are longer than those
- * that the handle has read before. Returns 0, -ENOENT (the map has no such key), -EMSGSIZE (the
+ * value are 40 bytes together at most, or where the handle has seen the entry (it remembers 32,768
+ * places), otherwise two; more for values that are longer than those that the handle has read
+ * before. Returns 0, -ENOENT (the map has no such key), -EMSGSIZE (the
  * value is longer than @buffer_bytes), -EINVAL (the key is longer than DSO_MAP_KEY_BYTES_MAX),
  * -EBADMSG (what lies there is no entry: something wrote over it), -ETIMEDOUT (others changed the
  * entry all the time), -ESTALE, -ENOMEM, -ECONNRESET, -ENOTCONN, -ESHUTDOWN.
@@ -51,7 +52,8 @@ int dso_map_get(struct dso_map *map, const void *key, size_t key_bytes, void *bu
 
 /*
  * dso_map_put - set the value of @key, whether or not it has one. *ret_version is the entry's
- * version then. Three round trips. Returns 0, -EINVAL (the key is longer than
+ * version then. Three round trips; one over an entry that the handle has seen and that is longer
+ * than 40 bytes with its key. Returns 0, -EINVAL (the key is longer than
  * DSO_MAP_KEY_BYTES_MAX), -EMSGSIZE (the value is longer than DSO_MAP_VALUE_BYTES_MAX), -ENOSPC
  * (the arena is full, or hashes that are alike fill all that a map can have), -EUSERS (as many
  * sessions change the map as may at a time), -EBADMSG (what lies there is no map: something wrote
@@ -108,8 +110,8 @@ enum dso_merge {
 
 /*
  * dso_map_merge - make a value for @key of the one that it has and the given one, atomically. Where
- * the map has no such key, the value is the given one. Round trips as for dso_map_put(), again and
- * again while others change the same entry. Returns 0, -EINVAL (no such function, or a value of 8
+ * the map has no such key, the value is the given one. Three round trips, again and again while
+ * others change the same entry. Returns 0, -EINVAL (no such function, or a value of 8
  * bytes is expected and the given one or the one that is there has another length), -EMSGSIZE (the
  * value would be longer than DSO_MAP_VALUE_BYTES_MAX), otherwise as dso_map_put().
  */
