@@ -67,7 +67,7 @@ struct space_member {
 	unsigned extent;
 	uint64_t page;
 	unsigned due_count;
-	unsigned put_off; /* times that an operation which names no block has left due to the next */
+	unsigned put_off; /* times that an operation has left what is due to the next */
 	struct space_due due[SPACE_INTENTS_MAX];
 	struct space_kept kept;
 	struct space_keeping keeping;

@@ -11,13 +11,13 @@ DSO_DECLARATIONS_BEGIN
 /* ---- aggregator: rounds of vectors, each reduced to one vector ---- */
 
 /*
- * A round takes a vector from each contributor, an id from 0 on, and ends with the vector that they
- * are reduced to, element by element. Rounds are counted from 1; the next one begins when one ends.
- * A contributor may contribute again while the round lasts: that replaces its vector. So a function
- * that is run again counts once, if the aggregator has DSO_AGGREGATOR_RETRIES and the function names
- * the round: without a number it would count in the next round where the first has ended, with it
- * gets -EALREADY. The result depends on the contributions alone, to the bit, neither on their order
- * nor on the transport. The results of the last two rounds are kept.
+ * A round takes a vector from each contributor, an id from 0 on, and ends with the vector that
+ * they are reduced to, element by element. Rounds are counted from 1; the next one begins when one
+ * ends. A contributor may contribute again while the round lasts: that replaces its vector. So a
+ * function that is run again counts once, if the aggregator has DSO_AGGREGATOR_RETRIES and the
+ * function names the round: without a number it would count in the next round where the first has
+ * ended, with it gets -EALREADY. The result depends on the contributions alone, to the bit,
+ * neither on their order nor on the transport. The results of the last two rounds are kept.
  *
  * When a session that has contributed ends without dso_close(), or without having closed the
  * aggregator, it breaks the round that is current then, until dso_aggregator_reset(). With

@@ -3,9 +3,9 @@
  * dso/dso.h - libdso-rdma: shared memory of a storage host, for functions.
  *
  * A session connects to storaged and gives access to named objects in its memory: counters,
- * registers, plain memory, queues, maps and sets, aggregators, and locks and their kin; and it makes
- * threads into functions. Operations on them are one-sided (READ,
- * WRITE, compare-and-swap, fetch-and-add): over RDMA no code runs on the storage host.
+ * registers, plain memory, queues, maps and sets, aggregators, and locks and their kin; and it
+ * makes threads into functions. Operations on them are one-sided (READ, WRITE, compare-and-swap,
+ * fetch-and-add): over RDMA no code runs on the storage host.
  *
  * Results: a function that can fail returns 0 or a negative errno. dso_error() is the sentence
  * behind the last failure of a session. Outputs are named ret_*, come last, may be NULL when they

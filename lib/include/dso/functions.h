@@ -185,23 +185,23 @@ struct dso_executor_params {
 };
 
 /*
- * dso_executor_open - have functions run at @url. "process:" starts the program again, in processes
- * of this host that stay until the executor is closed, and end when this process does; with
- * "process:?cold" each runs one call. "thread:" runs functions in threads of this process, for
- * debugging. "http://HOST/..." and "https://..." invoke the function at that URL, which is this
- * program, as OpenFaaS's of-watchdog and Knative have it, "lambda:FUNCTION?region=REGION" one of
- * AWS Lambda's, "kubernetes:IMAGE" Jobs of a cluster, "podman:IMAGE" containers of this host;
+ * dso_executor_open - have functions run at @url. "process:" starts the program again, in
+ * processes of this host that stay until the executor is closed, and end when this process does;
+ * with "process:?cold" each runs one call. "thread:" runs functions in threads of this process,
+ * for debugging. "http://HOST/..." and "https://..." invoke the function at that URL, which is
+ * this program, as OpenFaaS's of-watchdog and Knative have it, "lambda:FUNCTION?region=REGION" one
+ * of AWS Lambda's, "kubernetes:IMAGE" Jobs of a cluster, "podman:IMAGE" containers of this host;
  * libcurl and libjansson are loaded then. Their options follow behind a # (http), or in the query:
  * timeout_ms=N, idle_ms=N, failures=N, and those of the platform. NULL: the environment variable
  * DSO_EXECUTOR, and where that is not set "process:". Workers use the URL of @session, and its
  * environment. In a run, the Nth executor that a driver opens finds the results that the Nth
- * executor of the driver before it has kept. @params may be NULL. *ret_executor is the caller's, to be given back with
- * dso_executor_close(). Blocks for some round trips. The sentence of a failure is
- * dso_error(session). Returns 0, -EINVAL (the URL, or a parameter, makes no sense, or podman does
- * not listen), -EBUSY (the run has another driver; the sentence says which),
- * -ENAMETOOLONG (the name of the run), -EOPNOTSUPP (processes share no embedded store, or a library
- * cannot be loaded), what opening a queue returns, -EAGAIN (this process gets no more threads),
- * -EMFILE, -ENOMEM.
+ * executor of the driver before it has kept. @params may be NULL. *ret_executor is the caller's,
+ * to be given back with dso_executor_close(). Blocks for some round trips. The sentence of a
+ * failure is dso_error(session). Returns 0, -EINVAL (the URL, or a parameter, makes no sense, or
+ * podman does not listen), -EBUSY (the run has another driver; the sentence says which),
+ * -ENAMETOOLONG (the name of the run), -EOPNOTSUPP (processes share no embedded store, or a
+ * library cannot be loaded), what opening a queue returns, -EAGAIN (this process gets no more
+ * threads), -EMFILE, -ENOMEM.
  */
 int dso_executor_open(struct dso_session *session, const char *url,
 		      const struct dso_executor_params *params, struct dso_executor **ret_executor);
@@ -370,7 +370,7 @@ int dso_parallel_for(struct dso_executor *executor, dso_function function,
 /* ---- looking at executors, of any driver ---- */
 
 /* Times are in ns, and off by as much as the clocks of two hosts differ. The driver tells its
- * numbers each tenth of a second while it waits for results; while it does not wait they are old. */
+ * numbers each tenth of a second while it waits for results; otherwise they are old. */
 struct dso_executor_stat {
 	char name[128]; /* what the names of its objects begin with: "run/RUN/EXECUTOR" */
 	char kind[24];  /* "process:" */

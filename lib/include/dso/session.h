@@ -83,12 +83,13 @@ void dso_close(struct dso_session *session);
 
 /*
  * dso_interrupt - end a wait of @session with -ECANCELED: the wait that another thread is in, or
- * else the next one. It ends the waits for others of coordination objects, queues
- * and aggregators, dso_thread_join(), dso_memory_wait(), and those for a value of dso_counter_wait(),
- * dso_counter_wait_change(), dso_register_wait() and dso_map_wait(); it ends none of dso_open(), dso_renew() and dso_reap(), no wait of a counter
- * or a register for other writers, and no wait for an answer of storaged. A call that need not wait
- * is not ended. Any thread may call it while another uses the session, which no other function
- * allows; a signal handler may not. Waits only for a lock that other threads hold for moments.
+ * else the next one. It ends the waits for others of coordination objects, queues and aggregators,
+ * dso_thread_join(), dso_memory_wait(), and those for a value of dso_counter_wait(),
+ * dso_counter_wait_change(), dso_register_wait() and dso_map_wait(); it ends none of dso_open(),
+ * dso_renew() and dso_reap(), no wait of a counter or a register for other writers, and no wait
+ * for an answer of storaged. A call that need not wait is not ended. Any thread may call it while
+ * another uses the session, which no other function allows; a signal handler may not. Waits only
+ * for a lock that other threads hold for moments.
  */
 void dso_interrupt(struct dso_session *session);
 
