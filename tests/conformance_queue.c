@@ -134,6 +134,28 @@ START_TEST(many_go_in_and_out_at_once_in_order)
 }
 END_TEST
 
+/* Their slots are several times what one READ may have. */
+START_TEST(a_whole_batch_of_long_items_comes_back_as_it_was)
+{
+	enum { ITEMS = 256, BYTES = 1024 };
+	struct dso_queue *mine = queue_in(session, ITEMS, BYTES), *theirs = queue_in(other, 0, 0);
+	static uint8_t bytes[ITEMS][BYTES], back[ITEMS][BYTES];
+	struct dso_queue_item in[ITEMS], out[ITEMS];
+	size_t count;
+
+	for (unsigned i = 0; i < ITEMS; i++) {
+		memset(bytes[i], (int)i, BYTES);
+		in[i] = (struct dso_queue_item){.bytes = bytes[i], .length_bytes = BYTES};
+		out[i] = (struct dso_queue_item){.bytes = back[i], .bytes_max = BYTES};
+	}
+	OK(session, dso_queue_push_many(mine, in, ITEMS, DSO_NOWAIT, &count));
+	ck_assert_uint_eq(length_of(theirs), ITEMS);
+	OK(other, dso_queue_pop_many(theirs, out, ITEMS, DSO_NOWAIT, &count));
+	ck_assert_uint_eq(count, ITEMS);
+	ck_assert(memcmp(bytes, back, sizeof bytes) == 0);
+}
+END_TEST
+
 /* ---- waiting ---- */
 
 static void pop_one(struct party *party)
@@ -446,6 +468,7 @@ Suite *conformance_queue_suite(void)
 	tcase_add_test(tests, a_queue_has_what_it_was_made_with);
 	tcase_add_test(tests, a_full_queue_takes_nothing_and_an_empty_one_gives_nothing);
 	tcase_add_test(tests, many_go_in_and_out_at_once_in_order);
+	tcase_add_test(tests, a_whole_batch_of_long_items_comes_back_as_it_was);
 	tcase_add_test(tests, who_waits_for_an_item_gets_the_one_that_comes);
 	tcase_add_test(tests, who_waits_for_room_pushes_when_there_is_some);
 	tcase_add_loop_test(tests, each_item_of_several_producers_goes_to_one_consumer_in_order, 2,

@@ -55,20 +55,31 @@ static struct op read_slot(const struct dso_queue *queue, uint64_t ticket, unsig
 			   .buffer = queue_staged(queue, staged)};
 }
 
-/* The operations that read the slots of @count tickets from @first on: those that lie in a row at
- * once, where whole slots are staged. Returns how many. */
+/* How many of @count slots from that of @ticket on one READ is for: those that lie in a row and fit
+ * into it, where whole slots are staged. */
+static unsigned slots_in_a_row(const struct dso_queue *queue, uint64_t ticket, unsigned count)
+{
+	uint64_t left = queue->capacity - ticket % queue->capacity;
+	unsigned room = 1 + (DATA_TRANSFER_BYTES_MAX - (uint32_t)sizeof(struct queue_slot) -
+			     queue->staged_bytes) /
+				    queue->staged_stride;
+
+	if (queue->staged_stride != queue->stride)
+		return 1;
+	count = count < room ? count : room;
+	return left < count ? (unsigned)left : count;
+}
+
+/* The operations that read the slots of @count tickets from @first on. Returns how many. */
 static unsigned read_slots(const struct dso_queue *queue, uint64_t first, unsigned count,
 			   struct op *ops)
 {
 	unsigned op_count = 0, in_a_row;
 
 	for (unsigned i = 0; i < count; i += in_a_row) {
-		uint64_t left = queue->capacity - (first + i) % queue->capacity;
 		struct op *op = &ops[op_count++];
 
-		in_a_row = queue->staged_stride != queue->stride ? 1
-			   : left < count - i                    ? (unsigned)left
-								 : count - i;
+		in_a_row = slots_in_a_row(queue, first + i, count - i);
 		*op = read_slot(queue, first + i, i);
 		op->length_bytes += (in_a_row - 1) * queue->staged_stride;
 	}
