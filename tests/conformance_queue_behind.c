@@ -226,6 +226,28 @@ START_TEST(words_that_make_no_sense_end_a_call)
 }
 END_TEST
 
+/* If it waited for each, it would take minutes. */
+START_TEST(a_pop_waits_once_for_all_items_of_a_frozen_producer)
+{
+	enum { ITEMS = 2048 };
+	struct dso_queue *theirs = queue_in(other, ITEMS, 8);
+	static struct dso_queue_item items[ITEMS];
+	static uint64_t numbers[ITEMS];
+	size_t popped;
+
+	describe_items(items, numbers, ITEMS);
+	*word_at(QUEUE_TAIL_OFFSET) = ITEMS;
+	for (unsigned i = 0; i < ITEMS; i++)
+		*slot_word(i, 8) = owned_word(0, 0xffff);
+	ck_assert_int_eq(dso_queue_pop_many(theirs, items, ITEMS, DSO_NOWAIT, &popped), -ETIMEDOUT);
+	ck_assert_uint_eq(popped, 0);
+	ck_assert_uint_eq(*word_at(QUEUE_HEAD_OFFSET), ITEMS);
+	for (unsigned i = 0; i < ITEMS; i++)
+		ck_assert_uint_eq(*slot_word(i, 8), owned_word(0, 0xffff) | QUEUE_LEFT);
+	OK(session, dso_object_delete(session, name));
+}
+END_TEST
+
 START_TEST(a_leased_item_comes_back_beside_one_that_is_written_over)
 {
 	struct dso_queue *mine = queue_in(session, 3, 8), *theirs = queue_in(other, 0, 0);
@@ -270,5 +292,6 @@ TCase *conformance_queue_nonsense(void)
 	tcase_set_tags(nonsense, SAME_ON_EACH_PATH);
 	tcase_add_checked_fixture(nonsense, pair_and_memory_begin, pair_and_memory_end);
 	tcase_add_test(nonsense, words_that_make_no_sense_end_a_call);
+	tcase_add_test(nonsense, a_pop_waits_once_for_all_items_of_a_frozen_producer);
 	return nonsense;
 }

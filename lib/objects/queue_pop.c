@@ -21,6 +21,8 @@ struct pop {
 	unsigned done;   /* of them dealt with */
 	bool are_staged; /* their slots were read */
 	bool is_bad;     /* an item was taken off that is not what its producer wrote */
+	/* how long items that are being written are waited for at least, all of them; 0: not yet */
+	int64_t claims_until_ns;
 };
 
 /* For who has the other half of what this consumer waits for. */
@@ -311,16 +313,23 @@ static int wait_for_item(struct dso_queue *queue, uint64_t ticket, uint64_t *wor
 	return r;
 }
 
+/* Until when items that are being written are waited for. A pop that does not wait would else go on
+ * past one, and its producer's later items come first. A call waits so long once: many may be those
+ * of one producer that is frozen. */
+static int64_t claims_until_ns(struct pop *pop, int64_t deadline_ns)
+{
+	if (pop->claims_until_ns == 0)
+		pop->claims_until_ns = clock_now_ns() + QUEUE_CLAIM_WAIT_NS;
+	return deadline_ns > pop->claims_until_ns ? deadline_ns : pop->claims_until_ns;
+}
+
 /* Take the item of @ticket, or go on without. With @leave a full slot is left as it is, and 1 is
  * returned. */
 static int settle(struct dso_queue *queue, struct pop *pop, uint64_t ticket, bool leave,
 		  int64_t deadline_ns)
 {
-	int64_t least_ns = clock_now_ns() + QUEUE_CLAIM_WAIT_NS;
-	/* A pop that does not wait would else go on past an item that is being written, and its
-	 * producer's later ones come first. */
 	struct item_wait wait = {.until_ns = queue_wait_until_ns(queue, deadline_ns),
-				 .deadline_ns = deadline_ns > least_ns ? deadline_ns : least_ns};
+				 .deadline_ns = claims_until_ns(pop, deadline_ns)};
 	uint64_t word;
 	int r;
 
@@ -562,8 +571,11 @@ static int pop_until(struct dso_queue *queue, struct pop *pop, int64_t deadline_
 		r = queue_look(queue);
 		if (r == 0)
 			r = has_items(queue);
-		if (r == -EAGAIN)
+		if (r == -EAGAIN) {
+			/* An item that comes after the wait has its time anew. */
+			pop->claims_until_ns = 0;
 			r = queue_wait(queue, QUEUE_ITEMS_OFFSET, has_items, deadline_ns);
+		}
 		if (r == 0 && items_seen(queue) == 0)
 			r = take_left(queue, pop);
 	}

@@ -103,8 +103,8 @@ int dso_queue_push_many(struct dso_queue *queue, const struct dso_queue_item *it
 /*
  * dso_queue_pop - take the first item into @buffer of @buffer_bytes, at least
  * dso_queue_item_bytes(). While the queue is empty it waits for at most @timeout; for an item that
- * is being written 100 ms at least, so that items do not overtake it. *ret_length is the length of
- * the item. It takes two round trips where there are items and this handle knows of
+ * is being written 100 ms at least, once a call, so that items do not overtake it. *ret_length is
+ * the length of the item. It takes two round trips where there are items and this handle knows of
  * them; otherwise three. Returns 0, -ETIMEDOUT (the queue was empty all the time), -EPIPE (it is
  * empty, and shut down), -EMSGSIZE (@buffer_bytes is less than an item may have; nothing was
  * taken), -EBADMSG (the item is not what a producer wrote; it was taken off and is lost),
