@@ -128,9 +128,10 @@ static unsigned leave_with(struct dso_aggregator *aggregator, struct op *op)
 int aggregator_leave(struct dso_aggregator *aggregator, int r)
 {
 	struct op op;
-	int s = leave_with(aggregator, &op) ? session_execute_one(&aggregator->object, &op) : 0;
 
-	return r ? r : s;
+	if (leave_with(aggregator, &op))
+		session_execute_one(&aggregator->object, &op);
+	return r;
 }
 
 /* ---- reading ---- */

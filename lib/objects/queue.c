@@ -191,9 +191,10 @@ unsigned queue_leave_with(struct dso_queue *queue, struct op *op)
 int queue_leave(struct dso_queue *queue, int r)
 {
 	struct op op;
-	int s = queue_leave_with(queue, &op) ? session_execute_one(&queue->object, &op) : 0;
 
-	return r ? r : s;
+	if (queue_leave_with(queue, &op))
+		session_execute_one(&queue->object, &op);
+	return r;
 }
 
 /* Look at the count of the event at @offset and then at the queue, and before that enlist, if it is

@@ -208,7 +208,8 @@ int queue_wait(struct dso_queue *queue, uint64_t offset, int (*is_there)(struct 
 	       int64_t deadline_ns);
 /* The operation by which it leaves, in *op. Returns how many: 1, or 0 where it is not enlisted. */
 unsigned queue_leave_with(struct dso_queue *queue, struct op *op);
-/* Leave, where it is enlisted. The result @r of the call is kept, also where this fails. */
+/* Leave, where it is enlisted. The result @r of the call is kept, also where this fails: then the
+ * session is over, which the next call tells, or the queue was deleted. */
 int queue_leave(struct dso_queue *queue, int r);
 
 #endif
