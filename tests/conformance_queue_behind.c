@@ -145,6 +145,30 @@ START_TEST(many_do_not_wait_for_more_when_others_took_the_rest)
 }
 END_TEST
 
+/* Each sees more than it asks for, until the other has taken its batch. */
+START_TEST(consumers_of_whole_batches_take_no_tickets_of_items_that_are_not_there)
+{
+	enum { ITEMS = 400, BATCH = 256 };
+	struct dso_queue *mine = queue_in(session, ITEMS, 8), *theirs = queue_in(other, 0, 0);
+	struct dso_queue_item items[ITEMS];
+	uint64_t numbers[ITEMS];
+	size_t count;
+
+	describe_items(items, numbers, ITEMS);
+	for (unsigned i = 0; i < ITEMS; i++) {
+		numbers[i] = i;
+		items[i].length_bytes = sizeof *numbers;
+	}
+	OK(session, dso_queue_push_many(mine, items, ITEMS, DSO_NOWAIT, &count));
+	pops(theirs, 0);
+	OK(session, dso_queue_pop_many(mine, items, BATCH, DSO_NOWAIT, &count));
+	ck_assert_uint_eq(count, BATCH);
+	OK(other, dso_queue_pop_many(theirs, items, BATCH, DSO_NOWAIT, &count));
+	ck_assert_uint_eq(count, ITEMS - BATCH - 1);
+	ck_assert_uint_eq(*word_at(QUEUE_HEAD_OFFSET), ITEMS);
+}
+END_TEST
+
 START_TEST(an_item_that_comes_when_its_consumer_has_ended_is_told_of)
 {
 	struct dso_queue *theirs = queue_in(other, 2, 8);
@@ -276,6 +300,8 @@ TCase *conformance_queue_behind(void)
 	tcase_add_test(behind, an_item_that_is_written_over_is_told_and_taken_off);
 	tcase_add_test(behind, the_items_behind_one_that_is_written_over_are_handed_over);
 	tcase_add_test(behind, many_do_not_wait_for_more_when_others_took_the_rest);
+	tcase_add_test(behind,
+		       consumers_of_whole_batches_take_no_tickets_of_items_that_are_not_there);
 	tcase_add_test(behind, an_item_that_comes_when_its_consumer_has_ended_is_told_of);
 	tcase_add_test(behind, a_producer_that_lets_a_slot_go_tells_of_room);
 	tcase_add_test(behind, a_consumer_that_takes_an_older_item_tells_of_the_room_of_both);

@@ -36,6 +36,7 @@
 #define QUEUE_SLOT_WAIT_NS  (2 * DSO_MILLISECOND)
 #define QUEUE_CLAIM_WAIT_NS (100 * DSO_MILLISECOND) /* for a producer that has claimed the slot */
 #define QUEUE_MARGIN        64 /* tickets between head and tail, from which on they are added to */
+#define QUEUE_RIVALS        3  /* beside as many as so many others take in the meantime */
 #define QUEUE_VAIN_MIN      64 /* tickets in vain that a call has in any case */
 #define QUEUE_VAIN_MAX      65536
 #define QUEUE_BATCH         256  /* items that one batch of operations is about */
@@ -70,6 +71,13 @@ struct dso_queue {
 static inline uint64_t queue_lap(const struct dso_queue *queue, uint64_t ticket)
 {
 	return (ticket / queue->capacity) & FENCING_COUNT_MASK;
+}
+
+/* Whether there are so many of @tickets for this end of the queue, as it was last seen, that @count
+ * of them are there though others took as many each since: then an addition takes them. */
+static inline bool queue_has_many(uint64_t tickets, unsigned count)
+{
+	return tickets > QUEUE_MARGIN + (1 + QUEUE_RIVALS) * (uint64_t)count;
 }
 
 /* The word of the slot of @ticket in its lap, with this owner and these flags. */

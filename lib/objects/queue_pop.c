@@ -93,7 +93,7 @@ static unsigned read_slots(const struct dso_queue *queue, uint64_t first, unsign
 static int try_tickets(struct dso_queue *queue, struct pop *pop, unsigned count)
 {
 	uint64_t items = items_seen(queue), head = queue->head;
-	bool is_added = items > QUEUE_MARGIN + count;
+	bool is_added = queue_has_many(items, count);
 	struct op ops[QUEUE_BATCH + 3], *taken;
 	unsigned op_count;
 	int r;

@@ -219,7 +219,7 @@ static int try_tickets(struct dso_queue *queue, struct push *push, unsigned coun
 {
 	uint64_t room = room_seen(queue), tail = queue->tail;
 	bool is_near = queue_is_near(queue), are_others;
-	bool is_added = room > QUEUE_MARGIN + count && (is_near || queue->has_rivals);
+	bool is_added = queue_has_many(room, count) && (is_near || queue->has_rivals);
 	struct op ops[2 + QUEUE_BATCH + CLAIM_LOOKS], *taken;
 	unsigned op_count;
 	int r;
