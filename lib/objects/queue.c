@@ -86,6 +86,15 @@ int queue_check_vain(unsigned vain, int64_t deadline_ns)
 	return vain >= QUEUE_VAIN_MIN && clock_now_ns() >= deadline_ns ? -ETIMEDOUT : 0;
 }
 
+int queue_check_beaten(struct dso_queue *queue, unsigned beaten, int64_t deadline_ns)
+{
+	if (beaten < QUEUE_VAIN_MIN)
+		return 0;
+	if (atomic_exchange(&queue->object.session->interrupted, false))
+		return -ECANCELED;
+	return clock_now_ns() >= deadline_ns ? -ETIMEDOUT : 0;
+}
+
 /* The operations that look at the queue, and what they saw. */
 #define LOOKS 3
 static void look_with(struct dso_queue *queue, struct op ops[LOOKS])

@@ -159,6 +159,10 @@ static inline uint64_t queue_checksum(uint64_t ticket, const void *bytes, uint32
  * no session took so many and ended, so the words are not what producers and consumers wrote. */
 int queue_check_vain(unsigned vain, int64_t deadline_ns);
 
+/* Whether to go on after others were quicker at the tickets so many times: 0, -ETIMEDOUT, or
+ * -ECANCELED (dso_interrupt, which is else seen by a call that parks). */
+int queue_check_beaten(struct dso_queue *queue, unsigned beaten, int64_t deadline_ns);
+
 /* Look at head, tail, and what was missed. */
 int queue_look(struct dso_queue *queue);
 

@@ -552,7 +552,7 @@ static bool has_to_go_on(const struct dso_queue *queue, const struct pop *pop)
 /* Wait for the first item, and take those that are there with it. */
 static int pop_until(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
 {
-	unsigned vain = 0;
+	unsigned vain = 0, beaten = 0;
 	int r = 0;
 
 	while (r == 0 && !pop->is_bad && has_to_go_on(queue, pop)) {
@@ -563,11 +563,14 @@ static int pop_until(struct dso_queue *queue, struct pop *pop, int64_t deadline_
 			vain = pop->popped > before ? 0 : vain + 1;
 			r = queue_check_vain(vain, deadline_ns);
 		}
+		beaten = r == -EAGAIN ? beaten + 1 : 0;
 		if (r != -EAGAIN)
 			continue;
 		r = 0;
-		if (items_seen(queue) || pop->popped)
+		if (items_seen(queue) || pop->popped) {
+			r = queue_check_beaten(queue, beaten, deadline_ns);
 			continue;
+		}
 		r = queue_look(queue);
 		if (r == 0)
 			r = has_items(queue);

@@ -218,8 +218,8 @@ static int claim_late(struct dso_queue *queue, struct push *push, unsigned i, in
 static int try_tickets(struct dso_queue *queue, struct push *push, unsigned count)
 {
 	uint64_t room = room_seen(queue), tail = queue->tail;
-	bool is_near = queue_is_near(queue), are_others;
-	bool is_added = queue_has_many(room, count) && (is_near || queue->has_rivals);
+	bool claims = !queue_is_near(queue) && !queue->has_rivals, are_others;
+	bool is_added = queue_has_many(room, count) && !claims;
 	struct op ops[2 + QUEUE_BATCH + CLAIM_LOOKS], *taken;
 	unsigned op_count;
 	int r;
@@ -235,7 +235,7 @@ static int try_tickets(struct dso_queue *queue, struct push *push, unsigned coun
 	*taken = is_added ? word_op(&queue->object, DATA_FAA, QUEUE_TAIL_OFFSET, push->tickets, 0)
 			  : word_op(&queue->object, DATA_CAS, QUEUE_TAIL_OFFSET, tail,
 				    tail + push->tickets);
-	if (!is_added && !is_near)
+	if (claims)
 		op_count += claim_with(queue, tail, push->tickets, ops + op_count);
 	r = op_count == 1 ? session_execute_one(&queue->object, taken)
 			  : session_execute(&queue->object, ops, op_count);
@@ -247,7 +247,7 @@ static int try_tickets(struct dso_queue *queue, struct push *push, unsigned coun
 	are_others = !is_added && taken->value != tail;
 	if (!are_others && !queue->is_shut)
 		queue->tail += push->tickets;
-	if (!is_added && !is_near) {
+	if (claims) {
 		push->first = tail;
 		r = learn_claims(queue, push, 0, taken + 1);
 		if (r == 0)
@@ -270,11 +270,16 @@ static int take_tickets(struct dso_queue *queue, struct push *push)
 /* The same, and wait for room. */
 static int get_tickets(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
 {
+	unsigned beaten = 0;
 	int r;
 
 	while (push->is_blocked || (r = take_tickets(queue, push)) == -EAGAIN) {
-		if (room_seen(queue) && !push->is_blocked)
+		if (room_seen(queue) && !push->is_blocked) {
+			r = queue_check_beaten(queue, ++beaten, deadline_ns);
+			if (r)
+				break;
 			continue;
+		}
 		push->is_blocked = false;
 		r = queue_look(queue);
 		if (r == 0)

@@ -74,12 +74,12 @@ uint32_t dso_queue_item_bytes(const struct dso_queue *queue);
 /*
  * dso_queue_push - append an item of @length_bytes (0 is allowed). While the queue is full it waits
  * for at most @timeout (nanoseconds, DSO_NOWAIT, DSO_FOREVER). It takes two round trips, and three
- * where others push as well. Returns 0, -ETIMEDOUT (the queue was full all the time), -EPIPE (the
- * queue is shut down), -EMSGSIZE (longer than an item may be), -ECANCELED (dso_interrupt() ended
- * the wait), -EINVAL (the timeout is negative and not DSO_FOREVER), -ESTALE, -ECONNRESET (the item
- * may or may not have been appended), -EBADMSG (the words of the queue make no sense: something
- * wrote over them), -ENOTCONN, -ESHUTDOWN, -EOPNOTSUPP (it had to wait or to wake others, and
- * storaged is older than this library).
+ * where others push as well. Returns 0, -ETIMEDOUT (the queue was full, or others were quicker, all
+ * the time), -EPIPE (the queue is shut down), -EMSGSIZE (longer than an item may be), -ECANCELED
+ * (dso_interrupt() ended the wait), -EINVAL (the timeout is negative and not DSO_FOREVER), -ESTALE,
+ * -ECONNRESET (the item may or may not have been appended), -EBADMSG (the words of the queue make
+ * no sense: something wrote over them), -ENOTCONN, -ESHUTDOWN, -EOPNOTSUPP (it had to wait or to
+ * wake others, and storaged is older than this library).
  *
  * In a rendezvous it waits until a consumer has taken the item, for 2 ms at least, so that
  * DSO_NOWAIT finds a consumer that is waiting. When the time is over, and on -EPIPE and -ECANCELED,
@@ -105,10 +105,10 @@ int dso_queue_push_many(struct dso_queue *queue, const struct dso_queue_item *it
  * dso_queue_item_bytes(). While the queue is empty it waits for at most @timeout; for an item that
  * is being written 100 ms at least, once a call, so that items do not overtake it. *ret_length is
  * the length of the item. It takes two round trips where there are items and this handle knows of
- * them; otherwise three. Returns 0, -ETIMEDOUT (the queue was empty all the time), -EPIPE (it is
- * empty, and shut down), -EMSGSIZE (@buffer_bytes is less than an item may have; nothing was
- * taken), -EBADMSG (the item is not what a producer wrote; it was taken off and is lost),
- * -ECANCELED (dso_interrupt() ended the wait), -EINVAL (the timeout is negative and not
+ * them; otherwise three. Returns 0, -ETIMEDOUT (the queue was empty, or others were quicker, all
+ * the time), -EPIPE (it is empty, and shut down), -EMSGSIZE (@buffer_bytes is less than an item may
+ * have; nothing was taken), -EBADMSG (the item is not what a producer wrote; it was taken off and
+ * is lost), -ECANCELED (dso_interrupt() ended the wait), -EINVAL (the timeout is negative and not
  * DSO_FOREVER), -ESTALE, -ECONNRESET (an item may have been taken, and is lost), -ENOTCONN,
  * -ESHUTDOWN, -EOPNOTSUPP (it had to wait or to wake others, and storaged is older than this
  * library).
