@@ -30,9 +30,9 @@ int event_count(const struct event *event, uint64_t *ret_count)
 int event_leave(const struct event *event, uint64_t weight, int r)
 {
 	uint64_t before;
-	int s = word_add(event->object, event->offset + EVENT_WAITERS_OFFSET, 0 - weight, &before);
 
-	return r ? r : s;
+	word_add(event->object, event->offset + EVENT_WAITERS_OFFSET, 0 - weight, &before);
+	return r;
 }
 
 int event_wait(const struct event *event, uint64_t weight, uint64_t count, uint16_t share,
