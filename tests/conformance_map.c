@@ -343,6 +343,7 @@ Suite *conformance_map_suite(void)
 	tcase_add_test(tests, a_merge_is_refused_where_the_values_do_not_fit);
 	suite_add_tcase(suite, tests);
 	suite_add_tcase(suite, conformance_map_whole());
+	suite_add_tcase(suite, conformance_map_growing());
 	suite_add_tcase(suite, conformance_map_parties());
 	suite_add_tcase(suite, conformance_map_wait());
 	return suite;

@@ -13,6 +13,7 @@
 
 /* Tests of what goes through the whole map, and of sets. */
 TCase *conformance_map_whole(void);
+TCase *conformance_map_growing(void);
 /* Waiting for a key. */
 TCase *conformance_map_wait(void);
 /* Its memory, from behind. */
