@@ -330,8 +330,10 @@ static void free_workers(struct workers *workers)
 	if (workers->multi)
 		curl.multi_cleanup(workers->multi);
 	if (workers->platform) {
+		if (workers->platform->ops->clear)
+			workers->platform->ops->clear(workers->platform);
 		free(workers->platform->payload);
-		workers->platform->ops->close(workers->platform);
+		free(workers->platform);
 	}
 	free(workers->slots);
 	free(workers);
@@ -365,13 +367,21 @@ static int make_payload(struct platform *platform)
 
 static int open_platform(struct workers *workers, const struct platform_ops *ops, char *why)
 {
-	int r = ops->open(workers->request.more, &workers->request, &workers->platform, why);
+	struct platform *platform = calloc(1, ops->bytes);
+	int r;
 
+	if (!platform) {
+		snprintf(why, SENTENCE_BYTES_MAX + 1, "out of memory");
+		return -ENOMEM;
+	}
+	workers->platform = platform;
+	platform->ops = ops;
+	platform->options = ops->defaults;
+	platform->request = workers->request;
+	r = ops->read(platform, why);
 	if (r)
 		return r;
-	workers->platform->ops = ops;
-	workers->platform->request = workers->request;
-	r = make_payload(workers->platform);
+	r = make_payload(platform);
 	if (r)
 		snprintf(why, SENTENCE_BYTES_MAX + 1, "no payload: %s", strerror(-r));
 	return r;

@@ -74,13 +74,15 @@ struct platform {
 struct platform_ops {
 	/* What options are where the URL does not say. */
 	struct platform_options defaults;
+	/* Of the kind's own structure, which begins with struct platform. The engine allocates it,
+	 * all zero but for ops, options and request, and frees it. */
+	size_t bytes;
 	/*
-	 * Read @more, which is the executor's URL behind its scheme, and the environment. It sets
-	 * the options; ops, request and payload are set behind it. Does not block. Returns 0,
-	 * -EINVAL, -EOPNOTSUPP or -ENOMEM with a sentence in @why.
+	 * Read request.more, which is the executor's URL behind its scheme, and the environment,
+	 * into the options and what the kind has beside them. The payload is made behind it. Does
+	 * not block. Returns 0, -EINVAL, -EOPNOTSUPP or -ENOMEM with a sentence in @why.
 	 */
-	int (*open)(const char *more, const struct workers_request *request,
-		    struct platform **ret_platform, char *why);
+	int (*read)(struct platform *platform, char *why);
 	/* What comes next in @invocation, after the answer of the last request. */
 	enum step (*advance)(struct platform *platform, struct invocation *invocation,
 			     struct platform_request *ret_request);
@@ -88,7 +90,9 @@ struct platform_ops {
 	 * is closed. Asked again after each answer, until it says something but STEP_REQUEST. */
 	enum step (*end)(struct platform *platform, struct invocation *invocation,
 			 struct platform_request *ret_request);
-	void (*close)(struct platform *platform);
+	/* Free what the structure refers to, also where read has failed; NULL: it refers to nothing
+	 * of its own. */
+	void (*clear)(struct platform *platform);
 };
 
 extern const struct platform_ops platform_http, platform_https, platform_lambda,

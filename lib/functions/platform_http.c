@@ -6,9 +6,7 @@
  */
 #include "lib/functions/platform.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct platform_of_http {
@@ -16,46 +14,28 @@ struct platform_of_http {
 	char url[PLATFORM_URL_BYTES];
 };
 
-static void close_http(struct platform *platform)
+static int read_url(struct platform *platform, const char *scheme, char *why)
 {
-	free(platform);
-}
-
-static int open_url(const char *scheme, const char *more, struct platform **ret_platform, char *why)
-{
-	struct platform_of_http *http = calloc(1, sizeof *http);
+	struct platform_of_http *http = (struct platform_of_http *)platform;
+	const char *more = platform->request.more;
 	size_t length = strcspn(more, "#");
-	int r = 0;
 
-	if (!http || strlen(scheme) + length >= sizeof http->url) {
-		snprintf(why, SENTENCE_BYTES_MAX + 1,
-			 http ? "the URL is too long" : "out of memory");
-		r = http ? -EINVAL : -ENOMEM;
-		free(http);
-		return r;
-	}
+	if (strlen(scheme) + length >= sizeof http->url)
+		return platform_refuse(why, "the URL is too long");
 	snprintf(http->url, sizeof http->url, "%s%.*s", scheme, (int)length, more);
-	http->base.options = platform_http.defaults;
-	if (more[length])
-		r = platform_read_options(more + length + 1, &http->base.options, NULL, NULL, why);
-	if (r) {
-		free(http);
-		return r;
-	}
-	*ret_platform = &http->base;
-	return 0;
+	return more[length] ? platform_read_options(more + length + 1, &platform->options, NULL,
+						    NULL, why)
+			    : 0;
 }
 
-static int open_http(const char *more, const struct workers_request *request,
-		     struct platform **ret_platform, char *why)
+static int read_http(struct platform *platform, char *why)
 {
-	return open_url("http:", more, ret_platform, why);
+	return read_url(platform, "http:", why);
 }
 
-static int open_https(const char *more, const struct workers_request *request,
-		      struct platform **ret_platform, char *why)
+static int read_https(struct platform *platform, char *why)
 {
-	return open_url("https:", more, ret_platform, why);
+	return read_url(platform, "https:", why);
 }
 
 static enum step advance(struct platform *platform, struct invocation *invocation,
@@ -78,8 +58,12 @@ static enum step advance(struct platform *platform, struct invocation *invocatio
 		.timeout_ms = 300000, .idle_ms = 1000, .failures = 16 \
 	}
 
-const struct platform_ops platform_http = {
-	.defaults = HTTP_DEFAULTS, .open = open_http, .advance = advance, .close = close_http};
+const struct platform_ops platform_http = {.defaults = HTTP_DEFAULTS,
+					   .bytes = sizeof(struct platform_of_http),
+					   .read = read_http,
+					   .advance = advance};
 
-const struct platform_ops platform_https = {
-	.defaults = HTTP_DEFAULTS, .open = open_https, .advance = advance, .close = close_http};
+const struct platform_ops platform_https = {.defaults = HTTP_DEFAULTS,
+					    .bytes = sizeof(struct platform_of_http),
+					    .read = read_https,
+					    .advance = advance};

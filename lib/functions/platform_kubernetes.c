@@ -8,7 +8,6 @@
 #include "lib/functions/loaded/jansson.h"
 #include "lib/functions/platform.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,8 +104,10 @@ static int find_namespace(struct platform_of_kubernetes *kubernetes, char *why)
 				 why, "the name of a namespace is of small letters, digits and -");
 }
 
-static int read_url(struct platform_of_kubernetes *kubernetes, const char *more, char *why)
+static int read_kubernetes(struct platform *platform, char *why)
 {
+	struct platform_of_kubernetes *kubernetes = (struct platform_of_kubernetes *)platform;
+	const char *more = platform->request.more;
 	size_t length = strcspn(more, "?");
 	int r = 0;
 
@@ -116,7 +117,7 @@ static int read_url(struct platform_of_kubernetes *kubernetes, const char *more,
 				       "most 511 bytes");
 	memcpy(kubernetes->image, more, length);
 	if (more[length])
-		r = platform_read_options(more + length + 1, &kubernetes->base.options, take_option,
+		r = platform_read_options(more + length + 1, &platform->options, take_option,
 					  kubernetes, why);
 	if (r == 0)
 		r = find_server(kubernetes, why);
@@ -125,30 +126,9 @@ static int read_url(struct platform_of_kubernetes *kubernetes, const char *more,
 	return r ? r : find_namespace(kubernetes, why);
 }
 
-static void close_kubernetes(struct platform *platform)
+static void clear(struct platform *platform)
 {
 	free(((struct platform_of_kubernetes *)platform)->job);
-	free(platform);
-}
-
-static int open_kubernetes(const char *more, const struct workers_request *request,
-			   struct platform **ret_platform, char *why)
-{
-	struct platform_of_kubernetes *kubernetes = calloc(1, sizeof *kubernetes);
-	int r;
-
-	if (!kubernetes) {
-		platform_refuse(why, "out of memory");
-		return -ENOMEM;
-	}
-	kubernetes->base.options = platform_kubernetes.defaults;
-	r = read_url(kubernetes, more, why);
-	if (r) {
-		free(kubernetes);
-		return r;
-	}
-	*ret_platform = &kubernetes->base;
-	return 0;
 }
 
 /* ---- requests ---- */
@@ -372,7 +352,8 @@ static enum step end(struct platform *platform, struct invocation *invocation,
 /* Pods are begun in seconds: a worker waits for longer than elsewhere. */
 const struct platform_ops platform_kubernetes = {
 	.defaults = {.timeout_ms = 3600000, .idle_ms = 10000, .failures = 16},
-	.open = open_kubernetes,
+	.bytes = sizeof(struct platform_of_kubernetes),
+	.read = read_kubernetes,
 	.advance = advance,
 	.end = end,
-	.close = close_kubernetes};
+	.clear = clear};

@@ -8,7 +8,6 @@
 #include "lib/functions/loaded/jansson.h"
 #include "lib/functions/platform.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,37 +98,18 @@ static int read_credentials(struct platform_of_lambda *lambda, char *why)
 	return 0;
 }
 
-static void close_lambda(struct platform *platform)
+static int read_lambda(struct platform *platform, char *why)
 {
-	free(platform);
-}
+	struct platform_of_lambda *lambda = (struct platform_of_lambda *)platform;
+	const char *more = platform->request.more, *options = strchr(more, '?');
+	int r = read_name(lambda, more, why);
 
-static int open_lambda(const char *more, const struct workers_request *request,
-		       struct platform **ret_platform, char *why)
-{
-	struct platform_of_lambda *lambda = calloc(1, sizeof *lambda);
-	const char *options = strchr(more, '?');
-	int r;
-
-	if (!lambda) {
-		platform_refuse(why, "out of memory");
-		return -ENOMEM;
-	}
-	lambda->base.options = platform_lambda.defaults;
-	r = read_name(lambda, more, why);
 	if (r == 0 && options)
-		r = platform_read_options(options + 1, &lambda->base.options, take_option, lambda,
+		r = platform_read_options(options + 1, &platform->options, take_option, lambda,
 					  why);
 	if (r == 0)
 		r = read_region(lambda, why);
-	if (r == 0)
-		r = read_credentials(lambda, why);
-	if (r) {
-		free(lambda);
-		return r;
-	}
-	*ret_platform = &lambda->base;
-	return 0;
+	return r ? r : read_credentials(lambda, why);
 }
 
 /* ---- an invocation ---- */
@@ -180,6 +160,6 @@ static enum step advance(struct platform *platform, struct invocation *invocatio
 /* The most that Lambda allows an invocation; the function's own limit ends it before. */
 const struct platform_ops platform_lambda = {
 	.defaults = {.timeout_ms = 900000, .idle_ms = 1000, .failures = 16},
-	.open = open_lambda,
-	.advance = advance,
-	.close = close_lambda};
+	.bytes = sizeof(struct platform_of_lambda),
+	.read = read_lambda,
+	.advance = advance};

@@ -78,8 +78,10 @@ static int find_socket(struct platform_of_podman *podman, char *why)
 	return -EINVAL;
 }
 
-static int read_url(struct platform_of_podman *podman, const char *more, char *why)
+static int read_podman(struct platform *platform, char *why)
 {
+	struct platform_of_podman *podman = (struct platform_of_podman *)platform;
+	const char *more = platform->request.more;
 	size_t length = strcspn(more, "?");
 	char image[512];
 	int r;
@@ -92,41 +94,21 @@ static int read_url(struct platform_of_podman *podman, const char *more, char *w
 	image[length] = 0;
 	r = container_open(&podman->container, image, why);
 	if (r == 0 && more[length])
-		r = platform_read_options(more + length + 1, &podman->base.options, take_option,
+		r = platform_read_options(more + length + 1, &platform->options, take_option,
 					  podman, why);
-	return r ? r : find_socket(podman, why);
+	if (r == 0)
+		r = find_socket(podman, why);
+	return r ? r
+		 : container_complete(&podman->container, &platform->request,
+				      platform->options.timeout_ms, why);
 }
 
-static void close_podman(struct platform *platform)
+static void clear(struct platform *platform)
 {
 	struct platform_of_podman *podman = (struct platform_of_podman *)platform;
 
 	container_free(&podman->container);
 	free(podman->body);
-	free(podman);
-}
-
-static int open_podman(const char *more, const struct workers_request *request,
-		       struct platform **ret_platform, char *why)
-{
-	struct platform_of_podman *podman = calloc(1, sizeof *podman);
-	int r;
-
-	if (!podman) {
-		platform_refuse(why, "out of memory");
-		return -ENOMEM;
-	}
-	podman->base.options = platform_podman.defaults;
-	r = read_url(podman, more, why);
-	if (r == 0)
-		r = container_complete(&podman->container, request, podman->base.options.timeout_ms,
-				       why);
-	if (r) {
-		close_podman(&podman->base);
-		return r;
-	}
-	*ret_platform = &podman->base;
-	return 0;
 }
 
 /* ---- requests ---- */
@@ -372,7 +354,8 @@ static enum step end(struct platform *platform, struct invocation *invocation,
 /* A container begins in half a second. */
 const struct platform_ops platform_podman = {
 	.defaults = {.timeout_ms = 3600000, .idle_ms = 5000, .failures = 16},
-	.open = open_podman,
+	.bytes = sizeof(struct platform_of_podman),
+	.read = read_podman,
 	.advance = advance,
 	.end = end,
-	.close = close_podman};
+	.clear = clear};
