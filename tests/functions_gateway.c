@@ -196,7 +196,7 @@ static int count_one(const struct dso_stat *stat, void *context)
 	return 0;
 }
 
-static unsigned objects_of_runs(void)
+unsigned objects_of_runs(void)
 {
 	unsigned count = 0;
 
@@ -319,23 +319,6 @@ START_TEST(a_function_of_another_build_is_refused_at_once)
 }
 END_TEST
 
-START_TEST(options_that_make_no_sense_are_refused)
-{
-	static const char *const wrong[] = {"timeout_ms=0", "failures=x", "idle_ms", "retries=3",
-					    "idle_ms=99999999999"};
-
-	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-		ck_assert_int_eq(
-			dso_executor_open(session,
-					  gateway_url(&gateway, kind, "function", "", wrong[i]),
-					  NULL, &executor),
-			-EINVAL);
-		ck_assert_ptr_nonnull(strstr(dso_error(session), "the option "));
-	}
-	ck_assert_uint_eq(objects_of_runs(), 0);
-}
-END_TEST
-
 /* ---- AWS Lambda ---- */
 
 START_TEST(a_wrong_signature_is_told)
@@ -344,18 +327,6 @@ START_TEST(a_wrong_signature_is_told)
 	open_executor("", "failures=1");
 	ck_assert_int_eq(join_broken(create(square, 1), "signature"), -ECHILD);
 	ck_assert_uint_eq(gateway_count(&gateway, "start"), 0);
-}
-END_TEST
-
-START_TEST(a_region_and_credentials_are_asked_for)
-{
-	ck_assert_int_eq(dso_executor_open(session, "lambda:f", NULL, &executor), -EINVAL);
-	ck_assert_ptr_nonnull(strstr(dso_error(session), "AWS_REGION"));
-	ck_assert_int_eq(dso_executor_open(session, "lambda:a/b?region=x", NULL, &executor),
-			 -EINVAL);
-	unsetenv("AWS_ACCESS_KEY_ID");
-	ck_assert_int_eq(dso_executor_open(session, "lambda:f?region=x", NULL, &executor), -EINVAL);
-	ck_assert_ptr_nonnull(strstr(dso_error(session), "AWS_ACCESS_KEY_ID"));
 }
 END_TEST
 
@@ -462,14 +433,12 @@ static Suite *suite(void)
 		a_gateway_that_always_fails_is_given_up_with_what_it_said,
 		an_image_without_the_binary_is_given_up,
 		a_function_of_another_build_is_refused_at_once,
-		options_that_make_no_sense_are_refused,
 		a_join_ends_with_storaged,
 		closing_leaves_nothing_in_the_store,
 		functions_of_a_driver_that_is_interrupted_leave_and_nothing_stays,
 	};
 	const TTest *const of_lambda[] = {
 		a_wrong_signature_is_told,
-		a_region_and_credentials_are_asked_for,
 		a_worker_leaves_before_the_deadline_of_its_platform,
 	};
 	Suite *all = suite_create("functions on a gateway");
@@ -478,6 +447,7 @@ static Suite *suite(void)
 	tcase_set_timeout(tests, 600);
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	add_tests(tests, everywhere, sizeof everywhere / sizeof *everywhere);
+	add_refusal_tests(tests);
 	if (has_ends())
 		add_container_tests(tests);
 	if (is_kind("lambda"))

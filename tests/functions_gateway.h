@@ -37,8 +37,12 @@ int join_broken(struct dso_thread *thread, const char *sentence);
 void await_leaving(void);
 
 int64_t value_of(const char *counter);
+/* How many objects executors have in the store. */
+unsigned objects_of_runs(void);
 
 void add_tests(TCase *tests, const TTest *const *list, size_t count);
+/* Of URLs that are refused. */
+void add_refusal_tests(TCase *tests);
 /* Of a platform where the driver creates, waits for and deletes containers. */
 void add_container_tests(TCase *tests);
 

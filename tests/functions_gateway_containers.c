@@ -117,23 +117,6 @@ START_TEST(a_server_with_another_certificate_is_refused)
 }
 END_TEST
 
-START_TEST(a_server_and_an_image_are_asked_for)
-{
-	static const char *const wrong[][2] = {
-		{"kubernetes:", "name of an image"},
-		{"kubernetes:?server=http://s", "name of an image"},
-		{"kubernetes:i", "KUBERNETES_SERVICE_HOST"},
-		{"kubernetes:i?server=http://s&namespace=a/b", "namespace"},
-	};
-
-	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-		ck_assert_int_eq(dso_executor_open(session, wrong[i][0], NULL, &executor), -EINVAL);
-		ck_assert_msg(strstr(dso_error(session), wrong[i][1]) != NULL, "%s",
-			      dso_error(session));
-	}
-}
-END_TEST
-
 /* As in a pod, whose service account is not there. */
 START_TEST(a_pods_environment_names_the_server)
 {
@@ -147,40 +130,6 @@ START_TEST(a_pods_environment_names_the_server)
 END_TEST
 
 /* ---- podman ---- */
-
-START_TEST(a_socket_an_image_and_options_are_asked_for)
-{
-	static const char *const wrong[][2] = {
-		{"podman:", "name of an image"},
-		{"podman:?user=1", "name of an image"},
-		{"podman:i?socket=/nowhere/sock", "podman does not listen at /nowhere/sock"},
-		{"podman:i?network=", "the option network"},
-		{"podman:i?network=pod:x", "the option network"},
-		{"podman:i?pid=none", "the option pid"},
-		{"podman:i?user=", "the option user"},
-		{"podman:i?env=", "the option env"},
-		{"podman:i?env=DSO_NOT_SET", "the option env"},
-		{"podman:i?volume=/run", "the option volume"},
-		{"podman:i?volume=run:run", "the option volume"},
-		{"podman:i?volume=/run:/run:rx", "the option volume"},
-		{"podman:\xff", "UTF-8"},
-	};
-
-	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-		ck_assert_int_eq(dso_executor_open(session, wrong[i][0], NULL, &executor), -EINVAL);
-		ck_assert_msg(strstr(dso_error(session), wrong[i][1]) != NULL, "%s",
-			      dso_error(session));
-	}
-	setenv("CONTAINER_HOST", "tcp://127.0.0.1:1", 1);
-	ck_assert_int_eq(dso_executor_open(session, "podman:i", NULL, &executor), -EINVAL);
-	ck_assert_ptr_nonnull(strstr(dso_error(session), "unix://PATH"));
-	setenv("CONTAINER_HOST", "unix:///nowhere/sock", 1);
-	ck_assert_int_eq(dso_executor_open(session, "podman:i", NULL, &executor), -EINVAL);
-	ck_assert_ptr_nonnull(
-		strstr(dso_error(session), "podman does not listen at /nowhere/sock"));
-	unsetenv("CONTAINER_HOST");
-}
-END_TEST
 
 START_TEST(an_image_that_is_not_there_is_refused_at_once)
 {
@@ -262,11 +211,9 @@ void add_container_tests(TCase *tests)
 	const TTest *const of_kubernetes[] = {
 		a_wrong_token_is_told,
 		a_server_with_another_certificate_is_refused,
-		a_server_and_an_image_are_asked_for,
 		a_pods_environment_names_the_server,
 	};
 	const TTest *const of_podman[] = {
-		a_socket_an_image_and_options_are_asked_for,
 		an_image_that_is_not_there_is_refused_at_once,
 		a_container_that_cannot_be_started_is_deleted_and_another_is_created,
 		the_status_of_a_container_that_says_nothing_is_told,
