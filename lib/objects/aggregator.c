@@ -185,24 +185,19 @@ int dso_aggregator_contribute(struct dso_aggregator *aggregator, uint32_t id, co
 	return 0;
 }
 
-/* Wait for the end of @round, 0: the current one, and read its result. @seen: NULL, or what was
- * seen of it already. */
+/* Wait for the end of @round, 0: the current one, and read its result. */
 static int wait_and_read(struct dso_aggregator *aggregator, uint64_t *round,
-			 const struct aggregator_watch *seen, void *result, int64_t deadline_ns,
+			 struct aggregator_watch *watch, void *result, int64_t deadline_ns,
 			 uint32_t *ret_contributors)
 {
-	struct aggregator_watch watch = {.reads = true};
 	int r = 0;
-
-	if (seen)
-		watch = *seen;
 
 	if (*round == 0) {
 		r = aggregator_look(aggregator);
 		*round = aggregator_now(aggregator);
 	}
 	if (r == 0)
-		r = aggregator_await(aggregator, *round, &watch, deadline_ns);
+		r = aggregator_await(aggregator, *round, watch, deadline_ns);
 	if (r == 0)
 		r = aggregator_read(aggregator, *round, result, ret_contributors);
 	return aggregator_leave(aggregator, r);
@@ -244,6 +239,7 @@ int dso_aggregator_round_wait(struct dso_aggregator *aggregator, uint64_t round,
 			      size_t result_bytes, int64_t timeout, uint32_t *ret_contributors)
 {
 	INSIDE_OF(aggregator);
+	struct aggregator_watch watch = {.reads = true};
 	int64_t deadline_ns;
 	uint32_t contributors;
 	int r = check(aggregator, "round_wait", 0, result, result_bytes);
@@ -252,7 +248,7 @@ int dso_aggregator_round_wait(struct dso_aggregator *aggregator, uint64_t round,
 		return r;
 	r = futex_deadline(timeout, &deadline_ns);
 	if (r == 0)
-		r = wait_and_read(aggregator, &round, NULL, result, deadline_ns, &contributors);
+		r = wait_and_read(aggregator, &round, &watch, result, deadline_ns, &contributors);
 	if (r)
 		return fail(aggregator, "round_wait", timeout, r);
 	if (ret_contributors)
@@ -279,6 +275,7 @@ int dso_aggregator_reduce_wait(struct dso_aggregator *aggregator, uint64_t round
 			       size_t result_bytes, int64_t timeout, uint32_t *ret_contributors)
 {
 	INSIDE_OF(aggregator);
+	struct aggregator_watch watch = {.reads = true};
 	int64_t deadline_ns;
 	uint32_t contributors;
 	int r = check(aggregator, "reduce_wait", 0, result, result_bytes);
@@ -287,7 +284,7 @@ int dso_aggregator_reduce_wait(struct dso_aggregator *aggregator, uint64_t round
 		return r;
 	r = futex_deadline(timeout, &deadline_ns);
 	if (r == 0)
-		r = wait_and_read(aggregator, &round, NULL, result, deadline_ns, &contributors);
+		r = wait_and_read(aggregator, &round, &watch, result, deadline_ns, &contributors);
 	if (r == 0)
 		r = take_result(aggregator, round);
 	if (r == -EALREADY)

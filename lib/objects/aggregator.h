@@ -122,8 +122,11 @@ static inline void aggregator_see(struct dso_aggregator *aggregator, uint64_t wo
 /* Load the round. Returns 0 or what session_execute_one returns. */
 int aggregator_look(struct dso_aggregator *aggregator);
 
-/* What one who waits has seen, and with what he had the round reduced last. */
+/* What a session has seen of a round that it takes part in or waits for, and with what it had the
+ * round reduced last. */
 struct aggregator_watch {
+	/* 0: of none yet */
+	uint64_t round;
 	uint64_t event, arrived;
 	uint64_t first_event;
 	uint64_t asked_event, asked_arrived;
@@ -131,6 +134,13 @@ struct aggregator_watch {
 	/* the result is read behind the wait */
 	bool reads;
 };
+
+/* From here on it is about @round: what was seen of another one does not count. */
+static inline void aggregator_watch_begin(struct aggregator_watch *watch, uint64_t round)
+{
+	if (watch->round != round)
+		*watch = (struct aggregator_watch){.round = round, .reads = watch->reads};
+}
 
 #define AGGREGATOR_LOOKS 4
 /* The operations that look at the round, and add @arrivals to it; before that the session enlists
@@ -171,7 +181,7 @@ struct aggregator_contribution {
 	uint64_t round;
 	int64_t deadline_ns;
 	bool is_written;
-	/* as the round was when it was published */
+	/* of the round that it was published in last */
 	struct aggregator_watch watch;
 };
 

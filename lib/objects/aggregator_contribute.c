@@ -189,6 +189,7 @@ static int publish(struct dso_aggregator *aggregator, struct aggregator_contribu
 	if (r)
 		return r;
 	contribution->is_written = true;
+	aggregator_watch_begin(&contribution->watch, round);
 	aggregator_learn(aggregator, &ops[op_count - 1], &contribution->watch);
 	aggregator->comes_early = aggregator_is_early(aggregator, &contribution->watch);
 	if (ops[n].value != likely) {

@@ -197,9 +197,9 @@ static bool may_be_complete(const struct dso_aggregator *aggregator,
 
 /* Have the round reduced, if it may be complete. Returns 1 when it is over, 0, or a negative
  * errno. */
-static int end_round(struct dso_aggregator *aggregator, struct aggregator_watch *watch,
-		     uint64_t round)
+static int end_round(struct dso_aggregator *aggregator, struct aggregator_watch *watch)
 {
+	uint64_t round = watch->round;
 	int r = 0;
 
 	if (!aggregator_is_over(aggregator, round) && aggregator->word & AGGREGATOR_BROKEN)
@@ -214,14 +214,14 @@ static int end_round(struct dso_aggregator *aggregator, struct aggregator_watch 
 }
 
 /* Spin, without being enlisted, unless it is for long. Returns as end_round. */
-static int spin(struct dso_aggregator *aggregator, struct aggregator_watch *watch, uint64_t round,
+static int spin(struct dso_aggregator *aggregator, struct aggregator_watch *watch,
 		int64_t deadline_ns)
 {
 	struct spin spin = spin_begin(aggregator->object.session, deadline_ns);
 	int r = watch->has_looked ? 0 : look(aggregator, watch, false);
 
 	while (r == 0) {
-		r = end_round(aggregator, watch, round);
+		r = end_round(aggregator, watch);
 		if (r || aggregator_is_early(aggregator, watch) ||
 		    !spin_on(&spin, &aggregator->object, AGGREGATOR_EVENT_OFFSET, watch->event))
 			break;
@@ -231,7 +231,7 @@ static int spin(struct dso_aggregator *aggregator, struct aggregator_watch *watc
 }
 
 /* Park until it is over. Returns as end_round. */
-static int park(struct dso_aggregator *aggregator, struct aggregator_watch *watch, uint64_t round,
+static int park(struct dso_aggregator *aggregator, struct aggregator_watch *watch,
 		int64_t deadline_ns)
 {
 	struct park until_raised = {
@@ -240,15 +240,15 @@ static int park(struct dso_aggregator *aggregator, struct aggregator_watch *watc
 	int r = aggregator->is_enlisted ? 0 : look(aggregator, watch, true);
 
 	while (r == 0) {
-		r = end_round(aggregator, watch, round);
+		r = end_round(aggregator, watch);
 		if (r)
 			break;
 		until_raised.expected = watch->event;
 		r = futex_park(&aggregator->object, &until_raised, deadline_ns, &nothing);
 		until_raised.again = true;
 		if (r == 0 && watch->reads && aggregator->ahead)
-			r = read_ahead(aggregator, round);
-		if (r == 0 && !aggregator_is_over(aggregator, round))
+			r = read_ahead(aggregator, watch->round);
+		if (r == 0 && !aggregator_is_over(aggregator, watch->round))
 			r = look(aggregator, watch, true);
 	}
 	return r;
@@ -259,10 +259,11 @@ int aggregator_await(struct dso_aggregator *aggregator, uint64_t round,
 {
 	int r = aggregator_is_over(aggregator, round);
 
+	aggregator_watch_begin(watch, round);
 	if (r == 0)
-		r = spin(aggregator, watch, round, deadline_ns);
+		r = spin(aggregator, watch, deadline_ns);
 	if (r == 0)
-		r = park(aggregator, watch, round, deadline_ns);
+		r = park(aggregator, watch, deadline_ns);
 	if (r == 1 && watch->reads)
 		return 0;
 	return aggregator_leave(aggregator, r == 1 ? 0 : r);
