@@ -169,6 +169,30 @@ START_TEST(consumers_of_whole_batches_take_no_tickets_of_items_that_are_not_ther
 }
 END_TEST
 
+/* The same of room. */
+START_TEST(producers_of_whole_batches_take_no_tickets_of_slots_that_are_not_free)
+{
+	enum { ROOM = 400, BATCH = 256 };
+	struct dso_queue *mine = queue_in(session, ROOM, 8), *theirs = queue_in(other, 0, 0);
+	struct dso_queue_item items[BATCH];
+	uint64_t numbers[BATCH] = {0};
+	size_t count;
+
+	describe_items(items, numbers, BATCH);
+	for (unsigned i = 0; i < BATCH; i++)
+		items[i].length_bytes = sizeof *numbers;
+	/* Each has found once that the other takes tickets as well. */
+	OK(other, push(theirs, 0, DSO_NOWAIT));
+	OK(session, push(mine, 0, DSO_NOWAIT));
+	OK(other, push(theirs, 0, DSO_NOWAIT));
+	OK(session, dso_queue_push_many(mine, items, BATCH, DSO_NOWAIT, &count));
+	ck_assert_uint_eq(count, BATCH);
+	ck_assert_int_eq(dso_queue_push_many(theirs, items, BATCH, DSO_NOWAIT, &count), -ETIMEDOUT);
+	ck_assert_uint_eq(count, ROOM - BATCH - 3);
+	ck_assert_uint_eq(*word_at(QUEUE_TAIL_OFFSET), ROOM);
+}
+END_TEST
+
 START_TEST(an_item_that_comes_when_its_consumer_has_ended_is_told_of)
 {
 	struct dso_queue *theirs = queue_in(other, 2, 8);
@@ -302,6 +326,8 @@ TCase *conformance_queue_behind(void)
 	tcase_add_test(behind, many_do_not_wait_for_more_when_others_took_the_rest);
 	tcase_add_test(behind,
 		       consumers_of_whole_batches_take_no_tickets_of_items_that_are_not_there);
+	tcase_add_test(behind,
+		       producers_of_whole_batches_take_no_tickets_of_slots_that_are_not_free);
 	tcase_add_test(behind, an_item_that_comes_when_its_consumer_has_ended_is_told_of);
 	tcase_add_test(behind, a_producer_that_lets_a_slot_go_tells_of_room);
 	tcase_add_test(behind, a_consumer_that_takes_an_older_item_tells_of_the_room_of_both);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A session of an embedded store whose test sees each of its operations before it is executed: the
+ * test may act in another session then, or refuse the operation.
+ */
+#ifndef LIB_OBJECTS_STEERED_TEST_H
+#define LIB_OBJECTS_STEERED_TEST_H
+
+#include "lib/client/session.h"
+
+struct steered {
+	struct transport_base base;
+	struct transport *inside;
+	uint64_t executed; /* operations */
+	/* NULL: nothing is done before. Returns 0, or the error that the operation has, which is
+	 * not executed then. */
+	int (*before)(struct steered *steered, const struct op *op);
+};
+
+/* Open @url, which is "embedded:NAME". */
+struct dso_session *steered_open(const char *url);
+struct steered *steered_of(const struct dso_session *session);
+
+#endif
