@@ -5,6 +5,7 @@
  * the two would have made, and the map has to be whole.
  */
 #include "lib/objects/map_snapshot.h"
+#include "lib/objects/steered_test.h"
 #include "lib/objects/stride.h"
 #include "lib/objects/word.h"
 #include "tests/runner.h"
@@ -15,66 +16,36 @@
 
 #define OTHERS 8 /* entries beside the one that it is about */
 
-/* ---- a transport that a session stands still or ends in ---- */
+/* ---- a session that stands still or ends ---- */
 
-struct pausing {
-	struct transport_base base;
-	struct transport *inside;
-	uint64_t executed, limit; /* operations */
-	void (*pause)(void);      /* before the operation of that number; NULL: the session ends */
-};
+/* What it does when it stands still; NULL: it ends. */
+static void (*pause_act)(void);
 
-static int pausing_execute(struct transport *transport, struct op *op)
+static int stop_at_limit(struct steered *steered, const struct op *op)
 {
-	struct pausing *pausing = (struct pausing *)transport;
-
-	if (pausing->executed >= pausing->limit) {
-		if (!pausing->pause)
-			return -ENOTCONN;
-		pausing->limit = UINT64_MAX;
-		pausing->pause();
-	}
-	pausing->executed++;
-	return transport_ops(pausing->inside)->execute(pausing->inside, op);
+	(void)op;
+	if (steered->executed < steered->limit)
+		return 0;
+	if (!pause_act)
+		return -ENOTCONN;
+	steered->limit = UINT64_MAX;
+	pause_act();
+	return 0;
 }
-
-static int pausing_cas(struct transport *transport, uint64_t offset, uint64_t expected,
-		       uint64_t value, uint64_t *ret_before)
-{
-	struct op op = map_cas_op(offset, expected, value);
-	int r = pausing_execute(transport, &op);
-
-	*ret_before = op.value;
-	return r;
-}
-
-static void pausing_close(struct transport *transport)
-{
-	struct pausing *pausing = (struct pausing *)transport;
-
-	transport_ops(pausing->inside)->close(pausing->inside);
-	free(pausing);
-}
-
-static const struct transport_ops pausing_ops = {
-	.name = "embedded", .close = pausing_close, .execute = pausing_execute, .cas = pausing_cas};
 
 static struct dso_map *begin(void)
 {
-	struct dso_session *session;
-	struct pausing *pausing = calloc(1, sizeof *pausing);
+	struct dso_session *session = steered_open("embedded:map");
 	struct dso_map *map;
 
-	ck_assert_int_eq(dso_open("embedded:map", NULL, &session), 0);
-	*pausing = (struct pausing){{&pausing_ops}, session->transport, 0, UINT64_MAX, NULL};
-	session->transport = (struct transport *)pausing;
+	steered_of(session)->before = stop_at_limit;
 	ck_assert_msg(dso_map_open(session, "m", NULL, &map) == 0, "%s", dso_error(session));
 	return map;
 }
 
-static struct pausing *pausing_of(struct dso_map *map)
+static struct steered *steered_in(struct dso_map *map)
 {
-	return (struct pausing *)map->object.session->transport;
+	return steered_of(map->object.session);
 }
 
 static void end(struct dso_map *map)
@@ -91,7 +62,7 @@ static void die(struct dso_map *map)
 	struct dso_session *session = map->object.session;
 	uint64_t members = map->object.parameters[MAP_PARAMETER_MEMBERS];
 
-	pausing_of(map)->limit = UINT64_MAX;
+	steered_in(map)->limit = UINT64_MAX;
 	space_lose(&map->space);
 	map->later_count = 0;
 	for (uint64_t i = 0; i < members; i++) {
@@ -289,12 +260,12 @@ static bool pause_at(struct dso_session *keeper, const struct act *before, const
 
 	rival = begin();
 	prepare(map, before);
-	pausing_of(map)->executed = 0;
-	pausing_of(map)->limit = limit;
-	pausing_of(map)->pause = rival_acts_now;
+	steered_in(map)->executed = 0;
+	steered_in(map)->limit = limit;
+	pause_act = rival_acts_now;
 	result = do_it(map, mine, MINE);
-	was_paused = pausing_of(map)->limit == UINT64_MAX;
-	pausing_of(map)->limit = UINT64_MAX;
+	was_paused = steered_in(map)->limit == UINT64_MAX;
+	steered_in(map)->limit = UINT64_MAX;
 	if (!was_paused)
 		rival_acts_now();
 	ck_assert_int_eq(get(rival, &value), 0);
@@ -365,10 +336,11 @@ static bool die_at(struct dso_session *keeper, const struct act *before, const s
 
 	prepare(map, before);
 	model_it(&is, mine, MINE);
-	pausing_of(map)->executed = 0;
-	pausing_of(map)->limit = limit;
+	pause_act = NULL;
+	steered_in(map)->executed = 0;
+	steered_in(map)->limit = limit;
 	do_it(map, mine, MINE);
-	ended = pausing_of(map)->executed == limit;
+	ended = steered_in(map)->executed == limit;
 	die(map);
 
 	survivor = begin();

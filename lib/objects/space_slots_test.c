@@ -6,38 +6,11 @@
 #define MEMBERS_OFFSET MEMORY_DATA_OFFSET
 #define SLOT_OFFSET(i) (MEMBERS_OFFSET + 8 * (MEMBERS + (uint64_t)(i)))
 
-/* ---- a transport that a session ends in ---- */
-
-static int ending_execute(struct transport *transport, struct op *op)
+static int end_at_limit(struct steered *steered, const struct op *op)
 {
-	struct ending *ending = (struct ending *)transport;
-
-	if (ending->executed >= ending->limit)
-		return -ENOTCONN;
-	ending->executed++;
-	return transport_ops(ending->inside)->execute(ending->inside, op);
+	(void)op;
+	return steered->executed < steered->limit ? 0 : -ENOTCONN;
 }
-
-static int ending_cas(struct transport *transport, uint64_t offset, uint64_t expected,
-		      uint64_t value, uint64_t *ret_before)
-{
-	struct op op = space_op(DATA_CAS, offset, expected, value);
-	int r = ending_execute(transport, &op);
-
-	*ret_before = op.value;
-	return r;
-}
-
-static void ending_close(struct transport *transport)
-{
-	struct ending *ending = (struct ending *)transport;
-
-	transport_ops(ending->inside)->close(ending->inside);
-	free(ending);
-}
-
-static const struct transport_ops ending_ops = {
-	.name = "embedded", .close = ending_close, .execute = ending_execute, .cas = ending_cas};
 
 /* ---- the object ---- */
 
@@ -74,25 +47,20 @@ static const struct space_ops ops = {.is_referenced = is_referenced};
 
 struct dso_session *open_session(void)
 {
-	struct dso_session *session;
-
-	ck_assert_msg(dso_open("embedded:space", NULL, &session) == 0, "%s", dso_error(NULL));
-	return session;
+	return steered_open("embedded:space");
 }
 
 struct handle *begin(void)
 {
 	struct dso_session *session = open_session();
-	struct ending *ending = calloc(1, sizeof *ending);
 	struct open_request request = {
 		.type = OBJECT_MEMORY, .given = true, .parameters = {8 * (MEMBERS + SLOTS)}};
 	struct handle *handle;
 
-	*ending = (struct ending){{&ending_ops}, session->transport, 0, UINT64_MAX};
-	session->transport = (struct transport *)ending;
 	ck_assert_msg(object_open(session, "o", &request, sizeof *handle, &handle) == 0, "%s",
 		      dso_error(session));
-	handle->ending = ending;
+	handle->steered = steered_of(session);
+	handle->steered->before = end_at_limit;
 	space_open(&handle->space, &handle->object, &ops, MEMBERS_OFFSET, MEMBERS);
 	return handle;
 }
@@ -110,7 +78,7 @@ void die(struct handle *handle)
 {
 	struct dso_session *session = handle->object.session;
 
-	handle->ending->limit = UINT64_MAX;
+	handle->steered->limit = UINT64_MAX;
 	space_lose(&handle->space);
 	for (unsigned i = 0; i < MEMBERS; i++) {
 		uint64_t word, before;
@@ -128,7 +96,7 @@ void die(struct handle *handle)
 
 void end_or_die(struct handle *handle)
 {
-	if (handle->ending->limit == UINT64_MAX) {
+	if (handle->steered->limit == UINT64_MAX) {
 		end(handle);
 	} else {
 		space_close(&handle->space);

@@ -8,23 +8,17 @@
 #define LIB_OBJECTS_SPACE_SLOTS_TEST_H
 
 #include "lib/objects/space_inside.h"
+#include "lib/objects/steered_test.h"
 
 #include <check.h>
 
 #define MEMBERS 64
 #define SLOTS   256
 
-/* A transport: after so many operations it executes none. */
-struct ending {
-	struct transport_base base;
-	struct transport *inside;
-	uint64_t executed, limit;
-};
-
 struct handle {
 	struct object object;
 	struct space space;
-	struct ending *ending;
+	struct steered *steered;
 };
 
 struct dso_session *open_session(void);

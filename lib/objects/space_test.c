@@ -118,10 +118,10 @@ static uint64_t play_until(uint64_t limit)
 	uint64_t executed;
 	int r;
 
-	handle->ending->executed = 0;
-	handle->ending->limit = limit;
+	handle->steered->executed = 0;
+	handle->steered->limit = limit;
 	r = play(handle);
-	executed = handle->ending->executed;
+	executed = handle->steered->executed;
 	ck_assert(r == 0 || (r == -ENOTCONN && executed == limit));
 	die(handle);
 	return executed;
@@ -178,8 +178,8 @@ START_TEST(a_recovery_that_ends_before_any_operation_is_begun_again)
 			prepare_others();
 			play_until(limit);
 			handle = begin();
-			handle->ending->executed = 0;
-			handle->ending->limit = second;
+			handle->steered->executed = 0;
+			handle->steered->limit = second;
 			r = space_lease(&handle->space, &lease);
 			die(handle);
 			recover_and_check();
@@ -343,8 +343,8 @@ START_TEST(random_histories_of_several_sessions_lose_nothing)
 			end_or_die(*handle);
 			*handle = NULL;
 		} else if (what < 5) {
-			(*handle)->ending->limit =
-				(*handle)->ending->executed + (unsigned)rand_r(&seed) % 200;
+			(*handle)->steered->limit =
+				(*handle)->steered->executed + (unsigned)rand_r(&seed) % 200;
 		} else {
 			r = put(*handle, (unsigned)rand_r(&seed) % SLOTS,
 				rand_r(&seed) % 4 ? random_length(&seed) : 0);
@@ -391,8 +391,8 @@ static void *run(void *context)
 			die(handle);
 			handle = begin();
 		} else if (rand_r(&seed) % 100 == 0) {
-			handle->ending->limit =
-				handle->ending->executed + (unsigned)rand_r(&seed) % 500;
+			handle->steered->limit =
+				handle->steered->executed + (unsigned)rand_r(&seed) % 500;
 		}
 	}
 	end_or_die(handle);

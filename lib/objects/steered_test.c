@@ -50,7 +50,8 @@ struct dso_session *steered_open(const char *url)
 
 	ck_assert_ptr_nonnull(steered);
 	ck_assert_msg(dso_open(url, NULL, &session) == 0, "%s", dso_error(NULL));
-	*steered = (struct steered){.base = {&steered_ops}, .inside = session->transport};
+	*steered = (struct steered){
+		.base = {&steered_ops}, .inside = session->transport, .limit = UINT64_MAX};
 	session->transport = (struct transport *)steered;
 	return session;
 }

@@ -12,6 +12,7 @@ struct steered {
 	struct transport_base base;
 	struct transport *inside;
 	uint64_t executed; /* operations */
+	uint64_t limit;    /* the test's: so many are executed before something happens */
 	/* NULL: nothing is done before. Returns 0, or the error that the operation has, which is
 	 * not executed then. */
 	int (*before)(struct steered *steered, const struct op *op);
