@@ -52,8 +52,10 @@ static const char *domain_for(const char *transport)
 
 static uint64_t memory_mib(const struct settings *settings)
 {
-	uint64_t map_bytes =
-		settings->mode == MODE_MAP ? 3 * settings->keys * (settings->item_bytes + 128) : 0;
+	uint64_t keys = settings->mode == MODE_MAP     ? settings->keys
+			: settings->mode == MODE_ENTRY ? ENTRY_KEYS
+						       : 0;
+	uint64_t map_bytes = 3 * keys * (settings->item_bytes + 128);
 
 	return 64 + ((2 * place_stride(settings) * settings->words + map_bytes) >> 20);
 }

@@ -5,6 +5,7 @@
 #include "perf/error.h"
 #include "perf/hostile.h"
 #include "perf/lock.h"
+#include "perf/entry.h"
 #include "perf/map.h"
 #include "perf/run.h"
 #include "perf/clock.h"
@@ -64,6 +65,7 @@ static const struct {
 	[MODE_QUEUE] = {measure_queue, report_queue},
 	[MODE_ALLREDUCE] = {measure_allreduce, report_if_any},
 	[MODE_MAP] = {measure_map, report_map},
+	[MODE_ENTRY] = {measure_entry, report_entry},
 };
 
 static int measure_and_report(struct run *run)

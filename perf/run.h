@@ -22,7 +22,7 @@ struct run {
 	uint64_t completed, additions;
 	uint64_t batch; /* the operations that a sample is the mean of */
 	double rate;    /* operations a second */
-	/* of the modes lock and queue: perf/rows.h */
+	/* of the modes lock, queue and entry: perf/rows.h */
 	struct figures *figures;
 };
 

@@ -34,8 +34,8 @@ enum {
 static const struct argp_option options[] = {
 	{"op", KEY_OP, "NAME", 0, "read, write, cas or faa (faa)", 0},
 	{"size", KEY_SIZE, "BYTES", 0,
-	 "bytes of a read or write, as in 64 or 4KiB (8), of a queue's item (64) or a "
-	 "map's value (1000); allreduce: elements of a vector (2500)",
+	 "bytes of a read or write, as in 64 or 4KiB (8), of a queue's item (64), of a "
+	 "map's value (1000), of an entry's (100); allreduce: elements of a vector (2500)",
 	 0},
 	{"words", KEY_WORDS, "N", 0, "places that operations go to in turn (1)", 0},
 	{"depth", KEY_DEPTH, "N", 0, "rate: operations outstanding in a session, to 1024 (64)", 0},
@@ -49,7 +49,7 @@ static const struct argp_option options[] = {
 	{"keys", KEY_KEYS, "N", 0, "map: entries that it is loaded with (100000)", 0},
 	{"uniform", KEY_UNIFORM, NULL, 0, "map: all keys are as popular; else zipfian, 0.99", 0},
 	{"seconds", KEY_SECONDS, "S", 0,
-	 "lat, rate, lock, map: how long to measure, with the baseline (3)", 0},
+	 "lat, rate, lock, queue, map, entry: how long to measure, with the baseline (3)", 0},
 	{"transport", KEY_TRANSPORT, "NAME", 0, "auto, shm, verbs, roce, tcp or embedded (auto)",
 	 0},
 	{"poll", KEY_POLL, "HOW", 0, "how to wait: busy, block or adaptive (adaptive)", 0},
@@ -82,9 +82,11 @@ static const char doc[] =
 	"bytes (64), alone, 32 at once, to a consumer that is parked, and with half of --sessions "
 	"at "
 	"each end. allreduce measures how --sessions sum up vectors of --size doubles (2500). map "
-	"loads --keys values of --size bytes (1000) and runs one of YCSB's workloads on them. echo "
-	"is the "
-	"other "
+	"loads --keys values of --size bytes (1000) and runs one of YCSB's workloads on them. "
+	"entry "
+	"measures a get and a put of a value of --size bytes (100) by a handle that has not seen "
+	"the "
+	"entry and by one that has, beside a READ of as many bytes. echo is the other "
 	"end of that ping-pong, for a run on another host. hostile shows what a bystander notices "
 	"of "
 	"loads; started without arguments, it names them."
@@ -121,6 +123,7 @@ static const char doc[] =
 	"  $ dso-perf queue --transport tcp --poll busy\n"
 	"  $ dso-perf allreduce --transport tcp --sessions 8 --rounds 1000\n"
 	"  $ dso-perf map --transport shm --workload B --sessions 2\n"
+	"  $ dso-perf entry --transport tcp --size 16 --poll busy\n"
 	"  $ dso-perf lat --op read --size 4KiB --url dso://store:7471\n"
 	"  store$ dso-perf echo --baseline-address 10.0.0.5:7400\n"
 	"  $ dso-perf lat --url dso://10.0.0.5 --baseline-address 10.0.0.5:7400\n";
@@ -172,11 +175,11 @@ static void take_mode(struct argp_state *state, const char *text, struct parsing
 	static const char *const modes[] = {
 		[MODE_LAT] = "lat",         [MODE_RATE] = "rate",   [MODE_LOCK] = "lock",
 		[MODE_BARRIER] = "barrier", [MODE_QUEUE] = "queue", [MODE_ALLREDUCE] = "allreduce",
-		[MODE_MAP] = "map",         [MODE_ECHO] = "echo"};
+		[MODE_MAP] = "map",         [MODE_ENTRY] = "entry", [MODE_ECHO] = "echo"};
 
 	if (parsing->have_mode)
-		argp_error(state, "one of lat, rate, lock, barrier, queue, allreduce, map and echo "
-				  "at a time");
+		argp_error(state, "one of lat, rate, lock, barrier, queue, allreduce, map, entry "
+				  "and echo at a time");
 	for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++) {
 		if (strcmp(text, modes[i]))
 			continue;
@@ -184,9 +187,11 @@ static void take_mode(struct argp_state *state, const char *text, struct parsing
 		parsing->have_mode = true;
 	}
 	if (!parsing->have_mode)
-		argp_error(state,
-			   "%s is none of lat, rate, lock, barrier, queue, allreduce, map and echo",
-			   text);
+		argp_error(
+			state,
+			"%s is none of lat, rate, lock, barrier, queue, allreduce, map, entry and "
+			"echo",
+			text);
 }
 
 /* What --size is of an object. */
@@ -196,6 +201,7 @@ static const struct size {
 } sizes[] = {
 	[MODE_QUEUE] = {64, DSO_QUEUE_ITEM_BYTES_MAX, "bytes of an item"},
 	[MODE_MAP] = {1000, DSO_MAP_VALUE_BYTES_MAX, "bytes of a value"},
+	[MODE_ENTRY] = {100, DSO_SUBMIT_BYTES_MAX, "bytes of a value"},
 	[MODE_ALLREDUCE] = {2500, ELEMENTS_MAX, "elements of a vector"},
 };
 
@@ -207,7 +213,7 @@ static uint64_t size_of_object(struct argp_state *state, const struct parsing *p
 	if (!parsing->have_size)
 		return size->otherwise;
 	if (size->max == 0)
-		argp_error(state, "--size belongs to lat, rate, queue, map and allreduce");
+		argp_error(state, "--size belongs to lat, rate, queue, map, entry and allreduce");
 	if (settings->size_bytes > size->max)
 		argp_error(state, "--size: %ju %s at most", (uintmax_t)size->max, size->what);
 	return settings->size_bytes;
@@ -216,11 +222,9 @@ static uint64_t size_of_object(struct argp_state *state, const struct parsing *p
 /* These have operations and words of their own. */
 static void check_objects(struct argp_state *state, struct parsing *parsing)
 {
-	static const unsigned sessions[] = {[MODE_LOCK] = 32,
-					    [MODE_QUEUE] = 8,
-					    [MODE_ALLREDUCE] = 2,
-					    [MODE_BARRIER] = 1000,
-					    [MODE_MAP] = 4};
+	static const unsigned sessions[] = {
+		[MODE_LOCK] = 32,      [MODE_QUEUE] = 8, [MODE_ALLREDUCE] = 2,
+		[MODE_BARRIER] = 1000, [MODE_MAP] = 4,   [MODE_ENTRY] = 1};
 	struct settings *settings = parsing->settings;
 	uint64_t *size =
 		settings->mode == MODE_ALLREDUCE ? &settings->elements : &settings->item_bytes;
@@ -232,7 +236,9 @@ static void check_objects(struct argp_state *state, struct parsing *parsing)
 		argp_error(state, "--depth and --words belong to lat and rate");
 	if (!parsing->have_sessions)
 		settings->sessions = sessions[settings->mode];
-	if (settings->sessions < 2 && settings->mode != MODE_MAP)
+	if (settings->mode == MODE_ENTRY && settings->sessions != 1)
+		argp_error(state, "entry has 1 session");
+	if (settings->sessions < 2 && settings->mode != MODE_MAP && settings->mode != MODE_ENTRY)
 		argp_error(state, "lock, queue, allreduce and barrier take 2 --sessions or more");
 	settings->words = 2;
 	parsing->no_baseline = true;
@@ -244,11 +250,12 @@ static void check_together(struct argp_state *state, struct parsing *parsing)
 	bool lat = settings->mode == MODE_LAT;
 	bool objects = settings->mode == MODE_LOCK || settings->mode == MODE_BARRIER ||
 		       settings->mode == MODE_QUEUE || settings->mode == MODE_ALLREDUCE ||
-		       settings->mode == MODE_MAP;
+		       settings->mode == MODE_MAP || settings->mode == MODE_ENTRY;
 
 	if (!parsing->have_mode)
 		argp_error(state,
-			   "lat, rate, lock, barrier, queue, allreduce, map or echo is missing");
+			   "lat, rate, lock, barrier, queue, allreduce, map, entry or echo is "
+			   "missing");
 	if (lat && (parsing->have_depth || parsing->have_sessions))
 		argp_error(state, "--depth and --sessions belong to rate: lat has 1 of each");
 	if (lat || objects)
@@ -360,8 +367,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 void settings_parse(int argc, char **argv, struct settings *ret_settings)
 {
 	static const struct argp argp = {
-		options, parse_option, "lat|rate|lock|barrier|queue|allreduce|map|echo", doc, NULL,
-		NULL,    NULL};
+		options, parse_option, "lat|rate|lock|barrier|queue|allreduce|map|entry|echo",
+		doc,     NULL,         NULL,
+		NULL};
 	struct parsing parsing = {.settings = ret_settings};
 
 	*ret_settings = (struct settings){

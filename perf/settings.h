@@ -10,13 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DEPTH_MAX        DSO_OUTSTANDING_MAX
-#define SESSIONS_MAX     4096
-#define ROUNDS_MAX       1000000
-#define WORDS_MAX        1048576
-#define SIZE_BYTES_MAX   (16u << 20)
-#define ELEMENTS_MAX     (2 << 20)
-#define KEYS_MAX         10000000
+#define DEPTH_MAX      DSO_OUTSTANDING_MAX
+#define SESSIONS_MAX   4096
+#define ROUNDS_MAX     1000000
+#define WORDS_MAX      1048576
+#define SIZE_BYTES_MAX (16u << 20)
+#define ELEMENTS_MAX   (2 << 20)
+#define KEYS_MAX       10000000
+/* Of the map of entry: it has been split some times. */
+#define ENTRY_KEYS       4096
 #define MEMORY_BYTES_MAX (UINT64_C(1) << 30)
 
 enum mode {
@@ -27,6 +29,7 @@ enum mode {
 	MODE_QUEUE,
 	MODE_ALLREDUCE,
 	MODE_MAP,
+	MODE_ENTRY,
 	MODE_ECHO
 };
 
