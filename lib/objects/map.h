@@ -162,6 +162,7 @@ struct dso_map {
 	unsigned op_count;
 	struct map_look *looks;     /* MAP_MANY */
 	struct map_change *changes; /* MAP_MANY */
+	unsigned change_count;      /* of those that are under way */
 	uint8_t *room;              /* MAP_ROOM_BYTES: what is read */
 	uint8_t *merged;            /* MAP_ROOM_BYTES: values that are made */
 	struct map_recall *recalls; /* MAP_RECALL_MAX */
@@ -465,6 +466,11 @@ void map_write_cell(struct dso_map *map, struct map_change *change);
 /* Run @count changes (of map->changes, whose looks are map->looks) of different keys. Each has its
  * result. Returns 0, or the error of the session, which all have then that are not done. */
 int map_run(struct dso_map *map, unsigned count);
+
+/* The blocks that changes under way have claimed and not published, into @blocks of MAP_MANY: every
+ * batch that names blocks to the space has to name them, or they are lost where the session ends
+ * behind it. Returns how many. */
+unsigned map_claimed_blocks(struct dso_map *map, struct space_block **blocks);
 
 /* Make the value of a merge out of the one that is there: entry_value and entry_bytes. Returns 0,
  * MAP_MERGE_KEEPS (it is the one that is there), -EINVAL or -EMSGSIZE. */

@@ -130,8 +130,6 @@ static void make_room(struct dso_map *map, struct map_change *change)
 			again(map, change);
 		return;
 	}
-	/* The batches of a split would not name it. */
-	give_back(map, change);
 	r = map_split(map, change->look->key.hash);
 	if (r)
 		finish(map, change, r);
@@ -217,7 +215,6 @@ static void decide(struct dso_map *map, struct map_change *change)
 		absent(map, change);
 		return;
 	case MAP_LOOK_SPLIT:
-		give_back(map, change);
 		r = map_split(map, look->key.hash);
 		break;
 	default:
@@ -512,6 +509,19 @@ static const struct {
 
 /* ---- the run ---- */
 
+unsigned map_claimed_blocks(struct dso_map *map, struct space_block **blocks)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < map->change_count; i++) {
+		struct space_block *block = &map->changes[i].block;
+
+		if (block->bytes && block->is_claimed)
+			blocks[count++] = block;
+	}
+	return count;
+}
+
 /* What the space has to know of the batch. */
 static void begin(struct dso_map *map, unsigned count)
 {
@@ -661,8 +671,10 @@ int map_run(struct dso_map *map, unsigned count)
 
 	for (unsigned i = 0; i < count; i++)
 		prepare(map, i);
+	map->change_count = count;
 	while (look(map, count) || any_acts(map, count))
 		while (any_acts(map, count))
 			r = turn(map, count);
+	map->change_count = 0;
 	return r;
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#define PREFIX_BYTES (sizeof(struct map_entry) + MAP_KEY_BYTES_MAX)
+_Static_assert(2 * MAP_MANY <= SPACE_INTENTS_MAX, "blocks of a split, and those of the changes");
 
 /* A slot of the segment that is split. */
 struct mover {
@@ -352,8 +352,9 @@ static int take_blocks(struct split *split)
 
 static void begin(struct split *split)
 {
-	struct space_block *taken[MAP_MANY];
-	struct space_change about = {.taken = taken};
+	struct space_block *taken[2 * MAP_MANY];
+	struct space_change about = {.taken = taken,
+				     .taken_count = map_claimed_blocks(split->map, taken)};
 
 	for (unsigned i = 0; i < split->count; i++)
 		if (split->movers[i].block.bytes)
@@ -487,12 +488,13 @@ static int begin_split(struct split *split)
 	bool has_cells = needs_cells(split);
 	size_t bytes = MAP_SEGMENT_BYTES(has_cells);
 	struct map_segment_header *header = (struct map_segment_header *)map->room;
-	struct space_block block, *taken[] = {&block};
-	struct space_change about = {.taken = taken, .taken_count = 1};
+	struct space_block block, *taken[MAP_MANY + 1];
+	struct space_change about = {.taken = taken, .taken_count = map_claimed_blocks(map, taken)};
 	int r = from->depth < MAP_DEPTH_MAX ? space_take(&map->space, bytes, &block) : -ENOSPC;
 
 	if (r)
 		return r;
+	taken[about.taken_count++] = &block;
 	map_begin(map, &about);
 	memset(header, 0, bytes);
 	*header = (struct map_segment_header){

@@ -197,13 +197,13 @@ static void prepare(struct dso_map *map, const struct act *before)
 }
 
 /* Nobody else has the map open. */
-static void verify(struct dso_map *map, bool is_there)
+static void verify_count(struct dso_map *map, uint64_t entries)
 {
 	struct map_report report;
 
 	space_close(&map->space);
 	ck_assert_int_eq(map_check(map, &report), 0);
-	ck_assert_uint_eq(report.entries, OTHERS + is_there);
+	ck_assert_uint_eq(report.entries, entries);
 	ck_assert_uint_eq(report.damaged, 0);
 	ck_assert_uint_eq(report.misplaced, 0);
 	ck_assert_uint_eq(report.doubled, 0);
@@ -211,6 +211,11 @@ static void verify(struct dso_map *map, bool is_there)
 	ck_assert_uint_eq(report.space.uncounted_spans, 0);
 	ck_assert_uint_eq(report.space.leased_spans, 0);
 	ck_assert_uint_eq(report.space.broken_pages, 0);
+}
+
+static void verify(struct dso_map *map, bool is_there)
+{
+	verify_count(map, OTHERS + is_there);
 }
 
 static void delete_map(struct dso_session *keeper)
@@ -448,6 +453,102 @@ START_TEST(a_put_without_a_look_leaves_the_entry_of_another_key_in_the_same_slot
 }
 END_TEST
 
+/* ---- a put of many that splits ---- */
+
+#define CROWD        32 /* keys with the same two buckets, which have room for half of them */
+#define BEFORE_CROWD 14 /* of them were put before */
+
+static uint64_t crowd[CROWD];
+
+static void give_seed(struct dso_map *map)
+{
+	const uint64_t seed = 4711;
+	uint64_t before;
+
+	ck_assert_int_eq(word_load(&map->object, MAP_SEED_OFFSET, &before), 0);
+	ck_assert_int_eq(word_cas(&map->object, MAP_SEED_OFFSET, before, seed, &before), 0);
+	map->seed = seed;
+}
+
+static void find_crowd(const struct dso_map *map)
+{
+	struct map_key first = map_key(map, crowd, sizeof *crowd);
+	unsigned count = 1;
+
+	for (uint64_t i = 1; count < CROWD; i++) {
+		struct map_key key_ = map_key(map, &i, sizeof i);
+
+		if (memcmp(key_.bucket, first.bucket, sizeof first.bucket) == 0)
+			crowd[count++] = i;
+	}
+}
+
+static int put_crowd(struct dso_map *map, unsigned from, unsigned to)
+{
+	static uint8_t value[200];
+	struct dso_map_item items[CROWD];
+
+	for (unsigned i = from; i < to; i++)
+		items[i] = (struct dso_map_item){.key = &crowd[i],
+						 .key_bytes = sizeof crowd[i],
+						 .value = value,
+						 .value_bytes = sizeof value};
+	return dso_map_put_many(map, items + from, to - from);
+}
+
+static uint64_t bytes_used(struct dso_session *keeper)
+{
+	struct dso_server_stat stat;
+
+	ck_assert_int_eq(dso_server_stat(keeper, &stat), 0);
+	return stat.region_used_bytes;
+}
+
+static bool die_in_crowd(struct dso_session *keeper, uint64_t limit)
+{
+	struct dso_map *map = begin(), *survivor;
+	struct map_report report;
+	uint32_t lease;
+	bool ended;
+
+	give_seed(map);
+	if (crowd[CROWD - 1] == 0)
+		find_crowd(map);
+	ck_assert_int_eq(put_crowd(map, 0, BEFORE_CROWD), 0);
+	pause_act = NULL;
+	steered_in(map)->executed = 0;
+	steered_in(map)->limit = limit;
+	put_crowd(map, BEFORE_CROWD, CROWD);
+	ended = steered_in(map)->executed == limit;
+	die(map);
+
+	survivor = begin();
+	ck_assert_int_eq(space_lease(&survivor->space, &lease), 0);
+	space_close(&survivor->space);
+	ck_assert_int_eq(map_check(survivor, &report), 0);
+	ck_assert_uint_ge(report.entries, BEFORE_CROWD);
+	verify_count(survivor, report.entries);
+	ck_assert_int_eq(put_crowd(survivor, 0, CROWD), 0);
+	verify_count(survivor, CROWD);
+	end(survivor);
+	delete_map(keeper);
+	return ended;
+}
+
+START_TEST(a_session_that_ends_while_its_put_of_many_splits_leaves_no_block_behind)
+{
+	struct dso_session *keeper;
+	uint64_t used, runs = 0;
+
+	ck_assert_int_eq(dso_open("embedded:map", NULL, &keeper), 0);
+	used = bytes_used(keeper);
+	for (uint64_t limit = 0; die_in_crowd(keeper, limit); limit += 3 * step_stride(), runs++)
+		ck_assert_uint_eq(bytes_used(keeper), used);
+	printf("# %ju runs\n", (uintmax_t)runs);
+	dso_close(keeper);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("map");
@@ -457,6 +558,8 @@ int main(void)
 			    (int)COUNT(acts));
 	tcase_add_loop_test(tests, a_session_that_stands_still_before_any_operation_finds_its_way,
 			    0, (int)COUNT(theirs));
+	tcase_add_test(tests,
+		       a_session_that_ends_while_its_put_of_many_splits_leaves_no_block_behind);
 	tcase_add_test(tests, a_put_without_a_look_frees_the_block_that_it_has_replaced);
 	tcase_add_test(tests,
 		       a_put_without_a_look_leaves_the_entry_of_another_key_in_the_same_slot);
