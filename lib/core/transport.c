@@ -6,17 +6,23 @@
 /* Longer than any transport takes to give up by its own timeout. */
 #define WAIT_NS DSO_SECOND
 
+/* The first that failed says what became of all of them. But where others were executed before it
+ * was not, it is not so that nothing was done. */
+static int status_of_all(const struct op *ops, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (ops[i].status)
+			return i && ops[i].status == -ENOTCONN ? -ECONNRESET : ops[i].status;
+	return 0;
+}
+
 static int execute_at_once(struct transport *transport, struct op *ops, unsigned count)
 {
 	const struct transport_ops *table = transport_ops(transport);
-	int first = 0;
 
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < count; i++)
 		ops[i].status = table->execute(transport, &ops[i]);
-		if (ops[i].status && !first)
-			first = ops[i].status;
-	}
-	return first;
+	return status_of_all(ops, count);
 }
 
 int transport_execute(struct transport *transport, struct op *ops, unsigned count)
@@ -46,8 +52,5 @@ int transport_execute(struct transport *transport, struct op *ops, unsigned coun
 	}
 	for (unsigned i = submitted; i < count; i++)
 		ops[i].status = -ENOTCONN;
-	for (unsigned i = 0; i < count; i++)
-		if (ops[i].status)
-			return ops[i].status;
-	return 0;
+	return status_of_all(ops, count);
 }

@@ -166,8 +166,9 @@ static inline const struct transport_ops *transport_ops(struct transport *transp
 
 /*
  * Execute @count operations in order and wait for all of them. Every op's status is set. Returns 0
- * or the status of the first that failed. A silent far side is given up after the transport's
- * timeout; over roce after its retries, which may take longer.
+ * or the status of the first that failed; but -ECONNRESET for the -ENOTCONN of one behind others,
+ * which have been executed. A silent far side is given up after the transport's timeout; over roce
+ * after its retries, which may take longer.
  */
 int transport_execute(struct transport *transport, struct op *ops, unsigned count);
 

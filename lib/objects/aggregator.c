@@ -224,8 +224,8 @@ int dso_aggregator_all_reduce(struct dso_aggregator *aggregator, uint32_t id, co
 	if (r == 0)
 		r = aggregator_contribute(aggregator, &contribution, &in);
 	if (r == 0 && aggregator->copied_round != in)
-		r = wait_and_read(aggregator, &in, &contribution.watch, result,
-				  contribution.deadline_ns, &contributors);
+		r = object_half_done(wait_and_read(aggregator, &in, &contribution.watch, result,
+						   contribution.deadline_ns, &contributors));
 	r = aggregator_leave(aggregator, r);
 	aggregator->copy = NULL;
 	if (r)
@@ -409,7 +409,7 @@ int dso_aggregator_reset(struct dso_aggregator *aggregator)
 
 	/* Where the round ends meanwhile there is nothing to be reset any more. */
 	if (r == 0 || r == -EALREADY)
-		r = aggregator_announce(aggregator);
+		r = object_half_done(aggregator_announce(aggregator));
 	return r ? fail(aggregator, "reset", 0, r) : 0;
 }
 

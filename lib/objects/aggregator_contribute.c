@@ -297,7 +297,7 @@ static int try_to_contribute(struct dso_aggregator *aggregator,
 		return r;
 	r = publish(aggregator, contribution, *ret_round);
 	if (r == 1 && aggregator_is_over(aggregator, *ret_round))
-		r = has_counted(aggregator, contribution->id, *ret_round);
+		r = object_half_done(has_counted(aggregator, contribution->id, *ret_round));
 	return r;
 }
 

@@ -214,7 +214,8 @@ static int wait_for_others(struct dso_barrier *barrier, const struct arrival *ar
 	return r;
 }
 
-/* Take this party's arrival back: the barrier was broken when it arrived in the round of @word. */
+/* Take this party's arrival back: the barrier was broken when it arrived in the round of @word.
+ * Where that fails the barrier is broken all the same. */
 static int step_back(struct dso_barrier *barrier, uint64_t word)
 {
 	uint32_t round = round_of(word);
@@ -225,9 +226,7 @@ static int step_back(struct dso_barrier *barrier, uint64_t word)
 		int r = word_cas(&barrier->object, BARRIER_WORD_OFFSET, word,
 				 word - BARRIER_ARRIVAL, &before);
 
-		if (r)
-			return r;
-		if (before == word)
+		if (r || before == word)
 			break;
 	}
 	return -ENOTRECOVERABLE;
@@ -326,13 +325,16 @@ int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last
 {
 	INSIDE_OF(barrier);
 	int64_t deadline_ns;
-	bool last;
+	bool last, was_joined = barrier->joined;
 	int r = futex_deadline(timeout, &deadline_ns);
 
 	if (r == 0)
 		r = join(barrier);
 	if (r == 0)
 		r = arrive(barrier, deadline_ns, &last);
+	/* A session that has become a party breaks the barrier when it ends. */
+	if (barrier->joined && !was_joined)
+		r = object_half_done(r);
 	if (r)
 		return object_fail_wait(&barrier->object, "wait", timeout, r);
 	if (ret_last)
@@ -346,15 +348,16 @@ int dso_barrier_reset(struct dso_barrier *barrier)
 	uint64_t word;
 	int r = word_add(&barrier->object, BARRIER_EVENT_OFFSET, BARRIER_RESET_BEGUN, &word);
 
-	if (r == 0)
-		r = word_load(&barrier->object, BARRIER_WORD_OFFSET, &word);
+	if (r)
+		return object_fail(&barrier->object, "reset", r);
+	r = word_load(&barrier->object, BARRIER_WORD_OFFSET, &word);
 	/* Where the round ends meanwhile there is nothing to be reset any more, unless it is
 	 * broken. */
 	if (r == 0)
 		r = change(barrier, word, reset);
 	if (r == 0 || r == -EAGAIN)
 		r = word_add(&barrier->object, BARRIER_EVENT_OFFSET, BARRIER_RESET_ENDED, &word);
-	return r ? object_fail(&barrier->object, "reset", r) : 0;
+	return r ? object_fail(&barrier->object, "reset", object_half_done(r)) : 0;
 }
 
 int dso_barrier_stat(struct dso_barrier *barrier, uint32_t *ret_parties, uint32_t *ret_waiting,

@@ -45,9 +45,12 @@ static int wait_without(struct dso_condition *condition, struct dso_mutex *mutex
 	if (r)
 		return r;
 	r = mutex_unlock(mutex);
-	if (r)
+	/* -EOPNOTSUPP: it was unlocked, and is to be locked again. */
+	if (r && r != -EOPNOTSUPP)
 		return event_leave(&event, 1, r);
-	r = event_leave(&event, 1, event_wait(&event, 1, count, 1, &spin, deadline_ns));
+	if (r == 0)
+		r = event_wait(&event, 1, count, 1, &spin, deadline_ns);
+	event_leave(&event, 1, r);
 	/* An interrupt ends the wait for the signal, and not this one. */
 	while ((relocked = mutex_lock(mutex, DSO_FOREVER)) == -ECANCELED)
 		r = r ? r : -ECANCELED;

@@ -599,7 +599,9 @@ static int turn(struct dso_map *map, unsigned count)
 		if (!steps[change->step].have)
 			continue;
 		if (r)
-			finish(map, change, r);
+			/* RESTORE: it has written over an entry. */
+			finish(map, change,
+			       change->step == MAP_CHANGE_RESTORE ? object_half_done(r) : r);
 		else
 			steps[change->step].have(map, change);
 	}

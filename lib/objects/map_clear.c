@@ -11,6 +11,11 @@ struct removal {
 	uint64_t word; /* of its block or cell */
 };
 
+struct clearing {
+	bool is_moving;   /* an entry of the segment is of a split */
+	bool has_removed; /* any */
+};
+
 static uint64_t word_offset(struct dso_map *map, const struct map_place *place)
 {
 	unsigned reference = (unsigned)map_slot_reference(place->slot);
@@ -71,7 +76,7 @@ static int empty_slots(struct dso_map *map, const struct removal *removals, unsi
 /* What became of @count of them, whose CAS operations begin with the @first one of the batch.
  * Returns how many are still there, since they were written over; those come first then. */
 static unsigned keep_rest(struct dso_map *map, struct removal *removals, unsigned count,
-			  unsigned first, bool *ret_moving)
+			  unsigned first, struct clearing *clearing)
 {
 	unsigned left = 0;
 
@@ -80,9 +85,10 @@ static unsigned keep_rest(struct dso_map *map, struct removal *removals, unsigne
 
 		if (before == removals[i].place.slot) {
 			removed(map, &removals[i]);
+			clearing->has_removed = true;
 			continue;
 		}
-		*ret_moving |= map_slot_state(before) > MAP_THERE;
+		clearing->is_moving |= map_slot_state(before) > MAP_THERE;
 		if (map_slot_state(before) != MAP_THERE)
 			continue;
 		removals[left] = removals[i];
@@ -91,10 +97,9 @@ static unsigned keep_rest(struct dso_map *map, struct removal *removals, unsigne
 	return left;
 }
 
-/* Writers may be quicker each time: no longer than for any change. *ret_moving: one is of a
- * split. */
+/* Writers may be quicker each time: no longer than for any change. */
 static int remove_some(struct dso_map *map, struct removal *removals, unsigned count,
-		       bool *ret_moving)
+		       struct clearing *clearing)
 {
 	int64_t deadline_ns = clock_now_ns() + map->object.session->timeout_ns;
 	unsigned attempts = 0;
@@ -107,7 +112,7 @@ static int remove_some(struct dso_map *map, struct removal *removals, unsigned c
 			r = empty_slots(map, removals, count, &first);
 		if (r)
 			return r;
-		count = keep_rest(map, removals, count, first, ret_moving);
+		count = keep_rest(map, removals, count, first, clearing);
 		if (count && clock_now_ns() > deadline_ns)
 			return -ETIMEDOUT;
 		if (count)
@@ -116,7 +121,8 @@ static int remove_some(struct dso_map *map, struct removal *removals, unsigned c
 	return 0;
 }
 
-static int remove_all(struct dso_map *map, const struct map_snapshot *snapshot, bool *ret_moving)
+static int remove_all(struct dso_map *map, const struct map_snapshot *snapshot,
+		      struct clearing *clearing)
 {
 	struct removal removals[SOME];
 	unsigned count = 0;
@@ -126,27 +132,26 @@ static int remove_all(struct dso_map *map, const struct map_snapshot *snapshot, 
 		count += map_find_place(snapshot, i, &removals[count].place);
 		if (count < SOME)
 			continue;
-		r = remove_some(map, removals, count, ret_moving);
+		r = remove_some(map, removals, count, clearing);
 		count = 0;
 	}
-	return r ? r : remove_some(map, removals, count, ret_moving);
+	return r ? r : remove_some(map, removals, count, clearing);
 }
 
-static int clear_segment(struct dso_map *map, uint64_t *cursor)
+static int clear_segment(struct dso_map *map, uint64_t *cursor, struct clearing *clearing)
 {
 	struct map_snapshot snapshot;
-	bool is_moving = false;
 	int r = map_take_snapshot(map, *cursor, &snapshot);
 
 	if (r)
 		return r;
-	is_moving = snapshot.has_sibling;
-	if (!is_moving)
-		r = remove_all(map, &snapshot, &is_moving);
+	clearing->is_moving = snapshot.has_sibling;
+	if (!clearing->is_moving)
+		r = remove_all(map, &snapshot, clearing);
 	if (r)
 		return r;
 	/* Where it is being split, first help. */
-	if (is_moving)
+	if (clearing->is_moving)
 		return map_split(map, map_cursor_hash(*cursor));
 	*cursor = map_behind(&snapshot.segment);
 	return 0;
@@ -154,16 +159,19 @@ static int clear_segment(struct dso_map *map, uint64_t *cursor)
 
 int map_clear(struct dso_map *map, const char *verb)
 {
+	struct clearing clearing = {0};
 	uint64_t cursor = 0;
 	uint32_t lease;
 	int r = space_lease(&map->space, &lease);
 
 	do {
 		if (r == 0)
-			r = clear_segment(map, &cursor);
+			r = clear_segment(map, &cursor, &clearing);
 	} while (r == 0 && cursor);
 	if (r == 0)
 		r = map_flush(map);
+	if (clearing.has_removed)
+		r = object_half_done(r);
 	return r ? map_fail(map, verb, r) : 0;
 }
 

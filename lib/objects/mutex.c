@@ -84,7 +84,7 @@ static int lock_for_token(struct dso_mutex *mutex, int64_t timeout, uint64_t *re
 	if (first == -EAGAIN)
 		s = word_load(&mutex->object, OBJECT_TOKEN_EPOCH_OFFSET, &epoch);
 	if (s)
-		return s;
+		return object_half_done(s);
 	*ret_token = fencing_token(&mutex->object, mutex->word, epoch);
 	return r;
 }

@@ -666,5 +666,7 @@ int queue_lease_beside(struct dso_queue *queue, struct dso_queue_item *item, int
 	r = dso_queue_lease(queue, item, timeout);
 	queue->beside = NULL;
 	/* Such memory is not asked in requests. */
-	return r == 0 && queue_is_near(queue) ? session_execute_one(&queue->object, beside) : r;
+	return r == 0 && queue_is_near(queue)
+		       ? object_half_done(session_execute_one(&queue->object, beside))
+		       : r;
 }

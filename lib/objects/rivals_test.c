@@ -4,6 +4,7 @@
 #include "lib/objects/event.h"
 #include "lib/objects/queue.h"
 #include "lib/objects/steered_test.h"
+#include "lib/objects/word.h"
 #include "proto/map.h"
 #include "tests/runner.h"
 
@@ -104,6 +105,114 @@ START_TEST(an_entry_that_was_waited_for_is_read_though_its_reader_cannot_leave_t
 	OK(mine, dso_map_wait(map, "key", 3, 0, text, sizeof text, DSO_FOREVER, &length, NULL));
 	ck_assert_uint_eq(refused, 1);
 	ck_assert(length == 4 && memcmp(text, "text", 4) == 0);
+}
+END_TEST
+
+/* ---- what a call has taken, though it cannot end as it should ---- */
+
+/* While it waits for two permits others release one again and again, so that it gets the turn; and
+ * then it gets both permits. */
+static int let_have_turn(struct steered *steered, const struct op *op)
+{
+	uint64_t offset = op->offset - waited_on->offset;
+
+	if (op->opcode == DATA_FAA && offset == SEMAPHORE_EVENT_OFFSET + EVENT_WAITERS_OFFSET &&
+	    op->operand == SEMAPHORE_MANY) {
+		bring_about = release_permit;
+	} else if (op->opcode == DATA_READ && bring_about) {
+		bring_about = NULL;
+		for (unsigned i = 0; i < 100; i++) {
+			OK(theirs, dso_semaphore_release(their_semaphore, 1));
+			OK(theirs, dso_semaphore_acquire(their_semaphore, 1, DSO_NOWAIT));
+		}
+	} else if (op->opcode == DATA_CAS && offset == SEMAPHORE_TURN_OFFSET) {
+		if (owned_word_owner(op->swap) == mine->owner) {
+			release_permit();
+			return 0;
+		}
+		refused++;
+		return -ENOTCONN;
+	}
+	return 0;
+}
+
+START_TEST(permits_that_were_taken_in_a_turn_are_the_callers_though_it_cannot_end_the_turn)
+{
+	struct dso_semaphore_params params = {.permits = 2};
+	struct dso_semaphore *semaphore;
+
+	OK(mine, dso_semaphore_open(mine, "semaphore", &params, &semaphore));
+	OK(theirs, dso_semaphore_open(theirs, "semaphore", NULL, &their_semaphore));
+	OK(theirs, dso_semaphore_acquire(their_semaphore, 1, DSO_NOWAIT));
+	waited_on = (struct object *)semaphore;
+	bring_about = NULL;
+	refused = 0;
+	steered_of(mine)->before = let_have_turn;
+	OK(mine, dso_semaphore_acquire(semaphore, 2, DSO_FOREVER));
+	ck_assert_uint_eq(refused, 1);
+	OK(mine, dso_semaphore_release(semaphore, 2));
+}
+END_TEST
+
+static struct dso_mutex *their_mutex;
+static unsigned epochs;
+
+/* It gets the mutex at its second try, and does not learn of the epoch then. */
+static int refuse_epoch(struct steered *steered, const struct op *op)
+{
+	if (op->offset != waited_on->offset + OBJECT_TOKEN_EPOCH_OFFSET)
+		return 0;
+	if (epochs++ == 0) {
+		OK(theirs, dso_mutex_unlock(their_mutex));
+		return 0;
+	}
+	return -ENOTCONN;
+}
+
+START_TEST(a_mutex_that_is_locked_without_its_token_is_not_told_to_be_as_before)
+{
+	struct dso_mutex *mutex;
+	uint64_t token = 7;
+
+	OK(mine, dso_mutex_open(mine, "mutex", NULL, &mutex));
+	OK(theirs, dso_mutex_open(theirs, "mutex", NULL, &their_mutex));
+	OK(theirs, dso_mutex_lock(their_mutex, DSO_NOWAIT, NULL));
+	waited_on = (struct object *)mutex;
+	epochs = 0;
+	steered_of(mine)->before = refuse_epoch;
+	ck_assert_int_eq(dso_mutex_lock(mutex, DSO_FOREVER, &token), -ECONNRESET);
+	ck_assert_uint_eq(token, 7);
+	OK(mine, dso_mutex_unlock(mutex));
+}
+END_TEST
+
+static int no_wake(struct dso_session *session, struct object *object, uint64_t offset,
+		   uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes)
+{
+	return -EOPNOTSUPP;
+}
+
+/* An old storaged, which does not know of waiters that it has parked. */
+START_TEST(a_mutex_is_locked_behind_a_wait_for_a_condition_that_could_wake_nobody)
+{
+	struct dso_condition *condition;
+	struct dso_mutex *mutex;
+	const struct directory_ops *whole = mine->directory;
+	struct directory_ops old = *whole;
+	uint64_t word, before;
+
+	old.wake = no_wake;
+	OK(mine, dso_mutex_open(mine, "mutex", NULL, &mutex));
+	OK(mine, dso_condition_open(mine, "condition", NULL, &condition));
+	OK(mine, dso_mutex_lock(mutex, DSO_NOWAIT, NULL));
+	ck_assert_int_eq(word_load((struct object *)mutex, MUTEX_WORD_OFFSET, &word), 0);
+	ck_assert_int_eq(word_cas((struct object *)mutex, MUTEX_WORD_OFFSET, word,
+				  word | OWNED_WAITED, &before),
+			 0);
+	mine->directory = &old;
+	ck_assert_int_eq(dso_condition_wait(condition, mutex, DSO_NOWAIT), -EOPNOTSUPP);
+	mine->directory = whole;
+	OK(mine, dso_mutex_unlock(mutex));
 }
 END_TEST
 
@@ -231,6 +340,12 @@ int main(void)
 	tcase_add_test(
 		tests,
 		an_entry_that_was_waited_for_is_read_though_its_reader_cannot_leave_the_waiters);
+	tcase_add_test(
+		tests,
+		permits_that_were_taken_in_a_turn_are_the_callers_though_it_cannot_end_the_turn);
+	tcase_add_test(tests, a_mutex_that_is_locked_without_its_token_is_not_told_to_be_as_before);
+	tcase_add_test(tests,
+		       a_mutex_is_locked_behind_a_wait_for_a_condition_that_could_wake_nobody);
 	tcase_add_loop_test(tests, a_client_whom_others_keep_from_its_tickets_ends_at_its_deadline,
 			    0, SIDES);
 	tcase_add_loop_test(tests, a_client_whom_others_keep_from_its_tickets_is_interrupted, 0,

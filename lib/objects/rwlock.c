@@ -176,7 +176,7 @@ static int lock_for_reading(struct dso_rwlock *rwlock, int64_t deadline_ns)
 		}
 		r = leave_slot(rwlock);
 		if (r)
-			return r;
+			return object_half_done(r);
 		if (rwlock->word & OWNED_LOST)
 			return -ENOTRECOVERABLE;
 		if (owned_word_owner(rwlock->word) == object->session->owner)
@@ -248,7 +248,7 @@ static int lock_for_writing(struct dso_rwlock *rwlock, int64_t deadline_ns)
 	r = drain(rwlock, deadline_ns);
 	if (r) {
 		unlock_writing(rwlock, 0, 0);
-		return r;
+		return object_half_done(r);
 	}
 	rwlock->mode = WRITING;
 	return taken;

@@ -236,11 +236,19 @@ static bool is_left_to_another(struct dso_semaphore *semaphore)
 
 /* ---- acquire and release ---- */
 
+/* Give back the @taken permits of a try that were too few. */
+static int step_back(struct dso_semaphore *semaphore, uint32_t taken)
+{
+	int r = give(semaphore, taken);
+
+	return r ? r : announce(semaphore, taken);
+}
+
 /* Take @count permits or none. Returns 0, -EAGAIN (there are too few), or an error. *ret_free is
  * then how many there are for other sessions. */
 static int try(struct dso_semaphore *semaphore, uint32_t count, uint32_t *ret_free)
 {
-	uint32_t taken;
+	uint32_t taken, held = semaphore->held_count;
 	int r = read_permits(semaphore, ret_free);
 
 	if (r == 0 && is_left_to_another(semaphore))
@@ -248,13 +256,16 @@ static int try(struct dso_semaphore *semaphore, uint32_t count, uint32_t *ret_fr
 	if (r || *ret_free < count)
 		return r ? r : -EAGAIN;
 	r = take_free(semaphore, count, &taken);
-	if (r || taken == count)
-		return r;
+	if (r == 0 && taken == count)
+		return 0;
 	*ret_free = taken ? 0 : count_free(semaphore);
-	r = give(semaphore, taken);
 	if (r == 0 && taken)
-		r = announce(semaphore, taken);
-	return r ? r : -EAGAIN;
+		r = step_back(semaphore, taken);
+	/* What a session took that is over comes back with it: no caller has had it. */
+	semaphore->held_count = held;
+	if (r)
+		return taken ? object_half_done(r) : r;
+	return -EAGAIN;
 }
 
 /* The state of one acquire. */
@@ -305,14 +316,17 @@ static int renew_turn(struct dso_semaphore *semaphore, struct acquisition *acqui
 	}
 }
 
-/* Give the turn back, and let the others have what is free. */
-static int give_turn(struct dso_semaphore *semaphore, struct acquisition *acquisition)
+/* Give the turn back, and let the others have what is free. The result of the acquire is kept, also
+ * where this fails: then the session is over, which the next call tells, or the semaphore was
+ * deleted. */
+static void give_turn(struct dso_semaphore *semaphore, struct acquisition *acquisition)
 {
 	int r = owned_give(&semaphore->object, SEMAPHORE_TURN_OFFSET, &acquisition->turn, 0, 0, 1,
 			   NULL);
 
 	acquisition->has_turn = false;
-	return r ? r : announce(semaphore, 1);
+	if (r == 0)
+		announce(semaphore, 1);
 }
 
 /* Wait until permits come back, with the turn. */
@@ -382,7 +396,7 @@ static int wait_and_try(struct dso_semaphore *semaphore, uint32_t count, int64_t
 		.deadline_ns = deadline_ns,
 	};
 	struct event event = event_of(semaphore);
-	int r = event_enlist(&event, weight_of(count), &acquisition.seen), s = 0;
+	int r = event_enlist(&event, weight_of(count), &acquisition.seen);
 
 	if (r)
 		return r;
@@ -394,8 +408,8 @@ static int wait_and_try(struct dso_semaphore *semaphore, uint32_t count, int64_t
 		r = wait_once(semaphore, &acquisition);
 	} while (r == 0);
 	if (acquisition.has_turn)
-		s = give_turn(semaphore, &acquisition);
-	return event_leave(&event, weight_of(count), r ? r : s);
+		give_turn(semaphore, &acquisition);
+	return event_leave(&event, weight_of(count), r);
 }
 
 /* Let a waiter be first, for a moment. */

@@ -39,9 +39,26 @@ static void steered_close(struct transport *transport)
 	free(steered);
 }
 
+static uint8_t *steered_at(struct transport *transport, uint64_t offset, uint64_t length_bytes)
+{
+	struct transport *inside = ((struct steered *)transport)->inside;
+
+	return transport_ops(inside)->at(inside, offset, length_bytes);
+}
+
 /* Without `at`: what reaches the memory by itself cannot be seen. */
 static const struct transport_ops steered_ops = {
 	.name = "embedded", .close = steered_close, .execute = steered_execute, .cas = steered_cas};
+static const struct transport_ops reaching_ops = {.name = "embedded",
+						  .close = steered_close,
+						  .execute = steered_execute,
+						  .cas = steered_cas,
+						  .at = steered_at};
+
+void steered_reach(struct dso_session *session)
+{
+	steered_of(session)->base.ops = &reaching_ops;
+}
 
 struct dso_session *steered_open(const char *url)
 {

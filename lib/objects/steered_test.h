@@ -20,6 +20,9 @@ struct steered {
 
 /* Open @url, which is "embedded:NAME". */
 struct dso_session *steered_open(const char *url);
+/* The session reaches the memory itself, too, as aggregators of an embedded store need it: such
+ * accesses its test does not see. */
+void steered_reach(struct dso_session *session);
 struct steered *steered_of(const struct dso_session *session);
 
 #endif
