@@ -4,6 +4,7 @@
 #include "lib/core/clock.h"
 #include "lib/core/thread.h"
 #include "lib/functions/capture.h"
+#include "lib/objects/queue.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -16,6 +17,9 @@ struct charge {
 	uint64_t serial; /* of this worker */
 	uint64_t number;
 	uint32_t round, attempt;
+	/* in the queue of calls */
+	uint64_t ticket;
+	uint32_t deliveries;
 	const char *name;
 	struct capture *capture;
 	int64_t begun_ns, limit_ns;
@@ -40,7 +44,7 @@ struct attendant {
 	char prefix[PREFIX_BYTES_MAX];
 	struct dso_session *session;
 	struct state state;
-	struct dso_queue *results;
+	struct dso_queue *calls, *results;
 };
 
 /* ---- the store ---- */
@@ -64,6 +68,9 @@ static int enter_store(struct attendant *attendant)
 	if (r)
 		return r;
 	r = state_open(attendant->session, prefix, &attendant->state);
+	if (r == 0)
+		r = dso_queue_open(attendant->session, name_of(prefix, "calls").text, &params,
+				   &attendant->calls);
 	if (r == 0)
 		r = dso_queue_open(attendant->session, name_of(prefix, "results").text, &params,
 				   &attendant->results);
@@ -106,16 +113,16 @@ static int report(struct attendant *attendant, enum outcome outcome, uint8_t fla
 
 /* The call comes to another worker, which is not to run it. Where that cannot be told, the call
  * goes on until the next look. */
-static int end_process(struct attendant *attendant, enum outcome outcome)
+static int end_process(struct attendant *attendant, enum outcome outcome, bool is_own)
 {
 	const struct charge *charge = &attendant->charge;
 	int r = 0;
 
 	if (charge->capture)
 		capture_drain(charge->capture);
-	if (outcome == OUTCOME_OVERDUE)
+	if (is_own && outcome == OUTCOME_OVERDUE)
 		r = state_end_call(&attendant->state, charge->number, charge->round);
-	if (r == 0)
+	if (r == 0 && is_own)
 		r = report(attendant, outcome, RESULT_IS_ENDED | RESULT_COMES_AGAIN);
 	if (r == 0)
 		kill(getpid(), SIGKILL);
@@ -123,23 +130,30 @@ static int end_process(struct attendant *attendant, enum outcome outcome)
 }
 
 /* The driver drops the result of a call that it has cancelled, when that comes. */
-static int end_in_thread(struct attendant *attendant, enum outcome outcome)
+static int end_in_thread(struct attendant *attendant, enum outcome outcome, bool is_own)
 {
 	int r = 0;
 
 	atomic_store(&attendant->is_cancelled, true);
 	attendant->attended.is_cancelled |= outcome == OUTCOME_CANCELLED;
-	if (outcome == OUTCOME_OVERDUE && !attendant->attended.is_reported)
+	if (outcome == OUTCOME_OVERDUE && is_own && !attendant->attended.is_reported)
 		r = report(attendant, outcome, 0);
 	attendant->attended.is_reported |= outcome == OUTCOME_OVERDUE && r == 0;
 	return r;
 }
 
-/* With the lock, so that the call does not end meanwhile and another one begin. */
+/* With the lock, so that the call does not end meanwhile and another one begin. Where the worker
+ * was frozen, or lost its session, another one may have the call by now: its attempt goes on. */
 static int end_call(struct attendant *attendant, enum outcome outcome)
 {
-	return attendant->is_thread ? end_in_thread(attendant, outcome)
-				    : end_process(attendant, outcome);
+	const struct charge *charge = &attendant->charge;
+	bool is_own;
+	int r = queue_is_leased(attendant->calls, charge->ticket, charge->deliveries, &is_own);
+
+	if (r)
+		return r;
+	return attendant->is_thread ? end_in_thread(attendant, outcome, is_own)
+				    : end_process(attendant, outcome, is_own);
 }
 
 static bool is_over_limit(const struct charge *charge)
@@ -272,6 +286,8 @@ void attendant_begin(struct attendant *attendant, struct dso_call *call, const c
 					    .number = call->number,
 					    .round = call->round,
 					    .attempt = call->attempt,
+					    .ticket = call->ticket,
+					    .deliveries = call->deliveries,
 					    .name = name,
 					    .capture = call->capture,
 					    .begun_ns = clock_now_ns(),

@@ -12,6 +12,9 @@ struct dso_call {
 	uint64_t number;
 	uint32_t round;
 	unsigned attempt;
+	/* in the queue of calls */
+	uint64_t ticket;
+	uint32_t deliveries;
 	const atomic_bool *is_cancelled; /* the attendant's */
 	struct capture *capture;         /* of what it writes; NULL: nobody asks for that */
 	void *argument;                  /* freed with the call */

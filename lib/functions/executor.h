@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+struct running;
 struct workers; /* begins with struct workers_base */
 
 /* What starts workers needs to know. The strings outlive the workers unless they say otherwise. */
@@ -35,8 +36,19 @@ struct workers_ops {
 	/* So many calls have no result now: called by the driver whenever that changes, so it does
 	 * not block. NULL where workers stay. */
 	void (*wanted)(struct workers *workers, unsigned waiting);
+	/* Both are NULL where the driver cannot end a worker by itself. Whether the worker @index,
+	 * from 0 on, runs a call: *ret_running. */
+	bool (*runs)(struct workers *workers, unsigned index, struct running *ret_running);
+	/* End that worker, where it still runs that. Does not block. */
+	void (*end)(struct workers *workers, unsigned index, const struct running *running);
 	/* End them, and free. The queue of calls is shut down. Blocks until they have ended. */
 	void (*stop)(struct workers *workers);
+};
+
+/* A call that a worker runs. */
+struct running {
+	uint64_t number;
+	int64_t begun_ns; /* by clock_now_ns() */
 };
 
 struct workers_base {
@@ -56,6 +68,8 @@ struct dso_thread {
 	uint32_t round;       /* how often it was made again after a failure */
 	uint32_t attempts;    /* in the rounds before */
 	bool is_cancelled;
+	int64_t ended_ns; /* since when the driver knows that its call is to end; 0: it is not */
+	bool is_overdue;  /* the driver has found that, and ended its worker */
 	/* where it may be made again: the call as it was made */
 	uint8_t *call;
 	size_t call_bytes;
@@ -101,6 +115,7 @@ struct dso_executor {
 	} counts;
 	bool has_new_counts;
 	int64_t told_ns;
+	int64_t looked_ns; /* for frozen workers */
 	uint8_t build[MESSAGE_BUILD_BYTES];
 	char prefix[PREFIX_BYTES_MAX];
 	uint8_t call[MESSAGE_BYTES];
@@ -149,6 +164,17 @@ int executor_fail(struct dso_executor *executor, int error, const char *verb, co
 
 /* Until @deadline_ns, as a timeout. */
 int64_t executor_time_left(int64_t deadline_ns);
+
+/* ---- workers that are frozen (lib/functions/frozen.c) ---- */
+
+/* For how long a call may go on that is to end, and how often the driver looks for such calls. */
+#define FROZEN_NS (500 * DSO_MILLISECOND)
+
+/* Whether the driver can end a worker by itself. */
+bool executor_can_end_workers(const struct dso_executor *executor);
+
+/* End the workers of calls that are to end and go on. Returns 0, or an error of the state. */
+int executor_end_frozen(struct dso_executor *executor);
 
 /* Free the threads that are left; what they have in the store is gone. */
 void executor_forget_threads(struct dso_executor *executor);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/functions/entry.h"
 #include "lib/functions/executor.h"
+#include "lib/functions/place.h"
 #include "lib/functions/worker.h"
 
 #include <errno.h>
@@ -32,18 +33,22 @@ static void end_with(const char *driver)
 static int serve_driver(const char *prefix, const char *program)
 {
 	const char *ready = getenv(WORKER_READY_VARIABLE), *calls = getenv(WORKER_CALLS_VARIABLE);
+	const char *places = getenv(WORKER_PLACES_VARIABLE);
 	char why[SENTENCE_BYTES_MAX + 1], *own_prefix = strdup(prefix);
 	struct worker_term term = worker_whole_term(own_prefix, ready ? atoi(ready) : -1);
 	int r;
 
 	if (calls)
 		term.calls_max = strtoull(calls, NULL, 10);
+	if (places)
+		term.place = place_claim(atoi(places));
 	end_with(getenv(WORKER_DRIVER_VARIABLE));
 	/* Programs that a function starts are no workers. */
 	unsetenv(WORKER_PREFIX_VARIABLE);
 	unsetenv(WORKER_DRIVER_VARIABLE);
 	unsetenv(WORKER_READY_VARIABLE);
 	unsetenv(WORKER_CALLS_VARIABLE);
+	unsetenv(WORKER_PLACES_VARIABLE);
 	if (term.ready_fd >= 0)
 		fcntl(term.ready_fd, F_SETFD, FD_CLOEXEC);
 	snprintf(why, sizeof why, "out of memory");

@@ -8,6 +8,7 @@
 #include "lib/core/clock.h"
 #include "lib/core/thread.h"
 #include "lib/functions/executor.h"
+#include "lib/functions/place.h"
 #include "lib/functions/worker.h"
 
 #include <errno.h>
@@ -41,20 +42,23 @@ struct workers {
 	struct workers_base base;
 	struct workers_request request;
 	pthread_t keeper;
-	int stop_fd;        /* an eventfd: the keeper is to end the workers, and itself */
-	int ready_fd;       /* an eventfd: workers count it up when they serve */
+	int stop_fd;   /* an eventfd: the keeper is to end the workers, and itself */
+	int ready_fd;  /* an eventfd: workers count it up when they serve */
+	int places_fd; /* of the memory of places */
+	struct place *places;
 	char **environment; /* of the workers */
 	bool is_cold;       /* a worker runs one call */
 	unsigned vain;      /* ends in a row without any worker that serves in between */
 	_Atomic bool is_broken;
 	char why[SENTENCE_BYTES_MAX + 1]; /* written before is_broken is */
 	struct process *processes;
+	pthread_mutex_t lock;  /* of the processes' numbers, which are the keeper's */
 	struct pollfd *polled; /* stop_fd, then a pidfd for each process; -1: there is none */
 };
 
 /* ---- the environment of a worker ---- */
 
-#define OWN_VARIABLES 6 /* the first ones, which are freed */
+#define OWN_VARIABLES 7 /* the first ones, which are freed */
 
 /* Whether @variable, "NAME=VALUE", has the name of one of the workers' own. */
 static bool is_set_anew(char *const *own, const char *variable)
@@ -87,7 +91,8 @@ static int make_environment(struct workers *workers)
 	    asprintf(&own[3], "DSO_URL=%s", request->url) < 0 ||
 	    asprintf(&own[4], "DSO_TRANSPORT=%s", dso_transport(request->session)) < 0 ||
 	    asprintf(&own[5], WORKER_CALLS_VARIABLE "=%" PRIu64,
-		     workers->is_cold ? 1 : UINT64_MAX) < 0)
+		     workers->is_cold ? 1 : UINT64_MAX) < 0 ||
+	    asprintf(&own[6], WORKER_PLACES_VARIABLE "=%d", workers->places_fd) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		if (!is_set_anew(own, environ[i]))
@@ -123,8 +128,11 @@ static int spawn(struct workers *workers, pid_t *ret_pid)
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &all);
 	posix_spawn_file_actions_init(&files);
-	/* To itself: it stays open behind exec. */
+	/* To themselves: they stay open behind exec. */
 	r = -posix_spawn_file_actions_adddup2(&files, workers->ready_fd, workers->ready_fd);
+	if (r == 0)
+		r = -posix_spawn_file_actions_adddup2(&files, workers->places_fd,
+						      workers->places_fd);
 	if (r == 0)
 		r = -posix_spawn(ret_pid, "/proc/self/exe", &files, &attributes, arguments,
 				 workers->environment);
@@ -133,33 +141,59 @@ static int spawn(struct workers *workers, pid_t *ret_pid)
 	return r;
 }
 
+static void set_pid(struct workers *workers, unsigned index, pid_t pid)
+{
+	pthread_mutex_lock(&workers->lock);
+	workers->processes[index].pid = pid;
+	pthread_mutex_unlock(&workers->lock);
+}
+
 static void start_process(struct workers *workers, unsigned index)
 {
-	struct process *process = &workers->processes[index];
-	int r = spawn(workers, &process->pid);
+	pid_t pid;
+	int r = spawn(workers, &pid);
 
 	if (r == 0) {
-		workers->polled[1 + index].fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
-		if (workers->polled[1 + index].fd >= 0)
+		workers->polled[1 + index].fd = (int)syscall(SYS_pidfd_open, pid, 0);
+		if (workers->polled[1 + index].fd >= 0) {
+			set_pid(workers, index, pid);
 			return;
+		}
 		r = -errno;
-		kill(process->pid, SIGKILL);
-		waitpid(process->pid, NULL, 0);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
 	}
-	process->pid = 0;
 	give_up(workers, "a process could not be started: errno", -r);
 }
 
+static void free_place(struct workers *workers, pid_t pid)
+{
+	for (unsigned i = 0; i < workers->request.count; i++) {
+		if (atomic_load(&workers->places[i].pid) != pid)
+			continue;
+		place_end(&workers->places[i]);
+		atomic_store(&workers->places[i].pid, 0);
+	}
+}
+
+/* The number may be another process's as soon as this one has been waited for. */
 static bool has_ended(struct workers *workers, unsigned index, int *ret_status)
 {
 	struct process *process = &workers->processes[index];
+	bool has;
 
-	if (waitpid(process->pid, ret_status, WNOHANG) == 0)
-		return false;
-	close(workers->polled[1 + index].fd);
-	workers->polled[1 + index].fd = -1;
-	process->pid = 0;
-	return true;
+	pthread_mutex_lock(&workers->lock);
+	has = waitpid(process->pid, ret_status, WNOHANG) != 0;
+	if (has) {
+		free_place(workers, process->pid);
+		process->pid = 0;
+	}
+	pthread_mutex_unlock(&workers->lock);
+	if (has) {
+		close(workers->polled[1 + index].fd);
+		workers->polled[1 + index].fd = -1;
+	}
+	return has;
 }
 
 /* Whether a worker has served since the last end. What one has written before its end is there. */
@@ -263,8 +297,41 @@ static const char *broken(struct workers *workers)
 	return atomic_load(&workers->is_broken) ? workers->why : NULL;
 }
 
+static bool runs(struct workers *workers, unsigned index, struct running *ret_running)
+{
+	const struct place *place = &workers->places[index];
+	uint64_t call = atomic_load(&place->call);
+
+	*ret_running = (struct running){call - 1, atomic_load(&place->begun_ns)};
+	return call != 0;
+}
+
+static bool is_one_of(const struct workers *workers, pid_t pid)
+{
+	for (unsigned i = 0; i < workers->request.count; i++)
+		if (pid && workers->processes[i].pid == pid)
+			return true;
+	return false;
+}
+
+static void end(struct workers *workers, unsigned index, const struct running *running)
+{
+	const struct place *place = &workers->places[index];
+	pid_t pid;
+
+	pthread_mutex_lock(&workers->lock);
+	pid = atomic_load(&place->pid);
+	if (atomic_load(&place->call) == running->number + 1 && is_one_of(workers, pid))
+		kill(pid, SIGKILL);
+	pthread_mutex_unlock(&workers->lock);
+}
+
 static void free_workers(struct workers *workers)
 {
+	if (workers->places_fd >= 0)
+		close(workers->places_fd);
+	places_unmap(workers->places, workers->request.count);
+	pthread_mutex_destroy(&workers->lock);
 	if (workers->stop_fd >= 0)
 		close(workers->stop_fd);
 	if (workers->ready_fd >= 0)
@@ -309,6 +376,8 @@ static int start(const struct workers_request *request, struct workers **ret_wor
 	workers->base.ops = &workers_of_processes;
 	workers->request = *request;
 	workers->is_cold = is_cold;
+	workers->places_fd = -1;
+	pthread_mutex_init(&workers->lock, NULL);
 	workers->stop_fd = eventfd(0, EFD_CLOEXEC);
 	workers->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	workers->processes = calloc(request->count, sizeof *workers->processes);
@@ -316,6 +385,8 @@ static int start(const struct workers_request *request, struct workers **ret_wor
 	r = workers->stop_fd < 0 || workers->ready_fd < 0 ? -errno : 0;
 	if (r == 0 && (!workers->processes || !workers->polled))
 		r = -ENOMEM;
+	if (r == 0)
+		r = places_make(request->count, &workers->places_fd, &workers->places);
 	if (r == 0)
 		r = make_environment(workers);
 	if (r == 0) {
@@ -332,5 +403,10 @@ static int start(const struct workers_request *request, struct workers **ret_wor
 	return 0;
 }
 
-const struct workers_ops workers_of_processes = {
-	.scheme = "process:", .has_more = true, .start = start, .broken = broken, .stop = stop};
+const struct workers_ops workers_of_processes = {.scheme = "process:",
+						 .has_more = true,
+						 .start = start,
+						 .broken = broken,
+						 .runs = runs,
+						 .end = end,
+						 .stop = stop};

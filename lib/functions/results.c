@@ -97,6 +97,8 @@ static void pause_thread(struct dso_thread *thread, uint32_t attempt)
 
 	thread->round++;
 	thread->attempts = attempt;
+	thread->ended_ns = 0;
+	thread->is_overdue = false;
 	retries_add(&executor->paused, &thread->pause,
 		    clock_now_ns() + retries_pause_ns(&executor->retry, thread->round));
 }
@@ -159,14 +161,25 @@ static int keep_value(struct dso_thread *thread, const uint8_t *value, size_t by
 	return 0;
 }
 
+/* A worker that gets a call that is ended does not know whether that was its limit. */
+static enum outcome outcome_of(const struct dso_thread *thread,
+			       const struct result_message *message)
+{
+	if (thread->is_cancelled)
+		return OUTCOME_CANCELLED;
+	return thread->is_overdue && message->outcome == OUTCOME_CANCELLED ? OUTCOME_OVERDUE
+									   : message->outcome;
+}
+
 /* Take in a message of @thread, which waits for it. */
 static int take_outcome(struct dso_thread *thread, const struct result_message *message,
 			const uint8_t *value, size_t inline_bytes)
 {
+	enum outcome outcome = outcome_of(thread, message);
 	int r = 0;
 
 	thread->has_stored_result = message->is_stored;
-	if (!thread->is_cancelled && may_be_made_again(thread, message->outcome)) {
+	if (may_be_made_again(thread, outcome)) {
 		pause_thread(thread, le32_get(message->attempt));
 		return 0;
 	}
@@ -175,7 +188,7 @@ static int take_outcome(struct dso_thread *thread, const struct result_message *
 	if (r)
 		return r;
 	thread->bytes = le64_get(message->bytes);
-	executor_finish(thread, thread->is_cancelled ? OUTCOME_CANCELLED : message->outcome);
+	executor_finish(thread, outcome);
 	return 0;
 }
 
@@ -197,7 +210,8 @@ static int take_in(struct dso_executor *executor, const uint8_t *item, size_t by
 	thread = executor_find(executor, le64_get(message.number));
 	/* The call is off the queue, so its word is of no use any more. */
 	is_off = !(message.flags & RESULT_COMES_AGAIN) &&
-		 (message.flags & RESULT_IS_ENDED || (thread && thread->is_cancelled));
+		 (message.flags & RESULT_IS_ENDED ||
+		  (thread && (thread->is_cancelled || thread->is_overdue)));
 	if (is_off)
 		r = state_forget_ended(&executor->state, le64_get(message.number));
 	if (r || !is_awaited(thread, &message, bytes - sizeof message))
@@ -226,6 +240,8 @@ static int64_t wait_ns(const struct dso_executor *executor, int64_t timeout)
 		least_ns = executor_time_left(executor->paused->due_ns);
 	if (executor->has_new_counts && least_ns > STATE_LOOK_NS)
 		least_ns = STATE_LOOK_NS;
+	if (executor->waiting && executor_can_end_workers(executor) && least_ns > FROZEN_NS)
+		least_ns = FROZEN_NS;
 	return timeout == DSO_FOREVER || timeout > least_ns
 		       ? (least_ns == INT64_MAX ? DSO_FOREVER : least_ns)
 		       : timeout;
@@ -254,6 +270,8 @@ int executor_take_result(struct dso_executor *executor, int64_t timeout)
 	if (r == 0 && executor->has_new_counts &&
 	    clock_now_ns() - executor->told_ns >= STATE_LOOK_NS)
 		r = tell_counts(executor);
+	if (r == 0 && clock_now_ns() - executor->looked_ns >= FROZEN_NS)
+		r = executor_end_frozen(executor);
 	if (r == 0)
 		r = lease(executor, &item, timeout);
 	if ((r == -ECANCELED || r == -ECHILD) && broken(executor))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Threads: calls that were made, and what became of them. */
 #include "lib/client/session.h"
+#include "lib/core/clock.h"
 #include "lib/functions/definitions.h"
 #include "lib/functions/executor.h"
 #include "lib/functions/stored.h"
@@ -313,6 +314,7 @@ int dso_thread_cancel(struct dso_thread *thread)
 	}
 	r = state_end_call(&executor->state, thread->number, STATE_EVERY_ROUND);
 	thread->is_cancelled = r == 0;
+	thread->ended_ns = clock_now_ns();
 	return r;
 }
 

@@ -8,6 +8,7 @@
 #include "lib/functions/capture.h"
 #include "lib/functions/definitions.h"
 #include "lib/functions/kept.h"
+#include "lib/functions/place.h"
 #include "lib/functions/run.h"
 #include "lib/functions/stored.h"
 #include "lib/objects/queue.h"
@@ -37,7 +38,6 @@ struct worker {
 	bool is_thread;
 	_Atomic bool is_stopping; /* worker_stop() */
 	uint8_t build[MESSAGE_BUILD_BYTES];
-	uint64_t ticket; /* of the call that runs */
 	/* the item that was taken, and the one that is put back */
 	uint8_t call[MESSAGE_BYTES], result[MESSAGE_BYTES];
 };
@@ -103,7 +103,7 @@ static int report_failure(struct worker *worker, const struct dso_call *call, in
 {
 	struct result_message message = message_of(call, OUTCOME_FAILED, strlen(sentence));
 
-	if (!queue_has_leased(worker->calls, worker->ticket))
+	if (!queue_has_leased(worker->calls, call->ticket))
 		return -EPERM;
 	message.error = le32_of((uint32_t)-error);
 	return push_result(worker, &message, sentence, strlen(sentence));
@@ -271,19 +271,21 @@ static int begin(struct worker *worker, const struct dso_queue_item *item,
 			  : report_failure(worker, call, -EBADMSG, call->sentence);
 }
 
-static int serve_one(struct worker *worker, const struct dso_queue_item *item, bool some_are_ended)
+static int serve_one(struct worker *worker, const struct dso_queue_item *item, struct place *place,
+		     bool some_are_ended)
 {
 	struct call_message message;
-	struct dso_call call = {.session = worker->session};
+	struct dso_call call = {
+		.session = worker->session, .ticket = item->ticket, .deliveries = item->deliveries};
 	int r;
 
 	if (item->length_bytes < sizeof message)
 		return 0;
-	worker->ticket = item->ticket;
 	memcpy(&message, worker->call, sizeof message);
 	call.number = le64_get(message.number);
 	call.round = le32_get(message.round);
 	call.attempt = le32_get(message.begun) + item->deliveries;
+	place_begin(place, call.number);
 	r = begin(worker, item, &message, &call, some_are_ended);
 	free(call.argument);
 	free(call.result);
@@ -318,10 +320,11 @@ static int serve(struct worker *worker, const struct worker_term *term, uint64_t
 				: -ETIMEDOUT;
 
 		if (r == 0)
-			r = serve_one(worker, &item, ended.value != 0);
+			r = serve_one(worker, &item, term->place, ended.value != 0);
 		/* A call whose lease was lost with its session is run again, in vain. */
 		if (r == 0)
 			r = dso_queue_acknowledge(worker->calls, item.ticket);
+		place_end(term->place);
 		*served += r == 0;
 		worker->served += r == 0;
 		if (clock_now_ns() - worker->shown_ns > STATE_LOOK_NS)

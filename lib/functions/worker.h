@@ -8,12 +8,14 @@
 #include <stdint.h>
 
 /* In the environment of a worker: the prefix of its executor, the driver's process, an eventfd that
- * is written to when the worker serves, and how many calls it runs. */
+ * is written to when the worker serves, how many calls it runs, and where places are. */
 #define WORKER_PREFIX_VARIABLE "DSO_WORKER"
 #define WORKER_DRIVER_VARIABLE "DSO_WORKER_DRIVER"
 #define WORKER_READY_VARIABLE  "DSO_WORKER_READY"
 #define WORKER_CALLS_VARIABLE  "DSO_WORKER_CALLS"
+#define WORKER_PLACES_VARIABLE "DSO_WORKER_PLACES"
 
+struct place;
 struct worker; /* with a session of its own, which it renews when it is lost */
 
 /* What a worker serves, and for how long. */
@@ -25,6 +27,7 @@ struct worker_term {
 	uint64_t calls_max; /* UINT64_MAX: no limit */
 	/* The process is not the worker's own: it is not killed to end a call. */
 	bool is_thread;
+	struct place *place; /* where it says which call it runs; NULL: nowhere */
 };
 
 /* Begin a session with the storaged at @url (NULL: DSO_URL), of the calling thread. Returns 0, or a

@@ -206,6 +206,9 @@ int queue_lease_beside(struct dso_queue *queue, struct dso_queue_item *item, int
 /* Whether this handle has leased the item of @ticket, as far as it knows. */
 bool queue_has_leased(const struct dso_queue *queue, uint64_t ticket);
 
+/* Whether the item of @ticket is leased by whoever got it as delivery @deliveries. */
+int queue_is_leased(struct dso_queue *queue, uint64_t ticket, uint32_t deliveries, bool *ret_is);
+
 /* Wait while the slot of @ticket has the word *word, until @until_ns. *word is what it has then. */
 int queue_wait_slot(struct dso_queue *queue, uint64_t ticket, uint64_t *word, int64_t until_ns);
 

@@ -19,6 +19,23 @@ bool queue_has_leased(const struct dso_queue *queue, uint64_t ticket)
 	return find_lease(queue, ticket) < queue->leases;
 }
 
+/* A return is counted before the word shows it. */
+int queue_is_leased(struct dso_queue *queue, uint64_t ticket, uint32_t deliveries, bool *ret_is)
+{
+	INSIDE_OF(queue);
+	uint64_t offset = queue_slot_offset(queue, ticket), word, returns = 0;
+	uint64_t lap = queue_lap(queue, ticket);
+	int r = word_load(&queue->object, offset, &word);
+
+	if (r == 0)
+		r = word_load(&queue->object, offset + QUEUE_RETURNS_OFFSET, &returns);
+	if (owned_word_token(returns) != lap)
+		returns = 0;
+	*ret_is = r == 0 && owned_word_token(word) == lap && owned_word_owner(word) &&
+		  (returns & QUEUE_RETURNS_MASK) + 1 == deliveries;
+	return r;
+}
+
 /* The slot of @ticket, whose item this handle has leased, goes on as @next of its word says.
  * Returns 0, -EPERM (it has not), or an error. */
 static int end_lease(struct dso_queue *queue, uint64_t ticket, uint64_t (*next)(uint64_t word))

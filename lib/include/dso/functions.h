@@ -167,8 +167,8 @@ struct dso_executor_params {
 	 * not set: the executor is of no run, and no result is kept. */
 	const char *run;
 	/* For how long a function may run, in ns; 0: as long as it takes. The worker that runs it
-	 * ends with it, some milliseconds later. In a thread ("thread:") it goes on, but its result
-	 * is dropped. */
+	 * ends with it, some milliseconds later; one that is frozen as with dso_thread_cancel(). In
+	 * a thread ("thread:") it goes on, but its result is dropped. */
 	int64_t limit;
 	const struct dso_retry *retry; /* NULL: a call that has failed is not made again. Copied */
 	/* Called with @output_context for each line that functions write to standard output and
@@ -264,10 +264,11 @@ int dso_thread_join(struct dso_thread *thread, int64_t timeout, void **ret_resul
 /*
  * dso_thread_cancel - have the call of the thread end. One that no worker has taken does not run.
  * The worker of one that runs is ended within some 200 ms; in a thread ("thread:") the function
- * goes on until it has asked dso_call_is_cancelled(), or to its end. The thread is still to be
- * joined, which returns -ENODATA when the call has ended, or detached. Where its result has come
- * already, the thread has that. Blocks for some round trips. Returns 0, what dso_memory_cas()
- * returns.
+ * goes on until it has asked dso_call_is_cancelled(), or to its end. A process ("process:") that is
+ * frozen is killed a second or two later, while the driver waits for results; any other worker that
+ * is frozen has the call until its session is over. The thread is still to be joined, which returns
+ * -ENODATA when the call has ended, or detached. Where its result has come already, the thread has
+ * that. Blocks for some round trips. Returns 0, what dso_memory_cas() returns.
  */
 int dso_thread_cancel(struct dso_thread *thread);
 
