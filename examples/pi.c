@@ -65,7 +65,7 @@ int main(int argc, char **argv)
 		total += *(uint64_t *)result;
 		free(result);
 	}
-	printf("pi is about %.6f\n", 4.0 * (double)total / PARTS / POINTS);
+	printf("pi is about %.8f\n", 4.0 * (double)total / PARTS / POINTS);
 	dso_executor_close(executor);
 	dso_close(session);
 	return EXIT_SUCCESS;

@@ -54,6 +54,6 @@ int main(void)
 			return EXIT_FAILURE;
 		total += *(uint64_t *)result;
 	}
-	printf("pi is about %.6f\n", 4.0 * (double)total / PARTS / POINTS);
+	printf("pi is about %.8f\n", 4.0 * (double)total / PARTS / POINTS);
 	return EXIT_SUCCESS;
 }
