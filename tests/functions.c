@@ -9,6 +9,7 @@
 #include "lib/functions/message.h"
 #include "tests/functions_around.h"
 #include "tests/await.h"
+#include "tests/cut.h"
 #include "tests/runner.h"
 
 #include <errno.h>
@@ -17,7 +18,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -84,17 +84,11 @@ DSO_FUNCTION(fail_by_a_lost_session)
 {
 	struct dso_session *worker = dso_call_session(call);
 	const bool *renews = dso_argument(call, NULL);
-	struct sockaddr_storage peer;
 	int r = 0;
 
 	if (dso_call_attempt(call) > 1)
 		return 0;
-	for (int fd = 3; fd < 256; fd++) {
-		socklen_t bytes = sizeof peer;
-
-		if (getpeername(fd, (struct sockaddr *)&peer, &bytes) == 0)
-			shutdown(fd, SHUT_RDWR);
-	}
+	cut();
 	while (r == 0)
 		r = dso_ping(worker, NULL);
 	if (*renews)

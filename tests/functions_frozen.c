@@ -7,13 +7,13 @@
  */
 #include "lib/functions/state.h"
 #include "tests/await.h"
+#include "tests/cut.h"
 #include "tests/functions_around.h"
 #include "tests/runner.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* ---- functions ---- */
@@ -49,21 +49,8 @@ DSO_FUNCTION(freeze_for_ever)
 	return r;
 }
 
-/* In its first attempt: its session ends, as that of a frozen process does in the end. */
-static void lose_session_and_freeze(void)
-{
-	struct sockaddr_storage peer;
-
-	for (int fd = 3; fd < 256; fd++) {
-		socklen_t bytes = sizeof peer;
-
-		if (getpeername(fd, (struct sockaddr *)&peer, &bytes) == 0)
-			shutdown(fd, SHUT_RDWR);
-	}
-	raise(SIGSTOP);
-}
-
-/* The argument says whether the first attempt runs for ever when it thaws. */
+/* Its session ends at once, as that of a process does in the end that stays frozen. The argument
+ * says whether the first attempt runs for ever when it thaws. */
 DSO_FUNCTION(freeze_in_first_attempt)
 {
 	const bool *stays = dso_argument(call, NULL);
@@ -74,7 +61,8 @@ DSO_FUNCTION(freeze_in_first_attempt)
 
 		if (r)
 			return r;
-		lose_session_and_freeze();
+		cut();
+		raise(SIGSTOP);
 		while (*stays)
 			nap(1000000000);
 	}

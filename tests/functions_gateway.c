@@ -8,6 +8,7 @@
 #include "tests/functions_gateway.h"
 
 #include "tests/await.h"
+#include "tests/cut.h"
 #include "tests/daemon.h"
 #include "tests/runner.h"
 
@@ -58,6 +59,22 @@ DSO_FUNCTION(count_with_kept_handle)
 	if (r == 0)
 		r = dso_counter_add(kept, 1, NULL);
 	return r ? r : dso_return(call, &pid, sizeof pid);
+}
+
+/* Its session ends at once, as that of a process does in the end that stays frozen. */
+DSO_FUNCTION(freeze_in_first_attempt)
+{
+	size_t bytes;
+	const void *argument = dso_argument(call, &bytes);
+	struct dso_counter *counter;
+	int r = dso_counter_open(dso_call_session(call), "frozen", NULL, &counter);
+
+	if (r == 0 && dso_call_attempt(call) == 1) {
+		r = dso_counter_set(counter, getpid());
+		cut();
+		raise(SIGSTOP);
+	}
+	return r ? r : dso_return(call, argument, bytes);
 }
 
 DSO_FUNCTION(wait_at_latch)
@@ -278,6 +295,25 @@ START_TEST(results_are_right_whatever_the_gateway_does)
 }
 END_TEST
 
+/* As many invocations as there are calls are under way, and will be for an hour. */
+#define LATE "idle_ms=100&timeout_ms=3600000"
+
+START_TEST(a_call_that_is_lost_with_its_invocation_is_anothers)
+{
+	open_executor("lost", LATE);
+	check_squares(1);
+	ck_assert_uint_ge(gateway_count(&gateway, "request"), 2);
+}
+END_TEST
+
+START_TEST(a_call_whose_function_freezes_is_another_invocations)
+{
+	open_executor("", LATE);
+	ck_assert_int_eq(join(create(freeze_in_first_attempt, 7)), 7);
+	ck_assert_int_eq(kill((pid_t)value_of("frozen"), SIGKILL), 0);
+}
+END_TEST
+
 int join_broken(struct dso_thread *thread, const char *sentence)
 {
 	int r = dso_thread_join(thread, DSO_FOREVER, NULL, NULL);
@@ -430,6 +466,7 @@ static Suite *suite(void)
 	const TTest *const everywhere[] = {
 		calls_have_their_results,
 		workers_leave_when_no_call_comes_and_others_are_invoked_when_one_does,
+		a_call_that_is_lost_with_its_invocation_is_anothers,
 		a_gateway_that_always_fails_is_given_up_with_what_it_said,
 		an_image_without_the_binary_is_given_up,
 		a_function_of_another_build_is_refused_at_once,
@@ -452,6 +489,9 @@ static Suite *suite(void)
 		add_container_tests(tests);
 	if (is_kind("lambda"))
 		add_tests(tests, of_lambda, sizeof of_lambda / sizeof *of_lambda);
+	/* Over shm its session does not end. */
+	if (strcmp(transport, "shm") != 0)
+		tcase_add_test(tests, a_call_whose_function_freezes_is_another_invocations);
 	if (is_kind("http") || is_kind("lambda"))
 		tcase_add_test(tests, a_warm_function_keeps_its_process_and_its_handles);
 	/* Who looks for podman's socket before, says so. */

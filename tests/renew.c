@@ -6,6 +6,7 @@
  */
 #include "tests/await.h"
 #include "tests/daemon.h"
+#include "tests/cut.h"
 #include "tests/leap/leap.h"
 #include "tests/runner.h"
 #include "tests/transports.h"
@@ -18,13 +19,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define HANG_TIMEOUT (120 * DSO_SECOND)
 #define TTL          (3600 * DSO_SECOND)
-#define FILES        256 /* more descriptors than the test has */
 
 static const char *const arguments[] = {"--memory", "64MiB", "--ttl", "60m",
 					"--domain", "cpu",   NULL};
@@ -90,13 +89,6 @@ static void hold_everything(void)
 }
 
 /* ---- what ends a session ---- */
-
-/* All connections of this process. */
-static void cut(void)
-{
-	for (int fd = 3; fd < FILES; fd++)
-		shutdown(fd, SHUT_RDWR);
-}
 
 /* This process is frozen until its session is over at storaged. */
 static void freeze(void)

@@ -41,6 +41,10 @@ struct workers_ops {
 	bool (*runs)(struct workers *workers, unsigned index, struct running *ret_running);
 	/* End that worker, where it still runs that. Does not block. */
 	void (*end)(struct workers *workers, unsigned index, const struct running *running);
+	/* While calls have no result, the driver tells each CARE_NS whether some of them wait for a
+	 * worker, and how many workers have taken so far. Does not block. NULL where workers that
+	 * are missing are replaced anyway. */
+	void (*queued)(struct workers *workers, bool some_wait, uint64_t taken);
 	/* End them, and free. The queue of calls is shut down. Blocks until they have ended. */
 	void (*stop)(struct workers *workers);
 };
@@ -115,7 +119,7 @@ struct dso_executor {
 	} counts;
 	bool has_new_counts;
 	int64_t told_ns;
-	int64_t looked_ns; /* for frozen workers */
+	int64_t cared_ns; /* when the driver looked for frozen workers last */
 	uint8_t build[MESSAGE_BUILD_BYTES];
 	char prefix[PREFIX_BYTES_MAX];
 	uint8_t call[MESSAGE_BYTES];
@@ -165,16 +169,16 @@ int executor_fail(struct dso_executor *executor, int error, const char *verb, co
 /* Until @deadline_ns, as a timeout. */
 int64_t executor_time_left(int64_t deadline_ns);
 
-/* ---- workers that are frozen (lib/functions/frozen.c) ---- */
+/* ---- workers that are frozen or missing (lib/functions/care.c) ---- */
 
-/* For how long a call may go on that is to end, and how often the driver looks for such calls. */
-#define FROZEN_NS (500 * DSO_MILLISECOND)
+/* How often the driver looks for them, and for how long a call may go on that is to end. */
+#define CARE_NS (500 * DSO_MILLISECOND)
 
-/* Whether the driver can end a worker by itself. */
-bool executor_can_end_workers(const struct dso_executor *executor);
+/* Whether there is something that it can do about them. */
+bool executor_cares(const struct dso_executor *executor);
 
-/* End the workers of calls that are to end and go on. Returns 0, or an error of the state. */
-int executor_end_frozen(struct dso_executor *executor);
+/* Look, and do it. Returns 0, or an error of the state or of the queue of calls. */
+int executor_care(struct dso_executor *executor);
 
 /* Free the threads that are left; what they have in the store is gone. */
 void executor_forget_threads(struct dso_executor *executor);

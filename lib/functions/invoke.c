@@ -22,6 +22,10 @@
 #define PAUSE_DOUBLINGS    6
 #define REST_MS            60000 /* of the keeper, which is woken before */
 #define RETRY_AFTER_NS_MAX (300 * DSO_SECOND)
+/* One more invocation than calls is begun when no worker has taken a call for so long: for so many
+ * times what a worker waits for its next one, which says how much time a start may take. */
+#define LATE_IDLES  10
+#define LATE_NS_MIN DSO_SECOND
 /* What workers have to leave by themselves, and what ending them may take. */
 #define GRACE_NS (500 * DSO_MILLISECOND)
 #define END_NS   (20 * DSO_SECOND)
@@ -53,8 +57,12 @@ struct workers {
 	_Atomic unsigned waiting;    /* calls */
 	_Atomic unsigned wake_above; /* so many, the keeper is to be woken */
 	_Atomic bool has_result;     /* a call had one */
+	_Atomic unsigned extra;      /* invocations beyond that */
 	_Atomic bool is_stopping, is_broken;
 	char why[SENTENCE_BYTES_MAX + 1]; /* written before is_broken is */
+	/* the driver's: how many calls workers have taken, and when that was more than before */
+	uint64_t taken;
+	int64_t taken_ns;
 };
 
 /* ---- failures ---- */
@@ -169,7 +177,7 @@ static void begin(struct workers *workers)
 
 static unsigned slots_wanted(const struct workers *workers)
 {
-	unsigned waiting = atomic_load(&workers->waiting);
+	unsigned waiting = atomic_load(&workers->waiting) + atomic_load(&workers->extra);
 
 	return waiting < workers->slots_max ? waiting : workers->slots_max;
 }
@@ -325,6 +333,24 @@ static void wanted(struct workers *workers, unsigned waiting)
 		curl.multi_wakeup(workers->multi);
 }
 
+/* Some of the invocations are no workers any more, or never were: their answers do not come, or
+ * they are frozen. */
+static void queued(struct workers *workers, bool some_wait, uint64_t taken)
+{
+	int64_t now_ns = clock_now_ns();
+	int64_t late_ns = LATE_IDLES * workers->platform->options.idle_ms * DSO_MILLISECOND;
+
+	if (!some_wait || taken > workers->taken) {
+		atomic_store(&workers->extra, 0);
+		workers->taken_ns = now_ns;
+	} else if (now_ns - workers->taken_ns >= (late_ns > LATE_NS_MIN ? late_ns : LATE_NS_MIN)) {
+		atomic_fetch_add(&workers->extra, 1);
+		workers->taken_ns = now_ns;
+		curl.multi_wakeup(workers->multi);
+	}
+	workers->taken = taken;
+}
+
 static void free_workers(struct workers *workers)
 {
 	if (workers->multi)
@@ -393,6 +419,7 @@ static int prepare(struct workers *workers)
 	workers->slots = calloc(workers->slots_max, sizeof *workers->slots);
 	workers->multi = curl.multi_init();
 	atomic_store(&workers->wake_above, 0);
+	workers->taken_ns = clock_now_ns();
 	if (!workers->slots || !workers->multi)
 		return -ENOMEM;
 	for (unsigned i = 0; i < workers->slots_max; i++)
@@ -453,6 +480,7 @@ static int start(const struct workers_ops *ops, const struct platform_ops *platf
 						      .start = start_##name,                   \
 						      .broken = broken,                        \
 						      .wanted = wanted,                        \
+						      .queued = queued,                        \
 						      .stop = stop};
 
 ROW(http)

@@ -240,8 +240,8 @@ static int64_t wait_ns(const struct dso_executor *executor, int64_t timeout)
 		least_ns = executor_time_left(executor->paused->due_ns);
 	if (executor->has_new_counts && least_ns > STATE_LOOK_NS)
 		least_ns = STATE_LOOK_NS;
-	if (executor->waiting && executor_can_end_workers(executor) && least_ns > FROZEN_NS)
-		least_ns = FROZEN_NS;
+	if (executor->waiting && executor_cares(executor) && least_ns > CARE_NS)
+		least_ns = CARE_NS;
 	return timeout == DSO_FOREVER || timeout > least_ns
 		       ? (least_ns == INT64_MAX ? DSO_FOREVER : least_ns)
 		       : timeout;
@@ -270,8 +270,8 @@ int executor_take_result(struct dso_executor *executor, int64_t timeout)
 	if (r == 0 && executor->has_new_counts &&
 	    clock_now_ns() - executor->told_ns >= STATE_LOOK_NS)
 		r = tell_counts(executor);
-	if (r == 0 && clock_now_ns() - executor->looked_ns >= FROZEN_NS)
-		r = executor_end_frozen(executor);
+	if (r == 0 && clock_now_ns() - executor->cared_ns >= CARE_NS)
+		r = executor_care(executor);
 	if (r == 0)
 		r = lease(executor, &item, timeout);
 	if ((r == -ECANCELED || r == -ECHILD) && broken(executor))

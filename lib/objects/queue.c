@@ -284,6 +284,12 @@ int queue_wait(struct dso_queue *queue, uint64_t offset, int (*is_there)(struct 
 
 /* ---- without items ---- */
 
+/* As it was last looked at. */
+static uint64_t length_of(const struct dso_queue *queue)
+{
+	return (int64_t)(queue->tail - queue->head) > 0 ? queue->tail - queue->head : 0;
+}
+
 int dso_queue_length(struct dso_queue *queue, uint64_t *ret_length)
 {
 	INSIDE_OF(queue);
@@ -292,9 +298,27 @@ int dso_queue_length(struct dso_queue *queue, uint64_t *ret_length)
 	if (r)
 		return object_fail(&queue->object, "length", r);
 	if (ret_length)
-		*ret_length =
-			(int64_t)(queue->tail - queue->head) > 0 ? queue->tail - queue->head : 0;
+		*ret_length = length_of(queue);
 	return 0;
+}
+
+int queue_waits(struct dso_queue *queue, bool *ret_waits, uint64_t *ret_length)
+{
+	INSIDE_OF(queue);
+	uint64_t ticket;
+	int r = queue_look(queue);
+
+	if (r)
+		return object_fail(&queue->object, "length", r);
+	*ret_length = length_of(queue);
+	*ret_waits = *ret_length > 0;
+	if (*ret_waits || queue->missed == queue->looked_for)
+		return 0;
+	r = queue_find_left(queue, queue->head, false, &ticket);
+	*ret_waits = r == 0 || r == -EAGAIN;
+	if (r == -ENOENT)
+		queue->looked_for = queue->missed;
+	return *ret_waits || r == -ENOENT ? 0 : object_fail(&queue->object, "length", r);
 }
 
 int dso_queue_shutdown(struct dso_queue *queue)

@@ -206,6 +206,11 @@ int queue_lease_beside(struct dso_queue *queue, struct dso_queue_item *item, int
 /* Whether this handle has leased the item of @ticket, as far as it knows. */
 bool queue_has_leased(const struct dso_queue *queue, uint64_t ticket);
 
+/* Whether items wait for a consumer, and how many of them none has begun to take
+ * (dso_queue_length). Others were left behind: all slots are looked through, unless nothing was
+ * left since they were last. */
+int queue_waits(struct dso_queue *queue, bool *ret_waits, uint64_t *ret_length);
+
 /* Whether the item of @ticket is leased by whoever got it as delivery @deliveries. */
 int queue_is_leased(struct dso_queue *queue, uint64_t ticket, uint32_t deliveries, bool *ret_is);
 
