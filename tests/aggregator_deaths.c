@@ -116,9 +116,8 @@ static void take_part(const char *transport, uint32_t id, unsigned run)
 
 static pid_t begin(const char *transport, uint32_t id, unsigned run)
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
-	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		take_part(transport, id, run);
 		_exit(0);
@@ -128,20 +127,12 @@ static pid_t begin(const char *transport, uint32_t id, unsigned run)
 
 static void await_death(pid_t pid)
 {
-	int status;
-
-	kill(pid, SIGKILL);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_msg(WIFSIGNALED(status), "it ended with %d", WEXITSTATUS(status));
+	ck_assert_int_eq(child_kill(pid), CHILD_KILLED);
 }
 
 static void await_end(pid_t pid)
 {
-	int status;
-
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "it ended with %x",
-		      (unsigned)status);
+	ck_assert_int_eq(child_status(pid), 0);
 }
 
 START_TEST(a_contributor_that_is_killed_and_run_again_counts_once_in_every_round)
@@ -208,7 +199,7 @@ START_TEST(a_contributor_that_dies_breaks_the_round_for_all_until_a_reset)
 
 	for (unsigned n = 1; n < 4; n++) {
 		for (uint32_t id = 0; id < 2; id++) {
-			pids[id] = fork();
+			pids[id] = child_fork();
 			if (pids[id] == 0)
 				wait_in_vain(transport, id);
 		}

@@ -69,16 +69,16 @@ static void teardown(void)
 /* Run @child in a forked process; it returns 0 or the line of what went wrong. */
 static void in_child(int (*child)(void))
 {
+	pid_t pid = child_fork();
 	int status;
-	pid_t pid = fork();
 
 	if (pid == 0) {
 		alarm(300); /* a child that hangs does not hang the test */
 		_exit(child());
 	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_msg(WIFEXITED(status), "the child was killed by signal %d", WTERMSIG(status));
-	ck_assert_msg(WEXITSTATUS(status) == 0, "the child failed at line %d", WEXITSTATUS(status));
+	status = child_status(pid);
+	ck_assert_msg(status == 0, "the child failed at line %d, or was killed by a signal",
+		      status);
 }
 
 #define CHECK(condition)                 \

@@ -93,7 +93,7 @@ static pid_t put_in_child(void)
 	pid_t pid;
 
 	ck_assert_int_eq(pipe(fds), 0);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		struct dso_session *own = conformance_open_another();
 
@@ -131,8 +131,7 @@ START_TEST(who_waits_is_woken_by_the_sweep_where_the_writer_did_not_wake_it)
 	atomic_fetch_add(waiters, count);
 	ck_assert(!has_come);
 	ck_assert_uint_eq(conformance_parked(), 1);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	ck_assert_int_eq(child_kill(pid), CHILD_KILLED);
 	pthread_join(thread, NULL);
 	ck_assert(has_come);
 }

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/child.h"
 #include "tests/daemon.h"
 #include "tests/fsck.h"
 
@@ -117,16 +118,16 @@ static int run_threads(void)
 
 static int run_processes(void)
 {
-	int failed = 0, status;
+	pid_t workers[WORKERS];
+	int failed = 0;
 
-	for (int i = 0; i < WORKERS; i++)
-		if (fork() == 0)
-			_exit(add(transports[i]));
 	for (int i = 0; i < WORKERS; i++) {
-		/* storaged is a child too and is not waited for here. */
-		if (wait(&status) < 0 || status != 0)
-			failed++;
+		workers[i] = child_fork();
+		if (workers[i] == 0)
+			_exit(add(transports[i]));
 	}
+	for (int i = 0; i < WORKERS; i++)
+		failed += child_status(workers[i]) != 0;
 	return failed;
 }
 

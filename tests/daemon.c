@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/child.h"
 #include "tests/daemon.h"
 #include "tests/leap/leap.h"
 
@@ -68,7 +69,7 @@ void daemon_start_again(struct daemon_process *daemon, const char *const *argume
 
 	if (pipe(pipe_fds))
 		die("cannot make a pipe");
-	daemon->pid = fork();
+	daemon->pid = child_fork();
 	if (daemon->pid == 0)
 		run(daemon, arguments, pipe_fds[1]);
 	close(pipe_fds[1]);

@@ -211,13 +211,11 @@ static void setup_for_freezes(void)
 	start_storaged(ttl_ms);
 }
 
-/* Wait for the victim's end. Returns its status. */
+/* Wait for the victim's end. Returns as child_status(). */
 static int bury(void)
 {
-	int status = 0;
+	int status = victim ? child_status(victim) : 0;
 
-	if (victim)
-		waitpid(victim, &status, 0);
 	victim = 0;
 	return status;
 }
@@ -290,7 +288,7 @@ static void begin_victim(const char *transport, const struct kind *kind)
 	snprintf(number, sizeof number, "%d", kind ? (int)(kind - kinds) : KINDS);
 	snprintf(me, sizeof me, "%llu", (unsigned long long)++victims);
 	snprintf(fd, sizeof fd, "%d", ready[1]);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		close(ready[0]);
 		execl("/proc/self/exe", "deaths", "--victim", daemon_url(&storage, transport),
@@ -318,8 +316,7 @@ START_TEST(a_holder_that_is_killed_leaves_nothing_held)
 		nap(rand_r(&seed) % 20 * DSO_MILLISECOND + rand_r(&seed) % 1000000);
 		kill(victim, SIGKILL);
 		status = bury();
-		ck_assert_msg(WIFSIGNALED(status), "%s: the victim ended with %d", what,
-			      WEXITSTATUS(status));
+		ck_assert_msg(status == CHILD_KILLED, "%s: the victim ended with %d", what, status);
 		dead = victims;
 		until_turns(survivors, what);
 	}
@@ -352,7 +349,7 @@ START_TEST(a_barrier_breaks_once_for_each_party_that_is_killed)
 		begin_victim(transport, NULL);
 		nap(rand_r(&seed) % 20 * DSO_MILLISECOND + rand_r(&seed) % 1000000);
 		kill(victim, SIGKILL);
-		bury();
+		ck_assert_int_eq(bury(), CHILD_KILLED);
 		until_breaks((uint64_t)round, what);
 		if (round == rounds)
 			break;
@@ -403,8 +400,8 @@ START_TEST(a_holder_that_is_frozen_is_fenced_and_nothing_of_it_comes_later)
 		kill(victim, SIGCONT);
 		status = bury();
 		/* Over shm storaged has killed it. */
-		ck_assert_msg(WIFSIGNALED(status) || WEXITSTATUS(status) == 0,
-			      "%s: the victim ended with %d", what, WEXITSTATUS(status));
+		ck_assert_msg(status == CHILD_KILLED || status == 0, "%s: the victim ended with %d",
+			      what, status);
 		until_turns(survivors, what);
 	}
 	end_survivors(what);

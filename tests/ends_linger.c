@@ -100,13 +100,13 @@ START_TEST(a_session_that_has_nothing_open_does_not_linger)
 	const char *transport = transports[_i];
 
 	for (int i = 0; i < 2 * SHARE; i++) {
-		pid_t child = fork();
+		pid_t child = child_fork();
 
 		if (child == 0) {
 			ends_open(transport, 600 * DSO_SECOND);
 			kill(getpid(), SIGKILL);
 		}
-		ck_assert_int_eq(waitpid(child, NULL, 0), child);
+		ck_assert_int_eq(child_status(child), CHILD_KILLED);
 	}
 	dso_close(ends_open(transport, 0));
 }

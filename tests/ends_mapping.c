@@ -128,8 +128,7 @@ START_TEST(a_forked_child_has_no_arena_mapped)
 {
 	struct dso_session *session = ends_open("shm", 0);
 	char line[512];
-	int status;
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (pid == 0) {
 		FILE *maps = fopen("/proc/self/maps", "r");
@@ -139,8 +138,7 @@ START_TEST(a_forked_child_has_no_arena_mapped)
 				_exit(1);
 		_exit(maps ? 0 : 2);
 	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(child_status(pid), 0);
 	dso_close(session);
 }
 END_TEST

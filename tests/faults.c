@@ -130,13 +130,12 @@ START_TEST(a_client_killed_at_any_moment_leaves_nothing_behind)
 	ck_assert_int_eq(dso_server_stat(session, &stat), 0);
 	used = stat.region_used_bytes;
 	for (int round = 0; round < rounds; round++) {
-		pid_t pid = fork();
+		pid_t pid = child_fork();
 
 		if (pid == 0)
 			live();
 		nap(rand_r(&seed) % 15 * DSO_MILLISECOND + rand_r(&seed) % 1000000);
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
+		ck_assert_int_eq(child_kill(pid), CHILD_KILLED);
 		/* At once: the kernel closed its connections. */
 		until_sessions(session, 1);
 		/* A writer that died holding the register left it to the next one, whole. */
@@ -169,13 +168,13 @@ START_TEST(memory_that_a_dead_client_had_open_is_used_again)
 	struct dso_register_params params = {.capacity_bytes = 20 << 20}; /* 40 of 64 MiB */
 	struct dso_session *session = observer();
 	struct dso_register *reg;
-	int fds[2];
+	int fds[2], status;
 	char byte;
 	pid_t pid;
 
 	transport = transports[_i];
 	ck_assert_int_eq(pipe(fds), 0);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		struct dso_session *own = open_over(transport, HANG_TIMEOUT);
 
@@ -188,12 +187,12 @@ START_TEST(memory_that_a_dead_client_had_open_is_used_again)
 	/* So that a child that fails ends the wait. */
 	close(fds[1]);
 	ck_assert_int_eq((int)read(fds[0], &byte, 1), 1);
-	waitpid(pid, NULL, WUNTRACED);
+	ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
+	ck_assert(WIFSTOPPED(status));
 	ck_assert_int_eq(dso_object_delete(session, "big"), 0);
 	/* While it may still touch the memory nobody else gets it. */
 	ck_assert_int_eq(dso_register_open(session, "other", &params, &reg), -ENOSPC);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	ck_assert_int_eq(child_kill(pid), CHILD_KILLED);
 	AWAIT(dso_register_open(session, "other", &params, &reg) == 0);
 	dso_close(session);
 	close(fds[0]);
@@ -209,7 +208,7 @@ START_TEST(a_client_that_is_silent_for_the_ttl_is_fenced_and_told_so)
 	int status;
 	pid_t pid;
 
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		int r;
 
@@ -228,8 +227,7 @@ START_TEST(a_client_that_is_silent_for_the_ttl_is_fenced_and_told_so)
 		leap(storage.pid, TTL / 10);
 	ck_assert_uint_ge(leaps, 10);
 	kill(pid, SIGCONT);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(child_status(pid), 0);
 	ck_assert_int_eq(dso_counter_open(session, "asleep", NULL, &counter), 0);
 	ck_assert_int_eq(dso_counter_get(counter, &value), 0);
 	ck_assert_int_eq(value, 1);
@@ -336,7 +334,7 @@ START_TEST(a_standstill_of_all_ends_no_session)
 
 	transport = transports[_i];
 	ck_assert_int_eq(dso_counter_open(session, "asked", NULL, &counter), 0);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0)
 		ask(questions);
 	until_counted(counter, pid);
@@ -349,8 +347,7 @@ START_TEST(a_standstill_of_all_ends_no_session)
 	nap(5 * DSO_MILLISECOND);
 	kill(storage.pid, SIGCONT);
 	until_counted(counter, pid);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	ck_assert_int_eq(child_kill(pid), CHILD_KILLED);
 	munmap(questions, sizeof *questions);
 	dso_close(session);
 }
@@ -410,14 +407,13 @@ START_TEST(a_forked_child_cannot_use_its_parents_session_and_the_parent_goes_on)
 	struct dso_session *session, *own;
 	struct dso_counter *counter;
 	int64_t value;
-	int status;
 	pid_t pid;
 
 	transport = transports[_i];
 	session = open_over(transport, HANG_TIMEOUT);
 	ck_assert_int_eq(dso_counter_open(session, "forked", NULL, &counter), 0);
 	ck_assert_int_eq(dso_counter_add(counter, 1, NULL), 0);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		if (dso_counter_add(counter, 100, NULL) != -ENOTCONN)
 			_exit(1);
@@ -429,8 +425,7 @@ START_TEST(a_forked_child_cannot_use_its_parents_session_and_the_parent_goes_on)
 			      ? 2
 			      : 0);
 	}
-	waitpid(pid, &status, 0);
-	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(child_status(pid), 0);
 	ck_assert_int_eq(dso_counter_add(counter, 1, &value), 0);
 	ck_assert_int_eq(value, 11);
 	dso_close(session);

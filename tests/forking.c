@@ -48,16 +48,15 @@ static bool is_mapped(void)
 static void *fork_once(void *context)
 {
 	pid_t child;
-	int status;
 
 	(void)context;
 	atomic_store(&forking_id, (pid_t)syscall(SYS_gettid));
-	child = fork();
+	child = child_fork();
 	if (child == 0)
 		_exit(is_mapped());
-	waitpid(child, &status, 0);
+	context = (void *)(intptr_t)child_status(child);
 	atomic_store(&has_forked, true);
-	return (void *)(intptr_t)status;
+	return context;
 }
 
 /* Whether the thread waits for a lock: nothing else in fork() does. */

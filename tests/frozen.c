@@ -146,8 +146,7 @@ static struct waiter waiter_begin(const struct kind *kind, const char *transport
 	int ends[2];
 
 	ck_assert_int_eq(pipe(ends), 0);
-	waiter.pid = fork();
-	ck_assert_int_ge(waiter.pid, 0);
+	waiter.pid = child_fork();
 	if (waiter.pid == 0)
 		_exit(wait_for_it(kind, transport, ends[1]));
 	close(ends[1]);
@@ -160,10 +159,9 @@ static struct waiter waiter_begin(const struct kind *kind, const char *transport
 /* Returns the exit status, or -1: it was killed. */
 static int waiter_end(const struct waiter *waiter)
 {
-	int status;
+	int status = child_status(waiter->pid);
 
-	ck_assert_int_eq(waitpid(waiter->pid, &status, 0), waiter->pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return status == CHILD_KILLED ? -1 : status;
 }
 
 /* ---- the tests ---- */
@@ -236,11 +234,10 @@ static struct waiter party_begin(const char *transport, struct dso_session *obse
 				 struct dso_barrier *watched)
 {
 	struct dso_options options = {.transport = transport, .poll = "block"};
-	struct waiter party = {.pid = fork()};
+	struct waiter party = {.pid = child_fork()};
 	struct dso_session *session;
 	int r;
 
-	ck_assert_int_ge(party.pid, 0);
 	if (party.pid == 0) {
 		if (dso_open(daemon_url(&storage, transport), &options, &session))
 			_exit(99);
@@ -321,8 +318,7 @@ START_TEST(only_the_end_of_a_party_breaks_a_barrier)
 		const struct end *end = &barrier_ends[i];
 		struct dso_server_stat stat = {0};
 
-		pid = fork();
-		ck_assert_int_ge(pid, 0);
+		pid = child_fork();
 		if (pid == 0) {
 			struct dso_session *own;
 			struct dso_barrier *watched;
@@ -342,7 +338,7 @@ START_TEST(only_the_end_of_a_party_breaks_a_barrier)
 			until_waiting(barrier, 1);
 			ck_assert_int_eq(dso_barrier_wait(barrier, HANG_TIMEOUT, NULL), 0);
 		}
-		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+		ck_assert_int_eq(child_status(pid), 0);
 		/* Its session was swept, when nobody else is left. */
 		AWAIT(dso_server_stat(session, &stat) || stat.sessions == 1);
 		ck_assert_uint_eq(stat.sessions, 1);

@@ -484,7 +484,7 @@ END_TEST
 
 static pid_t start_other(const char *what)
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (pid == 0) {
 		setenv("DSO_URL", daemon_url(&storaged, transport), 1);
@@ -599,8 +599,7 @@ START_TEST(workers_end_with_a_driver_that_is_killed)
 	AWAIT(value_of("waiting") == 1);
 	worker = (pid_t)value_of("pid");
 	ck_assert_int_eq(kill(worker, 0), 0);
-	kill(driver, SIGKILL);
-	ck_assert_int_eq(waitpid(driver, NULL, 0), driver);
+	ck_assert_int_eq(child_kill(driver), CHILD_KILLED);
 	AWAIT(kill(worker, 0) != 0 && errno == ESRCH);
 	AWAIT(objects_of_run("").count == OBJECTS);
 }
@@ -618,11 +617,7 @@ static int be_plain(void)
 
 START_TEST(a_program_that_does_not_begin_with_function_main_gets_no_processes)
 {
-	pid_t plain = start_other("plain");
-	int status;
-
-	ck_assert_int_eq(waitpid(plain, &status, 0), plain);
-	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(child_status(start_other("plain")), 0);
 }
 END_TEST
 

@@ -429,7 +429,7 @@ static int be_driver(const char *url)
 
 static pid_t start_driver(void)
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (pid == 0) {
 		setenv("DSO_URL", daemon_url(&storaged, transport), 1);
@@ -447,7 +447,7 @@ START_TEST(functions_of_a_driver_that_is_interrupted_leave_and_nothing_stays)
 
 	AWAIT(value_of("waiting") == 1);
 	kill(driver, SIGINT);
-	ck_assert_int_eq(waitpid(driver, NULL, 0), driver);
+	ck_assert_int_eq(child_status(driver), 128 + SIGINT);
 	open_latch();
 	AWAIT(objects_of_runs() == 0);
 }

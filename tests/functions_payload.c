@@ -36,13 +36,13 @@ static const struct {
 /* Run this program as a function with @bytes on its standard input. Returns its exit status. */
 static int invoke(const char *payload, size_t bytes, char *answer, size_t answer_bytes)
 {
-	int in[2], out[2], status;
+	int in[2], out[2];
 	size_t used = 0;
 	ssize_t got;
 	pid_t pid;
 
 	ck_assert(pipe(in) == 0 && pipe(out) == 0);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		dup2(in[0], STDIN_FILENO);
 		dup2(out[1], STDOUT_FILENO);
@@ -62,8 +62,7 @@ static int invoke(const char *payload, size_t bytes, char *answer, size_t answer
 		used += (size_t)got;
 	answer[used] = 0;
 	close(out[0]);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return child_status(pid);
 }
 
 START_TEST(a_payload_that_is_no_drivers_is_refused)

@@ -225,13 +225,12 @@ static void begin(const char *transport, int place)
 	ledger->places[place].refused = false;
 	snprintf(me, sizeof me, "%u", ++incarnations[place] * PROCESS_MAX + (unsigned)place);
 	snprintf(fd, sizeof fd, "%d", ledger_fd);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		execl("/proc/self/exe", "mutex_stress", "--member", daemon_url(&storage, transport),
 		      transport, me, fd, NULL);
 		_exit(STRANGE);
 	}
-	ck_assert_int_gt(pid, 0);
 	pids[place] = pid;
 }
 
@@ -251,15 +250,11 @@ static void until_turns(uint64_t count)
 
 static void must_end_by(const char *what, int place, bool killed)
 {
-	int status;
+	int status = child_status(pids[place]);
 
-	ck_assert_int_eq(waitpid(pids[place], &status, 0), pids[place]);
-	if (killed)
-		ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
-			      "%s: one who was to be killed ended with %#x", what, status);
-	else
-		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == OVER,
-			      "%s: one ended with %#x", what, status);
+	ck_assert_msg(status == (killed ? CHILD_KILLED : OVER),
+		      "%s: one who was to %s ended with %d", what, killed ? "be killed" : "end",
+		      status);
 }
 
 /* Anywhere in its turn, or where it holds the mutex and has not written. */
@@ -288,13 +283,12 @@ static void freeze_one(const char *transport, const char *what)
 	/* It holds the mutex: all the others wait until it is fenced. */
 	until_turns((uint64_t)processes);
 	kill(pids[place], SIGCONT);
-	ck_assert_int_eq(waitpid(pids[place], &status, 0), pids[place]);
+	status = child_status(pids[place]);
 	if (!strcmp(transport, "shm"))
-		ck_assert_msg(WIFSIGNALED(status), "%s: storaged did not end it", what);
+		ck_assert_msg(status == CHILD_KILLED, "%s: storaged did not end it", what);
 	else
-		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == OVER &&
-				      ledger->places[place].refused,
-			      "%s: the fenced one ended with %#x", what, status);
+		ck_assert_msg(status == OVER && ledger->places[place].refused,
+			      "%s: the fenced one ended with %d", what, status);
 	until_turns((uint64_t)processes);
 	begin(transport, place);
 }

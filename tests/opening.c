@@ -425,15 +425,13 @@ static int open_nowhere(void)
 
 START_TEST(an_address_without_a_route_is_told_of)
 {
-	int status;
 	pid_t pid;
 
 	fflush(stdout);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0)
 		_exit(open_nowhere());
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(child_status(pid), 0);
 }
 END_TEST
 

@@ -122,9 +122,8 @@ static void consume(const char *transport, bool leases)
 /* Number @who: the producers, and then the consumers. */
 static pid_t begin(const char *transport, unsigned who, bool leases)
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
-	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		if (who < PRODUCERS)
 			produce(transport, who);
@@ -152,11 +151,9 @@ static void freeze(pid_t pid)
 
 static void die(const char *transport, pid_t *pid, unsigned who, bool leases)
 {
-	int status;
+	int status = child_kill(*pid);
 
-	kill(*pid, SIGKILL);
-	ck_assert_int_eq(waitpid(*pid, &status, 0), *pid);
-	ck_assert_msg(WIFSIGNALED(status), "%u ended with %d", who, WEXITSTATUS(status));
+	ck_assert_msg(status == CHILD_KILLED, "%u ended with %d", who, status);
 	*pid = begin(transport, who, leases);
 }
 
@@ -183,13 +180,8 @@ static unsigned meet(const char *transport, pid_t *pids, unsigned times, const s
 
 static void end(const pid_t *pids, unsigned count)
 {
-	for (unsigned i = 0; i < count; i++) {
-		int status;
-
-		ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
-		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "it ended with %x",
-			      (unsigned)status);
-	}
+	for (unsigned i = 0; i < count; i++)
+		ck_assert_int_eq(child_status(pids[i]), 0);
 }
 
 /* How many items were pushed and not popped, and none twice that was not leased. */

@@ -93,11 +93,10 @@ static void hold_everything(void)
 /* This process is frozen until its session is over at storaged. */
 static void freeze(void)
 {
-	pid_t frozen = getpid(), watcher = fork();
+	pid_t frozen = getpid(), watcher = child_fork();
 	struct dso_server_stat stat = {0};
 	struct dso_options options = {.transport = "tcp", .renew = 1};
 	struct dso_session *own;
-	int status;
 
 	if (watcher == 0) {
 		kill(frozen, SIGSTOP);
@@ -108,8 +107,7 @@ static void freeze(void)
 		kill(frozen, SIGCONT);
 		_exit(stat.sessions_fenced == 0);
 	}
-	ck_assert_int_eq(waitpid(watcher, &status, 0), watcher);
-	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(child_status(watcher), 0);
 }
 
 /* Nobody waits for those who were there before: they have noticed. */
@@ -361,14 +359,14 @@ END_TEST
 
 START_TEST(an_ephemeral_object_goes_with_a_process_that_is_killed)
 {
-	int ready[2], status;
+	int ready[2];
 	pid_t child;
 	char byte;
 
 	begin(_i, 0);
 	observer = open_session(0);
 	ck_assert_int_eq(pipe(ready), 0);
-	child = fork();
+	child = child_fork();
 	if (child == 0) {
 		ephemeral_in(open_session(0));
 		if (write(ready[1], "x", 1) != 1)
@@ -378,9 +376,8 @@ START_TEST(an_ephemeral_object_goes_with_a_process_that_is_killed)
 	}
 	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
 	ck_assert(is_there());
-	kill(child, SIGKILL);
+	ck_assert_int_eq(child_kill(child), CHILD_KILLED);
 	AWAIT(!is_there());
-	waitpid(child, &status, 0);
 	close(ready[0]);
 	close(ready[1]);
 	dso_close(observer);

@@ -56,7 +56,7 @@ static void close_descriptors(struct self *self)
 static void fork_child(struct self *self)
 {
 	(void)self;
-	if (fork() == 0) {
+	if (child_fork() == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			pause();
@@ -133,14 +133,13 @@ static void be_interrupted(struct self *self)
 /* A child that closes what it inherits, and ends. */
 static void fork_shortly(struct self *self)
 {
-	int status = -1;
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (pid == 0) {
 		dso_close(self->session);
 		_exit(0);
 	}
-	need(waitpid(pid, &status, 0) == pid && status == 0, self, "a forked child");
+	need(child_status(pid) == 0, self, "a forked child");
 	ping(self);
 }
 
@@ -298,7 +297,7 @@ struct victim victim_start(const char *url, const char *transport, const char *n
 	snprintf(text, sizeof text, "%lld", (long long)linger);
 	ck_assert_int_eq(pipe(down), 0);
 	ck_assert_int_eq(pipe(up), 0);
-	victim = (struct victim){.pid = fork(), .orders = down[1], .words = up[0]};
+	victim = (struct victim){.pid = child_fork(), .orders = down[1], .words = up[0]};
 	if (victim.pid == 0) {
 		/* Out of the way first: the numbers may be those that are wanted. */
 		int in = dup(down[0]), out = dup(up[1]);
@@ -334,9 +333,7 @@ void victim_kill(struct victim *victim)
 		dso_close(victim->self->session);
 		return;
 	}
-	kill(victim->pid, SIGKILL);
-	kill(victim->pid, SIGCONT);
-	waitpid(victim->pid, NULL, 0);
+	ck_assert_int_eq(child_kill(victim->pid), CHILD_KILLED);
 	close(victim->orders);
 	close(victim->words);
 }

@@ -55,8 +55,7 @@ static bool works(struct io_engine *engine)
  * status. */
 static int open_refused(unsigned number, unsigned error)
 {
-	pid_t child = fork();
-	int status;
+	pid_t child = child_fork();
 
 	if (child == 0) {
 		struct io_engine *engine;
@@ -70,9 +69,7 @@ static int open_refused(unsigned number, unsigned error)
 			_exit(3);
 		_exit(works(engine) ? 0 : 4);
 	}
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	return child_status(child);
 }
 
 START_TEST(auto_is_poll_where_io_uring_is_not_permitted)

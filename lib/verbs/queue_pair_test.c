@@ -328,12 +328,11 @@ START_TEST(a_process_that_forks_keeps_its_session_and_the_child_cannot_have_one)
 	uint8_t bytes[5000], seen[5000];
 	struct op write = op_bytes(DATA_WRITE, 1000, bytes, sizeof bytes);
 	struct op read = op_bytes(DATA_READ, 1000, seen, sizeof seen);
-	int child_status;
 
 	fill(bytes, sizeof bytes, 3);
 	ck_assert_int_eq(test_execute(transport, &write), 0);
 	for (unsigned i = 0; i < 6; i++) {
-		pid_t child = fork();
+		pid_t child = child_fork();
 		struct op faa = op_faa(64, 1);
 
 		if (child == 0) {
@@ -348,8 +347,7 @@ START_TEST(a_process_that_forks_keeps_its_session_and_the_child_cannot_have_one)
 		ck_assert_int_eq(test_execute(transport, &read), 0);
 		ck_assert_mem_eq(seen, bytes, sizeof bytes);
 		if (i % 2) {
-			ck_assert_int_eq(waitpid(child, &child_status, 0), child);
-			ck_assert_int_eq(WEXITSTATUS(child_status), EOPNOTSUPP);
+			ck_assert_int_eq(child_status(child), EOPNOTSUPP);
 		}
 	}
 	transport_ops(transport)->close(transport);

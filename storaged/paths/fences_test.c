@@ -323,7 +323,7 @@ END_TEST
 /* A process that lives until it is ended, or the test is. */
 static pid_t begin_process(int *ret_pidfd)
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -337,8 +337,7 @@ static pid_t begin_process(int *ret_pidfd)
 
 static void end_process(pid_t pid)
 {
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	ck_assert_int_eq(child_kill(pid), CHILD_KILLED);
 }
 
 START_TEST(a_process_is_fenced_when_its_lease_is_not_mapped_any_more)

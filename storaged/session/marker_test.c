@@ -264,7 +264,7 @@ static void stop_everywhere(const struct start *start)
 	page = map_page();
 	last = *page;
 	check_page(page, start);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0)
 		run_traced(start);
 	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {

@@ -85,7 +85,7 @@ void gateway_start(struct gateway *gateway)
 	make_directory(gateway);
 	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC))
 		die("pipe2");
-	gateway->pid = fork();
+	gateway->pid = child_fork();
 	if (gateway->pid == 0) {
 		dup2(in[0], STDIN_FILENO);
 		dup2(out[1], STDOUT_FILENO);

@@ -140,13 +140,15 @@ START_TEST(many_of_the_largest_transfers_in_a_row_keep_their_order)
 	struct data_response response;
 	struct client client;
 	uint64_t offset;
+	pid_t writer;
 	int fd;
 
 	START();
 	client = client_new();
 	offset = open_object(client.fd, OBJECT_MEMORY, "bytes", 8 * MIB) + MEMORY_DATA_OFFSET;
 	fd = attach_tcp(&client.welcome);
-	if (fork() == 0) {
+	writer = child_fork();
+	if (writer == 0) {
 		/* Somebody who writes without ever waiting. */
 		for (unsigned i = 0; i < 2 * COUNT; i++) {
 			struct data_request request =
@@ -170,7 +172,7 @@ START_TEST(many_of_the_largest_transfers_in_a_row_keep_their_order)
 		ck_assert_uint_eq(got[0], i - COUNT + 1);
 		ck_assert_uint_eq(got[sizeof got - 1], i - COUNT + 1);
 	}
-	wait(NULL);
+	ck_assert_int_eq(child_status(writer), 0);
 	finish();
 }
 END_TEST

@@ -90,7 +90,7 @@ START_TEST(memory_that_a_process_has_mapped_is_not_used_again_before_its_end)
 	START_STANDING();
 	client = client_new();
 	ck_assert_int_eq(pipe(ready), 0);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		struct client dead = client_new();
 
@@ -107,10 +107,9 @@ START_TEST(memory_that_a_process_has_mapped_is_not_used_again_before_its_end)
 		leap(storaged.pid, SECOND_NS / 10);
 	ck_assert_uint_eq(try_open(client.fd, OBJECT_MEMORY, "another", 7, 40 * MIB, &reply),
 			  WIRE_NO_MEMORY);
-	kill(pid, SIGKILL);
+	ck_assert_int_eq(child_kill(pid), CHILD_KILLED);
 	leap_go(storaged.pid);
 	ck_assert(memory_comes_back(client.fd, 40 * MIB));
-	waitpid(pid, NULL, 0);
 	finish();
 }
 END_TEST

@@ -22,7 +22,7 @@ static int run_storaged(const char *flag, const char *value, char *said, size_t 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	snprintf(path, sizeof path, "%s/s", directory);
 	ck_assert_int_eq(pipe(pipe_fds), 0);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		dup2(pipe_fds[1], STDERR_FILENO);
 		/* Where @flag says nothing else: not the default places, where somebody may be. */
@@ -41,9 +41,9 @@ static int run_storaged(const char *flag, const char *value, char *said, size_t 
 			break;
 	}
 	close(pipe_fds[0]);
-	waitpid(pid, &status, 0);
+	status = child_status(pid);
 	rmdir(directory);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return status;
 }
 
 START_TEST(the_socket_of_a_living_daemon_is_not_taken_over)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tests/await.h"
+#include "tests/child.h"
 #include "tests/clock.h"
 #include "tests/linearizability/specs.h"
 
@@ -201,7 +202,7 @@ static pid_t begin_victim(void)
 	snprintf(kind, sizeof kind, "%d", index);
 	snprintf(number, sizeof number, "%lld", (long long)now.parameter);
 	snprintf(seed, sizeof seed, "%u", now.round->seed);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0) {
 		execl("/proc/self/exe", "linearizability", "--victim", fd, kind, target.url,
 		      target.transport, now.object, number, seed, NULL);
@@ -216,7 +217,6 @@ static void kill_victim(pid_t pid)
 	unsigned seed = now.round->seed;
 	unsigned operations = 1 + (unsigned)rand_r(&seed) / 16 % 40;
 	int64_t begin_ns = clock_now_ns(), pause_ns = rand_r(&seed) / 16 % 60000, end_ns;
-	int status;
 
 	while (shared->logs[0].begun < operations && clock_now_ns() - begin_ns < DEATH_WAIT_NS)
 		sched_yield();
@@ -225,8 +225,7 @@ static void kill_victim(pid_t pid)
 	end_ns = clock_now_ns();
 	kill(pid, SIGKILL);
 	shared->killed_ns = end_ns;
-	waitpid(pid, &status, 0);
-	if (!WIFSIGNALED(status))
+	if (child_status(pid) != CHILD_KILLED)
 		die_of("the one to be killed", "it ended by itself");
 }
 

@@ -145,8 +145,7 @@ struct host host_start(void)
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(host.memory, MAP_FAILED);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
-	host.pid = fork();
-	ck_assert_int_ge(host.pid, 0);
+	host.pid = child_fork();
 	if (host.pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(sockets[0]);
@@ -171,8 +170,7 @@ struct host_answer host_command(const struct host *host, enum host_command comma
 
 void host_kill(struct host *host)
 {
-	kill(host->pid, SIGKILL);
-	waitpid(host->pid, NULL, 0);
+	ck_assert_int_eq(child_kill(host->pid), CHILD_KILLED);
 	close(host->socket);
 }
 
@@ -242,19 +240,18 @@ int test_execute(struct transport *transport, struct op *op)
 
 bool test_have_device(void)
 {
-	int status;
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (pid == 0) {
 		struct verbs_device *device;
 		char reason[256];
 
-		status = verbs_device_open(NULL, &device, reason, sizeof reason);
+		int status = verbs_device_open(NULL, &device, reason, sizeof reason);
+
 		if (status)
 			printf("1..0 # SKIP %s\n", reason);
 		fflush(stdout);
 		_exit(status != 0);
 	}
-	waitpid(pid, &status, 0);
-	return status == 0;
+	return child_status(pid) == 0;
 }
