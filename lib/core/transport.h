@@ -172,9 +172,9 @@ static inline const struct transport_ops *transport_ops(struct transport *transp
  */
 int transport_execute(struct transport *transport, struct op *ops, unsigned count);
 
-/* The function that a transport calls when it breaks. @why is a clause for people, which is not
- * copied. The thread that uses the transport calls it, once, when everything that was under way has
- * its outcome. @tell may be NULL. */
+/* The function that a transport calls when it breaks. @why is a clause for people, which may be
+ * gone after the call. The thread that uses the transport calls it, once, when everything that was
+ * under way has its outcome. @tell may be NULL. */
 struct breakage {
 	void (*tell)(void *context, const char *why);
 	void *context;

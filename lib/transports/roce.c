@@ -87,14 +87,19 @@ static void complete(void *context, const struct roce_request *request, enum roc
 		[ROCE_UNKNOWN] = -ECONNRESET,
 		[ROCE_NEVER_SENT] = -ENOTCONN,
 	};
+	static const char *const refusals[] = {
+		[ROCE_REFUSED_REQUEST] = "storaged's end of the queue pair refused a request",
+		[ROCE_REFUSED_ACCESS] =
+			"storaged's end of the queue pair refused access to the memory",
+		[ROCE_REFUSED_OPERATION] = "storaged's end of the queue pair failed an operation",
+		[ROCE_NEVER_SENT] = NULL,
+	};
 	struct transport_roce *roce = context;
 	struct op *op = request->owner;
 
 	roce->completed++;
 	if (outcome != ROCE_DONE && !roce->why)
-		roce->why = outcome == ROCE_UNKNOWN || outcome == ROCE_NEVER_SENT
-				    ? timeout_sentence_of(roce)
-				    : "storaged's end of the queue pair refused a request";
+		roce->why = refusals[outcome] ? refusals[outcome] : timeout_sentence_of(roce);
 	if (request->length_bytes == 0) { /* see op_check */
 		op->status = outcome == ROCE_DONE ? (int32_t)op->value : errors[outcome];
 		return;

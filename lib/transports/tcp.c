@@ -69,6 +69,14 @@ static void break_up(struct transport_tcp *tcp, const char *why)
 	breakage_tell(&tcp->breakage, why);
 }
 
+static void break_up_with(struct transport_tcp *tcp, const char *what, int error)
+{
+	char why[128];
+
+	snprintf(why, sizeof why, "%s: %s", what, strerror(-error));
+	break_up(tcp, why);
+}
+
 static int tcp_submit(struct transport *transport, struct op *op)
 {
 	struct transport_tcp *tcp = tcp_of(transport);
@@ -186,12 +194,14 @@ static void turn(struct transport_tcp *tcp, int64_t wait_ns)
 			     RECV_BYTES - tcp->recv_fill);
 	count = engine->wait(tcp->engine, events, 4, wait_ns);
 	if (count < 0 && count != -EINTR && count != -ETIME)
-		break_up(tcp, "the I/O engine of the data connection failed");
+		break_up_with(tcp, "the I/O engine of the data connection failed", count);
 	for (int i = 0; i < count && !tcp->broken; i++) {
 		if (events[i].kind == IO_RECV && events[i].result > 0)
 			received(tcp, (size_t)events[i].result);
-		else if (events[i].kind == IO_RECV || events[i].result < 0)
-			break_up(tcp, "the data connection broke");
+		else if (events[i].result < 0)
+			break_up_with(tcp, "the data connection broke", events[i].result);
+		else if (events[i].kind == IO_RECV)
+			break_up(tcp, "storaged has closed the data connection");
 	}
 }
 

@@ -35,7 +35,8 @@
 	X(query_device, ibv_query_device)                 \
 	X(query_gid_ex, _ibv_query_gid_ex)                \
 	X(query_port, ibv_query_port)                     \
-	X(reg_mr, ibv_reg_mr)
+	X(reg_mr, ibv_reg_mr)                             \
+	X(wc_status_str, ibv_wc_status_str)
 
 #define VERBS_API_CM(X)                                      \
 	X(accept, rdma_accept)                               \

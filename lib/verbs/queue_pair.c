@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,10 +74,25 @@ static void finish_until(struct queue_pair *queue_pair, uint64_t end)
 		finish_next(queue_pair, 0);
 }
 
+/* The first reason is the cause: it makes others, as of operations that are flushed. */
+__attribute__((format(printf, 2, 3))) static void explain(struct queue_pair *queue_pair,
+							  const char *format, ...)
+{
+	va_list arguments;
+
+	if (queue_pair->why[0])
+		return;
+	va_start(arguments, format);
+	vsnprintf(queue_pair->why, sizeof queue_pair->why, format, arguments);
+	va_end(arguments);
+}
+
 /* The transport is broken: the next operation ends with @status, the rest as unknown or never
  * sent. */
 static void fail(struct queue_pair *queue_pair, int status)
 {
+	struct breakage breakage = queue_pair->config.breakage;
+
 	queue_pair->broken = true;
 	queue_pair->chain_first = queue_pair->chain_last = NULL;
 	if (queue_pair->completed < queue_pair->posted)
@@ -86,7 +102,7 @@ static void fail(struct queue_pair *queue_pair, int status)
 	queue_pair->posted = queue_pair->submitted;
 	while (queue_pair->completed < queue_pair->submitted)
 		finish_next(queue_pair, -ENOTCONN);
-	breakage_tell(&queue_pair->config.breakage, "the queue pair broke");
+	breakage_tell(&breakage, queue_pair->why);
 }
 
 static int status_of(enum ibv_wc_status status)
@@ -98,6 +114,19 @@ static int status_of(enum ibv_wc_status status)
 	default:
 		return -ECONNRESET;
 	}
+}
+
+static void explain_completion(struct queue_pair *queue_pair, const struct ibv_wc *completion)
+{
+	static const char *const names[] = {[DATA_READ] = "READ",
+					    [DATA_WRITE] = "WRITE",
+					    [DATA_CAS] = "CAS",
+					    [DATA_FAA] = "FAA"};
+	const struct op *op = queue_pair->ops[slot_of(completion->wr_id)];
+
+	explain(queue_pair, "the RDMA device failed a %s: %s (status %d, vendor's %#x)",
+		names[op->opcode], verbs_api.ibv.wc_status_str(completion->status),
+		(int)completion->status, completion->vendor_err);
 }
 
 /* Take what the completion queue has. An error leaves nothing in flight. */
@@ -116,6 +145,7 @@ static void drain_completions(struct queue_pair *queue_pair)
 		/* A reliable connection executes in order: what was posted before the failed one
 		 * has been executed, also where no completion was asked for. */
 		finish_until(queue_pair, completions[i].wr_id);
+		explain_completion(queue_pair, &completions[i]);
 		fail(queue_pair, status_of(completions[i].status));
 		queue_pair->hooks->sever(queue_pair);
 	}
@@ -272,6 +302,7 @@ static int queue_pair_flush(struct transport *transport)
 {
 	struct queue_pair *queue_pair = of(transport);
 	struct ibv_send_wr *first = queue_pair->chain_first, *refused = NULL;
+	int error;
 
 	if (queue_pair->broken)
 		return -ENOTCONN;
@@ -281,9 +312,12 @@ static int queue_pair_flush(struct transport *transport)
 		queue_pair->chain_last->send_flags |= IBV_SEND_SIGNALED;
 		queue_pair->unsignalled = 0;
 		queue_pair->chain_first = queue_pair->chain_last = NULL;
-		if (ibv_post_send(queue_pair->qp, first, &refused)) {
+		error = ibv_post_send(queue_pair->qp, first, &refused);
+		if (error) {
 			/* The queue always has room here, so the device or its driver has
 			 * failed. */
+			explain(queue_pair, "the RDMA device took no work request: %s",
+				strerror(error));
 			queue_pair->posted = refused ? refused->wr_id : queue_pair->posted;
 			break_off(queue_pair);
 			return -ENOTCONN;
@@ -300,20 +334,25 @@ static int queue_pair_flush(struct transport *transport)
 static bool check(struct queue_pair *queue_pair, int64_t now)
 {
 	const struct queue_pair_config *config = &queue_pair->config;
-	bool give_up = config->health && atomic_load_explicit(config->health, memory_order_acquire);
+	const char *gone = NULL;
 
+	if (config->health && atomic_load_explicit(config->health, memory_order_acquire))
+		gone = "the session was over";
 	if (!queue_pair->quiet_since_ns)
 		queue_pair->quiet_since_ns = now;
-	if (now - queue_pair->quiet_since_ns > config->timeout_ns)
-		give_up = true;
-	if (!give_up && queue_pair->hooks->lost &&
-	    now - queue_pair->lost_checked_ns >= LOST_INTERVAL_NS) {
+	if (queue_pair->hooks->lost && now - queue_pair->lost_checked_ns >= LOST_INTERVAL_NS) {
 		queue_pair->lost_checked_ns = now;
-		give_up = queue_pair->hooks->lost(queue_pair);
+		gone = gone ? gone : queue_pair->hooks->lost(queue_pair);
 	}
-	if (give_up)
-		break_off(queue_pair);
-	return !give_up;
+	if (gone)
+		explain(queue_pair, "%s", gone);
+	else if (now - queue_pair->quiet_since_ns > config->timeout_ns)
+		explain(queue_pair, "the RDMA device completed nothing for %lld ms",
+			(long long)((now - queue_pair->quiet_since_ns) / 1000000));
+	else
+		return true;
+	break_off(queue_pair);
+	return false;
 }
 
 /* Ask for an event with the next completion. The caller has to look once more afterwards: what
@@ -602,6 +641,7 @@ void queue_pair_restart(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32
 	queue_pair->quiet_since_ns = 0;
 	queue_pair->armed = false;
 	queue_pair->broken = false;
+	queue_pair->why[0] = '\0';
 	queue_pair_start(queue_pair, qp, inline_bytes);
 }
 

@@ -29,15 +29,18 @@
 /* One in so many work requests asks for a completion, and the last before each doorbell. */
 #define QUEUE_PAIR_SIGNAL_INTERVAL 32
 
+/* Why a queue pair broke, in words. */
+#define QUEUE_PAIR_WHY_BYTES 128
+
 /* 7 would mean for ever on rxe: a dead peer would never be noticed. */
 #define QUEUE_PAIR_RETRY_COUNT 6
 
 struct queue_pair;
 
 struct queue_pair_hooks {
-	/* Whether the other side has gone. May make a system call, does not block. NULL: it cannot
-	 * tell. */
-	bool (*lost)(struct queue_pair *queue_pair);
+	/* Why the other side has gone, a constant clause for people; NULL: it is there. May make a
+	 * system call, does not block. The hook is NULL where nothing can be told. */
+	const char *(*lost)(struct queue_pair *queue_pair);
 	/* Put the queue pair into the error state, so that what is posted is flushed, and tell the
 	 * other side. Does not block. */
 	void (*sever)(struct queue_pair *queue_pair);
@@ -59,8 +62,8 @@ struct queue_pair_config {
 	/* work was in flight and nothing completed for so long: broken */
 	int64_t timeout_ns;
 	const _Atomic int *health; /* as in struct attachment; NULL: always well */
-	struct breakage breakage;
-	int event_fd; /* readable when `lost` may have something to say; -1: none */
+	struct breakage breakage;  /* told of each breakage, where it is revived */
+	int event_fd;              /* readable when `lost` may have something to say; -1: none */
 };
 
 struct queue_pair {
@@ -76,6 +79,7 @@ struct queue_pair {
 	uint32_t inline_bytes;
 	uint32_t depth; /* operations in flight, at most TRANSPORT_INFLIGHT_MAX */
 	bool broken;
+	char why[QUEUE_PAIR_WHY_BYTES]; /* it breaks or has broken; empty: it works */
 
 	/* Operations are numbered from 0 in the order of submission; number %
 	 * TRANSPORT_INFLIGHT_MAX is the slot. completed <= posted <= submitted. */

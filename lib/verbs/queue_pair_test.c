@@ -279,6 +279,52 @@ START_TEST(the_descriptor_is_readable_when_something_completed_and_only_then)
 }
 END_TEST
 
+/* ---- the driver's functions, in which tests put their own ---- */
+
+static int (*post_send)(struct ibv_qp *qp, struct ibv_send_wr *first, struct ibv_send_wr **refused);
+
+static void put_in(struct queue_pair *queue_pair,
+		   int (*function)(struct ibv_qp *, struct ibv_send_wr *, struct ibv_send_wr **))
+{
+	struct ibv_context_ops *ops = &queue_pair->qp->context->ops;
+
+	post_send = ops->post_send;
+	ops->post_send = function;
+}
+
+static int refuse_the_third(struct ibv_qp *qp, struct ibv_send_wr *first,
+			    struct ibv_send_wr **refused)
+{
+	struct ibv_send_wr *third = first->next->next;
+	int error;
+
+	first->next->next = NULL;
+	error = post_send(qp, first, refused);
+	*refused = third;
+	return error ? error : ENOMEM;
+}
+
+START_TEST(a_request_that_the_device_does_not_take_was_never_sent_and_the_errno_is_told)
+{
+	struct host host = host_start();
+	struct transport *transport = host_connect(&host, TRANSPORT_POLL_BUSY);
+	const struct transport_ops *calls = transport_ops(transport);
+	struct op ops[4] = {op_faa(64, 1), op_faa(64, 1), op_faa(64, 1), op_faa(64, 1)};
+
+	put_in((struct queue_pair *)transport, refuse_the_third);
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_int_eq(calls->submit(transport, &ops[i]), 0);
+	ck_assert_int_eq(calls->flush(transport), -ENOTCONN);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert(ops[i].status == 0 || ops[i].status == -ECONNRESET);
+	for (unsigned i = 2; i < 4; i++)
+		ck_assert_int_eq(ops[i].status, -ENOTCONN);
+	ck_assert_str_eq(host_breakage,
+			 "the RDMA device took no work request: Cannot allocate memory");
+	calls->close(transport);
+}
+END_TEST
+
 struct adder {
 	const struct host *host;
 	pthread_t thread;
@@ -496,6 +542,9 @@ int main(void)
 	tcase_add_test(operations, what_cannot_be_right_is_refused_in_its_turn_and_breaks_nothing);
 	tcase_add_test(operations,
 		       the_descriptor_is_readable_when_something_completed_and_only_then);
+	tcase_add_test(
+		operations,
+		a_request_that_the_device_does_not_take_was_never_sent_and_the_errno_is_told);
 	tcase_add_test(operations, sessions_of_several_threads_add_up_exactly);
 	tcase_add_test(operations,
 		       a_process_that_forks_keeps_its_session_and_the_child_cannot_have_one);

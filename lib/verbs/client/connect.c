@@ -46,18 +46,27 @@ struct attempt {
 
 /* ---- the connection, once there ---- */
 
-static bool connection_lost(struct queue_pair *queue_pair)
+static const char *connection_lost(struct queue_pair *queue_pair)
 {
 	struct connection *connection = (struct connection *)queue_pair;
 	struct rdma_cm_event *event;
 	enum rdma_cm_event_type type;
 
 	if (verbs_api.cm.get_cm_event(connection->channel, &event))
-		return false;
+		return NULL;
 	type = event->event;
 	verbs_api.cm.ack_cm_event(event);
-	return type == RDMA_CM_EVENT_DISCONNECTED || type == RDMA_CM_EVENT_DEVICE_REMOVAL ||
-	       type == RDMA_CM_EVENT_CONNECT_ERROR || type == RDMA_CM_EVENT_TIMEWAIT_EXIT;
+	switch (type) {
+	case RDMA_CM_EVENT_DISCONNECTED:
+	case RDMA_CM_EVENT_TIMEWAIT_EXIT:
+		return "storaged's end of the queue pair was disconnected";
+	case RDMA_CM_EVENT_DEVICE_REMOVAL:
+		return "this host's RDMA device was removed";
+	case RDMA_CM_EVENT_CONNECT_ERROR:
+		return "rdma_cm could not finish connecting the queue pair";
+	default:
+		return NULL;
+	}
 }
 
 static void connection_sever(struct queue_pair *queue_pair)

@@ -148,6 +148,7 @@ static void ends_with_access_error(const struct control_welcome *welcome, struct
 	ck_assert_int_eq(bad.status, -EACCES);
 	ck_assert_int_eq(behind.status, -ECONNRESET);
 	ck_assert_int_eq(unsent.status, -ENOTCONN);
+	ck_assert_ptr_nonnull(strstr(host_breakage, "remote access error"));
 	ck_assert_int_eq(calls->submit(transport, &unsent), -ENOTCONN);
 	ck_assert_int_eq(calls->flush(transport), -ENOTCONN);
 	ck_assert_int_eq(calls->progress(transport, DSO_SECOND), -ENOTCONN);
@@ -310,6 +311,10 @@ START_TEST(a_host_that_falls_silent_is_noticed)
 	fault_ns = test_clock_ns();
 	host_command(&host, HOST_DESTROY_SILENTLY);
 	client_end(&client, &host, fault_ns);
+	/* Its retries are over, or the transport's patience is. */
+	ck_assert_msg(strstr(host_breakage, "retry counter exceeded") ||
+			      strstr(host_breakage, "completed nothing"),
+		      "%s", host_breakage);
 }
 END_TEST
 
@@ -362,6 +367,7 @@ START_TEST(a_disconnect_wakes_the_thread_that_polls_the_descriptor)
 		calls->fd(transport);
 	}
 	ck_assert_int_eq(op.status, -ECONNRESET);
+	ck_assert_str_eq(host_breakage, "storaged's end of the queue pair was disconnected");
 	calls->close(transport);
 }
 END_TEST
@@ -391,6 +397,7 @@ START_TEST(a_wait_ends_when_the_control_plane_gives_up)
 	start = test_clock_ns();
 	ck_assert_int_eq(test_execute(transport, &op), -ECONNRESET);
 	ck_assert_int_lt(test_clock_ns() - start, NOTICED_NS);
+	ck_assert_str_eq(host_breakage, "the session was over");
 	pthread_join(thread, NULL);
 	transport_ops(transport)->close(transport);
 }

@@ -18,6 +18,7 @@
 #define PEERS_MAX 64
 
 _Thread_local char host_reason[256];
+char host_breakage[256];
 
 struct server {
 	struct verbs_device *device;
@@ -174,6 +175,12 @@ void host_kill(struct host *host)
 	close(host->socket);
 }
 
+static void note_breakage(void *context, const char *why)
+{
+	(void)context;
+	snprintf(host_breakage, sizeof host_breakage, "%s", why);
+}
+
 int host_connect_with(const struct control_welcome *welcome, enum transport_poll poll,
 		      int64_t timeout_ns, const _Atomic int *health,
 		      struct transport **ret_transport)
@@ -183,6 +190,7 @@ int host_connect_with(const struct control_welcome *welcome, enum transport_poll
 					.connect_deadline_ns = test_clock_ns() + timeout_ns,
 					.timeout_ns = timeout_ns,
 					.health = health,
+					.breakage = {note_breakage, NULL},
 					.reason = host_reason,
 					.reason_bytes = sizeof host_reason};
 

@@ -44,6 +44,7 @@ struct transport *host_connect(const struct host *host, enum transport_poll poll
 struct transport *host_connect_with_timeout(const struct host *host, enum transport_poll poll,
 					    int64_t timeout_ns);
 extern _Thread_local char host_reason[256]; /* of the last connect */
+extern char host_breakage[256];             /* why the last transport that broke did */
 
 int64_t test_clock_ns(void);
 /* Submit and flush; then progress until the op has a status, for at most two seconds. */
