@@ -84,9 +84,10 @@ struct transport_ops {
 	int (*submit)(struct transport *transport, struct op *op);
 
 	/*
-	 * Start everything submitted, with as few system calls as possible. May complete operations
-	 * meanwhile. Blocks only while the peer takes no more, and at most for the transport's
-	 * timeout, after which the transport is broken. Returns 0 or -ENOTCONN.
+	 * Start everything submitted, with as few system calls as possible; what has to wait for an
+	 * answer progress starts. May complete operations meanwhile. Blocks only while the peer
+	 * takes no more, and at most for the transport's timeout, after which the transport is
+	 * broken. Returns 0 or -ENOTCONN.
 	 */
 	int (*flush)(struct transport *transport);
 

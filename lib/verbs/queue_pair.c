@@ -16,14 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RESULTS_BYTES (TRANSPORT_INFLIGHT_MAX * sizeof(uint64_t))
-#define LOCAL_BYTES   (RESULTS_BYTES + QUEUE_PAIR_STAGING_BYTES)
 #define STAGING_ALIGN 64
 
 #define POLL_BATCH 16
 /* Fruitless looks at the completion queue between two looks at the clock and at health. */
 #define LOOKS_PER_CHECK 256
-#define SPIN_NS         50000
 /* `lost` costs a system call; a spinning thread calls it this often. */
 #define LOST_INTERVAL_NS 1000000
 /* A change of health wakes no sleeper, so a sleep is no longer than this. */
@@ -99,7 +96,7 @@ static void fail(struct queue_pair *queue_pair, int status)
 		finish_next(queue_pair, status);
 	while (queue_pair->completed < queue_pair->posted)
 		finish_next(queue_pair, -ECONNRESET);
-	queue_pair->posted = queue_pair->submitted;
+	queue_pair->posted = queue_pair->flushed = queue_pair->submitted;
 	while (queue_pair->completed < queue_pair->submitted)
 		finish_next(queue_pair, -ENOTCONN);
 	breakage_tell(&breakage, queue_pair->why);
@@ -138,6 +135,7 @@ static void drain_completions(struct queue_pair *queue_pair)
 	for (int i = 0; i < count; i++) {
 		if (queue_pair->broken) /* flushed: its operation was failed already */
 			return;
+		queue_pair->quiet_since_ns = 0;
 		if (completions[i].status == IBV_WC_SUCCESS) {
 			finish_until(queue_pair, completions[i].wr_id + 1);
 			continue;
@@ -168,6 +166,51 @@ static void break_off(struct queue_pair *queue_pair)
 		fail(queue_pair, -ECONNRESET);
 }
 
+/* Whether the operation of @request may be posted. */
+static bool is_ready(const struct queue_pair *queue_pair, const struct ibv_send_wr *request)
+{
+	return request->wr_id < queue_pair->flushed &&
+	       queue_pair->waits_for[slot_of(request->wr_id)] <= queue_pair->completed;
+}
+
+/* Post what was flushed, up to the first operation that waits for another to be complete. */
+static void post(struct queue_pair *queue_pair)
+{
+	struct ibv_send_wr *first = queue_pair->chain_first, *last = NULL, *next = first,
+			   *refused = NULL;
+	int error;
+
+	for (; next && is_ready(queue_pair, next); next = next->next)
+		last = next;
+	queue_pair->chain_first = next;
+	if (!next)
+		queue_pair->chain_last = NULL;
+	if (last) {
+		last->next = NULL;
+		last->send_flags |= IBV_SEND_SIGNALED;
+		error = ibv_post_send(queue_pair->qp, first, &refused);
+		if (error) {
+			/* The queue always has room here, so the device or its driver has
+			 * failed. */
+			explain(queue_pair, "the RDMA device took no work request: %s",
+				strerror(error));
+			queue_pair->posted = refused ? refused->wr_id : queue_pair->posted;
+			break_off(queue_pair);
+			return;
+		}
+	}
+	queue_pair->posted =
+		next && next->wr_id < queue_pair->flushed ? next->wr_id : queue_pair->flushed;
+}
+
+/* Take what has completed, and post what waited for it. */
+static void look(struct queue_pair *queue_pair)
+{
+	drain_completions(queue_pair);
+	if (queue_pair->chain_first)
+		post(queue_pair);
+}
+
 /* ---- submission ---- */
 
 /* Room for @bytes in one piece, or NULL. */
@@ -190,19 +233,30 @@ static uint8_t *stage(struct queue_pair *queue_pair, uint32_t bytes)
 /*
  * Operations are executed in the order of submission. The far device executes WRITEs and atomics in
  * the order of their arrival, but a WRITE or atomic may overtake an earlier READ, and a WRITE an
- * earlier atomic, unless it is fenced: then it starts when those have completed.
+ * earlier atomic, unless it starts when those have completed. Returns how many operations have to
+ * be complete by then.
  */
-static unsigned fence(struct queue_pair *queue_pair, const struct op *op)
+static uint64_t earlier_end(struct queue_pair *queue_pair, const struct op *op)
 {
-	bool behind_read = queue_pair->last_read > queue_pair->completed;
-	bool behind_atomic = queue_pair->last_atomic > queue_pair->completed;
+	uint64_t last_read = queue_pair->last_read, last_atomic = queue_pair->last_atomic;
+	bool behind_read = last_read > queue_pair->completed;
+	bool behind_atomic = last_atomic > queue_pair->completed;
 
 	if (op->opcode == DATA_READ)
 		return 0;
 	if (!behind_read && !(behind_atomic && op->opcode == DATA_WRITE))
 		return 0;
 	queue_pair->last_read = queue_pair->last_atomic = 0;
-	return IBV_SEND_FENCE;
+	return last_read > last_atomic ? last_read : last_atomic;
+}
+
+/* Have the device wait, or wait here before the operation is posted. Returns the send flags. */
+static unsigned wait_for_earlier(struct queue_pair *queue_pair, unsigned slot, const struct op *op)
+{
+	uint64_t end = earlier_end(queue_pair, op);
+
+	queue_pair->waits_for[slot] = queue_pair->fences ? 0 : end;
+	return end && queue_pair->fences ? IBV_SEND_FENCE : 0;
 }
 
 /* Fill the slot's work request. Returns 0 or -EAGAIN. */
@@ -244,7 +298,7 @@ static int build(struct queue_pair *queue_pair, unsigned slot, struct op *op)
 	request->next = NULL;
 	request->sg_list = sge;
 	request->num_sge = 1;
-	request->send_flags = flags | fence(queue_pair, op);
+	request->send_flags = flags | wait_for_earlier(queue_pair, slot, op);
 	return 0;
 }
 
@@ -301,29 +355,15 @@ static int queue_pair_submit(struct transport *transport, struct op *op)
 static int queue_pair_flush(struct transport *transport)
 {
 	struct queue_pair *queue_pair = of(transport);
-	struct ibv_send_wr *first = queue_pair->chain_first, *refused = NULL;
-	int error;
 
 	if (queue_pair->broken)
 		return -ENOTCONN;
 	if (queue_pair->completed == queue_pair->posted)
 		queue_pair->quiet_since_ns = 0;
-	if (first) {
-		queue_pair->chain_last->send_flags |= IBV_SEND_SIGNALED;
-		queue_pair->unsignalled = 0;
-		queue_pair->chain_first = queue_pair->chain_last = NULL;
-		error = ibv_post_send(queue_pair->qp, first, &refused);
-		if (error) {
-			/* The queue always has room here, so the device or its driver has
-			 * failed. */
-			explain(queue_pair, "the RDMA device took no work request: %s",
-				strerror(error));
-			queue_pair->posted = refused ? refused->wr_id : queue_pair->posted;
-			break_off(queue_pair);
-			return -ENOTCONN;
-		}
-	}
-	queue_pair->posted = queue_pair->submitted;
+	queue_pair->flushed = queue_pair->submitted;
+	post(queue_pair);
+	if (queue_pair->broken)
+		return -ENOTCONN;
 	finish_until(queue_pair, queue_pair->completed);
 	return 0;
 }
@@ -402,14 +442,14 @@ static void wait_for_completion(struct queue_pair *queue_pair, int64_t wait_ns)
 	if (queue_pair->spin_ns == 0) {
 		start = clock_now_ns();
 		arm(queue_pair);
-		drain_completions(queue_pair);
+		look(queue_pair);
 		if (queue_pair->completed == completed)
 			sleep_for(queue_pair, wait_ns);
 	}
 	for (unsigned looks = 1;; looks++) {
 		int64_t now;
 
-		drain_completions(queue_pair);
+		look(queue_pair);
 		if (queue_pair->completed != completed)
 			return;
 		if (looks % LOOKS_PER_CHECK && !queue_pair->armed && queue_pair->spin_ns)
@@ -422,7 +462,7 @@ static void wait_for_completion(struct queue_pair *queue_pair, int64_t wait_ns)
 		if (now - start < queue_pair->spin_ns)
 			continue;
 		arm(queue_pair);
-		drain_completions(queue_pair);
+		look(queue_pair);
 		if (queue_pair->completed != completed)
 			return;
 		sleep_for(queue_pair, wait_ns - (now - start));
@@ -436,7 +476,7 @@ static int queue_pair_progress(struct transport *transport, int64_t wait_ns)
 
 	if (queue_pair->armed || queue_pair->raised)
 		disarm(queue_pair);
-	drain_completions(queue_pair);
+	look(queue_pair);
 	if (queue_pair->completed == completed) {
 		if (queue_pair->broken)
 			return -ENOTCONN;
@@ -447,8 +487,6 @@ static int queue_pair_progress(struct transport *transport, int64_t wait_ns)
 		else if (++queue_pair->looks % LOOKS_PER_CHECK == 0)
 			check(queue_pair, clock_now_ns());
 	}
-	if (queue_pair->completed != completed)
-		queue_pair->quiet_since_ns = 0;
 	return 0;
 }
 
@@ -493,7 +531,7 @@ static int queue_pair_fd(struct transport *transport)
 			return status;
 	}
 	arm(queue_pair);
-	drain_completions(queue_pair);
+	look(queue_pair);
 	if ((queue_pair->completed != completed || queue_pair->broken) && !queue_pair->raised) {
 		uint64_t one = 1;
 
@@ -509,7 +547,7 @@ static void queue_pair_close(struct transport *transport)
 	of(transport)->hooks->close(of(transport));
 }
 
-static const struct transport_ops queue_pair_ops = {
+const struct transport_ops queue_pair_ops = {
 	.name = "verbs",
 	.submit = queue_pair_submit,
 	.flush = queue_pair_flush,
@@ -517,139 +555,3 @@ static const struct transport_ops queue_pair_ops = {
 	.fd = queue_pair_fd,
 	.close = queue_pair_close,
 };
-
-static int make_completion_queue(struct queue_pair *queue_pair, char *reason, size_t reason_bytes)
-{
-	struct ibv_context *context = queue_pair->config.context;
-	struct ibv_device_attr attributes;
-	int flags;
-
-	if (verbs_api.ibv.query_device(context, &attributes)) {
-		snprintf(reason, reason_bytes, "the RDMA device does not answer");
-		return -EIO;
-	}
-	queue_pair->depth = TRANSPORT_INFLIGHT_MAX;
-	if ((uint32_t)attributes.max_qp_wr < queue_pair->depth)
-		queue_pair->depth = attributes.max_qp_wr;
-	queue_pair->channel = verbs_api.ibv.create_comp_channel(context);
-	if (!queue_pair->channel)
-		goto failed;
-	flags = fcntl(queue_pair->channel->fd, F_GETFL);
-	if (flags < 0 || fcntl(queue_pair->channel->fd, F_SETFL, flags | O_NONBLOCK))
-		goto failed;
-	/* Every work request has a completion when the queue pair fails. */
-	queue_pair->cq =
-		verbs_api.ibv.create_cq(context, queue_pair->depth, NULL, queue_pair->channel, 0);
-	if (queue_pair->cq)
-		return 0;
-failed:
-	flags = errno ? errno : EIO;
-	snprintf(reason, reason_bytes, "no completion queue of %u entries: %s%s", queue_pair->depth,
-		 strerror(flags), verbs_memory_hint(flags));
-	return -flags;
-}
-
-static int register_local_memory(struct queue_pair *queue_pair, char *reason, size_t reason_bytes)
-{
-	void *memory =
-		mmap(NULL, LOCAL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int error;
-
-	if (memory != MAP_FAILED) {
-		queue_pair->results = memory;
-		queue_pair->staging = (uint8_t *)memory + RESULTS_BYTES;
-		queue_pair->mr = verbs_api.ibv.reg_mr(queue_pair->config.pd, memory, LOCAL_BYTES,
-						      IBV_ACCESS_LOCAL_WRITE);
-		if (queue_pair->mr)
-			return 0;
-	}
-	error = errno ? errno : EIO;
-	snprintf(reason, reason_bytes, "registering %zu KiB of memory failed: %s%s",
-		 LOCAL_BYTES >> 10, strerror(error), verbs_memory_hint(error));
-	return -error;
-}
-
-int queue_pair_init(struct queue_pair *queue_pair, const struct queue_pair_hooks *hooks,
-		    const struct queue_pair_config *config, char *reason, size_t reason_bytes)
-{
-	int status;
-
-	queue_pair->base.ops = &queue_pair_ops;
-	queue_pair->hooks = hooks;
-	queue_pair->config = *config;
-	queue_pair->poll_fd = queue_pair->raised_fd = -1;
-	queue_pair->spin_ns = config->poll == TRANSPORT_POLL_BUSY    ? INT64_MAX
-			      : config->poll == TRANSPORT_POLL_BLOCK ? 0
-								     : SPIN_NS;
-	status = make_completion_queue(queue_pair, reason, reason_bytes);
-	if (status == 0)
-		status = register_local_memory(queue_pair, reason, reason_bytes);
-	return status;
-}
-
-void queue_pair_fini(struct queue_pair *queue_pair)
-{
-	if (!queue_pair->base.ops) /* never begun */
-		return;
-	if (queue_pair->mr)
-		verbs_api.ibv.dereg_mr(queue_pair->mr);
-	if (queue_pair->results)
-		munmap(queue_pair->results, LOCAL_BYTES);
-	if (queue_pair->cq) {
-		verbs_api.ibv.ack_cq_events(queue_pair->cq, queue_pair->event_count);
-		verbs_api.ibv.destroy_cq(queue_pair->cq);
-	}
-	if (queue_pair->channel)
-		verbs_api.ibv.destroy_comp_channel(queue_pair->channel);
-	if (queue_pair->poll_fd >= 0)
-		close(queue_pair->poll_fd);
-	if (queue_pair->raised_fd >= 0)
-		close(queue_pair->raised_fd);
-}
-
-struct ibv_qp_init_attr queue_pair_attributes(const struct queue_pair *queue_pair)
-{
-	return (struct ibv_qp_init_attr){
-		.send_cq = queue_pair->cq,
-		.recv_cq = queue_pair->cq,
-		.cap = {.max_send_wr = queue_pair->depth,
-			.max_recv_wr = 1,
-			.max_send_sge = 1,
-			.max_recv_sge = 1,
-			.max_inline_data = QUEUE_PAIR_INLINE_BYTES},
-		.qp_type = IBV_QPT_RC,
-	};
-}
-
-void queue_pair_start(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t inline_bytes)
-{
-	assert(queue_pair->mr);
-	queue_pair->qp = qp;
-	queue_pair->inline_bytes =
-		inline_bytes < QUEUE_PAIR_INLINE_BYTES ? inline_bytes : QUEUE_PAIR_INLINE_BYTES;
-}
-
-void queue_pair_restart(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t inline_bytes)
-{
-	struct ibv_wc nobodys[POLL_BATCH];
-
-	/* What the queue pair before left there. */
-	while (ibv_poll_cq(queue_pair->cq, POLL_BATCH, nobodys) > 0)
-		continue;
-	queue_pair->unsignalled = 0;
-	queue_pair->last_read = queue_pair->last_atomic = 0;
-	queue_pair->quiet_since_ns = 0;
-	queue_pair->armed = false;
-	queue_pair->broken = false;
-	queue_pair->why[0] = '\0';
-	queue_pair_start(queue_pair, qp, inline_bytes);
-}
-
-uint8_t queue_pair_ack_timeout(int64_t timeout_ns)
-{
-	uint8_t exponent = 8; /* about 1 ms: less is more often a busy host than a dead one */
-
-	while (exponent < 20 && (QUEUE_PAIR_RETRY_COUNT + 1) * (8192LL << exponent) <= timeout_ns)
-		exponent++;
-	return exponent;
-}

@@ -78,12 +78,15 @@ struct queue_pair {
 	uint8_t *staging;
 	uint32_t inline_bytes;
 	uint32_t depth; /* operations in flight, at most TRANSPORT_INFLIGHT_MAX */
+	bool fences;    /* the device may be given IBV_SEND_FENCE: see wait_for_earlier */
 	bool broken;
 	char why[QUEUE_PAIR_WHY_BYTES]; /* it breaks or has broken; empty: it works */
 
 	/* Operations are numbered from 0 in the order of submission; number %
-	 * TRANSPORT_INFLIGHT_MAX is the slot. completed <= posted <= submitted. */
+	 * TRANSPORT_INFLIGHT_MAX is the slot. completed <= posted <= flushed <= submitted. What is
+	 * flushed and not posted waits for an operation that is posted (waits_for). */
 	uint64_t submitted;
+	uint64_t flushed;
 	uint64_t posted;
 	uint64_t completed;
 
@@ -115,9 +118,13 @@ struct queue_pair {
 	struct op *ops[TRANSPORT_INFLIGHT_MAX];
 	int32_t refusals[TRANSPORT_INFLIGHT_MAX];      /* why an op was never to be sent, or 0 */
 	uint64_t staging_ends[TRANSPORT_INFLIGHT_MAX]; /* staging_freed once the op is complete */
+	/* the operation is posted when so many are complete: see `fences` */
+	uint64_t waits_for[TRANSPORT_INFLIGHT_MAX];
 	struct ibv_sge sges[TRANSPORT_INFLIGHT_MAX];
 	struct ibv_send_wr work_requests[TRANSPORT_INFLIGHT_MAX];
 };
+
+extern const struct transport_ops queue_pair_ops;
 
 /*
  * Create the completion queue and the channel, and register the local memory. @queue_pair is

@@ -281,7 +281,78 @@ END_TEST
 
 /* ---- the driver's functions, in which tests put their own ---- */
 
+static struct verbs_api real;
+
+static int ask_for_the_shortest_ack_timeout(struct rdma_cm_id *id, int level, int option,
+					    void *value, size_t bytes)
+{
+	uint8_t shortest = 1;
+
+	(void)value;
+	return real.cm.set_option(id, level, option, &shortest, bytes);
+}
+
+static int connect_for_ever(struct rdma_cm_id *id, struct rdma_conn_param *parameters)
+{
+	parameters->retry_count = 7;
+	return real.cm.connect(id, parameters);
+}
+
+/* The device takes for lost what is only under way, and sends it again, time and again. */
+static struct transport *connect_impatiently(const struct host *host)
+{
+	struct transport *transport;
+
+	ck_assert_int_eq(verbs_api_load(host_reason, sizeof host_reason), 0);
+	real = verbs_api;
+	verbs_api.cm.set_option = ask_for_the_shortest_ack_timeout;
+	verbs_api.cm.connect = connect_for_ever;
+	transport = host_connect(host, TRANSPORT_POLL_BUSY);
+	verbs_api = real;
+	return transport;
+}
+
+START_TEST(what_waits_for_an_earlier_operation_stands_that_the_device_sends_again)
+{
+	enum { COUNT = 16 };
+	static struct op ops[COUNT][3];
+	struct host host = host_start();
+	struct transport *transport = connect_impatiently(&host);
+	const struct transport_ops *calls = transport_ops(transport);
+	uint64_t seen[COUNT];
+
+	for (unsigned round = 0; round < 300; round++) {
+		for (unsigned i = 0; i < COUNT; i++) {
+			ops[i][0] = op_bytes(DATA_READ, 64, &seen[i], 8);
+			ops[i][1] = op_faa(64, 1);
+			ops[i][2] = op_bytes(DATA_READ, 128, &seen[i], 8);
+			for (unsigned j = 0; j < 3; j++)
+				ck_assert_int_eq(calls->submit(transport, &ops[i][j]), 0);
+		}
+		ck_assert_int_eq(calls->flush(transport), 0);
+		ck_assert_msg(test_wait(transport, &ops[COUNT - 1][2]) == 0, "round %u: %s", round,
+			      host_breakage);
+		for (unsigned i = 0; i < COUNT; i++)
+			ck_assert_uint_eq(ops[i][1].value, (uint64_t)round * COUNT + i);
+	}
+	calls->close(transport);
+}
+END_TEST
+
 static int (*post_send)(struct ibv_qp *qp, struct ibv_send_wr *first, struct ibv_send_wr **refused);
+static unsigned posted_count, fenced_count, doorbell_count;
+
+/* Hands over what comes without its fences. */
+static int count_posts(struct ibv_qp *qp, struct ibv_send_wr *first, struct ibv_send_wr **refused)
+{
+	doorbell_count++;
+	for (struct ibv_send_wr *request = first; request; request = request->next) {
+		posted_count++;
+		fenced_count += (request->send_flags & IBV_SEND_FENCE) != 0;
+		request->send_flags &= ~(unsigned)IBV_SEND_FENCE;
+	}
+	return post_send(qp, first, refused);
+}
 
 static void put_in(struct queue_pair *queue_pair,
 		   int (*function)(struct ibv_qp *, struct ibv_send_wr *, struct ibv_send_wr **))
@@ -291,6 +362,37 @@ static void put_in(struct queue_pair *queue_pair,
 	post_send = ops->post_send;
 	ops->post_send = function;
 }
+
+START_TEST(a_device_that_can_fence_is_told_to_and_one_that_cannot_gets_it_later)
+{
+	struct host host = host_start();
+	struct transport *transport = host_connect(&host, TRANSPORT_POLL_BUSY);
+	struct queue_pair *queue_pair = (struct queue_pair *)transport;
+	const struct transport_ops *calls = transport_ops(transport);
+	uint8_t byte;
+	/* An atomic waits for READs, a WRITE for atomics too, and a READ for nothing. */
+	struct op ops[] = {op_bytes(DATA_READ, 8, &byte, 1),
+			   op_faa(64, 1),
+			   op_bytes(DATA_READ, 8, &byte, 1),
+			   op_faa(64, 1),
+			   op_faa(64, 1),
+			   op_bytes(DATA_WRITE, 8, &byte, 1)};
+
+	queue_pair->fences = _i;
+	put_in(queue_pair, count_posts);
+	for (unsigned i = 0; i < sizeof ops / sizeof *ops; i++)
+		ck_assert_int_eq(calls->submit(transport, &ops[i]), 0);
+	ck_assert_int_eq(calls->flush(transport), 0);
+	ck_assert_uint_eq(doorbell_count, 1);
+	ck_assert_uint_eq(posted_count, _i ? 6 : 1);
+	ck_assert_int_eq(test_wait(transport, &ops[5]), 0);
+	ck_assert_uint_eq(ops[4].value, 2);
+	ck_assert_uint_eq(posted_count, 6);
+	ck_assert_uint_eq(doorbell_count, _i ? 1 : 4);
+	ck_assert_uint_eq(fenced_count, _i ? 3 : 0);
+	calls->close(transport);
+}
+END_TEST
 
 static int refuse_the_third(struct ibv_qp *qp, struct ibv_send_wr *first,
 			    struct ibv_send_wr **refused)
@@ -321,6 +423,24 @@ START_TEST(a_request_that_the_device_does_not_take_was_never_sent_and_the_errno_
 		ck_assert_int_eq(ops[i].status, -ENOTCONN);
 	ck_assert_str_eq(host_breakage,
 			 "the RDMA device took no work request: Cannot allocate memory");
+	calls->close(transport);
+}
+END_TEST
+
+START_TEST(what_the_descriptor_takes_begins_the_timeout_anew)
+{
+	struct host host = host_start();
+	struct transport *transport = host_connect(&host, TRANSPORT_POLL_BUSY);
+	struct queue_pair *queue_pair = (struct queue_pair *)transport;
+	const struct transport_ops *calls = transport_ops(transport);
+	struct op op = op_faa(64, 1);
+
+	ck_assert_int_eq(calls->submit(transport, &op), 0);
+	ck_assert_int_eq(calls->flush(transport), 0);
+	queue_pair->quiet_since_ns = 1;
+	while (op.status == -EINPROGRESS)
+		ck_assert_int_ge(calls->fd(transport), 0);
+	ck_assert_int_eq(queue_pair->quiet_since_ns, 0);
 	calls->close(transport);
 }
 END_TEST
@@ -542,9 +662,15 @@ int main(void)
 	tcase_add_test(operations, what_cannot_be_right_is_refused_in_its_turn_and_breaks_nothing);
 	tcase_add_test(operations,
 		       the_descriptor_is_readable_when_something_completed_and_only_then);
+	tcase_add_test(operations,
+		       what_waits_for_an_earlier_operation_stands_that_the_device_sends_again);
+	tcase_add_loop_test(operations,
+			    a_device_that_can_fence_is_told_to_and_one_that_cannot_gets_it_later, 0,
+			    2);
 	tcase_add_test(
 		operations,
 		a_request_that_the_device_does_not_take_was_never_sent_and_the_errno_is_told);
+	tcase_add_test(operations, what_the_descriptor_takes_begins_the_timeout_anew);
 	tcase_add_test(operations, sessions_of_several_threads_add_up_exactly);
 	tcase_add_test(operations,
 		       a_process_that_forks_keeps_its_session_and_the_child_cannot_have_one);

@@ -146,7 +146,9 @@ static void ends_with_access_error(const struct control_welcome *welcome, struct
 	test_wait(transport, &unsent);
 	ck_assert_int_eq(before.status, 0);
 	ck_assert_int_eq(bad.status, -EACCES);
-	ck_assert_int_eq(behind.status, -ECONNRESET);
+	/* What waits for a READ may not have been sent yet. */
+	ck_assert(behind.status == -ECONNRESET ||
+		  (bad.opcode == DATA_READ && behind.status == -ENOTCONN));
 	ck_assert_int_eq(unsent.status, -ENOTCONN);
 	ck_assert_ptr_nonnull(strstr(host_breakage, "remote access error"));
 	ck_assert_int_eq(calls->submit(transport, &unsent), -ENOTCONN);
