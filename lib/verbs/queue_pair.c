@@ -135,7 +135,7 @@ static void drain_completions(struct queue_pair *queue_pair)
 	for (int i = 0; i < count; i++) {
 		if (queue_pair->broken) /* flushed: its operation was failed already */
 			return;
-		queue_pair->quiet_since_ns = 0;
+		queue_pair->timeout.until_ns = 0;
 		if (completions[i].status == IBV_WC_SUCCESS) {
 			finish_until(queue_pair, completions[i].wr_id + 1);
 			continue;
@@ -359,7 +359,7 @@ static int queue_pair_flush(struct transport *transport)
 	if (queue_pair->broken)
 		return -ENOTCONN;
 	if (queue_pair->completed == queue_pair->posted)
-		queue_pair->quiet_since_ns = 0;
+		queue_pair->timeout.until_ns = 0;
 	queue_pair->flushed = queue_pair->submitted;
 	post(queue_pair);
 	if (queue_pair->broken)
@@ -378,17 +378,17 @@ static bool check(struct queue_pair *queue_pair, int64_t now)
 
 	if (config->health && atomic_load_explicit(config->health, memory_order_acquire))
 		gone = "the session was over";
-	if (!queue_pair->quiet_since_ns)
-		queue_pair->quiet_since_ns = now;
+	if (!queue_pair->timeout.until_ns)
+		peer_timeout_begin(&queue_pair->timeout, now, config->timeout_ns);
 	if (queue_pair->hooks->lost && now - queue_pair->lost_checked_ns >= LOST_INTERVAL_NS) {
 		queue_pair->lost_checked_ns = now;
 		gone = gone ? gone : queue_pair->hooks->lost(queue_pair);
 	}
 	if (gone)
 		explain(queue_pair, "%s", gone);
-	else if (now - queue_pair->quiet_since_ns > config->timeout_ns)
+	else if (peer_timeout_is_over(&queue_pair->timeout, now))
 		explain(queue_pair, "the RDMA device completed nothing for %lld ms",
-			(long long)((now - queue_pair->quiet_since_ns) / 1000000));
+			(long long)(config->timeout_ns / 1000000));
 	else
 		return true;
 	break_off(queue_pair);

@@ -10,6 +10,7 @@
 #ifndef LIB_VERBS_QUEUE_PAIR_H
 #define LIB_VERBS_QUEUE_PAIR_H
 
+#include "lib/core/peer_timeout.h"
 #include "lib/core/transport.h"
 #include "lib/verbs/api.h"
 
@@ -105,8 +106,8 @@ struct queue_pair {
 	uint64_t staging_freed;
 
 	int64_t spin_ns; /* before a wait sleeps */
-	/* the first look at the clock since something completed; 0: none yet */
-	int64_t quiet_since_ns;
+	/* begins with the first look at the clock since something completed */
+	struct peer_timeout timeout;
 	int64_t lost_checked_ns;
 	unsigned looks;       /* fruitless looks, by progress without a wait */
 	bool armed;           /* the completion channel has an event, or will have one */
@@ -147,8 +148,9 @@ void queue_pair_start(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t
 void queue_pair_restart(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32_t inline_bytes);
 
 /*
- * The local ack timeout (4.096 us * 2^it) with which QUEUE_PAIR_RETRY_COUNT retries give up a dead
- * peer within @timeout_ns, or little later where that is less than a device can do.
+ * The local ack timeout (4.096 us * 2^it) with which a device gives a peer up after
+ * QUEUE_PAIR_RETRY_COUNT retries, not before @timeout_ns have passed. A device may take up to four
+ * times as long (IBTA 9.7.6.1.3), rxe takes once.
  */
 uint8_t queue_pair_ack_timeout(int64_t timeout_ns);
 

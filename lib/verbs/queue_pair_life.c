@@ -148,7 +148,7 @@ void queue_pair_restart(struct queue_pair *queue_pair, struct ibv_qp *qp, uint32
 		continue;
 	queue_pair->unsignalled = 0;
 	queue_pair->last_read = queue_pair->last_atomic = 0;
-	queue_pair->quiet_since_ns = 0;
+	queue_pair->timeout.until_ns = 0;
 	queue_pair->armed = false;
 	queue_pair->broken = false;
 	queue_pair->why[0] = '\0';
@@ -159,7 +159,8 @@ uint8_t queue_pair_ack_timeout(int64_t timeout_ns)
 {
 	uint8_t exponent = 8; /* about 1 ms: less is more often a busy host than a dead one */
 
-	while (exponent < 20 && (QUEUE_PAIR_RETRY_COUNT + 1) * (8192LL << exponent) <= timeout_ns)
+	while (exponent < 31 && /* it has 5 bits */
+	       (QUEUE_PAIR_RETRY_COUNT + 1) * (4096LL << exponent) < timeout_ns)
 		exponent++;
 	return exponent;
 }

@@ -437,11 +437,23 @@ START_TEST(what_the_descriptor_takes_begins_the_timeout_anew)
 
 	ck_assert_int_eq(calls->submit(transport, &op), 0);
 	ck_assert_int_eq(calls->flush(transport), 0);
-	queue_pair->quiet_since_ns = 1;
+	peer_timeout_begin(&queue_pair->timeout, 1, 1);
 	while (op.status == -EINPROGRESS)
 		ck_assert_int_ge(calls->fd(transport), 0);
-	ck_assert_int_eq(queue_pair->quiet_since_ns, 0);
+	ck_assert_int_eq(queue_pair->timeout.until_ns, 0);
 	calls->close(transport);
+}
+END_TEST
+
+START_TEST(a_device_has_at_least_the_timeout_for_its_retries)
+{
+	for (int64_t timeout_ns = 1; timeout_ns < 3600 * DSO_SECOND; timeout_ns *= 3) {
+		uint8_t exponent = queue_pair_ack_timeout(timeout_ns);
+		int64_t whole_ns = (QUEUE_PAIR_RETRY_COUNT + 1) * (4096LL << exponent);
+
+		ck_assert_int_ge(whole_ns, timeout_ns);
+		ck_assert(exponent == 8 || whole_ns / 2 < timeout_ns);
+	}
 }
 END_TEST
 
@@ -671,6 +683,7 @@ int main(void)
 		operations,
 		a_request_that_the_device_does_not_take_was_never_sent_and_the_errno_is_told);
 	tcase_add_test(operations, what_the_descriptor_takes_begins_the_timeout_anew);
+	tcase_add_test(operations, a_device_has_at_least_the_timeout_for_its_retries);
 	tcase_add_test(operations, sessions_of_several_threads_add_up_exactly);
 	tcase_add_test(operations,
 		       a_process_that_forks_keeps_its_session_and_the_child_cannot_have_one);

@@ -4,9 +4,10 @@
  *
  * The end of the other side is noticed while something is in flight. storaged destroys a peer with
  * a disconnect, which arrives as an event that every wait looks for; the kernel of a killed
- * storaged sends the same. A host that fell silent makes the queue pair's retries fail, which take
- * at most the timeout. The session's health says what the control connection found out. In each
- * case the queue pair goes to the error state at once, and what is in flight ends.
+ * storaged sends the same. That a host fell silent the session's health says, which is what the
+ * control connection found out. Where the control connection goes on and the path of the queue pair
+ * does not, the device's retries fail, which take at least the session's timeout: late is not dead.
+ * In each case the queue pair goes to the error state at once, and what is in flight ends.
  */
 #include "lib/core/clock.h"
 #include "lib/verbs/address.h"
@@ -270,7 +271,7 @@ static int make_queue_pair(struct attempt *attempt, uint32_t *ret_inline_bytes)
 		.region_bytes = le64_get(attachment->welcome->region_bytes),
 		.rkey = le32_get(attachment->welcome->region_rkey),
 		.poll = attachment->poll,
-		.timeout_ns = attachment->timeout_ns,
+		.timeout_ns = transport_data_timeout_ns(attachment),
 		.health = attachment->health,
 		.breakage = attachment->breakage,
 		.event_fd = connection->channel->fd,
