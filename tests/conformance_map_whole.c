@@ -183,8 +183,7 @@ START_TEST(a_set_has_what_was_added_once)
 }
 END_TEST
 
-/* Over verbs of an emulated rxe a queue pair has broken twice among their thousands of batches,
- * each time in another test of these, which is not understood yet. */
+/* Where one of its kind is enough. */
 TCase *conformance_map_growing(void)
 {
 	TCase *tests = tcase_create("a growing map");
@@ -193,7 +192,6 @@ TCase *conformance_map_growing(void)
 	tcase_add_checked_fixture(tests, pair_begin, pair_end);
 	tcase_add_test(tests, a_map_grows_under_those_who_have_it_open);
 	tcase_add_test(tests, a_scan_meets_each_entry_once);
-	tcase_add_test(tests, a_scan_meets_what_stays_once_while_the_map_grows);
 	return tests;
 }
 
@@ -202,6 +200,7 @@ TCase *conformance_map_whole(void)
 	TCase *tests = tcase_create("the whole map");
 
 	tcase_add_checked_fixture(tests, pair_begin, pair_end);
+	tcase_add_test(tests, a_scan_meets_what_stays_once_while_the_map_grows);
 	tcase_add_test(tests, a_scan_that_was_stopped_begins_with_the_same_entries);
 	tcase_add_test(tests, a_cleared_map_is_empty_and_takes_entries_again);
 	tcase_add_test(tests, a_set_has_what_was_added_once);
