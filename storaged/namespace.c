@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -11,14 +12,36 @@
  * is dead. */
 #define LOOPBACK_TIMEOUT_NS INT64_C(500000000)
 
+/* All namespaces have the same device. Transports break in the threads that use them. */
+static struct {
+	pthread_mutex_t lock;
+	char why[REASON_BYTES];
+} last_breakage = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void note_breakage(void *context, const char *why)
+{
+	(void)context;
+	pthread_mutex_lock(&last_breakage.lock);
+	snprintf(last_breakage.why, sizeof last_breakage.why, "%s", why);
+	pthread_mutex_unlock(&last_breakage.lock);
+}
+
+void namespace_last_breakage(char text[REASON_BYTES])
+{
+	pthread_mutex_lock(&last_breakage.lock);
+	memcpy(text, last_breakage.why, REASON_BYTES);
+	pthread_mutex_unlock(&last_breakage.lock);
+}
+
 int namespace_transport(const struct name_space *space, enum transport_poll poll,
 			struct transport **ret_transport, char *reason, size_t reason_bytes)
 {
+	static const struct breakage breakage = {note_breakage, NULL};
 	int r;
 
 	if (space->region)
-		return verbs_loopback_open(space->region, poll, LOOPBACK_TIMEOUT_NS, ret_transport,
-					   reason, reason_bytes);
+		return verbs_loopback_open(space->region, poll, LOOPBACK_TIMEOUT_NS, &breakage,
+					   ret_transport, reason, reason_bytes);
 	r = transport_cpu_open(store_base(space->store), store_region_bytes(space->store),
 			       ret_transport);
 	if (r)

@@ -49,4 +49,7 @@ void namespace_close(struct name_space *space);
 int namespace_transport(const struct name_space *space, enum transport_poll poll,
 			struct transport **ret_transport, char *reason, size_t reason_bytes);
 
+/* Why such a transport broke, the last one that did; any thread may ask. Empty: none has. */
+void namespace_last_breakage(char text[REASON_BYTES]);
+
 #endif

@@ -263,9 +263,13 @@ static bool let_go(struct restart *restart, const struct name_space *space,
 	memcpy(reference.parameters, stat->parameters, sizeof reference.parameters);
 	if (sweep_object(space->transport, &reference, OWNED_BY_STORAGED, false, &tally))
 		futex_wake_object(restart->futexes, space, &reference);
-	if (tally.failures)
-		log_limited(LOG_LEVEL_ERROR, "%u words that storaged holds cannot be reached",
-			    tally.failures);
+	if (tally.failures) {
+		char breakage[REASON_BYTES];
+
+		namespace_last_breakage(breakage);
+		log_limited(LOG_LEVEL_ERROR, "%u words that storaged holds cannot be reached: %s",
+			    tally.failures, breakage);
+	}
 	own->sweep_again = tally.failures != 0;
 	return tally.failures == 0;
 }

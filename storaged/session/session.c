@@ -39,12 +39,18 @@ int sessions_open(struct sessions *sessions, uint32_t max, int64_t ttl_ns, struc
 	return 0;
 }
 
-/* With the error of the system call, where there was one, in @text. */
+/* With the error of the system call, where there was one, or what the device said, in @text. */
 static const char *reason_of(const struct session *session, char text[REASON_BYTES])
 {
 	const char *reason = session_ends[session->end].reason;
 	bool broke = session->end == END_control_broke || session->end == END_data_broke;
+	char breakage[REASON_BYTES];
 
+	if (session->end == END_device_failed) {
+		namespace_last_breakage(breakage);
+		snprintf(text, REASON_BYTES, "%s (%.180s)", reason, breakage);
+		return text;
+	}
 	if (!broke || !session->last_error)
 		return reason;
 	snprintf(text, REASON_BYTES, "%s (%s)", reason, strerror(session->last_error));
@@ -396,10 +402,14 @@ static bool sweep(struct session *session, const struct store_reference *referen
 		restart_took_back(session->sessions->restart, session->space);
 	session->taken += tally.taken;
 	session->sweep_again = tally.failures != 0;
-	if (tally.failures)
+	if (tally.failures) {
+		char breakage[REASON_BYTES];
+
+		namespace_last_breakage(breakage);
 		log_limited(LOG_LEVEL_ERROR,
-			    "session %u: %u words that it may hold cannot be reached",
-			    session_owner(session), tally.failures);
+			    "session %u: %u words that it may hold cannot be reached: %s",
+			    session_owner(session), tally.failures, breakage);
+	}
 	return tally.failures == 0;
 }
 

@@ -80,8 +80,10 @@ uint32_t verbs_region_rkey(const struct verbs_region *region)
 }
 
 int verbs_loopback_open(struct verbs_region *region, enum transport_poll poll, int64_t timeout_ns,
-			struct transport **ret_transport, char *reason, size_t reason_bytes)
+			const struct breakage *breakage, struct transport **ret_transport,
+			char *reason, size_t reason_bytes)
 {
+	(void)breakage;
 	(void)region;
 	(void)poll;
 	(void)timeout_ns;

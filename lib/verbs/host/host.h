@@ -53,9 +53,11 @@ void verbs_region_deregister(struct verbs_region *region); /* NULL does nothing 
 uint32_t verbs_region_rkey(const struct verbs_region *region);
 
 /* Create a transport over a loopback queue pair of the device, by which storaged itself touches
- * words of a region whose atomicity domain is the device. */
+ * words of a region whose atomicity domain is the device. Where it breaks, the next operation
+ * connects another queue pair; @breakage is told each time, unless it is NULL. */
 int verbs_loopback_open(struct verbs_region *region, enum transport_poll poll, int64_t timeout_ns,
-			struct transport **ret_transport, char *reason, size_t reason_bytes);
+			const struct breakage *breakage, struct transport **ret_transport,
+			char *reason, size_t reason_bytes);
 
 struct verbs_listener_callbacks {
 	/* A client presents @hello. Return the region that it may reach and an @owner for the peer,

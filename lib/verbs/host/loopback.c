@@ -173,7 +173,8 @@ static const struct queue_pair_hooks loopback_hooks = {
 };
 
 int verbs_loopback_open(struct verbs_region *region, enum transport_poll poll, int64_t timeout_ns,
-			struct transport **ret_transport, char *reason, size_t reason_bytes)
+			const struct breakage *breakage, struct transport **ret_transport,
+			char *reason, size_t reason_bytes)
 {
 	struct verbs_device *device = region->device;
 	struct queue_pair_config config = {
@@ -194,6 +195,8 @@ int verbs_loopback_open(struct verbs_region *region, enum transport_poll poll, i
 		snprintf(reason, reason_bytes, "no memory");
 		return -ENOMEM;
 	}
+	if (breakage)
+		config.breakage = *breakage;
 	loopback->region = region;
 	status = queue_pair_init(&loopback->queue_pair, &loopback_hooks, &config, reason,
 				 reason_bytes);

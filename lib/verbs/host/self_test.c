@@ -99,7 +99,7 @@ int verbs_self_test(struct verbs_device *device, char *reason, size_t reason_byt
 	status = verbs_region_register(device, scratch, SCRATCH_BYTES, &region, reason,
 				       reason_bytes);
 	if (status == 0)
-		status = verbs_loopback_open(region, TRANSPORT_POLL_ADAPTIVE, TIMEOUT_NS,
+		status = verbs_loopback_open(region, TRANSPORT_POLL_ADAPTIVE, TIMEOUT_NS, NULL,
 					     &transport, reason, reason_bytes);
 	if (status == 0) {
 		failure = failing(transport, scratch);

@@ -181,6 +181,8 @@ static void note_breakage(void *context, const char *why)
 	snprintf(host_breakage, sizeof host_breakage, "%s", why);
 }
 
+const struct breakage host_notes = {note_breakage, NULL};
+
 int host_connect_with(const struct control_welcome *welcome, enum transport_poll poll,
 		      int64_t timeout_ns, const _Atomic int *health,
 		      struct transport **ret_transport)
@@ -190,7 +192,7 @@ int host_connect_with(const struct control_welcome *welcome, enum transport_poll
 					.connect_deadline_ns = test_clock_ns() + timeout_ns,
 					.timeout_ns = timeout_ns,
 					.health = health,
-					.breakage = {note_breakage, NULL},
+					.breakage = host_notes,
 					.reason = host_reason,
 					.reason_bytes = sizeof host_reason};
 

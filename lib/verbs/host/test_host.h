@@ -45,6 +45,7 @@ struct transport *host_connect_with_timeout(const struct host *host, enum transp
 					    int64_t timeout_ns);
 extern _Thread_local char host_reason[256]; /* of the last connect */
 extern char host_breakage[256];             /* why the last transport that broke did */
+extern const struct breakage host_notes;    /* notes it there */
 
 int64_t test_clock_ns(void);
 /* Submit and flush; then progress until the op has a status, for at most two seconds. */
