@@ -88,6 +88,15 @@ DSO_FUNCTION(wait_at_latch)
 	return r ? r : dso_latch_wait(latch, DSO_FOREVER);
 }
 
+/* Too long for an item. */
+DSO_FUNCTION(return_much_after_latch)
+{
+	static const char much[2000];
+	int r = wait_at_latch(call);
+
+	return r ? r : dso_return(call, much, sizeof much);
+}
+
 /* ---- around a test ---- */
 
 int64_t value_of(const char *name)
@@ -417,6 +426,21 @@ START_TEST(closing_leaves_nothing_in_the_store)
 }
 END_TEST
 
+/* A gateway cannot end functions. */
+START_TEST(what_a_function_returns_after_closing_does_not_stay)
+{
+	open_executor("", "");
+	create(return_much_after_latch, 0);
+	AWAIT(value_of("waiting") == 1);
+	dso_executor_close(executor);
+	executor = NULL;
+	open_latch();
+	AWAIT(gateway_count(&gateway, "answer") + gateway_count(&gateway, "gone") ==
+	      gateway_count(&gateway, "request"));
+	ck_assert_uint_eq(objects_of_runs(), 0);
+}
+END_TEST
+
 static int be_driver(const char *url)
 {
 	struct dso_thread *thread;
@@ -489,6 +513,8 @@ static Suite *suite(void)
 		add_container_tests(tests);
 	if (is_kind("lambda"))
 		add_tests(tests, of_lambda, sizeof of_lambda / sizeof *of_lambda);
+	if (!has_ends())
+		tcase_add_test(tests, what_a_function_returns_after_closing_does_not_stay);
 	/* Over shm its session does not end. */
 	if (strcmp(transport, "shm") != 0)
 		tcase_add_test(tests, a_call_whose_function_freezes_is_another_invocations);

@@ -5,6 +5,7 @@
 #include "lib/functions/executor.h"
 #include "lib/functions/many.h"
 #include "lib/functions/output.h"
+#include "lib/functions/stored.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -192,6 +193,19 @@ static int take_outcome(struct dso_thread *thread, const struct result_message *
 	return 0;
 }
 
+/* One that is stored goes with its @thread (NULL: that is freed), whose result it may be. */
+static void drop_result(struct dso_executor *executor, struct dso_thread *thread,
+			const struct result_message *message)
+{
+	if (!message->is_stored || executor->kept.map)
+		return;
+	if (!thread)
+		stored_delete(executor->session, executor->prefix, "result",
+			      le64_get(message->number));
+	else if (thread->outcome != OUTCOME_RETURNED)
+		thread->has_stored_result = true;
+}
+
 /* Take in @item of @bytes, which a worker wrote. Of two results of a call the first counts. */
 static int take_in(struct dso_executor *executor, const uint8_t *item, size_t bytes)
 {
@@ -214,9 +228,11 @@ static int take_in(struct dso_executor *executor, const uint8_t *item, size_t by
 		  (thread && (thread->is_cancelled || thread->is_overdue)));
 	if (is_off)
 		r = state_forget_ended(&executor->state, le64_get(message.number));
-	if (r || !is_awaited(thread, &message, bytes - sizeof message))
-		return r;
-	return take_outcome(thread, &message, item + sizeof message, bytes - sizeof message);
+	if (r == 0 && !is_awaited(thread, &message, bytes - sizeof message))
+		drop_result(executor, thread, &message);
+	else if (r == 0)
+		r = take_outcome(thread, &message, item + sizeof message, bytes - sizeof message);
+	return r;
 }
 
 /* What is taken in is off the queue. A result that was leased before this session was lost comes

@@ -128,6 +128,9 @@ static int report_return(struct worker *worker, const struct dso_call *call)
 			r = push_result(worker, &message, call->result,
 					is_stored ? 0 : call->result_bytes);
 	} while (r && again(worker, r));
+	/* The executor was closed meanwhile: nobody else deletes it. */
+	if (r == -ESTALE && s == 0 && is_stored && !worker->kept.map)
+		stored_delete(worker->session, worker->prefix, "result", call->number);
 	return s ? report_failure(worker, call, s, dso_error(worker->session)) : r;
 }
 
