@@ -109,7 +109,10 @@ enum map_slot_state {
 };
 
 #define MAP_SLOT_VERSION_BITS 17
-#define MAP_SLOT_PAYLOAD      ((UINT64_C(1) << 61) - 1)
+/* Of an entry's version, and not of what the slot has of it: the entry was put, whatever was there
+ * before. */
+#define MAP_VERSION_PUT  (UINT64_C(1) << 63)
+#define MAP_SLOT_PAYLOAD ((UINT64_C(1) << 61) - 1)
 
 static inline enum map_slot_state map_slot_state(uint64_t slot)
 {

@@ -27,6 +27,12 @@
  * Of another key: CAS of the slot back to it, and look. It takes another client that has removed
  * the entry since, and has put one with the same slot, fingerprint, block and 17 bits of chance.
  *
+ * A put that finds an entry of the key which another client has put since this one has seen the
+ * key's entry before is over, and has not changed anything: it came right before the other one,
+ * which wrote over what it put. So of many clients that put one key each ends, however many were
+ * quicker. An entry that a merge or a replace has made depends on what was before it; its version
+ * tells.
+ *
  * Insert: [claim, WRITE, CAS of an empty slot to provisional, READ both buckets and the segment's
  * word], and then [CAS provisional to there]. In between, it looks:
  *   - a slot that has changed since the look before, or changes, is loaded by an atomic, since a
@@ -343,6 +349,9 @@ struct map_look {
 	bool is_recalled; /* found by map_recall: word and image were not read */
 	/* FAILED */
 	int error;
+	/* Of the call that looks: what a CAS of it has met in the slot of map_recall, and the first
+	 * slot that it has seen the key's entry in; 0: none. */
+	uint64_t met, witnessed;
 	/* the look's own */
 	bool in_sibling;
 	uint64_t slot_now;   /* of RECALL */
@@ -385,6 +394,9 @@ void map_forget(struct dso_map *map, const struct map_key *key);
 
 /* Look for @count keys at once, until each look has a verdict. */
 void map_look(struct dso_map *map, struct map_look **looks, unsigned count);
+/* FOUND: whether another client has put the key since this call has seen its entry for the first
+ * time. */
+bool map_look_is_put_since(struct map_look *look);
 
 /* A free cell in the bucket, from 1 on, for the owner of @lease; 0: there is none (map_cells.c). */
 unsigned map_find_cell(struct dso_map *map, const struct map_look *look, unsigned side,

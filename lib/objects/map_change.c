@@ -168,6 +168,11 @@ static void found(struct dso_map *map, struct map_change *change)
 {
 	int r = 0;
 
+	if (change->request.kind == MAP_PUT && map_look_is_put_since(change->look)) {
+		change->version = change->entry_version;
+		finish(map, change, 0);
+		return;
+	}
 	change->version = change->look->content.version;
 	if (change->request.kind == MAP_PUT_IF_ABSENT)
 		r = -EEXIST;
@@ -301,6 +306,7 @@ static void not_swapped(struct dso_map *map, struct map_change *change, uint64_t
 	const struct map_key *key = &change->look->key;
 
 	free_cell(map, change);
+	change->look->met = now;
 	if (map_slot_state(now) == MAP_THERE && !map_slot_is_inline(now) &&
 	    map_slot_fingerprint(now) == key->fingerprint)
 		map_remember(map, key, change->side, change->index, now, 0);
@@ -652,6 +658,7 @@ static void prepare(struct dso_map *map, unsigned i)
 
 	change->look = &map->looks[i];
 	change->look->is_writer = true;
+	change->look->met = change->look->witnessed = 0;
 	change->look->wants_value = change->request.kind == MAP_MERGE;
 	change->look->wants_sure = change->request.kind == MAP_PUT_IF_ABSENT;
 	change->step = MAP_CHANGE_LOOK;

@@ -290,6 +290,23 @@ static void read_recalled(struct dso_map *map, struct map_look *look)
 	map_op(map, map_read_op(slot_offset(look), &look->slot_now, sizeof look->slot_now));
 }
 
+/* Where a CAS of this call has met the slot, whose block was read then: is that the key's entry? */
+static void witness(struct map_look *look)
+{
+	if (look->slot == look->met &&
+	    map_entry_content(look->room, look->have_bytes, look->slot, &look->content) &&
+	    look->content.key_bytes <= look->have_bytes - sizeof(struct map_entry) && has_key(look))
+		look->witnessed = look->slot;
+}
+
+bool map_look_is_put_since(struct map_look *look)
+{
+	if (look->witnessed == 0)
+		look->witnessed = look->slot;
+	return look->content.version & MAP_VERSION_PUT &&
+	       !map_slot_has_version(look->witnessed, look->content.version);
+}
+
 static void have_recalled(struct dso_map *map, struct map_look *look)
 {
 	uint64_t now = look->slot_now;
@@ -299,6 +316,7 @@ static void have_recalled(struct dso_map *map, struct map_look *look)
 	} else if (map_slot_state(now) == MAP_THERE && !map_slot_is_inline(now) &&
 		   map_slot_fingerprint(now) == look->key.fingerprint) {
 		/* Another client has put the key, most likely. */
+		witness(look);
 		look->slot = now;
 		look->state = MAP_LOOK_FETCH;
 	} else {

@@ -19,6 +19,14 @@ static int take_block(struct dso_map *map, struct map_change *change)
 	return r;
 }
 
+static uint64_t new_version(struct dso_map *map, const struct map_change *change)
+{
+	uint64_t number = map_number(map);
+
+	return change->request.kind == MAP_PUT ? number | MAP_VERSION_PUT
+					       : number & ~MAP_VERSION_PUT;
+}
+
 int map_find_place_for(struct dso_map *map, struct map_change *change, enum map_slot_state state)
 {
 	uint64_t reference;
@@ -36,14 +44,14 @@ int map_find_place_for(struct dso_map *map, struct map_change *change, enum map_
 		change->cell_before = le64_get(
 			map_image_cell(change->look, change->side, change->cell - 1)->word);
 		change->cell_word = map_cell_claimed(map_number(map), lease);
-		change->entry_version = map_number(map);
+		change->entry_version = new_version(map, change);
 		reference = change->cell;
 	} else {
 		r = take_block(map, change);
 		if (r)
 			return r;
 		if (!change->is_written)
-			change->entry_version = map_number(map);
+			change->entry_version = new_version(map, change);
 		reference = change->block.name.reference;
 	}
 	change->slot =

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What another session does between two operations of a call, and operations that fail: events and
- * queues over an embedded store. */
+/* What another session does between two operations of a call, and operations that fail: events,
+ * queues and maps over an embedded store. */
 #include "lib/objects/event.h"
 #include "lib/objects/queue.h"
 #include "lib/objects/steered_test.h"
@@ -329,6 +329,123 @@ START_TEST(a_producer_that_others_were_quicker_than_claims_no_slot_before_it_has
 }
 END_TEST
 
+/* ---- a put that others were quicker than ---- */
+
+static struct dso_map *my_map;
+static void (*change_entry)(void);
+static size_t value_bytes; /* of which an entry lies in a cell, or in a block */
+
+/* Before each of its tries to write over the entry they change it. */
+static int be_quicker_than_put(struct steered *steered, const struct op *op)
+{
+	bool writes_over = op->opcode == DATA_CAS && map_slot_state(op->operand) == MAP_THERE &&
+			   map_slot_state(op->swap) == MAP_THERE;
+
+	if (!writes_over || rivalries == RIVALRIES_MAX)
+		return 0;
+	rivalries++;
+	change_entry();
+	return 0;
+}
+
+static void put_theirs(void)
+{
+	char value[100] = "theirs";
+
+	OK(theirs, dso_map_put(their_map, "key", 3, value, value_bytes, NULL));
+}
+
+/* It depends on what was there. */
+static void add_to_entry(void)
+{
+	int64_t one = 1;
+
+	if (rivalries > 5)
+		return;
+	OK(theirs, dso_map_merge(their_map, "key", 3, DSO_SUM_INT64, &one, sizeof one, NULL));
+}
+
+static void open_maps(void (*change)(void))
+{
+	OK(mine, dso_map_open(mine, "map", NULL, &my_map));
+	OK(theirs, dso_map_open(theirs, "map", NULL, &their_map));
+	change_entry = change;
+	rivalries = 0;
+	steered_of(mine)->before = be_quicker_than_put;
+}
+
+static void close_maps(void)
+{
+	steered_of(mine)->before = NULL;
+	dso_map_close(my_map);
+	OK(theirs, dso_object_delete(theirs, "map"));
+	dso_map_close(their_map);
+}
+
+START_TEST(a_put_ends_however_often_others_put_the_key_before_it_comes_to_it)
+{
+	char value[100] = "mine";
+	uint64_t version;
+	size_t length;
+
+	value_bytes = _i ? sizeof value : 8;
+	open_maps(put_theirs);
+	put_theirs();
+	/* At first it has not seen the entry, and then it has. */
+	for (unsigned i = 0; i < 2; i++) {
+		rivalries = 0;
+		OK(mine, dso_map_put(my_map, "key", 3, value, value_bytes, &version));
+		ck_assert_uint_ge(rivalries, 1);
+		ck_assert_uint_le(rivalries, 2);
+		ck_assert_int_eq(dso_map_replace(my_map, "key", 3, version, "late", 4, NULL),
+				 -EAGAIN);
+	}
+	steered_of(mine)->before = NULL;
+	OK(mine, dso_map_get(my_map, "key", 3, value, sizeof value, &length, NULL));
+	ck_assert(length == value_bytes && memcmp(value, "theirs", 7) == 0);
+	close_maps();
+}
+END_TEST
+
+START_TEST(a_put_is_not_lost_to_changes_that_depend_on_what_was_there)
+{
+	int64_t value = 1000, got = 0;
+	size_t length;
+
+	open_maps(add_to_entry);
+	OK(theirs, dso_map_put(their_map, "key", 3, &got, sizeof got, NULL));
+	for (unsigned i = 0; i < 2; i++) {
+		rivalries = 0;
+		OK(mine, dso_map_put(my_map, "key", 3, &value, sizeof value, NULL));
+		ck_assert_uint_ge(rivalries, 5);
+		OK(theirs, dso_map_get(their_map, "key", 3, &got, sizeof got, &length, NULL));
+		ck_assert_int_eq(got, 1000);
+	}
+	close_maps();
+}
+END_TEST
+
+START_TEST(a_put_is_not_lost_to_one_that_ended_before_it_began)
+{
+	static const size_t lengths[] = {100, 8};
+	char value[100] = "mine", got[100];
+	size_t length;
+
+	for (unsigned i = 0; i < 2; i++) {
+		open_maps(NULL);
+		steered_of(mine)->before = NULL;
+		value_bytes = 100;
+		put_theirs();
+		OK(mine, dso_map_get(my_map, "key", 3, got, sizeof got, &length, NULL));
+		put_theirs();
+		OK(mine, dso_map_put(my_map, "key", 3, value, lengths[i], NULL));
+		OK(theirs, dso_map_get(their_map, "key", 3, got, sizeof got, &length, NULL));
+		ck_assert(length == lengths[i] && memcmp(got, "mine", 5) == 0);
+		close_maps();
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("rivals");
@@ -353,6 +470,10 @@ int main(void)
 	tcase_add_test(
 		tests,
 		a_producer_that_others_were_quicker_than_claims_no_slot_before_it_has_the_ticket);
+	tcase_add_loop_test(
+		tests, a_put_ends_however_often_others_put_the_key_before_it_comes_to_it, 0, 2);
+	tcase_add_test(tests, a_put_is_not_lost_to_one_that_ended_before_it_began);
+	tcase_add_test(tests, a_put_is_not_lost_to_changes_that_depend_on_what_was_there);
 	tcase_set_timeout(tests, 300);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

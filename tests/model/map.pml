@@ -42,6 +42,14 @@ byte front[BLOCKS], back[BLOCKS]; /* the halves of an entry: its number */
 byte owner[BLOCKS];               /* who took the block; NONE: published */
 byte now, done, crashes = CRASHES;
 byte may_be; /* a bit for each whose entry was there since the reader began */
+#ifdef PASSES
+byte news;   /* a bit for each client in whose call, so far, another one has put the key */
+#ifdef MERGES
+#define IS_PUT(who) ((who) != 2) /* the second writer's entry depends on what was there */
+#else
+#define IS_PUT(who) true
+#endif
+#endif
 
 #define BY(n)            ((n) >> 4)
 #define IS(s, k, n)      (kind[s] == (k) && number[s] == (n))
@@ -105,7 +113,13 @@ inline set_empty(SLOT, STATE, NUMBER)
 
 inline becomes(WHO)
 {
-	now = WHO; may_be = may_be | (1 << WHO)
+	now = WHO; may_be = may_be | (1 << WHO);
+#ifdef PASSES
+	if
+	:: WHO && IS_PUT(WHO) -> news = 255
+	:: else
+	fi
+#endif
 }
 
 /* map_split.c: help */
@@ -200,6 +214,17 @@ proctype writer(byte me; bool removes)
 	byte base, attempts = ATTEMPTS, drawn, fresh, i, side, other, w;
 	byte k, n, b, k0, n0, b0, k1, n1, b1, taken = NONE, taken_number, outgoing = NONE, outgoing_number;
 	bool swapped;
+#ifdef PASSES
+	byte witnessed;
+
+	/* In the call before. */
+	STEP(witnessed = (kind[0] >= THERE -> number[0] : 0));
+	STEP(news = news & (255 - (1 << me));
+#ifndef MUTANT_WITNESS_OF_THE_CALL_BEFORE
+		witnessed = 0
+#endif
+	);
+#endif
 
 again:	forget();
 	atomic { other = 0; swapped = false; i = 0; fresh = 0 };
@@ -220,6 +245,19 @@ again:	forget();
 		:: w
 #endif
 		fi;
+#ifdef PASSES
+		if /* map_look_is_put_since */
+		:: witnessed == 0 -> witnessed = n
+#ifdef MUTANT_PASSED_BY_WHAT_DEPENDS_ON_IT
+		:: !removes && IS_PUT(me) && witnessed && witnessed != n ->
+#else
+		:: !removes && IS_PUT(me) && witnessed && witnessed != n && IS_PUT(BY(n)) ->
+#endif
+			assert(news >> me & 1);
+			goto finished
+		:: else
+		fi;
+#endif
 		if
 		:: removes -> STEP(set_empty(base + side, k, n);
 			if
@@ -286,6 +324,9 @@ finished:
 	give_taken();
 gone:	atomic { forget(); base = 0; attempts = 0; drawn = 0; fresh = 0; i = 0; other = 0; swapped = false; taken_number = 0;
 		outgoing_number = 0; done++ }
+#ifdef PASSES
+	witnessed = 0
+#endif
 }
 
 /* Begin a split, and help it to its end. */
