@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "perf/allreduce.h"
 #include "perf/barrier.h"
+#include "perf/call.h"
 #include "perf/queue.h"
 #include "perf/error.h"
 #include "perf/hostile.h"
@@ -66,6 +67,7 @@ static const struct {
 	[MODE_ALLREDUCE] = {measure_allreduce, report_if_any},
 	[MODE_MAP] = {measure_map, report_map},
 	[MODE_ENTRY] = {measure_entry, report_entry},
+	[MODE_CALL] = {measure_call, report_call},
 };
 
 static int measure_and_report(struct run *run)
@@ -129,6 +131,9 @@ int main(int argc, char **argv)
 	static struct run run = {.daemon.output = -1, .baseline.socket = -1};
 	int r;
 
+	dso_function_main(argc, argv);
+	if (argc == 2 && !strcmp(argv[1], CALL_NOTHING))
+		return EXIT_SUCCESS;
 	if (argc > 1 && !strcmp(argv[1], "hostile"))
 		return hostile_main(argc, argv);
 	settings_parse(argc, argv, &run.settings);

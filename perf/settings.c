@@ -49,7 +49,7 @@ static const struct argp_option options[] = {
 	{"keys", KEY_KEYS, "N", 0, "map: entries that it is loaded with (100000)", 0},
 	{"uniform", KEY_UNIFORM, NULL, 0, "map: all keys are as popular; else zipfian, 0.99", 0},
 	{"seconds", KEY_SECONDS, "S", 0,
-	 "lat, rate, lock, queue, map, entry: how long to measure, with the baseline (3)", 0},
+	 "lat, rate, lock, queue, map, entry, call: how long to measure, with the baseline (3)", 0},
 	{"transport", KEY_TRANSPORT, "NAME", 0, "auto, shm, verbs, roce, tcp or embedded (auto)",
 	 0},
 	{"poll", KEY_POLL, "HOW", 0, "how to wait: busy, block or adaptive (adaptive)", 0},
@@ -86,7 +86,15 @@ static const char doc[] =
 	"entry "
 	"measures a get and a put of a value of --size bytes (100) by a handle that has not seen "
 	"the "
-	"entry and by one that has, beside a READ of as many bytes. echo is the other "
+	"entry and by one that has, beside a READ of as many bytes. call "
+	"measures "
+	"a call of a function that does nothing, from its creation to its join, by a worker that "
+	"waits for "
+	"it and by one that is started for it, beside a hand-over to a parked waiter and beside a "
+	"process "
+	"that does nothing. echo "
+	"is the "
+	"other "
 	"end of that ping-pong, for a run on another host. hostile shows what a bystander notices "
 	"of "
 	"loads; started without arguments, it names them."
@@ -124,6 +132,7 @@ static const char doc[] =
 	"  $ dso-perf allreduce --transport tcp --sessions 8 --rounds 1000\n"
 	"  $ dso-perf map --transport shm --workload B --sessions 2\n"
 	"  $ dso-perf entry --transport tcp --size 16 --poll busy\n"
+	"  $ dso-perf call --transport tcp --seconds 10\n"
 	"  $ dso-perf lat --op read --size 4KiB --url dso://store:7471\n"
 	"  store$ dso-perf echo --baseline-address 10.0.0.5:7400\n"
 	"  $ dso-perf lat --url dso://10.0.0.5 --baseline-address 10.0.0.5:7400\n";
@@ -175,11 +184,12 @@ static void take_mode(struct argp_state *state, const char *text, struct parsing
 	static const char *const modes[] = {
 		[MODE_LAT] = "lat",         [MODE_RATE] = "rate",   [MODE_LOCK] = "lock",
 		[MODE_BARRIER] = "barrier", [MODE_QUEUE] = "queue", [MODE_ALLREDUCE] = "allreduce",
-		[MODE_MAP] = "map",         [MODE_ENTRY] = "entry", [MODE_ECHO] = "echo"};
+		[MODE_MAP] = "map",         [MODE_ENTRY] = "entry", [MODE_CALL] = "call",
+		[MODE_ECHO] = "echo"};
 
 	if (parsing->have_mode)
-		argp_error(state, "one of lat, rate, lock, barrier, queue, allreduce, map, entry "
-				  "and echo at a time");
+		argp_error(state, "one of lat, rate, lock, barrier, queue, allreduce, map, entry, "
+				  "call and echo at a time");
 	for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++) {
 		if (strcmp(text, modes[i]))
 			continue;
@@ -187,11 +197,11 @@ static void take_mode(struct argp_state *state, const char *text, struct parsing
 		parsing->have_mode = true;
 	}
 	if (!parsing->have_mode)
-		argp_error(
-			state,
-			"%s is none of lat, rate, lock, barrier, queue, allreduce, map, entry and "
-			"echo",
-			text);
+		argp_error(state,
+			   "%s is none of lat, rate, lock, barrier, queue, allreduce, map, entry, "
+			   "call and "
+			   "echo",
+			   text);
 }
 
 /* What --size is of an object. */
@@ -203,6 +213,7 @@ static const struct size {
 	[MODE_MAP] = {1000, DSO_MAP_VALUE_BYTES_MAX, "bytes of a value"},
 	[MODE_ENTRY] = {100, DSO_SUBMIT_BYTES_MAX, "bytes of a value"},
 	[MODE_ALLREDUCE] = {2500, ELEMENTS_MAX, "elements of a vector"},
+	[MODE_CALL] = {0, 0, NULL},
 };
 
 static uint64_t size_of_object(struct argp_state *state, const struct parsing *parsing)
@@ -223,8 +234,8 @@ static uint64_t size_of_object(struct argp_state *state, const struct parsing *p
 static void check_objects(struct argp_state *state, struct parsing *parsing)
 {
 	static const unsigned sessions[] = {
-		[MODE_LOCK] = 32,      [MODE_QUEUE] = 8, [MODE_ALLREDUCE] = 2,
-		[MODE_BARRIER] = 1000, [MODE_MAP] = 4,   [MODE_ENTRY] = 1};
+		[MODE_LOCK] = 32, [MODE_QUEUE] = 8, [MODE_ALLREDUCE] = 2, [MODE_BARRIER] = 1000,
+		[MODE_MAP] = 4,   [MODE_ENTRY] = 1, [MODE_CALL] = 2};
 	struct settings *settings = parsing->settings;
 	uint64_t *size =
 		settings->mode == MODE_ALLREDUCE ? &settings->elements : &settings->item_bytes;
@@ -234,6 +245,8 @@ static void check_objects(struct argp_state *state, struct parsing *parsing)
 	settings->size_bytes = 8;
 	if (parsing->have_depth || settings->words != 1)
 		argp_error(state, "--depth and --words belong to lat and rate");
+	if (parsing->have_sessions && settings->mode == MODE_CALL)
+		argp_error(state, "call has a driver and a worker, and takes no --sessions");
 	if (!parsing->have_sessions)
 		settings->sessions = sessions[settings->mode];
 	if (settings->mode == MODE_ENTRY && settings->sessions != 1)
@@ -250,12 +263,14 @@ static void check_together(struct argp_state *state, struct parsing *parsing)
 	bool lat = settings->mode == MODE_LAT;
 	bool objects = settings->mode == MODE_LOCK || settings->mode == MODE_BARRIER ||
 		       settings->mode == MODE_QUEUE || settings->mode == MODE_ALLREDUCE ||
-		       settings->mode == MODE_MAP || settings->mode == MODE_ENTRY;
+		       settings->mode == MODE_MAP || settings->mode == MODE_ENTRY ||
+		       settings->mode == MODE_CALL;
 
 	if (!parsing->have_mode)
-		argp_error(state,
-			   "lat, rate, lock, barrier, queue, allreduce, map, entry or echo is "
-			   "missing");
+		argp_error(
+			state,
+			"lat, rate, lock, barrier, queue, allreduce, map, entry, call or echo is "
+			"missing");
 	if (lat && (parsing->have_depth || parsing->have_sessions))
 		argp_error(state, "--depth and --sessions belong to rate: lat has 1 of each");
 	if (lat || objects)
@@ -367,7 +382,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 void settings_parse(int argc, char **argv, struct settings *ret_settings)
 {
 	static const struct argp argp = {
-		options, parse_option, "lat|rate|lock|barrier|queue|allreduce|map|entry|echo",
+		options, parse_option, "lat|rate|lock|barrier|queue|allreduce|map|entry|call|echo",
 		doc,     NULL,         NULL,
 		NULL};
 	struct parsing parsing = {.settings = ret_settings};

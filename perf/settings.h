@@ -30,6 +30,7 @@ enum mode {
 	MODE_ALLREDUCE,
 	MODE_MAP,
 	MODE_ENTRY,
+	MODE_CALL,
 	MODE_ECHO
 };
 
