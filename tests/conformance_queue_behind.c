@@ -241,6 +241,41 @@ START_TEST(a_consumer_that_takes_an_older_item_tells_of_the_room_of_both)
 }
 END_TEST
 
+/* ---- a consumer that waits, and is woken ---- */
+
+static uint64_t number_leased;
+
+static void wait_and_lease(struct party *party)
+{
+	struct dso_queue *queue = queue_in(party->session, 0, 0);
+	struct dso_queue_item item = {.bytes = &number_leased, .bytes_max = sizeof number_leased};
+
+	OK(party->session, dso_queue_lease(queue, &item, HANG_TIMEOUT));
+	OK(party->session, dso_queue_acknowledge(queue, item.ticket));
+	dso_queue_close(queue);
+}
+
+START_TEST(a_consumer_that_was_woken_takes_the_older_of_two_items)
+{
+	struct dso_queue *mine = queue_in(session, 4, 8);
+	uint64_t parked = conformance_parked(), ticket;
+
+	OK(session, push(mine, 1, DSO_NOWAIT));
+	ticket = leases(mine, 1, 1);
+	parties_begin(1, wait_and_lease);
+	conformance_until_parked(parked + 1);
+	/* It hears of the newer item only when that is there, and so is the older one. */
+	*word_at(QUEUE_ITEMS_OFFSET + EVENT_WAITERS_OFFSET) = 0;
+	OK(session, push(mine, 2, DSO_NOWAIT));
+	*word_at(QUEUE_ITEMS_OFFSET + EVENT_WAITERS_OFFSET) = 1;
+	OK(session, dso_queue_give_back(mine, ticket));
+	parties_end();
+	ck_assert_uint_eq(number_leased, 1);
+	pops(queue_in(other, 0, 0), 2);
+	ck_assert_uint_eq(length_of(mine), 0);
+}
+END_TEST
+
 START_TEST(a_queue_goes_on_behind_the_end_of_the_laps)
 {
 	struct dso_queue *mine = queue_in(session, 1, 8), *theirs = queue_in(other, 0, 0);
@@ -331,6 +366,7 @@ TCase *conformance_queue_behind(void)
 	tcase_add_test(behind, an_item_that_comes_when_its_consumer_has_ended_is_told_of);
 	tcase_add_test(behind, a_producer_that_lets_a_slot_go_tells_of_room);
 	tcase_add_test(behind, a_consumer_that_takes_an_older_item_tells_of_the_room_of_both);
+	tcase_add_test(behind, a_consumer_that_was_woken_takes_the_older_of_two_items);
 	tcase_add_test(behind, a_queue_goes_on_behind_the_end_of_the_laps);
 	tcase_add_test(behind, a_leased_item_comes_back_beside_one_that_is_written_over);
 	return behind;

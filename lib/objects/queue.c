@@ -21,26 +21,12 @@ static bool lose(struct object *object, struct dso_loss *loss)
 	return held;
 }
 
-int dso_queue_open(struct dso_session *session, const char *name,
-		   const struct dso_queue_params *params, struct dso_queue **ret_queue)
+static int queue_open(struct dso_session *session, const char *name,
+		      const struct open_request *request, struct dso_queue **ret_queue)
 {
-	INSIDE(session);
-	struct open_request request = {
-		.type = OBJECT_QUEUE,
-		.lose = lose,
-		.unwanted = !ret_queue,
-		.given = params != NULL,
-		.ephemeral = params ? params->ephemeral : 0,
-	};
 	struct dso_queue *queue;
-	int r;
+	int r = object_open(session, name, request, sizeof *queue, &queue);
 
-	if (params) {
-		request.parameters[QUEUE_PARAMETER_CAPACITY] = params->capacity;
-		request.parameters[QUEUE_PARAMETER_ITEM_BYTES] = params->item_bytes;
-		request.parameters[QUEUE_PARAMETER_KIND] = params->kind;
-	}
-	r = object_open(session, name, &request, sizeof *queue, &queue);
 	if (r)
 		return r;
 	queue->capacity = queue->object.parameters[QUEUE_PARAMETER_CAPACITY];
@@ -60,6 +46,34 @@ int dso_queue_open(struct dso_session *session, const char *name,
 	queue->object.memory[0] = queue->leased;
 	*ret_queue = queue;
 	return 0;
+}
+
+int dso_queue_open(struct dso_session *session, const char *name,
+		   const struct dso_queue_params *params, struct dso_queue **ret_queue)
+{
+	INSIDE(session);
+	struct open_request request = {
+		.type = OBJECT_QUEUE,
+		.lose = lose,
+		.unwanted = !ret_queue,
+		.given = params != NULL,
+		.ephemeral = params ? params->ephemeral : 0,
+	};
+
+	if (params) {
+		request.parameters[QUEUE_PARAMETER_CAPACITY] = params->capacity;
+		request.parameters[QUEUE_PARAMETER_ITEM_BYTES] = params->item_bytes;
+		request.parameters[QUEUE_PARAMETER_KIND] = params->kind;
+	}
+	return queue_open(session, name, &request, ret_queue);
+}
+
+int queue_open_existing(struct dso_session *session, const char *name, struct dso_queue **ret_queue)
+{
+	INSIDE(session);
+	struct open_request request = {.type = OBJECT_QUEUE, .lose = lose, .is_there = true};
+
+	return queue_open(session, name, &request, ret_queue);
 }
 
 uint32_t dso_queue_item_bytes(const struct dso_queue *queue)
@@ -227,36 +241,41 @@ static int look_enlisted(struct dso_queue *queue, uint64_t offset, uint64_t *ret
 	return 0;
 }
 
-static int wait_enlisted(struct dso_queue *queue, uint64_t offset,
-			 int (*is_there)(struct dso_queue *queue), int64_t deadline_ns)
+static int wait_enlisted(struct dso_queue *queue, const struct queue_wait *wait,
+			 int64_t deadline_ns)
 {
-	struct event event = queue_event(queue, offset);
+	struct event event = queue_event(queue, wait->offset);
 	struct spin spin = spin_begin(queue->object.session, deadline_ns);
 	uint64_t count = 0;
 	int r = 0;
 
 	while (r == 0) {
-		r = look_enlisted(queue, offset, &count);
+		r = look_enlisted(queue, wait->offset, &count);
 		if (r == 0)
-			r = is_there(queue);
+			r = wait->is_there(queue);
 		if (r != -EAGAIN)
 			break;
 		r = event_wait(&event, 1, count, 0, &spin, deadline_ns);
+		if (r || !wait->woken)
+			continue;
+		r = wait->woken(queue, wait->context);
+		if (r != -EAGAIN)
+			break;
+		r = 0;
 	}
 	/* It had a wake-up, maybe, and goes without what there is. */
 	if (r && r != -EPIPE && spin.parked && !object_session_is_over(r) &&
-	    queue_look(queue) == 0 && is_there(queue) == 0)
-		queue_wake(queue, offset, 1);
+	    queue_look(queue) == 0 && wait->is_there(queue) == 0)
+		queue_wake(queue, wait->offset, 1);
 	return r;
 }
 
 /* Where it costs nothing but this processor, wait for a while without being enlisted, so that the
  * other end need not wake a session that is awake. */
-static int spin_near(struct dso_queue *queue, uint64_t offset,
-		     int (*is_there)(struct dso_queue *queue), int64_t deadline_ns)
+static int spin_near(struct dso_queue *queue, const struct queue_wait *wait, int64_t deadline_ns)
 {
 	struct spin spin = spin_begin(queue->object.session, deadline_ns);
-	bool pops = offset == QUEUE_ITEMS_OFFSET;
+	bool pops = wait->offset == QUEUE_ITEMS_OFFSET;
 	int r = -EAGAIN;
 
 	if (!transport_ops(queue->object.session->transport)->at)
@@ -266,20 +285,19 @@ static int spin_near(struct dso_queue *queue, uint64_t offset,
 		       pops ? queue->tail : queue->head)) {
 		r = queue_look(queue);
 		if (r == 0)
-			r = is_there(queue);
+			r = wait->is_there(queue);
 	}
 	return r;
 }
 
-int queue_wait(struct dso_queue *queue, uint64_t offset, int (*is_there)(struct dso_queue *queue),
-	       int64_t deadline_ns)
+int queue_wait(struct dso_queue *queue, const struct queue_wait *wait, int64_t deadline_ns)
 {
 	int r;
 
 	if (clock_now_ns() >= deadline_ns)
 		return -ETIMEDOUT;
-	r = spin_near(queue, offset, is_there, deadline_ns);
-	return r == -EAGAIN ? wait_enlisted(queue, offset, is_there, deadline_ns) : r;
+	r = spin_near(queue, wait, deadline_ns);
+	return r == -EAGAIN ? wait_enlisted(queue, wait, deadline_ns) : r;
 }
 
 /* ---- without items ---- */

@@ -129,6 +129,18 @@ static inline struct queue_slot *queue_staged(const struct dso_queue *queue, uns
 	return (struct queue_slot *)(queue->staged + (size_t)index * queue->staged_stride);
 }
 
+/* The operation that reads the slot of @ticket, with the staged part of its item, into the staged
+ * slot @index. */
+static inline struct op queue_read_slot(const struct dso_queue *queue, uint64_t ticket,
+					unsigned index)
+{
+	return (struct op){.opcode = DATA_READ,
+			   .length_bytes =
+				   (uint32_t)sizeof(struct queue_slot) + queue->staged_bytes,
+			   .offset = queue->object.offset + queue_slot_offset(queue, ticket),
+			   .buffer = queue_staged(queue, index)};
+}
+
 /* What a full slot that had @word has when its item was taken, with the @flags of struct pop. */
 static inline uint64_t queue_taken(const struct dso_queue *queue, uint64_t word, uint8_t flags)
 {
@@ -155,6 +167,10 @@ static inline uint64_t queue_checksum(uint64_t ticket, const void *bytes, uint32
 	return XXH3_64bits_withSeed(bytes, length_bytes, ticket << 17 ^ length_bytes);
 }
 
+/* As dso_queue_open(), of a queue that is there: returns -ENOENT where it is not. */
+int queue_open_existing(struct dso_session *session, const char *name,
+			struct dso_queue **ret_queue);
+
 /* Whether to go on after so many tickets in a row that came to nothing: 0, -ETIMEDOUT, or -EBADMSG:
  * no session took so many and ended, so the words are not what producers and consumers wrote. */
 int queue_check_vain(unsigned vain, int64_t deadline_ns);
@@ -171,6 +187,11 @@ int queue_tell(struct dso_queue *queue, uint64_t offset);
 
 /* An item was left behind: whoever waits for one looks for it. */
 int queue_count_left(struct dso_queue *queue);
+
+/* Go on without the item of @ticket, whose slot has @word, and let a producer go on: the head has
+ * moved on, and that is room. Returns 0, -EAGAIN (the slot has another word by now, or may have),
+ * or an error. */
+int queue_go_on_without(struct dso_queue *queue, uint64_t ticket, uint64_t word);
 
 /* Make all tickets void up to @ticket. */
 int queue_make_void(struct dso_queue *queue, uint64_t ticket);
@@ -214,6 +235,13 @@ int queue_waits(struct dso_queue *queue, bool *ret_waits, uint64_t *ret_length);
 /* Whether the item of @ticket is leased by whoever got it as delivery @deliveries. */
 int queue_is_leased(struct dso_queue *queue, uint64_t ticket, uint32_t deliveries, bool *ret_is);
 
+/* The slot of @ticket, whose item this handle has leased, goes on as @next of its word says.
+ * Returns 0, -EPERM (it has not), or an error. */
+int queue_end_lease(struct dso_queue *queue, uint64_t ticket, uint64_t (*next)(uint64_t word));
+
+/* Leave the item of @ticket behind, which this handle has just leased: an older one is there. */
+int queue_leave_leased(struct dso_queue *queue, uint64_t ticket);
+
 /* Wait while the slot of @ticket has the word *word, until @until_ns. *word is what it has then. */
 int queue_wait_slot(struct dso_queue *queue, uint64_t ticket, uint64_t *word, int64_t until_ns);
 
@@ -221,11 +249,21 @@ int queue_wait_slot(struct dso_queue *queue, uint64_t ticket, uint64_t *word, in
  * in any case. */
 int64_t queue_wait_until_ns(const struct dso_queue *queue, int64_t deadline_ns);
 
-/* Who waits, for what there is at the end of which @offset is the event: @is_there says whether it
- * is, as the queue was last looked at. Returns 0, -EPIPE, -ETIMEDOUT or the errors of a wait. The
- * session may still be enlisted then, so that it leaves along with what it does next. */
-int queue_wait(struct dso_queue *queue, uint64_t offset, int (*is_there)(struct dso_queue *queue),
-	       int64_t deadline_ns);
+/* What a session waits for. */
+struct queue_wait {
+	uint64_t offset; /* of the event of that end of the queue */
+	/* Whether it is there, as the queue was last looked at: 0, -EAGAIN, or what the wait ends
+	 * with. */
+	int (*is_there)(struct dso_queue *queue);
+	/* The session was woken: try to take it without another look. Returns 0 (the wait is over),
+	 * -EAGAIN, or what the wait ends with. NULL: look. */
+	int (*woken)(struct dso_queue *queue, void *context);
+	void *context;
+};
+
+/* Returns 0, -EPIPE, -ETIMEDOUT or the errors of a wait. The session may still be enlisted then, so
+ * that it leaves along with what it does next. */
+int queue_wait(struct dso_queue *queue, const struct queue_wait *wait, int64_t deadline_ns);
 /* The operation by which it leaves, in *op. Returns how many: 1, or 0 where it is not enlisted. */
 unsigned queue_leave_with(struct dso_queue *queue, struct op *op);
 /* Leave, where it is enlisted. The result @r of the call is kept, also where this fails: then the

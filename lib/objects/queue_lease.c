@@ -36,33 +36,58 @@ int queue_is_leased(struct dso_queue *queue, uint64_t ticket, uint32_t deliverie
 	return r;
 }
 
-/* The slot of @ticket, whose item this handle has leased, goes on as @next of its word says.
- * Returns 0, -EPERM (it has not), or an error. */
-static int end_lease(struct dso_queue *queue, uint64_t ticket, uint64_t (*next)(uint64_t word))
+/* The operation by which the slot of @ticket, which this session has leased, goes on as @next of
+ * its word says. */
+static struct op end_with(const struct dso_queue *queue, uint64_t ticket,
+			  uint64_t (*next)(uint64_t word))
 {
 	uint64_t leased = queue_word(queue, ticket, queue->object.session->owner, OWNED_DONE);
+
+	return word_op(&queue->object, DATA_CAS, queue_slot_offset(queue, ticket), leased,
+		       next(leased));
+}
+
+/* The same with the @count operations @ops, of which that is the first. */
+static int end_lease(struct dso_queue *queue, uint64_t ticket, struct op *ops, unsigned count)
+{
 	uint32_t index = find_lease(queue, ticket);
-	uint64_t before;
 	int r;
 
 	if (index == queue->leases)
 		return -EPERM;
-	r = word_cas(&queue->object, queue_slot_offset(queue, ticket), leased, next(leased),
-		     &before);
+	r = session_execute(&queue->object, ops, count);
 	if (r)
 		return r;
 	queue->leased[index] = queue->leased[--queue->leases];
-	return before == leased ? 0 : -EPERM;
+	return ops[0].value == ops[0].operand ? 0 : -EPERM;
 }
 
+int queue_end_lease(struct dso_queue *queue, uint64_t ticket, uint64_t (*next)(uint64_t word))
+{
+	struct op op = end_with(queue, ticket, next);
+
+	return end_lease(queue, ticket, &op, 1);
+}
+
+/* Producers may wait for the room. */
 int dso_queue_acknowledge(struct dso_queue *queue, uint64_t ticket)
 {
 	INSIDE_OF(queue);
-	int r = end_lease(queue, ticket, queue_word_emptied);
+	struct op ops[2] = {
+		end_with(queue, ticket, queue_word_emptied),
+		word_op(&queue->object, DATA_FAA, QUEUE_SPACE_OFFSET + EVENT_WAITERS_OFFSET, 0, 0)};
+	int r = end_lease(queue, ticket, ops, 2);
 
-	if (r == 0)
-		r = queue_tell(queue, QUEUE_SPACE_OFFSET);
+	if (r == 0 && ops[1].value)
+		r = object_half_done(queue_raise(queue, QUEUE_SPACE_OFFSET, 1));
 	return r ? object_fail(&queue->object, "acknowledge", r) : 0;
+}
+
+int queue_leave_leased(struct dso_queue *queue, uint64_t ticket)
+{
+	int r = queue_end_lease(queue, ticket, queue_word_without_owner);
+
+	return r ? object_half_done(r) : queue_count_left(queue);
 }
 
 /* Before it comes back: who takes it next sees how often it has. */
@@ -87,7 +112,7 @@ static int give_back(struct dso_queue *queue, uint64_t ticket)
 	int r = queue_has_leased(queue, ticket) ? count_return(queue, ticket) : -EPERM;
 
 	if (r == 0)
-		r = end_lease(queue, ticket, queue_word_without_owner);
+		r = queue_end_lease(queue, ticket, queue_word_without_owner);
 	if (r == 0)
 		r = queue_count_left(queue);
 	return r;

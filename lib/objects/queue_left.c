@@ -18,6 +18,43 @@ int queue_make_void(struct dso_queue *queue, uint64_t ticket)
 	}
 }
 
+/* What becomes of a slot with @word that this consumer goes on without: in its ticket's lap. */
+static uint64_t left_behind(uint64_t word)
+{
+	return owned_word_owner(word) || word & OWNED_DONE ? word | QUEUE_LEFT
+							   : queue_word_emptied(word);
+}
+
+/* Go on without the item of @ticket, whose slot has @word. Returns 0, -EAGAIN (it has another one
+ * by now, or may have), or an error. */
+static int leave_behind(struct dso_queue *queue, uint64_t ticket, uint64_t word)
+{
+	uint64_t offset = queue_slot_offset(queue, ticket), left = left_behind(word), before;
+	int64_t ahead = queue_laps_ahead(queue, word, ticket);
+	int r;
+
+	/* Others went on, or have leased it. */
+	if (ahead > 0 || (ahead == 0 && owned_word_owner(word) && word & OWNED_DONE))
+		return 0;
+	if (ahead < 0) {
+		r = queue_make_void(queue, ticket);
+		if (r == 0)
+			r = word_load(&queue->object, offset, &word);
+		return r == 0 && queue_laps_ahead(queue, word, ticket) >= 0 ? -EAGAIN : r;
+	}
+	r = word_cas(&queue->object, offset, word, left, &before);
+	if (r || before != word)
+		return r ? r : -EAGAIN;
+	return left & OWNED_DONE ? queue_count_left(queue) : 0;
+}
+
+int queue_go_on_without(struct dso_queue *queue, uint64_t ticket, uint64_t word)
+{
+	int r = leave_behind(queue, ticket, word);
+
+	return r ? r : queue_tell(queue, QUEUE_SPACE_OFFSET);
+}
+
 int queue_void_abandoned(struct dso_queue *queue, uint64_t below)
 {
 	nanosleep(&(struct timespec){.tv_nsec = QUEUE_SLOT_WAIT_NS}, NULL);

@@ -2,6 +2,7 @@
 /* The consumers' end of a queue: a ticket with a look at its slot, and the taking of the item. Each
  * is a round trip, for up to QUEUE_BATCH items. */
 #include "lib/objects/queue_near.h"
+#include "lib/objects/queue_next.h"
 #include "lib/client/check.h"
 #include "lib/core/clock.h"
 #include "lib/objects/word.h"
@@ -48,15 +49,6 @@ static int has_items(struct dso_queue *queue)
 
 /* ---- tickets ---- */
 
-static struct op read_slot(const struct dso_queue *queue, uint64_t ticket, unsigned staged)
-{
-	return (struct op){.opcode = DATA_READ,
-			   .length_bytes =
-				   (uint32_t)sizeof(struct queue_slot) + queue->staged_bytes,
-			   .offset = queue->object.offset + queue_slot_offset(queue, ticket),
-			   .buffer = queue_staged(queue, staged)};
-}
-
 /* How many of @count slots from that of @ticket on one READ is for: those that lie in a row and fit
  * into it, where whole slots are staged. */
 static unsigned slots_in_a_row(const struct dso_queue *queue, uint64_t ticket, unsigned count)
@@ -82,7 +74,7 @@ static unsigned read_slots(const struct dso_queue *queue, uint64_t first, unsign
 		struct op *op = &ops[op_count++];
 
 		in_a_row = slots_in_a_row(queue, first + i, count - i);
-		*op = read_slot(queue, first + i, i);
+		*op = queue_read_slot(queue, first + i, i);
 		op->length_bytes += (in_a_row - 1) * queue->staged_stride;
 	}
 	return op_count;
@@ -150,7 +142,7 @@ static bool is_whole(const struct dso_queue *queue, uint64_t ticket, const struc
 static int read_item(struct dso_queue *queue, uint64_t ticket, struct dso_queue_item *item)
 {
 	struct queue_slot *slot = queue_staged(queue, 0);
-	struct op ops[2] = {read_slot(queue, ticket, 0)};
+	struct op ops[2] = {queue_read_slot(queue, ticket, 0)};
 	uint32_t length;
 	int r = session_execute_one(&queue->object, &ops[0]);
 
@@ -243,45 +235,6 @@ static int take_one(struct dso_queue *queue, struct pop *pop, uint64_t ticket)
 
 /* ---- slots that are not full ---- */
 
-/* What becomes of a slot with @word that this consumer goes on without: in its ticket's lap. */
-static uint64_t left_behind(uint64_t word)
-{
-	return owned_word_owner(word) || word & OWNED_DONE ? word | QUEUE_LEFT
-							   : queue_word_emptied(word);
-}
-
-/* Go on without the item of @ticket, whose slot has @word. Returns 0, -EAGAIN (it has another one
- * by now, or may have), or an error. */
-static int leave_behind(struct dso_queue *queue, uint64_t ticket, uint64_t word)
-{
-	uint64_t offset = queue_slot_offset(queue, ticket), left = left_behind(word), before;
-	int64_t ahead = queue_laps_ahead(queue, word, ticket);
-	int r;
-
-	/* Others went on, or have leased it. */
-	if (ahead > 0 || (ahead == 0 && owned_word_owner(word) && word & OWNED_DONE))
-		return 0;
-	if (ahead < 0) {
-		r = queue_make_void(queue, ticket);
-		if (r == 0)
-			r = word_load(&queue->object, offset, &word);
-		return r == 0 && queue_laps_ahead(queue, word, ticket) >= 0 ? -EAGAIN : r;
-	}
-	r = word_cas(&queue->object, offset, word, left, &before);
-	if (r || before != word)
-		return r ? r : -EAGAIN;
-	return left & OWNED_DONE ? queue_count_left(queue) : 0;
-}
-
-/* Go on without the item of @ticket, and let a producer go on: the head has moved on, and that is
- * room. Returns as leave_behind. */
-static int go_on_without(struct dso_queue *queue, uint64_t ticket, uint64_t word)
-{
-	int r = leave_behind(queue, ticket, word);
-
-	return r ? r : queue_tell(queue, QUEUE_SPACE_OFFSET);
-}
-
 /* Until when the item of @ticket may come yet, as the word of its slot is; 0: it is there, or does
  * not come. A producer that has claimed the slot is waited for as long as it takes: it is alive, or
  * storaged tells. */
@@ -343,7 +296,7 @@ static int settle(struct dso_queue *queue, struct pop *pop, uint64_t ticket, boo
 			r = take_one(queue, pop, ticket);
 			continue;
 		}
-		r = go_on_without(queue, ticket, word);
+		r = queue_go_on_without(queue, ticket, word);
 	} while (r == -EAGAIN);
 	return r;
 }
@@ -500,7 +453,7 @@ static int take_older(struct dso_queue *queue, struct pop *pop)
 			r = word_load(&queue->object, queue_slot_offset(queue, pop->first + i),
 				      &word);
 			if (r == 0)
-				r = go_on_without(queue, pop->first + i, word);
+				r = queue_go_on_without(queue, pop->first + i, word);
 		} while (r == -EAGAIN);
 	}
 	return r;
@@ -541,12 +494,61 @@ static int pop_near(struct dso_queue *queue, struct pop *pop)
 	return r == -EAGAIN ? 0 : r;
 }
 
+static bool has_taken(const struct pop *pop)
+{
+	return pop->popped || pop->done < pop->tickets || pop->is_bad;
+}
+
 /* Whether there are tickets to settle, the first item to wait for, or items that are there with
  * it. */
 static bool has_to_go_on(const struct dso_queue *queue, const struct pop *pop)
 {
 	return pop->done < pop->tickets || pop->popped == 0 ||
 	       (pop->popped < pop->count && items_seen(queue));
+}
+
+/* Whether tickets are taken along with the items, where a look has just shown which is next. */
+static bool leases_at_once(const struct dso_queue *queue, const struct pop *pop)
+{
+	return pop->flags && !queue_is_near(queue) && !queue_has_many(items_seen(queue), 1);
+}
+
+/* Lease the next item. Returns 0 (it has an item, or a ticket to settle), -EAGAIN, or an error. */
+static int lease_next(struct dso_queue *queue, void *context)
+{
+	struct pop *pop = context;
+	struct queue_next next;
+	int r = queue_take_next(queue, &pop->items[pop->popped], &next);
+
+	pop->first = next.ticket;
+	pop->tickets = next.has_ticket;
+	pop->done = next.has_item ? pop->tickets : 0;
+	pop->are_staged = false;
+	pop->is_bad = next.is_bad;
+	if (r || next.is_bad || !next.has_item)
+		return r || next.is_bad || next.has_ticket ? r : -EAGAIN;
+	if (queue->missed == queue->looked_for)
+		pop->popped++;
+	else
+		r = queue_leave_leased(queue, next.ticket);
+	return r;
+}
+
+/* Whether the ticket of the head is that of the next item. */
+static bool is_next(const struct dso_queue *queue)
+{
+	return items_seen(queue) && queue->missed == queue->looked_for;
+}
+
+static int wait_for_items(struct dso_queue *queue, struct pop *pop, int64_t deadline_ns)
+{
+	struct queue_wait wait = {.offset = QUEUE_ITEMS_OFFSET, .is_there = has_items};
+
+	if (leases_at_once(queue, pop)) {
+		wait.woken = lease_next;
+		wait.context = pop;
+	}
+	return queue_wait(queue, &wait, deadline_ns);
 }
 
 /* Wait for the first item, and take those that are there with it. */
@@ -574,12 +576,17 @@ static int pop_until(struct dso_queue *queue, struct pop *pop, int64_t deadline_
 		r = queue_look(queue);
 		if (r == 0)
 			r = has_items(queue);
+		if (r == 0 && leases_at_once(queue, pop) && is_next(queue)) {
+			r = lease_next(queue, pop);
+			r = r == -EAGAIN ? 0 : r;
+			continue;
+		}
 		if (r == -EAGAIN) {
 			/* An item that comes after the wait has its time anew. */
 			pop->claims_until_ns = 0;
-			r = queue_wait(queue, QUEUE_ITEMS_OFFSET, has_items, deadline_ns);
+			r = wait_for_items(queue, pop, deadline_ns);
 		}
-		if (r == 0 && items_seen(queue) == 0)
+		if (r == 0 && items_seen(queue) == 0 && !has_taken(pop))
 			r = take_left(queue, pop);
 	}
 	return queue_leave(queue, r);

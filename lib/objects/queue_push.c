@@ -270,6 +270,8 @@ static int take_tickets(struct dso_queue *queue, struct push *push)
 /* The same, and wait for room. */
 static int get_tickets(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
 {
+	static const struct queue_wait for_room = {.offset = QUEUE_SPACE_OFFSET,
+						   .is_there = has_room};
 	unsigned beaten = 0;
 	int r;
 
@@ -285,7 +287,7 @@ static int get_tickets(struct dso_queue *queue, struct push *push, int64_t deadl
 		if (r == 0)
 			r = has_room(queue);
 		if (r == -EAGAIN)
-			r = queue_wait(queue, QUEUE_SPACE_OFFSET, has_room, deadline_ns);
+			r = queue_wait(queue, &for_room, deadline_ns);
 		if (r)
 			break;
 	}
@@ -486,11 +488,13 @@ static int withdraw(struct dso_queue *queue)
 /* The item of the ticket queue->awaited was published. */
 static int await_taken(struct dso_queue *queue, int64_t deadline_ns)
 {
+	static const struct queue_wait until_taken = {.offset = QUEUE_SPACE_OFFSET,
+						      .is_there = is_taken};
 	int64_t least_ns = clock_now_ns() + QUEUE_SLOT_WAIT_NS;
 	int r, s;
 
 	deadline_ns = deadline_ns > least_ns ? deadline_ns : least_ns;
-	r = queue_leave(queue, queue_wait(queue, QUEUE_SPACE_OFFSET, is_taken, deadline_ns));
+	r = queue_leave(queue, queue_wait(queue, &until_taken, deadline_ns));
 	if (r == 0 || object_session_is_over(r))
 		return object_half_done(r);
 	s = withdraw(queue);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lib/objects/queue_push.c, queue_pop.c, queue_left.c: tickets, slots with their laps, void tickets, items left behind, and
- * the sweep of a session that died between any two steps. Each atomic is one step. Waiting for an event is waiting for
- * what it tells of: event.pml has how. How often a ticket is skipped that its producer is slow with is bounded, and how
- * often a producer claims the slot of a ticket that it does not get.
+ * lib/objects/queue_push.c, queue_pop.c, queue_next.c, queue_left.c: tickets, slots with their laps, void tickets, items
+ * left behind, and the sweep of a session that died between any two steps. Each atomic is one step. Waiting for an event
+ * is waiting for what it tells of: event.pml has how. How often a ticket is skipped that its producer is slow with is
+ * bounded, and how often a producer claims the slot of a ticket that it does not get, and a consumer takes the next
+ * ticket and its item at once.
  */
 #ifndef CAPACITY
 #define CAPACITY 1
@@ -19,6 +20,9 @@
 #endif
 #ifndef GUESSES
 #define GUESSES 0
+#endif
+#ifndef LOOKS
+#define LOOKS 0 /* of consumers that take the next ticket and its item at once */
 #endif
 #ifndef TICKETS /* a producer that would need more has a deadline */
 #define TICKETS 6
@@ -39,7 +43,7 @@ bool left[CAPACITY];
 byte ticket_of[PRODUCERS + 1] = NONE; /* of a live producer */
 byte popped[PRODUCERS * ITEMS + 1], last[PRODUCERS + 1];
 bool pushed[PRODUCERS * ITEMS + 1];
-byte crashes = CRASHES, skips = SKIPS, guesses = GUESSES, ended_consumers;
+byte crashes = CRASHES, skips = SKIPS, guesses = GUESSES, looks = LOOKS, ended_consumers;
 chan dead = [2] of { byte }; /* sessions to be swept: the producer, or 0 */
 
 #define IN_USE(t)   (lap[SLOT(t)] < LAP(t) && (state[SLOT(t)] == CLAIMED || state[SLOT(t)] == FULL))
@@ -134,9 +138,21 @@ gone:	skip
 proctype consumer(byte me)
 {
 	byte t, s, below, missed_left, missed_ended, seen_left, seen_ended;
-	bool any, found;
+	bool any, found, has_ticket;
 
 end:	do
+	:: atomic { looks > 0 -> looks--; t = head }; /* queue_take_next; it waits, or sees an item */
+		atomic { has_ticket = (head == t); head = (has_ticket -> t + 1 : head) };
+		if
+		:: atomic { lap[SLOT(t)] == LAP(t) && state[SLOT(t)] == FULL && !left[SLOT(t)] -> take(SLOT(t)) }
+#ifndef MUTANT_FORGET_THE_TICKET
+		:: !(lap[SLOT(t)] == LAP(t) && state[SLOT(t)] == FULL && !left[SLOT(t)]) && has_ticket -> goto settle
+		:: !(lap[SLOT(t)] == LAP(t) && state[SLOT(t)] == FULL && !left[SLOT(t)]) && !has_ticket
+#else
+		:: !(lap[SLOT(t)] == LAP(t) && state[SLOT(t)] == FULL && !left[SLOT(t)])
+#endif
+		ENDS
+		fi
 	:: seen_left != left_count || seen_ended != ended_count -> /* take_left */
 #ifdef MUTANT_READ_THE_HEAD_BEFORE_THE_COUNT
 		below = head;
@@ -169,7 +185,7 @@ end:	do
 		:: found
 		fi
 	:: atomic { head < tail -> t = head; head++ };
-		do /* settle */
+settle:		do
 		:: atomic { lap[SLOT(t)] == LAP(t) && state[SLOT(t)] == FULL -> take(SLOT(t)) }; break
 		:: atomic { lap[SLOT(t)] == LAP(t) && state[SLOT(t)] == DIED -> emptied(SLOT(t)) }; break
 		:: lap[SLOT(t)] > LAP(t) -> break
