@@ -181,7 +181,7 @@ static struct dso_session *session_new(const struct session_settings *settings, 
 
 	if (!session)
 		return NULL;
-	session->submitted = calloc(DSO_OUTSTANDING_MAX, sizeof *session->submitted);
+	session->submitted = reallocarray(NULL, DSO_OUTSTANDING_MAX, sizeof *session->submitted);
 	if (!keep_settings(session, settings, url) || !session->submitted) {
 		free_settings(&session->settings);
 		free(session->submitted);

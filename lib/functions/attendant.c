@@ -35,10 +35,12 @@ struct attendant {
 	struct charge charge;
 	struct attended attended;
 	atomic_bool is_cancelled; /* the call */
-
-	/* the thread's own */
+	/* that the thread has claimed, once it has */
+	bool has_row;
 	struct state_row row;
 	uint32_t row_index;
+
+	/* the thread's own */
 	bool is_thread;
 	char url[256];
 	char prefix[PREFIX_BYTES_MAX];
@@ -79,20 +81,40 @@ static int enter_store(struct attendant *attendant)
 	return r;
 }
 
+/* Get the worker a row, where it has none. */
+static int claim_row(struct attendant *attendant)
+{
+	struct state_row row = {.attempt = le32_of(0)};
+	uint32_t index;
+	int r = attendant->has_row ? 0 : state_claim_row(&attendant->state, &row, &index);
+
+	if (r || attendant->has_row)
+		return r;
+	pthread_mutex_lock(&attendant->lock);
+	attendant->has_row = true;
+	attendant->row = row;
+	attendant->row_index = index;
+	pthread_mutex_unlock(&attendant->lock);
+	return 0;
+}
+
 static int show(struct attendant *attendant, const struct charge *charge)
 {
-	struct state_row *row = &attendant->row;
+	struct state_row row;
 	struct timespec now;
 	int64_t age_ns = clock_now_ns() - charge->begun_ns;
+	int r = claim_row(attendant);
 
+	if (r)
+		return r;
 	clock_gettime(CLOCK_REALTIME, &now);
-	row->since_ns = le64_of((uint64_t)(now.tv_sec * DSO_SECOND + now.tv_nsec - age_ns));
-	row->number = le64_of(charge->number);
-	row->attempt = le32_of(charge->attempt);
-	row->calls = le64_of(charge->serial - 1);
-	memset(row->function, 0, sizeof row->function);
-	memcpy(row->function, charge->name, strnlen(charge->name, sizeof row->function));
-	return state_write_row(&attendant->state, attendant->row_index, row);
+	row = attendant->row;
+	row.since_ns = le64_of((uint64_t)(now.tv_sec * DSO_SECOND + now.tv_nsec - age_ns));
+	row.number = le64_of(charge->number);
+	row.attempt = le32_of(charge->attempt);
+	row.calls = le64_of(charge->serial - 1);
+	memcpy(row.function, charge->name, strnlen(charge->name, sizeof row.function));
+	return state_write_row(&attendant->state, attendant->row_index, &row);
 }
 
 static int report(struct attendant *attendant, enum outcome outcome, uint8_t flags)
@@ -227,6 +249,8 @@ static void *attend(void *argument)
 		}
 	}
 	pthread_mutex_unlock(&attendant->lock);
+	if (attendant->has_row && attendant->session)
+		state_free_row(&attendant->state, attendant->row_index, &attendant->row);
 	leave_store(attendant);
 	return NULL;
 }
@@ -252,8 +276,6 @@ int attendant_start(const struct attendant_request *request, struct attendant **
 	pthread_cond_init(&attendant->change, &attributes);
 	pthread_condattr_destroy(&attributes);
 	attendant->is_thread = request->is_thread;
-	attendant->row = *request->row;
-	attendant->row_index = request->row_index;
 	snprintf(attendant->url, sizeof attendant->url, "%s", request->url);
 	snprintf(attendant->prefix, sizeof attendant->prefix, "%s", request->prefix);
 	r = thread_start(&attendant->thread, attend, attendant);
@@ -297,6 +319,18 @@ void attendant_begin(struct attendant *attendant, struct dso_call *call, const c
 	if (attendant->is_dozing)
 		pthread_cond_signal(&attendant->change);
 	pthread_mutex_unlock(&attendant->lock);
+}
+
+bool attendant_row(struct attendant *attendant, struct state_row *ret_row, uint32_t *ret_index)
+{
+	bool has_row;
+
+	pthread_mutex_lock(&attendant->lock);
+	has_row = attendant->has_row;
+	*ret_row = attendant->row;
+	*ret_index = attendant->row_index;
+	pthread_mutex_unlock(&attendant->lock);
+	return has_row;
 }
 
 struct attended attendant_end(struct attendant *attendant)

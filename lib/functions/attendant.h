@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The attendant of a worker: a thread that looks after the call that the worker runs, once it has
- * run for STATE_LOOK_NS. It fills in the worker's row of the executor's state, learns that the call
- * is cancelled, and ends what runs for longer than it may: it reports that, and kills the process.
- * Where the process is not the worker's own, the function is told by dso_call_is_cancelled().
+ * run for STATE_LOOK_NS. It gets the worker a row of the executor's state and fills it in, learns
+ * that the call is cancelled, and ends what runs for longer than it may: it reports that, and kills
+ * the process. Where the process is not the worker's own, the function is told by
+ * dso_call_is_cancelled().
  *
  * Its session begins with the first such call. Short calls cost the worker a lock and no more.
  */
@@ -18,8 +19,6 @@ struct attendant;
 struct attendant_request {
 	const char *url; /* of the worker's session; copied */
 	const char *prefix;
-	uint32_t row_index; /* in the state; the @row is the worker's, which has claimed it */
-	const struct state_row *row;
 	bool is_thread; /* the process is not the worker's own */
 };
 
@@ -33,6 +32,10 @@ void attendant_stop(struct attendant *attendant);
  * call->is_cancelled. */
 void attendant_begin(struct attendant *attendant, struct dso_call *call, const char *name,
 		     int64_t limit_ns);
+
+/* The worker's row of the state, and its place, as it is while the worker runs nothing. Returns
+ * false where it has none, since no call has run for long. */
+bool attendant_row(struct attendant *attendant, struct state_row *ret_row, uint32_t *ret_index);
 
 /* What the attendant has done about a call. */
 struct attended {

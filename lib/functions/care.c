@@ -12,6 +12,8 @@
 #include "lib/functions/executor.h"
 #include "lib/objects/queue.h"
 
+#include <errno.h>
+
 static const struct workers_ops *ops_of(const struct dso_executor *executor)
 {
 	return executor->workers ? ((const struct workers_base *)executor->workers)->ops : NULL;
@@ -61,16 +63,17 @@ static int end_frozen(struct dso_executor *executor, const struct workers_ops *o
 {
 	int r = 0;
 
-	for (unsigned i = 0; i < executor->worker_count && r == 0; i++) {
+	for (unsigned i = 0; r == 0; i++) {
 		struct running running;
 		bool does = false;
 
-		if (ops->runs(executor->workers, i, &running))
+		r = ops->runs(executor->workers, i, &running);
+		if (r > 0)
 			r = goes_on(executor, &running, &does);
 		if (r == 0 && does)
 			ops->end(executor->workers, i, &running);
 	}
-	return r;
+	return r == -ENOENT ? 0 : r;
 }
 
 static int tell_queued(struct dso_executor *executor, const struct workers_ops *ops)

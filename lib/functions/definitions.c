@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -54,11 +56,29 @@ static int hash_file(int fd, uint8_t ret_build[MESSAGE_BUILD_BYTES])
 	return 0;
 }
 
+static bool is_told;
+static uint8_t told[MESSAGE_BUILD_BYTES];
+
+void build_text(const uint8_t build[MESSAGE_BUILD_BYTES], char ret_text[BUILD_TEXT_BYTES])
+{
+	for (unsigned i = 0; i < MESSAGE_BUILD_BYTES; i++)
+		snprintf(ret_text + 2 * i, 3, "%02x", build[i]);
+}
+
+void build_is(const char *text)
+{
+	is_told = strlen(text) == BUILD_TEXT_BYTES - 1;
+	for (unsigned i = 0; i < MESSAGE_BUILD_BYTES && is_told; i++)
+		is_told = sscanf(text + 2 * i, "%2hhx", &told[i]) == 1;
+}
+
 int build_of_this(uint8_t ret_build[MESSAGE_BUILD_BYTES])
 {
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : hash_file(fd, ret_build);
+	int fd = is_told ? -1 : open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int r = is_told ? 0 : fd < 0 ? -errno : hash_file(fd, ret_build);
 
+	if (is_told)
+		memcpy(ret_build, told, sizeof told);
 	if (fd >= 0)
 		close(fd);
 	return r;

@@ -136,6 +136,7 @@ static int start(struct dso_executor *executor, const struct workers_ops *kind, 
 		.session = executor->session,
 		.url = dso_url(executor->session),
 		.prefix = executor->prefix,
+		.build = executor->build,
 		.count = count,
 		.more = url + strlen(kind->scheme),
 	};

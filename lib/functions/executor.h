@@ -19,6 +19,7 @@ struct workers_request {
 	const char *url;
 	const char *prefix;
 	unsigned count;
+	const uint8_t *build; /* of MESSAGE_BUILD_BYTES; as prefix and url */
 	const char *more; /* of the executor's URL, behind the scheme; gone when start() returns */
 };
 
@@ -37,8 +38,8 @@ struct workers_ops {
 	 * not block. NULL where workers stay. */
 	void (*wanted)(struct workers *workers, unsigned waiting);
 	/* Both are NULL where the driver cannot end a worker by itself. Whether the worker @index,
-	 * from 0 on, runs a call: *ret_running. */
-	bool (*runs)(struct workers *workers, unsigned index, struct running *ret_running);
+	 * from 0 on, runs a call: 0, or 1 with *ret_running; -ENOENT: there are no more workers. */
+	int (*runs)(struct workers *workers, unsigned index, struct running *ret_running);
 	/* End that worker, where it still runs that. Does not block. */
 	void (*end)(struct workers *workers, unsigned index, const struct running *running);
 	/* While calls have no result, the driver tells each CARE_NS whether some of them wait for a

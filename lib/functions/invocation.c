@@ -61,7 +61,7 @@ static void serve(struct warm *warm, const struct payload *payload, int64_t dead
 {
 	struct worker_term term = {
 		.prefix = payload->prefix,
-		.ready_fd = -1,
+		.tell_fd = -1,
 		.idle_ns = payload->idle_ms * DSO_MILLISECOND,
 		.leave_ns = leave_ns(payload, deadline_ns),
 		.calls_max = UINT64_MAX,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/functions/definitions.h"
 #include "lib/functions/entry.h"
 #include "lib/functions/executor.h"
 #include "lib/functions/place.h"
@@ -32,12 +33,14 @@ static void end_with(const char *driver)
 /* "process:": the driver has started this process. */
 static int serve_driver(const char *prefix, const char *program)
 {
-	const char *ready = getenv(WORKER_READY_VARIABLE), *calls = getenv(WORKER_CALLS_VARIABLE);
+	const char *tell = getenv(WORKER_TELL_VARIABLE), *calls = getenv(WORKER_CALLS_VARIABLE);
 	const char *places = getenv(WORKER_PLACES_VARIABLE);
 	char why[SENTENCE_BYTES_MAX + 1], *own_prefix = strdup(prefix);
-	struct worker_term term = worker_whole_term(own_prefix, ready ? atoi(ready) : -1);
+	struct worker_term term = worker_whole_term(own_prefix, tell ? atoi(tell) : -1);
 	int r;
 
+	if (getenv(BUILD_VARIABLE))
+		build_is(getenv(BUILD_VARIABLE));
 	if (calls)
 		term.calls_max = strtoull(calls, NULL, 10);
 	if (places)
@@ -46,11 +49,12 @@ static int serve_driver(const char *prefix, const char *program)
 	/* Programs that a function starts are no workers. */
 	unsetenv(WORKER_PREFIX_VARIABLE);
 	unsetenv(WORKER_DRIVER_VARIABLE);
-	unsetenv(WORKER_READY_VARIABLE);
+	unsetenv(WORKER_TELL_VARIABLE);
 	unsetenv(WORKER_CALLS_VARIABLE);
 	unsetenv(WORKER_PLACES_VARIABLE);
-	if (term.ready_fd >= 0)
-		fcntl(term.ready_fd, F_SETFD, FD_CLOEXEC);
+	unsetenv(BUILD_VARIABLE);
+	if (term.tell_fd >= 0)
+		fcntl(term.tell_fd, F_SETFD, FD_CLOEXEC);
 	snprintf(why, sizeof why, "out of memory");
 	r = own_prefix ? worker_serve_executor(NULL, &term, why, sizeof why) : -ENOMEM;
 	if (r)

@@ -4,14 +4,19 @@
  * the keeper, starts them, and starts another in the place of one that has ended, as each does
  * after one call with "process:?cold". A worker ends with the keeper (PR_SET_PDEATHSIG in
  * dso_function_main), so with this process.
+ *
+ * A worker that has run its calls says so before it ends. Then the next one starts: it need not
+ * wait until the session of the former is over and its memory is unmapped.
  */
 #include "lib/core/clock.h"
 #include "lib/core/thread.h"
+#include "lib/functions/definitions.h"
 #include "lib/functions/executor.h"
 #include "lib/functions/place.h"
 #include "lib/functions/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -34,31 +39,38 @@
 #define GRACE_MS 500
 
 struct process {
-	pid_t pid;        /* 0: it is to be started */
-	int64_t start_ns; /* when, at the earliest */
+	pid_t pid;        /* 0: there is none */
+	bool serves;      /* it has, at least */
+	bool is_done;     /* it runs no call any more */
+	int64_t start_ns; /* of the next one, at the earliest */
 };
 
 struct workers {
 	struct workers_base base;
 	struct workers_request request;
 	pthread_t keeper;
-	int stop_fd;   /* an eventfd: the keeper is to end the workers, and itself */
-	int ready_fd;  /* an eventfd: workers count it up when they serve */
-	int places_fd; /* of the memory of places */
+	int stop_fd;     /* an eventfd: the keeper is to end the workers, and itself */
+	int told_fds[2]; /* a pipe: what workers tell */
+	int places_fd;   /* of the memory of places */
 	struct place *places;
-	char **environment; /* of the workers */
-	bool is_cold;       /* a worker runs one call */
-	unsigned vain;      /* ends in a row without any worker that serves in between */
+	char **environment;     /* of the workers */
+	bool is_cold;           /* a worker runs one call */
+	unsigned vain;          /* ends in a row without any worker that serves in between */
+	unsigned processes_max; /* at once: those that run calls, and those that are done */
 	_Atomic bool is_broken;
 	char why[SENTENCE_BYTES_MAX + 1]; /* written before is_broken is */
 	struct process *processes;
-	pthread_mutex_t lock;  /* of the processes' numbers, which are the keeper's */
-	struct pollfd *polled; /* stop_fd, then a pidfd for each process; -1: there is none */
+	pthread_mutex_t lock; /* of the processes' numbers, which are the keeper's */
+	/* stop_fd, the end of the pipe, then a pidfd for each process; -1: there is none */
+	struct pollfd *polled;
 };
+#define POLLED_STOP      0
+#define POLLED_TOLD      1
+#define POLLED_PROCESSES 2
 
 /* ---- the environment of a worker ---- */
 
-#define OWN_VARIABLES 7 /* the first ones, which are freed */
+#define OWN_VARIABLES 8 /* the first ones, which are freed */
 
 /* Whether @variable, "NAME=VALUE", has the name of one of the workers' own. */
 static bool is_set_anew(char *const *own, const char *variable)
@@ -80,19 +92,21 @@ static int make_environment(struct workers *workers)
 {
 	const struct workers_request *request = &workers->request;
 	size_t count = 0, used = OWN_VARIABLES;
-	char **own;
+	char build[BUILD_TEXT_BYTES], **own;
 
+	build_text(request->build, build);
 	while (environ[count])
 		count++;
 	own = workers->environment = calloc(count + OWN_VARIABLES + 1, sizeof *own);
 	if (!own || asprintf(&own[0], WORKER_PREFIX_VARIABLE "=%s", request->prefix) < 0 ||
 	    asprintf(&own[1], WORKER_DRIVER_VARIABLE "=%d", getpid()) < 0 ||
-	    asprintf(&own[2], WORKER_READY_VARIABLE "=%d", workers->ready_fd) < 0 ||
+	    asprintf(&own[2], WORKER_TELL_VARIABLE "=%d", workers->told_fds[1]) < 0 ||
 	    asprintf(&own[3], "DSO_URL=%s", request->url) < 0 ||
 	    asprintf(&own[4], "DSO_TRANSPORT=%s", dso_transport(request->session)) < 0 ||
 	    asprintf(&own[5], WORKER_CALLS_VARIABLE "=%" PRIu64,
 		     workers->is_cold ? 1 : UINT64_MAX) < 0 ||
-	    asprintf(&own[6], WORKER_PLACES_VARIABLE "=%d", workers->places_fd) < 0)
+	    asprintf(&own[6], WORKER_PLACES_VARIABLE "=%d", workers->places_fd) < 0 ||
+	    asprintf(&own[7], BUILD_VARIABLE "=%s", build) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		if (!is_set_anew(own, environ[i]))
@@ -129,7 +143,7 @@ static int spawn(struct workers *workers, pid_t *ret_pid)
 	posix_spawnattr_setsigdefault(&attributes, &all);
 	posix_spawn_file_actions_init(&files);
 	/* To themselves: they stay open behind exec. */
-	r = -posix_spawn_file_actions_adddup2(&files, workers->ready_fd, workers->ready_fd);
+	r = -posix_spawn_file_actions_adddup2(&files, workers->told_fds[1], workers->told_fds[1]);
 	if (r == 0)
 		r = -posix_spawn_file_actions_adddup2(&files, workers->places_fd,
 						      workers->places_fd);
@@ -144,7 +158,7 @@ static int spawn(struct workers *workers, pid_t *ret_pid)
 static void set_pid(struct workers *workers, unsigned index, pid_t pid)
 {
 	pthread_mutex_lock(&workers->lock);
-	workers->processes[index].pid = pid;
+	workers->processes[index] = (struct process){.pid = pid};
 	pthread_mutex_unlock(&workers->lock);
 }
 
@@ -154,8 +168,10 @@ static void start_process(struct workers *workers, unsigned index)
 	int r = spawn(workers, &pid);
 
 	if (r == 0) {
-		workers->polled[1 + index].fd = (int)syscall(SYS_pidfd_open, pid, 0);
-		if (workers->polled[1 + index].fd >= 0) {
+		struct pollfd *polled = &workers->polled[POLLED_PROCESSES + index];
+
+		polled->fd = (int)syscall(SYS_pidfd_open, pid, 0);
+		if (polled->fd >= 0) {
 			set_pid(workers, index, pid);
 			return;
 		}
@@ -168,7 +184,7 @@ static void start_process(struct workers *workers, unsigned index)
 
 static void free_place(struct workers *workers, pid_t pid)
 {
-	for (unsigned i = 0; i < workers->request.count; i++) {
+	for (unsigned i = 0; i < workers->processes_max; i++) {
 		if (atomic_load(&workers->places[i].pid) != pid)
 			continue;
 		place_end(&workers->places[i]);
@@ -190,29 +206,42 @@ static bool has_ended(struct workers *workers, unsigned index, int *ret_status)
 	}
 	pthread_mutex_unlock(&workers->lock);
 	if (has) {
-		close(workers->polled[1 + index].fd);
-		workers->polled[1 + index].fd = -1;
+		close(workers->polled[POLLED_PROCESSES + index].fd);
+		workers->polled[POLLED_PROCESSES + index].fd = -1;
 	}
 	return has;
 }
 
-/* Whether a worker has served since the last end. What one has written before its end is there. */
-static bool has_served(struct workers *workers, int status)
+/* Take in what workers have told. */
+static void listen_to_all(struct workers *workers)
 {
-	eventfd_t count;
+	struct worker_word word;
 
-	return eventfd_read(workers->ready_fd, &count) == 0 || (workers->is_cold && status == 0);
+	while (read(workers->told_fds[0], &word, sizeof word) == sizeof word) {
+		workers->vain = 0;
+		for (unsigned i = 0; i < workers->processes_max; i++) {
+			struct process *process = &workers->processes[i];
+
+			if (process->pid != word.pid)
+				continue;
+			process->serves = true;
+			process->is_done = word.what == WORKER_IS_DONE;
+		}
+	}
 }
 
-/* The process has ended: another one takes its place. */
+/* The process has ended: another one takes its place, or has done so. */
 static void note_end(struct workers *workers, unsigned index)
 {
+	struct process *process = &workers->processes[index];
 	int status;
 
+	/* What it has told before its end is there. */
+	listen_to_all(workers);
 	if (!has_ended(workers, index, &status))
 		return;
-	workers->processes[index].start_ns = clock_now_ns() + PAUSE_NS;
-	workers->vain = has_served(workers, status) ? 0 : workers->vain + 1;
+	process->start_ns = process->is_done ? 0 : clock_now_ns() + PAUSE_NS;
+	workers->vain = process->serves ? 0 : workers->vain + 1;
 	if (workers->vain >= VAIN_MAX)
 		give_up(workers,
 			"one after the other ends before it serves (look at stderr), the last with "
@@ -220,21 +249,36 @@ static void note_end(struct workers *workers, unsigned index)
 			WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
+/* How many places have a process that runs calls, or are to get one after a pause. Those pauses end
+ * at *next_ns at the earliest. */
+static unsigned count_running(const struct workers *workers, int64_t now_ns, int64_t *next_ns)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < workers->processes_max; i++) {
+		const struct process *process = &workers->processes[i];
+		bool pauses = !process->pid && process->start_ns > now_ns;
+
+		count += pauses || (process->pid && !process->is_done);
+		if (pauses && process->start_ns < *next_ns)
+			*next_ns = process->start_ns;
+	}
+	return count;
+}
+
 /* Start those that are due. Returns for how long to wait for the next ones, in ms; -1: for ever. */
 static int start_due(struct workers *workers)
 {
 	int64_t now_ns = clock_now_ns(), next_ns = INT64_MAX;
+	unsigned running = count_running(workers, now_ns, &next_ns);
 
-	for (unsigned i = 0; i < workers->request.count; i++) {
+	for (unsigned i = 0; i < workers->processes_max && running < workers->request.count; i++) {
 		struct process *process = &workers->processes[i];
 
-		if (process->pid || atomic_load(&workers->is_broken))
+		if (process->pid || process->start_ns > now_ns || atomic_load(&workers->is_broken))
 			continue;
-		if (process->start_ns <= now_ns) {
-			start_process(workers, i);
-		} else if (process->start_ns < next_ns) {
-			next_ns = process->start_ns;
-		}
+		start_process(workers, i);
+		running++;
 	}
 	return next_ns == INT64_MAX ? -1 : (int)((next_ns - now_ns) / DSO_MILLISECOND) + 1;
 }
@@ -245,24 +289,25 @@ static bool all_end_within(struct workers *workers, int wait_ms)
 	unsigned left = 0;
 	int status;
 
-	workers->polled[0].fd = -1;
+	workers->polled[POLLED_STOP].fd = workers->polled[POLLED_TOLD].fd = -1;
 	for (;;) {
 		left = 0;
-		for (unsigned i = 0; i < workers->request.count; i++) {
-			if (workers->processes[i].pid && workers->polled[1 + i].revents)
+		for (unsigned i = 0; i < workers->processes_max; i++) {
+			if (workers->processes[i].pid &&
+			    workers->polled[POLLED_PROCESSES + i].revents)
 				has_ended(workers, i, &status);
 			left += workers->processes[i].pid != 0;
 		}
 		if (left == 0)
 			return true;
-		if (poll(workers->polled, 1 + workers->request.count, wait_ms) == 0)
+		if (poll(workers->polled, POLLED_PROCESSES + workers->processes_max, wait_ms) == 0)
 			return false;
 	}
 }
 
 static void signal_all(struct workers *workers, int signal)
 {
-	for (unsigned i = 0; i < workers->request.count; i++)
+	for (unsigned i = 0; i < workers->processes_max; i++)
 		if (workers->processes[i].pid)
 			kill(workers->processes[i].pid, signal);
 }
@@ -271,13 +316,15 @@ static void *keep(void *argument)
 {
 	struct workers *workers = argument;
 
-	while (!workers->polled[0].revents) {
+	while (!workers->polled[POLLED_STOP].revents) {
 		int wait_ms = start_due(workers);
 
-		if (poll(workers->polled, 1 + workers->request.count, wait_ms) <= 0)
+		if (poll(workers->polled, POLLED_PROCESSES + workers->processes_max, wait_ms) <= 0)
 			continue;
-		for (unsigned i = 0; i < workers->request.count; i++)
-			if (workers->processes[i].pid && workers->polled[1 + i].revents)
+		listen_to_all(workers);
+		for (unsigned i = 0; i < workers->processes_max; i++)
+			if (workers->processes[i].pid &&
+			    workers->polled[POLLED_PROCESSES + i].revents)
 				note_end(workers, i);
 	}
 	if (all_end_within(workers, GRACE_MS))
@@ -297,18 +344,21 @@ static const char *broken(struct workers *workers)
 	return atomic_load(&workers->is_broken) ? workers->why : NULL;
 }
 
-static bool runs(struct workers *workers, unsigned index, struct running *ret_running)
+static int runs(struct workers *workers, unsigned index, struct running *ret_running)
 {
 	const struct place *place = &workers->places[index];
-	uint64_t call = atomic_load(&place->call);
+	uint64_t call;
 
+	if (index == workers->processes_max)
+		return -ENOENT;
+	call = atomic_load(&place->call);
 	*ret_running = (struct running){call - 1, atomic_load(&place->begun_ns)};
 	return call != 0;
 }
 
 static bool is_one_of(const struct workers *workers, pid_t pid)
 {
-	for (unsigned i = 0; i < workers->request.count; i++)
+	for (unsigned i = 0; i < workers->processes_max; i++)
 		if (pid && workers->processes[i].pid == pid)
 			return true;
 	return false;
@@ -330,12 +380,13 @@ static void free_workers(struct workers *workers)
 {
 	if (workers->places_fd >= 0)
 		close(workers->places_fd);
-	places_unmap(workers->places, workers->request.count);
+	places_unmap(workers->places, workers->processes_max);
 	pthread_mutex_destroy(&workers->lock);
 	if (workers->stop_fd >= 0)
 		close(workers->stop_fd);
-	if (workers->ready_fd >= 0)
-		close(workers->ready_fd);
+	for (unsigned i = 0; i < 2; i++)
+		if (workers->told_fds[i] >= 0)
+			close(workers->told_fds[i]);
 	free_environment(workers);
 	free(workers->processes);
 	free(workers->polled);
@@ -379,20 +430,26 @@ static int start(const struct workers_request *request, struct workers **ret_wor
 	workers->places_fd = -1;
 	pthread_mutex_init(&workers->lock, NULL);
 	workers->stop_fd = eventfd(0, EFD_CLOEXEC);
-	workers->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	workers->processes = calloc(request->count, sizeof *workers->processes);
-	workers->polled = calloc(1 + request->count, sizeof *workers->polled);
-	r = workers->stop_fd < 0 || workers->ready_fd < 0 ? -errno : 0;
+	workers->told_fds[0] = workers->told_fds[1] = -1;
+	workers->processes_max = is_cold ? 2 * request->count : request->count;
+	workers->processes = calloc(workers->processes_max, sizeof *workers->processes);
+	workers->polled =
+		calloc(POLLED_PROCESSES + workers->processes_max, sizeof *workers->polled);
+	r = workers->stop_fd < 0 || pipe2(workers->told_fds, O_CLOEXEC) ||
+			    fcntl(workers->told_fds[0], F_SETFL, O_NONBLOCK)
+		    ? -errno
+		    : 0;
 	if (r == 0 && (!workers->processes || !workers->polled))
 		r = -ENOMEM;
 	if (r == 0)
-		r = places_make(request->count, &workers->places_fd, &workers->places);
+		r = places_make(workers->processes_max, &workers->places_fd, &workers->places);
 	if (r == 0)
 		r = make_environment(workers);
 	if (r == 0) {
-		workers->polled[0] = (struct pollfd){.fd = workers->stop_fd, .events = POLLIN};
-		for (unsigned i = 0; i < request->count; i++)
-			workers->polled[1 + i] = (struct pollfd){.fd = -1, .events = POLLIN};
+		for (unsigned i = 0; i < POLLED_PROCESSES + workers->processes_max; i++)
+			workers->polled[i] = (struct pollfd){.fd = -1, .events = POLLIN};
+		workers->polled[POLLED_STOP].fd = workers->stop_fd;
+		workers->polled[POLLED_TOLD].fd = workers->told_fds[0];
 		r = thread_start(&workers->keeper, keep, workers);
 	}
 	if (r) {

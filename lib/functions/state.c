@@ -2,6 +2,7 @@
 #include "lib/functions/state.h"
 
 #include "lib/client/session.h"
+#include "lib/objects/memory.h"
 #include "proto/layout.h"
 
 #include <errno.h>
@@ -69,11 +70,8 @@ static int check(struct state *state)
 {
 	struct state_header header;
 	uint64_t bytes = dso_memory_size(state->memory);
-	int r;
+	int r = dso_memory_read(state->memory, 0, &header, sizeof header);
 
-	if (bytes < state_bytes(0))
-		return -EBADMSG;
-	r = dso_memory_read(state->memory, 0, &header, sizeof header);
 	if (r)
 		return r;
 	state->rows = le32_get(header.rows);
@@ -84,16 +82,26 @@ static int check(struct state *state)
 		       : 0;
 }
 
-int state_open(struct dso_session *session, const char *prefix, struct state *ret_state)
+int state_open_ended(struct dso_session *session, const char *prefix, struct state *ret_state)
 {
 	struct object_name name = name_of(prefix, "state");
-	/* Where it goes in between, the one that is made goes, too. */
-	struct dso_memory_params params = {.ephemeral = DSO_EPHEMERAL};
-	struct state state;
-	int r = dso_object_stat(session, name.text, NULL);
+	struct state state = {.rows = 0};
+	int r = memory_open_existing(session, name.text, &state.memory);
 
+	if (r == 0 && dso_memory_size(state.memory) < state_bytes(0)) {
+		state_close(&state);
+		r = -EBADMSG;
+	}
 	if (r == 0)
-		r = dso_memory_open(session, name.text, &params, &state.memory);
+		*ret_state = state;
+	return r;
+}
+
+int state_open(struct dso_session *session, const char *prefix, struct state *ret_state)
+{
+	struct state state;
+	int r = state_open_ended(session, prefix, &state);
+
 	if (r)
 		return r;
 	r = check(&state);

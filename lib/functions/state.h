@@ -2,9 +2,9 @@
 /*
  * The state of an executor: the memory PREFIX/state, ephemeral, from which others see what its
  * workers do, and by which a call is ended (cancelled). It has a header, which the driver writes;
- * the calls that are ended, whose words are changed by CAS; and a row for each worker, which the
- * attendant of the worker writes (lib/functions/attendant.h). Only words are consistent; the rest
- * is for people, and may be read in the middle of a change.
+ * the calls that are ended, whose words are changed by CAS; and a row for each worker that has run
+ * a call for long, which the attendant of the worker writes (lib/functions/attendant.h). Only words
+ * are consistent; the rest is for people, and may be read in the middle of a change.
  *
  * Calls that wait for a worker are the length of PREFIX/calls. Those that run are made - over -
  * length, and those that have run for STATE_LOOK_NS have a row.
@@ -111,6 +111,10 @@ int state_create(struct dso_session *session, const char *prefix, const char *ki
 
 /* Anywhere else. Returns 0, -ENOENT, -EBADMSG (it is no state), or what opening returns. */
 int state_open(struct dso_session *session, const char *prefix, struct state *ret_state);
+
+/* The same at a worker, which is of the driver's build: only whether calls are ended can be asked
+ * then, and the header is not read, which takes a round trip. Returns as state_open(). */
+int state_open_ended(struct dso_session *session, const char *prefix, struct state *ret_state);
 
 void state_close(struct state *state);
 

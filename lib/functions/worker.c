@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 struct worker {
@@ -29,10 +28,10 @@ struct worker {
 	struct kept kept;           /* results, in a run */
 	struct kept_call kept_call; /* that runs, then */
 	struct state state;
-	struct state_row row; /* what the state shows of the worker, while it runs nothing */
-	uint32_t row_index;
-	int64_t shown_ns; /* when that was written last */
+	int64_t shown_ns; /* when its row of the state was written last */
 	uint64_t served;  /* calls of the executor */
+	const struct worker_term *term;
+	bool is_done; /* it has said that it runs no more calls */
 	struct attendant *attendant;
 	struct capture *capture; /* where the driver asks for it */
 	bool is_thread;
@@ -134,13 +133,18 @@ static int report_return(struct worker *worker, const struct dso_call *call)
 	return s ? report_failure(worker, call, s, dso_error(worker->session)) : r;
 }
 
-/* What the state shows of a worker that runs nothing. It is no failure of the worker where that
- * cannot be written. */
+/* What the state shows of a worker that runs nothing, where it shows anything. It is no failure of
+ * the worker where that cannot be written. */
 static void show_idle(struct worker *worker)
 {
+	struct state_row row;
+	uint32_t index;
+
 	worker->shown_ns = clock_now_ns();
-	worker->row.calls = le64_of(worker->served);
-	state_write_row(&worker->state, worker->row_index, &worker->row);
+	if (!attendant_row(worker->attendant, &row, &index))
+		return;
+	row.calls = le64_of(worker->served);
+	state_write_row(&worker->state, index, &row);
 }
 
 /* What the call writes goes to the driver from now on. In a thread it goes where the driver's own
@@ -184,6 +188,24 @@ static int keep(struct worker *worker, struct dso_call *call)
 	return r ? dso_fail(call, r, "its result cannot be kept: %s", error_sentence(r)) : 0;
 }
 
+/* Who has started the worker is gone where that fails, and so will be this process. */
+static void tell(const struct worker *worker, int what)
+{
+	struct worker_word word = {.pid = getpid(), .what = what};
+
+	if (worker->term->tell_fd >= 0 && write(worker->term->tell_fd, &word, sizeof word) < 0)
+		return;
+}
+
+/* After so many calls: where they are all that the worker runs, say so. */
+static void tell_if_done(struct worker *worker, uint64_t calls)
+{
+	if (calls < worker->term->calls_max || worker->is_done)
+		return;
+	worker->is_done = true;
+	tell(worker, WORKER_IS_DONE);
+}
+
 static int run(struct worker *worker, struct dso_call *call,
 	       const struct dso_definition *definition, const struct call_message *message)
 {
@@ -197,6 +219,7 @@ static int run(struct worker *worker, struct dso_call *call,
 			(int64_t)le64_get(message->limit_ns));
 	error = definition->function(call);
 	attended = attendant_end(worker->attendant);
+	tell_if_done(worker, worker->served + 1);
 	end_output(call);
 	if (attended.has_row)
 		show_idle(worker);
@@ -306,7 +329,7 @@ static bool may_wait(struct worker *worker, const struct worker_term *term, uint
 	*ret_ns = term->idle_ns;
 	if (term->leave_ns != INT64_MAX && (*ret_ns == DSO_FOREVER || *ret_ns > left_ns))
 		*ret_ns = left_ns;
-	return !atomic_load(&worker->is_stopping) && served < term->calls_max &&
+	return !atomic_load(&worker->is_stopping) && !worker->is_done && served < term->calls_max &&
 	       (term->leave_ns == INT64_MAX || left_ns > 0);
 }
 
@@ -345,12 +368,10 @@ static int serve(struct worker *worker, const struct worker_term *term, uint64_t
 static int open_queue(struct worker *worker, const char *what, struct dso_queue **ret_queue)
 {
 	struct object_name name = name_of(worker->prefix, what);
-	struct dso_queue_params params = {.ephemeral = DSO_EPHEMERAL};
 	int r;
 
 	do {
-		r = dso_object_stat(worker->session, name.text, NULL);
-		r = r ? r : dso_queue_open(worker->session, name.text, &params, ret_queue);
+		r = queue_open_existing(worker->session, name.text, ret_queue);
 	} while (r && again(worker, r));
 	return r;
 }
@@ -359,8 +380,6 @@ static void leave_executor(struct worker *worker)
 {
 	attendant_stop(worker->attendant);
 	capture_stop(worker->capture);
-	if (worker->state.memory)
-		state_free_row(&worker->state, worker->row_index, &worker->row);
 	state_close(&worker->state);
 	dso_queue_close(worker->calls);
 	dso_queue_close(worker->results);
@@ -375,21 +394,15 @@ static int open_state(struct worker *worker)
 	int r;
 
 	do {
-		r = state_open(worker->session, worker->prefix, &worker->state);
+		r = state_open_ended(worker->session, worker->prefix, &worker->state);
 	} while (r && again(worker, r));
-	if (r)
-		return r;
-	worker->row = (struct state_row){.attempt = le32_of(0)};
-	return state_claim_row(&worker->state, &worker->row, &worker->row_index);
+	return r;
 }
 
 static int start_attendant(struct worker *worker, bool is_thread)
 {
-	struct attendant_request request = {.url = dso_url(worker->session),
-					    .prefix = worker->prefix,
-					    .row = &worker->row,
-					    .row_index = worker->row_index,
-					    .is_thread = is_thread};
+	struct attendant_request request = {
+		.url = dso_url(worker->session), .prefix = worker->prefix, .is_thread = is_thread};
 
 	worker->is_thread = is_thread;
 	worker->served = 0;
@@ -404,6 +417,8 @@ static int enter_executor(struct worker *worker, const struct worker_term *term)
 	if (strlen(term->prefix) >= sizeof worker->prefix)
 		return -ENAMETOOLONG;
 	strcpy(worker->prefix, term->prefix);
+	worker->term = term;
+	worker->is_done = false;
 	r = open_queue(worker, "calls", &worker->calls);
 	if (r == 0)
 		r = open_queue(worker, "results", &worker->results);
@@ -443,12 +458,12 @@ int worker_serve(struct worker *worker, const struct worker_term *term, uint64_t
 
 	run_is_for_workers();
 	*ret_served = 0;
-	if (r == 0 && term->ready_fd >= 0) {
-		eventfd_write(term->ready_fd, 1);
-		close(term->ready_fd);
+	if (r == 0) {
+		tell(worker, WORKER_SERVES);
+		r = serve(worker, term, ret_served);
 	}
 	if (r == 0)
-		r = serve(worker, term, ret_served);
+		tell_if_done(worker, *ret_served);
 	if (r)
 		snprintf(why, why_bytes, "%s", dso_error(worker->session));
 	/* Queues go with their last handle: a worker that stays keeps none. */

@@ -7,13 +7,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* In the environment of a worker: the prefix of its executor, the driver's process, an eventfd that
- * is written to when the worker serves, how many calls it runs, and where places are. */
+/* In the environment of a worker: the prefix of its executor, the driver's process, a pipe that it
+ * tells how far it is, how many calls it runs, and where places are. */
 #define WORKER_PREFIX_VARIABLE "DSO_WORKER"
 #define WORKER_DRIVER_VARIABLE "DSO_WORKER_DRIVER"
-#define WORKER_READY_VARIABLE  "DSO_WORKER_READY"
+#define WORKER_TELL_VARIABLE   "DSO_WORKER_TELL"
 #define WORKER_CALLS_VARIABLE  "DSO_WORKER_CALLS"
 #define WORKER_PLACES_VARIABLE "DSO_WORKER_PLACES"
+
+/* What goes into that pipe, in one write. */
+struct worker_word {
+	int32_t pid;
+	/* it serves; or it has run as many calls as it may, and is about to end */
+	enum { WORKER_SERVES, WORKER_IS_DONE } what;
+};
 
 struct place;
 struct worker; /* with a session of its own, which it renews when it is lost */
@@ -21,7 +28,7 @@ struct worker; /* with a session of its own, which it renews when it is lost */
 /* What a worker serves, and for how long. */
 struct worker_term {
 	const char *prefix; /* of the executor */
-	int ready_fd;       /* written to and closed when it begins to serve; -1: there is none */
+	int tell_fd;        /* gets a struct worker_word for each step; -1: there is none */
 	int64_t idle_ns;    /* it leaves when no call has come for so long; DSO_FOREVER */
 	int64_t leave_ns;   /* of clock_now_ns(): it begins no call after that; INT64_MAX: never */
 	uint64_t calls_max; /* UINT64_MAX: no limit */
@@ -55,10 +62,10 @@ void worker_stop(struct worker *worker);
 void worker_close(struct worker *worker);
 
 /* Until the executor of @prefix is closed. */
-static inline struct worker_term worker_whole_term(const char *prefix, int ready_fd)
+static inline struct worker_term worker_whole_term(const char *prefix, int tell_fd)
 {
 	return (struct worker_term){.prefix = prefix,
-				    .ready_fd = ready_fd,
+				    .tell_fd = tell_fd,
 				    .idle_ns = -1,
 				    .leave_ns = INT64_MAX,
 				    .calls_max = UINT64_MAX};

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/objects/memory.h"
 #include "lib/client/check.h"
 #include "lib/objects/bytes.h"
 #include "lib/objects/futex.h"
@@ -68,6 +69,19 @@ static __attribute__((cold, noinline)) int fail(struct dso_memory *memory, const
 	return object_fail(object, verb, error);
 }
 
+static int memory_open(struct dso_session *session, const char *name,
+		       const struct open_request *request, struct dso_memory **ret_memory)
+{
+	struct dso_memory *memory;
+	int r = object_open(session, name, request, sizeof *memory, &memory);
+
+	if (r)
+		return r;
+	memory->size_bytes = memory->object.parameters[MEMORY_PARAMETER_BYTES];
+	*ret_memory = memory;
+	return 0;
+}
+
 int dso_memory_open(struct dso_session *session, const char *name,
 		    const struct dso_memory_params *params, struct dso_memory **ret_memory)
 {
@@ -78,17 +92,19 @@ int dso_memory_open(struct dso_session *session, const char *name,
 		.given = params != NULL,
 		.ephemeral = params ? params->ephemeral : 0,
 	};
-	struct dso_memory *memory;
-	int r;
 
 	if (params)
 		request.parameters[MEMORY_PARAMETER_BYTES] = params->size_bytes;
-	r = object_open(session, name, &request, sizeof *memory, &memory);
-	if (r)
-		return r;
-	memory->size_bytes = memory->object.parameters[MEMORY_PARAMETER_BYTES];
-	*ret_memory = memory;
-	return 0;
+	return memory_open(session, name, &request, ret_memory);
+}
+
+int memory_open_existing(struct dso_session *session, const char *name,
+			 struct dso_memory **ret_memory)
+{
+	INSIDE(session);
+	struct open_request request = {.type = OBJECT_MEMORY, .is_there = true};
+
+	return memory_open(session, name, &request, ret_memory);
 }
 
 void dso_memory_close(struct dso_memory *memory)

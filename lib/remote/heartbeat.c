@@ -19,7 +19,8 @@ static struct {
 	pthread_mutex_t life; /* taken first: add and remove, so that start and stop do not cross */
 	pthread_mutex_t lock; /* the heap; held during the clients' calls */
 	pthread_t thread;
-	sem_t begun; /* posted by the thread as it begins */
+	sem_t begun;    /* posted by the thread as it begins */
+	bool has_begun; /* it was waited for; under life */
 	int epoll_fd, wake_fd;
 	bool running, stop;
 	uint64_t removals;            /* of clients, ever */
@@ -121,9 +122,18 @@ static void close_descriptors(void)
 	starvation_close(&heartbeat.starvation);
 }
 
+/* A beginning thread allocates, and a fork() beside it may leave the child without memory:
+ * AddressSanitizer's allocator in GCC 12 is not whole there. */
+static void await_begun(void)
+{
+	while (heartbeat.running && !heartbeat.has_begun)
+		heartbeat.has_begun = sem_wait(&heartbeat.begun) == 0;
+}
+
 void heartbeat_before_fork(void)
 {
 	pthread_mutex_lock(&heartbeat.life);
+	await_begun();
 	pthread_mutex_lock(&heartbeat.lock);
 }
 
@@ -163,16 +173,12 @@ static int start(void)
 		close_descriptors();
 		return r;
 	}
-	heartbeat.stop = false;
+	heartbeat.stop = heartbeat.has_begun = false;
 	/* The program's signals are for its own threads. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	sem_init(&heartbeat.begun, 0, 0);
 	r = -pthread_create(&heartbeat.thread, NULL, run, NULL);
-	/* A beginning thread allocates, and a fork() beside it may leave the child without memory:
-	 * AddressSanitizer's allocator in GCC 12 is not whole there. */
-	while (r == 0 && sem_wait(&heartbeat.begun))
-		;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r)
 		close_descriptors();
