@@ -60,6 +60,9 @@ static const char *connection_lost(struct queue_pair *queue_pair)
 	switch (type) {
 	case RDMA_CM_EVENT_DISCONNECTED:
 	case RDMA_CM_EVENT_TIMEWAIT_EXIT:
+	/* storaged went before it had heard that this end is connected, and rdma_get_cm_event has
+	 * put the queue pair into the error state. */
+	case RDMA_CM_EVENT_REJECTED:
 		return "storaged's end of the queue pair was disconnected";
 	case RDMA_CM_EVENT_DEVICE_REMOVAL:
 		return "this host's RDMA device was removed";

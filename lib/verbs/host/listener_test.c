@@ -2,6 +2,7 @@
 /* Who may connect, and how either side's end is noticed. Needs an RDMA device, else it is
  * skipped. */
 #include "tests/await.h"
+#include "lib/verbs/api.h"
 #include "lib/verbs/host/test_host.h"
 #include "tests/runner.h"
 
@@ -374,6 +375,50 @@ START_TEST(a_disconnect_wakes_the_thread_that_polls_the_descriptor)
 }
 END_TEST
 
+static const struct {
+	enum rdma_cm_event_type type;
+	const char *why;
+} events[] = {
+	{RDMA_CM_EVENT_DISCONNECTED, "storaged's end of the queue pair was disconnected"},
+	{RDMA_CM_EVENT_TIMEWAIT_EXIT, "storaged's end of the queue pair was disconnected"},
+	{RDMA_CM_EVENT_REJECTED, "storaged's end of the queue pair was disconnected"},
+	{RDMA_CM_EVENT_DEVICE_REMOVAL, "this host's RDMA device was removed"},
+	{RDMA_CM_EVENT_CONNECT_ERROR, "rdma_cm could not finish connecting the queue pair"},
+};
+
+static struct rdma_cm_event end_event;
+
+static int get_end_event(struct rdma_event_channel *channel, struct rdma_cm_event **ret_event)
+{
+	(void)channel;
+	*ret_event = &end_event;
+	return 0;
+}
+
+static int ack_end_event(struct rdma_cm_event *event)
+{
+	(void)event;
+	return 0;
+}
+
+START_TEST(each_event_by_which_a_connection_ends_is_told)
+{
+	struct host host = host_start();
+	struct transport *transport = host_connect(&host, TRANSPORT_POLL_BUSY);
+	struct verbs_api real = verbs_api;
+	struct op op = op_faa(64, 1);
+
+	host_command(&host, HOST_DESTROY_SILENTLY);
+	end_event.event = events[_i].type;
+	verbs_api.cm.get_cm_event = get_end_event;
+	verbs_api.cm.ack_cm_event = ack_end_event;
+	ck_assert_int_eq(test_execute(transport, &op), -ECONNRESET);
+	ck_assert_str_eq(host_breakage, events[_i].why);
+	verbs_api = real;
+	transport_ops(transport)->close(transport);
+}
+END_TEST
+
 static _Atomic int health;
 
 static void *fall_ill(void *unused)
@@ -431,6 +476,8 @@ int main(void)
 		ends, a_host_killed_while_nothing_was_in_flight_is_noticed_by_the_next_operation, 0,
 		3);
 	tcase_add_test(ends, a_disconnect_wakes_the_thread_that_polls_the_descriptor);
+	tcase_add_loop_test(ends, each_event_by_which_a_connection_ends_is_told, 0,
+			    sizeof events / sizeof *events);
 	tcase_add_loop_test(ends, a_wait_ends_when_the_control_plane_gives_up, 0, 3);
 	suite_add_tcase(suite, ends);
 	return run_suite_forked(suite);
