@@ -223,6 +223,19 @@ START_TEST(a_producer_that_lets_a_slot_go_tells_of_room)
 }
 END_TEST
 
+/* Its slot is a lap behind, so that it is claimed late. */
+START_TEST(a_producer_that_claims_a_slot_late_gives_up_a_void_ticket)
+{
+	struct dso_queue *mine = queue_in(session, 2, 8);
+
+	*word_at(QUEUE_TAIL_OFFSET) = *word_at(QUEUE_HEAD_OFFSET) = 2;
+	*word_at(QUEUE_VOID_OFFSET) = 3;
+	OK(session, push(mine, 7, HANG_TIMEOUT));
+	ck_assert_uint_eq(*word_at(QUEUE_TAIL_OFFSET), 4);
+	pops(queue_in(other, 0, 0), 7);
+}
+END_TEST
+
 START_TEST(a_consumer_that_takes_an_older_item_tells_of_the_room_of_both)
 {
 	struct dso_queue *mine = queue_in(session, 3, 8), *theirs = queue_in(other, 0, 0);
@@ -238,6 +251,9 @@ START_TEST(a_consumer_that_takes_an_older_item_tells_of_the_room_of_both)
 	pops(theirs, 0);
 	ck_assert_uint_eq(*word_at(QUEUE_SPACE_OFFSET), before + 2);
 	*word_at(QUEUE_SPACE_OFFSET + EVENT_WAITERS_OFFSET) = 0;
+	/* The one that it had the ticket for was left behind, and is the next. */
+	pops(theirs, 1);
+	pops(theirs, 2);
 }
 END_TEST
 
@@ -365,6 +381,7 @@ TCase *conformance_queue_behind(void)
 		       producers_of_whole_batches_take_no_tickets_of_slots_that_are_not_free);
 	tcase_add_test(behind, an_item_that_comes_when_its_consumer_has_ended_is_told_of);
 	tcase_add_test(behind, a_producer_that_lets_a_slot_go_tells_of_room);
+	tcase_add_test(behind, a_producer_that_claims_a_slot_late_gives_up_a_void_ticket);
 	tcase_add_test(behind, a_consumer_that_takes_an_older_item_tells_of_the_room_of_both);
 	tcase_add_test(behind, a_consumer_that_was_woken_takes_the_older_of_two_items);
 	tcase_add_test(behind, a_queue_goes_on_behind_the_end_of_the_laps);

@@ -330,6 +330,20 @@ END_TEST
 
 /* ---- a session ends ---- */
 
+/* Neither half is in the middle of one. */
+static void verify_split(struct dso_map *map)
+{
+	uint64_t hash = map_key(map, key, sizeof key).hash, word;
+
+	for (unsigned half = 0; half < 2; half++) {
+		const struct map_segment *segment = map_segment_of(map, hash ^ half);
+
+		ck_assert_int_eq(map_load(map, segment->offset + MAP_SEGMENT_WORD_OFFSET, &word),
+				 0);
+		ck_assert_int_eq(map_segment_state(word), MAP_STABLE);
+	}
+}
+
 static bool die_at(struct dso_session *keeper, const struct act *before, const struct act *mine,
 		   uint64_t limit)
 {
@@ -355,6 +369,7 @@ static bool die_at(struct dso_session *keeper, const struct act *before, const s
 	verify(survivor, value != 0);
 	/* And everything goes on: the split, too. */
 	ck_assert_int_eq(do_it(survivor, &(struct act){SPLIT, false}, THEIRS), 0);
+	verify_split(survivor);
 	ck_assert_int_eq(do_it(survivor, &(struct act){PUT, true}, THEIRS), 0);
 	verify(survivor, true);
 	end(survivor);

@@ -446,6 +446,69 @@ START_TEST(a_put_is_not_lost_to_one_that_ended_before_it_began)
 }
 END_TEST
 
+/* ---- others at the slot of a producer ---- */
+
+static uint64_t word_of(uint64_t offset)
+{
+	uint64_t word;
+
+	ck_assert_int_eq(word_load(&their_queue->object, offset, &word), 0);
+	return word;
+}
+
+static void add_to(uint64_t offset, uint64_t addend)
+{
+	uint64_t before;
+
+	ck_assert_int_eq(word_add(&their_queue->object, offset, addend, &before), 0);
+}
+
+/* Another producer has taken the ticket, and not claimed the slot yet. */
+static void take_ticket(void)
+{
+	if (rivalries == 1)
+		add_to(QUEUE_TAIL_OFFSET, 1);
+}
+
+START_TEST(a_producer_that_lets_go_the_slot_of_anothers_ticket_tells_of_it)
+{
+	uint64_t told, length;
+
+	open_queues(QUEUE_TAIL_OFFSET, take_ticket);
+	OK(mine, dso_queue_length(my_queue, &length));
+	add_to(QUEUE_SPACE_OFFSET + EVENT_WAITERS_OFFSET, 1);
+	told = word_of(QUEUE_SPACE_OFFSET);
+	OK(mine, push_mine(DSO_NOWAIT));
+	ck_assert_uint_eq(word_of(QUEUE_SPACE_OFFSET), told + 1);
+	ck_assert_uint_eq(word_of(queue_slot_offset(my_queue, 4)), queue_word(my_queue, 4, 0, 0));
+	add_to(QUEUE_SPACE_OFFSET + EVENT_WAITERS_OFFSET, UINT64_MAX);
+	close_queues();
+}
+END_TEST
+
+/* A consumer goes on without the item before it is published. */
+static int mark_slot(struct steered *steered, const struct op *op)
+{
+	if (op->opcode == DATA_CAS &&
+	    op->offset == my_queue->object.offset + queue_slot_offset(my_queue, 4) &&
+	    op->swap & OWNED_DONE && rivalries++ == 0)
+		add_to(queue_slot_offset(my_queue, 4), QUEUE_LEFT);
+	return 0;
+}
+
+START_TEST(an_item_that_is_published_when_a_consumer_went_on_is_counted_as_left_behind)
+{
+	uint64_t missed;
+
+	open_queues(QUEUE_TAIL_OFFSET, NULL);
+	steered_of(mine)->before = mark_slot;
+	missed = word_of(QUEUE_MISSED_OFFSET);
+	OK(mine, push_mine(DSO_NOWAIT));
+	ck_assert_uint_eq(word_of(QUEUE_MISSED_OFFSET), missed + 1);
+	close_queues();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("rivals");
@@ -474,6 +537,9 @@ int main(void)
 		tests, a_put_ends_however_often_others_put_the_key_before_it_comes_to_it, 0, 2);
 	tcase_add_test(tests, a_put_is_not_lost_to_one_that_ended_before_it_began);
 	tcase_add_test(tests, a_put_is_not_lost_to_changes_that_depend_on_what_was_there);
+	tcase_add_test(tests, a_producer_that_lets_go_the_slot_of_anothers_ticket_tells_of_it);
+	tcase_add_test(tests,
+		       an_item_that_is_published_when_a_consumer_went_on_is_counted_as_left_behind);
 	tcase_set_timeout(tests, 300);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
