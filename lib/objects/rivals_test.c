@@ -509,6 +509,44 @@ START_TEST(an_item_that_is_published_when_a_consumer_went_on_is_counted_as_left_
 }
 END_TEST
 
+/* ---- as many as there is something for ---- */
+
+static uint32_t woken;
+
+static int note_wake(struct dso_session *session, struct object *object, uint64_t offset,
+		     uint32_t count, uint32_t *ret_count, char *reason, size_t reason_bytes)
+{
+	woken += count;
+	return 0;
+}
+
+START_TEST(a_consumer_of_many_items_wakes_as_many_producers)
+{
+	const struct directory_ops *whole = mine->directory;
+	struct directory_ops noting = *whole;
+	struct dso_queue_item items[3];
+	char bytes[3][8];
+	uint64_t length;
+	size_t popped;
+
+	open_queues(QUEUE_HEAD_OFFSET, NULL);
+	steered_of(mine)->before = NULL;
+	OK(mine, dso_queue_length(my_queue, &length));
+	for (unsigned i = 0; i < 3; i++)
+		items[i] = (struct dso_queue_item){.bytes = bytes[i], .bytes_max = 8};
+	add_to(QUEUE_SPACE_OFFSET + EVENT_WAITERS_OFFSET, 5);
+	woken = 0;
+	noting.wake = note_wake;
+	mine->directory = &noting;
+	OK(mine, dso_queue_pop_many(my_queue, items, 3, DSO_NOWAIT, &popped));
+	mine->directory = whole;
+	ck_assert_uint_eq(popped, 3);
+	ck_assert_uint_eq(woken, 3);
+	add_to(QUEUE_SPACE_OFFSET + EVENT_WAITERS_OFFSET, 0 - UINT64_C(5));
+	close_queues();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("rivals");
@@ -540,6 +578,7 @@ int main(void)
 	tcase_add_test(tests, a_producer_that_lets_go_the_slot_of_anothers_ticket_tells_of_it);
 	tcase_add_test(tests,
 		       an_item_that_is_published_when_a_consumer_went_on_is_counted_as_left_behind);
+	tcase_add_test(tests, a_consumer_of_many_items_wakes_as_many_producers);
 	tcase_set_timeout(tests, 300);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
