@@ -10,6 +10,7 @@
  */
 #include "lib/core/clock.h"
 #include "lib/functions/executor.h"
+#include "lib/functions/place.h"
 #include "lib/objects/queue.h"
 
 #include <errno.h>
@@ -26,36 +27,52 @@ bool executor_cares(const struct dso_executor *executor)
 	return ops && (ops->runs || ops->queued);
 }
 
-/* Its limit is over: no worker is to run the call again in this round. */
-static int end_overdue(struct dso_thread *thread)
+/* CARE_NS after the limit its attendant would have ended it. */
+static bool is_over_limit(const struct dso_executor *executor, const struct running *running,
+			  int64_t now_ns)
 {
-	int r = state_end_call(&thread->executor->state, thread->number, thread->round);
+	return executor->limit_ns && running->function_ns &&
+	       now_ns - running->function_ns - executor->limit_ns >= CARE_NS;
+}
 
-	thread->is_overdue = r == 0;
+/* No worker is to run the call again in this round. But another worker may have it by now, whose
+ * attempt goes on. */
+static int end_overdue(struct dso_thread *thread, const struct running *running)
+{
+	struct dso_executor *executor = thread->executor;
+	bool is_own;
+	int r = queue_is_leased(executor->calls, running->ticket, running->deliveries, &is_own);
+
+	if (r || !is_own)
+		return r;
+	r = state_end_call(&executor->state, thread->number, running->round);
+	thread->is_overdue |= r == 0 && running->round == thread->round;
 	return r;
 }
 
-/* Whether the call is to end, and has been for CARE_NS: its attendant would have ended it. */
+/* Whether the worker of the call is to end: the call is, and has been for CARE_NS, so that the
+ * attendant would have ended it. */
 static int goes_on(struct dso_executor *executor, const struct running *running, bool *ret_does)
 {
 	struct dso_thread *thread = executor_find(executor, running->number);
-	int64_t now_ns = clock_now_ns(), age_ns = now_ns - running->begun_ns;
-	bool is_ended = false;
+	int64_t now_ns = clock_now_ns();
+	bool is_ended = false, is_former;
 	int r;
 
 	*ret_does = false;
-	if (!thread || thread->outcome || age_ns < CARE_NS)
+	if (!thread || thread->outcome || now_ns - running->begun_ns < CARE_NS)
 		return 0;
-	r = state_is_ended(&executor->state, thread->number, thread->round, &is_ended);
+	r = state_is_ended(&executor->state, thread->number, running->round, &is_ended);
 	if (r)
 		return r;
-	if (!is_ended && executor->limit_ns && age_ns - executor->limit_ns >= CARE_NS) {
+	if (!is_ended && is_over_limit(executor, running, now_ns)) {
 		*ret_does = true;
-		return end_overdue(thread);
+		return end_overdue(thread, running);
 	}
-	if (is_ended && !thread->ended_ns)
+	is_former = running->round != thread->round;
+	if (is_ended && !is_former && !thread->ended_ns)
 		thread->ended_ns = now_ns;
-	*ret_does = is_ended && now_ns - thread->ended_ns >= CARE_NS;
+	*ret_does = is_ended && (is_former || now_ns - thread->ended_ns >= CARE_NS);
 	return 0;
 }
 

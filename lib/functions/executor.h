@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-struct running;
+struct running; /* lib/functions/place.h */
 struct workers; /* begins with struct workers_base */
 
 /* What starts workers needs to know. The strings outlive the workers unless they say otherwise. */
@@ -38,9 +38,9 @@ struct workers_ops {
 	 * not block. NULL where workers stay. */
 	void (*wanted)(struct workers *workers, unsigned waiting);
 	/* Both are NULL where the driver cannot end a worker by itself. Whether the worker @index,
-	 * from 0 on, runs a call: 0, or 1 with *ret_running; -ENOENT: there are no more workers. */
+	 * from 0 on, has a call: 0, or 1 with *ret_running; -ENOENT: there are no more workers. */
 	int (*runs)(struct workers *workers, unsigned index, struct running *ret_running);
-	/* End that worker, where it still runs that. Does not block. */
+	/* End that worker, where that is still so. Does not block. */
 	void (*end)(struct workers *workers, unsigned index, const struct running *running);
 	/* While calls have no result, the driver tells each CARE_NS whether some of them wait for a
 	 * worker, and how many workers have taken so far. Does not block. NULL where workers that
@@ -48,12 +48,6 @@ struct workers_ops {
 	void (*queued)(struct workers *workers, bool some_wait, uint64_t taken);
 	/* End them, and free. The queue of calls is shut down. Blocks until they have ended. */
 	void (*stop)(struct workers *workers);
-};
-
-/* A call that a worker runs. */
-struct running {
-	uint64_t number;
-	int64_t begun_ns; /* by clock_now_ns() */
 };
 
 struct workers_base {

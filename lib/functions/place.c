@@ -55,3 +55,31 @@ struct place *place_claim(int fd)
 			own = &places[i];
 	return own;
 }
+
+void place_begin(struct place *place, const struct dso_call *call)
+{
+	if (!place)
+		return;
+	atomic_store(&place->begun_ns, clock_now_ns());
+	atomic_store(&place->function_ns, 0);
+	atomic_store(&place->ticket, call->ticket);
+	atomic_store(&place->deliveries, call->deliveries);
+	atomic_store(&place->round, call->round);
+	atomic_store(&place->call, call->number + 1);
+}
+
+/* For another call begun_ns is stored first, and the call last: where begun_ns is the same at the
+ * end, all was of one call. */
+bool place_read(const struct place *place, struct running *ret_running)
+{
+	int64_t begun_ns = atomic_load(&place->begun_ns);
+	uint64_t call = atomic_load(&place->call);
+
+	*ret_running = (struct running){.number = call - 1,
+					.ticket = atomic_load(&place->ticket),
+					.deliveries = atomic_load(&place->deliveries),
+					.round = atomic_load(&place->round),
+					.begun_ns = begun_ns,
+					.function_ns = atomic_load(&place->function_ns)};
+	return call != 0 && atomic_load(&place->begun_ns) == begun_ns;
+}

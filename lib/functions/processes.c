@@ -346,14 +346,9 @@ static const char *broken(struct workers *workers)
 
 static int runs(struct workers *workers, unsigned index, struct running *ret_running)
 {
-	const struct place *place = &workers->places[index];
-	uint64_t call;
-
 	if (index == workers->processes_max)
 		return -ENOENT;
-	call = atomic_load(&place->call);
-	*ret_running = (struct running){call - 1, atomic_load(&place->begun_ns)};
-	return call != 0;
+	return place_read(&workers->places[index], ret_running);
 }
 
 static bool is_one_of(const struct workers *workers, pid_t pid)
@@ -367,11 +362,14 @@ static bool is_one_of(const struct workers *workers, pid_t pid)
 static void end(struct workers *workers, unsigned index, const struct running *running)
 {
 	const struct place *place = &workers->places[index];
+	struct running now;
 	pid_t pid;
 
 	pthread_mutex_lock(&workers->lock);
 	pid = atomic_load(&place->pid);
-	if (atomic_load(&place->call) == running->number + 1 && is_one_of(workers, pid))
+	if (place_read(place, &now) && now.number == running->number &&
+	    now.begun_ns == running->begun_ns && now.function_ns == running->function_ns &&
+	    is_one_of(workers, pid))
 		kill(pid, SIGKILL);
 	pthread_mutex_unlock(&workers->lock);
 }

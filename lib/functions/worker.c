@@ -217,7 +217,9 @@ static int run(struct worker *worker, struct dso_call *call,
 		begin_output(worker, call, definition->name);
 	attendant_begin(worker->attendant, call, definition->name,
 			(int64_t)le64_get(message->limit_ns));
+	place_begin_function(worker->term->place);
 	error = definition->function(call);
+	place_end_function(worker->term->place);
 	attended = attendant_end(worker->attendant);
 	tell_if_done(worker, worker->served + 1);
 	end_output(call);
@@ -311,7 +313,7 @@ static int serve_one(struct worker *worker, const struct dso_queue_item *item, s
 	call.number = le64_get(message.number);
 	call.round = le32_get(message.round);
 	call.attempt = le32_get(message.begun) + item->deliveries;
-	place_begin(place, call.number);
+	place_begin(place, &call);
 	r = begin(worker, item, &message, &call, some_are_ended);
 	free(call.argument);
 	free(call.result);
