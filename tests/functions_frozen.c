@@ -55,11 +55,12 @@ DSO_FUNCTION(freeze_in_first_attempt)
 {
 	const bool *stays = dso_argument(call, NULL);
 	int64_t pid = getpid();
+	int r;
 
 	if (dso_call_attempt(call) == 1) {
 		static const char much[2000]; /* too long for an item */
-		int r = tell_process(call);
 
+		r = tell_process(call);
 		if (r)
 			return r;
 		cut();
@@ -68,7 +69,8 @@ DSO_FUNCTION(freeze_in_first_attempt)
 			nap(1000000000);
 		return dso_return(call, much, sizeof much);
 	}
-	return dso_return(call, &pid, sizeof pid);
+	r = add_to_counter(dso_call_session(call), "begun again");
+	return r ? r : dso_return(call, &pid, sizeof pid);
 }
 
 DSO_FUNCTION(return_process)
@@ -216,6 +218,24 @@ START_TEST(a_worker_that_thaws_after_another_got_its_call_serves_again)
 }
 END_TEST
 
+START_TEST(a_long_result_that_comes_after_a_short_one_does_not_stay)
+{
+	struct dso_thread *thread;
+	pid_t worker;
+	bool stays = false;
+
+	thread = create(freeze_in_first_attempt, &stays, sizeof stays);
+	AWAIT(value_of("begun") == 1);
+	worker = (pid_t)value_of("pid");
+	AWAIT(value_of("begun again") == 1);
+	/* The other worker runs this one when it has told the result. */
+	ck_assert_int_ne(process_of(create(return_process, NULL, 0)), worker);
+	AWAIT((kill(worker, SIGCONT), process_of(create(return_process, NULL, 0)) == worker));
+	ck_assert_int_ne(process_of(thread), worker);
+	ck_assert_uint_eq(objects_of_run("").count, OBJECTS);
+}
+END_TEST
+
 START_TEST(a_worker_that_thaws_beyond_its_limit_ends_no_attempt_but_its_own)
 {
 	struct dso_thread *thread;
@@ -243,6 +263,7 @@ static Suite *suite(void)
 		a_call_whose_worker_freezes_is_over_its_limit,
 		a_frozen_worker_ends_with_its_executor,
 		ends_frozen ? a_worker_that_thaws_after_another_got_its_call_serves_again : NULL,
+		ends_frozen ? a_long_result_that_comes_after_a_short_one_does_not_stay : NULL,
 		a_worker_that_thaws_beyond_its_limit_ends_no_attempt_but_its_own,
 		NULL,
 	};

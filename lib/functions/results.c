@@ -193,16 +193,17 @@ static int take_outcome(struct dso_thread *thread, const struct result_message *
 	return 0;
 }
 
-/* One that is stored goes with its @thread (NULL: that is freed), whose result it may be. */
+/* One that is stored goes with its @thread, whose result it may be; at once where the thread is
+ * freed (NULL), or has returned a short one. */
 static void drop_result(struct dso_executor *executor, struct dso_thread *thread,
 			const struct result_message *message)
 {
 	if (!message->is_stored || executor->kept.map)
 		return;
-	if (!thread)
+	if (!thread || (thread->outcome == OUTCOME_RETURNED && !thread->has_stored_result))
 		stored_delete(executor->session, executor->prefix, "result",
 			      le64_get(message->number));
-	else if (thread->outcome != OUTCOME_RETURNED)
+	else
 		thread->has_stored_result = true;
 }
 
