@@ -73,6 +73,38 @@ DSO_FUNCTION(freeze_in_first_attempt)
 	return r ? r : dso_return(call, &pid, sizeof pid);
 }
 
+static int wait_at_latch(struct dso_session *worker)
+{
+	struct dso_latch_params params = {.count = 1};
+	struct dso_latch *latch;
+	int r = dso_latch_open(worker, "latch", &params, &latch);
+
+	if (r == 0)
+		r = dso_latch_wait(latch, DSO_FOREVER);
+	if (r == 0)
+		dso_latch_close(latch);
+	return r;
+}
+
+/* The second attempt fails, and the third waits before it returns nothing. */
+DSO_FUNCTION(freeze_then_fail)
+{
+	static const char much[2000]; /* too long for an item */
+	unsigned attempt = dso_call_attempt(call);
+	int r = attempt == 1 ? tell_process(call)
+			     : add_to_counter(dso_call_session(call), "begun again");
+
+	if (r)
+		return r;
+	if (attempt == 2)
+		return dso_fail(call, -EIO, "as it is to");
+	if (attempt > 2)
+		return wait_at_latch(dso_call_session(call));
+	cut();
+	raise(SIGSTOP);
+	return dso_return(call, much, sizeof much);
+}
+
 DSO_FUNCTION(return_process)
 {
 	int64_t pid = getpid();
@@ -236,6 +268,28 @@ START_TEST(a_long_result_that_comes_after_a_short_one_does_not_stay)
 }
 END_TEST
 
+/* The driver is told of the long one in the middle of the next round. */
+START_TEST(a_long_result_of_the_round_before_does_not_stay_beside_a_short_one)
+{
+	struct dso_retry retry = {.retries = 1, .pause = DSO_MILLISECOND};
+	struct dso_thread *thread, *next;
+	pid_t worker;
+
+	dso_executor_close(executor);
+	open_executor(&(struct dso_executor_params){.workers = 2, .retry = &retry});
+	thread = create(freeze_then_fail, NULL, 0);
+	AWAIT(dso_thread_join(thread, 10 * DSO_MILLISECOND, NULL, NULL) == -ETIMEDOUT &&
+	      value_of("begun again") == 2);
+	worker = (pid_t)value_of("pid");
+	next = create(return_process, NULL, 0);
+	AWAIT((kill(worker, SIGCONT),
+	       dso_thread_join(next, 10 * DSO_MILLISECOND, NULL, NULL) == 0));
+	open_latch();
+	ck_assert_int_eq(join(thread), 0);
+	ck_assert_uint_eq(objects_of_run("").count, OBJECTS);
+}
+END_TEST
+
 START_TEST(a_worker_that_thaws_beyond_its_limit_ends_no_attempt_but_its_own)
 {
 	struct dso_thread *thread;
@@ -264,6 +318,7 @@ static Suite *suite(void)
 		a_frozen_worker_ends_with_its_executor,
 		ends_frozen ? a_worker_that_thaws_after_another_got_its_call_serves_again : NULL,
 		ends_frozen ? a_long_result_that_comes_after_a_short_one_does_not_stay : NULL,
+		a_long_result_of_the_round_before_does_not_stay_beside_a_short_one,
 		a_worker_that_thaws_beyond_its_limit_ends_no_attempt_but_its_own,
 		NULL,
 	};

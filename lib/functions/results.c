@@ -179,11 +179,15 @@ static int take_outcome(struct dso_thread *thread, const struct result_message *
 	enum outcome outcome = outcome_of(thread, message);
 	int r = 0;
 
-	thread->has_stored_result = message->is_stored;
 	if (may_be_made_again(thread, outcome)) {
 		pause_thread(thread, le32_get(message->attempt));
 		return 0;
 	}
+	/* A late one, of a round before. */
+	if (thread->has_stored_result && !message->is_stored)
+		stored_delete(thread->executor->session, thread->executor->prefix, "result",
+			      thread->number);
+	thread->has_stored_result = message->is_stored;
 	if (!thread->is_cancelled)
 		r = keep_value(thread, value, inline_bytes);
 	if (r)
