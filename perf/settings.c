@@ -244,7 +244,7 @@ static void check_objects(struct argp_state *state, struct parsing *parsing)
 	/* The words that it is compared with. */
 	settings->size_bytes = 8;
 	if (parsing->have_depth || settings->words != 1)
-		argp_error(state, "--depth and --words belong to lat and rate");
+		argp_error(state, "--depth belongs to rate, and --words to lat and rate");
 	if (parsing->have_sessions && settings->mode == MODE_CALL)
 		argp_error(state, "call has a driver and a worker, and takes no --sessions");
 	if (!parsing->have_sessions)

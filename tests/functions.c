@@ -122,6 +122,11 @@ DSO_FUNCTION(wait_at_latch)
 	return r;
 }
 
+DSO_FUNCTION(tell_transport)
+{
+	return dso_return(call, getenv("DSO_TRANSPORT"), strlen(getenv("DSO_TRANSPORT")) + 1);
+}
+
 /* ---- around a test ---- */
 
 static struct dso_thread *create(dso_function function, const void *argument, size_t bytes)
@@ -444,6 +449,23 @@ START_TEST(two_executors_of_a_session_do_not_meet)
 }
 END_TEST
 
+START_TEST(a_worker_has_the_choice_of_a_transport_that_its_driver_had)
+{
+	struct dso_session *driver;
+	struct dso_executor *own;
+	void *told;
+
+	OK(dso_open(daemon_url(&storaged, transport), NULL, &driver));
+	OK(dso_executor_open(driver, "process:", NULL, &own));
+	OK(dso_executor_invoke_any(own, &(struct dso_invocation){tell_transport}, 1, NULL,
+				   DSO_FOREVER, NULL, &told, NULL));
+	ck_assert_str_eq(told, "auto");
+	free(told);
+	dso_executor_close(own);
+	dso_close(driver);
+}
+END_TEST
+
 START_TEST(a_join_says_that_workers_cannot_be_started)
 {
 	struct dso_thread *thread;
@@ -506,9 +528,8 @@ static int be_driver(void)
 	return dso_thread_join(thread, DSO_FOREVER, NULL, NULL) != 0;
 }
 
-#define FDS_MAX 256
-
 /* The sockets of a session that is opened between these two. */
+#define FDS_MAX 256
 static bool of_session[FDS_MAX];
 
 static void begin_sockets(void)
@@ -647,6 +668,7 @@ static Suite *suite(void)
 		a_function_that_fails_by_a_lost_session_is_run_again,
 		calls_beside_a_worker_that_is_killed_have_their_results,
 		closing_ends_workers_in_the_middle_of_calls_and_leaves_nothing,
+		a_worker_has_the_choice_of_a_transport_that_its_driver_had,
 		a_join_says_that_workers_cannot_be_started,
 		a_join_ends_with_storaged,
 		an_executor_of_a_session_that_is_over_is_closed,

@@ -8,6 +8,7 @@
  * A worker that has run its calls says so before it ends. Then the next one starts: it need not
  * wait until the session of the former is over and its memory is unmapped.
  */
+#include "lib/client/session.h"
 #include "lib/core/clock.h"
 #include "lib/core/thread.h"
 #include "lib/functions/definitions.h"
@@ -102,7 +103,7 @@ static int make_environment(struct workers *workers)
 	    asprintf(&own[1], WORKER_DRIVER_VARIABLE "=%d", getpid()) < 0 ||
 	    asprintf(&own[2], WORKER_TELL_VARIABLE "=%d", workers->told_fds[1]) < 0 ||
 	    asprintf(&own[3], "DSO_URL=%s", request->url) < 0 ||
-	    asprintf(&own[4], "DSO_TRANSPORT=%s", dso_transport(request->session)) < 0 ||
+	    asprintf(&own[4], "DSO_TRANSPORT=%s", request->session->settings.transport) < 0 ||
 	    asprintf(&own[5], WORKER_CALLS_VARIABLE "=%" PRIu64,
 		     workers->is_cold ? 1 : UINT64_MAX) < 0 ||
 	    asprintf(&own[6], WORKER_PLACES_VARIABLE "=%d", workers->places_fd) < 0 ||

@@ -105,11 +105,13 @@ static const char about_ps[] =
 static const char about_kill[] =
 	"CALL is run/RUN/EXECUTOR/NUMBER, as ps shows it. A call that waits is not begun; where it "
 	"runs, its worker is killed. The driver learns that it was cancelled (ENODATA), and does "
-	"not make it again. Of a call that is over nothing changes.\n";
+	"not make it again. A call that has ended is left as it is. In a thread (thread:) the "
+	"function goes on until it asks.\n";
 
 static const char about_logs[] =
-	"CALL is run/RUN/EXECUTOR/NUMBER, as ps shows it, or any other call of that executor. What "
-	"its function wrote to standard output and error goes there. Lines are kept where the "
+	"CALL is run/RUN/EXECUTOR/NUMBER, as ps shows it once it has run for a tenth of a second; "
+	"any other NUMBER of that executor will do. What its function wrote to standard output and "
+	"error is printed there, too. Lines are kept where the "
 	"driver asks for them (output, in struct dso_executor_params): the last 1,024 of an "
 	"executor, until it is closed. --json prints a line of the function's a line.\n";
 

@@ -130,15 +130,17 @@ int dso_queue_pop_many(struct dso_queue *queue, struct dso_queue_item *items, si
  * session ends before it has acknowledged the item, the item comes back to the queue. So it is
  * delivered at least once; item->deliveries is how often, at most one too many. A lease has no time
  * limit, and the item keeps its slot: when the queue has gone round once, pushes wait for that
- * item. With -ECONNRESET nothing is lost. Errors as for dso_queue_pop(), and -ENOBUFS (the handle
- * has DSO_QUEUE_LEASES_MAX leases).
+ * item. With -ECONNRESET nothing is lost. Over a network it takes one round trip behind the look or
+ * the wake-up by which this handle learned of the item. Errors as for dso_queue_pop(), and -ENOBUFS
+ * (the handle has DSO_QUEUE_LEASES_MAX leases).
  */
 int dso_queue_lease(struct dso_queue *queue, struct dso_queue_item *item, int64_t timeout);
 
 /*
  * dso_queue_acknowledge - take the leased item with @ticket off the queue: it is done with. Does
- * not wait for others. Returns 0, -EPERM (this handle has not leased it, or not any more), -ESTALE,
- * -ECONNRESET (it may have been taken off, or come back), -ENOTCONN, -ESHUTDOWN.
+ * not wait for others: one round trip, and one more where producers wait for room. Returns 0,
+ * -EPERM (this handle has not leased it, or not any more), -ESTALE, -ECONNRESET (it may have been
+ * taken off, or come back), -ENOTCONN, -ESHUTDOWN.
  */
 int dso_queue_acknowledge(struct dso_queue *queue, uint64_t ticket);
 

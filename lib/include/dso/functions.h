@@ -194,10 +194,11 @@ struct dso_executor_params {
  * libcurl and libjansson are loaded then. Their options follow behind a # (http), or in the query:
  * timeout_ms=N, idle_ms=N, failures=N, and those of the platform. NULL: the environment variable
  * DSO_EXECUTOR, and where that is not set "process:". Workers use the URL of @session, and its
- * environment. In a run, the Nth executor that a driver opens finds the results that the Nth
- * executor of the driver before it has kept. @params may be NULL. *ret_executor is the caller's,
- * to be given back with dso_executor_close(). Blocks for some round trips. The sentence of a
- * failure is dso_error(session). Returns 0, -EINVAL (the URL, or a parameter, makes no sense, or
+ * environment. A process uses the transport that was asked for when @session was opened, or the
+ * best one. In a run, the Nth executor that a driver opens finds the results that the Nth executor
+ * of the driver before it has kept. @params may be NULL. *ret_executor is the caller's, to be given
+ * back with dso_executor_close(). Blocks for some round trips. The sentence of a failure is
+ * dso_error(session). Returns 0, -EINVAL (the URL, or a parameter, makes no sense, or
  * podman does not listen), -EBUSY (the run has another driver; the sentence says which),
  * -ENAMETOOLONG (the name of the run), -EOPNOTSUPP (processes share no embedded store, or a
  * library cannot be loaded), what opening a queue returns, -EAGAIN (this process gets no more

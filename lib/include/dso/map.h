@@ -51,15 +51,17 @@ int dso_map_get(struct dso_map *map, const void *key, size_t key_bytes, void *bu
 		size_t buffer_bytes, size_t *ret_length, uint64_t *ret_version);
 
 /*
- * dso_map_put - set the value of @key, whether or not it has one. *ret_version is the entry's
- * version then. Three round trips; one over an entry that the handle has seen and that is longer
- * than 40 bytes with its key. Returns 0, -EINVAL (the key is longer than
- * DSO_MAP_KEY_BYTES_MAX), -EMSGSIZE (the value is longer than DSO_MAP_VALUE_BYTES_MAX), -ENOSPC
- * (the arena is full, or hashes that are alike fill all that a map can have), -EUSERS (as many
- * sessions change the map as may at a time), -EBADMSG (what lies there is no map: something wrote
- * over it), -ETIMEDOUT (others were quicker all the time), -ESTALE, -ECONNRESET (it may or may not
- * have been put), -ENOMEM, -ENOTCONN, -ESHUTDOWN, -EOPNOTSUPP (storaged is older than this
- * library). With each error but -ECONNRESET the entry is as it was.
+ * dso_map_put - set the value of @key, whether or not it has one. *ret_version is the version that
+ * it has given the entry. Where another client puts @key meanwhile, this put may count as the one
+ * right before it: nobody reads its value or version then. Three round trips; one over an entry
+ * that the handle has seen and that is longer than 40 bytes with its key. Returns 0, -EINVAL (the
+ * key is longer than DSO_MAP_KEY_BYTES_MAX), -EMSGSIZE (the value is longer than
+ * DSO_MAP_VALUE_BYTES_MAX), -ENOSPC (the arena is full, or hashes that are alike fill all that a
+ * map can have), -EUSERS (as many sessions change the map as may at a time), -EBADMSG (what lies
+ * there is no map: something wrote over it), -ETIMEDOUT (others were quicker all the time),
+ * -ESTALE, -ECONNRESET (it may or may not have been put), -ENOMEM, -ENOTCONN, -ESHUTDOWN,
+ * -EOPNOTSUPP (storaged is older than this library). With each error but -ECONNRESET this call has
+ * not changed the entry.
  */
 int dso_map_put(struct dso_map *map, const void *key, size_t key_bytes, const void *value,
 		size_t length_bytes, uint64_t *ret_version);
