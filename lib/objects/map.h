@@ -31,7 +31,9 @@
  * key's entry before is over, and has not changed anything: it came right before the other one,
  * which wrote over what it put. So of many clients that put one key each ends, however many were
  * quicker. An entry that a merge or a replace has made depends on what was before it; its version
- * tells.
+ * tells. Where that may be, a look loads the block's state behind the READ of its head, which was
+ * not torn if the state is the same; and it loads how many wait, whom the other client, frozen
+ * maybe, has not woken.
  *
  * Insert: [claim, WRITE, CAS of an empty slot to provisional, READ both buckets and the segment's
  * word], and then [CAS provisional to there]. In between, it looks:
@@ -352,6 +354,9 @@ struct map_look {
 	/* Of the call that looks: what a CAS of it has met in the slot of map_recall, and the first
 	 * slot that it has seen the key's entry in; 0: none. */
 	uint64_t met, witnessed;
+	/* Where one of them is known: the block that was read stayed what it was, and clients wait
+	 * for changes of the map. */
+	bool is_stable, has_waiters;
 	/* the look's own */
 	bool in_sibling;
 	uint64_t slot_now;   /* of RECALL */
@@ -359,7 +364,7 @@ struct map_look {
 	uint64_t damaged_offset, damaged_slot;
 	uint8_t *room;
 	size_t room_bytes, have_bytes;
-	unsigned op, turns;
+	unsigned op, state_op, turns;
 	int64_t deadline_ns;
 };
 
@@ -395,7 +400,8 @@ void map_forget(struct dso_map *map, const struct map_key *key);
 /* Look for @count keys at once, until each look has a verdict. */
 void map_look(struct dso_map *map, struct map_look **looks, unsigned count);
 /* FOUND: whether another client has put the key since this call has seen its entry for the first
- * time. */
+ * time. look->has_waiters tells then whether to wake those who wait for it: the other client may
+ * not come to it. */
 bool map_look_is_put_since(struct map_look *look);
 
 /* A free cell in the bucket, from 1 on, for the owner of @lease; 0: there is none (map_cells.c). */

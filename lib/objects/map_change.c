@@ -170,7 +170,7 @@ static void found(struct dso_map *map, struct map_change *change)
 
 	if (change->request.kind == MAP_PUT && map_look_is_put_since(change->look)) {
 		change->version = change->entry_version;
-		finish(map, change, 0);
+		finish(map, change, change->look->has_waiters ? map_wake(map) : 0);
 		return;
 	}
 	change->version = change->look->content.version;

@@ -127,6 +127,47 @@ static bool has_key(const struct map_look *look)
 		memcmp(look->content.key, look->key.bytes, look->key.length) == 0);
 }
 
+/* ---- whether another client has put the key meanwhile ---- */
+
+static bool may_be_put_since(const struct map_look *look)
+{
+	return look->is_writer && (look->met || look->witnessed);
+}
+
+/* Behind the READ of a block: its state, which is another one as soon as it is used again. */
+static void ask_for_state(struct dso_map *map, struct map_look *look, uint64_t offset)
+{
+	if (!may_be_put_since(look))
+		return;
+	look->state_op = map->op_count;
+	map_op(map, op_load(offset));
+}
+
+/* Behind the READ of the slot. */
+static void ask_for_waiters(struct dso_map *map, const struct map_look *look)
+{
+	if (may_be_put_since(look))
+		map_ask_for_waiters(map);
+}
+
+static void learn_if_put_since(struct dso_map *map, struct map_look *look)
+{
+	le64_t state;
+
+	memcpy(&state, look->room, sizeof state);
+	look->is_stable = look->state_op && map->ops[look->state_op].value == le64_get(state);
+	look->has_waiters = may_be_put_since(look) && map_has_waiters(map);
+}
+
+bool map_look_is_put_since(struct map_look *look)
+{
+	if (look->witnessed == 0)
+		look->witnessed = look->slot;
+	return (look->is_stable || look->block.reference == 0) &&
+	       look->content.version & MAP_VERSION_PUT &&
+	       !map_slot_has_version(look->witnessed, look->content.version);
+}
+
 /* ---- candidates ---- */
 
 static void examine_cell(struct dso_map *map, struct map_look *look)
@@ -178,10 +219,13 @@ static void read_buckets(struct dso_map *map, struct map_look *look)
 	/* Behind the buckets: if it says that nothing was split, nothing was then. */
 	map_op(map, map_read_op(segment->offset + MAP_SEGMENT_WORD_OFFSET, &look->word,
 				sizeof look->word));
+	look->state_op = 0;
+	ask_for_waiters(map, look);
 }
 
 static void have_buckets(struct dso_map *map, struct map_look *look)
 {
+	learn_if_put_since(map, look);
 	look->candidates = 0;
 	for (unsigned bit = 0; bit < 2 * MAP_SLOTS; bit++) {
 		uint64_t slot = map_image_slot(look, bit / MAP_SLOTS, bit % MAP_SLOTS);
@@ -211,6 +255,7 @@ static void read_block(struct dso_map *map, struct map_look *look)
 	int r = space_find(&map->space, reference, sizeof(struct map_entry), &offset);
 
 	look->have_bytes = 0;
+	look->state_op = 0;
 	if (r == -EBADMSG)
 		return;
 	if (r) {
@@ -221,6 +266,7 @@ static void read_block(struct dso_map *map, struct map_look *look)
 	left = extent->offset + extent->bytes - offset;
 	look->have_bytes = guess(map, look) < left ? guess(map, look) : left;
 	map_ops_long(map, DATA_READ, offset, look->room, look->have_bytes);
+	ask_for_state(map, look, offset);
 }
 
 static void have_other_key(struct dso_map *map, struct map_look *look)
@@ -288,29 +334,23 @@ static void read_recalled(struct dso_map *map, struct map_look *look)
 	read_block(map, look);
 	/* Last: the answers to READs of falling lengths go in one run of packets. */
 	map_op(map, map_read_op(slot_offset(look), &look->slot_now, sizeof look->slot_now));
+	ask_for_waiters(map, look);
 }
 
 /* Where a CAS of this call has met the slot, whose block was read then: is that the key's entry? */
 static void witness(struct map_look *look)
 {
-	if (look->slot == look->met &&
+	if (look->slot == look->met && look->is_stable &&
 	    map_entry_content(look->room, look->have_bytes, look->slot, &look->content) &&
 	    look->content.key_bytes <= look->have_bytes - sizeof(struct map_entry) && has_key(look))
 		look->witnessed = look->slot;
-}
-
-bool map_look_is_put_since(struct map_look *look)
-{
-	if (look->witnessed == 0)
-		look->witnessed = look->slot;
-	return look->content.version & MAP_VERSION_PUT &&
-	       !map_slot_has_version(look->witnessed, look->content.version);
 }
 
 static void have_recalled(struct dso_map *map, struct map_look *look)
 {
 	uint64_t now = look->slot_now;
 
+	learn_if_put_since(map, look);
 	if (now == look->slot) {
 		have_block(map, look);
 	} else if (map_slot_state(now) == MAP_THERE && !map_slot_is_inline(now) &&
@@ -323,6 +363,18 @@ static void have_recalled(struct dso_map *map, struct map_look *look)
 		map_forget(map, &look->key);
 		again(map, look);
 	}
+}
+
+static void fetch(struct dso_map *map, struct map_look *look)
+{
+	read_block(map, look);
+	ask_for_waiters(map, look);
+}
+
+static void have_fetched(struct dso_map *map, struct map_look *look)
+{
+	learn_if_put_since(map, look);
+	have_block(map, look);
 }
 
 static void read_rest(struct dso_map *map, struct map_look *look)
@@ -375,7 +427,7 @@ static const struct {
 } states[MAP_LOOK_FAILED + 1] = {
 	[MAP_LOOK_RECALL] = {read_recalled, have_recalled},
 	[MAP_LOOK_READ] = {read_buckets, have_buckets},
-	[MAP_LOOK_FETCH] = {read_block, have_block},
+	[MAP_LOOK_FETCH] = {fetch, have_fetched},
 	[MAP_LOOK_REST] = {read_rest, have_value},
 	[MAP_LOOK_CONFIRM] = {load_slot, have_confirmed},
 	[MAP_LOOK_AFFIRM] = {load_slot, have_affirmed},

@@ -407,6 +407,81 @@ START_TEST(a_put_ends_however_often_others_put_the_key_before_it_comes_to_it)
 }
 END_TEST
 
+#define MAP_WAITERS_OFFSET (MAP_EVENT_OFFSET + EVENT_WAITERS_OFFSET)
+
+static uint64_t events_then;
+
+static uint64_t add_to_map(uint64_t offset, uint64_t count)
+{
+	uint64_t before;
+
+	OK(theirs, word_add((struct object *)their_map, offset, count, &before));
+	return before;
+}
+
+/* One waits for the map behind their put, which does not come to wake it. */
+static void put_theirs_without_a_wake(void)
+{
+	add_to_map(MAP_WAITERS_OFFSET, 0 - add_to_map(MAP_WAITERS_OFFSET, 0));
+	put_theirs();
+	add_to_map(MAP_WAITERS_OFFSET, 1);
+	events_then = add_to_map(MAP_EVENT_OFFSET, 0);
+}
+
+START_TEST(a_put_that_others_were_quicker_than_wakes_those_whom_they_have_not_woken)
+{
+	char value[100] = "mine";
+
+	value_bytes = _i ? sizeof value : 8;
+	open_maps(put_theirs_without_a_wake);
+	put_theirs();
+	OK(mine, dso_map_put(my_map, "key", 3, value, value_bytes, NULL));
+	ck_assert_uint_ge(rivalries, 1);
+	ck_assert_uint_gt(add_to_map(MAP_EVENT_OFFSET, 0), events_then);
+	close_maps();
+}
+END_TEST
+
+static uint64_t read_at; /* the last READ */
+static unsigned disturbed;
+static bool is_disturbed;
+
+/* For the first looks the block is used again while they read it: its state is another one behind
+ * the READ. */
+static int use_block_again(struct steered *steered, const struct op *op)
+{
+	uint64_t offset = read_at - ((struct object *)my_map)->offset;
+
+	if (is_disturbed)
+		add_to_map(offset, UINT64_MAX);
+	is_disturbed = op->opcode == DATA_FAA && op->operand == 0 && op->offset == read_at &&
+		       disturbed < 3;
+	if (is_disturbed) {
+		add_to_map(offset, 1);
+		disturbed++;
+	}
+	if (op->opcode == DATA_READ)
+		read_at = op->offset;
+	return be_quicker_than_put(steered, op);
+}
+
+START_TEST(a_put_does_not_end_by_an_entry_that_was_torn_as_it_was_read)
+{
+	char value[100] = "mine";
+
+	value_bytes = sizeof value;
+	open_maps(put_theirs);
+	put_theirs();
+	disturbed = 0;
+	is_disturbed = false;
+	steered_of(mine)->before = use_block_again;
+	OK(mine, dso_map_put(my_map, "key", 3, value, value_bytes, NULL));
+	ck_assert_uint_eq(disturbed, 3);
+	ck_assert_uint_ge(rivalries, 3);
+	close_maps();
+}
+END_TEST
+
 START_TEST(a_put_is_not_lost_to_changes_that_depend_on_what_was_there)
 {
 	int64_t value = 1000, got = 0;
@@ -573,6 +648,10 @@ int main(void)
 		a_producer_that_others_were_quicker_than_claims_no_slot_before_it_has_the_ticket);
 	tcase_add_loop_test(
 		tests, a_put_ends_however_often_others_put_the_key_before_it_comes_to_it, 0, 2);
+	tcase_add_loop_test(
+		tests, a_put_that_others_were_quicker_than_wakes_those_whom_they_have_not_woken, 0,
+		2);
+	tcase_add_test(tests, a_put_does_not_end_by_an_entry_that_was_torn_as_it_was_read);
 	tcase_add_test(tests, a_put_is_not_lost_to_one_that_ended_before_it_began);
 	tcase_add_test(tests, a_put_is_not_lost_to_changes_that_depend_on_what_was_there);
 	tcase_add_test(tests, a_producer_that_lets_go_the_slot_of_anothers_ticket_tells_of_it);
