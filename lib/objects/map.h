@@ -451,6 +451,7 @@ struct map_change {
 	uint64_t cell_before, cell_word; /* before it is claimed, and claimed */
 	bool is_robbed;                  /* another client has claimed the cell */
 	bool is_blind;                   /* a put over an entry that was not looked for */
+	uint8_t depth;                   /* of the key's segment when it was looked for */
 	unsigned side, index;            /* the slot */
 	uint64_t before, slot;           /* its values */
 	uint8_t image[2][8 * MAP_SLOTS]; /* as seen by INSERT */

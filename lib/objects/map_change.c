@@ -119,6 +119,14 @@ static bool find_stale(struct map_change *change)
 	return any;
 }
 
+/* Split the segment that the look was in, unless another change of the batch has. */
+static int split(struct dso_map *map, const struct map_change *change)
+{
+	uint64_t hash = change->look->key.hash;
+
+	return map_segment_of(map, hash)->depth == change->depth ? map_split(map, hash) : 0;
+}
+
 static void make_room(struct dso_map *map, struct map_change *change)
 {
 	int r;
@@ -130,7 +138,7 @@ static void make_room(struct dso_map *map, struct map_change *change)
 			again(map, change);
 		return;
 	}
-	r = map_split(map, change->look->key.hash);
+	r = split(map, change);
 	if (r)
 		finish(map, change, r);
 }
@@ -220,7 +228,7 @@ static void decide(struct dso_map *map, struct map_change *change)
 		absent(map, change);
 		return;
 	case MAP_LOOK_SPLIT:
-		r = map_split(map, look->key.hash);
+		r = split(map, change);
 		break;
 	default:
 		r = look->error;
@@ -637,6 +645,8 @@ static bool look(struct dso_map *map, unsigned count)
 	if (looked == 0)
 		return false;
 	map_look(map, looks, looked);
+	for (unsigned i = 0; i < count; i++)
+		map->changes[i].depth = map_segment_of(map, map->looks[i].key.hash)->depth;
 	for (unsigned i = 0; i < count; i++)
 		if (map->changes[i].step == MAP_CHANGE_LOOK)
 			decide(map, &map->changes[i]);

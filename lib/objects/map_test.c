@@ -564,6 +564,34 @@ START_TEST(a_session_that_ends_while_its_put_of_many_splits_leaves_no_block_behi
 }
 END_TEST
 
+/* The segments of a map that the crowd is put into, so many at once. */
+static uint64_t segments_by(unsigned many, struct dso_session *keeper)
+{
+	struct dso_map *map = begin();
+	struct map_report report;
+
+	give_seed(map);
+	if (crowd[CROWD - 1] == 0)
+		find_crowd(map);
+	for (unsigned i = 0; i < CROWD; i += many)
+		ck_assert_int_eq(put_crowd(map, i, i + many), 0);
+	ck_assert_int_eq(map_check(map, &report), 0);
+	ck_assert_uint_eq(report.entries, CROWD);
+	end(map);
+	delete_map(keeper);
+	return report.segments;
+}
+
+START_TEST(a_put_of_many_splits_no_more_than_puts_of_one_key_do)
+{
+	struct dso_session *keeper;
+
+	ck_assert_int_eq(dso_open("embedded:map", NULL, &keeper), 0);
+	ck_assert_uint_eq(segments_by(CROWD, keeper), segments_by(1, keeper));
+	dso_close(keeper);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("map");
@@ -575,6 +603,7 @@ int main(void)
 			    0, (int)COUNT(theirs));
 	tcase_add_test(tests,
 		       a_session_that_ends_while_its_put_of_many_splits_leaves_no_block_behind);
+	tcase_add_test(tests, a_put_of_many_splits_no_more_than_puts_of_one_key_do);
 	tcase_add_test(tests, a_put_without_a_look_frees_the_block_that_it_has_replaced);
 	tcase_add_test(tests,
 		       a_put_without_a_look_leaves_the_entry_of_another_key_in_the_same_slot);
