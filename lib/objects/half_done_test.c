@@ -334,6 +334,11 @@ static int acknowledge(void *queue)
 	return dso_queue_acknowledge(queue, 0);
 }
 
+static int give_back(void *queue)
+{
+	return dso_queue_give_back(queue, 0);
+}
+
 static int shut_down(void *queue)
 {
 	return dso_queue_shutdown(queue);
@@ -449,6 +454,7 @@ static const struct call {
 	{"queue pop", open_queue, pop, bytes_of},
 	{"queue lease", open_queue, lease, bytes_of},
 	{"queue acknowledge", open_leased, acknowledge, bytes_of},
+	{"queue give back", open_leased, give_back, bytes_of},
 	{"queue shutdown", open_queue, shut_down, bytes_of},
 	{"map put", open_map, put, entries_of},
 	{"map put, new", open_map, put_new, entries_of},

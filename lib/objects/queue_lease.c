@@ -111,11 +111,7 @@ static int give_back(struct dso_queue *queue, uint64_t ticket)
 {
 	int r = queue_has_leased(queue, ticket) ? count_return(queue, ticket) : -EPERM;
 
-	if (r == 0)
-		r = queue_end_lease(queue, ticket, queue_word_without_owner);
-	if (r == 0)
-		r = queue_count_left(queue);
-	return r;
+	return r ? r : queue_leave_leased(queue, ticket);
 }
 
 int dso_queue_give_back(struct dso_queue *queue, uint64_t ticket)

@@ -568,11 +568,9 @@ static int pop_until(struct dso_queue *queue, struct pop *pop, int64_t deadline_
 		beaten = r == -EAGAIN ? beaten + 1 : 0;
 		if (r != -EAGAIN)
 			continue;
-		r = 0;
-		if (items_seen(queue) || pop->popped) {
-			r = queue_check_beaten(queue, beaten, deadline_ns);
+		r = queue_check_beaten(queue, beaten, deadline_ns);
+		if (r || items_seen(queue) || pop->popped)
 			continue;
-		}
 		r = queue_look(queue);
 		if (r == 0)
 			r = has_items(queue);

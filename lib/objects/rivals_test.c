@@ -242,13 +242,13 @@ static int be_rival(struct steered *steered, const struct op *op)
 }
 
 /* There are items, and room for some. */
-static void open_queues(uint64_t offset, void (*quicker)(void))
+static void open_queues(uint64_t offset, void (*quicker)(void), unsigned items)
 {
 	struct dso_queue_params params = {.capacity = 8, .item_bytes = 8};
 
 	OK(mine, dso_queue_open(mine, "queue", &params, &my_queue));
 	OK(theirs, dso_queue_open(theirs, "queue", NULL, &their_queue));
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < items; i++)
 		OK(theirs, dso_queue_push(their_queue, "x", 1, DSO_NOWAIT));
 	ticket_offset = offset;
 	be_quicker = quicker;
@@ -292,17 +292,28 @@ static int pop_mine(int64_t timeout)
 	return dso_queue_pop(my_queue, &byte, 8, timeout, NULL);
 }
 
+static int lease_mine(int64_t timeout)
+{
+	char byte[8];
+	struct dso_queue_item item = {.bytes = byte, .bytes_max = sizeof byte};
+
+	return dso_queue_lease(my_queue, &item, timeout);
+}
+
 static const struct {
 	uint64_t offset;
 	void (*be_quicker)(void);
 	int (*call)(int64_t timeout);
-} sides[] = {{QUEUE_TAIL_OFFSET, push_and_pop, push_mine},
-	     {QUEUE_HEAD_OFFSET, pop_and_push, pop_mine}};
+	unsigned items;
+} sides[] = {{QUEUE_TAIL_OFFSET, push_and_pop, push_mine, 4},
+	     {QUEUE_HEAD_OFFSET, pop_and_push, pop_mine, 4},
+	     {QUEUE_HEAD_OFFSET, pop_and_push, pop_mine, 1},
+	     {QUEUE_HEAD_OFFSET, pop_and_push, lease_mine, 1}};
 #define SIDES (int)(sizeof sides / sizeof *sides)
 
 START_TEST(a_client_whom_others_keep_from_its_tickets_ends_at_its_deadline)
 {
-	open_queues(sides[_i].offset, sides[_i].be_quicker);
+	open_queues(sides[_i].offset, sides[_i].be_quicker, sides[_i].items);
 	ck_assert_int_eq(sides[_i].call(DSO_NOWAIT), -ETIMEDOUT);
 	ck_assert_uint_lt(rivalries, RIVALRIES_MAX);
 	close_queues();
@@ -311,7 +322,7 @@ END_TEST
 
 START_TEST(a_client_whom_others_keep_from_its_tickets_is_interrupted)
 {
-	open_queues(sides[_i].offset, sides[_i].be_quicker);
+	open_queues(sides[_i].offset, sides[_i].be_quicker, sides[_i].items);
 	interrupted_at = 2 * QUEUE_VAIN_MIN;
 	ck_assert_int_eq(sides[_i].call(DSO_FOREVER), -ECANCELED);
 	/* Where it then saw nothing that it could have tried for, it looked first. */
@@ -322,7 +333,7 @@ END_TEST
 
 START_TEST(a_producer_that_others_were_quicker_than_claims_no_slot_before_it_has_the_ticket)
 {
-	open_queues(QUEUE_TAIL_OFFSET, push_and_pop);
+	open_queues(QUEUE_TAIL_OFFSET, push_and_pop, 4);
 	ck_assert_int_eq(push_mine(DSO_NOWAIT), -ETIMEDOUT);
 	ck_assert_uint_eq(claims, 1);
 	close_queues();
@@ -549,7 +560,7 @@ START_TEST(a_producer_that_lets_go_the_slot_of_anothers_ticket_tells_of_it)
 {
 	uint64_t told, length;
 
-	open_queues(QUEUE_TAIL_OFFSET, take_ticket);
+	open_queues(QUEUE_TAIL_OFFSET, take_ticket, 4);
 	OK(mine, dso_queue_length(my_queue, &length));
 	add_to(QUEUE_SPACE_OFFSET + EVENT_WAITERS_OFFSET, 1);
 	told = word_of(QUEUE_SPACE_OFFSET);
@@ -575,7 +586,7 @@ START_TEST(an_item_that_is_published_when_a_consumer_went_on_is_counted_as_left_
 {
 	uint64_t missed;
 
-	open_queues(QUEUE_TAIL_OFFSET, NULL);
+	open_queues(QUEUE_TAIL_OFFSET, NULL, 4);
 	steered_of(mine)->before = mark_slot;
 	missed = word_of(QUEUE_MISSED_OFFSET);
 	OK(mine, push_mine(DSO_NOWAIT));
@@ -604,7 +615,7 @@ START_TEST(a_consumer_of_many_items_wakes_as_many_producers)
 	uint64_t length;
 	size_t popped;
 
-	open_queues(QUEUE_HEAD_OFFSET, NULL);
+	open_queues(QUEUE_HEAD_OFFSET, NULL, 4);
 	steered_of(mine)->before = NULL;
 	OK(mine, dso_queue_length(my_queue, &length));
 	for (unsigned i = 0; i < 3; i++)
