@@ -31,9 +31,9 @@
  * key's entry before is over, and has not changed anything: it came right before the other one,
  * which wrote over what it put. So of many clients that put one key each ends, however many were
  * quicker. An entry that a merge or a replace has made depends on what was before it; its version
- * tells. Where that may be, a look loads the block's state behind the READ of its head, which was
- * not torn if the state is the same; and it loads how many wait, whom the other client, frozen
- * maybe, has not woken.
+ * tells. Where that may be, a look reads all of a short entry, whose checksum tells that it was not
+ * torn, and loads the state of a long one's block behind its READ, which has to be the same. It
+ * loads how many wait, too: the other client, frozen maybe, may not have woken them.
  *
  * Insert: [claim, WRITE, CAS of an empty slot to provisional, READ both buckets and the segment's
  * word], and then [CAS provisional to there]. In between, it looks:

@@ -150,12 +150,23 @@ static void ask_for_waiters(struct dso_map *map, const struct map_look *look)
 		map_ask_for_waiters(map);
 }
 
-static void learn_if_put_since(struct dso_map *map, struct map_look *look)
+/* Whether what was read of the block is its entry, and was not torn: its checksum tells, or where
+ * not all of it was read the block's state. */
+static bool is_stable(const struct dso_map *map, const struct map_look *look)
 {
-	le64_t state;
+	struct map_content content;
 
-	memcpy(&state, look->room, sizeof state);
-	look->is_stable = look->state_op && map->ops[look->state_op].value == le64_get(state);
+	if (look->state_op == 0 ||
+	    !map_entry_content(look->room, look->have_bytes, look->slot, &content))
+		return false;
+	if (map_content_bytes(&content) <= look->have_bytes)
+		return map_entry_is_whole(look->room, &content);
+	return map->ops[look->state_op].value == content.state;
+}
+
+static void learn_if_put_since(const struct dso_map *map, struct map_look *look)
+{
+	look->is_stable = is_stable(map, look);
 	look->has_waiters = may_be_put_since(look) && map_has_waiters(map);
 }
 
@@ -238,12 +249,13 @@ static void have_buckets(struct dso_map *map, struct map_look *look)
 	examine(map, look);
 }
 
-/* How much of a block is read at first: where only the key matters, that. */
+/* How much of a block is read at first: where only the key matters, that. All of a short entry has a
+ * checksum. */
 static size_t guess(const struct dso_map *map, const struct map_look *look)
 {
 	size_t key_bytes = sizeof(struct map_entry) + look->key.length;
 
-	if (!look->wants_value)
+	if (!look->wants_value && !may_be_put_since(look))
 		return key_bytes;
 	return map->guess_bytes > key_bytes ? map->guess_bytes : key_bytes;
 }
