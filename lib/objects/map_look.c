@@ -249,8 +249,8 @@ static void have_buckets(struct dso_map *map, struct map_look *look)
 	examine(map, look);
 }
 
-/* How much of a block is read at first: where only the key matters, that. All of a short entry has a
- * checksum. */
+/* How much of a block is read at first: where only the key matters, that. All of a short entry has
+ * a checksum. */
 static size_t guess(const struct dso_map *map, const struct map_look *look)
 {
 	size_t key_bytes = sizeof(struct map_entry) + look->key.length;
