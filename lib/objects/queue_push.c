@@ -376,14 +376,25 @@ static int publish(struct dso_queue *queue, struct push *push, unsigned i, unsig
 	return 0;
 }
 
-/* The slot of ticket @i has not come to its lap. Give the ticket back, if it is the last: else a
- * consumer will find that nobody comes. */
+/* Go on without ticket @i, whose slot is not this session's. Where it has not come to its lap, give
+ * the ticket back, if it is the last. Otherwise a consumer has to find that nobody comes, unless
+ * one has: the slot has come to its lap too late, or another producer has claimed it without a
+ * ticket and not let it go yet. */
 static int give_up(struct dso_queue *queue, struct push *push, unsigned i)
 {
 	uint64_t ticket = push->first + i, before;
+	int64_t ahead = queue_laps_ahead(queue, push->words[i], ticket);
+	int r;
 
-	push->is_blocked = true;
-	return word_cas(&queue->object, QUEUE_TAIL_OFFSET, ticket + 1, ticket, &before);
+	if (ahead > 0)
+		return 0;
+	if (ahead < 0) {
+		push->is_blocked = true;
+		r = word_cas(&queue->object, QUEUE_TAIL_OFFSET, ticket + 1, ticket, &before);
+		if (r || before == ticket + 1)
+			return r;
+	}
+	return queue_tell(queue, QUEUE_ITEMS_OFFSET);
 }
 
 /* Where this processor reaches them, fill those that are as they mostly are. */
@@ -413,7 +424,7 @@ static int fill(struct dso_queue *queue, struct push *push, int64_t deadline_ns)
 
 		if (!is_claimed(queue, push, i))
 			r = claim_late(queue, push, i, deadline_ns);
-		if (r == 0 && queue_laps_ahead(queue, push->words[i], push->first + i) < 0)
+		if (r == 0 && !is_claimed(queue, push, i))
 			r = give_up(queue, push, i);
 		while (i + count < push->tickets && is_claimed(queue, push, i + count))
 			count++;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What another session does between two operations of a call, and operations that fail: events,
- * queues and maps over an embedded store. */
+/* What another session does between two operations of a call, and operations that fail: events
+ * and queues over an embedded store. */
 #include "lib/objects/event.h"
 #include "lib/objects/queue.h"
 #include "lib/objects/steered_test.h"
@@ -340,207 +340,6 @@ START_TEST(a_producer_that_others_were_quicker_than_claims_no_slot_before_it_has
 }
 END_TEST
 
-/* ---- a put that others were quicker than ---- */
-
-static struct dso_map *my_map;
-static void (*change_entry)(void);
-static size_t value_bytes; /* of which an entry lies in a cell, or in a block */
-
-/* Before each of its tries to write over the entry they change it. */
-static int be_quicker_than_put(struct steered *steered, const struct op *op)
-{
-	bool writes_over = op->opcode == DATA_CAS && map_slot_state(op->operand) == MAP_THERE &&
-			   map_slot_state(op->swap) == MAP_THERE;
-
-	if (!writes_over || rivalries == RIVALRIES_MAX)
-		return 0;
-	rivalries++;
-	change_entry();
-	return 0;
-}
-
-static void put_theirs(void)
-{
-	char value[2000] = "theirs";
-
-	OK(theirs, dso_map_put(their_map, "key", 3, value, value_bytes, NULL));
-}
-
-/* It depends on what was there. */
-static void add_to_entry(void)
-{
-	int64_t one = 1;
-
-	if (rivalries > 5)
-		return;
-	OK(theirs, dso_map_merge(their_map, "key", 3, DSO_SUM_INT64, &one, sizeof one, NULL));
-}
-
-static void open_maps(void (*change)(void))
-{
-	OK(mine, dso_map_open(mine, "map", NULL, &my_map));
-	OK(theirs, dso_map_open(theirs, "map", NULL, &their_map));
-	change_entry = change;
-	rivalries = 0;
-	steered_of(mine)->before = be_quicker_than_put;
-}
-
-static void close_maps(void)
-{
-	steered_of(mine)->before = NULL;
-	dso_map_close(my_map);
-	OK(theirs, dso_object_delete(theirs, "map"));
-	dso_map_close(their_map);
-}
-
-START_TEST(a_put_ends_however_often_others_put_the_key_before_it_comes_to_it)
-{
-	char value[100] = "mine";
-	uint64_t version;
-	size_t length;
-
-	value_bytes = _i ? sizeof value : 8;
-	open_maps(put_theirs);
-	put_theirs();
-	/* At first it has not seen the entry, and then it has. */
-	for (unsigned i = 0; i < 2; i++) {
-		rivalries = 0;
-		OK(mine, dso_map_put(my_map, "key", 3, value, value_bytes, &version));
-		ck_assert_uint_ge(rivalries, 1);
-		ck_assert_uint_le(rivalries, 2);
-		ck_assert_int_eq(dso_map_replace(my_map, "key", 3, version, "late", 4, NULL),
-				 -EAGAIN);
-	}
-	steered_of(mine)->before = NULL;
-	OK(mine, dso_map_get(my_map, "key", 3, value, sizeof value, &length, NULL));
-	ck_assert(length == value_bytes && memcmp(value, "theirs", 7) == 0);
-	close_maps();
-}
-END_TEST
-
-#define MAP_WAITERS_OFFSET (MAP_EVENT_OFFSET + EVENT_WAITERS_OFFSET)
-
-static uint64_t events_then;
-
-static uint64_t add_to_map(uint64_t offset, uint64_t count)
-{
-	uint64_t before;
-
-	OK(theirs, word_add((struct object *)their_map, offset, count, &before));
-	return before;
-}
-
-/* One waits for the map behind their put, which does not come to wake it. */
-static void put_theirs_without_a_wake(void)
-{
-	add_to_map(MAP_WAITERS_OFFSET, 0 - add_to_map(MAP_WAITERS_OFFSET, 0));
-	put_theirs();
-	add_to_map(MAP_WAITERS_OFFSET, 1);
-	events_then = add_to_map(MAP_EVENT_OFFSET, 0);
-}
-
-START_TEST(a_put_that_others_were_quicker_than_wakes_those_whom_they_have_not_woken)
-{
-	char value[100] = "mine";
-
-	value_bytes = _i ? sizeof value : 8;
-	open_maps(put_theirs_without_a_wake);
-	put_theirs();
-	OK(mine, dso_map_put(my_map, "key", 3, value, value_bytes, NULL));
-	ck_assert_uint_ge(rivalries, 1);
-	ck_assert_uint_gt(add_to_map(MAP_EVENT_OFFSET, 0), events_then);
-	close_maps();
-}
-END_TEST
-
-static uint64_t read_at; /* the last READ */
-static unsigned disturbed;
-static uint64_t disturbed_word; /* 0: none is */
-
-static void disturb(uint64_t offset)
-{
-	disturbed_word = offset - ((struct object *)my_map)->offset;
-	add_to_map(disturbed_word, UINT64_C(1) << 40);
-	disturbed++;
-}
-
-/* For the first looks the block is written while they read it. A short entry has another version
- * then, though as much of it as a slot has is the same. The block of a long one has another state
- * behind the READ. */
-static int write_block_meanwhile(struct steered *steered, const struct op *op)
-{
-	bool is_short = value_bytes <= 100;
-
-	if (disturbed_word)
-		add_to_map(disturbed_word, 0 - (UINT64_C(1) << 40));
-	disturbed_word = 0;
-	if (disturbed < 3 && is_short && op->opcode == DATA_READ && op->length_bytes > 100 &&
-	    rivalries)
-		disturb(op->offset + offsetof(struct map_entry, version));
-	else if (disturbed < 3 && !is_short && op->opcode == DATA_FAA && op->operand == 0 &&
-		 op->offset == read_at)
-		disturb(op->offset);
-	if (op->opcode == DATA_READ)
-		read_at = op->offset;
-	return be_quicker_than_put(steered, op);
-}
-
-START_TEST(a_put_does_not_end_by_an_entry_that_was_torn_as_it_was_read)
-{
-	char value[2000] = "mine";
-
-	value_bytes = _i ? sizeof value : 100;
-	open_maps(put_theirs);
-	put_theirs();
-	disturbed = 0;
-	disturbed_word = 0;
-	steered_of(mine)->before = write_block_meanwhile;
-	OK(mine, dso_map_put(my_map, "key", 3, value, value_bytes, NULL));
-	ck_assert_uint_eq(disturbed, 3);
-	ck_assert_uint_ge(rivalries, 3);
-	close_maps();
-}
-END_TEST
-
-START_TEST(a_put_is_not_lost_to_changes_that_depend_on_what_was_there)
-{
-	int64_t value = 1000, got = 0;
-	size_t length;
-
-	open_maps(add_to_entry);
-	OK(theirs, dso_map_put(their_map, "key", 3, &got, sizeof got, NULL));
-	for (unsigned i = 0; i < 2; i++) {
-		rivalries = 0;
-		OK(mine, dso_map_put(my_map, "key", 3, &value, sizeof value, NULL));
-		ck_assert_uint_ge(rivalries, 5);
-		OK(theirs, dso_map_get(their_map, "key", 3, &got, sizeof got, &length, NULL));
-		ck_assert_int_eq(got, 1000);
-	}
-	close_maps();
-}
-END_TEST
-
-START_TEST(a_put_is_not_lost_to_one_that_ended_before_it_began)
-{
-	static const size_t lengths[] = {100, 8};
-	char value[100] = "mine", got[100];
-	size_t length;
-
-	for (unsigned i = 0; i < 2; i++) {
-		open_maps(NULL);
-		steered_of(mine)->before = NULL;
-		value_bytes = 100;
-		put_theirs();
-		OK(mine, dso_map_get(my_map, "key", 3, got, sizeof got, &length, NULL));
-		put_theirs();
-		OK(mine, dso_map_put(my_map, "key", 3, value, lengths[i], NULL));
-		OK(theirs, dso_map_get(their_map, "key", 3, got, sizeof got, &length, NULL));
-		ck_assert(length == lengths[i] && memcmp(got, "mine", 5) == 0);
-		close_maps();
-	}
-}
-END_TEST
-
 /* ---- others at the slot of a producer ---- */
 
 static uint64_t word_of(uint64_t offset)
@@ -600,6 +399,42 @@ START_TEST(an_item_that_is_published_when_a_consumer_went_on_is_counted_as_left_
 	missed = word_of(QUEUE_MISSED_OFFSET);
 	OK(mine, push_mine(DSO_NOWAIT));
 	ck_assert_uint_eq(word_of(QUEUE_MISSED_OFFSET), missed + 1);
+	close_queues();
+}
+END_TEST
+
+/* ---- a producer whose slot another one has claimed ---- */
+
+/* Without a ticket, and it does not let it go. */
+static int claim_slot(struct steered *steered, const struct op *op)
+{
+	const struct object *object = &my_queue->object;
+	uint64_t before;
+
+	if (op->opcode == DATA_CAS && op->offset == object->offset + QUEUE_SLOTS_OFFSET &&
+	    rivalries++ == 0)
+		OK(theirs, word_cas(&their_queue->object, QUEUE_SLOTS_OFFSET, op->operand,
+				    queue_word(their_queue, 0, theirs->owner, 0), &before));
+	return 0;
+}
+
+START_TEST(consumers_hear_of_a_ticket_that_its_producer_goes_on_without)
+{
+	struct dso_queue_params params = {.capacity = 1, .item_bytes = 8};
+	uint64_t waiters = QUEUE_ITEMS_OFFSET + EVENT_WAITERS_OFFSET, then;
+
+	OK(mine, dso_queue_open(mine, "queue", &params, &my_queue));
+	OK(theirs, dso_queue_open(theirs, "queue", NULL, &their_queue));
+	rivalries = 0;
+	/* One waits. */
+	add_to(waiters, 1);
+	then = word_of(QUEUE_ITEMS_OFFSET);
+	steered_of(mine)->before = claim_slot;
+	ck_assert_int_eq(push_mine(DSO_NOWAIT), -ETIMEDOUT);
+	ck_assert_uint_eq(word_of(QUEUE_TAIL_OFFSET), 1);
+	/* Once with its claim, and once when it goes on. */
+	ck_assert_uint_eq(word_of(QUEUE_ITEMS_OFFSET), then + 2);
+	add_to(waiters, UINT64_MAX);
 	close_queues();
 }
 END_TEST
@@ -666,15 +501,7 @@ int main(void)
 	tcase_add_test(
 		tests,
 		a_producer_that_others_were_quicker_than_claims_no_slot_before_it_has_the_ticket);
-	tcase_add_loop_test(
-		tests, a_put_ends_however_often_others_put_the_key_before_it_comes_to_it, 0, 2);
-	tcase_add_loop_test(
-		tests, a_put_that_others_were_quicker_than_wakes_those_whom_they_have_not_woken, 0,
-		2);
-	tcase_add_loop_test(tests, a_put_does_not_end_by_an_entry_that_was_torn_as_it_was_read, 0,
-			    2);
-	tcase_add_test(tests, a_put_is_not_lost_to_one_that_ended_before_it_began);
-	tcase_add_test(tests, a_put_is_not_lost_to_changes_that_depend_on_what_was_there);
+	tcase_add_test(tests, consumers_hear_of_a_ticket_that_its_producer_goes_on_without);
 	tcase_add_test(tests, a_producer_that_lets_go_the_slot_of_anothers_ticket_tells_of_it);
 	tcase_add_test(tests,
 		       an_item_that_is_published_when_a_consumer_went_on_is_counted_as_left_behind);
