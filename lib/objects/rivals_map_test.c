@@ -38,10 +38,15 @@ static struct dso_map *my_map, *their_map;
 static void (*change_entry)(void);
 static size_t value_bytes; /* of which an entry lies in a cell, or in a block */
 
-/* Before each of its tries to write over the entry they change it. */
+/* Before each of its tries to write over the entry they change it. The map has one segment, which
+ * is in its head; words of blocks, which are elsewhere, may look like slots. */
 static int be_quicker_than_put(struct steered *steered, const struct op *op)
 {
-	bool writes_over = op->opcode == DATA_CAS && map_slot_state(op->operand) == MAP_THERE &&
+	const struct object *object = (struct object *)my_map;
+	bool is_in_head = op->offset - object->offset <
+			  MAP_HEAD_BYTES(object->parameters[MAP_PARAMETER_MEMBERS]);
+	bool writes_over = op->opcode == DATA_CAS && is_in_head &&
+			   map_slot_state(op->operand) == MAP_THERE &&
 			   map_slot_state(op->swap) == MAP_THERE;
 
 	if (!writes_over || rivalries == RIVALRIES_MAX)
