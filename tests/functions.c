@@ -127,21 +127,6 @@ DSO_FUNCTION(tell_transport)
 	return dso_return(call, getenv("DSO_TRANSPORT"), strlen(getenv("DSO_TRANSPORT")) + 1);
 }
 
-/* ---- around a test ---- */
-
-static struct dso_thread *create(dso_function function, const void *argument, size_t bytes)
-{
-	struct dso_thread *thread;
-
-	OK(dso_thread_create(executor, function, argument, bytes, &thread));
-	return thread;
-}
-
-static int join(struct dso_thread *thread)
-{
-	return dso_thread_join(thread, DSO_FOREVER, NULL, NULL);
-}
-
 /* ---- results ---- */
 
 START_TEST(a_result_of_any_length_comes_back_whole)

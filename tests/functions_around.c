@@ -60,6 +60,19 @@ void open_executor(const struct dso_executor_params *params)
 	OK(dso_executor_open(session, has_processes() ? "process:" : "thread:", params, &executor));
 }
 
+struct dso_thread *create(dso_function function, const void *argument, size_t bytes)
+{
+	struct dso_thread *thread;
+
+	OK(dso_thread_create(executor, function, argument, bytes, &thread));
+	return thread;
+}
+
+int join(struct dso_thread *thread)
+{
+	return dso_thread_join(thread, DSO_FOREVER, NULL, NULL);
+}
+
 void set_up(void)
 {
 	static const char *const arguments[] = {"--memory", "256MiB",      "--domain",

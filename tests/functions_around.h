@@ -22,6 +22,10 @@ void open_session(struct dso_session **ret_session);
 /* Of "process:" where there are any. */
 void open_executor(const struct dso_executor_params *params);
 
+/* A call of @executor, and its outcome. */
+struct dso_thread *create(dso_function function, const void *argument, size_t bytes);
+int join(struct dso_thread *thread);
+
 /* With two workers. */
 void set_up(void);
 void tear_down(void);

@@ -116,19 +116,6 @@ DSO_FUNCTION(sum_up)
 
 /* ---- around a test ---- */
 
-static struct dso_thread *create(dso_function function, const void *argument, size_t bytes)
-{
-	struct dso_thread *thread;
-
-	OK(dso_thread_create(executor, function, argument, bytes, &thread));
-	return thread;
-}
-
-static int join(struct dso_thread *thread)
-{
-	return dso_thread_join(thread, DSO_FOREVER, NULL, NULL);
-}
-
 static void open_other_executor(const struct dso_executor_params *params)
 {
 	dso_executor_close(executor);

@@ -114,19 +114,6 @@ DSO_FUNCTION(return_process)
 
 /* ---- around a test ---- */
 
-static struct dso_thread *create(dso_function function, const void *argument, size_t bytes)
-{
-	struct dso_thread *thread;
-
-	OK(dso_thread_create(executor, function, argument, bytes, &thread));
-	return thread;
-}
-
-static int join(struct dso_thread *thread)
-{
-	return dso_thread_join(thread, DSO_FOREVER, NULL, NULL);
-}
-
 /* The process that a function has returned. */
 static pid_t process_of(struct dso_thread *thread)
 {

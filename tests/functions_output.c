@@ -106,19 +106,6 @@ static void begin(int64_t limit)
 	open_executor(&params);
 }
 
-static struct dso_thread *create(dso_function function)
-{
-	struct dso_thread *thread;
-
-	OK(dso_thread_create(executor, function, NULL, 0, &thread));
-	return thread;
-}
-
-static int join(struct dso_thread *thread)
-{
-	return dso_thread_join(thread, DSO_FOREVER, NULL, NULL);
-}
-
 /* The line with @text, which there is once. */
 static const struct line *line_of(const char *text)
 {
@@ -140,7 +127,7 @@ START_TEST(the_lines_of_a_call_come_before_its_join_returns)
 	begin(0);
 	for (uint64_t call = 0; call < 3; call++) {
 		seen.lines = 0;
-		OK(join(create(write_lines)));
+		OK(join(create(write_lines, NULL, 0)));
 		ck_assert_uint_eq(seen.lines, 4);
 		ck_assert_int_eq(line_of("one")->stream, STDOUT_FILENO);
 		ck_assert_int_eq(line_of("")->stream, STDOUT_FILENO);
@@ -158,7 +145,7 @@ END_TEST
 START_TEST(a_long_line_comes_in_parts)
 {
 	begin(0);
-	OK(join(create(write_long_line)));
+	OK(join(create(write_long_line, NULL, 0)));
 	ck_assert_uint_eq(seen.lines, 3);
 	ck_assert_uint_eq(seen.line[0].bytes, DSO_OUTPUT_LINE_BYTES_MAX);
 	ck_assert_uint_eq(seen.line[1].bytes, DSO_OUTPUT_LINE_BYTES_MAX);
@@ -171,7 +158,7 @@ START_TEST(lines_that_the_driver_does_not_take_are_dropped_and_counted)
 	struct dso_thread *thread;
 
 	begin(0);
-	thread = create(write_flood);
+	thread = create(write_flood, NULL, 0);
 	AWAIT(value_of("flooded") == 1);
 	OK(join(thread));
 	ck_assert_uint_gt(seen.dropped, 0);
@@ -183,9 +170,9 @@ END_TEST
 START_TEST(what_a_function_wrote_before_it_ends_its_process_comes)
 {
 	begin(0);
-	ck_assert_int_eq(join(create(write_and_crash)), -EOWNERDEAD);
+	ck_assert_int_eq(join(create(write_and_crash, NULL, 0)), -EOWNERDEAD);
 	line_of("this is why");
-	ck_assert_int_eq(join(create(write_and_exit)), -EOWNERDEAD);
+	ck_assert_int_eq(join(create(write_and_exit, NULL, 0)), -EOWNERDEAD);
 	line_of("good bye");
 }
 END_TEST
@@ -193,7 +180,7 @@ END_TEST
 START_TEST(what_a_function_wrote_before_it_is_ended_comes)
 {
 	begin(20 * DSO_MILLISECOND);
-	ck_assert_int_eq(join(create(write_and_hang)), -ETIME);
+	ck_assert_int_eq(join(create(write_and_hang, NULL, 0)), -ETIME);
 	line_of("still here");
 }
 END_TEST
@@ -238,8 +225,8 @@ START_TEST(the_last_lines_are_kept_for_others)
 	ck_assert_int_eq(look_at(0), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(dso_error(session), "asks for no lines"));
 	begin(0);
-	OK(join(create(write_lines)));
-	OK(join(create(write_long_line)));
+	OK(join(create(write_lines, NULL, 0)));
+	OK(join(create(write_long_line, NULL, 0)));
 	OK(look_at(0));
 	ck_assert_uint_eq(seen.lines, 4);
 	ck_assert_int_eq(line_of("two")->stream, STDOUT_FILENO);
@@ -250,7 +237,7 @@ START_TEST(the_last_lines_are_kept_for_others)
 	ck_assert_uint_eq(seen.line[1].bytes, DSO_OUTPUT_LINE_BYTES_MAX);
 	/* What is overwritten is gone. */
 	for (unsigned i = 0; i < 1024 / 4; i++)
-		OK(join(create(write_lines)));
+		OK(join(create(write_lines, NULL, 0)));
 	OK(look_at(1));
 	ck_assert_uint_eq(seen.lines, 0);
 	OK(look_at(2));

@@ -26,14 +26,6 @@ DSO_FUNCTION(return_much)
 	return dso_return(call, result, sizeof result);
 }
 
-static struct dso_thread *create(dso_function function, const void *argument, size_t bytes)
-{
-	struct dso_thread *thread;
-
-	OK(dso_thread_create(executor, function, argument, bytes, &thread));
-	return thread;
-}
-
 /* The future that the result of the next call is stored in, as a worker makes it that ends then. */
 static struct dso_future *future_of_next_call(struct dso_session *worker, size_t capacity)
 {
