@@ -6,7 +6,7 @@
 #include "perf/iterate.h"
 
 #include "examples/function.h"
-#include "perf/clock.h"
+#include "perf/monte_carlo.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,25 +67,9 @@ static void run_work(const struct iterate_job *job)
 
 /* ---- Monte Carlo ---- */
 
-struct shot {
-	uint64_t seed, points;
-};
-
-static uint64_t count_inside(const struct shot *shot)
-{
-	uint64_t inside = 0;
-
-	for (uint64_t i = 0; i < shot->points; i++) {
-		double x = draw_unit(shot->seed, 2 * i), y = draw_unit(shot->seed, 2 * i + 1);
-
-		inside += x * x + y * y < 1;
-	}
-	return inside;
-}
-
 DSO_FUNCTION(shoot)
 {
-	uint64_t inside = count_inside(dso_argument(call, NULL));
+	uint64_t inside = monte_carlo(dso_argument(call, NULL));
 
 	return dso_return(call, &inside, sizeof inside);
 }
@@ -96,9 +80,9 @@ static uint64_t shoot_all(uint64_t points, uint64_t workers)
 	uint64_t inside = 0;
 
 	for (uint64_t i = 0; i < workers; i++) {
-		struct shot shot = {i, points / workers};
+		struct shots shots = {i, points / workers};
 
-		create(shoot, &shot, sizeof shot, &threads[i]);
+		create(shoot, &shots, sizeof shots, &threads[i]);
 	}
 	for (uint64_t i = 0; i < workers; i++) {
 		void *result;
@@ -110,54 +94,19 @@ static uint64_t shoot_all(uint64_t points, uint64_t workers)
 	return inside;
 }
 
-#define PI_ROUNDS 7
-
-static int by_time(const void *left, const void *right)
-{
-	const int64_t *a = left, *b = right;
-
-	return (*a > *b) - (*a < *b);
-}
-
-/* The shots of one worker alone take as long as those of each worker should. Both are timed in
- * turns; the medians count. */
-static void run_pi(uint64_t points, uint64_t workers)
-{
-	int64_t begin_ns, alone_ns[PI_ROUNDS], together_ns[PI_ROUNDS];
-	struct shot shot = {0, points / workers};
-	volatile uint64_t alone; /* so that it is computed */
-	uint64_t inside = 0;
-
-	shoot_all(workers, workers); /* so that all workers serve */
-	for (unsigned i = 0; i < PI_ROUNDS; i++) {
-		begin_ns = clock_ns();
-		inside = shoot_all(points, workers);
-		together_ns[i] = clock_ns() - begin_ns;
-		begin_ns = clock_ns();
-		alone = count_inside(&shot);
-		(void)alone;
-		alone_ns[i] = clock_ns() - begin_ns;
-	}
-	qsort(alone_ns, PI_ROUNDS, sizeof *alone_ns, by_time);
-	qsort(together_ns, PI_ROUNDS, sizeof *together_ns, by_time);
-	printf("{\"system\":\"%s\",\"work\":\"pi\",\"efficiency\":%.4f,\"pi\":%.6f}\n",
-	       dso_transport(driver.session),
-	       (double)alone_ns[PI_ROUNDS / 2] / (double)together_ns[PI_ROUNDS / 2],
-	       4 * (double)inside / (double)points);
-}
-
 int main(int argc, char **argv)
 {
 	struct view view = {0};
 	struct iterate_job job = {0};
-	bool is_pi = argc == 4 && strcmp(argv[1], "pi") == 0;
+	struct monte_carlo asked;
+	bool is_pi = monte_carlo_asked(argc, argv, &asked);
 
 	dso_function_main(argc, argv);
 	if (!is_pi)
 		job = iterate_job(argc, argv);
-	driver_open(&view, is_pi ? strtoull(argv[3], NULL, 10) : job.workers);
+	driver_open(&view, is_pi ? asked.workers : job.workers);
 	if (is_pi)
-		run_pi(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
+		monte_carlo_run(dso_transport(driver.session), &asked, shoot_all);
 	else
 		run_work(&job);
 	driver_close();
