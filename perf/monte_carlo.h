@@ -24,8 +24,9 @@ uint64_t monte_carlo(const struct shots *shots);
 /* Have @workers shoot @points at the same time, and return how many were in the circle. */
 typedef uint64_t monte_carlo_all(uint64_t points, uint64_t workers);
 
-/* Print a row of JSON with the parallel efficiency: what the part of one worker takes alone, in this
- * thread, through what all take together. The two are timed in turns, and the medians count. */
+/* Print a row of JSON with the parallel efficiency: what the part of one worker takes alone, in
+ * this thread, through what all take together. The two are timed in turns, and the medians
+ * count. */
 void monte_carlo_run(const char *system, const struct monte_carlo *asked, monte_carlo_all *all);
 
 #endif

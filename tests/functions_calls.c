@@ -25,13 +25,6 @@ DSO_FUNCTION(square)
 	return dso_return(call, &result, sizeof result);
 }
 
-DSO_FUNCTION(tell_process)
-{
-	int64_t pid = getpid();
-
-	return dso_return(call, &pid, sizeof pid);
-}
-
 /* Of odd numbers it fails. */
 DSO_FUNCTION(halve)
 {
@@ -65,22 +58,6 @@ DSO_FUNCTION(wait_at_latch)
 	if (r == 0)
 		r = dso_latch_wait(latch, DSO_FOREVER);
 	return r;
-}
-
-/* Fails where more calls run at once than the argument says. */
-DSO_FUNCTION(count_those_at_once)
-{
-	const int64_t *allowed = dso_argument(call, NULL);
-	struct dso_counter *counter;
-	int64_t others;
-	int r = dso_counter_open(dso_call_session(call), "at once", NULL, &counter);
-
-	if (r == 0)
-		r = dso_counter_add(counter, 1, &others);
-	nap(300000);
-	if (r == 0)
-		r = dso_counter_add(counter, -1, NULL);
-	return r || others < *allowed ? r : dso_fail(call, -EBUSY, "%d others", (int)others);
 }
 
 /* Ends when it is told to. */
@@ -537,54 +514,6 @@ START_TEST(a_call_that_runs_is_shown_with_its_worker)
 }
 END_TEST
 
-/* At first more workers end at once than may in a row without having served. */
-START_TEST(a_cold_process_runs_one_call)
-{
-	enum { CALLS = 40, WORKERS = 8 };
-	struct dso_executor_params params = {.workers = WORKERS};
-	struct dso_thread *threads[CALLS];
-	int64_t pids[CALLS];
-
-	dso_executor_close(executor);
-	OK(dso_executor_open(session, "process:?cold", &params, &executor));
-	for (int i = 0; i < WORKERS; i++)
-		OK(dso_thread_create(executor, wait_at_latch, NULL, 0, &threads[i]));
-	AWAIT(value_of("waiting") == WORKERS);
-	open_latch();
-	for (int i = 0; i < WORKERS; i++)
-		OK(dso_thread_join(threads[i], DSO_FOREVER, NULL, NULL));
-	for (int i = 0; i < CALLS; i++)
-		OK(dso_thread_create(executor, tell_process, NULL, 0, &threads[i]));
-	for (int i = 0; i < CALLS; i++) {
-		void *result;
-
-		OK(dso_thread_join(threads[i], DSO_FOREVER, &result, NULL));
-		memcpy(&pids[i], result, sizeof pids[i]);
-		free(result);
-		for (int j = 0; j < i; j++)
-			ck_assert_int_ne(pids[j], pids[i]);
-	}
-}
-END_TEST
-
-/* The process of the next call starts before the one before has ended. */
-START_TEST(cold_processes_run_no_more_calls_at_once_than_there_are_workers)
-{
-	enum { CALLS = 40 };
-	struct dso_executor_params params = {.workers = 2};
-	struct dso_thread *threads[CALLS];
-	int64_t allowed = 2;
-
-	dso_executor_close(executor);
-	OK(dso_executor_open(session, "process:?cold", &params, &executor));
-	for (int i = 0; i < CALLS; i++)
-		OK(dso_thread_create(executor, count_those_at_once, &allowed, sizeof allowed,
-				     &threads[i]));
-	for (int i = 0; i < CALLS; i++)
-		OK(dso_thread_join(threads[i], DSO_FOREVER, NULL, NULL));
-}
-END_TEST
-
 START_TEST(a_process_of_an_unknown_kind_is_refused)
 {
 	struct dso_executor *other;
@@ -644,8 +573,6 @@ static Suite *suite(void)
 		cancelling_a_call_that_runs_ends_its_worker,
 		a_function_that_runs_for_too_long_is_ended_and_not_run_again,
 		a_call_that_ran_for_too_long_is_made_again,
-		a_cold_process_runs_one_call,
-		cold_processes_run_no_more_calls_at_once_than_there_are_workers,
 		a_process_of_an_unknown_kind_is_refused,
 		NULL,
 	};

@@ -2,6 +2,7 @@
 #include "lib/functions/definitions.h"
 #include "lib/functions/entry.h"
 #include "lib/functions/executor.h"
+#include "lib/functions/fork_server.h"
 #include "lib/functions/place.h"
 #include "lib/functions/worker.h"
 
@@ -34,7 +35,7 @@ static void end_with(const char *driver)
 static int serve_driver(const char *prefix, const char *program)
 {
 	const char *tell = getenv(WORKER_TELL_VARIABLE), *calls = getenv(WORKER_CALLS_VARIABLE);
-	const char *places = getenv(WORKER_PLACES_VARIABLE);
+	const char *places = getenv(WORKER_PLACES_VARIABLE), *forks = getenv(FORK_SERVER_VARIABLE);
 	char why[SENTENCE_BYTES_MAX + 1], *own_prefix = strdup(prefix);
 	struct worker_term term = worker_whole_term(own_prefix, tell ? atoi(tell) : -1);
 	int r;
@@ -43,15 +44,19 @@ static int serve_driver(const char *prefix, const char *program)
 		build_is(getenv(BUILD_VARIABLE));
 	if (calls)
 		term.calls_max = strtoull(calls, NULL, 10);
+	end_with(getenv(WORKER_DRIVER_VARIABLE));
+	if (forks && *forks)
+		fork_server_serve(atoi(forks));
+	/* From here on this is a worker. */
 	if (places)
 		term.place = place_claim(atoi(places));
-	end_with(getenv(WORKER_DRIVER_VARIABLE));
 	/* Programs that a function starts are no workers. */
 	unsetenv(WORKER_PREFIX_VARIABLE);
 	unsetenv(WORKER_DRIVER_VARIABLE);
 	unsetenv(WORKER_TELL_VARIABLE);
 	unsetenv(WORKER_CALLS_VARIABLE);
 	unsetenv(WORKER_PLACES_VARIABLE);
+	unsetenv(FORK_SERVER_VARIABLE);
 	unsetenv(BUILD_VARIABLE);
 	if (term.tell_fd >= 0)
 		fcntl(term.tell_fd, F_SETFD, FD_CLOEXEC);

@@ -2,8 +2,8 @@
 /*
  * "process:": workers are processes of this host, started from this process's own binary. A thread,
  * the keeper, starts them, and starts another in the place of one that has ended, as each does
- * after one call with "process:?cold". A worker ends with the keeper (PR_SET_PDEATHSIG in
- * dso_function_main), so with this process.
+ * after one call with "process:?cold", where a fork server starts them if it can. A worker ends
+ * with the keeper (PR_SET_PDEATHSIG in dso_function_main), so with this process.
  *
  * A worker that has run its calls says so before it ends. Then the next one starts: it need not
  * wait until the session of the former is over and its memory is unmapped.
@@ -13,6 +13,7 @@
 #include "lib/core/thread.h"
 #include "lib/functions/definitions.h"
 #include "lib/functions/executor.h"
+#include "lib/functions/fork_server.h"
 #include "lib/functions/place.h"
 #include "lib/functions/worker.h"
 
@@ -41,6 +42,8 @@
 
 struct process {
 	pid_t pid;        /* 0: there is none */
+	bool is_asked;    /* of the fork server, and there is none yet */
+	bool is_forked;   /* by the fork server, whose child it is */
 	bool serves;      /* it has, at least */
 	bool is_done;     /* it runs no call any more */
 	int64_t start_ns; /* of the next one, at the earliest */
@@ -54,24 +57,32 @@ struct workers {
 	int told_fds[2]; /* a pipe: what workers tell */
 	int places_fd;   /* of the memory of places */
 	struct place *places;
-	char **environment;     /* of the workers */
-	bool is_cold;           /* a worker runs one call */
+	char **environment;        /* of the workers */
+	bool is_cold;              /* a worker runs one call */
+	bool may_fork;             /* workers: a fork server does */
+	pid_t server;              /* the fork server; 0: there is none */
+	struct worker_word *early; /* told by forked workers before the server has named them */
+	unsigned early_count;
 	unsigned vain;          /* ends in a row without any worker that serves in between */
 	unsigned processes_max; /* at once: those that run calls, and those that are done */
 	_Atomic bool is_broken;
 	char why[SENTENCE_BYTES_MAX + 1]; /* written before is_broken is */
 	struct process *processes;
 	pthread_mutex_t lock; /* of the processes' numbers, which are the keeper's */
-	/* stop_fd, the end of the pipe, then a pidfd for each process; -1: there is none */
+	/* stop_fd, the end of the pipe, the fork server's channel, then a pidfd for each process;
+	 * -1: there is none */
 	struct pollfd *polled;
 };
-#define POLLED_STOP      0
-#define POLLED_TOLD      1
-#define POLLED_PROCESSES 2
+#define EARLY_MAX(workers) (2 * (workers)->processes_max) /* a worker tells two words */
+#define POLLED_STOP        0
+#define POLLED_TOLD        1
+#define POLLED_SERVER      2
+#define POLLED_PROCESSES   3
 
 /* ---- the environment of a worker ---- */
 
-#define OWN_VARIABLES 8 /* the first ones, which are freed */
+#define OWN_VARIABLES   9 /* the first ones, which are freed */
+#define SERVER_VARIABLE 8 /* that of them which makes a process a fork server */
 
 /* Whether @variable, "NAME=VALUE", has the name of one of the workers' own. */
 static bool is_set_anew(char *const *own, const char *variable)
@@ -107,7 +118,8 @@ static int make_environment(struct workers *workers)
 	    asprintf(&own[5], WORKER_CALLS_VARIABLE "=%" PRIu64,
 		     workers->is_cold ? 1 : UINT64_MAX) < 0 ||
 	    asprintf(&own[6], WORKER_PLACES_VARIABLE "=%d", workers->places_fd) < 0 ||
-	    asprintf(&own[7], BUILD_VARIABLE "=%s", build) < 0)
+	    asprintf(&own[7], BUILD_VARIABLE "=%s", build) < 0 ||
+	    asprintf(&own[SERVER_VARIABLE], FORK_SERVER_VARIABLE "=") < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		if (!is_set_anew(own, environ[i]))
@@ -127,14 +139,16 @@ static void give_up(struct workers *workers, const char *why, int number)
 	dso_interrupt(workers->request.session);
 }
 
-/* Signals that this process blocks or ignores are not a worker's. */
-static int spawn(struct workers *workers, pid_t *ret_pid)
+/* Signals that this process blocks or ignores are not a worker's. @more_fd stays open behind exec,
+ * as what all workers have does; -1: there is none. */
+static int spawn(struct workers *workers, int more_fd, pid_t *ret_pid)
 {
 	char *const arguments[] = {program_invocation_name, NULL};
+	const int fds[] = {workers->told_fds[1], workers->places_fd, more_fd};
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attributes;
 	sigset_t none, all;
-	int r;
+	int r = 0;
 
 	sigemptyset(&none);
 	sigfillset(&all);
@@ -143,11 +157,10 @@ static int spawn(struct workers *workers, pid_t *ret_pid)
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &all);
 	posix_spawn_file_actions_init(&files);
-	/* To themselves: they stay open behind exec. */
-	r = -posix_spawn_file_actions_adddup2(&files, workers->told_fds[1], workers->told_fds[1]);
-	if (r == 0)
-		r = -posix_spawn_file_actions_adddup2(&files, workers->places_fd,
-						      workers->places_fd);
+	/* To itself: so it stays open. */
+	for (unsigned i = 0; r == 0 && i < sizeof fds / sizeof *fds; i++)
+		if (fds[i] >= 0)
+			r = -posix_spawn_file_actions_adddup2(&files, fds[i], fds[i]);
 	if (r == 0)
 		r = -posix_spawn(ret_pid, "/proc/self/exe", &files, &attributes, arguments,
 				 workers->environment);
@@ -156,31 +169,193 @@ static int spawn(struct workers *workers, pid_t *ret_pid)
 	return r;
 }
 
-static void set_pid(struct workers *workers, unsigned index, pid_t pid)
+static void cannot_start(struct workers *workers, int error)
 {
+	give_up(workers, "a process could not be started: errno", -error);
+}
+
+/* The process at @index is there. */
+static void adopt(struct workers *workers, unsigned index, struct process process)
+{
+	int fd = (int)syscall(SYS_pidfd_open, process.pid, 0);
+
+	if (fd < 0) {
+		cannot_start(workers, -errno);
+		kill(process.pid, SIGKILL);
+		if (!process.is_forked)
+			waitpid(process.pid, NULL, 0);
+		return;
+	}
+	workers->polled[POLLED_PROCESSES + index].fd = fd;
 	pthread_mutex_lock(&workers->lock);
-	workers->processes[index] = (struct process){.pid = pid};
+	workers->processes[index] = process;
 	pthread_mutex_unlock(&workers->lock);
+}
+
+/* ---- what workers tell ---- */
+
+static bool take_word(struct workers *workers, const struct worker_word *word)
+{
+	for (unsigned i = 0; i < workers->processes_max; i++) {
+		struct process *process = &workers->processes[i];
+
+		if (process->pid != word->pid)
+			continue;
+		process->serves = true;
+		process->is_done = word->what == WORKER_IS_DONE;
+		return true;
+	}
+	return false;
+}
+
+static void listen_to_all(struct workers *workers)
+{
+	struct worker_word word;
+
+	while (read(workers->told_fds[0], &word, sizeof word) == sizeof word) {
+		workers->vain = 0;
+		if (!take_word(workers, &word) && workers->early_count < EARLY_MAX(workers))
+			workers->early[workers->early_count++] = word;
+	}
+}
+
+/* Of those that were early, take the words whose workers are known by now. */
+static void take_early(struct workers *workers)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < workers->early_count; i++)
+		if (!take_word(workers, &workers->early[i]))
+			workers->early[left++] = workers->early[i];
+	workers->early_count = left;
+}
+
+/* ---- the fork server ---- */
+
+static int start_server(struct workers *workers)
+{
+	char **variable = &workers->environment[SERVER_VARIABLE], *asked, *none = *variable;
+	int fds[2], r = fork_server_channel(fds);
+
+	if (r)
+		return r;
+	if (asprintf(&asked, FORK_SERVER_VARIABLE "=%d", fds[1]) < 0) {
+		r = -ENOMEM;
+	} else {
+		*variable = asked;
+		r = spawn(workers, fds[1], &workers->server);
+		*variable = none;
+		free(asked);
+	}
+	close(fds[1]);
+	if (r)
+		close(fds[0]);
+	else
+		workers->polled[POLLED_SERVER].fd = fds[0];
+	return r;
+}
+
+/* It has no workers any more, or they end with it. Returns its status. */
+static int end_server(struct workers *workers)
+{
+	int status = 0;
+
+	if (!workers->server)
+		return 0;
+	kill(workers->server, SIGKILL);
+	waitpid(workers->server, &status, 0);
+	close(workers->polled[POLLED_SERVER].fd);
+	workers->polled[POLLED_SERVER] = (struct pollfd){.fd = -1, .events = POLLIN};
+	workers->server = 0;
+	return status;
+}
+
+/* Those that were asked for do not come: others are started after @pause_ns. */
+static void ask_again(struct workers *workers, int64_t pause_ns)
+{
+	for (unsigned i = 0; i < workers->processes_max; i++) {
+		struct process *process = &workers->processes[i];
+
+		if (process->is_asked)
+			*process = (struct process){.start_ns = clock_now_ns() + pause_ns};
+	}
+}
+
+/* A process has ended, or the fork server. */
+static void note_vain(struct workers *workers, bool serves, const char *which, int number)
+{
+	char why[128];
+
+	workers->vain = serves ? 0 : workers->vain + 1;
+	if (workers->vain < VAIN_MAX)
+		return;
+	snprintf(why, sizeof why,
+		 "one after the other ends before it serves (look at stderr), the last %s", which);
+	give_up(workers, why, number);
+}
+
+static int exit_status(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void take_forked(struct workers *workers, pid_t pid)
+{
+	unsigned index = 0;
+
+	while (index < workers->processes_max && !workers->processes[index].is_asked)
+		index++;
+	if (index < workers->processes_max)
+		adopt(workers, index, (struct process){.pid = pid, .is_forked = true});
+}
+
+/* A server that cannot fork is asked for nothing any more. */
+static void listen_to_server(struct workers *workers)
+{
+	pid_t pid;
+	int r;
+
+	while ((r = fork_server_take(workers->polled[POLLED_SERVER].fd, &pid)) == 0)
+		take_forked(workers, pid);
+	take_early(workers);
+	if (r == -EOPNOTSUPP) {
+		workers->may_fork = false;
+		ask_again(workers, 0);
+	} else if (r == -EPIPE) {
+		note_vain(workers, false, "with status", exit_status(end_server(workers)));
+		ask_again(workers, PAUSE_NS);
+	}
+}
+
+/* ---- a process ---- */
+
+static void ask_server(struct workers *workers, unsigned index)
+{
+	struct process *process = &workers->processes[index];
+	int r = workers->server ? 0 : start_server(workers);
+
+	if (r)
+		cannot_start(workers, r);
+	else if (fork_server_ask(workers->polled[POLLED_SERVER].fd))
+		process->is_asked = true;
+	else
+		process->start_ns = clock_now_ns() + PAUSE_NS;
 }
 
 static void start_process(struct workers *workers, unsigned index)
 {
-	pid_t pid;
-	int r = spawn(workers, &pid);
+	struct process process = {0};
+	int r;
 
-	if (r == 0) {
-		struct pollfd *polled = &workers->polled[POLLED_PROCESSES + index];
-
-		polled->fd = (int)syscall(SYS_pidfd_open, pid, 0);
-		if (polled->fd >= 0) {
-			set_pid(workers, index, pid);
-			return;
-		}
-		r = -errno;
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
+	if (workers->may_fork) {
+		ask_server(workers, index);
+		return;
 	}
-	give_up(workers, "a process could not be started: errno", -r);
+	r = spawn(workers, -1, &process.pid);
+	if (r)
+		cannot_start(workers, r);
+	else
+		adopt(workers, index, process);
 }
 
 static void free_place(struct workers *workers, pid_t pid)
@@ -193,14 +368,25 @@ static void free_place(struct workers *workers, pid_t pid)
 	}
 }
 
-/* The number may be another process's as soon as this one has been waited for. */
+/* Whether it has, and if so, let its number go, which may then become another process's. */
+static bool reap(struct workers *workers, const struct process *process, int *ret_status)
+{
+	if (!process->is_forked)
+		return waitpid(process->pid, ret_status, WNOHANG) != 0;
+	if (workers->server)
+		fork_server_reap(workers->polled[POLLED_SERVER].fd, process->pid);
+	*ret_status = 0;
+	return true;
+}
+
+/* Its pidfd says that it has. */
 static bool has_ended(struct workers *workers, unsigned index, int *ret_status)
 {
 	struct process *process = &workers->processes[index];
 	bool has;
 
 	pthread_mutex_lock(&workers->lock);
-	has = waitpid(process->pid, ret_status, WNOHANG) != 0;
+	has = reap(workers, process, ret_status);
 	if (has) {
 		free_place(workers, process->pid);
 		process->pid = 0;
@@ -213,28 +399,11 @@ static bool has_ended(struct workers *workers, unsigned index, int *ret_status)
 	return has;
 }
 
-/* Take in what workers have told. */
-static void listen_to_all(struct workers *workers)
-{
-	struct worker_word word;
-
-	while (read(workers->told_fds[0], &word, sizeof word) == sizeof word) {
-		workers->vain = 0;
-		for (unsigned i = 0; i < workers->processes_max; i++) {
-			struct process *process = &workers->processes[i];
-
-			if (process->pid != word.pid)
-				continue;
-			process->serves = true;
-			process->is_done = word.what == WORKER_IS_DONE;
-		}
-	}
-}
-
 /* The process has ended: another one takes its place, or has done so. */
 static void note_end(struct workers *workers, unsigned index)
 {
 	struct process *process = &workers->processes[index];
+	pid_t pid = process->pid;
 	int status;
 
 	/* What it has told before its end is there. */
@@ -242,12 +411,10 @@ static void note_end(struct workers *workers, unsigned index)
 	if (!has_ended(workers, index, &status))
 		return;
 	process->start_ns = process->is_done ? 0 : clock_now_ns() + PAUSE_NS;
-	workers->vain = process->serves ? 0 : workers->vain + 1;
-	if (workers->vain >= VAIN_MAX)
-		give_up(workers,
-			"one after the other ends before it serves (look at stderr), the last with "
-			"status",
-			WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	if (process->is_forked)
+		note_vain(workers, process->serves, "was process", pid);
+	else
+		note_vain(workers, process->serves, "with status", exit_status(status));
 }
 
 /* How many places have a process that runs calls, or are to get one after a pause. Those pauses end
@@ -260,7 +427,7 @@ static unsigned count_running(const struct workers *workers, int64_t now_ns, int
 		const struct process *process = &workers->processes[i];
 		bool pauses = !process->pid && process->start_ns > now_ns;
 
-		count += pauses || (process->pid && !process->is_done);
+		count += pauses || process->is_asked || (process->pid && !process->is_done);
 		if (pauses && process->start_ns < *next_ns)
 			*next_ns = process->start_ns;
 	}
@@ -276,7 +443,8 @@ static int start_due(struct workers *workers)
 	for (unsigned i = 0; i < workers->processes_max && running < workers->request.count; i++) {
 		struct process *process = &workers->processes[i];
 
-		if (process->pid || process->start_ns > now_ns || atomic_load(&workers->is_broken))
+		if (process->pid || process->is_asked || process->start_ns > now_ns ||
+		    atomic_load(&workers->is_broken))
 			continue;
 		start_process(workers, i);
 		running++;
@@ -293,11 +461,13 @@ static bool all_end_within(struct workers *workers, int wait_ms)
 	workers->polled[POLLED_STOP].fd = workers->polled[POLLED_TOLD].fd = -1;
 	for (;;) {
 		left = 0;
+		if (workers->polled[POLLED_SERVER].revents)
+			listen_to_server(workers);
 		for (unsigned i = 0; i < workers->processes_max; i++) {
 			if (workers->processes[i].pid &&
 			    workers->polled[POLLED_PROCESSES + i].revents)
 				has_ended(workers, i, &status);
-			left += workers->processes[i].pid != 0;
+			left += workers->processes[i].pid || workers->processes[i].is_asked;
 		}
 		if (left == 0)
 			return true;
@@ -313,6 +483,19 @@ static void signal_all(struct workers *workers, int signal)
 			kill(workers->processes[i].pid, signal);
 }
 
+static void end_all(struct workers *workers)
+{
+	if (all_end_within(workers, GRACE_MS))
+		return;
+	signal_all(workers, SIGTERM);
+	if (all_end_within(workers, GRACE_MS))
+		return;
+	signal_all(workers, SIGKILL);
+	if (workers->server)
+		kill(workers->server, SIGKILL); /* what was asked of it does not come */
+	all_end_within(workers, -1);
+}
+
 static void *keep(void *argument)
 {
 	struct workers *workers = argument;
@@ -323,18 +506,15 @@ static void *keep(void *argument)
 		if (poll(workers->polled, POLLED_PROCESSES + workers->processes_max, wait_ms) <= 0)
 			continue;
 		listen_to_all(workers);
+		if (workers->polled[POLLED_SERVER].revents)
+			listen_to_server(workers);
 		for (unsigned i = 0; i < workers->processes_max; i++)
 			if (workers->processes[i].pid &&
 			    workers->polled[POLLED_PROCESSES + i].revents)
 				note_end(workers, i);
 	}
-	if (all_end_within(workers, GRACE_MS))
-		return NULL;
-	signal_all(workers, SIGTERM);
-	if (all_end_within(workers, GRACE_MS))
-		return NULL;
-	signal_all(workers, SIGKILL);
-	all_end_within(workers, -1);
+	end_all(workers);
+	end_server(workers);
 	return NULL;
 }
 
@@ -387,6 +567,7 @@ static void free_workers(struct workers *workers)
 		if (workers->told_fds[i] >= 0)
 			close(workers->told_fds[i]);
 	free_environment(workers);
+	free(workers->early);
 	free(workers->processes);
 	free(workers->polled);
 	free(workers);
@@ -425,20 +606,21 @@ static int start(const struct workers_request *request, struct workers **ret_wor
 		return refuse(why, -ENOMEM, "out of memory");
 	workers->base.ops = &workers_of_processes;
 	workers->request = *request;
-	workers->is_cold = is_cold;
+	workers->is_cold = workers->may_fork = is_cold;
 	workers->places_fd = -1;
 	pthread_mutex_init(&workers->lock, NULL);
 	workers->stop_fd = eventfd(0, EFD_CLOEXEC);
 	workers->told_fds[0] = workers->told_fds[1] = -1;
 	workers->processes_max = is_cold ? 2 * request->count : request->count;
 	workers->processes = calloc(workers->processes_max, sizeof *workers->processes);
+	workers->early = calloc(EARLY_MAX(workers), sizeof *workers->early);
 	workers->polled =
 		calloc(POLLED_PROCESSES + workers->processes_max, sizeof *workers->polled);
 	r = workers->stop_fd < 0 || pipe2(workers->told_fds, O_CLOEXEC) ||
 			    fcntl(workers->told_fds[0], F_SETFL, O_NONBLOCK)
 		    ? -errno
 		    : 0;
-	if (r == 0 && (!workers->processes || !workers->polled))
+	if (r == 0 && (!workers->processes || !workers->polled || !workers->early))
 		r = -ENOMEM;
 	if (r == 0)
 		r = places_make(workers->processes_max, &workers->places_fd, &workers->places);

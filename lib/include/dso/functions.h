@@ -187,10 +187,12 @@ struct dso_executor_params {
 /*
  * dso_executor_open - have functions run at @url. "process:" starts the program again, in
  * processes of this host that stay until the executor is closed, and end when this process does;
- * with "process:?cold" each runs one call. "thread:" runs functions in threads of this process,
- * for debugging. "http://HOST/..." and "https://..." invoke the function at that URL, which is
- * this program, as OpenFaaS's of-watchdog and Knative have it, "lambda:FUNCTION?region=REGION" one
- * of AWS Lambda's, "kubernetes:IMAGE" Jobs of a cluster, "podman:IMAGE" containers of this host;
+ * with "process:?cold" each runs one call, and is a fork of one that stands in
+ * dso_function_main(), or, where the program has threads by then, started again for each call.
+ * "thread:" runs functions in threads of this process, for debugging. "http://HOST/..." and
+ * "https://..." invoke the function at that URL, which is this program, as OpenFaaS's of-watchdog
+ * and Knative have it, "lambda:FUNCTION?region=REGION" one of AWS Lambda's, "kubernetes:IMAGE" Jobs
+ * of a cluster, "podman:IMAGE" containers of this host;
  * libcurl and libjansson are loaded then. Their options follow behind a # (http), or in the query:
  * timeout_ms=N, idle_ms=N, failures=N, and those of the platform. NULL: the environment variable
  * DSO_EXECUTOR, and where that is not set "process:". Workers use the URL of @session, and its
