@@ -25,8 +25,8 @@ uint64_t monte_carlo(const struct shots *shots);
 typedef uint64_t monte_carlo_all(uint64_t points, uint64_t workers);
 
 /* Print a row of JSON with the parallel efficiency: what the part of one worker takes alone, in
- * this thread, through what all take together. The two are timed in turns, and the medians
- * count. */
+ * this thread, through what all take together. The two are timed in turns, and the least of each
+ * counts: whatever else the machine does makes a turn longer. */
 void monte_carlo_run(const char *system, const struct monte_carlo *asked, monte_carlo_all *all);
 
 #endif
