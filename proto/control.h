@@ -70,7 +70,7 @@ enum control_type {
 	CONTROL_FENCED = 65,        /* notice: the session is over; the last message */
 };
 
-/* A region's executor of atomics (see ARCHITECTURE.md, atomicity domain). */
+/* What executes the atomics on a region's words (see ARCHITECTURE.md, atomicity domain). */
 enum control_domain { CONTROL_DOMAIN_CPU = 1, CONTROL_DOMAIN_DEVICE = 2 };
 
 /* Bits of control_welcome.transports; also control_attach.transport. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A namespace: a store, and the executor of the atomics in it. */
+/* A namespace: a store, and what executes the atomics in it. */
 #ifndef STORAGED_NAMESPACE_H
 #define STORAGED_NAMESPACE_H
 

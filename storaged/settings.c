@@ -119,7 +119,7 @@ static const struct setting {
 	 {SETTINGS_SET, FIELD(transports), 0, 0, transports},
 	 "the transports that storaged may offer to clients"},
 	{"domain",
-	 "EXECUTOR",
+	 "DOMAIN",
 	 "auto",
 	 GROUP_TRANSPORTS,
 	 {SETTINGS_CHOICE, FIELD(domain), 0, 0, domains},

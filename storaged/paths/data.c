@@ -29,7 +29,7 @@ static bool next_request(const struct data_connection *connection, struct next *
 	if (there < sizeof next->request)
 		return false;
 	memcpy(&next->request, connection->recv + connection->taken, sizeof next->request);
-	next->status = data_check(&next->request, connection->executor->region_bytes);
+	next->status = data_check(&next->request, connection->responder->region_bytes);
 	/* After a malformed request nothing can be understood: its length does not count. */
 	length_bytes = next->status == WIRE_MALFORMED ? 0 : le32_get(next->request.length_bytes);
 	next->payload_bytes = next->request.opcode == DATA_WRITE ? length_bytes : 0;
@@ -78,7 +78,7 @@ static void consume(struct data_connection *connection, const struct next *next)
 /* Execute everything that is there and can be answered, in memory that this processor reaches. */
 static void execute_all(struct data_connection *connection)
 {
-	struct transport *transport = connection->executor->transport;
+	struct transport *transport = connection->responder->transport;
 	int (*execute)(struct transport *, struct op *) = transport_ops(transport)->execute;
 	struct next next;
 
@@ -91,7 +91,7 @@ static void execute_all(struct data_connection *connection)
 		if (LIKELY(next.status == WIRE_OK)) {
 			op = op_of(connection, &next);
 			next.status = status_of(execute(transport, &op));
-			connection->executor->operations++;
+			connection->responder->operations++;
 		}
 		bytes_follow = next.request.opcode == DATA_READ && next.status == WIRE_OK;
 		*response = (struct data_response){
@@ -113,8 +113,8 @@ static void execute_all(struct data_connection *connection)
  */
 static void submit_all(struct data_connection *connection)
 {
-	struct executor *executor = connection->executor;
-	struct transport *transport = executor->transport;
+	struct data_responder *responder = connection->responder;
+	struct transport *transport = responder->transport;
 	struct next next;
 
 	while (!connection->last_response && connection->op_count < DATA_OPS_MAX &&
@@ -133,8 +133,8 @@ static void submit_all(struct data_connection *connection)
 				break;
 			if (r)
 				op->status = r;
-			executor->submitted = true;
-			executor->operations++;
+			responder->submitted = true;
+			responder->operations++;
 		}
 		*response = (struct data_response){
 			.opcode = next.request.opcode,
@@ -151,7 +151,7 @@ static void submit_all(struct data_connection *connection)
 	/* Also a connection whose first operation found the queue full: it keeps its turn in the
 	 * order. */
 	if (connection->op_count || next_request(connection, &next))
-		list_append(&executor->executing, &connection->executing);
+		list_append(&responder->executing, &connection->executing);
 }
 
 /* Receive more, unless the buffer is full of requests that wait for their turn. */
@@ -206,7 +206,7 @@ void data_turn(struct io_engine *engine, struct data_connection *connection)
 void data_look_at_later(struct data_connection *connection)
 {
 	if (list_empty(&connection->ending))
-		list_append(&connection->executor->ended, &connection->ending);
+		list_append(&connection->responder->ended, &connection->ending);
 }
 
 void data_event(struct io_engine *engine, struct data_connection *connection,
@@ -259,13 +259,13 @@ static bool is_owed(const struct data_connection *connection)
 	return i > 0;
 }
 
-bool data_complete(struct io_engine *engine, struct executor *executor)
+bool data_complete(struct io_engine *engine, struct data_responder *responder)
 {
 	bool any = false;
 
-	while (!list_empty(&executor->executing)) {
+	while (!list_empty(&responder->executing)) {
 		struct data_connection *connection =
-			container_of(executor->executing.next, struct data_connection, executing);
+			container_of(responder->executing.next, struct data_connection, executing);
 		uint32_t count = connection->op_count;
 
 		if (is_owed(connection))

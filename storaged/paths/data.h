@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A data connection of transport tcp: requests come in, are executed through an executor, and are
+ * A data connection of transport tcp: requests come in, are executed through a responder, and are
  * answered in order, one send for as many as there were. Bytes are executed where they were
  * received, and read to where they are sent from.
  *
@@ -25,7 +25,7 @@
 struct worker;
 
 /* What executes the requests for one namespace in one worker. */
-struct executor {
+struct data_responder {
 	struct transport *transport;
 	uint64_t region_bytes;
 	/* executed */
@@ -60,7 +60,7 @@ struct data_connection {
 	int error;
 
 	/* the worker's */
-	struct executor *executor;
+	struct data_responder *responder;
 	struct io_stream stream;
 	bool begun, ended, end_asked;
 	/* the next send is the last: it broke the protocol */
@@ -71,9 +71,9 @@ struct data_connection {
 	/* of recv */
 	uint32_t fill, taken;
 	uint32_t send_fill;
-	/* in executor->executing */
+	/* in responder->executing */
 	struct list executing;
-	/* in executor->ended */
+	/* in responder->ended */
 	struct list ending;
 	uint32_t op_count;
 	/* DATA_OPS_MAX; NULL where operations execute at once */
@@ -95,11 +95,11 @@ void data_turn(struct io_engine *engine, struct data_connection *connection);
 /* Take an event of its stream. */
 void data_event(struct io_engine *engine, struct data_connection *connection,
 		const struct io_event *event);
-/* Answer the operations in flight of the executor's oldest connections, if they are complete.
+/* Answer the operations in flight of the responder's oldest connections, if they are complete.
  * Returns whether there were any. */
-bool data_complete(struct io_engine *engine, struct executor *executor);
+bool data_complete(struct io_engine *engine, struct data_responder *responder);
 
-/* Give the connection up: nothing more of it is executed or answered. It goes to executor->ended,
+/* Give the connection up: nothing more of it is executed or answered. It goes to responder->ended,
  * now and whenever something of it that was under way is over. */
 void data_end(struct io_engine *engine, struct data_connection *connection, enum session_end why);
 void data_look_at_later(struct data_connection *connection);

@@ -50,7 +50,8 @@ int data_connections_add(struct data_connections *connections, struct session *s
 	if (r)
 		return r;
 	connection->worker = worker;
-	connection->executor = &worker->executors[namespaces_place(connections->namespaces, space)];
+	connection->responder =
+		&worker->responders[namespaces_place(connections->namespaces, space)];
 	fence_open(&session->fences, &connection->fence, &fence_ops, CONTROL_TCP);
 	room_take(connections->room, 1);
 	mailbox_post(&worker->inbox, &connection->to_worker, DATA_BEGIN);
@@ -92,26 +93,26 @@ static int open_worker(struct data_connections *connections, const struct settin
 {
 	const struct namespaces *namespaces = connections->namespaces;
 	unsigned count = namespaces->count, opened = 0;
-	struct executor *executors = calloc(count, sizeof *executors);
+	struct data_responder *responders = calloc(count, sizeof *responders);
 	uint64_t stream_count_max;
 	int r = 0;
 
-	if (!executors) {
+	if (!responders) {
 		snprintf(reason, reason_bytes, "out of memory");
 		return -ENOMEM;
 	}
 	for (; opened < count && r == 0; opened += r == 0) {
 		const struct name_space *space = &namespaces->table[opened];
 
-		executors[opened].region_bytes = store_region_bytes(space->store);
+		responders[opened].region_bytes = store_region_bytes(space->store);
 		r = namespace_transport(space, (enum transport_poll)settings->poll,
-					&executors[opened].transport, reason, reason_bytes);
+					&responders[opened].transport, reason, reason_bytes);
 	}
 	if (r) {
 		while (opened--)
-			transport_ops(executors[opened].transport)
-				->close(executors[opened].transport);
-		free(executors);
+			transport_ops(responders[opened].transport)
+				->close(responders[opened].transport);
+		free(responders);
 		return r;
 	}
 	/* One stream for each connection, one for its mail, one for each device. */
@@ -119,7 +120,8 @@ static int open_worker(struct data_connections *connections, const struct settin
 	if (stream_count_max > IO_STREAM_COUNT_MAX)
 		stream_count_max = IO_STREAM_COUNT_MAX;
 	r = worker_start(&connections->workers[connections->worker_count], settings,
-			 (unsigned)stream_count_max, executors, count, &connections->inbox.mailbox);
+			 (unsigned)stream_count_max, responders, count,
+			 &connections->inbox.mailbox);
 	if (r) {
 		snprintf(reason, reason_bytes, "a worker with the I/O engine %s cannot start: %s%s",
 			 settings_io[settings->io], strerrordesc_np(-r),

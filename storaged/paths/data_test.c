@@ -35,7 +35,7 @@ static struct transport_base device = {&device_ops};
 /* ---- the connection ---- */
 
 static struct io_engine *engine;
-static struct executor executor;
+static struct data_responder responder;
 static struct data_connection *connection;
 static int client;
 
@@ -55,14 +55,14 @@ static void begin(const struct data_request *requests, size_t count)
 	ck_assert_int_eq(io_engine_open("poll", 1, &engine), 0);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	client = fds[1];
-	executor = (struct executor){.transport = (struct transport *)&device,
-				     .region_bytes = REGION_BYTES};
-	list_init(&executor.executing);
-	list_init(&executor.ended);
+	responder = (struct data_responder){.transport = (struct transport *)&device,
+					    .region_bytes = REGION_BYTES};
+	list_init(&responder.executing);
+	list_init(&responder.ended);
 	ck_assert_int_eq(
 		data_connection_new(fds[0], true, requests, count * sizeof *requests, &connection),
 		0);
-	connection->executor = &executor;
+	connection->responder = &responder;
 	ck_assert_int_eq(io_ops(engine)->add(engine, &connection->stream), 0);
 }
 
@@ -103,7 +103,7 @@ START_TEST(an_operation_that_the_device_fails_is_not_answered_but_ends_the_conne
 	data_turn(engine, connection);
 	ck_assert_uint_eq(submitted_count, 1);
 	submitted[0]->status = -ECONNRESET;
-	ck_assert(data_complete(engine, &executor));
+	ck_assert(data_complete(engine, &responder));
 	ck_assert(connection->ended);
 	ck_assert_int_eq(connection->why, END_device_failed);
 	ck_assert_uint_eq(responses(got), 0);
@@ -119,7 +119,7 @@ START_TEST(an_operation_that_the_device_does_not_take_ends_the_connection)
 	begin(&request, 1);
 	submit_error = -ENOTCONN;
 	data_turn(engine, connection);
-	data_complete(engine, &executor);
+	data_complete(engine, &responder);
 	ck_assert_int_eq(connection->why, END_device_failed);
 	ck_assert_uint_eq(responses(got), 0);
 	end();
@@ -135,12 +135,12 @@ START_TEST(a_refused_operation_waits_for_the_one_before_it)
 	begin(requests, 2);
 	data_turn(engine, connection);
 	ck_assert_uint_eq(submitted_count, 1);
-	ck_assert(!data_complete(engine, &executor));
+	ck_assert(!data_complete(engine, &responder));
 	ck_assert(!connection->ended);
 	ck_assert(!data_is_over(connection));
 	submitted[0]->value = 7;
 	submitted[0]->status = 0;
-	ck_assert(data_complete(engine, &executor));
+	ck_assert(data_complete(engine, &responder));
 	ck_assert(!connection->ended);
 	ck_assert_uint_eq(responses(got), 2);
 	ck_assert_int_eq(le16_get(got[0].status), WIRE_OK);

@@ -65,12 +65,13 @@ int namespace_transport(const struct name_space *space, enum transport_poll poll
 }
 
 int worker_start(struct worker *started, const struct settings *own, unsigned stream_count_max,
-		 struct executor *executors, unsigned executor_count, struct mailbox *outbox)
+		 struct data_responder *responders, unsigned responder_count,
+		 struct mailbox *outbox)
 {
 	(void)own;
 	(void)stream_count_max;
 	*started = (struct worker){
-		.executors = executors, .executor_count = executor_count, .outbox = outbox};
+		.responders = responders, .responder_count = responder_count, .outbox = outbox};
 	worker = started;
 	return mailbox_open(&started->inbox);
 }
@@ -78,7 +79,7 @@ int worker_start(struct worker *started, const struct settings *own, unsigned st
 void worker_stop(struct worker *stopped)
 {
 	mailbox_close(&stopped->inbox);
-	free(stopped->executors);
+	free(stopped->responders);
 }
 
 int roce_worker_start(struct roce_worker *started, enum transport_poll poll,

@@ -43,11 +43,11 @@ static void take_mail(struct worker *worker)
 }
 
 /* Tell the main thread which connections ended by themselves, and which are over. */
-static void report_ended(struct worker *worker, struct executor *executor)
+static void report_ended(struct worker *worker, struct data_responder *responder)
 {
-	while (!list_empty(&executor->ended)) {
+	while (!list_empty(&responder->ended)) {
 		struct data_connection *connection =
-			container_of(executor->ended.next, struct data_connection, ending);
+			container_of(responder->ended.next, struct data_connection, ending);
 
 		list_remove(&connection->ending);
 		if (!connection->end_asked) {
@@ -83,40 +83,40 @@ static void take_events(struct worker *worker, const struct io_event *events, in
 
 /* Let the devices make progress. Returns whether anything was completed; *ret_owed: something is
  * still owed. */
-static bool turn_executors(struct worker *worker, bool *ret_owed)
+static bool turn_responders(struct worker *worker, bool *ret_owed)
 {
 	bool any = false;
 
 	*ret_owed = false;
-	for (unsigned i = 0; i < worker->executor_count; i++) {
-		struct executor *executor = &worker->executors[i];
-		const struct transport_ops *transport = transport_ops(executor->transport);
+	for (unsigned i = 0; i < worker->responder_count; i++) {
+		struct data_responder *responder = &worker->responders[i];
+		const struct transport_ops *transport = transport_ops(responder->transport);
 
-		if (!list_empty(&executor->executing)) {
-			if (executor->submitted)
-				transport->flush(executor->transport);
-			executor->submitted = false;
-			transport->progress(executor->transport, 0);
-			any |= data_complete(worker->engine, executor);
-			*ret_owed |= !list_empty(&executor->executing);
+		if (!list_empty(&responder->executing)) {
+			if (responder->submitted)
+				transport->flush(responder->transport);
+			responder->submitted = false;
+			transport->progress(responder->transport, 0);
+			any |= data_complete(worker->engine, responder);
+			*ret_owed |= !list_empty(&responder->executing);
 		}
-		if (!list_empty(&executor->ended))
-			report_ended(worker, executor);
+		if (!list_empty(&responder->ended))
+			report_ended(worker, responder);
 	}
 	return any;
 }
 
 /* Before sleeping: make the devices wake this thread. */
-static void watch_executors(struct worker *worker)
+static void watch_responders(struct worker *worker)
 {
-	for (unsigned i = 0; i < worker->executor_count; i++) {
-		struct executor *executor = &worker->executors[i];
+	for (unsigned i = 0; i < worker->responder_count; i++) {
+		struct data_responder *responder = &worker->responders[i];
 
-		if (list_empty(&executor->executing))
+		if (list_empty(&responder->executing))
 			continue;
-		transport_ops(executor->transport)->fd(executor->transport);
-		if (executor->ready.pending == 0)
-			io_ops(worker->engine)->watch(worker->engine, &executor->ready);
+		transport_ops(responder->transport)->fd(responder->transport);
+		if (responder->ready.pending == 0)
+			io_ops(worker->engine)->watch(worker->engine, &responder->ready);
 	}
 }
 
@@ -126,8 +126,8 @@ static void count_operations(struct worker *worker)
 {
 	uint64_t operations = 0;
 
-	for (unsigned i = 0; i < worker->executor_count; i++)
-		operations += worker->executors[i].operations;
+	for (unsigned i = 0; i < worker->responder_count; i++)
+		operations += worker->responders[i].operations;
 	atomic_store_explicit(&worker->operations, operations, memory_order_relaxed);
 }
 
@@ -144,9 +144,9 @@ static void serve(struct worker *worker)
 		int count;
 
 		if (sleeps && owed) {
-			watch_executors(worker);
+			watch_responders(worker);
 			/* What was completed before the device was armed wakes no thread. */
-			sleeps = !turn_executors(worker, &owed);
+			sleeps = !turn_responders(worker, &owed);
 		}
 		count = engine->wait(worker->engine, events, EVENTS_MAX,
 				     !sleeps ? 0
@@ -154,7 +154,7 @@ static void serve(struct worker *worker)
 					     : -1);
 		if (count > 0)
 			take_events(worker, events, count);
-		if (turn_executors(worker, &owed) || count > 0) {
+		if (turn_responders(worker, &owed) || count > 0) {
 			idle_ends(&idle);
 			count_operations(worker);
 		} else {
@@ -175,14 +175,14 @@ static int prepare(struct worker *worker)
 	worker->engine_name = engine->name;
 	worker->inbox_ready = (struct io_stream){.fd = worker->inbox.event_fd};
 	r = engine->add(worker->engine, &worker->inbox_ready);
-	for (unsigned i = 0; i < worker->executor_count && r == 0; i++) {
-		struct executor *executor = &worker->executors[i];
-		const struct transport_ops *transport = transport_ops(executor->transport);
+	for (unsigned i = 0; i < worker->responder_count && r == 0; i++) {
+		struct data_responder *responder = &worker->responders[i];
+		const struct transport_ops *transport = transport_ops(responder->transport);
 
 		if (transport->execute)
 			continue;
-		executor->ready = (struct io_stream){.fd = transport->fd(executor->transport)};
-		r = engine->add(worker->engine, &executor->ready);
+		responder->ready = (struct io_stream){.fd = transport->fd(responder->transport)};
+		r = engine->add(worker->engine, &responder->ready);
 	}
 	return r;
 }
@@ -202,27 +202,28 @@ static void *run(void *argument)
 
 static void free_parts(struct worker *worker)
 {
-	for (unsigned i = 0; i < worker->executor_count; i++)
-		transport_ops(worker->executors[i].transport)
-			->close(worker->executors[i].transport);
-	free(worker->executors);
+	for (unsigned i = 0; i < worker->responder_count; i++)
+		transport_ops(worker->responders[i].transport)
+			->close(worker->responders[i].transport);
+	free(worker->responders);
 	sem_destroy(&worker->started);
 }
 
 int worker_start(struct worker *worker, const struct settings *settings, unsigned stream_count_max,
-		 struct executor *executors, unsigned executor_count, struct mailbox *outbox)
+		 struct data_responder *responders, unsigned responder_count,
+		 struct mailbox *outbox)
 {
 	int r;
 
 	*worker = (struct worker){.io = settings_io[settings->io],
 				  .poll = (enum transport_poll)settings->poll,
 				  .stream_count_max = stream_count_max,
-				  .executors = executors,
-				  .executor_count = executor_count,
+				  .responders = responders,
+				  .responder_count = responder_count,
 				  .outbox = outbox};
-	for (unsigned i = 0; i < executor_count; i++) {
-		list_init(&executors[i].executing);
-		list_init(&executors[i].ended);
+	for (unsigned i = 0; i < responder_count; i++) {
+		list_init(&responders[i].executing);
+		list_init(&responders[i].ended);
 	}
 	sem_init(&worker->started, 0, 0);
 	r = mailbox_open(&worker->inbox);

@@ -26,8 +26,8 @@ struct worker {
 	enum transport_poll poll;
 	unsigned stream_count_max;
 	/* one for each namespace */
-	struct executor *executors;
-	unsigned executor_count;
+	struct data_responder *responders;
+	unsigned responder_count;
 
 	/* the thread's */
 	struct io_engine *engine;
@@ -39,10 +39,11 @@ struct worker {
 	sem_t started;
 };
 
-/* Start the thread. Takes ownership of @executors (and their transports), also on failure. Returns
+/* Start the thread. Takes ownership of @responders (and their transports), also on failure. Returns
  * 0 or a negative errno, of the I/O engine for one. */
 int worker_start(struct worker *worker, const struct settings *settings, unsigned stream_count_max,
-		 struct executor *executors, unsigned executor_count, struct mailbox *outbox);
+		 struct data_responder *responders, unsigned responder_count,
+		 struct mailbox *outbox);
 
 /* Stop and free it. Its connections are gone by then. */
 void worker_stop(struct worker *worker);
