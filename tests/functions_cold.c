@@ -222,6 +222,25 @@ START_TEST(a_fork_server_that_is_killed_is_replaced_and_its_calls_are_made_again
 }
 END_TEST
 
+/* More workers end with their server than may in a row without having served. */
+START_TEST(a_fork_server_that_is_killed_again_and_again_fails_no_call)
+{
+	enum { CALLS = 60 };
+	struct dso_executor_params params = {.workers = 16};
+	struct dso_thread *threads[CALLS];
+
+	open_cold(&params);
+	for (int i = 0; i < CALLS; i++)
+		threads[i] = create(tell, NULL, 0);
+	for (int i = 0; i < CALLS; i++) {
+		struct told told = told_by(threads[i]);
+
+		if (i % 10 == 0)
+			kill((pid_t)told.parent, SIGKILL); /* it may be gone */
+	}
+}
+END_TEST
+
 /* It starts nothing any more, and whoever waits for that does not keep the driver. */
 START_TEST(an_executor_whose_fork_server_is_frozen_is_closed)
 {
@@ -251,6 +270,7 @@ static Suite *suite(void)
 		cold_processes_are_copies_of_one_that_has_run_nothing,
 		a_program_that_has_begun_threads_before_main_is_started_for_each_call,
 		a_fork_server_that_is_killed_is_replaced_and_its_calls_are_made_again,
+		a_fork_server_that_is_killed_again_and_again_fails_no_call,
 		an_executor_whose_fork_server_is_frozen_is_closed,
 		NULL,
 	};

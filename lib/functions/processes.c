@@ -44,6 +44,7 @@ struct process {
 	pid_t pid;        /* 0: there is none */
 	bool is_asked;    /* of the fork server, and there is none yet */
 	bool is_forked;   /* by the fork server, whose child it is */
+	bool is_orphan;   /* and that has ended, as this one does therefore */
 	bool serves;      /* it has, at least */
 	bool is_done;     /* it runs no call any more */
 	int64_t start_ns; /* of the next one, at the earliest */
@@ -324,6 +325,8 @@ static void listen_to_server(struct workers *workers)
 	} else if (r == -EPIPE) {
 		note_vain(workers, false, "with status", exit_status(end_server(workers)));
 		ask_again(workers, PAUSE_NS);
+		for (unsigned i = 0; i < workers->processes_max; i++)
+			workers->processes[i].is_orphan = workers->processes[i].is_forked;
 	}
 }
 
@@ -406,11 +409,16 @@ static void note_end(struct workers *workers, unsigned index)
 	pid_t pid = process->pid;
 	int status;
 
-	/* What it has told before its end is there. */
+	/* What it has told before its end is there. If its fork server has ended, that is, too: the
+	 * server's descriptors were closed before its workers got their signal. */
 	listen_to_all(workers);
+	if (workers->server)
+		listen_to_server(workers);
 	if (!has_ended(workers, index, &status))
 		return;
 	process->start_ns = process->is_done ? 0 : clock_now_ns() + PAUSE_NS;
+	if (process->is_orphan)
+		return;
 	if (process->is_forked)
 		note_vain(workers, process->serves, "was process", pid);
 	else
