@@ -71,6 +71,7 @@ static bool is_there(void)
 	return r == 0;
 }
 
+/* What earlier tests have deleted may be cleaned at any time, and leave less. */
 static uint64_t used_bytes(void)
 {
 	struct dso_server_stat stat;
@@ -95,7 +96,7 @@ START_TEST(an_ephemeral_object_goes_with_its_last_handle)
 	/* Another session's: storaged has heard of its end when that session has an answer. */
 	OK(other, dso_ping(other, NULL));
 	ck_assert(!is_there());
-	AWAIT(used_bytes() == before);
+	AWAIT(used_bytes() <= before);
 	/* There may be another one of that name, which stays. */
 	make(_i, session, 0, &mine);
 	mine.close(mine.object);
@@ -248,7 +249,7 @@ START_TEST(what_begins_with_a_prefix_is_deleted_and_nothing_else)
 	/* A whole name is a prefix, too. */
 	OK(session, dso_delete_prefix(session, name, &count));
 	ck_assert_uint_eq(count, 2);
-	AWAIT(used_bytes() == before);
+	AWAIT(used_bytes() <= before);
 }
 END_TEST
 
