@@ -16,6 +16,8 @@ check "with the options that it has" 0 "*--initial=N*--stripes=N*" dsoctl counte
 check "and no others" 1 "" bash -c '"$0" counter open --help | grep -e --permits' "$DSOCTL"
 check "nor a heading without any" 1 "" bash -c '"$0" stat --help | grep "of single commands"' "$DSOCTL"
 check "and no line is broken behind its indent" 1 "" bash -c '"$0" lock --help | sed "1,/^Exit status/d" | grep -v "^  "' "$DSOCTL"
+check "nor one of the list of commands" 1 "" bash -c '"$0" --help | sed "1,/^Commands:/d;/^ Options of every/,\$d" | grep "^[^ ]"' "$DSOCTL"
+check "nor one behind a status" 1 "" bash -c '"$0" --help | sed "1,/^Exit status/d;/^lock, semaphore run/,\$d" | grep -v "^  "' "$DSOCTL"
 check "help explains a family of commands" 0 "*register get*register set*" dsoctl help register
 check "a missing command is wrong usage" 2 "" dsoctl
 check "an unknown command is wrong usage" 2 "" dsoctl frobnicate

@@ -8,15 +8,43 @@
 
 #define OPTIONS_MAX 64
 
+#define HELP_COLUMN 35 /* where what a command does begins */
+#define HELP_MARGIN 78
+
+/* Print @text from HELP_COLUMN on, broken between words at the margin that argp breaks lines at: a
+ * line that argp breaks goes on at column 0. */
+static void print_wrapped(FILE *to, const char *text)
+{
+	size_t column = HELP_COLUMN;
+
+	while (*text) {
+		size_t word = strcspn(text, " ");
+
+		if (column > HELP_COLUMN && column + 1 + word > HELP_MARGIN) {
+			fprintf(to, "\n%*s", HELP_COLUMN, "");
+			column = HELP_COLUMN;
+		} else if (column > HELP_COLUMN) {
+			putc(' ', to);
+			column++;
+		}
+		fwrite(text, 1, word, to);
+		column += word;
+		text += word;
+		text += strspn(text, " ");
+	}
+	putc('\n', to);
+}
+
 static void print_command(FILE *to, const struct command *command)
 {
 	char usage[80];
 
 	snprintf(usage, sizeof usage, "%s %s", command->name, command->arguments);
-	if (strlen(usage) <= 31)
-		fprintf(to, "  %-31s  %s\n", usage, command->help);
+	if (strlen(usage) <= HELP_COLUMN - 4)
+		fprintf(to, "  %-*s", HELP_COLUMN - 2, usage);
 	else
-		fprintf(to, "  %s\n  %-31s  %s\n", usage, "", command->help);
+		fprintf(to, "  %s\n%*s", usage, HELP_COLUMN, "");
+	print_wrapped(to, command->help);
 }
 
 /* The list of commands for --help, to be freed. */
@@ -53,9 +81,9 @@ unsigned commands_print_family(FILE *to, const char *word)
 static const char after_options[] =
 	"Exit status:\n"
 	"  0    done\n"
-	"  1    it failed: stderr says what, on what, and why; counter cas: not swapped;\n"
-	"       map get, map contains, set contains: it has no such key; fsck:\n"
-	"       damage was found\n"
+	"  1    it failed: stderr says what, on what, and why; counter cas: not\n"
+	"       swapped; map get, map contains, set contains: it has no such key;\n"
+	"       fsck: damage was found\n"
 	"  2    the command line is wrong\n"
 	"  124  --timeout is over, and others still hold it or have not come; where\n"
 	"       storaged does not answer within --silence the status is 1; queue pop:\n"
