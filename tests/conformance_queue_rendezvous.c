@@ -24,6 +24,8 @@ START_TEST(a_rendezvous_is_made_and_opened_as_one)
 	OK(other, dso_queue_open(other, name, NULL, &again));
 	ck_assert_int_eq(dso_queue_is_rendezvous(again), 1);
 	ck_assert_int_eq(dso_queue_open(other, name, &buffer, &again), -EINVAL);
+	ck_assert_ptr_nonnull(
+		strstr(dso_error(other), "kind: buffer asked, the queue has rendezvous"));
 	OK(session, dso_object_delete(session, name));
 	ck_assert_int_eq(dso_queue_is_rendezvous(queue_in(session, 2, 8)), 0);
 }

@@ -121,6 +121,26 @@ static const char *const names[] = {
 };
 
 /* clang-format off */
+static const char *const queue_kinds[] = {
+	[QUEUE_BUFFER] = "buffer",
+	[QUEUE_RENDEZVOUS] = "rendezvous",
+};
+
+static const char *const aggregator_kinds[] = {
+#define KINDS(OPERATION, name) \
+	[AGGREGATOR_KIND(OPERATION, AGGREGATOR_INT64)] = name " of int64", \
+	[AGGREGATOR_KIND(OPERATION, AGGREGATOR_DOUBLE)] = name " of double",
+	KINDS(AGGREGATOR_SUM, "sum")
+	KINDS(AGGREGATOR_MIN, "min")
+	KINDS(AGGREGATOR_MAX, "max")
+	KINDS(AGGREGATOR_MEAN, "mean")
+	KINDS(AGGREGATOR_VARIANCE, "variance")
+	KINDS(AGGREGATOR_COUNT, "count")
+	KINDS(AGGREGATOR_ARGMIN, "argmin")
+	KINDS(AGGREGATOR_ARGMAX, "argmax")
+#undef KINDS
+};
+
 static const struct object_type_entry table[] = {
 	[OBJECT_MEMORY] = {
 		.parameters[MEMORY_PARAMETER_BYTES] = {
@@ -206,7 +226,8 @@ static const struct object_type_entry table[] = {
 			.min = QUEUE_STRIDE_BYTES(1),
 			.max = QUEUE_STRIDE_BYTES(QUEUE_ITEM_BYTES_MAX), .is_stores = true},
 		.parameters[QUEUE_PARAMETER_KIND] = {
-			.name = "kind", .max = QUEUE_RENDEZVOUS, .at_creation = QUEUE_BUFFER},
+			.name = "kind", .max = QUEUE_RENDEZVOUS, .at_creation = QUEUE_BUFFER,
+			.value_names = queue_kinds},
 		.complete = queue_complete,
 		.length_bytes = queue_length_bytes,
 		.words = {{.offset = QUEUE_SLOTS_OFFSET,
@@ -218,7 +239,8 @@ static const struct object_type_entry table[] = {
 			.name = "length", .min = 1, .max = AGGREGATOR_LENGTH_MAX},
 		.parameters[AGGREGATOR_PARAMETER_KIND] = {
 			.name = "kind", .min = 1, .max = AGGREGATOR_KIND_LAST,
-			.at_creation = AGGREGATOR_KIND(AGGREGATOR_SUM, AGGREGATOR_DOUBLE)},
+			.at_creation = AGGREGATOR_KIND(AGGREGATOR_SUM, AGGREGATOR_DOUBLE),
+			.value_names = aggregator_kinds},
 		.parameters[AGGREGATOR_PARAMETER_CONTRIBUTORS] = {
 			.name = "contributors", .min = 1, .max = AGGREGATOR_CONTRIBUTORS_MAX},
 		.parameters[AGGREGATOR_PARAMETER_FLAGS] = {
@@ -362,12 +384,23 @@ enum wire_status type_complete(const struct object_type_entry *type,
 	return WIRE_OK;
 }
 
+/* @digits is room for it. */
+static const char *value_text(const struct type_parameter *parameter, uint64_t value,
+			      struct type_digits *digits)
+{
+	if (parameter->value_names && value <= parameter->max && parameter->value_names[value])
+		return parameter->value_names[value];
+	*digits = type_digits_of(value);
+	return digits->text;
+}
+
 enum wire_status type_match(const struct object_type_entry *type,
 			    const uint64_t asked[TYPE_PARAMETERS],
 			    const uint64_t actual[TYPE_PARAMETERS], char *detail,
 			    size_t detail_bytes)
 {
 	for (unsigned i = 0; i < TYPE_PARAMETERS; i++) {
+		struct type_digits asked_digits, actual_digits;
 		enum wire_status status;
 
 		if (!asked[i])
@@ -378,8 +411,10 @@ enum wire_status type_match(const struct object_type_entry *type,
 		if (type->parameters[i].initial || asked[i] == actual[i])
 			continue;
 		type_detail(detail, detail_bytes, "%s: %s asked, the %s has %s",
-			    type->parameters[i].name, type_digits_of(asked[i]).text, name_of(type),
-			    type_digits_of(actual[i]).text);
+			    type->parameters[i].name,
+			    value_text(&type->parameters[i], asked[i], &asked_digits),
+			    name_of(type),
+			    value_text(&type->parameters[i], actual[i], &actual_digits));
 		return WIRE_PARAMETERS;
 	}
 	return WIRE_OK;

@@ -20,6 +20,7 @@ struct type_parameter {
 	uint64_t at_creation; /* the value that zero stands for when an object is created */
 	bool initial;   /* used at creation only: it is not compared with an existing object's */
 	bool is_stores; /* the store sets it: an open leaves it zero */
+	const char *const *value_names; /* by value, 0 to max; NULL: its values are numbers */
 };
 
 /* Owned words of a type (proto/layout.h): the sweep takes a session that has ended out of them. */

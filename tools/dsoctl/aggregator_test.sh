@@ -31,6 +31,8 @@ check "finish ends a round with those who have come" 0 2 agg finish grades
 check "who is counted" 0 '{"name":"grades","round":2,"contributors":1,"values":\[7.0,8.0\]}' agg get grades --json
 check "a reset begins another round" 0 "" agg reset grades
 check "without a result" 1 "" agg wait grades 3
+check "the kind of one that is there is told by its name" 1 "" agg open grades 2 max int64 -n 2
+complains "*kind: max of int64 asked, the aggregator has sum of double*"
 check "operations and integers are told by their names" 0 "" agg open tops 1 argmax int64 -n 2
 check "of which there are no others" 2 "" agg open tops 1 product -n 2
 check "integers are whole" 2 "" agg contribute tops 0 1.5
