@@ -242,7 +242,7 @@ int dso_aggregator_round_wait(struct dso_aggregator *aggregator, uint64_t round,
 	struct aggregator_watch watch = {.reads = true};
 	int64_t deadline_ns;
 	uint32_t contributors;
-	int r = check(aggregator, "round_wait", 0, result, result_bytes);
+	int r = check(aggregator, "wait for a round", 0, result, result_bytes);
 
 	if (r)
 		return r;
@@ -250,7 +250,7 @@ int dso_aggregator_round_wait(struct dso_aggregator *aggregator, uint64_t round,
 	if (r == 0)
 		r = wait_and_read(aggregator, &round, &watch, result, deadline_ns, &contributors);
 	if (r)
-		return fail(aggregator, "round_wait", timeout, r);
+		return fail(aggregator, "wait for a round", timeout, r);
 	if (ret_contributors)
 		*ret_contributors = contributors;
 	return 0;

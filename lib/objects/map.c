@@ -210,6 +210,10 @@ int map_change(struct dso_map *map, const char *verb, const struct map_change_re
 	r = change->result;
 	if ((r == 0 || r == -EEXIST || r == -EAGAIN) && ret_version)
 		*ret_version = change->version;
+	if (r == -EINVAL && request->kind == MAP_MERGE)
+		return object_refuse(&map->object, verb, r,
+				     "the value that is there does not have 8 bytes, and the "
+				     "function takes 8");
 	return r ? map_fail(map, verb, r) : 0;
 }
 

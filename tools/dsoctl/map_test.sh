@@ -91,6 +91,7 @@ check "from stdin, too" 0 "" bash -c 'printf bc | "$0" map merge words text appe
 check "in that order" 0 abc map get words text
 check "a value of another length is no number" 1 "" map get words text int64
 check "and cannot be added to" 1 "" map merge words text sum 1
+complains "*the value that is there does not have 8 bytes*"
 check "first keeps what is there" 0 "" map merge words text first z
 check "as it is" 0 abc map get words text
 check "there is no other function" 2 "" map merge words text product 2
