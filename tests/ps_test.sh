@@ -15,7 +15,7 @@ stopped() { ! runs "$1"; }
 
 check "without executors there is nothing to show" 0 "" dsoctl ps
 check "nor to kill" 1 "" dsoctl kill run/a/b/0
-complains "dsoctl: there is no executor run/a/b; *"
+complains "dsoctl: there is no executor run/a/b: it was closed, or *"
 check "a call has a number" 2 "" dsoctl kill run/a/b
 RUNS_LINES=yes "$RUNS" driver waiting > /dev/null &
 driver=$!
@@ -33,7 +33,7 @@ check "what a call has written is printed" 0 "filling" dsoctl logs "$executor/0"
 check "and as JSON, with its stream" 0 '{"stream":1,"text":"filling","dropped":0}' dsoctl logs "$executor/2" --json
 check "one that runs has written nothing yet" 0 "" dsoctl logs "$executor/3"
 check "of an executor that is not there nothing is" 1 "" dsoctl logs run/a/b/0
-complains "dsoctl: there is no executor run/a/b; *"
+complains "dsoctl: there is no executor run/a/b: it was closed, or *"
 check "one that runs is" 0 "" dsoctl kill "$executor/4"
 check "its worker ends with it" 0 "" eventually stopped 4
 check "the driver learns of it" 0 "" eventually has cancelled 1

@@ -150,7 +150,9 @@ static int open_state(struct dso_session *session, const char *executor, struct 
 			: -ENOENT;
 
 	return r == -ENOENT || r == -EBADMSG
-		       ? session_fail(session, -ENOENT, "there is no executor %s",
+		       ? session_fail(session, -ENOENT,
+				      "there is no executor %s: it was closed, or has "
+				      "ended with its driver, or is of another namespace",
 				      executor ? executor : "(null)")
 		       : r;
 }
@@ -231,8 +233,8 @@ int dso_call_output(struct dso_session *session, const char *executor, uint64_t 
 	r = lines_open(session, executor, &lines);
 	if (r == -ENOENT || r == -EBADMSG)
 		return session_fail(session, -ENOENT,
-				    "the driver of executor %s asks for no lines of its functions, "
-				    "so none are kept",
+				    "executor %s keeps no lines: its driver asks for no lines of "
+				    "its functions, or they run in threads",
 				    executor);
 	if (r)
 		return r;

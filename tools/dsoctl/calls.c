@@ -134,6 +134,12 @@ static enum exit_status read_call(struct dsoctl *ctl, uint64_t *ret_number)
 	return STATUS_DONE;
 }
 
+/* The library's sentence alone: dsoctl ls, which fail() would advise, lists no executors. */
+static enum exit_status fail_call(const struct dsoctl *ctl, int error)
+{
+	return error == -ENOENT ? fail_because("%s", dso_error(ctl->session)) : fail(ctl, error);
+}
+
 enum exit_status run_kill(struct dsoctl *ctl)
 {
 	uint64_t number;
@@ -144,7 +150,7 @@ enum exit_status run_kill(struct dsoctl *ctl)
 		return status;
 	r = dso_call_end(ctl->session, ctl->operands[0], number);
 	if (r)
-		return fail(ctl, r);
+		return fail_call(ctl, r);
 	return print_done(ctl, json_pack("{s:o, s:I}", "executor", json_text(ctl->operands[0]),
 					 "number", (json_int_t)number));
 }
@@ -178,5 +184,5 @@ enum exit_status run_logs(struct dsoctl *ctl)
 	if (status != STATUS_DONE)
 		return status;
 	r = dso_call_output(ctl->session, ctl->operands[0], number, print_line, ctl);
-	return r ? fail(ctl, r) : STATUS_DONE;
+	return r ? fail_call(ctl, r) : STATUS_DONE;
 }
