@@ -337,9 +337,10 @@ int dso_barrier_wait(struct dso_barrier *barrier, int64_t timeout, int *ret_last
 		r = object_half_done(r);
 	if (r)
 		return r == -ENOTRECOVERABLE
-			       ? object_refuse(&barrier->object, "wait", r,
-					       "a party ended or gave up its wait, or the barrier "
-					       "was reset; dso_barrier_reset() makes it as new")
+			       ? object_refuse(
+					 &barrier->object, "wait", r,
+					 "it is broken: a party ended or gave up its wait, "
+					 "or it was reset; dso_barrier_reset() makes it as new")
 			       : object_fail_wait(&barrier->object, "wait", timeout, r);
 	if (ret_last)
 		*ret_last = last;
