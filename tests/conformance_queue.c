@@ -84,6 +84,7 @@ START_TEST(a_full_queue_takes_nothing_and_an_empty_one_gives_nothing)
 	ck_assert_int_eq(pop(queue, &number, DSO_NOWAIT), -ETIMEDOUT);
 	ck_assert_int_eq(pop(queue, &number, DSO_MILLISECOND), -ETIMEDOUT);
 	ck_assert_uint_eq(number, 77);
+	ck_assert_int_eq(push(queue, 1, -2), -EINVAL);
 	OK(session, push(queue, 1, DSO_NOWAIT));
 	OK(session, push(queue, 2, DSO_NOWAIT));
 	ck_assert_int_eq(push(queue, 3, DSO_NOWAIT), -ETIMEDOUT);

@@ -535,8 +535,12 @@ static int push_each(struct dso_queue *queue, struct push *push, int64_t deadlin
 static int push_all(struct dso_queue *queue, struct push *push, int64_t timeout)
 {
 	int64_t deadline_ns;
-	int r = queue_is_near(queue) && !queue->is_rendezvous ? push_near(queue, push) : 0;
+	int r;
 
+	/* Before the near path, which reads no clock and no timeout. */
+	if (timeout < DSO_FOREVER)
+		return -EINVAL;
+	r = queue_is_near(queue) && !queue->is_rendezvous ? push_near(queue, push) : 0;
 	if (r || push->count == 0)
 		return r;
 	r = futex_deadline(timeout, &deadline_ns);
