@@ -41,6 +41,9 @@ check "but with force" 0 "" dsoctl unlock --force forced
 check "once" 1 "" dsoctl unlock --force forced
 complains "*nobody has mutex forced*"
 check "what nobody has any more can be deleted" 0 "" dsoctl rm forced
+check "a mutex that is not there is not made to be unlocked" 1 "" dsoctl unlock --force forced
+complains "*there is no object of that name*"
+check "so there is none after that" 1 "" dsoctl stat forced
 kill -TERM $holder
 ended "who had it hears of it at the end" 1 $holder
 

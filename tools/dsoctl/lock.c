@@ -77,7 +77,10 @@ enum exit_status run_unlock(struct dsoctl *ctl)
 
 	if (!(ctl->options & OPTION_FORCE))
 		return wrong_usage(ctl, "who has locked a mutex unlocks it; others need --force");
-	r = dso_mutex_open(ctl->session, ctl->operands[0], NULL, &mutex);
+	/* Opening it would make one. */
+	r = dso_object_stat(ctl->session, ctl->operands[0], NULL);
+	if (r == 0)
+		r = dso_mutex_open(ctl->session, ctl->operands[0], NULL, &mutex);
 	if (r == 0)
 		r = dso_mutex_holder(mutex, &holder, &token);
 	if (r == 0 && holder == 0)
