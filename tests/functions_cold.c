@@ -15,22 +15,26 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define THREAD_VARIABLE "FUNCTIONS_COLD_THREAD"
 
 /* ---- functions ---- */
 
-/* Who runs a call, who has started that process, and how many calls have run in it. */
+/* Who runs a call, who has started that process, how many calls have run in it, and what the
+ * kernel calls it. */
 struct told {
 	int64_t pid, parent, calls;
+	char name[16];
 };
 
 DSO_FUNCTION(tell)
 {
 	static int64_t calls;
-	struct told told = {getpid(), getppid(), ++calls};
+	struct told told = {getpid(), getppid(), ++calls, ""};
 
+	prctl(PR_GET_NAME, told.name);
 	if (getenv(FORK_SERVER_VARIABLE))
 		return dso_fail(call, -EBUSY, "what it starts would be a fork server");
 	return dso_return(call, &told, sizeof told);
@@ -259,6 +263,18 @@ START_TEST(an_executor_whose_fork_server_is_frozen_is_closed)
 }
 END_TEST
 
+START_TEST(workers_have_the_name_of_their_program)
+{
+	struct dso_executor_params params = {.workers = 1};
+
+	open_cold(&params);
+	ck_assert_str_eq(told_by(create(tell, NULL, 0)).name, program_invocation_short_name);
+	dso_executor_close(executor);
+	open_executor(&params);
+	ck_assert_str_eq(told_by(create(tell, NULL, 0)).name, program_invocation_short_name);
+}
+END_TEST
+
 /* ---- the suite ---- */
 
 static Suite *suite(void)
@@ -272,6 +288,7 @@ static Suite *suite(void)
 		a_fork_server_that_is_killed_is_replaced_and_its_calls_are_made_again,
 		a_fork_server_that_is_killed_again_and_again_fails_no_call,
 		an_executor_whose_fork_server_is_frozen_is_closed,
+		workers_have_the_name_of_their_program,
 		NULL,
 	};
 

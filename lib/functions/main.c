@@ -45,6 +45,8 @@ static int serve_driver(const char *prefix, const char *program)
 	if (calls)
 		term.calls_max = strtoull(calls, NULL, 10);
 	end_with(getenv(WORKER_DRIVER_VARIABLE));
+	/* The kernel has named it "exe", after /proc/self/exe; top and pgrep show that name. */
+	prctl(PR_SET_NAME, program_invocation_short_name);
 	if (forks && *forks)
 		fork_server_serve(atoi(forks));
 	/* From here on this is a worker. */
