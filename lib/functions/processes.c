@@ -11,15 +11,14 @@
 #include "lib/client/session.h"
 #include "lib/core/clock.h"
 #include "lib/core/thread.h"
-#include "lib/functions/definitions.h"
 #include "lib/functions/executor.h"
 #include "lib/functions/fork_server.h"
 #include "lib/functions/place.h"
+#include "lib/functions/process_environment.h"
 #include "lib/functions/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -79,54 +78,6 @@ struct workers {
 #define POLLED_TOLD        1
 #define POLLED_SERVER      2
 #define POLLED_PROCESSES   3
-
-/* ---- the environment of a worker ---- */
-
-#define OWN_VARIABLES   9 /* the first ones, which are freed */
-#define SERVER_VARIABLE 8 /* that of them which makes a process a fork server */
-
-/* Whether @variable, "NAME=VALUE", has the name of one of the workers' own. */
-static bool is_set_anew(char *const *own, const char *variable)
-{
-	for (size_t i = 0; i < OWN_VARIABLES; i++)
-		if (strncmp(variable, own[i], strcspn(own[i], "=") + 1) == 0)
-			return true;
-	return false;
-}
-
-static void free_environment(struct workers *workers)
-{
-	for (unsigned i = 0; workers->environment && i < OWN_VARIABLES; i++)
-		free(workers->environment[i]);
-	free(workers->environment);
-}
-
-static int make_environment(struct workers *workers)
-{
-	const struct workers_request *request = &workers->request;
-	size_t count = 0, used = OWN_VARIABLES;
-	char build[BUILD_TEXT_BYTES], **own;
-
-	build_text(request->build, build);
-	while (environ[count])
-		count++;
-	own = workers->environment = calloc(count + OWN_VARIABLES + 1, sizeof *own);
-	if (!own || asprintf(&own[0], WORKER_PREFIX_VARIABLE "=%s", request->prefix) < 0 ||
-	    asprintf(&own[1], WORKER_DRIVER_VARIABLE "=%d", getpid()) < 0 ||
-	    asprintf(&own[2], WORKER_TELL_VARIABLE "=%d", workers->told_fds[1]) < 0 ||
-	    asprintf(&own[3], "DSO_URL=%s", request->url) < 0 ||
-	    asprintf(&own[4], "DSO_TRANSPORT=%s", request->session->settings.transport) < 0 ||
-	    asprintf(&own[5], WORKER_CALLS_VARIABLE "=%" PRIu64,
-		     workers->is_cold ? 1 : UINT64_MAX) < 0 ||
-	    asprintf(&own[6], WORKER_PLACES_VARIABLE "=%d", workers->places_fd) < 0 ||
-	    asprintf(&own[7], BUILD_VARIABLE "=%s", build) < 0 ||
-	    asprintf(&own[SERVER_VARIABLE], FORK_SERVER_VARIABLE "=") < 0)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		if (!is_set_anew(own, environ[i]))
-			own[used++] = environ[i];
-	return 0;
-}
 
 /* ---- the keeper ---- */
 
@@ -235,19 +186,13 @@ static void take_early(struct workers *workers)
 
 static int start_server(struct workers *workers)
 {
-	char **variable = &workers->environment[SERVER_VARIABLE], *asked, *none = *variable;
 	int fds[2], r = fork_server_channel(fds);
 
 	if (r)
 		return r;
-	if (asprintf(&asked, FORK_SERVER_VARIABLE "=%d", fds[1]) < 0) {
-		r = -ENOMEM;
-	} else {
-		*variable = asked;
+	r = process_environment_serve(workers->environment, fds[1]);
+	if (r == 0)
 		r = spawn(workers, fds[1], &workers->server);
-		*variable = none;
-		free(asked);
-	}
 	close(fds[1]);
 	if (r)
 		close(fds[0]);
@@ -354,7 +299,9 @@ static void start_process(struct workers *workers, unsigned index)
 		ask_server(workers, index);
 		return;
 	}
-	r = spawn(workers, -1, &process.pid);
+	r = process_environment_serve(workers->environment, -1);
+	if (r == 0)
+		r = spawn(workers, -1, &process.pid);
 	if (r)
 		cannot_start(workers, r);
 	else
@@ -574,7 +521,7 @@ static void free_workers(struct workers *workers)
 	for (unsigned i = 0; i < 2; i++)
 		if (workers->told_fds[i] >= 0)
 			close(workers->told_fds[i]);
-	free_environment(workers);
+	process_environment_free(workers->environment);
 	free(workers->early);
 	free(workers->processes);
 	free(workers->polled);
@@ -633,7 +580,8 @@ static int start(const struct workers_request *request, struct workers **ret_wor
 	if (r == 0)
 		r = places_make(workers->processes_max, &workers->places_fd, &workers->places);
 	if (r == 0)
-		r = make_environment(workers);
+		r = process_environment_make(request, is_cold, workers->told_fds[1],
+					     workers->places_fd, &workers->environment);
 	if (r == 0) {
 		for (unsigned i = 0; i < POLLED_PROCESSES + workers->processes_max; i++)
 			workers->polled[i] = (struct pollfd){.fd = -1, .events = POLLIN};
