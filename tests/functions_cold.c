@@ -11,14 +11,17 @@
 #include "tests/runner.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define THREAD_VARIABLE "FUNCTIONS_COLD_THREAD"
+#define SLOW_VARIABLE   "FUNCTIONS_COLD_SLOW" /* from which fork on */
 
 /* ---- functions ---- */
 
@@ -111,10 +114,61 @@ static bool is_gone(int64_t pid)
 	return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
 }
 
+/* Reads the numbers of the children of @pid, at most @max. Returns how many. */
+static int children_of(int64_t pid, int max, pid_t *ret_pids)
+{
+	char path[64];
+	int count = 0;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	file = fopen(path, "r");
+	ck_assert_msg(file != NULL, "%s: %s", path, strerror(errno));
+	while (count < max && fscanf(file, "%d", &ret_pids[count]) == 1)
+		count++;
+	fclose(file);
+	return count;
+}
+
+static void await_end(pid_t pid)
+{
+	struct pollfd ended = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+
+	ck_assert_int_ge(ended.fd, 0);
+	ck_assert_int_eq(poll(&ended, 1, -1), 1);
+	close(ended.fd);
+}
+
 static void *do_nothing(void *argument)
 {
 	pause();
 	return argument;
+}
+
+static int forks, slow_from;
+
+static void count_fork(void)
+{
+	forks++;
+}
+
+/* A worker that has the channel of its server still, for a while after that has ended. */
+static void be_slow(void)
+{
+	pid_t parent = getppid();
+
+	for (int i = 0; forks >= slow_from && i < 300 && getppid() == parent; i++)
+		nap(10000000);
+	if (forks >= slow_from)
+		nap(300000000);
+}
+
+__attribute__((constructor)) static void make_slow(void)
+{
+	if (!getenv(SLOW_VARIABLE))
+		return;
+	slow_from = atoi(getenv(SLOW_VARIABLE));
+	pthread_atfork(count_fork, NULL, be_slow);
 }
 
 /* As a library does that a program is linked with. */
@@ -245,6 +299,85 @@ START_TEST(a_fork_server_that_is_killed_again_and_again_fails_no_call)
 }
 END_TEST
 
+/* They are more than may end in a row, and none can serve while storaged is frozen. The last one
+ * keeps the channel open: WORKERS at first, one for "tell", and WORKERS more. */
+START_TEST(workers_that_end_with_their_fork_server_count_as_one_end)
+{
+	enum { WORKERS = 8 };
+	struct dso_executor_params params = {.workers = WORKERS};
+	struct dso_thread *threads[WORKERS];
+	pid_t before[2 * WORKERS], after[2 * WORKERS];
+	int64_t server;
+	int count;
+
+	setenv(SLOW_VARIABLE, "17", 1);
+	open_cold(&params);
+	unsetenv(SLOW_VARIABLE);
+	server = told_by(create(tell, NULL, 0)).parent;
+	for (int i = 0; i < WORKERS; i++)
+		threads[i] = create(wait_at_latch, NULL, 0);
+	AWAIT(value_of("waiting") == WORKERS);
+	process_freeze(storaged.pid);
+	count = children_of(server, 2 * WORKERS, before);
+	for (int i = 0; i < count; i++)
+		kill(before[i], SIGKILL);
+	for (int i = 0; i < count; i++)
+		AWAIT(is_gone(before[i]));
+	AWAIT(children_of(server, 2 * WORKERS, after) == WORKERS);
+	ck_assert_int_eq(kill((pid_t)server, SIGKILL), 0);
+	AWAIT(is_gone(server));
+	kill(storaged.pid, SIGCONT);
+	open_latch();
+	for (int i = 0; i < WORKERS; i++)
+		OK(join(threads[i]));
+}
+END_TEST
+
+/* As process 1 of a container does. Workers end all at once, and the fork server right behind. */
+START_TEST(a_driver_that_adopts_orphans_has_none_left_of_a_closed_executor)
+{
+	enum { ROUNDS = 10, WORKERS = 16 };
+	struct dso_executor_params params = {.workers = WORKERS};
+	pid_t children[2 * WORKERS];
+
+	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		open_cold(&params);
+		OK(join(create(tell, NULL, 0)));
+	}
+	dso_executor_close(executor);
+	executor = NULL;
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	ck_assert_int_eq(children_of(getpid(), 2 * WORKERS, children), 1);
+	ck_assert_int_eq(children[0], storaged.pid);
+}
+END_TEST
+
+/* The channel has room for fewer messages than workers end and are asked for before it listens. */
+START_TEST(a_fork_server_that_is_slow_leaves_no_worker_unreaped)
+{
+	enum { WORKERS = 160, CALLS = 2 * WORKERS };
+	struct dso_executor_params params = {.workers = WORKERS};
+	struct dso_thread *threads[CALLS];
+	pid_t children[4 * WORKERS];
+	struct told told;
+
+	open_cold(&params);
+	told = told_by(create(tell, NULL, 0));
+	AWAIT(is_gone(told.pid));
+	AWAIT(children_of(told.parent, 4 * WORKERS, children) == WORKERS);
+	ck_assert_int_eq(kill((pid_t)told.parent, SIGSTOP), 0);
+	for (int i = 0; i < CALLS; i++)
+		OK(dso_thread_create(executor, tell, NULL, 0, &threads[i]));
+	for (int i = 0; i < WORKERS; i++)
+		await_end((pid_t)told_by(threads[i]).pid);
+	ck_assert_int_eq(kill((pid_t)told.parent, SIGCONT), 0);
+	for (int i = WORKERS; i < CALLS; i++)
+		OK(join(threads[i]));
+	AWAIT(children_of(told.parent, 4 * WORKERS, children) == WORKERS);
+}
+END_TEST
+
 /* It starts nothing any more, and whoever waits for that does not keep the driver. */
 START_TEST(an_executor_whose_fork_server_is_frozen_is_closed)
 {
@@ -287,6 +420,9 @@ static Suite *suite(void)
 		a_program_that_has_begun_threads_before_main_is_started_for_each_call,
 		a_fork_server_that_is_killed_is_replaced_and_its_calls_are_made_again,
 		a_fork_server_that_is_killed_again_and_again_fails_no_call,
+		workers_that_end_with_their_fork_server_count_as_one_end,
+		a_driver_that_adopts_orphans_has_none_left_of_a_closed_executor,
+		a_fork_server_that_is_slow_leaves_no_worker_unreaped,
 		an_executor_whose_fork_server_is_frozen_is_closed,
 		workers_have_the_name_of_their_program,
 		NULL,

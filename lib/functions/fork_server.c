@@ -12,8 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What the driver asks for: this, or the number of a worker to be reaped. */
-#define FORK 0
+/* What the driver asks for: this, or the numbers of workers to be reaped, at most so many. The
+ * channel holds few messages, of whatever length. */
+#define FORK     0
+#define REAP_MAX 256
 
 int fork_server_channel(int ret_fds[2])
 {
@@ -31,8 +33,9 @@ static bool is_only_thread(void)
 	return lstat("/proc/self/task", &stat) == 0 && stat.st_nlink == 3;
 }
 
-/* Returns whether the server goes on; otherwise this is the worker. */
-static bool fork_worker(int fd)
+/* Returns whether the server goes on; otherwise this is the worker. @ends is what the program does
+ * at the ends of children. */
+static bool fork_worker(int fd, const struct sigaction *ends)
 {
 	pid_t server = getpid(), pid = is_only_thread() ? fork() : -1;
 	int32_t answer = pid;
@@ -42,6 +45,7 @@ static bool fork_worker(int fd)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != server)
 			_exit(EXIT_SUCCESS);
+		sigaction(SIGCHLD, ends, NULL);
 		return false;
 	}
 	/* Where that fails the driver is gone, which the next turn sees. */
@@ -49,42 +53,69 @@ static bool fork_worker(int fd)
 	return true;
 }
 
+static void reap(const int32_t *pids, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		waitpid(pids[i], NULL, WNOHANG);
+}
+
+/* Whatever has ended is reaped: it need not become a child of a process that does not. */
+static void end_server(void)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	_exit(EXIT_SUCCESS);
+}
+
 void fork_server_serve(int fd)
 {
-	int32_t asked;
+	/* Whatever the program has set up, workers stay until they are to be reaped. */
+	const struct sigaction stay = {.sa_handler = SIG_DFL};
+	struct sigaction ends;
+	int32_t asked[REAP_MAX];
 	bool goes_on = true;
 
+	sigaction(SIGCHLD, &stay, &ends);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	while (goes_on) {
-		ssize_t bytes = recv(fd, &asked, sizeof asked, 0);
+		ssize_t bytes = recv(fd, asked, sizeof asked, 0);
 
 		if (bytes < 0 && errno == EINTR)
 			continue;
-		if (bytes != sizeof asked)
-			_exit(EXIT_SUCCESS);
-		if (asked == FORK)
-			goes_on = fork_worker(fd);
+		if (bytes < (ssize_t)sizeof *asked)
+			end_server();
+		if (asked[0] == FORK)
+			goes_on = fork_worker(fd, &ends);
 		else
-			waitpid(asked, NULL, WNOHANG);
+			reap(asked, (size_t)bytes / sizeof *asked);
 	}
 }
 
 /* ---- the driver ---- */
 
-static bool ask(int fd, int32_t what)
+static bool ask(int fd, const int32_t *what, size_t count)
 {
-	return send(fd, &what, sizeof what, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof what ||
+	ssize_t bytes = (ssize_t)(count * sizeof *what);
+
+	return send(fd, what, (size_t)bytes, MSG_NOSIGNAL | MSG_DONTWAIT) == bytes ||
 	       errno == EPIPE;
 }
 
 bool fork_server_ask(int fd)
 {
-	return ask(fd, FORK);
+	return ask(fd, &(int32_t){FORK}, 1);
 }
 
-void fork_server_reap(int fd, pid_t pid)
+unsigned fork_server_reap(int fd, const pid_t *pids, unsigned count)
 {
-	ask(fd, pid);
+	unsigned sent = 0, next = 1;
+
+	while (next && sent < count) {
+		next = count - sent < REAP_MAX ? count - sent : REAP_MAX;
+		next = ask(fd, pids + sent, next) ? next : 0;
+		sent += next;
+	}
+	return sent;
 }
 
 int fork_server_take(int fd, pid_t *ret_pid)

@@ -5,7 +5,7 @@
  * run once. (The same idea: start method "forkserver" of Python's multiprocessing.)
  *
  * Workers are children of the server and end with it. The driver finds them by their numbers, which
- * stay theirs until the driver has the server reap them.
+ * stay theirs until the driver has the server reap them, or the server ends.
  */
 #ifndef LIB_FUNCTIONS_FORK_SERVER_H
 #define LIB_FUNCTIONS_FORK_SERVER_H
@@ -23,7 +23,8 @@ int fork_server_channel(int ret_fds[2]);
 /* ---- the server ---- */
 
 /* Serve the driver at @fd, which is closed in workers. Returns in each worker; the server ends
- * here, when the driver has closed its end. */
+ * here, when the driver has closed its end or shut it down for writing; workers that have ended are
+ * reaped before. */
 void fork_server_serve(int fd);
 
 /* ---- the driver; @fd is its end; none of these blocks ---- */
@@ -32,9 +33,9 @@ void fork_server_serve(int fd);
  * server that has ended answers nothing; fork_server_take() says so. */
 bool fork_server_ask(int fd);
 
-/* Have the worker @pid, which has ended, reaped. Where that is not sent, it is when the server
- * ends. */
-void fork_server_reap(int fd, pid_t pid);
+/* Have those workers reaped, which have ended. Returns for how many, the first ones, that was
+ * sent. The others are reaped when the server ends, at the latest. */
+unsigned fork_server_reap(int fd, const pid_t *pids, unsigned count);
 
 /*
  * Take an answer: *ret_pid. Returns 0; -EAGAIN: there is none yet; -EPIPE: the server has ended,

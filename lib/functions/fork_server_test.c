@@ -9,6 +9,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -89,7 +91,7 @@ START_TEST(the_number_of_a_worker_stays_its_own_until_it_is_reaped)
 	kill(pid, SIGKILL);
 	await_end(pid);
 	ck_assert(is_there(pid));
-	fork_server_reap(channel, pid);
+	ck_assert_uint_eq(fork_server_reap(channel, &pid, 1), 1);
 	AWAIT(!is_there(pid));
 	ck_assert_int_eq(child_kill(server), CHILD_KILLED);
 }
@@ -105,6 +107,65 @@ START_TEST(a_server_ends_when_the_driver_has_closed_its_end_and_so_do_its_worker
 	close(channel);
 	ck_assert_int_eq(child_status(server), 0);
 	AWAIT(!is_there(pid));
+}
+END_TEST
+
+/* Many of them, as the channel has room for fewer messages. */
+START_TEST(the_ends_of_all_workers_are_told_to_a_server_that_does_not_listen_yet)
+{
+	enum { WORKERS = 300 };
+	pid_t pids[WORKERS];
+
+	start(false);
+	for (int i = 0; i < WORKERS; i++) {
+		ck_assert(fork_server_ask(channel));
+		ck_assert_int_eq(take(&pids[i]), 0);
+	}
+	kill(server, SIGSTOP);
+	for (int i = 0; i < WORKERS; i++) {
+		kill(pids[i], SIGKILL);
+		await_end(pids[i]);
+	}
+	ck_assert_uint_eq(fork_server_reap(channel, pids, WORKERS), WORKERS);
+	kill(server, SIGCONT);
+	for (int i = 0; i < WORKERS; i++)
+		AWAIT(!is_there(pids[i]));
+	ck_assert_int_eq(child_kill(server), CHILD_KILLED);
+}
+END_TEST
+
+/* Otherwise this process would have it, which adopts orphans. */
+START_TEST(a_server_whose_driver_says_no_more_reaps_what_has_ended)
+{
+	pid_t pid;
+
+	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	start(false);
+	fork_server_ask(channel);
+	ck_assert_int_eq(take(&pid), 0);
+	kill(pid, SIGKILL);
+	await_end(pid);
+	shutdown(channel, SHUT_WR);
+	ck_assert_int_eq(take(&pid), -EPIPE);
+	ck_assert_int_eq(child_status(server), 0);
+	ck_assert_int_eq(waitpid(-1, NULL, 0), -1);
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+END_TEST
+
+START_TEST(workers_stay_where_the_program_ignores_the_ends_of_children)
+{
+	pid_t pid;
+
+	signal(SIGCHLD, SIG_IGN);
+	start(false);
+	signal(SIGCHLD, SIG_DFL);
+	fork_server_ask(channel);
+	ck_assert_int_eq(take(&pid), 0);
+	kill(pid, SIGKILL);
+	await_end(pid);
+	ck_assert(is_there(pid));
+	ck_assert_int_eq(child_kill(server), CHILD_KILLED);
 }
 END_TEST
 
@@ -156,6 +217,10 @@ int main(void)
 	tcase_add_test(tests, the_number_of_a_worker_stays_its_own_until_it_is_reaped);
 	tcase_add_test(tests,
 		       a_server_ends_when_the_driver_has_closed_its_end_and_so_do_its_workers);
+	tcase_add_test(tests,
+		       the_ends_of_all_workers_are_told_to_a_server_that_does_not_listen_yet);
+	tcase_add_test(tests, a_server_whose_driver_says_no_more_reaps_what_has_ended);
+	tcase_add_test(tests, workers_stay_where_the_program_ignores_the_ends_of_children);
 	tcase_add_test(tests, the_end_of_a_server_is_told_and_ends_its_workers);
 	tcase_add_test(tests, a_server_that_has_threads_refuses);
 	tcase_add_test(tests, a_server_that_is_frozen_keeps_no_driver);

@@ -40,6 +40,16 @@ void places_unmap(struct place *places, unsigned count)
 		munmap(places, count * sizeof *places);
 }
 
+void places_free(struct place *places, unsigned count, pid_t pid)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (atomic_load(&places[i].pid) != pid)
+			continue;
+		place_end(&places[i]);
+		atomic_store(&places[i].pid, 0);
+	}
+}
+
 struct place *place_claim(int fd)
 {
 	struct place *places = NULL, *own = NULL;

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Times are of clock_now_ns(). */
 struct place {
@@ -36,6 +37,8 @@ struct running {
  * inherited by itself. Returns 0 or a negative errno. */
 int places_make(unsigned count, int *ret_fd, struct place **ret_places);
 void places_unmap(struct place *places, unsigned count);
+/* The worker @pid has ended: whatever it had of them is free. */
+void places_free(struct place *places, unsigned count, pid_t pid);
 
 /* At a worker: a free place among those of @fd, which is closed. NULL: there is none. */
 struct place *place_claim(int fd);

@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,14 +37,15 @@
 #define VAIN_MAX 5
 /* Between two starts in the place of one worker. */
 #define PAUSE_NS (10 * DSO_MILLISECOND)
-/* What workers have to end by themselves, and then by SIGTERM. */
+/* What workers have to end by themselves, and then by SIGTERM; and what the fork server has. */
 #define GRACE_MS 500
+/* P_PIDFD, which not every C library has. */
+#define OF_PIDFD ((idtype_t)3)
 
 struct process {
 	pid_t pid;        /* 0: there is none */
 	bool is_asked;    /* of the fork server, and there is none yet */
-	bool is_forked;   /* by the fork server, whose child it is */
-	bool is_orphan;   /* and that has ended, as this one does therefore */
+	pid_t server;     /* the fork server whose child it is; 0: this process's */
 	bool serves;      /* it has, at least */
 	bool is_done;     /* it runs no call any more */
 	int64_t start_ns; /* of the next one, at the earliest */
@@ -57,14 +59,17 @@ struct workers {
 	int told_fds[2]; /* a pipe: what workers tell */
 	int places_fd;   /* of the memory of places */
 	struct place *places;
-	char **environment;        /* of the workers */
-	bool is_cold;              /* a worker runs one call */
-	bool may_fork;             /* workers: a fork server does */
-	pid_t server;              /* the fork server; 0: there is none */
+	char **environment; /* of the workers */
+	bool is_cold;       /* a worker runs one call */
+	bool may_fork;      /* workers: a fork server does */
+	pid_t server;       /* the fork server; 0: there is none */
+	pid_t *ended;       /* workers of its that it has to reap */
+	unsigned ended_count;
 	struct worker_word *early; /* told by forked workers before the server has named them */
 	unsigned early_count;
 	unsigned vain;          /* ends in a row without any worker that serves in between */
 	unsigned processes_max; /* at once: those that run calls, and those that are done */
+	bool is_stopping;       /* the keeper ends all; nobody waits for calls any more */
 	_Atomic bool is_broken;
 	char why[SENTENCE_BYTES_MAX + 1]; /* written before is_broken is */
 	struct process *processes;
@@ -84,7 +89,7 @@ struct workers {
 /* The first reason stays: others may be reading it. */
 static void give_up(struct workers *workers, const char *why, int number)
 {
-	if (atomic_load(&workers->is_broken))
+	if (workers->is_stopping || atomic_load(&workers->is_broken))
 		return;
 	snprintf(workers->why, sizeof workers->why, "%s %d", why, number);
 	atomic_store(&workers->is_broken, true);
@@ -126,22 +131,55 @@ static void cannot_start(struct workers *workers, int error)
 	give_up(workers, "a process could not be started: errno", -error);
 }
 
-/* The process at @index is there. */
+/* Workers see the end of their server no sooner than this does. The channel may say so later: a
+ * worker that was just forked has not closed the server's end yet. */
+static bool server_has_ended(const struct workers *workers)
+{
+	siginfo_t ended = {.si_pid = 0};
+
+	return waitid(P_PID, (id_t)workers->server, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+	       ended.si_pid;
+}
+
+/* A pidfd, or a negative errno. The number of a worker that was forked is its own as long as its
+ * server is there: -ESRCH says that the server has ended, and so will the worker. */
+static int open_process(const struct workers *workers, const struct process *process)
+{
+	int fd = (int)syscall(SYS_pidfd_open, process->pid, 0), r = fd < 0 ? -errno : fd;
+
+	if (!process->server || !server_has_ended(workers))
+		return r;
+	if (fd >= 0)
+		close(fd);
+	return -ESRCH;
+}
+
+/* The process at @index is there. One that ends with its server stays asked for until
+ * that is noted. */
 static void adopt(struct workers *workers, unsigned index, struct process process)
 {
-	int fd = (int)syscall(SYS_pidfd_open, process.pid, 0);
+	int fd = open_process(workers, &process);
 
-	if (fd < 0) {
-		cannot_start(workers, -errno);
-		kill(process.pid, SIGKILL);
-		if (!process.is_forked)
-			waitpid(process.pid, NULL, 0);
+	if (process.server && fd == -ESRCH)
 		return;
+	if (fd < 0) {
+		cannot_start(workers, fd);
+		kill(process.pid, SIGKILL);
+		if (!process.server)
+			waitpid(process.pid, NULL, 0);
+		process = (struct process){0};
 	}
-	workers->polled[POLLED_PROCESSES + index].fd = fd;
+	workers->polled[POLLED_PROCESSES + index].fd = fd < 0 ? -1 : fd;
 	pthread_mutex_lock(&workers->lock);
 	workers->processes[index] = process;
 	pthread_mutex_unlock(&workers->lock);
+}
+
+/* By its pidfd: the number of a process whose fork server has ended may be another's by now. */
+static void signal_process(const struct workers *workers, unsigned index, int signal)
+{
+	syscall(SYS_pidfd_send_signal, workers->polled[POLLED_PROCESSES + index].fd, signal, NULL,
+		0);
 }
 
 /* ---- what workers tell ---- */
@@ -182,6 +220,30 @@ static void take_early(struct workers *workers)
 	workers->early_count = left;
 }
 
+/* ---- what workers leave ---- */
+
+/* Which process @pid is; processes_max: none. */
+static unsigned index_of(const struct workers *workers, pid_t pid)
+{
+	unsigned index = 0;
+
+	while (index < workers->processes_max && workers->processes[index].pid != pid)
+		index++;
+	return index;
+}
+
+/* The fork server has ended, and with it workers that it has not named: their words, and places. */
+static void forget_unnamed(struct workers *workers)
+{
+	workers->early_count = 0;
+	for (unsigned i = 0; i < workers->processes_max; i++) {
+		pid_t pid = atomic_load(&workers->places[i].pid);
+
+		if (pid && index_of(workers, pid) == workers->processes_max)
+			places_free(workers->places, workers->processes_max, pid);
+	}
+}
+
 /* ---- the fork server ---- */
 
 static int start_server(struct workers *workers)
@@ -201,29 +263,49 @@ static int start_server(struct workers *workers)
 	return r;
 }
 
-/* It has no workers any more, or they end with it. Returns its status. */
+/* Its workers have ended, or end with it. It reaps those that have before it ends, for otherwise
+ * they become children of process 1, which may be this one. Returns its status. */
 static int end_server(struct workers *workers)
 {
-	int status = 0;
+	struct pollfd *channel = &workers->polled[POLLED_SERVER];
+	int r = -EAGAIN, status = 0;
+	pid_t pid;
 
 	if (!workers->server)
 		return 0;
-	kill(workers->server, SIGKILL);
+	shutdown(channel->fd, SHUT_WR);
+	while (r != -EPIPE && poll(channel, 1, GRACE_MS) > 0)
+		r = fork_server_take(channel->fd, &pid);
+	if (r != -EPIPE)
+		kill(workers->server, SIGKILL);
 	waitpid(workers->server, &status, 0);
-	close(workers->polled[POLLED_SERVER].fd);
-	workers->polled[POLLED_SERVER] = (struct pollfd){.fd = -1, .events = POLLIN};
+	close(channel->fd);
+	*channel = (struct pollfd){.fd = -1, .events = POLLIN};
 	workers->server = 0;
+	workers->ended_count = 0;
 	return status;
 }
 
-/* Those that were asked for do not come: others are started after @pause_ns. */
-static void ask_again(struct workers *workers, int64_t pause_ns)
+static void tell_ended(struct workers *workers)
+{
+	unsigned told = fork_server_reap(workers->polled[POLLED_SERVER].fd, workers->ended,
+					 workers->ended_count);
+
+	workers->ended_count -= told;
+	memmove(workers->ended, workers->ended + told,
+		workers->ended_count * sizeof *workers->ended);
+}
+
+/* Those that were asked for do not come: others are started after a pause. */
+static void ask_again(struct workers *workers)
 {
 	for (unsigned i = 0; i < workers->processes_max; i++) {
 		struct process *process = &workers->processes[i];
 
-		if (process->is_asked)
-			*process = (struct process){.start_ns = clock_now_ns() + pause_ns};
+		if (!process->is_asked)
+			continue;
+		process->is_asked = false;
+		process->start_ns = clock_now_ns() + PAUSE_NS;
 	}
 }
 
@@ -245,33 +327,47 @@ static int exit_status(int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static void take_forked(struct workers *workers, pid_t pid)
+/* The first one that is asked of the fork server; processes_max: none is. */
+static unsigned first_asked(const struct workers *workers)
 {
 	unsigned index = 0;
 
 	while (index < workers->processes_max && !workers->processes[index].is_asked)
 		index++;
-	if (index < workers->processes_max)
-		adopt(workers, index, (struct process){.pid = pid, .is_forked = true});
+	return index;
 }
 
-/* A server that cannot fork is asked for nothing any more. */
+/* Each answers one request, as there may be others on their way behind a refusal. A server that
+ * cannot fork is asked for nothing any more. */
+static void take_answer(struct workers *workers, int r, pid_t pid)
+{
+	unsigned index = first_asked(workers);
+
+	if (index == workers->processes_max)
+		return;
+	if (r == 0) {
+		adopt(workers, index, (struct process){.pid = pid, .server = workers->server});
+	} else {
+		workers->may_fork = false;
+		workers->processes[index].is_asked = false;
+	}
+}
+
 static void listen_to_server(struct workers *workers)
 {
 	pid_t pid;
 	int r;
 
-	while ((r = fork_server_take(workers->polled[POLLED_SERVER].fd, &pid)) == 0)
-		take_forked(workers, pid);
+	if (!workers->server)
+		return;
+	while ((r = fork_server_take(workers->polled[POLLED_SERVER].fd, &pid)) != -EAGAIN &&
+	       r != -EPIPE)
+		take_answer(workers, r, pid);
 	take_early(workers);
-	if (r == -EOPNOTSUPP) {
-		workers->may_fork = false;
-		ask_again(workers, 0);
-	} else if (r == -EPIPE) {
+	if (r == -EPIPE || server_has_ended(workers)) {
 		note_vain(workers, false, "with status", exit_status(end_server(workers)));
-		ask_again(workers, PAUSE_NS);
-		for (unsigned i = 0; i < workers->processes_max; i++)
-			workers->processes[i].is_orphan = workers->processes[i].is_forked;
+		forget_unnamed(workers);
+		ask_again(workers);
 	}
 }
 
@@ -308,23 +404,20 @@ static void start_process(struct workers *workers, unsigned index)
 		adopt(workers, index, process);
 }
 
-static void free_place(struct workers *workers, pid_t pid)
+/* Whether it has, and if so, let its number go, which may then become another process's. A worker
+ * whose server has ended is this process's child where that adopts orphans. */
+static bool reap(struct workers *workers, unsigned index, int *ret_status)
 {
-	for (unsigned i = 0; i < workers->processes_max; i++) {
-		if (atomic_load(&workers->places[i].pid) != pid)
-			continue;
-		place_end(&workers->places[i]);
-		atomic_store(&workers->places[i].pid, 0);
-	}
-}
+	const struct process *process = &workers->processes[index];
+	id_t fd = (id_t)workers->polled[POLLED_PROCESSES + index].fd;
+	siginfo_t ended;
 
-/* Whether it has, and if so, let its number go, which may then become another process's. */
-static bool reap(struct workers *workers, const struct process *process, int *ret_status)
-{
-	if (!process->is_forked)
+	if (!process->server)
 		return waitpid(process->pid, ret_status, WNOHANG) != 0;
-	if (workers->server)
-		fork_server_reap(workers->polled[POLLED_SERVER].fd, process->pid);
+	if (process->server != workers->server)
+		waitid(OF_PIDFD, fd, &ended, WEXITED | WNOHANG);
+	else if (workers->ended_count < workers->processes_max)
+		workers->ended[workers->ended_count++] = process->pid;
 	*ret_status = 0;
 	return true;
 }
@@ -336,11 +429,10 @@ static bool has_ended(struct workers *workers, unsigned index, int *ret_status)
 	bool has;
 
 	pthread_mutex_lock(&workers->lock);
-	has = reap(workers, process, ret_status);
-	if (has) {
-		free_place(workers, process->pid);
+	places_free(workers->places, workers->processes_max, process->pid);
+	has = reap(workers, index, ret_status);
+	if (has)
 		process->pid = 0;
-	}
 	pthread_mutex_unlock(&workers->lock);
 	if (has) {
 		close(workers->polled[POLLED_PROCESSES + index].fd);
@@ -356,20 +448,17 @@ static void note_end(struct workers *workers, unsigned index)
 	pid_t pid = process->pid;
 	int status;
 
-	/* What it has told before its end is there. If its fork server has ended, that is, too: the
-	 * server's descriptors were closed before its workers got their signal. */
+	/* What it has told before its end is there, and that its server has ended before it. */
 	listen_to_all(workers);
-	if (workers->server)
-		listen_to_server(workers);
+	listen_to_server(workers);
 	if (!has_ended(workers, index, &status))
 		return;
 	process->start_ns = process->is_done ? 0 : clock_now_ns() + PAUSE_NS;
-	if (process->is_orphan)
-		return;
-	if (process->is_forked)
-		note_vain(workers, process->serves, "was process", pid);
-	else
+	if (!process->server)
 		note_vain(workers, process->serves, "with status", exit_status(status));
+	else if (process->server == workers->server)
+		note_vain(workers, process->serves, "was process", pid);
+	/* Else it ended with its server, and that was noted. */
 }
 
 /* How many places have a process that runs calls, or are to get one after a pause. Those pauses end
@@ -395,6 +484,7 @@ static int start_due(struct workers *workers)
 	int64_t now_ns = clock_now_ns(), next_ns = INT64_MAX;
 	unsigned running = count_running(workers, now_ns, &next_ns);
 
+	tell_ended(workers);
 	for (unsigned i = 0; i < workers->processes_max && running < workers->request.count; i++) {
 		struct process *process = &workers->processes[i];
 
@@ -404,6 +494,8 @@ static int start_due(struct workers *workers)
 		start_process(workers, i);
 		running++;
 	}
+	/* Some may have been put off. */
+	count_running(workers, now_ns, &next_ns);
 	return next_ns == INT64_MAX ? -1 : (int)((next_ns - now_ns) / DSO_MILLISECOND) + 1;
 }
 
@@ -416,8 +508,7 @@ static bool all_end_within(struct workers *workers, int wait_ms)
 	workers->polled[POLLED_STOP].fd = workers->polled[POLLED_TOLD].fd = -1;
 	for (;;) {
 		left = 0;
-		if (workers->polled[POLLED_SERVER].revents)
-			listen_to_server(workers);
+		listen_to_server(workers);
 		for (unsigned i = 0; i < workers->processes_max; i++) {
 			if (workers->processes[i].pid &&
 			    workers->polled[POLLED_PROCESSES + i].revents)
@@ -435,18 +526,19 @@ static void signal_all(struct workers *workers, int signal)
 {
 	for (unsigned i = 0; i < workers->processes_max; i++)
 		if (workers->processes[i].pid)
-			kill(workers->processes[i].pid, signal);
+			signal_process(workers, i, signal);
 }
 
 static void end_all(struct workers *workers)
 {
+	workers->is_stopping = true;
 	if (all_end_within(workers, GRACE_MS))
 		return;
 	signal_all(workers, SIGTERM);
 	if (all_end_within(workers, GRACE_MS))
 		return;
 	signal_all(workers, SIGKILL);
-	if (workers->server)
+	if (first_asked(workers) < workers->processes_max)
 		kill(workers->server, SIGKILL); /* what was asked of it does not come */
 	all_end_within(workers, -1);
 }
@@ -461,8 +553,7 @@ static void *keep(void *argument)
 		if (poll(workers->polled, POLLED_PROCESSES + workers->processes_max, wait_ms) <= 0)
 			continue;
 		listen_to_all(workers);
-		if (workers->polled[POLLED_SERVER].revents)
-			listen_to_server(workers);
+		listen_to_server(workers);
 		for (unsigned i = 0; i < workers->processes_max; i++)
 			if (workers->processes[i].pid &&
 			    workers->polled[POLLED_PROCESSES + i].revents)
@@ -487,26 +578,20 @@ static int runs(struct workers *workers, unsigned index, struct running *ret_run
 	return place_read(&workers->places[index], ret_running);
 }
 
-static bool is_one_of(const struct workers *workers, pid_t pid)
-{
-	for (unsigned i = 0; i < workers->processes_max; i++)
-		if (pid && workers->processes[i].pid == pid)
-			return true;
-	return false;
-}
-
 static void end(struct workers *workers, unsigned index, const struct running *running)
 {
 	const struct place *place = &workers->places[index];
 	struct running now;
+	unsigned process;
 	pid_t pid;
 
 	pthread_mutex_lock(&workers->lock);
 	pid = atomic_load(&place->pid);
+	process = pid ? index_of(workers, pid) : workers->processes_max;
 	if (place_read(place, &now) && now.number == running->number &&
 	    now.begun_ns == running->begun_ns && now.function_ns == running->function_ns &&
-	    is_one_of(workers, pid))
-		kill(pid, SIGKILL);
+	    process < workers->processes_max)
+		signal_process(workers, process, SIGKILL);
 	pthread_mutex_unlock(&workers->lock);
 }
 
@@ -523,6 +608,7 @@ static void free_workers(struct workers *workers)
 			close(workers->told_fds[i]);
 	process_environment_free(workers->environment);
 	free(workers->early);
+	free(workers->ended);
 	free(workers->processes);
 	free(workers->polled);
 	free(workers);
@@ -569,13 +655,15 @@ static int start(const struct workers_request *request, struct workers **ret_wor
 	workers->processes_max = is_cold ? 2 * request->count : request->count;
 	workers->processes = calloc(workers->processes_max, sizeof *workers->processes);
 	workers->early = calloc(EARLY_MAX(workers), sizeof *workers->early);
+	workers->ended = calloc(workers->processes_max, sizeof *workers->ended);
 	workers->polled =
 		calloc(POLLED_PROCESSES + workers->processes_max, sizeof *workers->polled);
 	r = workers->stop_fd < 0 || pipe2(workers->told_fds, O_CLOEXEC) ||
 			    fcntl(workers->told_fds[0], F_SETFL, O_NONBLOCK)
 		    ? -errno
 		    : 0;
-	if (r == 0 && (!workers->processes || !workers->polled || !workers->early))
+	if (r == 0 &&
+	    (!workers->processes || !workers->polled || !workers->early || !workers->ended))
 		r = -ENOMEM;
 	if (r == 0)
 		r = places_make(workers->processes_max, &workers->places_fd, &workers->places);
