@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define HANG_TIMEOUT (60 * DSO_SECOND)
+#define WARM_UP      20 /* as perf/peer_allreduce.c has it */
 
 /* What a participant has of its own. */
 struct share {
@@ -89,8 +90,11 @@ static void close_share(struct party *party)
 
 int measure_allreduce(struct run *run, struct worker *worker)
 {
-	static const struct parties_ops ops = {
-		.what = "aggregator", .open = open_share, .round = reduce, .close = close_share};
+	static const struct parties_ops ops = {.what = "aggregator",
+					       .warm_up = WARM_UP,
+					       .open = open_share,
+					       .round = reduce,
+					       .close = close_share};
 
 	return parties_measure(run, worker, &ops, NULL);
 }

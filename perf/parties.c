@@ -16,23 +16,33 @@ static int open_party(struct party *party)
 
 	if (r)
 		return r;
-	party->latencies_ns = calloc(run->settings.rounds, sizeof *party->latencies_ns);
+	party->latencies_ns = calloc(party->parties->ops->warm_up + run->settings.rounds,
+				     sizeof *party->latencies_ns);
 	if (!party->latencies_ns)
 		return worker_wrong(&party->worker, "out of memory");
 	return party->parties->ops->open(party);
+}
+
+static void go_through(struct party *party, uint64_t first, uint64_t count)
+{
+	for (uint64_t i = 0; party->error == 0 && i < count && !stopped(); i++)
+		party->error = party->parties->ops->round(party, first + i);
 }
 
 static void *party_main(void *argument)
 {
 	struct party *party = argument;
 	struct parties *parties = party->parties;
-	uint64_t rounds = parties->run->settings.rounds;
+	uint64_t warm_up = parties->ops->warm_up;
 
 	party->error = open_party(party);
+	if (party->error)
+		atomic_store(&run_stopped, true);
 	pthread_barrier_wait(&parties->begin); /* all are open */
+	go_through(party, 0, warm_up);
+	pthread_barrier_wait(&parties->begin); /* all are warm */
 	pthread_barrier_wait(&parties->begin); /* and the clock runs */
-	for (uint64_t round = 0; party->error == 0 && round < rounds && !stopped(); round++)
-		party->error = parties->ops->round(party, round);
+	go_through(party, warm_up, parties->run->settings.rounds);
 	/* No party closes before the others are through: its end would break the round. */
 	if (party->error)
 		atomic_store(&run_stopped, true);
@@ -67,7 +77,8 @@ static int collect(struct run *run, struct worker *worker, const struct parties 
 		if (party->error && r == 0)
 			r = worker_wrong(worker, "%s", party->worker.error);
 		for (uint64_t round = 0; r == 0 && round < run->completed; round++)
-			histogram_add(&run->latencies, party->latencies_ns[round] * 1000);
+			histogram_add(&run->latencies,
+				      party->latencies_ns[parties->ops->warm_up + round] * 1000);
 	}
 	return r;
 }
@@ -94,6 +105,7 @@ int parties_measure(struct run *run, struct worker *worker, const struct parties
 			strerror(-r));
 		exit(EXIT_FAILURE);
 	}
+	pthread_barrier_wait(&parties.begin);
 	pthread_barrier_wait(&parties.begin);
 	begin_ns = clock_ns();
 	pthread_barrier_wait(&parties.begin);

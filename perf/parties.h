@@ -16,13 +16,14 @@ struct party {
 	struct worker worker;
 	uint32_t id;
 	void *own;              /* what the kind needs */
-	uint64_t *latencies_ns; /* a round each */
+	uint64_t *latencies_ns; /* a round each, those of the warm-up before the others */
 	int error;
 };
 
 /* What parties do. Errors are the worker's, and explained there. */
 struct parties_ops {
 	const char *what; /* the end of the object's name */
+	uint64_t warm_up; /* rounds before the clock runs */
 	int (*open)(struct party *party);
 	/* Go through @round, and set its latency. */
 	int (*round)(struct party *party, uint64_t round);
@@ -40,9 +41,9 @@ struct parties {
 };
 
 /*
- * --sessions parties go through --rounds rounds. Into run: latencies; completed, the rounds; rate,
- * the rounds a second. The object is deleted. @worker is open, and has the first error. Returns as
- * measure_latency().
+ * --sessions parties go through --rounds rounds, after those of the warm-up. Into run: latencies;
+ * completed, the rounds; rate, the rounds a second. The object is deleted. @worker is open, and has
+ * the first error. Returns as measure_latency().
  */
 int parties_measure(struct run *run, struct worker *worker, const struct parties_ops *ops,
 		    void *context);
