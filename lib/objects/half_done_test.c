@@ -5,19 +5,14 @@
  * nothing by it.
  */
 #include "lib/objects/object.h"
-#include "lib/objects/steered_test.h"
+#include "lib/objects/rivals_test.h"
 #include "tests/runner.h"
 
 #include <dso/dso.h>
 #include <stdio.h>
 #include <xxhash.h>
 
-#define URL "embedded:half-done"
-
-static struct dso_session *mine, *theirs;
 static char name[16]; /* of the object; a new one each time */
-
-#define OK(session, call) ck_assert_msg((call) == 0, "%s: %s", #call, dso_error(session))
 
 static int end_at_limit(struct steered *steered, const struct op *op)
 {
@@ -479,8 +474,7 @@ static bool end_in(const struct call *call, uint64_t limit)
 	static unsigned opened;
 
 	snprintf(name, sizeof name, "%u", opened++);
-	mine = steered_open(URL);
-	theirs = steered_open(URL);
+	rivals_begin();
 	object = call->open();
 	before = call->see(object);
 	held = object->lose && object->lose(object, NULL);

@@ -2,7 +2,7 @@
 /* What another session does between two operations of a put into a map, over an embedded store. */
 #include "lib/objects/map.h"
 #include "lib/objects/event.h"
-#include "lib/objects/steered_test.h"
+#include "lib/objects/rivals_test.h"
 #include "lib/objects/word.h"
 #include "proto/map.h"
 #include "tests/runner.h"
@@ -14,23 +14,7 @@
 
 #define RIVALRIES_MAX 1000 /* then they leave it alone */
 
-static struct dso_session *mine, *theirs;
 static unsigned rivalries;
-
-static void set_up(void)
-{
-	mine = steered_open("embedded:rivals");
-	theirs = steered_open("embedded:rivals");
-}
-
-static void tear_down(void)
-{
-	steered_of(mine)->before = NULL;
-	dso_close(mine);
-	dso_close(theirs);
-}
-
-#define OK(session, call) ck_assert_msg((call) == 0, "%s: %s", #call, dso_error(session))
 
 /* ---- a put that others were quicker than ---- */
 
@@ -243,7 +227,7 @@ int main(void)
 	Suite *suite = suite_create("rivals of a put");
 	TCase *tests = tcase_create("rivals of a put");
 
-	tcase_add_checked_fixture(tests, set_up, tear_down);
+	tcase_add_checked_fixture(tests, rivals_begin, rivals_end);
 	tcase_add_loop_test(
 		tests, a_put_ends_however_often_others_put_the_key_before_it_comes_to_it, 0, 2);
 	tcase_add_loop_test(

@@ -3,7 +3,7 @@
  * and queues over an embedded store. */
 #include "lib/objects/event.h"
 #include "lib/objects/queue.h"
-#include "lib/objects/steered_test.h"
+#include "lib/objects/rivals_test.h"
 #include "lib/objects/word.h"
 #include "proto/map.h"
 #include "tests/runner.h"
@@ -12,25 +12,6 @@
 
 #include <check.h>
 #include <errno.h>
-
-#define URL "embedded:rivals"
-
-static struct dso_session *mine, *theirs;
-
-static void set_up(void)
-{
-	mine = steered_open(URL);
-	theirs = steered_open(URL);
-}
-
-static void tear_down(void)
-{
-	steered_of(mine)->before = NULL;
-	dso_close(mine);
-	dso_close(theirs);
-}
-
-#define OK(session, call) ck_assert_msg((call) == 0, "%s: %s", #call, dso_error(session))
 
 /* ---- a wait that cannot leave the waiters ---- */
 
@@ -482,7 +463,7 @@ int main(void)
 	Suite *suite = suite_create("rivals");
 	TCase *tests = tcase_create("rivals");
 
-	tcase_add_checked_fixture(tests, set_up, tear_down);
+	tcase_add_checked_fixture(tests, rivals_begin, rivals_end);
 	tcase_add_test(tests,
 		       a_permit_that_was_taken_is_the_callers_though_it_cannot_leave_the_waiters);
 	tcase_add_test(
