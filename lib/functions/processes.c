@@ -154,8 +154,8 @@ static int open_process(const struct workers *workers, const struct process *pro
 	return -ESRCH;
 }
 
-/* The process at @index is there. One that ends with its server stays asked for until
- * that is noted. */
+/* The process at @index is there. One that ends with its server stays asked for until that is
+ * noted. */
 static void adopt(struct workers *workers, unsigned index, struct process process)
 {
 	int fd = open_process(workers, &process);
@@ -538,7 +538,7 @@ static void end_all(struct workers *workers)
 	if (all_end_within(workers, GRACE_MS))
 		return;
 	signal_all(workers, SIGKILL);
-	if (first_asked(workers) < workers->processes_max)
+	if (workers->server && first_asked(workers) < workers->processes_max)
 		kill(workers->server, SIGKILL); /* what was asked of it does not come */
 	all_end_within(workers, -1);
 }
