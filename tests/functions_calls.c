@@ -60,6 +60,12 @@ DSO_FUNCTION(wait_at_latch)
 	return r;
 }
 
+DSO_FUNCTION(run_for)
+{
+	nap(*(const int64_t *)dso_argument(call, NULL));
+	return 0;
+}
+
 /* Ends when it is told to. */
 DSO_FUNCTION(run_until_cancelled)
 {
@@ -500,6 +506,24 @@ END_TEST
 
 /* ---- what others see ---- */
 
+/* The first look at a worker's calls takes longer than others: it begins a session. It is over,
+ * most likely, when the test looks, too. */
+START_TEST(a_call_that_ends_while_it_is_looked_at_is_not_shown_any_more)
+{
+	struct dso_executor_params params = {.workers = 1};
+
+	for (int i = 0; i < 12; i++) {
+		int64_t ns = STATE_LOOK_NS + i * 200000;
+
+		dso_executor_close(executor);
+		open_executor(&params);
+		OK(join(create(run_for, &ns, sizeof ns)));
+		nap(STATE_LOOK_NS);
+		AWAIT(!is_shown("run_for"));
+	}
+}
+END_TEST
+
 START_TEST(a_call_that_runs_is_shown_with_its_worker)
 {
 	struct dso_thread *thread = create(wait_at_latch, NULL, 0);
@@ -565,6 +589,7 @@ static Suite *suite(void)
 		in_a_thread_a_function_that_runs_for_too_long_is_told,
 		a_call_that_fails_is_made_again,
 		a_call_that_pauses_is_cancelled_at_once,
+		a_call_that_ends_while_it_is_looked_at_is_not_shown_any_more,
 		a_call_that_runs_is_shown_with_its_worker,
 		what_makes_no_sense_is_refused,
 		NULL,

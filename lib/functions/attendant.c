@@ -192,6 +192,15 @@ static int look_at(struct attendant *attendant, const struct charge *charge, boo
 	return r ? r : show(attendant, charge);
 }
 
+/* The call has ended while it was looked at: the row shows it, and the worker does not know. */
+static int show_idle(struct attendant *attendant, const struct charge *charge)
+{
+	struct state_row row = attendant->row;
+
+	row.calls = le64_of(charge->serial);
+	return state_write_row(&attendant->state, attendant->row_index, &row);
+}
+
 /* Look after the call; the lock is given back in between. */
 static void look(struct attendant *attendant)
 {
@@ -208,6 +217,8 @@ static void look(struct attendant *attendant)
 			r = end_call(attendant, OUTCOME_CANCELLED);
 		else if (is_over_limit(&charge))
 			r = end_call(attendant, OUTCOME_OVERDUE);
+	} else if (r == 0) {
+		r = show_idle(attendant, &charge);
 	}
 	/* The next look begins another session. */
 	if (r && r != -ETIMEDOUT)
