@@ -400,6 +400,12 @@ static bool barrier_leave(struct state *state, const struct operation *operation
 	uint64_t *may_go = &state->words[2], *is_to_hear = &state->words[3];
 	bool left;
 
+	/* One that was killed may have given up its wait before. */
+	if (!operation->known && operation->arguments[0] < DSO_SECOND &&
+	    state->words[1] & bit_of(operation)) {
+		barrier_end(state, true);
+		return take_off(is_to_hear, operation);
+	}
 	if ((!timed_out(operation, 0) && !returned(operation, -ENOTRECOVERABLE)) ||
 	    is_late(state, operation)) {
 		left = (!failed(operation) || is_late(state, operation)) &&

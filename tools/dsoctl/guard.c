@@ -15,7 +15,7 @@ __attribute__((noreturn)) static void watch(const struct guard *guard, int pipe_
 	sigset_t all;
 	char byte;
 
-	setsid();
+	setpgid(0, 0);
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	/* Everything that another process may wait to see closed, the pipe's other end too. */
@@ -56,6 +56,9 @@ int guard_start(struct guard *guard, unsigned count)
 	if (guard->pid == 0)
 		watch(guard, ends[0]);
 	error = errno;
+	/* Both do it: whoever kills this process group when ranks run does not kill the guard. */
+	if (guard->pid > 0)
+		setpgid(guard->pid, guard->pid);
 	close(ends[0]);
 	if (guard->pid > 0)
 		return 0;

@@ -123,7 +123,12 @@ ended() {
 	check "$1" "$2" "" return_status $?
 }
 return_status() { return "$1"; }
-dead() { ! kill -0 "$1" 2>/dev/null; }
+# dead PROCESS: whether or not somebody has waited for it.
+dead() {
+	local state
+	read -r _ _ state _ 2>/dev/null <"/proc/$1/stat" || return 0
+	[[ $state == Z ]]
+}
 # killed PROCESS: without what the shell says of it.
 killed() {
 	kill -KILL "$1"
