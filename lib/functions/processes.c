@@ -184,18 +184,25 @@ static void signal_process(const struct workers *workers, unsigned index, int si
 
 /* ---- what workers tell ---- */
 
+/* Which process @pid is; processes_max: none. */
+static unsigned index_of(const struct workers *workers, pid_t pid)
+{
+	unsigned index = 0;
+
+	while (index < workers->processes_max && workers->processes[index].pid != pid)
+		index++;
+	return index;
+}
+
 static bool take_word(struct workers *workers, const struct worker_word *word)
 {
-	for (unsigned i = 0; i < workers->processes_max; i++) {
-		struct process *process = &workers->processes[i];
+	unsigned index = index_of(workers, word->pid);
 
-		if (process->pid != word->pid)
-			continue;
-		process->serves = true;
-		process->is_done = word->what == WORKER_IS_DONE;
-		return true;
-	}
-	return false;
+	if (index == workers->processes_max)
+		return false;
+	workers->processes[index].serves = true;
+	workers->processes[index].is_done = word->what == WORKER_IS_DONE;
+	return true;
 }
 
 static void listen_to_all(struct workers *workers)
@@ -221,16 +228,6 @@ static void take_early(struct workers *workers)
 }
 
 /* ---- what workers leave ---- */
-
-/* Which process @pid is; processes_max: none. */
-static unsigned index_of(const struct workers *workers, pid_t pid)
-{
-	unsigned index = 0;
-
-	while (index < workers->processes_max && workers->processes[index].pid != pid)
-		index++;
-	return index;
-}
 
 /* The fork server has ended, and with it workers that it has not named: their words, and places. */
 static void forget_unnamed(struct workers *workers)
