@@ -21,11 +21,12 @@
  * READ the slot that referred to it]. Where the slot is as it was and the block has its entry, that
  * was there when the slot was read: a block in use does not change, and its state is another one as
  * soon as it is not. Where the slot refers to another block now, READ that.
- * A put writes over at once, without a look before. Its batch READs the head of the old entry
- * behind the CAS of the slot. Where the CAS succeeded though the block has another entry by now,
- * whose version has the same 17 bits, the head tells: of the same key, it is what was written over.
- * Of another key: CAS of the slot back to it, and look. It takes another client that has removed
- * the entry since, and has put one with the same slot, fingerprint, block and 17 bits of chance.
+ * A put writes over at once, without a look before. Its batch READs the state of the old block
+ * behind the CAS of the slot. Where the CAS succeeded and the state is the one that was seen with
+ * the entry, it was this entry. Where the block has another entry by now, whose version has the
+ * same 17 bits, its head tells: of the same key, it is what was written over. Of another key: CAS
+ * of the slot back to it, and look. It takes another client that has removed the entry since, and
+ * has put one with the same slot, fingerprint, block and 17 bits of chance.
  *
  * A put that finds an entry of the key which another client has put since this one has seen the
  * key's entry before is over, and has not changed anything: it came right before the other one,
@@ -117,7 +118,7 @@
 #define MAP_OPS_MAX    1024 /* of a batch */
 #define MAP_GUESS_MIN  512  /* bytes of a block that are read at first */
 #define MAP_GUESS_MAX  8192
-#define MAP_STAGE_MAX  512 /* bytes of a value that go in one WRITE with the key */
+#define MAP_STAGE_MAX  2048 /* bytes of a value that go in one WRITE with the key */
 #define MAP_ROOM_BYTES ((size_t)1104 * 1024)
 /* Places of entries that a handle remembers. */
 #define MAP_RECALL_MAX  32768
@@ -161,6 +162,7 @@ struct dso_map {
 	/* frees of cells that go with the next batch */
 	struct op later[MAP_LATER_MAX];
 	unsigned later_count;
+	unsigned put_off;    /* looks since there are any */
 	uint64_t waiters;    /* how many there were when something was published */
 	unsigned waiters_op; /* the operation that says so */
 	uint64_t suspect;    /* the word of a claimed cell whose lease was not over */
@@ -168,6 +170,7 @@ struct dso_map {
 	/* below are in the memory of the handle */
 	struct op *ops; /* MAP_OPS_MAX */
 	unsigned op_count;
+	unsigned prepared;          /* where the space's begin */
 	struct map_look *looks;     /* MAP_MANY */
 	struct map_change *changes; /* MAP_MANY */
 	unsigned change_count;      /* of those that are under way */
@@ -267,9 +270,12 @@ static inline struct op map_cas_op(uint64_t offset, uint64_t expected, uint64_t 
 /* WRITE or READ in parts of what a transport takes. */
 void map_ops_long(struct dso_map *map, uint8_t opcode, uint64_t offset, const void *buffer,
 		  size_t bytes);
-/* Begin a batch: the frees of cells, and what the space has for it with these blocks. */
+/* Begin a batch: what the space has for it with these blocks, and the frees of cells. NULL: it is a
+ * look, which may leave those to others. */
 void map_begin(struct dso_map *map, const struct space_change *change);
-/* Execute the batch that map_begin began. */
+/* The same, behind the operations that the batch has already. */
+void map_prepare(struct dso_map *map, const struct space_change *change);
+/* Execute the batch. */
 int map_execute(struct dso_map *map);
 /* Free the cell with the next batch, if its word is still @word. */
 void map_free_cell(struct dso_map *map, uint64_t offset, uint64_t word);
@@ -433,6 +439,7 @@ struct map_change {
 		MAP_CHANGE_LOOK,
 		MAP_CHANGE_CLAIM,   /* a cell, to write over an entry */
 		MAP_CHANGE_SWAP,    /* the slot, from one entry to another one or to empty */
+		MAP_CHANGE_INSPECT, /* was it of the key, what was written over without a look? */
 		MAP_CHANGE_INSERT,  /* an empty slot -> provisional, and look again */
 		MAP_CHANGE_SETTLE,  /* load slots that have changed, empty provisional ones */
 		MAP_CHANGE_PUBLISH, /* provisional -> there */
@@ -460,6 +467,7 @@ struct map_change {
 	uint32_t unsettled;
 	uint64_t seen[2 * MAP_SLOTS];
 	uint64_t stale[2 * MAP_SLOTS]; /* provisional slots that were in the way before */
+	uint64_t old_state;
 	uint8_t old[sizeof(struct map_entry) + MAP_KEY_BYTES_MAX]; /* head of what it writes over */
 	size_t old_bytes;
 	unsigned op, attempts;

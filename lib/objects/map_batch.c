@@ -5,6 +5,8 @@
 #include <time.h>
 #include <xxhash.h>
 
+#define TIMES_PUT_OFF 16 /* that looks may leave the frees of cells to a change */
+
 #define BACK_OFF_NS_MIN     500
 #define BACK_OFF_NS_LONGEST (DSO_MILLISECOND / 2)
 
@@ -60,14 +62,31 @@ void map_ops_long(struct dso_map *map, uint8_t opcode, uint64_t offset, const vo
 	}
 }
 
-void map_begin(struct dso_map *map, const struct space_change *change)
-{
-	static const struct space_change nothing;
+/* Of a batch that changes no block. */
+static const struct space_change nothing;
 
-	map->op_count = space_prepare(&map->space, change ? change : &nothing, map->ops);
+static void prepare_space(struct dso_map *map, const struct space_change *change)
+{
+	map->prepared = map->op_count;
+	map->op_count += space_prepare(&map->space, change, map->ops + map->prepared);
+}
+
+void map_prepare(struct dso_map *map, const struct space_change *change)
+{
+	prepare_space(map, change);
 	for (unsigned i = 0; i < map->later_count; i++)
 		map_op(map, map->later[i]);
-	map->later_count = 0;
+	map->later_count = map->put_off = 0;
+}
+
+void map_begin(struct dso_map *map, const struct space_change *change)
+{
+	map->op_count = 0;
+	/* A look READs: atomics before its READs would leave in a run of their own. */
+	if (!change && map->later_count && map->put_off++ < TIMES_PUT_OFF)
+		prepare_space(map, &nothing);
+	else
+		map_prepare(map, change ? change : &nothing);
 }
 
 int map_execute(struct dso_map *map)
@@ -77,7 +96,7 @@ int map_execute(struct dso_map *map)
 	if (map->op_count)
 		r = session_execute(&map->object, map->ops, map->op_count);
 	if (r == 0)
-		space_executed(&map->space, map->ops);
+		space_executed(&map->space, map->ops + map->prepared);
 	return r;
 }
 
@@ -91,7 +110,8 @@ void map_free_cell(struct dso_map *map, uint64_t offset, uint64_t word)
 
 int map_flush(struct dso_map *map)
 {
-	map_begin(map, NULL);
+	map->op_count = 0;
+	map_prepare(map, &nothing);
 	return map_execute(map);
 }
 

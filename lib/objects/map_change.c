@@ -4,7 +4,7 @@
  * begins anew where another client was quicker. Changes of many keys go in lock step, as looks do.
  */
 #include "lib/core/clock.h"
-#include "lib/objects/map.h"
+#include "lib/objects/map_change.h"
 
 /* ---- beginning anew, and the end ---- */
 
@@ -16,14 +16,14 @@ static void give_back(struct dso_map *map, struct map_change *change)
 	change->is_written = false;
 }
 
-static void finish(struct dso_map *map, struct map_change *change, int result)
+void map_change_finish(struct dso_map *map, struct map_change *change, int result)
 {
 	change->step = MAP_CHANGE_DONE;
 	change->result = result;
 	give_back(map, change);
 }
 
-static void again(struct dso_map *map, struct map_change *change)
+void map_change_again(struct dso_map *map, struct map_change *change)
 {
 	int64_t now_ns = clock_now_ns();
 
@@ -32,7 +32,7 @@ static void again(struct dso_map *map, struct map_change *change)
 	if (change->attempts++ == 0)
 		change->deadline_ns = now_ns + map->object.session->timeout_ns;
 	else if (now_ns > change->deadline_ns)
-		finish(map, change, -ETIMEDOUT);
+		map_change_finish(map, change, -ETIMEDOUT);
 	else
 		map_back_off(map, change->attempts);
 }
@@ -50,193 +50,6 @@ static void free_cell(struct dso_map *map, struct map_change *change)
 	change->cell = 0;
 }
 
-/* ---- what is to be done, after a look ---- */
-
-static void write_over(struct dso_map *map, struct map_change *change)
-{
-	int r;
-
-	change->side = change->look->side;
-	change->index = change->look->index;
-	change->before = change->look->slot;
-	r = map_find_place_for(map, change, MAP_THERE);
-	if (r)
-		finish(map, change, r);
-	else
-		change->step = change->cell ? MAP_CHANGE_CLAIM : MAP_CHANGE_SWAP;
-}
-
-static void erase(struct dso_map *map, struct map_change *change)
-{
-	uint32_t lease;
-	int r = space_lease(&map->space, &lease);
-
-	change->side = change->look->side;
-	change->index = change->look->index;
-	change->before = change->look->slot;
-	change->slot = map_slot_with(map_number(map), MAP_EMPTY);
-	change->cell = 0;
-	change->step = MAP_CHANGE_SWAP;
-	if (r)
-		finish(map, change, r);
-}
-
-/* The number of empty slots; *ret_index is one of them. */
-static unsigned count_empty(struct dso_map *map, const struct map_change *change, unsigned side,
-			    unsigned *ret_index)
-{
-	unsigned begin = (unsigned)(map_number(map) % MAP_SLOTS), count = 0;
-
-	for (unsigned i = 0; i < MAP_SLOTS; i++) {
-		unsigned index = (begin + i) % MAP_SLOTS;
-
-		if (map_slot_state(map_image_slot(change->look, side, index)) != MAP_EMPTY)
-			continue;
-		*ret_index = index;
-		count++;
-	}
-	return count;
-}
-
-/* Both buckets are full. An insertion that does not go on keeps a slot for nothing: one that was
- * there at the attempt before is set to empty. */
-static bool find_stale(struct map_change *change)
-{
-	bool any = false;
-
-	for (unsigned bit = 0; bit < 2 * MAP_SLOTS; bit++) {
-		uint64_t slot = map_image_slot(change->look, bit / MAP_SLOTS, bit % MAP_SLOTS);
-
-		if (map_slot_state(slot) != MAP_PROVISIONAL)
-			continue;
-		any = true;
-		if (change->stale[bit] == slot) {
-			change->seen[bit] = slot;
-			change->unsettled |= 1U << bit;
-		}
-		change->stale[bit] = slot;
-	}
-	return any;
-}
-
-/* Split the segment that the look was in, unless another change of the batch has. */
-static int split(struct dso_map *map, const struct map_change *change)
-{
-	uint64_t hash = change->look->key.hash;
-
-	return map_segment_of(map, hash)->depth == change->depth ? map_split(map, hash) : 0;
-}
-
-static void make_room(struct dso_map *map, struct map_change *change)
-{
-	int r;
-
-	change->unsettled = 0;
-	if (find_stale(change)) {
-		change->step = MAP_CHANGE_CLEAR;
-		if (change->unsettled == 0)
-			again(map, change);
-		return;
-	}
-	r = split(map, change);
-	if (r)
-		finish(map, change, r);
-}
-
-static void insert(struct dso_map *map, struct map_change *change)
-{
-	unsigned index[2];
-	unsigned empty[2] = {count_empty(map, change, 0, &index[0]),
-			     count_empty(map, change, 1, &index[1])};
-	int r;
-
-	if (empty[0] + empty[1] == 0) {
-		make_room(map, change);
-		return;
-	}
-	change->side = empty[1] > empty[0];
-	change->index = index[change->side];
-	change->before = map_image_slot(change->look, change->side, change->index);
-	change->step = MAP_CHANGE_INSERT;
-	r = map_find_place_for(map, change, MAP_PROVISIONAL);
-	if (r)
-		finish(map, change, r);
-}
-
-/* The value that a merge makes of the one that is there. */
-static int merge(struct dso_map *map, struct map_change *change)
-{
-	const struct map_content *there = &change->look->content;
-
-	change->is_written = false;
-	return map_merge(map, change, there->value, there->value_bytes);
-}
-
-static void found(struct dso_map *map, struct map_change *change)
-{
-	int r = 0;
-
-	if (change->request.kind == MAP_PUT && map_look_is_put_since(change->look)) {
-		change->version = change->entry_version;
-		finish(map, change, change->look->has_waiters ? map_wake(map) : 0);
-		return;
-	}
-	change->version = change->look->content.version;
-	if (change->request.kind == MAP_PUT_IF_ABSENT)
-		r = -EEXIST;
-	else if (change->request.kind == MAP_REPLACE && change->version != change->request.expected)
-		r = -EAGAIN;
-	else if (change->request.kind == MAP_MERGE)
-		r = merge(map, change);
-	if (r == -EAGAIN && !change->look->wants_sure && change->look->block.reference) {
-		/* Look again, and be sure of the version. */
-		change->look->wants_sure = true;
-		return;
-	}
-	if (r == MAP_MERGE_KEEPS)
-		finish(map, change, 0);
-	else if (r)
-		finish(map, change, r);
-	else if (change->request.kind == MAP_REMOVE)
-		erase(map, change);
-	else
-		write_over(map, change);
-}
-
-static void absent(struct dso_map *map, struct map_change *change)
-{
-	if (change->entry_value != change->request.value)
-		change->is_written = false;
-	change->entry_value = change->request.value;
-	change->entry_bytes = change->request.value_bytes;
-	if (change->request.kind == MAP_REPLACE || change->request.kind == MAP_REMOVE)
-		finish(map, change, -ENOENT);
-	else
-		insert(map, change);
-}
-
-static void decide(struct dso_map *map, struct map_change *change)
-{
-	struct map_look *look = change->look;
-	int r = 0;
-
-	switch (look->state) {
-	case MAP_LOOK_FOUND:
-		found(map, change);
-		return;
-	case MAP_LOOK_ABSENT:
-		absent(map, change);
-		return;
-	case MAP_LOOK_SPLIT:
-		r = split(map, change);
-		break;
-	default:
-		r = look->error;
-	}
-	if (r)
-		finish(map, change, r);
-}
-
 /* ---- steps ---- */
 
 static void claim(struct dso_map *map, struct map_change *change)
@@ -252,7 +65,7 @@ static void claimed(struct dso_map *map, struct map_change *change)
 		return;
 	}
 	change->cell = 0;
-	again(map, change);
+	map_change_again(map, change);
 }
 
 static void cas_slot(struct dso_map *map, struct map_change *change, uint64_t expected,
@@ -262,7 +75,19 @@ static void cas_slot(struct dso_map *map, struct map_change *change, uint64_t ex
 	map_op(map, map_cas_op(slot_offset(change, change->side, change->index), expected, value));
 }
 
-/* Of the entry that is written over without a look. */
+/* The state of the block that is written over without a look. It says which use of the block it
+ * was. As long as an answer to an atomic, so that it goes in a run with those. */
+static void read_old_state(struct dso_map *map, struct map_change *change)
+{
+	uint64_t offset;
+
+	change->old_state = 0;
+	if (space_find(&map->space, change->look->block.reference, sizeof change->old_state,
+		       &offset) == 0)
+		map_op(map, map_read_op(offset, &change->old_state, sizeof change->old_state));
+}
+
+/* Of an entry that was written over without a look, its head. */
 static void read_old(struct dso_map *map, struct map_change *change)
 {
 	uint64_t offset;
@@ -290,7 +115,7 @@ static void published(struct dso_map *map, struct map_change *change)
 		change->block.bytes = 0;
 	}
 	change->version = change->entry_version;
-	finish(map, change, 0);
+	map_change_finish(map, change, 0);
 }
 
 /* What was written over without a look was an entry of the key. Its block may have another state
@@ -320,21 +145,14 @@ static void not_swapped(struct dso_map *map, struct map_change *change, uint64_t
 		map_remember(map, key, change->side, change->index, now, 0);
 	else
 		map_forget(map, key);
-	again(map, change);
+	map_change_again(map, change);
 }
 
-static void swapped(struct dso_map *map, struct map_change *change)
+/* What the slot referred to was the key's, and is this client's to free. */
+static void have_swapped(struct dso_map *map, struct map_change *change)
 {
 	const struct map_look *look = change->look;
 
-	if (map->ops[change->op].value != change->before) {
-		not_swapped(map, change, map->ops[change->op].value);
-		return;
-	}
-	if (change->is_blind && !was_of_key(change)) {
-		change->step = MAP_CHANGE_RESTORE;
-		return;
-	}
 	if (look->block.reference)
 		space_retire(&map->space, &look->block);
 	else
@@ -344,10 +162,28 @@ static void swapped(struct dso_map *map, struct map_change *change)
 			      look->cell_word);
 	if (change->request.kind == MAP_REMOVE) {
 		map_forget(map, &look->key);
-		finish(map, change, 0);
+		map_change_finish(map, change, 0);
 	} else {
 		published(map, change);
 	}
+}
+
+static void swapped(struct dso_map *map, struct map_change *change)
+{
+	if (map->ops[change->op].value != change->before)
+		not_swapped(map, change, map->ops[change->op].value);
+	else if (change->is_blind && change->old_state != change->look->block.state)
+		change->step = MAP_CHANGE_INSPECT;
+	else
+		have_swapped(map, change);
+}
+
+static void inspected(struct dso_map *map, struct map_change *change)
+{
+	if (was_of_key(change))
+		have_swapped(map, change);
+	else
+		change->step = MAP_CHANGE_RESTORE;
 }
 
 static void restore(struct dso_map *map, struct map_change *change)
@@ -360,7 +196,7 @@ static void restored(struct dso_map *map, struct map_change *change)
 {
 	map_forget(map, &change->look->key);
 	if (map->ops[change->op].value == change->slot) {
-		again(map, change);
+		map_change_again(map, change);
 		return;
 	}
 	space_retire(&map->space, &change->look->block);
@@ -418,7 +254,7 @@ static void inserted(struct dso_map *map, struct map_change *change)
 		change->cell = 0, change->is_robbed = true;
 	if (map->ops[change->op].value != change->before) {
 		free_cell(map, change);
-		again(map, change);
+		map_change_again(map, change);
 		return;
 	}
 	find_unsettled(change);
@@ -481,7 +317,7 @@ static void have_published(struct dso_map *map, struct map_change *change)
 		return;
 	}
 	free_cell(map, change);
-	again(map, change);
+	map_change_again(map, change);
 }
 
 static void undo(struct dso_map *map, struct map_change *change)
@@ -492,7 +328,7 @@ static void undo(struct dso_map *map, struct map_change *change)
 static void undone(struct dso_map *map, struct map_change *change)
 {
 	free_cell(map, change);
-	again(map, change);
+	map_change_again(map, change);
 }
 
 /* Set the provisional slots to empty that are in the way. */
@@ -513,12 +349,13 @@ static const struct {
 } steps[MAP_CHANGE_DONE + 1] = {
 	[MAP_CHANGE_CLAIM] = {claim, claimed},
 	[MAP_CHANGE_SWAP] = {swap, swapped},
+	[MAP_CHANGE_INSPECT] = {read_old, inspected},
 	[MAP_CHANGE_INSERT] = {try_insert, inserted},
 	[MAP_CHANGE_SETTLE] = {settle, settled},
 	[MAP_CHANGE_PUBLISH] = {publish, have_published},
 	[MAP_CHANGE_UNDO] = {undo, undone},
 	[MAP_CHANGE_RESTORE] = {restore, restored},
-	[MAP_CHANGE_CLEAR] = {clear, again},
+	[MAP_CHANGE_CLEAR] = {clear, map_change_again},
 };
 
 /* ---- the run ---- */
@@ -536,6 +373,19 @@ unsigned map_claimed_blocks(struct dso_map *map, struct space_block **blocks)
 	return count;
 }
 
+/* WRITE what goes to blocks that an earlier batch has claimed: the longest packets first, so that
+ * fewer runs of packets leave (lib/roce/batch.h). */
+static void write_claimed(struct dso_map *map, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct map_change *change = &map->changes[i];
+
+		if (change->step == MAP_CHANGE_SWAP && change->request.kind != MAP_REMOVE &&
+		    change->cell == 0 && change->block.is_claimed)
+			map_write_block(map, change);
+	}
+}
+
 /* What the space has to know of the batch. */
 static void begin(struct dso_map *map, unsigned count)
 {
@@ -551,12 +401,14 @@ static void begin(struct dso_map *map, unsigned count)
 		if (change->step == MAP_CHANGE_SWAP && change->look->block.reference)
 			outgoing[about.outgoing_count++] = change->look->block;
 	}
-	map_begin(map, &about);
+	map->op_count = 0;
+	write_claimed(map, count);
+	map_prepare(map, &about);
 }
 
 static bool publishes(const struct map_change *change)
 {
-	return change->step == MAP_CHANGE_PUBLISH ||
+	return change->step == MAP_CHANGE_PUBLISH || change->step == MAP_CHANGE_INSPECT ||
 	       (change->step == MAP_CHANGE_SWAP && change->request.kind != MAP_REMOVE);
 }
 
@@ -582,6 +434,12 @@ static uint32_t which_are_done(const struct dso_map *map, unsigned count, uint32
 	return done;
 }
 
+/* Whether it has written over an entry that may be another key's. */
+static bool has_written_over(const struct map_change *change)
+{
+	return change->step == MAP_CHANGE_INSPECT || change->step == MAP_CHANGE_RESTORE;
+}
+
 /* One batch. Returns 0, or the error of the session. */
 static int turn(struct dso_map *map, unsigned count)
 {
@@ -604,7 +462,7 @@ static int turn(struct dso_map *map, unsigned count)
 	 * the CAS nobody but this client frees the block. */
 	for (unsigned i = 0; i < count; i++)
 		if (map->changes[i].step == MAP_CHANGE_SWAP && map->changes[i].is_blind)
-			read_old(map, &map->changes[i]);
+			read_old_state(map, &map->changes[i]);
 	r = map_execute(map);
 	has_waiters = r == 0 && published && map_has_waiters(map);
 	for (unsigned i = 0; i < count; i++) {
@@ -613,9 +471,8 @@ static int turn(struct dso_map *map, unsigned count)
 		if (!steps[change->step].have)
 			continue;
 		if (r)
-			/* RESTORE: it has written over an entry. */
-			finish(map, change,
-			       change->step == MAP_CHANGE_RESTORE ? object_half_done(r) : r);
+			map_change_finish(map, change,
+					  has_written_over(change) ? object_half_done(r) : r);
 		else
 			steps[change->step].have(map, change);
 	}
@@ -649,7 +506,7 @@ static bool look(struct dso_map *map, unsigned count)
 		map->changes[i].depth = map_segment_of(map, map->looks[i].key.hash)->depth;
 	for (unsigned i = 0; i < count; i++)
 		if (map->changes[i].step == MAP_CHANGE_LOOK)
-			decide(map, &map->changes[i]);
+			map_change_decide(map, &map->changes[i]);
 	return true;
 }
 
@@ -681,7 +538,7 @@ static void prepare(struct dso_map *map, unsigned i)
 	memset(change->stale, 0, sizeof change->stale);
 	change->is_blind = may_be_blind(map, change);
 	if (change->is_blind)
-		write_over(map, change);
+		map_change_write_over(map, change);
 }
 
 int map_run(struct dso_map *map, unsigned count)

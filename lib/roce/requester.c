@@ -17,6 +17,9 @@
 /* Packets that a queue pair may begin with, as TCP does (RFC 6928: ten). */
 #define WINDOW_PACKETS_INITIAL 10
 
+/* How many operations behind a WRITE are looked at for one whose answer acknowledges it. */
+#define ANSWER_AHEAD 4
+
 /* Packets of a READ's response that one request to a device asks for, whatever the window. */
 #define READ_PSNS 16
 
@@ -242,6 +245,26 @@ static bool may_send(struct roce_requester *requester, const struct roce_slot *s
 	       !is_fenced(requester, slot);
 }
 
+/* Whether the answer to a READ or an atomic that leaves right behind the WRITE acknowledges it. */
+static bool is_answered_ahead(struct roce_requester *requester)
+{
+	uint64_t cost = 0;
+
+	for (uint64_t i = requester->sending + 1;
+	     i < requester->tail && i - requester->sending <= ANSWER_AHEAD; i++) {
+		struct roce_slot *slot = slot_at(requester, i);
+
+		cost += cost_of(requester, slot);
+		if (!fits_window(requester, cost))
+			return false;
+		if (slot->request.operation != ROCE_WRITE)
+			return may_send(requester, slot);
+		if (slot->psn_count > 1)
+			return false;
+	}
+	return false;
+}
+
 static void send_next(struct roce_requester *requester, struct roce_slot *slot, int64_t now_ns,
 		      struct roce_batch *batch)
 {
@@ -253,9 +276,10 @@ static void send_next(struct roce_requester *requester, struct roce_slot *slot, 
 	book(requester, slot, count, now_ns);
 	/* The last packet that may be sent for now asks for an answer: the next one may be a long
 	 * time off. */
-	packet.ack_request = slot->request.operation == ROCE_WRITE &&
-			     (slot->sent == slot->psn_count ||
-			      !fits_window(requester, cost_of(requester, slot)));
+	packet.ack_request =
+		slot->request.operation == ROCE_WRITE &&
+		(slot->sent == slot->psn_count ? !is_answered_ahead(requester)
+					       : !fits_window(requester, cost_of(requester, slot)));
 	end = roce_encode(&packet, at);
 	if (packet.payload_bytes) {
 		uint64_t begin = (uint64_t)(slot->sent - 1) * requester->config.mtu;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The requester and a receiver that is not ready, which our responder never says and a device
- * may. */
+/* The requester: a receiver that is not ready, which our responder never says and a device may;
+ * answers that are not what was asked for; and which WRITEs ask for an acknowledge. */
 #include "lib/roce/requester.h"
 #include "tests/runner.h"
 
@@ -193,6 +193,68 @@ START_TEST(a_long_duplicate_is_of_no_memory_and_only_its_acknowledge_is_taken_fo
 }
 END_TEST
 
+/* Post an operation for each letter, w a WRITE and f a fetch-and-add, send what may go, and note of
+ * each WRITE whether it asks for an acknowledge: A or -. */
+static void emit_writes(const char *operations, char *ret_asks)
+{
+	static uint8_t bytes[32];
+
+	for (; *operations; operations++) {
+		struct roce_request request = {
+			.operation = *operations == 'w' ? ROCE_WRITE : ROCE_FAA,
+			.length_bytes = *operations == 'w' ? sizeof bytes : 8,
+			.buffer = bytes,
+		};
+
+		ck_assert_int_eq(roce_requester_post(&requester, &request), 0);
+	}
+	ck_assert(roce_requester_emit(&requester, NOW_NS, &batch));
+	for (unsigned i = 0; i < batch.run_count; i++) {
+		const struct roce_run *run = &batch.runs[i];
+
+		for (uint32_t at = 0; at < run->length_bytes; at += run->segment_bytes) {
+			uint32_t left = run->length_bytes - at;
+			struct roce_packet packet;
+
+			ck_assert_int_eq(
+				roce_decode(batch.bytes + run->offset + at,
+					    left < run->segment_bytes ? left : run->segment_bytes,
+					    &packet),
+				ROCE_WELL_FORMED);
+			if (packet.opcode == ROCE_WRITE_ONLY)
+				*ret_asks++ = packet.ack_request ? 'A' : '-';
+		}
+	}
+	*ret_asks = '\0';
+	roce_batch_clear(&batch);
+}
+
+START_TEST(a_write_asks_for_an_acknowledge_unless_an_answer_right_behind_it_is_one)
+{
+	static const struct {
+		const char *operations, *asks;
+	} rows[] = {
+		{"w", "A"},  {"ww", "AA"},  {"wf", "-"},         {"wwf", "--"},
+		{"fw", "A"}, {"wfw", "-A"}, {"wwwwwf", "A----"}, {"wfwf", "-A"},
+	};
+	char asks[8];
+
+	receive(NOW_NS, ROCE_ATOMIC_ACKNOWLEDGE, ROCE_SYNDROME_ACK);
+	emit_writes(rows[_i].operations, asks);
+	ck_assert_str_eq(asks, rows[_i].asks);
+}
+END_TEST
+
+/* The one atomic that may be under way is. */
+START_TEST(a_write_asks_for_an_acknowledge_where_the_atomic_behind_it_may_not_leave)
+{
+	char asks[8];
+
+	emit_writes("wf", asks);
+	ck_assert_str_eq(asks, "A");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("roce requester");
@@ -208,6 +270,11 @@ int main(void)
 	tcase_add_test(tcase, a_response_longer_than_the_read_writes_nothing_behind_the_buffer);
 	tcase_add_test(tcase,
 		       a_long_duplicate_is_of_no_memory_and_only_its_acknowledge_is_taken_for_one);
+	tcase_add_loop_test(tcase,
+			    a_write_asks_for_an_acknowledge_unless_an_answer_right_behind_it_is_one,
+			    0, 8);
+	tcase_add_test(tcase,
+		       a_write_asks_for_an_acknowledge_where_the_atomic_behind_it_may_not_leave);
 	suite_add_tcase(suite, tcase);
 	return run_suite_forked(suite);
 }

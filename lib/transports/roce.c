@@ -10,13 +10,13 @@
 #include "lib/roce/requester.h"
 #include "lib/roce/socket.h"
 #include "lib/core/transport.h"
+#include "lib/core/yield.h"
 #include "proto/layout.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +40,7 @@ struct transport_roce {
 	struct roce_socket *socket;
 	const _Atomic int *health;
 	enum transport_poll poll;
+	struct yield yield;
 	uint32_t qpn; /* ours */
 	uint64_t region_address, region_bytes;
 	uint64_t completed; /* operations, ever */
@@ -241,11 +242,11 @@ static void wait_for_completion(struct transport_roce *roce, int64_t wait_ns)
 		    (roce->poll == TRANSPORT_POLL_ADAPTIVE && spun_ns > TRANSPORT_SPIN_NS)) {
 			sleep_until(roce, now_ns, begin_ns + wait_ns);
 			now_ns = clock_now_ns();
-		} else if (looks % LOOKS_PER_CLOCK == 0) {
+		} else if (roce->yield.is_shared || looks % LOOKS_PER_CLOCK == 0) {
 			now_ns = clock_now_ns();
 			if (roce->poll == TRANSPORT_POLL_ADAPTIVE ||
 			    spun_ns > TRANSPORT_SPIN_ALONE_NS)
-				sched_yield();
+				now_ns = yield_processor(&roce->yield, now_ns);
 		}
 		turn(roce, now_ns);
 	}
@@ -260,6 +261,9 @@ static int roce_progress(struct transport *transport, int64_t wait_ns)
 		roce->ready = false;
 	if (roce->requester.broken)
 		return -ENOTCONN;
+	/* Nothing answers before others have run. */
+	if (wait_ns && roce->poll == TRANSPORT_POLL_ADAPTIVE && roce->yield.is_shared)
+		yield_processor(&roce->yield, clock_now_ns());
 	if (roce->poll != TRANSPORT_POLL_BLOCK || wait_ns == 0)
 		turn(roce, clock_now_ns());
 	if (roce->completed == completed && wait_ns > 0 &&

@@ -9,9 +9,9 @@
 #include "lib/io/engine.h"
 #include "lib/io/keepalive.h"
 #include "lib/core/peer_timeout.h"
+#include "lib/core/yield.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +26,7 @@ struct transport_tcp {
 	struct io_stream stream;
 	const _Atomic int *health;
 	enum transport_poll poll;
+	struct yield yield;
 	int64_t timeout_ns;
 	struct peer_timeout timeout; /* the timeout that began at the last look without an answer */
 	bool broken;
@@ -181,18 +182,12 @@ static void start_send(struct transport_tcp *tcp)
 	tcp->unsent = 0;
 }
 
-/* Start what can be started, wait for events and take them. Breaks the transport on any error. */
-static void turn(struct transport_tcp *tcp, int64_t wait_ns)
+/* Wait for events and take them. Breaks the transport on any error. */
+static void take_events(struct transport_tcp *tcp, int64_t wait_ns)
 {
-	const struct io_engine_ops *engine = io_ops(tcp->engine);
 	struct io_event events[4];
-	int count;
+	int count = io_ops(tcp->engine)->wait(tcp->engine, events, 4, wait_ns);
 
-	start_send(tcp);
-	if (!(tcp->stream.pending & 1 << IO_RECV))
-		engine->recv(tcp->engine, &tcp->stream, tcp->recv + tcp->recv_fill,
-			     RECV_BYTES - tcp->recv_fill);
-	count = engine->wait(tcp->engine, events, 4, wait_ns);
 	if (count < 0 && count != -EINTR && count != -ETIME)
 		break_up_with(tcp, "the I/O engine of the data connection failed", count);
 	for (int i = 0; i < count && !tcp->broken; i++) {
@@ -205,14 +200,28 @@ static void turn(struct transport_tcp *tcp, int64_t wait_ns)
 	}
 }
 
+/* Start what can be started, wait for events and take them. */
+static void turn(struct transport_tcp *tcp, int64_t wait_ns)
+{
+	start_send(tcp);
+	if (!(tcp->stream.pending & 1 << IO_RECV))
+		io_ops(tcp->engine)
+			->recv(tcp->engine, &tcp->stream, tcp->recv + tcp->recv_fill,
+			       RECV_BYTES - tcp->recv_fill);
+	take_events(tcp, wait_ns);
+}
+
 static int tcp_flush(struct transport *transport)
 {
 	struct transport_tcp *tcp = tcp_of(transport);
 
 	if (tcp->broken)
 		return -ENOTCONN;
-	if (tcp->fill_bytes)
-		turn(tcp, 0);
+	if (tcp->fill_bytes) {
+		/* Nothing has answered yet: only send. */
+		start_send(tcp);
+		take_events(tcp, 0);
+	}
 	return tcp->broken ? -ENOTCONN : 0;
 }
 
@@ -245,6 +254,9 @@ static int tcp_progress(struct transport *transport, int64_t wait_ns)
 
 	if (in_flight(tcp) == 0)
 		return tcp->broken ? -ENOTCONN : 0;
+	/* Nothing answers before others have run. */
+	if (wait_ns && tcp->poll == TRANSPORT_POLL_ADAPTIVE && tcp->yield.is_shared)
+		yield_processor(&tcp->yield, clock_now_ns());
 	if (wait_ns == 0 || tcp->poll != TRANSPORT_POLL_BLOCK)
 		turn(tcp, 0);
 	if (tcp->head != head)
@@ -258,7 +270,7 @@ static int tcp_progress(struct transport *transport, int64_t wait_ns)
 			break;
 		if (tcp->poll == TRANSPORT_POLL_ADAPTIVE ||
 		    now_ns - begin_ns > TRANSPORT_SPIN_ALONE_NS)
-			sched_yield();
+			now_ns = yield_processor(&tcp->yield, now_ns);
 		turn(tcp, sleep_ns(tcp, now_ns, begin_ns, begin_ns + wait_ns));
 	}
 	return 0;
@@ -342,7 +354,7 @@ int transport_tcp_connect(const struct attachment *attachment, struct transport 
 	/* A single connection that is polled all the time gains nothing from a ring: plain
 	 * non-blocking calls are about a tenth faster a round trip. In every other case the batched
 	 * calls gain. */
-	const char *io = attachment->poll == TRANSPORT_POLL_BUSY && !strcmp(attachment->io, "auto")
+	const char *io = attachment->poll != TRANSPORT_POLL_BLOCK && !strcmp(attachment->io, "auto")
 				 ? "poll"
 				 : attachment->io;
 	struct transport_tcp *tcp;
