@@ -14,7 +14,15 @@
 struct yield {
 	/* Another thread ran meanwhile: one that waits here keeps it from its work. */
 	bool is_shared;
+	/* The last look found something: the next one may, too. */
+	bool has_found;
 };
+
+/* Whether to yield before a look: what is waited for comes after others have run. */
+static inline bool yield_comes_first(const struct yield *yield)
+{
+	return yield->is_shared && !yield->has_found;
+}
 
 /* Yield at @now_ns. Returns the time after it. */
 static inline int64_t yield_processor(struct yield *yield, int64_t now_ns)

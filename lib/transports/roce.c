@@ -156,8 +156,10 @@ static int roce_flush(struct transport *transport)
 
 	if (roce->requester.broken)
 		return -ENOTCONN;
-	if (roce->posted)
+	if (roce->posted) {
 		emit(roce, clock_now_ns());
+		roce->yield.has_found = false;
+	}
 	return 0;
 }
 
@@ -197,6 +199,7 @@ static void turn(struct transport_roce *roce, int64_t now_ns)
 	/* A refusal (ECONNREFUSED) needs no handling: the missing answer tells the same. */
 	bool any = roce_socket_receive(roce->socket, take, &arrival) > 0;
 
+	roce->yield.has_found = any;
 	if (now_ns >= roce_requester_due(&roce->requester)) {
 		roce_requester_tick(&roce->requester, now_ns);
 		any = true;
@@ -242,7 +245,7 @@ static void wait_for_completion(struct transport_roce *roce, int64_t wait_ns)
 		    (roce->poll == TRANSPORT_POLL_ADAPTIVE && spun_ns > TRANSPORT_SPIN_NS)) {
 			sleep_until(roce, now_ns, begin_ns + wait_ns);
 			now_ns = clock_now_ns();
-		} else if (roce->yield.is_shared || looks % LOOKS_PER_CLOCK == 0) {
+		} else if (yield_comes_first(&roce->yield) || looks % LOOKS_PER_CLOCK == 0) {
 			now_ns = clock_now_ns();
 			if (roce->poll == TRANSPORT_POLL_ADAPTIVE ||
 			    spun_ns > TRANSPORT_SPIN_ALONE_NS)
@@ -261,8 +264,7 @@ static int roce_progress(struct transport *transport, int64_t wait_ns)
 		roce->ready = false;
 	if (roce->requester.broken)
 		return -ENOTCONN;
-	/* Nothing answers before others have run. */
-	if (wait_ns && roce->poll == TRANSPORT_POLL_ADAPTIVE && roce->yield.is_shared)
+	if (wait_ns && roce->poll == TRANSPORT_POLL_ADAPTIVE && yield_comes_first(&roce->yield))
 		yield_processor(&roce->yield, clock_now_ns());
 	if (roce->poll != TRANSPORT_POLL_BLOCK || wait_ns == 0)
 		turn(roce, clock_now_ns());

@@ -152,6 +152,7 @@ static void received(struct transport_tcp *tcp, size_t bytes)
 {
 	ssize_t taken;
 
+	tcp->yield.has_found = true;
 	tcp->recv_fill += bytes;
 	tcp->timeout.until_ns = 0;
 	while ((taken = take_response(tcp)) > 0)
@@ -188,6 +189,7 @@ static void take_events(struct transport_tcp *tcp, int64_t wait_ns)
 	struct io_event events[4];
 	int count = io_ops(tcp->engine)->wait(tcp->engine, events, 4, wait_ns);
 
+	tcp->yield.has_found = false;
 	if (count < 0 && count != -EINTR && count != -ETIME)
 		break_up_with(tcp, "the I/O engine of the data connection failed", count);
 	for (int i = 0; i < count && !tcp->broken; i++) {
@@ -254,8 +256,7 @@ static int tcp_progress(struct transport *transport, int64_t wait_ns)
 
 	if (in_flight(tcp) == 0)
 		return tcp->broken ? -ENOTCONN : 0;
-	/* Nothing answers before others have run. */
-	if (wait_ns && tcp->poll == TRANSPORT_POLL_ADAPTIVE && tcp->yield.is_shared)
+	if (wait_ns && tcp->poll == TRANSPORT_POLL_ADAPTIVE && yield_comes_first(&tcp->yield))
 		yield_processor(&tcp->yield, clock_now_ns());
 	if (wait_ns == 0 || tcp->poll != TRANSPORT_POLL_BLOCK)
 		turn(tcp, 0);
