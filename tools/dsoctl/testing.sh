@@ -7,6 +7,7 @@
 # Whoever starts this may have had signals ignored, as nohup does.
 [ -n "${SIGNALS_ARE_DEFAULT-}" ] || SIGNALS_ARE_DEFAULT=yes exec env --default-signal "$0" "$@"
 set -u
+: "${DSOCTL:?names the program that is tested}" "${STORAGED:?names the storage daemon}"
 
 scratch=$(mktemp -d) || exit 1
 tests=0 failed=0
